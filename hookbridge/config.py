@@ -1,0 +1,179 @@
+"""The configuration: structs of ``config.toml`` and the one function that loads them.
+
+Precedence: file < ``.env`` < environment.  Secrets come from the two latter only, or from a file named by ``NAME_FILE``.
+Whatever is wrong is reported together, each with its key and what was expected.  It opens no connection and makes no
+folder: what a value leads to is decided where it is used.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from hookbridge.errors import ConfigError
+from hookbridge.model import SourceName
+
+Positive = Annotated[int, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=0)]
+Seconds = Annotated[float, Meta(gt=0)]
+Name = Annotated[str, Meta(min_length=1)]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The base of every section: a key that is not there is a mistake, and says so."""
+
+
+class ServerConfig(Section):
+    """``[server]``: where it listens and what one request may cost."""
+
+    host: Name = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8080
+    max_body_bytes: Positive = 2 * 1024 * 1024
+    max_appends_in_flight: Positive = 2_000
+    shutdown_deadline_seconds: Seconds = 10.0
+    access_log: Literal["errors", "all", "none"] = "errors"
+
+
+class StoreConfig(Section):
+    """``[store]``: where the inbox lies and how far it may grow."""
+
+    path: Name = "data/hookbridge.db"
+    max_open_events: Positive = 5_000_000
+    min_free_bytes: Count = 256 * 1024 * 1024
+
+
+class ProcessingConfig(Section):
+    """``[processing]``: lanes, workers and the guide's retry times."""
+
+    workers: Positive = 256
+    queue_size: Positive = 512
+    max_attempts: Positive = 3
+    retry_delay_seconds: Annotated[float, Meta(ge=0)] = 2.0
+    retry_multiplier: Annotated[float, Meta(ge=1)] = 2.0
+    lease_seconds: Seconds = 120.0
+    probe_max_seconds: Seconds = 60.0
+
+
+class SignaturesConfig(Section):
+    """``[signatures]``: who may send."""
+
+    verify: bool = False
+    tolerance_seconds: Positive = 300
+    static_token: bool = False
+
+
+class SupabaseTable(Section):
+    """One ``[[supabase.tables]]`` block."""
+
+    name: Name
+    schema: Name = "public"
+    key: Annotated[tuple[Name, ...], Meta(min_length=1)] = ("id",)
+    changed_at: Name | None = None
+    index: tuple[Name, ...] | None = None
+
+
+class SupabaseConfig(Section):
+    """``[supabase]``: how its rows are named and read."""
+
+    timeout_seconds: Seconds = 10.0
+    unlisted_tables: Literal["accept", "ignore"] = "accept"
+    batch_rows: Annotated[int, Meta(ge=1, le=1000)] = 200
+    tables: tuple[SupabaseTable, ...] = ()
+
+    def table(self, schema: str, name: str) -> SupabaseTable | None:
+        """Find the block of a table; None when it is not listed."""
+        return next((t for t in self.tables if t.schema == schema and t.name == name), None)
+
+
+class NotionDatabase(Section):
+    """One ``[[notion.databases]]`` block."""
+
+    id: Name
+    index: tuple[Name, ...] | None = None
+
+
+class NotionConfig(Section):
+    """``[notion]``: which databases count and how fast they are read."""
+
+    base_url: Name = "https://api.notion.com"
+    timeout_seconds: Seconds = 20.0
+    requests_per_second: Seconds = 3.0
+    unlisted_databases: Literal["accept", "ignore"] = "accept"
+    standalone_pages: Literal["accept", "ignore"] = "ignore"
+    databases: tuple[NotionDatabase, ...] = ()
+
+
+class CacheKeys(Section):
+    """One ``[[cache.keys]]`` block: the external keys that belong to a table's records."""
+
+    source: SourceName
+    table: Name
+    templates: Annotated[tuple[Name, ...], Meta(min_length=1)]
+
+
+class CacheConfig(Section):
+    """``[cache]``: the user's own cache beside the built-in copies."""
+
+    redis_url: str = ""
+    timeout_seconds: Seconds = 2.0
+    keys: tuple[CacheKeys, ...] = ()
+
+
+class HandlersConfig(Section):
+    """``[handlers]``: the user's own code."""
+
+    module: str = ""
+    timeout_seconds: Seconds = 30.0
+    concurrency: Positive = 32
+
+
+class RetentionConfig(Section):
+    """``[retention]``: how long what is done is kept."""
+
+    settled_days: Seconds = 14.0
+    tombstone_hours: Seconds = 24.0
+    batch_rows: Positive = 500
+    interval_seconds: Seconds = 60.0
+
+
+class LoggingConfig(Section):
+    """``[logging]``."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = "auto"
+
+
+class Secrets(msgspec.Struct, frozen=True, kw_only=True):
+    """What must never be shown.  ``repr`` hides every value."""
+
+    supabase_url: str = ""
+    supabase_key: str = ""
+    notion_token: str = ""
+    webhook_secrets: tuple[str, ...] = ()
+    notion_webhook_secrets: tuple[str, ...] = ()
+    admin_token: str = ""
+
+    def __repr__(self) -> str:
+        return "Secrets(…)"
+
+
+class Config(Section):
+    """Everything that the service is told."""
+
+    server: ServerConfig = ServerConfig()
+    store: StoreConfig = StoreConfig()
+    processing: ProcessingConfig = ProcessingConfig()
+    signatures: SignaturesConfig = SignaturesConfig()
+    supabase: SupabaseConfig = SupabaseConfig()
+    notion: NotionConfig = NotionConfig()
+    cache: CacheConfig = CacheConfig()
+    handlers: HandlersConfig = HandlersConfig()
+    retention: RetentionConfig = RetentionConfig()
+    logging: LoggingConfig = LoggingConfig()

@@ -1,0 +1,189 @@
+"""Every error that hookbridge raises on purpose, as one family.
+
+::
+
+    HookbridgeError                     message + hint: what happened, what to do next
+    ├── ConfigError                     the configuration is wrong: every problem at once (exit code 2)
+    ├── StartupError                    port in use, data folder not writable, file in use (exit code 2)
+    ├── Refusal                         a request that is not accepted; web/replies.py gives each its status
+    │   ├── InvalidJson                 the body is not JSON
+    │   ├── InvalidSource               the payload belongs to the other endpoint
+    │   ├── InvalidFields               one or more fields are wrong: all of them are listed
+    │   ├── InvalidParameter            a query or path parameter is wrong
+    │   ├── InvalidSignature            the sender could not be authenticated
+    │   ├── HandshakeRefused            a second Notion handshake while a token is known
+    │   ├── AdminTokenRequired          the admin token is missing or wrong
+    │   ├── PayloadTooLarge             the body is over the limit
+    │   ├── UnsupportedMediaType        the body is not application/json
+    │   ├── NotFound                    no such path, event or record
+    │   └── TryLater                    at a limit or not able to store: 503 with Retry-After
+    ├── SourceError                     a source could not be read; pipeline/attempts.py decides what follows
+    │   ├── SourceUnavailable           nobody can read it now (down, overloaded, rate limit): the lane may pause
+    │   ├── SourceRefused               it refuses our key: the lane pauses until it answers again
+    │   ├── RecordUnreadable            this read failed for its own reason: tried again, then a dead letter
+    │   └── RecordImpossible            this record can never be read (table unknown, malformed id): dead at once
+    ├── PermanentFailure                raised by a user's handler: do not try this change again
+    └── StoreError
+        └── StoreUnavailable            disk full, i/o error: nothing of the transaction was stored
+
+It does not know HTTP statuses, log levels or retry times: each of those tables stands in one other place.
+"""
+
+from __future__ import annotations
+
+
+class HookbridgeError(Exception):
+    """What happened, for a person, and what that person can do next."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class ConfigError(HookbridgeError):
+    """The configuration is wrong.  ``problems`` lists everything that is, one line each."""
+
+    def __init__(self, problems: list[str], *, hint: str = "") -> None:
+        super().__init__("; ".join(problems), hint=hint)
+        self.problems = problems
+
+
+class StartupError(HookbridgeError):
+    """The service cannot start on this machine as configured."""
+
+
+class Refusal(HookbridgeError):
+    """A request that is not accepted; nothing of it was stored."""
+
+
+class InvalidJson(Refusal):
+    """The body is not one JSON document in UTF-8."""
+
+
+class InvalidSource(Refusal):
+    """The payload names a source that this endpoint does not take."""
+
+    def __init__(self, expected: str, received: str) -> None:
+        super().__init__(f"Invalid source type for {expected.capitalize()} webhook")
+        self.expected = expected
+        self.received = received
+
+
+class FieldProblem:
+    """One field that is wrong: where it is, what was expected and a type that programs can compare."""
+
+    __slots__ = ("loc", "msg", "type")
+
+    def __init__(self, loc: tuple[str | int, ...], msg: str, type_: str) -> None:
+        self.loc = loc
+        self.msg = msg
+        self.type = type_
+
+    def as_dict(self) -> dict[str, object]:
+        """The guide's form of one entry of ``detail``."""
+        return {"loc": list(self.loc), "msg": self.msg, "type": self.type}
+
+
+class InvalidFields(Refusal):
+    """One or more fields of the body are wrong.  ``problems`` has every one of them."""
+
+    def __init__(self, problems: list[FieldProblem]) -> None:
+        super().__init__("; ".join(f"{'.'.join(map(str, p.loc))}: {p.msg}" for p in problems))
+        self.problems = problems
+
+
+class InvalidParameter(InvalidFields):
+    """A path or query parameter is wrong."""
+
+    def __init__(self, name: str, expected: str, *, where: str = "query") -> None:
+        super().__init__([FieldProblem((where, name), expected, "value_error")])
+
+
+class InvalidSignature(Refusal):
+    """The sender could not be authenticated.
+
+    ``reason`` is for the operator's log; the sender is told only that it failed.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("Webhook signature verification failed")
+        self.reason = reason
+
+
+class HandshakeRefused(Refusal):
+    """A Notion verification handshake arrived although a token is known already."""
+
+
+class AdminTokenRequired(Refusal):
+    """The admin token is missing or wrong."""
+
+
+class PayloadTooLarge(Refusal):
+    """The body is over the limit.  ``limit_bytes`` is that limit."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"The body is larger than the limit of {limit_bytes} bytes")
+        self.limit_bytes = limit_bytes
+
+
+class UnsupportedMediaType(Refusal):
+    """The body is not ``application/json``."""
+
+    def __init__(self, received: str) -> None:
+        super().__init__("Content-Type must be application/json")
+        self.received = received
+
+
+class NotFound(Refusal):
+    """There is no such path, event or record."""
+
+
+class TryLater(Refusal):
+    """At a limit, shutting down, or not able to store: the sender may try again.
+
+    ``retry_after_seconds`` is whole seconds, for the ``Retry-After`` header.
+    """
+
+    def __init__(self, message: str, *, retry_after_seconds: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class SourceError(HookbridgeError):
+    """A source could not be read."""
+
+
+class SourceUnavailable(SourceError):
+    """Nobody can read the source now: refused connections, timeouts, 5xx, a rate limit.
+
+    ``retry_after_seconds`` is the source's own word on when to come back, where it gave one.
+    """
+
+    def __init__(self, message: str, *, retry_after_seconds: float | None = None, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class SourceRefused(SourceError):
+    """The source refuses our key.  It concerns every record, so no attempt of any record is used up."""
+
+
+class RecordUnreadable(SourceError):
+    """Reading this record failed for a reason of its own that may pass (a conflict, a statement timeout)."""
+
+
+class RecordImpossible(SourceError):
+    """This record can never be read: its table is unknown or not granted, or its id is malformed."""
+
+
+class PermanentFailure(HookbridgeError):  # noqa: N818  it is what a handler says, not what went wrong in us
+    """Raise it in a handler to say that trying this change again cannot help."""
+
+
+class StoreError(HookbridgeError):
+    """The store could not do what it was asked."""
+
+
+class StoreUnavailable(StoreError):
+    """Disk full or i/o error.  Nothing of the transaction was stored."""

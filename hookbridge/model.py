@@ -1,0 +1,238 @@
+"""The words of hookbridge as frozen values: record, event, change, truth, copy, outcome.
+
+Everything that travels between modules is one of these.  This module knows nothing else of hookbridge: no store,
+no HTTP, no source.  Times are seconds since the epoch (float, UTC) unless a name says otherwise.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, Literal
+
+import msgspec
+
+SourceName = Literal["supabase", "notion"]
+SOURCES: tuple[SourceName, ...] = ("supabase", "notion")
+
+Origin = Literal["webhook", "poll", "sweep", "replay"]
+
+Columns = dict[str, Any]
+"""A record's own columns (Supabase) or the page object (Notion), decoded.  The only untyped data there is."""
+
+
+class Outcome(enum.StrEnum):
+    """How an event ended.  An event without one is open."""
+
+    APPLIED = "applied"
+    COALESCED = "coalesced"
+    IGNORED = "ignored"
+    DEAD = "dead"
+
+
+class Verification(enum.StrEnum):
+    """What reading the source said about a change (design: "Truth, verification and the copy")."""
+
+    VERIFIED = "verified"
+    SUPERSEDED = "superseded"
+    ABSENT = "absent"
+    CONTRADICTED = "contradicted"
+    SKIPPED = "skipped"
+
+
+class RecordKey(msgspec.Struct, frozen=True, order=True):
+    """The name of one row or page, written ``source:table:id``.
+
+    ``table`` is ``schema.table`` for Supabase and the database id for Notion.  ``id`` is the key's text; a composite
+    key is the percent-encoded parts joined by commas, in the order of the configured key columns.
+    """
+
+    source: SourceName
+    table: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.table}:{self.id}"
+
+    @classmethod
+    def parse(cls, text: str) -> RecordKey:
+        """The inverse of ``str()``.  A table has no colon, so an id may have some.
+
+        Raises ValueError for a text that is not a record's name.
+        """
+        source, table, id_ = text.split(":", 2)
+        if source not in SOURCES:
+            msg = f"no such source: {source}"
+            raise ValueError(msg)
+        return cls(source, table, id_)  # type: ignore[arg-type]  # checked just above
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One hint about one record, as it arrived."""
+
+    record: RecordKey
+    type: str
+    """``insert``, ``update`` or ``delete``; an event that carries no record keeps its source's own type name."""
+    format: str
+    """Which of the source's formats the body has; the source needs it to find the record's columns in the body."""
+    origin: Origin = "webhook"
+    body: bytes = b""
+    """The raw body, byte for byte."""
+    occurred_at: str | None = None
+    """The sender's own timestamp, as it wrote it."""
+    identity: bytes | None = None
+    """What makes two deliveries the same event; None for a payload that cannot name itself."""
+    ignored: str | None = None
+    """Why it is stored but not processed; None for an event that makes its record dirty."""
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What an append did with one event: its id in the inbox and whether it was known already."""
+
+    event_id: int
+    duplicate: bool = False
+
+
+class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """An event in the inbox, with how it ended."""
+
+    id: int
+    event: Event
+    received_at: float
+    outcome: Outcome | None = None
+    reason: str | None = None
+    verification: Verification | None = None
+    attempts: int = 0
+    settled_at: float | None = None
+
+
+class Copy(msgspec.Struct, frozen=True, kw_only=True):
+    """A record as hookbridge last read it; with ``data`` None, the knowledge that the source has no such record."""
+
+    record: RecordKey
+    data: bytes | None
+    """The record as JSON, digits and all."""
+    changed_at: str | None = None
+    """The source's own time of the last change, as the source wrote it."""
+    fingerprint: bytes = b""
+    """A hash of the content without what changes on every read."""
+    ticket: int = 0
+    """Taken from the store before the read began: a copy never overwrites one with a later ticket."""
+    read_at: float = 0.0
+    verified: bool = True
+    """False when the data came from an event because the source could not be read (no credentials)."""
+
+
+class Truth(msgspec.Struct, frozen=True, kw_only=True):
+    """The record as its source has it now; ``data`` is None when the source has no such record."""
+
+    record: RecordKey
+    data: bytes | None
+    changed_at: str | None = None
+    fingerprint: bytes = b""
+    ticket: int = 0
+
+
+class Document(msgspec.Struct, frozen=True):
+    """What the index holds of a record: its words, in one text."""
+
+    record: RecordKey
+    text: str
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """A dirty record in the hands of one worker until its lease ends."""
+
+    record: RecordKey
+    version: int
+    """Raised by every event of the record: a settle of an older version leaves the record dirty."""
+    generation: int
+    """The fencing token: raised by every claim of the record."""
+    head: int
+    """The newest event at the time of the claim; it and all open events before it are settled together."""
+    open_events: int
+    """How many events that is."""
+    events: tuple[StoredEvent, ...]
+    """The newest of them in arrival order (at most ``CLAIMED_EVENTS_MAX``)."""
+    previous: Copy | None = None
+
+
+CLAIMED_EVENTS_MAX = 100
+"""A burst on one record is one change: more bodies than this are never loaded for it."""
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """All open events of one record, as one change: what steps and handlers are given."""
+
+    record: RecordKey
+    events: tuple[StoredEvent, ...]
+    """In arrival order, the newest last; never empty."""
+    previous: Copy | None = None
+    """The copy before this change."""
+    attempt: int = 1
+    truth: Truth | None = None
+    """What the source has now; None before verification and where the source has no credentials."""
+    verification: Verification | None = None
+    columns: Columns | None = None
+    """The record as it is now; None when it is gone.  What a handler usually wants."""
+
+    @property
+    def newest(self) -> StoredEvent:
+        """The event that arrived last."""
+        return self.events[-1]
+
+    @property
+    def type(self) -> str:
+        """The type of the newest event."""
+        return self.events[-1].event.type
+
+
+class Effects(msgspec.Struct, frozen=True, kw_only=True):
+    """What the steps so far want written when the change is settled."""
+
+    steps: tuple[str, ...] = ()
+    verification: Verification | None = None
+    truth: Truth | None = None
+    columns: Columns | None = None
+    """The record as it is now: the truth's columns, or the event's own where verification was skipped."""
+    copy: Copy | None = None
+    """The copy to write (with ``data`` None: the record is gone); None leaves the copy as it is."""
+    forget: bool = False
+    """True drops the copy without knowing the record's state: the next read goes to the source."""
+    document: Document | None = None
+    """The index entry to write; with an empty text the record leaves the index.  None leaves it as it is."""
+
+
+class Settlement(msgspec.Struct, frozen=True, kw_only=True):
+    """The end of one claimed change, to be written in one transaction."""
+
+    claim: Claim
+    outcome: Outcome
+    """Of the newest event; the older ones become ``coalesced`` when it is ``applied``, else they share it."""
+    reason: str | None = None
+    effects: Effects = Effects()
+    attempts: int = 1
+    duration: float = 0.0
+    """Seconds from the start of the first attempt to this settlement."""
+
+
+class Settled(enum.StrEnum):
+    """What a settlement met in the store."""
+
+    DONE = "done"
+    STILL_DIRTY = "still dirty"
+    FENCED = "fenced"
+
+
+class Books(msgspec.Struct, frozen=True, kw_only=True):
+    """The balance: ``received = open + applied + coalesced + ignored + dead`` at every moment."""
+
+    received: int
+    open: int
+    applied: int
+    coalesced: int
+    ignored: int
+    dead: int
+
+    def balanced(self) -> bool:
+        """Whether every event received is accounted for."""
+        return self.received == self.open + self.applied + self.coalesced + self.ignored + self.dead

@@ -1,0 +1,106 @@
+"""The contract of a source: what hookbridge asks of Supabase and of Notion, in the same words.
+
+A source turns requests into events (``authenticate``, ``decode``), reads the truth (``read``, ``probe``), and knows what
+its records look like (``columns_of``, ``agree``, ``words``).  It does not store, retry or pause; it raises the errors of
+``hookbridge.errors`` and no foreign exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+from hookbridge.model import Columns, Event, RecordKey, SourceName, StoredEvent, Truth
+
+
+class Handshake(msgspec.Struct, frozen=True):
+    """Not an event: Notion presents the verification token of a new subscription."""
+
+    token: str
+
+
+Decoded = list[Event] | Handshake
+"""What one body says: one event, two where a key changed, or a handshake."""
+
+
+class Source(Protocol):
+    """One source of truth.  One instance for the process."""
+
+    name: SourceName
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether truth can be read.  Without, every verification is ``skipped``."""
+        ...
+
+    @property
+    def ids_are_global(self) -> bool:
+        """Whether an id names one record across tables (Notion), so that a record that moved has one copy."""
+        ...
+
+    def authenticate(self, headers: Mapping[str, str], body: bytes, now: float) -> None:
+        """Return when the sender is authenticated over the raw bytes, or when verification is off.
+
+        Raises InvalidSignature otherwise.  ``now`` is epoch seconds, for timestamp tolerance.
+        """
+        ...
+
+    def decode(self, headers: Mapping[str, str], body: bytes) -> Decoded:
+        """Turn a body into events, filtered ones with their reason in ``ignored``.
+
+        Raises InvalidJson, InvalidSource, or InvalidFields with every field that is wrong.
+        """
+        ...
+
+    def columns_of(self, event: Event) -> Columns | None:
+        """Give the record's columns as the event's body has them; None when it carries none."""
+        ...
+
+    async def read(self, record: RecordKey) -> Truth:
+        """Read the record from the source, batched with the calls of the same few milliseconds.
+
+        Raises SourceUnavailable, SourceRefused, RecordUnreadable or RecordImpossible.
+        """
+        ...
+
+    def truth_columns(self, truth: Truth) -> Columns | None:
+        """Decode the columns of a truth, for steps and handlers; None when the record is absent."""
+        ...
+
+    def agree(self, truth: Columns, claimed: Columns) -> bool:
+        """Whether the columns that an event claims are those that the source has, compared as values, not as text."""
+        ...
+
+    def newer_than_truth(self, event: StoredEvent, truth: Truth) -> bool:
+        """Whether the event claims a later change than the source knows of (false where nothing tells)."""
+        ...
+
+    def changed_at(self, record: RecordKey, columns: Columns) -> str | None:
+        """Give the record's own time of its last change, as the source writes it, where it has one."""
+        ...
+
+    def fingerprint(self, columns: Columns) -> bytes:
+        """Hash what a change would alter: equal content gives equal bytes, whoever delivered it."""
+        ...
+
+    def words(self, record: RecordKey, columns: Columns) -> str:
+        """Give the text that the index holds of the record (configured columns or properties)."""
+        ...
+
+    async def probe(self) -> None:
+        """Ask the source the cheapest question it answers.  Returns when it answered; raises as ``read``."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connections.  Idempotent."""
+        ...
+
+
+class Tickets(Protocol):
+    """Where a reader takes the ticket of a read (the store): later reads have larger tickets."""
+
+    def __call__(self) -> int:
+        """Give the next ticket."""
+        ...

@@ -1,0 +1,25 @@
+"""The contract of a step: one thing done to a change.
+
+A step says what should be written and writes nothing itself; ``pipeline/settle.py`` writes.  What a step does outside
+(deletes keys, calls a handler) happens at least once and before the settle, so it must be idempotent.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from hookbridge.model import Change, Effects
+
+
+class Step(Protocol):
+    """One async callable in the worker's pipe."""
+
+    name: str
+    """What logs and stats call it."""
+
+    async def __call__(self, change: Change, so_far: Effects) -> Effects:
+        """Give ``so_far`` with this step's effects added.
+
+        Raises a SourceError, PermanentFailure, or anything else: ``pipeline/attempts.py`` decides what follows.
+        """
+        ...
