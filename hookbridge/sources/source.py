@@ -21,8 +21,28 @@ class Handshake(msgspec.Struct, frozen=True):
     token: str
 
 
-Decoded = list[Event] | Handshake
-"""What one body says: one event, two where a key changed, or a handshake."""
+class AckDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The guide's ``details`` of an ack, with every value as the sender wrote it (``event_type`` in lower case).
+
+    ``database_id`` stands in place of ``table_name`` for Notion.
+    """
+
+    event_type: str
+    source: SourceName
+    record_id: str
+    table_name: str | msgspec.UnsetType = msgspec.UNSET
+    database_id: str | msgspec.UnsetType = msgspec.UNSET
+    timestamp: str | None
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """What one body says: one event, or two where a key changed, and what the ack repeats of it."""
+
+    events: tuple[Event, ...]
+    details: AckDetails
+
+
+Decoded = Delivery | Handshake
 
 
 class Source(Protocol):
