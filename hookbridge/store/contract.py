@@ -1,0 +1,213 @@
+"""What hookbridge asks of a store, in roles: Inbox, Claims, Copies, Notes, Counters.
+
+The invariants that every engine keeps, and that ``tests/store`` holds against it:
+
+- what an awaited call returned is on disk (fsynced); what raised is not there at all;
+- ``received = open + applied + coalesced + ignored + dead`` after every transaction;
+- a record has a dirty row exactly while it has open events;
+- a settlement or a release of a superseded claim (an older generation) changes nothing;
+- a copy is never overwritten by one with an earlier ticket.
+
+The methods speak of events, dirty records, copies and counters.  No SQL leaves the store, no HTTP enters it.
+Every method raises StoreUnavailable when the disk or the server refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from hookbridge.model import (
+    Books,
+    Claim,
+    Copy,
+    Document,
+    Event,
+    Origin,
+    Outcome,
+    Receipt,
+    RecordKey,
+    Settled,
+    Settlement,
+    SourceName,
+    StoredEvent,
+)
+
+
+class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which events are meant; a field that is None does not narrow.  ``open`` selects by whether an outcome is set."""
+
+    source: SourceName | None = None
+    table: str | None = None
+    record_id: str | None = None
+    type: str | None = None
+    origin: Origin | None = None
+    outcome: Outcome | None = None
+    open: bool | None = None
+
+
+class EventPage(msgspec.Struct, frozen=True):
+    """Events, newest first, and the cursor of the next page (None on the last one)."""
+
+    events: tuple[StoredEvent, ...]
+    next_cursor: int | None
+
+
+class Hit(msgspec.Struct, frozen=True, kw_only=True):
+    """One search result."""
+
+    record: RecordKey
+    snippet: str
+    """The words around the match, each match in ``[`` and ``]``."""
+    score: float
+    """Larger is better."""
+    data: bytes
+
+
+class Totals(msgspec.Struct, frozen=True, kw_only=True):
+    """The durable counters behind ``/stats``.  They only grow, but for ``open`` and ``dead``."""
+
+    books: Books
+    duplicates: int = 0
+    processed: int = 0
+    failed: int = 0
+    retries: int = 0
+    changes: int = 0
+    processing_seconds: float = 0.0
+    by_type: dict[str, int] = {}
+    by_source: dict[str, int] = {}
+    by_verification: dict[str, int] = {}
+
+
+class Inbox(Protocol):
+    """The durable table of events."""
+
+    async def append(self, events: Sequence[Event], received_at: float) -> tuple[Receipt, ...]:
+        """Store the events of one request and make their records dirty, in one transaction.
+
+        An event whose identity is known is not stored again; when the known one is dead it is open again.
+        """
+        ...
+
+    async def known(self, identity: bytes) -> StoredEvent | None:
+        """Find the event of this identity."""
+        ...
+
+    async def event(self, event_id: int) -> StoredEvent | None:
+        """Find one event."""
+        ...
+
+    async def events(self, which: EventFilter, *, before: int | None, limit: int) -> EventPage:
+        """List events, newest first, older than the cursor ``before``."""
+        ...
+
+    async def replay(self, which: EventFilter, *, now: float, limit: int, event_id: int | None = None) -> int:
+        """Process settled events again: dead ones are open again, others come in anew with origin ``replay``.
+
+        At most ``limit`` of them, newest first; gives how many.  Open and ignored events are left alone.
+        """
+        ...
+
+    async def remove_settled(self, before: float, limit: int) -> int:
+        """Remove at most ``limit`` events that were applied, coalesced or ignored before that time; gives how many."""
+        ...
+
+
+class Claims(Protocol):
+    """Who works on which dirty record."""
+
+    async def claim(self, source: SourceName, limit: int, *, now: float, lease_seconds: float) -> tuple[Claim, ...]:
+        """Take the dirty records that have waited longest, until the lease ends."""
+        ...
+
+    async def settle(self, settlement: Settlement, *, now: float) -> Settled:
+        """Write outcome, effects and counters of a claim in one transaction, if the claim still holds."""
+        ...
+
+    async def release(self, claims: Sequence[Claim], *, available_at: float) -> None:
+        """Give claims back unsettled, to be claimed again from ``available_at`` on."""
+        ...
+
+    async def release_abandoned(self, *, now: float) -> int:
+        """At start: free what a process that is gone had claimed; gives how many events are open."""
+        ...
+
+    async def next_available(self, source: SourceName) -> float | None:
+        """When the next dirty record can be claimed; None when there is none."""
+        ...
+
+    async def oldest_open(self) -> float | None:
+        """When the oldest open event's record became dirty; None when nothing is open."""
+        ...
+
+
+class Copies(Protocol):
+    """The records as last read, and their words."""
+
+    def ticket(self) -> int:
+        """Give the ticket for a read that begins now: larger than every one before, restarts included."""
+        ...
+
+    async def copy(self, record: RecordKey) -> Copy | None:
+        """Give the copy; one with ``data`` None says that the source has no such record."""
+        ...
+
+    async def put(self, copy: Copy, document: Document | None, *, exclusive: bool) -> None:
+        """Write a copy that was read outside a change (read-through), unless a later one is there.
+
+        ``exclusive`` drops the copies of the same id in other tables (ids are global).
+        """
+        ...
+
+    async def search(
+        self, text: str, *, source: SourceName | None, table: str | None, limit: int
+    ) -> tuple[Hit, ...]:
+        """Find records by words, best first.  Any text is a valid query; one without a word finds nothing."""
+        ...
+
+    async def remove_tombstones(self, before: float, limit: int) -> int:
+        """Forget at most ``limit`` absences noted before that time; gives how many."""
+        ...
+
+
+class Notes(Protocol):
+    """Small durable values by name: learnt tokens, cursors."""
+
+    async def note(self, name: str) -> str | None:
+        """Give the value."""
+        ...
+
+    async def put_note(self, name: str, value: str | None, *, only_if_absent: bool = False) -> bool:
+        """Set the value, or remove it with None; gives whether it was written."""
+        ...
+
+
+class Counters(Protocol):
+    """The books and the guide's statistics."""
+
+    async def totals(self) -> Totals:
+        """Give all counters as of the last commit."""
+        ...
+
+    @property
+    def open_events(self) -> int:
+        """How many events are open as of the last commit, without waiting: what admission compares to the cap."""
+        ...
+
+
+class Store(Inbox, Claims, Copies, Notes, Counters, Protocol):
+    """One engine."""
+
+    async def check_writable(self) -> None:
+        """Commit an empty transaction.  Raises StoreUnavailable."""
+        ...
+
+    async def checkpoint(self) -> None:
+        """Do the engine's own housekeeping (SQLite: bring the write-ahead log into the database file)."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what is submitted, then close.  Idempotent."""
+        ...
