@@ -45,7 +45,7 @@ def main(level: str, module: str, arguments: list[str]) -> NoReturn:
 
 
 def fingerprint() -> str:
-    """Of everything an environment is made from: locks, [project] and this folder, which the installed package names."""
+    """Of all that an environment is made from: locks, [project], and this folder, to which the installation points."""
     digest = hashlib.sha256(os.fsencode(ROOT))
     for lock in sorted(ROOT.glob("locks/*.txt")):
         digest.update(lock.read_bytes())
