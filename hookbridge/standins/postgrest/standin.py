@@ -1,0 +1,174 @@
+"""The HTTP side of the PostgREST stand-in: `GET` and `HEAD /rest/v1/<table>`, and `POST` (insert and upsert).
+
+It parses, asks the state and words the answer; errors are raised as `WireError` and sent as they are.  Not here: PATCH,
+DELETE, embedding of other tables, stored procedures, the `Range` header.
+
+Sources: PostgREST documentation, "Tables and Views", "Pagination and Count", "Schemas"; exchanges recorded with
+PostgREST 14 and the `supabase` client (tests/fixtures/supabase).
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import cast
+from urllib.parse import parse_qsl, quote, unquote
+
+from aiohttp import web
+
+from ..faults import Faults
+from ..server import Standin
+from ..wire import Reply
+from . import errors
+from .database import Database
+from .errors import JSON_TYPE, SERVER, WireError
+from .jsonb import read_json
+from .keys import Keys
+from .query import Query, Sorted, find, parse_query
+from .tables import Change, Row, Table
+
+PREFIX = "/rest/v1/"
+_ONE_OBJECT = "application/vnd.pgrst.object+json"
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class PostgrestStandin(Database, Standin):
+    """A Supabase project's REST API on the loopback address, with real tables behind it.
+
+        async with PostgrestStandin(key="sb_secret_x") as supabase:
+            supabase.create_table("users", {"id": "bigint", "name": "text"})
+            supabase.insert("users", {"id": 1, "name": "Ada"})
+            client = await create_async_client(supabase.url, "sb_secret_x")
+
+    `key` has the service role, `anon_key` the anonymous one.  `max_rows` cuts every answer, silently.
+    """
+
+    def __init__(
+        self,
+        *,
+        key: str = "sb_secret_standin",
+        anon_key: str | None = None,
+        max_rows: int = 1000,
+        schemas: tuple[str, ...] = ("public",),
+        gateway: bool = True,
+        port: int = 0,
+        clock: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        Database.__init__(self, schemas, clock)
+        self.keys = Keys(key, anon_key, gateway=gateway)
+        Standin.__init__(self, port=port, faults=Faults(errors.own_error, lambda: self.keys.refused().reply))
+        self.max_rows = max_rows
+        self._sorted: Sorted = {}
+
+    async def answer(self, request: web.BaseRequest, body: bytes) -> Reply:
+        """Answer one request."""
+        try:
+            return self._answer(request, body)
+        except WireError as refused:
+            return refused.reply
+
+    def _answer(self, request: web.BaseRequest, body: bytes) -> Reply:
+        path, _, query_string = request.raw_path.partition("?")
+        role = self.keys.role(request.headers)
+        if not path.startswith(PREFIX):
+            raise errors.gateway(404, "no Route matched with those values")
+        name = unquote(path.removeprefix(PREFIX)).rstrip("/")
+        if request.method in {"GET", "HEAD"}:
+            schema = request.headers.get("Accept-Profile", self.schemas[0])
+            return self._read(request, self.requested(schema, name, role), query_string)
+        if request.method == "POST":
+            schema = request.headers.get("Content-Profile", self.schemas[0])
+            return self._write(request, self.requested(schema, name, role), body)
+        raise errors.error(405, "PGRST117", f"Unsupported HTTP method: {request.method}")
+
+    def _read(self, request: web.BaseRequest, table: Table, query_string: str) -> Reply:
+        query = parse_query(table, query_string)
+        found = find(table, query, self._sorted)
+        window = self._window(found, query)
+        counted = _preference(request, "count")
+        total = len(found) if counted else None
+        headers = self._headers(table, _content_range(query.offset, len(window), total))
+        headers["Content-Location"] = _content_location(table.name, query_string)
+        if counted:
+            headers["Preference-Applied"] = f"count={counted}"
+        if total is not None and query.offset > total:
+            refused = errors.beyond_the_end(query.offset, total).reply
+            # The recorded 416 has the headers of a read and no Proxy-Status.
+            return Reply(status=416, body=refused.body, headers=headers)
+        if _ONE_OBJECT in request.headers.get("Accept", ""):
+            if len(window) != 1:
+                raise errors.not_one_row(len(window))
+            headers["Content-Type"] = f"{_ONE_OBJECT}; charset=utf-8"
+            return Reply(status=200, body=query.render(window[0]).encode(), headers=headers)
+        status = 200 if total is None or len(window) == total else 206
+        body = b"" if request.method == "HEAD" else _rows(map(query.render, window))
+        return Reply(status=status, body=body, headers=headers)
+
+    def _window(self, found: list[Row], query: Query) -> list[Row]:
+        size = self.max_rows if query.limit is None else min(query.limit, self.max_rows)
+        return found[query.offset : query.offset + size]
+
+    def _headers(self, table: Table, content_range: str) -> dict[str, str]:
+        headers = {"Server": SERVER, "Content-Range": content_range, "Content-Type": JSON_TYPE}
+        if len(self.schemas) > 1:
+            headers["Content-Profile"] = table.schema
+        return headers
+
+    def _write(self, request: web.BaseRequest, table: Table, body: bytes) -> Reply:
+        """Insert one object or an array of them; one that fails keeps those before it (there is no transaction)."""
+        merge = _preference(request, "resolution") == "merge-duplicates"
+        changes = [self._write_row(table, values, merge=merge) for values in _objects(body)]
+        headers = self._headers(table, "*/*")
+        applied = [f"{name}={value}" for name in ("resolution", "return") if (value := _preference(request, name))]
+        if applied:
+            headers["Preference-Applied"] = ", ".join(applied)
+        status = 201 if any(change.operation == "INSERT" for change in changes) else 200
+        if _preference(request, "return") != "representation":
+            return Reply(status=status, headers=headers)
+        rows = [change.record for change in changes if change.record is not None]
+        return Reply(status=status, body=_rows(row.compact(table.types) for row in rows), headers=headers)
+
+    def _write_row(self, table: Table, values: Mapping[str, object], *, merge: bool) -> Change:
+        old = table.find(values) if merge else None
+        change = table.insert(values) if old is None else table.update(old, values)
+        self.tell(change)
+        return change
+
+
+def _rows(texts: Iterable[str]) -> bytes:
+    return ("[" + ", \n ".join(texts) + "]").encode()
+
+
+def _objects(body: bytes) -> list[Mapping[str, object]]:
+    try:
+        parsed = read_json(body)
+    except ValueError:
+        raise errors.error(400, "PGRST102", "Empty or invalid json") from None
+    rows = parsed if isinstance(parsed, list) else [parsed]
+    if not all(isinstance(row, dict) for row in rows):
+        raise errors.error(400, "PGRST102", "Empty or invalid json")
+    return cast("list[Mapping[str, object]]", rows)
+
+
+def _preference(request: web.BaseRequest, name: str) -> str | None:
+    """The value of one preference of the `Prefer` headers."""
+    for header in request.headers.getall("Prefer", []):
+        for preference in header.split(","):
+            key, _, value = preference.strip().partition("=")
+            if key == name:
+                return value
+    return None
+
+
+def _content_range(offset: int, rows: int, total: int | None) -> str:
+    extent = f"{offset}-{offset + rows - 1}" if rows else "*"
+    return f"{extent}/{'*' if total is None else total}"
+
+
+def _content_location(table: str, query_string: str) -> str:
+    """The path without its prefix; PostgREST sorts the parameters and escapes all it can."""
+    parameters = sorted(parse_qsl(query_string, keep_blank_values=True))
+    if not parameters:
+        return f"/{table}"
+    return f"/{table}?" + "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in parameters)
