@@ -1,8 +1,8 @@
 """The switches that make a stand-in misbehave as real services do.
 
-A fault applies to the next `times` requests (or until cleared) whose path and query satisfy `path`.  The oldest fault that
-matches a request takes it; a request meets one fault at most.  Whether the service listens at all is not decided here but
-in `server.py` (`down()`), because it concerns connections, not requests.
+A fault applies to the next `times` requests (or until cleared) whose path and query satisfy `path`.  The oldest fault
+that matches a request takes it; a request meets one fault at most.  Whether the service listens at all is not decided
+here but in `server.py` (`down()`), because it concerns connections, not requests.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import http
 from collections.abc import Callable
 from enum import Enum
 
-from .wire import HTML_ERROR, Reply
+from hookbridge.standins.wire import HTML_ERROR, Reply
 
 PathPredicate = Callable[[str], bool]
 
@@ -87,7 +87,7 @@ class Faults:
         times: int | None = None,
         path: PathPredicate | None = None,
     ) -> Fault:
-        """Answer with the error body that this source really sends with this status; 502 has an HTML body on both sources."""
+        """Answer with the error body that this source really sends with this status; 502 has an HTML body on both."""
         text = None if retry_after is None else str(retry_after)
         return self.answer(self._own_error(status, text), times=times, path=path)
 

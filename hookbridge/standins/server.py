@@ -15,8 +15,8 @@ from typing import Self
 
 from aiohttp import web
 
-from .faults import Fault, Faults, Kind
-from .wire import Reply, SeenRequest
+from hookbridge.standins.faults import Fault, Faults, Kind
+from hookbridge.standins.wire import Reply, SeenRequest
 
 _ID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)

@@ -1,4 +1,4 @@
-"""The values that both stand-ins exchange: a reply on its way out, a webhook on its way to a listener, a request as it was seen.
+"""The values that both stand-ins exchange: a reply on its way out, a webhook for a listener, a request as it was seen.
 
 Pure data.  A `Reply` is complete before a byte is written, so that a fault can cut it short or replace it.
 """
@@ -23,7 +23,10 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
-    """What a source would POST: exactly these body bytes, with these headers (`Host` and `Content-Length` are the sender's)."""
+    """What a source would POST: exactly these body bytes, with these headers.
+
+    `Host` and `Content-Length` are left to whoever sends it.
+    """
 
     body: bytes
     headers: Mapping[str, str]

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,7 +76,7 @@ def _payload(body: bytes) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", NATIVE, ids=lambda path: path.stem)
-def test_a_captured_webhook_is_sent_byte_for_byte(path: Any) -> None:
+def test_a_captured_webhook_is_sent_byte_for_byte(path: Path) -> None:
     captured = json.loads(path.read_text())
     body = base64.b64decode(captured["body_base64"])
     sent_headers = dict(captured["headers"])

@@ -1,7 +1,7 @@
 """A server that speaks PostgREST's wire format as Supabase serves it, and sends native Database Webhooks."""
 
-from . import errors
-from .jsonb import Json, jsonb_text
-from .standin import PostgrestStandin
+from hookbridge.standins.postgrest import errors
+from hookbridge.standins.postgrest.jsonb import Json, jsonb_text
+from hookbridge.standins.postgrest.standin import PostgrestStandin
 
 __all__ = ["Json", "PostgrestStandin", "errors", "jsonb_text"]

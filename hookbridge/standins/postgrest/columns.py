@@ -13,8 +13,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, cast
 from uuid import UUID
 
-from . import errors
-from .jsonb import Json, float8, jsonb_text, number, quoted, read_json
+from hookbridge.standins.postgrest import errors
+from hookbridge.standins.postgrest.jsonb import Json, float8, jsonb_text, number, quoted, read_json
 
 Value = Any
 """A stored value: its Python type belongs to the column (int, str, Decimal, bool, JSON, …); None is SQL null."""

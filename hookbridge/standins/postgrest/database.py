@@ -8,11 +8,11 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
-from ..wire import Listener
-from . import errors
-from .jsonb import Json
-from .tables import Change, Default, Row, Table, table_of
-from .webhooks import native_webhook
+from hookbridge.standins.postgrest import errors
+from hookbridge.standins.postgrest.jsonb import Json
+from hookbridge.standins.postgrest.tables import Change, Default, Row, Table, table_of
+from hookbridge.standins.postgrest.webhooks import native_webhook
+from hookbridge.standins.wire import Listener
 
 RowPredicate = Callable[[Mapping[str, Json]], bool]
 

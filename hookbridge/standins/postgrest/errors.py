@@ -1,13 +1,13 @@
 """Every error that PostgREST, PostgreSQL behind it and the hosted gateway before it answer with.
 
-Bodies and headers are those of recorded exchanges with PostgREST 14; `Proxy-Status` names the code, and what is about the
-key carries `WWW-Authenticate`.  Sources: PostgREST documentation, "Errors"; the recorded exchanges in the tests.
+Bodies and headers are those of recorded exchanges with PostgREST 14; `Proxy-Status` names the code, and what is about
+the key carries `WWW-Authenticate`.  Sources: PostgREST documentation, "Errors"; the recorded exchanges in the tests.
 """
 
 import json
 
-from ..faults import html_reply
-from ..wire import Reply
+from hookbridge.standins.faults import html_reply
+from hookbridge.standins.wire import Reply
 
 JSON_TYPE = "application/json; charset=utf-8"
 SERVER = "postgrest/14.13"
@@ -166,7 +166,7 @@ def invalid_api_key() -> WireError:
 
 
 def own_error(status: int, retry_after: str | None) -> Reply:
-    """The reply that this source sends with a status; a proxy's HTML page where it never speaks itself (502, 520, 529)."""
+    """The reply that this source sends with a status; a proxy's HTML page where it never speaks itself (502, 520)."""
     known = {
         401: invalid_api_key,
         429: lambda: gateway(429, "API rate limit exceeded"),

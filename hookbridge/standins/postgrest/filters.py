@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from itertools import product
 from typing import Any
 
-from . import errors
-from .columns import Value
-from .tables import Row, Table
+from hookbridge.standins.postgrest import errors
+from hookbridge.standins.postgrest.columns import Value
+from hookbridge.standins.postgrest.tables import Row, Table
 
 Match = Callable[[Row], bool]
 Point = dict[str, Value]

@@ -6,7 +6,7 @@ With `gateway=True` the stand-in answers like the hosted platform, whose gateway
 
 from collections.abc import Mapping
 
-from . import errors
+from hookbridge.standins.postgrest import errors
 
 SERVICE_ROLE = "service_role"
 ANON = "anon"

@@ -14,11 +14,11 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from . import errors
-from .columns import Text
-from .filters import Filter, LogicTree, all_of, condition
-from .jsonb import quoted
-from .tables import Row, Table
+from hookbridge.standins.postgrest import errors
+from hookbridge.standins.postgrest.columns import Text
+from hookbridge.standins.postgrest.filters import Filter, LogicTree, all_of, condition
+from hookbridge.standins.postgrest.jsonb import quoted
+from hookbridge.standins.postgrest.tables import Row, Table
 
 _LOGIC = frozenset({"and", "or", "not.and", "not.or"})
 _NOT_FILTERS = frozenset({"select", "order", "limit", "offset", "columns", "on_conflict"})

@@ -14,16 +14,16 @@ from urllib.parse import parse_qsl, quote, unquote
 
 from aiohttp import web
 
-from ..faults import Faults
-from ..server import Standin
-from ..wire import Reply
-from . import errors
-from .database import Database
-from .errors import JSON_TYPE, SERVER, WireError
-from .jsonb import read_json
-from .keys import Keys
-from .query import Query, Sorted, find, parse_query
-from .tables import Change, Row, Table
+from hookbridge.standins.faults import Faults
+from hookbridge.standins.postgrest import errors
+from hookbridge.standins.postgrest.database import Database
+from hookbridge.standins.postgrest.errors import JSON_TYPE, SERVER, WireError
+from hookbridge.standins.postgrest.jsonb import read_json
+from hookbridge.standins.postgrest.keys import Keys
+from hookbridge.standins.postgrest.query import Query, Sorted, find, parse_query
+from hookbridge.standins.postgrest.tables import Change, Row, Table
+from hookbridge.standins.server import Standin
+from hookbridge.standins.wire import Reply
 
 PREFIX = "/rest/v1/"
 _ONE_OBJECT = "application/vnd.pgrst.object+json"

@@ -2,8 +2,8 @@
 
 Invariants: a key exists once; a row knows its own texts (rendered once, dropped with the row); every write raises the
 table's `version`, so that what was derived from its rows is known to be old.
-Rows lie in the order of their last write, as a heap without vacuum has them: an update moves its row to the end.  Whoever
-forgets `order` in a paged read meets that here as on a real database.
+Rows lie in the order of their last write, as a heap without vacuum has them: an update moves its row to the end.
+Whoever forgets `order` in a paged read meets that here as on a real database.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -11,9 +11,9 @@ from datetime import datetime
 
 import msgspec
 
-from . import errors
-from .columns import Text, Value, column_type
-from .jsonb import Json, jsonb_object, quoted
+from hookbridge.standins.postgrest import errors
+from hookbridge.standins.postgrest.columns import Text, Value, column_type
+from hookbridge.standins.postgrest.jsonb import Json, jsonb_object, quoted
 
 Key = tuple[Value, ...]
 Default = Callable[[], object]

@@ -7,9 +7,9 @@ Sources: Supabase documentation, "Database Webhooks"; bodies captured from pg_ne
 
 from collections.abc import Mapping
 
-from ..wire import Webhook
-from .jsonb import jsonb_object, jsonb_order, quoted
-from .tables import Change
+from hookbridge.standins.postgrest.jsonb import jsonb_object, jsonb_order, quoted
+from hookbridge.standins.postgrest.tables import Change
+from hookbridge.standins.wire import Webhook
 
 USER_AGENT = "pg_net/0.20.4"
 
