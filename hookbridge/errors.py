@@ -128,10 +128,10 @@ class PayloadTooLarge(Refusal):
 
 
 class UnsupportedMediaType(Refusal):
-    """The body is not ``application/json``."""
+    """The body is not plain ``application/json``."""
 
-    def __init__(self, received: str) -> None:
-        super().__init__("Content-Type must be application/json")
+    def __init__(self, received: str, *, message: str = "Content-Type must be application/json") -> None:
+        super().__init__(message)
         self.received = received
 
 

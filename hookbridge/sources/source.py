@@ -60,6 +60,20 @@ class Source(Protocol):
         """Whether an id names one record across tables (Notion), so that a record that moved has one copy."""
         ...
 
+    def table(self, written: str) -> str:
+        """Give a table's normal name for what a person wrote (``users`` is ``public.users``; ids without dashes).
+
+        Raises InvalidParameter when it cannot be a table's name.
+        """
+        ...
+
+    def key(self, table: str, id_: str) -> RecordKey:
+        """Name a record for what a person wrote, both parts in their normal form.
+
+        Raises InvalidParameter when it cannot be a record's name.
+        """
+        ...
+
     def authenticate(self, headers: Mapping[str, str], body: bytes, now: float) -> None:
         """Return when the sender is authenticated over the raw bytes, or when verification is off.
 
