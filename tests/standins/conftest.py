@@ -6,9 +6,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from notion_client import AsyncClient as NotionClient
+from supabase import AsyncClient as SupabaseClient
+from supabase import AsyncClientOptions, create_async_client
 
-from hookbridge.standins import PostgrestStandin
+from hookbridge.standins import NotionStandin, PostgrestStandin
 
 RECORDED = Path(__file__).parents[1] / "fixtures" / "supabase"
 KEY = "sb_secret_for_tests"
@@ -42,3 +46,30 @@ def clock() -> Clock:
 async def supabase(clock: Clock) -> AsyncIterator[PostgrestStandin]:
     async with PostgrestStandin(key=KEY, anon_key="sb_publishable_for_tests", clock=clock) as standin:
         yield standin
+
+
+@pytest.fixture
+async def notion(clock: Clock) -> AsyncIterator[NotionStandin]:
+    async with NotionStandin(token=TOKEN, clock=clock) as standin:
+        yield standin
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(timeout=5.0) as client:
+        yield client
+
+
+@pytest.fixture
+async def supabase_client(supabase: PostgrestStandin) -> AsyncIterator[SupabaseClient]:
+    """The real client, with its own retries off."""
+    async with httpx.AsyncClient(timeout=5.0) as transport:
+        options = AsyncClientOptions(httpx_client=transport, postgrest_client_retry=False)
+        yield await create_async_client(supabase.url, KEY, options=options)
+
+
+@pytest.fixture
+async def notion_client(notion: NotionStandin) -> AsyncIterator[NotionClient]:
+    """The real client, with its own retries off."""
+    async with NotionClient(auth=TOKEN, base_url=notion.url, retry=False) as client:
+        yield client

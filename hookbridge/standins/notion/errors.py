@@ -116,7 +116,7 @@ def not_found(kind: str, object_id: str, integration: str, integration_id: str) 
 def user_not_found(user_id: str, integration_id: str) -> NotionError:
     """The same for users, who are not shared but visible."""
     message = (
-        f"Could not find user with ID: {user_id}. Make sure your integration has capabilities to read user information. "
-        "With those capabilities, only members and guests in the integration's workspace are visible."
+        f"Could not find user with ID: {user_id}. Make sure your integration has capabilities to read user "
+        "information. With those capabilities, only members and guests in the integration's workspace are visible."
     )
     return error(404, "object_not_found", message, additional_data={"integration_id": integration_id})
