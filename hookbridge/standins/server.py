@@ -19,6 +19,7 @@ from hookbridge.standins.faults import Fault, Faults, Kind
 from hookbridge.standins.wire import Reply, SeenRequest
 
 _ID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
+_GRACE_SECONDS = 0.01  # for requests in flight when the service stops; aiohttp takes 0 for "no limit"
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -87,7 +88,7 @@ class Standin:
             return
         # Cancelling the handler of a client that hung up ends a hanging request with its client.
         server = web.Server(self._handle, handler_cancellation=True, access_log=None)
-        runner = web.ServerRunner(server, shutdown_timeout=0.0)
+        runner = web.ServerRunner(server, shutdown_timeout=_GRACE_SECONDS)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", self._port, reuse_address=True)
         await site.start()

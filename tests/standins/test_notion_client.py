@@ -29,12 +29,12 @@ def source(notion: NotionStandin) -> str:
     return source_id
 
 
-async def _query(client: AsyncClient, source_id: str, **body: Any) -> dict[str, Any]:
+async def _query(client: AsyncClient, source_id: str, **body: object) -> dict[str, Any]:
     answer: dict[str, Any] = await client.data_sources.query(data_source_id=source_id, **body)
     return answer
 
 
-async def _titles(client: AsyncClient, source_id: str, **body: Any) -> list[str]:
+async def _titles(client: AsyncClient, source_id: str, **body: object) -> list[str]:
     answer = await _query(client, source_id, **body)
     return [page["properties"]["Name"]["title"][0]["plain_text"] for page in answer["results"]]
 

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any, cast
 
 import httpx
 import pytest
-from postgrest import APIError
+from postgrest import APIError, AsyncQueryRequestBuilder, CountMethod
 from supabase import AsyncClient, AsyncClientOptions, create_async_client
 
 from hookbridge.standins import PostgrestStandin, Reply
@@ -22,21 +23,29 @@ def users(supabase: PostgrestStandin) -> PostgrestStandin:
     return supabase
 
 
+async def _read(query: AsyncQueryRequestBuilder) -> list[dict[str, Any]]:
+    return cast("list[dict[str, Any]]", (await query.execute()).data)
+
+
+async def _read_ids(query: AsyncQueryRequestBuilder) -> list[int]:
+    return [row["id"] for row in await _read(query)]
+
+
 async def _ids(client: AsyncClient, **filters: str) -> list[int]:
     query = client.table("users").select("id")
     for name, value in filters.items():
         query = query.filter(name, *value.split(".", 1))
-    return [row["id"] for row in (await query.execute()).data]
+    return await _read_ids(query)
 
 
 async def test_what_was_written_is_read_at_once(users: PostgrestStandin, supabase_client: AsyncClient) -> None:
     users.insert("users", {"id": 1, "name": "Ada", "score": "1.50"})
     users.update("users", 1, {"name": "Ada L."})
 
-    answer = await supabase_client.table("users").select("*").eq("id", 1).execute()
+    rows = await _read(supabase_client.table("users").select("*").eq("id", 1))
 
-    assert answer.data == [{"id": 1, "name": "Ada L.", "score": 1.5, "updated_at": "2026-06-27T17:00:30.25+00:00"}]
-    assert users.get("users", 1) == answer.data[0] | {"score": Decimal("1.50")}
+    assert rows == [{"id": 1, "name": "Ada L.", "score": 1.5, "updated_at": "2026-06-27T17:00:30.25+00:00"}]
+    assert users.get("users", 1) == rows[0] | {"score": Decimal("1.50")}
 
 
 async def test_a_write_stamps_the_change_column(users: PostgrestStandin, clock: Clock) -> None:
@@ -89,8 +98,7 @@ async def test_a_logic_tree_finds_what_postgrest_finds(
     users: PostgrestStandin, supabase_client: AsyncClient, tree: str, expected: list[int]
 ) -> None:
     users.insert_many("users", ({"id": number, "name": name} for number, name in enumerate("abcd", start=1)))
-    answer = await supabase_client.table("users").select("id").or_(tree).execute()
-    assert [row["id"] for row in answer.data] == expected
+    assert await _read_ids(supabase_client.table("users").select("id").or_(tree)) == expected
 
 
 async def test_rows_are_found_by_composite_keys(supabase: PostgrestStandin, supabase_client: AsyncClient) -> None:
@@ -99,9 +107,9 @@ async def test_rows_are_found_by_composite_keys(supabase: PostgrestStandin, supa
         supabase.insert_many("parts", [{"order_id": order_id, "sku": sku, "n": 1} for sku in ("a,b", "(c)", 'd"')])
     tree = r'and(order_id.eq.1,sku.eq."a,b"),and(order_id.eq.2,sku.eq."d\""),and(order_id.eq.2,sku.eq."(c)")'
 
-    answer = await supabase_client.table("parts").select("order_id,sku").or_(tree).execute()
+    rows = await _read(supabase_client.table("parts").select("order_id,sku").or_(tree))
 
-    assert sorted((row["order_id"], row["sku"]) for row in answer.data) == [(1, "a,b"), (2, "(c)"), (2, 'd"')]
+    assert sorted((row["order_id"], row["sku"]) for row in rows) == [(1, "a,b"), (2, "(c)"), (2, 'd"')]
     assert supabase.get("parts", (2, "(c)")) == {"order_id": 2, "sku": "(c)", "n": 1}
 
 
@@ -113,13 +121,13 @@ async def test_keyset_paging_with_ties_reads_every_row_once(
         if number % 30 == 0:
             clock.advance(microseconds=1)
     seen: list[int] = []
-    after: dict[str, str] | None = None
+    after: dict[str, Any] | None = None
     while True:
         query = supabase_client.table("users").select("id,updated_at").order("updated_at").order("id").limit(7)
         if after is not None:
             at, key = after["updated_at"], after["id"]
             query = query.or_(f"updated_at.gt.{at},and(updated_at.eq.{at},id.gt.{key})")
-        page = (await query.execute()).data
+        page = await _read(query)
         if not page:
             break
         seen += [row["id"] for row in page]
@@ -136,7 +144,7 @@ async def test_order_puts_nulls_last_or_where_it_is_told(users: PostgrestStandin
         table.select("id").order("name", nullsfirst=True),
         table.select("id").order("name", desc=True, nullsfirst=False),
     ]
-    assert [[row["id"] for row in (await order.execute()).data] for order in orders] == [
+    assert [await _read_ids(order) for order in orders] == [
         [1, 3, 2],
         [2, 3, 1],
         [2, 1, 3],
@@ -152,13 +160,12 @@ async def test_without_an_order_an_updated_row_comes_last(
     assert await _ids(supabase_client) == [2, 1]
 
 
-async def test_answers_are_cut_at_max_rows_and_counted_in_full() -> None:
-    async with PostgrestStandin(key=KEY, max_rows=3) as standin:
-        standin.create_table("users", USERS)
-        standin.insert_many("users", ({"id": number} for number in range(5)))
-        client = await create_async_client(standin.url, KEY)
-        answer = await client.table("users").select("id", count="exact").limit(4).execute()  # type: ignore[arg-type]
-        await client.postgrest.aclose()
+async def test_answers_are_cut_at_max_rows_and_counted_in_full(
+    users: PostgrestStandin, supabase_client: AsyncClient
+) -> None:
+    users.max_rows = 3
+    users.insert_many("users", ({"id": number} for number in range(5)))
+    answer = await supabase_client.table("users").select("id", count=CountMethod.exact).limit(4).execute()
     assert (len(answer.data), answer.count) == (3, 5)
 
 
@@ -182,8 +189,8 @@ async def test_columns_can_be_read_as_text_under_another_name(
     users: PostgrestStandin, supabase_client: AsyncClient
 ) -> None:
     users.insert("users", {"id": 1, "score": "12345678901234567890.50"})
-    answer = await supabase_client.table("users").select("number:id,score::text").execute()
-    assert answer.data == [{"number": 1, "score": "12345678901234567890.50"}]
+    rows = await _read(supabase_client.table("users").select("number:id,score::text"))
+    assert rows == [{"number": 1, "score": "12345678901234567890.50"}]
 
 
 async def test_the_client_can_write_too(users: PostgrestStandin, supabase_client: AsyncClient) -> None:

@@ -9,6 +9,7 @@ PostgreSQL: last when ascending, first when descending.
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -111,8 +112,8 @@ def _as_text(kind: Text) -> Callable[[Any], str]:
     return show
 
 
-def find(table: Table, query: Query, kept: Sorted) -> list[Row]:
-    """All rows that the query matches, in its order, before limit and offset."""
+def find(table: Table, query: Query, kept: Sorted, most: int | None = None) -> list[Row]:
+    """The rows that the query matches, in its order, before limit and offset; `most` ends the search early."""
     matches = query.filter.matches if query.filter else None
     rows = _by_key(table, query.filter)
     if rows is not None:
@@ -120,9 +121,9 @@ def find(table: Table, query: Query, kept: Sorted) -> list[Row]:
         return sort(table, table.visible(found), query.order)
     ordered = _kept(table, query, kept)
     start = _start(table, query, ordered)
-    candidates = ordered[start:] if start else ordered
-    visible = table.visible(candidates)
-    return [row for row in visible if matches(row)] if matches else list(visible)
+    visible = table.visible(islice(ordered, start, None))
+    found_in_order = filter(matches, visible) if matches else visible
+    return list(islice(found_in_order, most))
 
 
 def _by_key(table: Table, wanted: Filter | None) -> list[Row] | None:

@@ -20,8 +20,8 @@ from hookbridge.standins.postgrest.database import Database
 from hookbridge.standins.postgrest.errors import JSON_TYPE, SERVER, WireError
 from hookbridge.standins.postgrest.jsonb import read_json
 from hookbridge.standins.postgrest.keys import Keys
-from hookbridge.standins.postgrest.query import Query, Sorted, find, parse_query
-from hookbridge.standins.postgrest.tables import Change, Row, Table
+from hookbridge.standins.postgrest.query import Sorted, find, parse_query
+from hookbridge.standins.postgrest.tables import Change, Table
 from hookbridge.standins.server import Standin
 from hookbridge.standins.wire import Reply
 
@@ -84,9 +84,10 @@ class PostgrestStandin(Database, Standin):
 
     def _read(self, request: web.BaseRequest, table: Table, query_string: str) -> Reply:
         query = parse_query(table, query_string)
-        found = find(table, query, self._sorted)
-        window = self._window(found, query)
         counted = _preference(request, "count")
+        size = self.max_rows if query.limit is None else min(query.limit, self.max_rows)
+        found = find(table, query, self._sorted, most=None if counted else query.offset + size)
+        window = found[query.offset : query.offset + size]
         total = len(found) if counted else None
         headers = self._headers(table, _content_range(query.offset, len(window), total))
         headers["Content-Location"] = _content_location(table.name, query_string)
@@ -104,10 +105,6 @@ class PostgrestStandin(Database, Standin):
         status = 200 if total is None or len(window) == total else 206
         body = b"" if request.method == "HEAD" else _rows(map(query.render, window))
         return Reply(status=status, body=body, headers=headers)
-
-    def _window(self, found: list[Row], query: Query) -> list[Row]:
-        size = self.max_rows if query.limit is None else min(query.limit, self.max_rows)
-        return found[query.offset : query.offset + size]
 
     def _headers(self, table: Table, content_range: str) -> dict[str, str]:
         headers = {"Server": SERVER, "Content-Range": content_range, "Content-Type": JSON_TYPE}
