@@ -22,6 +22,7 @@
     │   ├── SourceRefused               it refuses our key: the lane pauses until it answers again
     │   ├── RecordUnreadable            this read failed for its own reason: tried again, then a dead letter
     │   └── RecordImpossible            this record can never be read (table unknown, malformed id): dead at once
+    ├── CacheUnavailable                the user's own cache cannot be reached: the lane may pause
     ├── PermanentFailure                raised by a user's handler: do not try this change again
     └── StoreError
         └── StoreUnavailable            disk full, i/o error: nothing of the transaction was stored
@@ -175,6 +176,10 @@ class RecordUnreadable(SourceError):
 
 class RecordImpossible(SourceError):
     """This record can never be read: its table is unknown or not granted, or its id is malformed."""
+
+
+class CacheUnavailable(HookbridgeError):
+    """The user's own cache cannot be reached, so no change can be finished now."""
 
 
 class PermanentFailure(HookbridgeError):  # noqa: N818  it is what a handler says, not what went wrong in us

@@ -149,11 +149,16 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """The fencing token: raised by every claim of the record."""
     head: int
     """The newest event at the time of the claim; it and all open events before it are settled together."""
-    open_events: int
-    """How many events that is."""
+    types: dict[str, int]
+    """How many events of each type that is."""
     events: tuple[StoredEvent, ...]
     """The newest of them in arrival order (at most ``CLAIMED_EVENTS_MAX``)."""
     previous: Copy | None = None
+
+    @property
+    def open_events(self) -> int:
+        """How many events are settled with this claim."""
+        return sum(self.types.values())
 
 
 CLAIMED_EVENTS_MAX = 100
@@ -196,8 +201,8 @@ class Effects(msgspec.Struct, frozen=True, kw_only=True):
     """The record as it is now: the truth's columns, or the event's own where verification was skipped."""
     copy: Copy | None = None
     """The copy to write (with ``data`` None: the record is gone); None leaves the copy as it is."""
-    forget: bool = False
-    """True drops the copy without knowing the record's state: the next read goes to the source."""
+    exclusive: bool = False
+    """Whether the copies of the same id in other tables go when this one is written (ids are global)."""
     document: Document | None = None
     """The index entry to write; with an empty text the record leaves the index.  None leaves it as it is."""
 

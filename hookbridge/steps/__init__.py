@@ -1,0 +1,1 @@
+"""The steps of a change, in their order: verify → cache → index → handlers."""

@@ -138,8 +138,8 @@ class Claims(Protocol):
         """When the next dirty record can be claimed; None when there is none."""
         ...
 
-    async def oldest_open(self) -> float | None:
-        """When the oldest open event's record became dirty; None when nothing is open."""
+    async def oldest_open(self, *, now: float) -> float | None:
+        """Since when the longest waiting record is dirty; None when nothing is open."""
         ...
 
 

@@ -1,0 +1,5 @@
+"""The embedded engine: one SQLite file, one process."""
+
+from hookbridge.store.sqlite.store import SqliteStore
+
+__all__ = ["SqliteStore"]

@@ -1,0 +1,59 @@
+"""The guide's statistics and the books, from the store's counters.
+
+Everything here is derived: a number that is shown twice comes from one counter.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from hookbridge.model import Books, Verification
+from hookbridge.store.contract import Totals
+
+GUIDE_TYPES = ("insert", "update", "delete")
+GUIDE_SOURCES = ("supabase", "notion")
+
+
+class Statistics(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of ``GET /api/v1/webhooks/stats``: the guide's seven fields, then ours."""
+
+    total_processed: int
+    """Events applied or coalesced."""
+    total_failed: int
+    """Events that became dead letters, replayed ones counted each time."""
+    total_retries: int
+    success_rate: float
+    """Processed of processed and failed; 1 while there is neither."""
+    average_processing_time_seconds: float
+    """Of one change, from the start of its first attempt to its settlement."""
+    events_by_type: dict[str, int]
+    events_by_source: dict[str, int]
+    books: Books
+    books_balanced: bool
+    duplicates: int
+    verification: dict[str, int]
+    queue_depth: dict[str, int]
+    """Claimed records waiting for a worker, by source."""
+    oldest_open_event_age_seconds: float | None
+
+
+def statistics(totals: Totals, *, queue_depth: dict[str, int], oldest_open_age: float | None) -> Statistics:
+    """Make the statistics of the counters."""
+    ended = totals.processed + totals.failed
+    return Statistics(
+        total_processed=totals.processed,
+        total_failed=totals.failed,
+        total_retries=totals.retries,
+        success_rate=round(totals.processed / ended, 6) if ended else 1.0,
+        average_processing_time_seconds=(
+            round(totals.processing_seconds / totals.changes, 6) if totals.changes else 0.0
+        ),
+        events_by_type=dict.fromkeys(GUIDE_TYPES, 0) | totals.by_type,
+        events_by_source=dict.fromkeys(GUIDE_SOURCES, 0) | totals.by_source,
+        books=totals.books,
+        books_balanced=totals.books.balanced(),
+        duplicates=totals.duplicates,
+        verification={one.value: totals.by_verification.get(one.value, 0) for one in Verification},
+        queue_depth=queue_depth,
+        oldest_open_event_age_seconds=None if oldest_open_age is None else round(max(oldest_open_age, 0.0), 3),
+    )

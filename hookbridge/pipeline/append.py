@@ -1,0 +1,77 @@
+"""Admission: what is decoded goes into the inbox, or is refused whole.
+
+Invariant: a receipt means fsynced; a TryLater means that nothing of the request is stored.  It bounds the appends in
+flight, the open events and the use of the disk, and it wakes the lane whose records became dirty.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from hookbridge.clock import Clock
+from hookbridge.config import ServerConfig, StoreConfig
+from hookbridge.errors import StoreUnavailable, TryLater
+from hookbridge.model import Event, Receipt, SourceName
+from hookbridge.store.contract import Store
+
+_FULL_RETRY_SECONDS = 30
+_BUSY_RETRY_SECONDS = 1
+_STOPPING_RETRY_SECONDS = 5
+
+
+class Intake:
+    """The one way into the inbox."""
+
+    def __init__(
+        self, store: Store, server: ServerConfig, limits: StoreConfig, wake: Callable[[SourceName], None], clock: Clock
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._in_flight_max = server.max_appends_in_flight
+        self._open_max = limits.max_open_events
+        self._wake = wake
+        self._in_flight = 0
+        self._stopping = False
+        self.disk_is_low = False
+
+    async def accept(self, events: tuple[Event, ...]) -> tuple[Receipt, ...]:
+        """Store the events of one request durably and give their receipts.
+
+        Raises TryLater at a limit, while stopping, or when the store cannot write.
+        """
+        self._admit(len(events))
+        self._in_flight += len(events)
+        try:
+            receipts = await self._store.append(events, self._clock())
+        except StoreUnavailable as error:
+            message = "The event could not be stored"
+            raise TryLater(message, retry_after_seconds=_FULL_RETRY_SECONDS, hint=error.message) from error
+        finally:
+            self._in_flight -= len(events)
+        self._wake(events[0].record.source)
+        return receipts
+
+    def _admit(self, number: int) -> None:
+        if self._stopping:
+            message = "The service is stopping"
+            raise TryLater(message, retry_after_seconds=_STOPPING_RETRY_SECONDS)
+        if self.disk_is_low:
+            message = "The disk is nearly full"
+            raise TryLater(message, retry_after_seconds=_FULL_RETRY_SECONDS)
+        if self._in_flight + number > self._in_flight_max:
+            message = "Too many requests are waiting to be stored"
+            raise TryLater(message, retry_after_seconds=_BUSY_RETRY_SECONDS)
+        if self._store.open_events + self._in_flight + number > self._open_max:
+            message = "The inbox is full"
+            raise TryLater(message, retry_after_seconds=_FULL_RETRY_SECONDS)
+
+    def stop(self) -> None:
+        """Refuse whatever comes from now on."""
+        self._stopping = True
+
+
+def free_bytes(path: Path) -> int:
+    """Give the free space of the disk that holds ``path``."""
+    return shutil.disk_usage(path.parent).free

@@ -1,0 +1,275 @@
+"""One source's lane: dirty records are claimed into a bounded queue, workers empty it; pause, probe, resume.
+
+Invariants: at most ``queue_size`` claimed records wait; while the lane is not running nothing is claimed and nothing
+waits; a source that is down costs its waiting events no attempt.  What a record's failure means is decided in
+``attempts``; this module acts on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+import msgspec
+import structlog
+
+from hookbridge.config import ProcessingConfig
+from hookbridge.errors import CacheUnavailable, HookbridgeError, SourceError, SourceRefused, StoreUnavailable
+from hookbridge.model import Claim, Settlement, SourceName
+from hookbridge.pipeline.worker import Worker, dead
+from hookbridge.store.contract import Claims
+
+_log = structlog.get_logger(__name__)
+
+State = Literal["running", "paused", "refused", "held"]
+
+IDLE_SECONDS_MAX = 30.0
+"""An idle lane looks at the store this often even when nobody woke it: leases end without a word."""
+
+FIRST_PROBE_SECONDS = 1.0
+
+STRIKES_MAX = 3
+"""So many times may one record stop a lane whose source answers the probe at once; then the fault is the record's."""
+
+STRUCK_RECORDS_MAX = 1_000
+
+
+class LaneState(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator sees of a lane."""
+
+    source: SourceName
+    state: State
+    """``paused``: the source cannot be reached; ``refused``: it refuses our key; ``held``: an operator paused it."""
+    reason: str | None
+    since: float | None
+    next_probe_at: float | None
+    queued: int
+    busy: int
+    has_credentials: bool
+
+
+class Lane:
+    """One source's queue and workers."""
+
+    def __init__(  # noqa: PLR0913  a lane joins what the composition root made
+        self,
+        source: SourceName,
+        store: Claims,
+        worker: Worker,
+        probe: Callable[[], Awaitable[None]],
+        config: ProcessingConfig,
+        *,
+        has_credentials: bool,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.source = source
+        self._store = store
+        self._worker = worker
+        self._probe = probe
+        self._config = config
+        self._has_credentials = has_credentials
+        self._clock = clock
+        self._sleep = sleep
+        self._queue: asyncio.Queue[Claim] = asyncio.Queue(config.queue_size)
+        self._woken = asyncio.Event()
+        self._running = asyncio.Event()
+        self._running.set()
+        self._troubled = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._busy = 0
+        self._stopping = False
+        self._state: State = "running"
+        self._reason: str | None = None
+        self._since: float | None = None
+        self._next_probe_at: float | None = None
+        self._first_wait = FIRST_PROBE_SECONDS
+        self._strikes: dict[str, int] = {}
+
+    def state(self) -> LaneState:
+        """Give the state now."""
+        return LaneState(
+            source=self.source,
+            state=self._state,
+            reason=self._reason,
+            since=self._since,
+            next_probe_at=self._next_probe_at,
+            queued=self._queue.qsize(),
+            busy=self._busy,
+            has_credentials=self._has_credentials,
+        )
+
+    def wake(self) -> None:
+        """Say that a record became dirty."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Work until cancelled.  Whatever it raises is a bug of ours and ends the process."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._feed(), name=f"{self.source}-feeder")
+            group.create_task(self._watch(), name=f"{self.source}-prober")
+            for number in range(self._config.workers):
+                group.create_task(self._serve(), name=f"{self.source}-worker-{number}")
+
+    # The way of a claim: feeder → queue → worker
+
+    async def _feed(self) -> None:
+        """Keep the queue filled, a half at a time, so that one claim serves many workers."""
+        while True:
+            await self._running.wait()
+            self._woken.clear()
+            room = self._config.queue_size - self._queue.qsize()
+            claims = await self._claim(room)
+            if not self._running.is_set():
+                await self._give_back(claims)
+                continue
+            for claim in claims:
+                self._idle.clear()
+                self._queue.put_nowait(claim)
+            if len(claims) == room:
+                await self._until_half_empty()
+            else:
+                await self._until_woken()
+
+    async def _claim(self, room: int) -> tuple[Claim, ...]:
+        try:
+            return await self._store.claim(
+                self.source, room, now=self._clock(), lease_seconds=self._config.lease_seconds
+            )
+        except StoreUnavailable as error:
+            _log.error("Claiming waits for the store", source=self.source, error=error.message, hint=error.hint)  # noqa: TRY400
+            await self._sleep(1.0)
+            return ()
+
+    async def _until_half_empty(self) -> None:
+        while self._running.is_set() and self._queue.qsize() > self._config.queue_size // 2:
+            self._woken.clear()
+            await self._woken.wait()
+
+    async def _until_woken(self) -> None:
+        try:
+            async with asyncio.timeout(IDLE_SECONDS_MAX):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+
+    async def _serve(self) -> None:
+        while True:
+            claim = await self._queue.get()
+            self._busy += 1
+            try:
+                await self._worker.work(claim, self._stop_for)
+            finally:
+                self._busy -= 1
+                # The feeder looks when half the queue is free, and stop() waits for the last worker.
+                if self._queue.qsize() == self._config.queue_size // 2:
+                    self._woken.set()
+                if not self._busy and self._queue.empty():
+                    self._idle.set()
+
+    # Pause, probe, resume
+
+    async def _stop_for(self, claim: Claim, error: HookbridgeError) -> Settlement | None:
+        """Pause the lane for a failure that concerns every record, unless the source answers and it is this one's."""
+        record = str(claim.record)
+        if self._strikes.get(record, 0) >= STRIKES_MAX:
+            del self._strikes[record]
+            return dead(claim, error)
+        if len(self._strikes) >= STRUCK_RECORDS_MAX:
+            self._strikes.clear()
+        self._strikes[record] = self._strikes.get(record, 0) + 1
+        await self._pause(error)
+        await self._give_back((claim,))
+        return None
+
+    async def _pause(self, error: HookbridgeError) -> None:
+        if self._state != "running":
+            return
+        self._state = "refused" if isinstance(error, SourceRefused) else "paused"
+        self._reason = error.message
+        self._since = self._clock()
+        self._first_wait = getattr(error, "retry_after_seconds", None) or FIRST_PROBE_SECONDS
+        self._running.clear()
+        self._woken.set()
+        _log.warning("Lane paused", source=self.source, state=self._state, reason=error.message, hint=error.hint)
+        await self._empty_queue()
+        self._troubled.set()
+
+    async def _watch(self) -> None:
+        """Probe with growing gaps while the lane is paused."""
+        while True:
+            await self._troubled.wait()
+            wait = self._first_wait
+            while self._state in ("paused", "refused"):
+                self._next_probe_at = self._clock() + wait
+                await self._sleep(wait)
+                if await self._answers():
+                    self._resume()
+                wait = min(max(wait, FIRST_PROBE_SECONDS) * 2, self._config.probe_max_seconds)
+            self._troubled.clear()
+
+    async def _answers(self) -> bool:
+        try:
+            await self._probe()
+        except (SourceError, CacheUnavailable) as error:
+            self._reason = error.message
+            # A source that is down again and again is no reason to suspect the records that met it.
+            self._strikes.clear()
+            return False
+        return True
+
+    def _resume(self) -> None:
+        if self._state == "held":
+            return
+        _log.info("Lane resumed", source=self.source, paused_seconds=round(self._clock() - (self._since or 0), 1))
+        self._go()
+
+    def _go(self) -> None:
+        self._state, self._reason, self._since, self._next_probe_at = "running", None, None, None
+        self._running.set()
+        self._woken.set()
+
+    async def hold(self, reason: str) -> None:
+        """Pause by an operator's word, until ``unhold``."""
+        self._state, self._reason, self._since, self._next_probe_at = "held", reason, self._clock(), None
+        self._running.clear()
+        self._woken.set()
+        await self._empty_queue()
+
+    def unhold(self) -> None:
+        """Go on by an operator's word."""
+        if self._state == "held" and not self._stopping:
+            self._go()
+
+    async def _empty_queue(self) -> None:
+        waiting: list[Claim] = []
+        while not self._queue.empty():
+            waiting.append(self._queue.get_nowait())
+        if not self._busy:
+            self._idle.set()
+        await self._give_back(tuple(waiting))
+
+    async def _give_back(self, claims: tuple[Claim, ...]) -> None:
+        if not claims:
+            return
+        try:
+            await self._store.release(claims, available_at=0.0)
+        except StoreUnavailable as error:
+            # Their leases end by themselves.
+            _log.error("Claims could not be given back", source=self.source, error=error.message)  # noqa: TRY400
+
+    async def drain(self, deadline_seconds: float) -> int:
+        """Claim nothing more and wait for the busy workers; gives how many are still at work at the deadline."""
+        self._stopping = True
+        self._running.clear()
+        self._woken.set()
+        await self._empty_queue()
+        try:
+            async with asyncio.timeout(deadline_seconds):
+                await self._idle.wait()
+        except TimeoutError:
+            pass
+        return self._busy

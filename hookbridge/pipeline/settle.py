@@ -1,0 +1,38 @@
+"""Settling: the end of a change, written with its effects in one transaction.
+
+Only this module ends events.  A settlement that the store cannot take now (disk full) is kept and offered again: the
+work is done, and the record stays claimed meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from hookbridge.errors import StoreUnavailable
+from hookbridge.model import Settled, Settlement
+from hookbridge.store.contract import Claims
+
+_WAIT_SECONDS_MAX = 5.0
+
+_log = structlog.get_logger(__name__)
+
+
+async def settle(
+    store: Claims,
+    settlement: Settlement,
+    *,
+    clock: Callable[[], float],
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> Settled:
+    """Write the settlement, however long the store refuses.  Gives what it met there."""
+    wait = 0.1
+    while True:
+        try:
+            return await store.settle(settlement, now=clock())
+        except StoreUnavailable as error:
+            _log.exception("Settling waits for the store", record=str(settlement.claim.record), hint=error.hint)
+            await sleep(wait)
+            wait = min(wait * 2, _WAIT_SECONDS_MAX)

@@ -1,0 +1,101 @@
+"""One record: its open events are one change; attempts run around the steps; the outcome is settled.
+
+A failing record never leaves its worker: whatever the steps raise becomes an outcome, or a word to the lane that
+nothing can be done for any record now.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+import structlog
+
+from hookbridge.errors import HookbridgeError
+from hookbridge.model import Change, Claim, Effects, Outcome, Settled, Settlement
+from hookbridge.pipeline.attempts import LANE_STOPPERS, Attempts, describe, is_final
+from hookbridge.pipeline.settle import settle
+from hookbridge.steps.step import Step
+from hookbridge.store.contract import Store
+
+_log = structlog.get_logger(__name__)
+
+Stop = Callable[[Claim, HookbridgeError], Awaitable[Settlement | None]]
+"""Tell the lane of a failure that concerns all records; a settlement when it turns out to be the record's own."""
+
+
+class Worker:
+    """What every worker coroutine of a lane does with a claim.  It has no state of its own."""
+
+    def __init__(
+        self, store: Store, steps: Sequence[Step], attempts: Attempts, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._store = store
+        self._steps = tuple(steps)
+        self._attempts = attempts
+        self._clock = clock
+
+    async def work(self, claim: Claim, stop: Stop) -> None:
+        """Bring one claimed record to its outcome, or give it back through ``stop``."""
+        started = self._clock()
+        done = 0
+        change = Change(record=claim.record, events=claim.events, previous=claim.previous)
+
+        async def attempt(number: int) -> Effects:
+            nonlocal done
+            done = number
+            return await self._run_steps(change, number)
+
+        settlement: Settlement | None
+        try:
+            effects = await self._attempts.run(attempt, record=str(claim.record))
+            settlement = Settlement(claim=claim, outcome=Outcome.APPLIED, effects=effects)
+        except LANE_STOPPERS as error:
+            settlement = await stop(claim, error)
+        except Exception as error:  # noqa: BLE001  a record's failure, whatever it is, is an outcome
+            settlement = dead(claim, error)
+            if not isinstance(error, HookbridgeError) or not is_final(error):
+                _log.debug("Webhook processing failed", record=str(claim.record), exc_info=error)
+        if settlement is None:
+            return
+        duration = self._clock() - started
+        settlement = msgspec.structs.replace(settlement, attempts=done, duration=duration)
+        self._tell(settlement, await settle(self._store, settlement, clock=self._clock))
+
+    async def _run_steps(self, change: Change, number: int) -> Effects:
+        source, kind = change.record.source, change.type
+        _log.debug(f"Starting webhook processing: {source}/{kind} for record {change.record.id}")
+        _log.debug(f"Processing {source.capitalize()} {kind} event", record=str(change.record), attempt=number)
+        if number > 1:
+            change = msgspec.structs.replace(change, attempt=number)
+        effects = Effects()
+        for step in self._steps:
+            effects = await step(change, effects)
+            effects = msgspec.structs.replace(effects, steps=(*effects.steps, step.name))
+        _log.debug(f"{source.capitalize()} webhook processed: {list(effects.steps)}", record=str(change.record))
+        return effects
+
+    def _tell(self, settlement: Settlement, met: Settled) -> None:
+        tries = f"(attempt {settlement.attempts}/{self._attempts.maximum})"
+        verification = settlement.effects.verification
+        about = {
+            "record": str(settlement.claim.record),
+            "outcome": settlement.outcome.value if met is not Settled.FENCED else "fenced",
+            "attempt": settlement.attempts,
+            "duration": round(settlement.duration, 6),
+            "events": settlement.claim.open_events,
+            "steps": settlement.effects.steps,
+            "verification": verification.value if verification else None,
+        }
+        if met is Settled.FENCED:
+            _log.warning("Webhook processing was overtaken by another worker", **about)
+        elif settlement.outcome is Outcome.DEAD:
+            _log.error(f"Webhook processing failed {tries}", reason=settlement.reason, **about)
+        else:
+            _log.info(f"Webhook processed successfully in {settlement.duration:.2f}s {tries}", **about)
+
+
+def dead(claim: Claim, error: BaseException) -> Settlement:
+    """Make the settlement of a change that nothing more is tried for."""
+    return Settlement(claim=claim, outcome=Outcome.DEAD, reason=describe(error))

@@ -1,0 +1,301 @@
+"""The composition root: the only module that names concrete engines and sources.
+
+``Service.open`` makes everything, ``run`` is one task that owns every other one, ``stop`` drains.  Invariant: when ``run``
+has ended, no task of the service is left, and whatever was acknowledged and not finished is dirty in the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets as random_secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from hookbridge.books import Statistics, statistics
+from hookbridge.clock import Clock, anchored_clock
+from hookbridge.config import Settings
+from hookbridge.errors import HandshakeRefused, StartupError, StoreUnavailable
+from hookbridge.handlers import bridge, load_handlers
+from hookbridge.model import Outcome, SourceName
+from hookbridge.pipeline.append import Intake
+from hookbridge.pipeline.attempts import Attempts
+from hookbridge.pipeline.lanes import Lane, LaneState
+from hookbridge.pipeline.worker import Worker
+from hookbridge.records import Records
+from hookbridge.sources.notion import NotionSource
+from hookbridge.sources.source import Delivery, Source
+from hookbridge.sources.supabase import SupabaseSource
+from hookbridge.steps.cache import Cache
+from hookbridge.steps.external import RedisKeys
+from hookbridge.steps.handlers import Handlers
+from hookbridge.steps.index import Index
+from hookbridge.steps.step import Step
+from hookbridge.steps.verify import Verify
+from hookbridge.store.contract import EventFilter, Store
+from hookbridge.store.sqlite import SqliteStore
+from hookbridge.upkeep import Upkeep
+
+NOTION_TOKEN_NOTE = "notion-verification-token"  # noqa: S105  the note's name, not a token
+HELD_NOTE = "held:"
+WRITABLE_SECONDS = 2.0
+"""How long the answer to "can the inbox be written?" is good for: asking costs a commit."""
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+_log = structlog.get_logger(__name__)
+
+
+class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether webhooks can be taken now, and what an operator should know."""
+
+    ready: bool
+    inbox_writable: bool
+    lanes: tuple[LaneState, ...]
+    warnings: tuple[str, ...]
+    oldest_open_seconds: float | None
+
+
+class Service:
+    """Everything that runs in one process, without the HTTP surface."""
+
+    def __init__(self, settings: Settings, store: Store, verification_token: str | None, clock: Clock) -> None:
+        self.settings = settings
+        self.store = store
+        self.admin_token, self.admin_token_file = _admin_token(settings)
+        self._clock = clock
+        self._token = verification_token
+        config, secrets = settings.config, settings.secrets
+        self._notion = NotionSource(config.notion, config.signatures, secrets, store.ticket, verification_token)
+        self.sources: Mapping[SourceName, Source] = {
+            "supabase": SupabaseSource(config.supabase, config.signatures, secrets, store.ticket),
+            "notion": self._notion,
+        }
+        self._external = RedisKeys(config.cache, secrets.redis_url) if secrets.redis_url else None
+        self._handlers = Handlers(bridge, config.handlers)
+        self.lanes: Mapping[SourceName, Lane] = {name: self._lane(source) for name, source in self.sources.items()}
+        self.intake = Intake(store, config.server, config.store, lambda name: self.lanes[name].wake(), clock)
+        self.records = Records(store, self.sources, clock)
+        self.upkeep = Upkeep(store, self.intake, settings.data_file, config.retention, config.store, clock)
+        self._stop_asked = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._writable = (0.0, True)
+
+    @classmethod
+    async def open(cls, settings: Settings) -> Service:
+        """Open the store and make the parts.  Raises StartupError."""
+        if settings.config.handlers.module:
+            load_handlers(settings.config.handlers.module, settings.folder)
+        clock = anchored_clock()
+        store = await SqliteStore.open(settings.data_file)
+        try:
+            service = cls(settings, store, await store.note(NOTION_TOKEN_NOTE), clock)
+            recovered = await store.release_abandoned(now=clock())
+            for name, lane in service.lanes.items():
+                if reason := await store.note(HELD_NOTE + name):
+                    await lane.hold(reason)
+        except BaseException:
+            await store.close()
+            raise
+        if recovered:
+            _log.info("Open events picked up", events=recovered)
+        return service
+
+    def _lane(self, source: Source) -> Lane:
+        config = self.settings.config
+        steps: list[Step] = [
+            Verify(source),
+            Cache(source, self.store.ticket, self._external, clock=self._clock),
+            Index(source),
+        ]
+        if config.handlers.module:
+            steps.append(self._handlers)
+
+        async def probe() -> None:
+            if source.has_credentials:
+                await source.probe()
+            if self._external is not None:
+                await self._external.probe()
+
+        worker = Worker(self.store, steps, Attempts(config.processing), clock=self._clock)
+        return Lane(
+            source.name,
+            self.store,
+            worker,
+            probe,
+            config.processing,
+            has_credentials=source.has_credentials,
+            clock=self._clock,
+        )
+
+    # Life
+
+    async def run(self) -> None:
+        """Process until ``stop``; then drain, close and return.  A bug in the machinery comes out as its exception."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(lane.run(), name=f"{name}-lane") for name, lane in self.lanes.items()]
+                tasks.append(group.create_task(self.upkeep.run(), name="upkeep"))
+                await self._stop_asked.wait()
+                await self._drain()
+                for task in tasks:
+                    task.cancel()
+        finally:
+            await self._close()
+            self._ended.set()
+
+    async def _drain(self) -> None:
+        self.intake.stop()
+        deadline = self.settings.config.server.shutdown_deadline_seconds
+        unfinished = await asyncio.gather(*(lane.drain(deadline) for lane in self.lanes.values()))
+        if any(unfinished):
+            _log.warning("Stopped with changes unfinished; they are still dirty", changes=sum(unfinished))
+
+    async def _close(self) -> None:
+        for source in self.sources.values():
+            await source.close()
+        if self._external is not None:
+            await self._external.close()
+        await self.store.close()
+
+    async def stop(self) -> None:
+        """Take nothing more, finish or release what is claimed within the deadline, close.  Idempotent."""
+        self._stop_asked.set()
+        await self._ended.wait()
+
+    @property
+    def accepting(self) -> bool:
+        """Whether events are still taken."""
+        return not self._stop_asked.is_set()
+
+    # What operators ask and do
+
+    def lane_states(self) -> tuple[LaneState, ...]:
+        """Give the state of each lane."""
+        return tuple(lane.state() for lane in self.lanes.values())
+
+    def warnings(self) -> tuple[str, ...]:
+        """Say what an operator should change, loudest first."""
+        config = self.settings.config
+        found = []
+        if not config.signatures.verify and config.server.host not in LOOPBACK:
+            found.append(
+                f"Signatures are not verified and the service listens on {config.server.host}:"
+                " anyone who reaches it can send events. Set VERIFY_WEBHOOK_SIGNATURES=true and WEBHOOK_SECRET."
+            )
+        for source in self.sources.values():
+            if source.credential_warning:
+                found.append(source.credential_warning)
+        return tuple(found)
+
+    async def readiness(self) -> Readiness:
+        """Say whether webhooks can be taken now."""
+        writable = await self._is_writable()
+        return Readiness(
+            ready=writable and self.accepting and not self.intake.disk_is_low,
+            inbox_writable=writable,
+            lanes=self.lane_states(),
+            warnings=self.warnings(),
+            oldest_open_seconds=await self._oldest_open_age() if writable else None,
+        )
+
+    async def _is_writable(self) -> bool:
+        until, known = self._writable
+        if self._clock() >= until:
+            try:
+                await self.store.check_writable()
+                known = True
+            except StoreUnavailable:
+                known = False
+            self._writable = (self._clock() + WRITABLE_SECONDS, known)
+        return known
+
+    async def _oldest_open_age(self) -> float | None:
+        now = self._clock()
+        oldest = await self.store.oldest_open(now=now)
+        return None if oldest is None else now - oldest
+
+    async def statistics(self) -> Statistics:
+        """Give the guide's statistics with ours."""
+        return statistics(
+            await self.store.totals(),
+            queue_depth={state.source: state.queued for state in self.lane_states()},
+            oldest_open_age=await self._oldest_open_age(),
+        )
+
+    async def would_be_processed(self, delivery: Delivery) -> tuple[bool, str | None]:
+        """Say whether these events would be processed, and if not, why."""
+        for event in delivery.events:
+            if event.ignored is not None:
+                return False, event.ignored
+            if event.identity is not None:
+                known = await self.store.known(event.identity)
+                if known is not None and known.outcome is not Outcome.DEAD:
+                    return False, f"a duplicate of event {known.id}"
+        return True, None
+
+    async def replay(self, which: EventFilter, *, limit: int, event_id: int | None = None) -> int:
+        """Process settled events again; gives how many."""
+        count = await self.store.replay(which, now=self._clock(), limit=limit, event_id=event_id)
+        for lane in self.lanes.values():
+            lane.wake()
+        return count
+
+    async def pause(self, source: SourceName) -> None:
+        """Hold a lane until ``resume``, restarts included."""
+        reason = "paused by an operator"
+        await self.store.put_note(HELD_NOTE + source, reason)
+        await self.lanes[source].hold(reason)
+
+    async def resume(self, source: SourceName) -> None:
+        """Let a held lane go on."""
+        await self.store.put_note(HELD_NOTE + source, None)
+        self.lanes[source].unhold()
+
+    # Notion's handshake
+
+    async def handshake(self, token: str) -> None:
+        """Keep the first verification token durably.  Raises HandshakeRefused when one is known."""
+        if self._token is not None or not await self.store.put_note(NOTION_TOKEN_NOTE, token, only_if_absent=True):
+            message = "A verification token is known already"
+            raise HandshakeRefused(message, hint="DELETE /api/v1/notion/verification-token forgets it")
+        self._token = token
+        self._notion.learn(token)
+        _log.warning(
+            "Notion sent a verification token: show it with GET /api/v1/notion/verification-token"
+            " and paste it into the integration's webhook form"
+        )
+
+    async def verification_token(self) -> str | None:
+        """Give the token that the handshake brought."""
+        return self._token
+
+    async def forget_verification_token(self) -> None:
+        """Forget it, so that a new subscription can present its own."""
+        await self.store.put_note(NOTION_TOKEN_NOTE, None)
+        self._token = None
+        self._notion.forget()
+
+
+def _admin_token(settings: Settings) -> tuple[str, Path | None]:
+    """Give the admin token, and the file that holds it when it was generated."""
+    if settings.secrets.admin_token:
+        return settings.secrets.admin_token, None
+    path = settings.data_file.parent / "admin-token"
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(random_secrets.token_urlsafe(32) + "\n")
+    except FileExistsError:
+        pass
+    except OSError as error:
+        message = f"Cannot write the admin token to {path}: {error.strerror}"
+        raise StartupError(message, hint="set HOOKBRIDGE_ADMIN_TOKEN") from error
+    token = path.read_text().strip()
+    if not token:
+        message = f"The file of the admin token is empty: {path}"
+        raise StartupError(message, hint="remove it, or set HOOKBRIDGE_ADMIN_TOKEN")
+    return token, path

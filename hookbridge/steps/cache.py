@@ -1,0 +1,81 @@
+"""``cache_invalidation``: the new copy, and the keys of the user's own cache that the change made stale.
+
+The built-in copy is written at the settle; external keys are deleted here, before it, at least once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from hookbridge.model import Change, Columns, Copy, Effects, Verification
+from hookbridge.sources.source import Source, Tickets
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+_decode = msgspec.json.Decoder(Columns).decode
+
+
+class ExternalCache(Protocol):
+    """The user's own cache."""
+
+    def keys(self, change: Change, versions: Sequence[Columns]) -> list[str]:
+        """Make the keys of the change from the configured templates, for each version of the record."""
+        ...
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Delete keys.  Raises CacheUnavailable."""
+        ...
+
+
+class Cache:
+    """The step for one source."""
+
+    name = "cache_invalidation"
+
+    def __init__(
+        self,
+        source: Source,
+        tickets: Tickets,
+        external: ExternalCache | None,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._source = source
+        self._tickets = tickets
+        self._external = external
+        self._clock = clock
+
+    async def __call__(self, change: Change, so_far: Effects) -> Effects:
+        """Add the copy.  Raises CacheUnavailable."""
+        if self._external is not None:
+            before = _decode(change.previous.data) if change.previous and change.previous.data else None
+            keys = self._external.keys(change, [one for one in (before, so_far.columns) if one is not None])
+            if keys:
+                await self._external.delete(keys)
+        return msgspec.structs.replace(so_far, copy=self._copy(change, so_far), exclusive=self._source.ids_are_global)
+
+    def _copy(self, change: Change, so_far: Effects) -> Copy:
+        truth = so_far.truth
+        if truth is not None:
+            return Copy(
+                record=change.record,
+                data=truth.data,
+                changed_at=truth.changed_at,
+                fingerprint=truth.fingerprint,
+                ticket=truth.ticket,
+                read_at=self._clock(),
+            )
+        columns = so_far.columns
+        # Without the source, an event that is no deletion and carries no data leaves us knowing nothing: such a copy
+        # is not "gone" but "unverified and empty", and the next read asks the source.
+        return Copy(
+            record=change.record,
+            data=None if columns is None else _encode(columns),
+            changed_at=None if columns is None else self._source.changed_at(change.record, columns),
+            ticket=self._tickets(),
+            read_at=self._clock(),
+            verified=so_far.verification is not Verification.SKIPPED,
+        )

@@ -1,0 +1,90 @@
+"""The user's Redis or Valkey: the keys that belong to a record, deleted on every change of it.
+
+Keys are made from the configured templates (``user:{id}``) with the columns of the record before and after the change.
+Needs the extra ``redis``.  A template that names a column which the record does not have makes no key.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from hookbridge.config import CacheConfig, CacheKeys
+from hookbridge.errors import CacheUnavailable, StartupError
+from hookbridge.model import Change, Columns, RecordKey
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+
+class RedisKeys:
+    """``steps.cache.ExternalCache`` on a Redis or Valkey server."""
+
+    def __init__(self, config: CacheConfig, url: str) -> None:
+        try:
+            from redis.asyncio import Redis  # noqa: PLC0415  an extra, and needed only here
+        except ImportError as error:
+            message = "A Redis URL is set, but the redis package is not installed"
+            raise StartupError(message, hint="pip install 'hookbridge[redis]'") from error
+        self._timeout_seconds = config.timeout_seconds
+        try:
+            self._client: Redis = Redis.from_url(
+                url, socket_timeout=config.timeout_seconds, socket_connect_timeout=config.timeout_seconds
+            )
+        except ValueError as error:
+            message = "REDIS_URL is not a URL that redis understands"
+            raise StartupError(message, hint="write it as redis://[:password@]host:6379/0") from error
+        self._templates: dict[tuple[str, str], tuple[str, ...]] = {}
+        for block in config.keys:
+            name = _table(block)
+            self._templates[name] = (*self._templates.get(name, ()), *block.templates)
+
+    def keys(self, change: Change, versions: Sequence[Columns]) -> list[str]:
+        """Make the keys of every version, each once, in order."""
+        templates = self._templates.get((change.record.source, change.record.table), ())
+        made = (fill(template, change.record, columns) for template in templates for columns in (versions or ({},)))
+        return list(dict.fromkeys(key for key in made if key is not None))
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Delete keys.  Raises CacheUnavailable."""
+        from redis.exceptions import RedisError  # noqa: PLC0415  an extra
+
+        try:
+            await self._client.delete(*keys)
+        except (RedisError, OSError, TimeoutError) as error:
+            message = f"The external cache could not be reached: {type(error).__name__}"
+            raise CacheUnavailable(message, hint="check REDIS_URL and the server") from error
+
+    async def probe(self) -> None:
+        """Return when the server answers.  Raises CacheUnavailable."""
+        from redis.exceptions import RedisError  # noqa: PLC0415  an extra
+
+        try:
+            await self._client.ping()
+        except (RedisError, OSError, TimeoutError) as error:
+            message = f"The external cache could not be reached: {type(error).__name__}"
+            raise CacheUnavailable(message, hint="check REDIS_URL and the server") from error
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+
+def _table(block: CacheKeys) -> tuple[str, str]:
+    plain = block.source == "supabase" and "." not in block.table
+    return block.source, f"public.{block.table}" if plain else block.table
+
+
+def fill(template: str, record: RecordKey, columns: Columns) -> str | None:
+    """Fill a template with a record's columns; None when it names one that is not there."""
+    values = {**columns, "source": record.source, "table": record.table}
+    values.setdefault("id", record.id)
+    parts: list[str] = []
+    for text, field, _, _ in string.Formatter().parse(template):
+        parts.append(text)
+        if field is not None:
+            if values.get(field) is None:
+                return None
+            parts.append(str(values[field]))
+    return "".join(parts)

@@ -1,0 +1,77 @@
+"""Group commit: jobs that arrive together share one transaction and one fsync.
+
+A job that arrives while a commit is under way waits for the next one; a commit begins when the event loop has run what
+was ready, so that all requests of one round are in one group.  A job's future is done only after its commit: a result
+means fsynced, an exception means that nothing of the job is stored.  It knows no SQL: ``commit`` is the engine's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+from hookbridge.errors import StoreUnavailable
+
+Job = TypeVar("Job")
+
+Results = Sequence[Any]
+"""One entry for each job, in order: its result, or the exception it ends with."""
+
+GROUP_MAX = 1024
+"""Jobs in one transaction: bounds how long the ack of the first of them waits for the last."""
+
+
+class GroupCommit(Generic[Job]):
+    """Hands jobs to an engine in groups, one group at a time."""
+
+    def __init__(self, commit: Callable[[list[Job], Callable[[Results], None]], None]) -> None:
+        """``commit(jobs, done)`` starts a transaction elsewhere; ``done(results)`` is called in the event loop."""
+        self._commit = commit
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[tuple[Job, asyncio.Future[Any]]] = deque()
+        self._under_way: list[asyncio.Future[Any]] = []
+        self._scheduled = False
+        self._closed = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def submit(self, job: Job) -> asyncio.Future[Any]:
+        """Add a job to the next group.  Raises StoreUnavailable when the store is closed."""
+        if self._closed:
+            message = "The store is closed"
+            raise StoreUnavailable(message)
+        future = self._loop.create_future()
+        self._waiting.append((job, future))
+        if not self._scheduled and not self._under_way:
+            self._scheduled = True
+            self._idle.clear()
+            self._loop.call_soon(self._begin)
+        return future
+
+    def _begin(self) -> None:
+        self._scheduled = False
+        count = min(len(self._waiting), GROUP_MAX)
+        taken = [self._waiting.popleft() for _ in range(count)]
+        self._under_way = [future for _, future in taken]
+        self._commit([job for job, _ in taken], self._done)
+
+    def _done(self, results: Results) -> None:
+        for future, result in zip(self._under_way, results, strict=True):
+            if future.done():  # its waiter was cancelled; what was stored stays stored
+                continue
+            if isinstance(result, BaseException):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+        self._under_way = []
+        if self._waiting:
+            self._begin()
+        else:
+            self._idle.set()
+
+    async def close(self) -> None:
+        """Refuse new jobs and wait until every submitted one is done."""
+        self._closed = True
+        await self._idle.wait()

@@ -1,0 +1,251 @@
+"""Claims on SQLite: which record next, for whom, and how a change ends.
+
+A claim moves a dirty row's ``available_at`` to the end of the lease and raises its ``generation``; a settlement counts
+only while that generation stands.  An expired lease is thus claimable like any waiting record, and nothing has to
+collect it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from hookbridge.model import CLAIMED_EVENTS_MAX, Claim, Copy, Outcome, RecordKey, Settled, Settlement, StoredEvent
+from hookbridge.store.sqlite import copies
+from hookbridge.store.sqlite.engine import Job, Transaction
+from hookbridge.store.sqlite.inbox import stored_event
+
+CLAIM_CANDIDATES = """
+SELECT record, version, generation + 1, head FROM dirty
+WHERE source = ? AND available_at <= ? ORDER BY available_at LIMIT ?
+"""
+
+_TAKE = "UPDATE dirty SET generation = generation + 1, available_at = ? WHERE record = ?"
+
+# The open events behind each head: a walk along the linked list, newest first.
+_OPEN_EVENTS = """
+WITH RECURSIVE chain (head, id, depth) AS (
+    SELECT value, value, 1 FROM json_each(?1)
+    UNION ALL
+    SELECT chain.head, events.previous, depth + 1 FROM chain JOIN events ON events.id = chain.id
+    WHERE events.previous IS NOT NULL AND depth < ?2
+)
+SELECT chain.head, events.id, record, type, format, origin, body, identity, occurred_at, received_at,
+       outcome, reason, verification, attempts, settled_at
+FROM chain JOIN events ON events.id = chain.id ORDER BY chain.head, depth DESC
+"""
+
+_CHAIN = """
+WITH RECURSIVE chain (id) AS (
+    SELECT ?1
+    UNION ALL
+    SELECT events.previous FROM chain JOIN events ON events.id = chain.id WHERE events.previous IS NOT NULL
+)
+"""
+
+_TYPES = _CHAIN + "SELECT type, count(*) FROM chain JOIN events USING (id) GROUP BY type"
+
+_SETTLE_OLDER = (
+    _CHAIN
+    + """
+UPDATE events SET outcome = ?2, reason = ?3, verification = ?4, attempts = ?5, settled_at = ?6
+WHERE id IN (SELECT id FROM chain WHERE id <> ?1)
+"""
+)
+
+_SETTLE_HEAD = """
+UPDATE events SET outcome = ?2, reason = ?3, verification = ?4, attempts = ?5, settled_at = ?6 WHERE id = ?1
+"""
+
+# What arrived during the run linked to the head that is settled now: the list must not lead into settled events, or
+# one of them, opened again, could close a circle.
+_CUT = (
+    _CHAIN
+    + "UPDATE events SET previous = NULL WHERE previous = ?2 AND id IN (SELECT id FROM chain)"
+)
+
+
+class ClaimSome(Job):
+    """A lane asks for records."""
+
+    __slots__ = ("lease_seconds", "limit", "now", "source")
+
+    rank = 9
+
+    def __init__(self, source: str, limit: int, now: float, lease_seconds: float) -> None:
+        self.source = source
+        self.limit = limit
+        self.now = now
+        self.lease_seconds = lease_seconds
+
+    @staticmethod
+    def run_together(jobs: Sequence[ClaimSome], transaction: Transaction) -> Sequence[tuple[Claim, ...]]:
+        """Claim for each job in turn."""
+        return [_claim(transaction.connection, job) for job in jobs]
+
+
+def _claim(connection: sqlite3.Connection, job: ClaimSome) -> tuple[Claim, ...]:
+    taken = connection.execute(CLAIM_CANDIDATES, (job.source, job.now, job.limit)).fetchall()
+    if not taken:
+        return ()
+    until = job.now + job.lease_seconds
+    connection.executemany(_TAKE, [(until, record) for record, *_ in taken])
+    waiting = _open_events(connection, [head for *_, head in taken])
+    previous = copies.many(connection, job.source, [record for record, *_ in taken])
+    return tuple(
+        Claim(
+            record=waiting[head][-1].event.record,
+            version=version,
+            generation=generation,
+            head=head,
+            types=_types(connection, head, waiting[head]),
+            events=tuple(waiting[head]),
+            previous=previous.get(record),
+        )
+        for record, version, generation, head in taken
+    )
+
+
+def _open_events(connection: sqlite3.Connection, heads: list[int]) -> dict[int, list[StoredEvent]]:
+    waiting: dict[int, list[StoredEvent]] = defaultdict(list)
+    for head, *columns in connection.execute(_OPEN_EVENTS, (msgspec.json.encode(heads).decode(), CLAIMED_EVENTS_MAX)):
+        waiting[head].append(stored_event(tuple(columns)))
+    return waiting
+
+
+def _types(connection: sqlite3.Connection, head: int, loaded: list[StoredEvent]) -> dict[str, int]:
+    if len(loaded) == CLAIMED_EVENTS_MAX:  # there may be more than were loaded
+        return dict(connection.execute(_TYPES, (head,)).fetchall())
+    types: dict[str, int] = {}
+    for one in loaded:
+        types[one.event.type] = types.get(one.event.type, 0) + 1
+    return types
+
+
+class Settle(Job):
+    """The end of one claimed change."""
+
+    __slots__ = ("now", "settlement")
+
+    rank = 1
+
+    def __init__(self, settlement: Settlement, now: float) -> None:
+        self.settlement = settlement
+        self.now = now
+
+    @staticmethod
+    def run_together(jobs: Sequence[Settle], transaction: Transaction) -> Sequence[Settled]:
+        """Settle a group with a few prepared statements."""
+        connection = transaction.connection
+        results = [_meets(connection, job.settlement.claim) for job in jobs]
+        held = [
+            (job, result) for job, result in zip(jobs, results, strict=True) if result is not Settled.FENCED
+        ]
+        _settle_events(connection, [job for job, _ in held])
+        _settle_records(connection, held)
+        copies.write_effects(connection, [(job.settlement.effects, job.now) for job, _ in held])
+        for job, _ in held:
+            _count(transaction, job.settlement)
+        return results
+
+
+def _meets(connection: sqlite3.Connection, claim: Claim) -> Settled:
+    found = connection.execute(
+        "SELECT version FROM dirty WHERE record = ? AND generation = ?", (str(claim.record), claim.generation)
+    ).fetchone()
+    if found is None:
+        return Settled.FENCED
+    return Settled.DONE if found[0] == claim.version else Settled.STILL_DIRTY
+
+
+def _settle_events(connection: sqlite3.Connection, jobs: list[Settle]) -> None:
+    older, heads = [], []
+    for job in jobs:
+        settlement = job.settlement
+        verification = settlement.effects.verification
+        rest = (settlement.reason, verification and verification.value, settlement.attempts, job.now)
+        if settlement.claim.open_events > 1:
+            outcome = Outcome.COALESCED if settlement.outcome is Outcome.APPLIED else settlement.outcome
+            older.append((settlement.claim.head, outcome.value, *rest))
+        heads.append((settlement.claim.head, settlement.outcome.value, *rest))
+    connection.executemany(_SETTLE_OLDER, older)
+    connection.executemany(_SETTLE_HEAD, heads)
+
+
+def _settle_records(connection: sqlite3.Connection, held: list[tuple[Settle, Settled]]) -> None:
+    done, dirty = [], []
+    for job, result in held:
+        (done if result is Settled.DONE else dirty).append(job)
+    connection.executemany("DELETE FROM dirty WHERE record = ?", [(str(job.settlement.claim.record),) for job in done])
+    for job in dirty:
+        claim = job.settlement.claim
+        (head,) = connection.execute("SELECT head FROM dirty WHERE record = ?", (str(claim.record),)).fetchone()
+        connection.execute(_CUT, (head, claim.head))
+        connection.execute(
+            "UPDATE dirty SET since = ?1, available_at = ?1 WHERE record = ?2", (job.now, str(claim.record))
+        )
+
+
+def _count(transaction: Transaction, settlement: Settlement) -> None:
+    number = settlement.claim.open_events
+    transaction.count("open", -number)
+    if settlement.outcome is Outcome.APPLIED:
+        transaction.count("applied")
+        transaction.count("coalesced", number - 1)
+        transaction.count("processed", number)
+    else:
+        transaction.count(settlement.outcome.value, number)
+    if settlement.outcome is Outcome.DEAD:
+        transaction.count("failed", number)
+    if settlement.outcome is not Outcome.IGNORED:
+        transaction.count("source:" + settlement.claim.record.source, number)
+        for type_, share in settlement.claim.types.items():
+            transaction.count("type:" + type_, share)
+        transaction.count("changes")
+        transaction.count("processing_seconds", settlement.duration)
+    transaction.count("retries", settlement.attempts - 1)
+    if settlement.effects.verification is not None:
+        transaction.count("verification:" + settlement.effects.verification.value)
+
+
+def release(transaction: Transaction, claims: Sequence[Claim], available_at: float) -> None:
+    """Give claims back.  A record keeps its place in the line (``since``) when it is due already."""
+    transaction.connection.executemany(
+        "UPDATE dirty SET available_at = max(since, ?) WHERE record = ? AND generation = ?",
+        [(available_at, str(claim.record), claim.generation) for claim in claims],
+    )
+
+
+def release_abandoned(transaction: Transaction, now: float) -> None:
+    """Free every leased row: whoever held it is gone, since one process has the file."""
+    for source in ("supabase", "notion"):
+        transaction.connection.execute(
+            "UPDATE dirty SET available_at = min(since, ?1) WHERE source = ?2 AND available_at > ?1", (now, source)
+        )
+
+
+def next_available(connection: sqlite3.Connection, source: str) -> float | None:
+    """When the first row of the line can be claimed."""
+    (when,) = connection.execute("SELECT min(available_at) FROM dirty WHERE source = ?", (source,)).fetchone()
+    return None if when is None else float(when)
+
+
+def oldest_open(connection: sqlite3.Connection, now: float) -> float | None:
+    """Since when the longest waiting record is dirty: the first of the line, or one of the few that are leased."""
+    times: list[Any] = []
+    for source in ("supabase", "notion"):
+        times += connection.execute(
+            "SELECT since FROM dirty WHERE source = ? AND available_at <= ? ORDER BY available_at LIMIT 1",
+            (source, now),
+        ).fetchone() or ()
+        times += connection.execute(
+            "SELECT min(since) FROM dirty WHERE source = ? AND available_at > ?", (source, now)
+        ).fetchone()
+    return min((float(time) for time in times if time is not None), default=None)
+
+
+__all__ = ["ClaimSome", "Settle", "next_available", "oldest_open", "release", "release_abandoned"]

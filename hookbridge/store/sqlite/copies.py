@@ -1,0 +1,133 @@
+"""Copies and the index on SQLite: the records as last read, and their words.
+
+A copy is written only over one with an earlier ticket, and its words with it or not at all.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from hookbridge.model import Copy, Document, Effects, RecordKey
+from hookbridge.store.contract import Hit
+from hookbridge.store.sqlite.engine import Transaction
+
+_PUT = """
+INSERT INTO copies (source, table_name, record_id, data, changed_at, fingerprint, ticket, read_at, verified)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (source, table_name, record_id) DO UPDATE
+SET data = excluded.data, changed_at = excluded.changed_at, fingerprint = excluded.fingerprint,
+    ticket = excluded.ticket, read_at = excluded.read_at, verified = excluded.verified
+WHERE excluded.ticket >= copies.ticket
+"""
+
+_COLUMNS = "data, changed_at, fingerprint, ticket, read_at, verified"
+
+_ONE = f"SELECT {_COLUMNS} FROM copies WHERE source = ? AND table_name = ? AND record_id = ?"
+
+# Words belong to the copy of exactly this ticket: a copy that lost to a later one leaves the index alone.
+_OWN_ROW = "SELECT id FROM copies WHERE source = ?1 AND table_name = ?2 AND record_id = ?3 AND ticket = ?4"
+_DROP_WORDS = f"DELETE FROM words WHERE rowid = ({_OWN_ROW})"
+_PUT_WORDS = f"INSERT INTO words (rowid, text) SELECT id, ?5 FROM ({_OWN_ROW})"
+
+_ELSEWHERE = "SELECT id FROM copies WHERE source = ?1 AND record_id = ?3 AND table_name <> ?2 AND source = 'notion'"
+
+
+def copy_of(record: RecordKey, columns: Sequence[Any]) -> Copy:
+    """Make the struct of a row of ``_COLUMNS``."""
+    data, changed_at, fingerprint, ticket, read_at, verified = columns
+    return Copy(
+        record=record,
+        data=data,
+        changed_at=changed_at,
+        fingerprint=fingerprint,
+        ticket=ticket,
+        read_at=read_at,
+        verified=bool(verified),
+    )
+
+
+def one(connection: sqlite3.Connection, record: RecordKey) -> Copy | None:
+    """Find the copy of a record."""
+    found = connection.execute(_ONE, (record.source, record.table, record.id)).fetchone()
+    return copy_of(record, found) if found else None
+
+
+def many(connection: sqlite3.Connection, source: str, records: Sequence[str]) -> dict[str, Copy]:
+    """Find the copies of records of one source, by the records' names."""
+    keys = [RecordKey.parse(record) for record in records]
+    found: dict[str, Copy] = {}
+    names = msgspec.json.encode([(key.table, key.id) for key in keys]).decode()
+    for table, id_, *columns in connection.execute(
+        f"SELECT table_name, record_id, {_COLUMNS} FROM json_each(?1) AS wanted CROSS JOIN copies"
+        " ON source = ?2 AND table_name = wanted.value ->> 0 AND record_id = wanted.value ->> 1",
+        (names, source),
+    ):
+        key = RecordKey(source, table, id_)  # type: ignore[arg-type]  # rows of this source only
+        found[str(key)] = copy_of(key, columns)
+    return found
+
+
+def write_effects(connection: sqlite3.Connection, effects: Sequence[tuple[Effects, float]]) -> None:
+    """Write what the changes of one group did to copies and index."""
+    puts, drops, words = [], [], []
+    for effect, now in effects:
+        if (copy := effect.copy) is None:
+            continue
+        name = (copy.record.source, copy.record.table, copy.record.id)
+        puts.append((*name, copy.data, copy.changed_at, copy.fingerprint, copy.ticket, copy.read_at or now, copy.verified))
+        if effect.exclusive:
+            drop_elsewhere(connection, copy.record)
+        if (document := effect.document) is not None:
+            drops.append((*name, copy.ticket))
+            if document.text:
+                words.append((*name, copy.ticket, document.text))
+    connection.executemany(_PUT, puts)
+    connection.executemany(_DROP_WORDS, drops)
+    connection.executemany(_PUT_WORDS, words)
+
+
+def drop_elsewhere(connection: sqlite3.Connection, record: RecordKey) -> None:
+    """Drop the copies of the same id in other tables: the record moved."""
+    name = (record.source, record.table, record.id)
+    connection.execute(f"DELETE FROM words WHERE rowid IN ({_ELSEWHERE})", name)
+    connection.execute(f"DELETE FROM copies WHERE id IN ({_ELSEWHERE})", name)
+
+
+def put(transaction: Transaction, copy: Copy, document: Document | None, exclusive: bool) -> None:
+    """Write one copy outside a change."""
+    effects = Effects(copy=copy, document=document, exclusive=exclusive)
+    write_effects(transaction.connection, [(effects, copy.read_at)])
+
+
+def search(
+    connection: sqlite3.Connection, text: str, source: str | None, table: str | None, limit: int
+) -> tuple[Hit, ...]:
+    """Find words; every word must be there, the last one may be the beginning of a longer one."""
+    wanted = re.findall(r"\w+", text)
+    if not wanted:
+        return ()
+    query = " ".join(f'"{word}"' for word in wanted) + " *"
+    found = connection.execute(
+        "SELECT source, table_name, record_id, snippet(words, 0, '[', ']', '…', 16), -bm25(words), data"
+        " FROM words JOIN copies ON copies.id = words.rowid"
+        " WHERE words MATCH ?1 AND (?2 IS NULL OR source = ?2) AND (?3 IS NULL OR table_name = ?3)"
+        " ORDER BY bm25(words) LIMIT ?4",
+        (query, source, table, limit),
+    )
+    return tuple(
+        Hit(record=RecordKey(source_, table_, id_), snippet=snippet, score=score, data=data)
+        for source_, table_, id_, snippet, score, data in found
+    )
+
+
+def remove_tombstones(transaction: Transaction, before: float, limit: int) -> int:
+    """Forget old absences."""
+    return transaction.connection.execute(
+        "DELETE FROM copies WHERE id IN (SELECT id FROM copies WHERE data IS NULL AND read_at < ? LIMIT ?)",
+        (before, limit),
+    ).rowcount

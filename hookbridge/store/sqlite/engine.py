@@ -1,0 +1,269 @@
+"""The SQLite engine's machinery: one file, one writer thread, a few readers, the schema.
+
+Invariants: all writes happen on the writer thread, in group-committed transactions with ``synchronous=FULL``; one
+process has the file (a lock beside it says so); the counters in memory are those of the last commit.  It does not know
+what the jobs do: those are functions of ``inbox``, ``claims``, ``copies`` and ``notes``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import queue
+import sqlite3
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from hookbridge.errors import StartupError, StoreUnavailable
+from hookbridge.store.commits import GroupCommit, Results
+
+Result = TypeVar("Result")
+
+READERS = 2
+"""Threads for what only reads: a slow listing leaves one for the others."""
+
+SQLITE_MIN = (3, 37)
+"""STRICT tables."""
+
+CACHE_KIB = 32 * 1024
+CHECKPOINT_PAGES = 4_000
+
+# Errors of the disk rather than of one job: the whole group failed, and trying its jobs one by one would only repeat it.
+_DISK_CODES = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_BUSY,
+}
+
+
+class Transaction:
+    """What a job sees: the connection, and the counters that change with this transaction."""
+
+    __slots__ = ("connection", "deltas")
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.deltas: Counter[str] = Counter()
+
+    def count(self, name: str, by: float = 1) -> None:
+        """Raise a counter, if the transaction commits."""
+        self.deltas[name] += by  # type: ignore[assignment]  # seconds are counted too
+
+    def save_counters(self) -> None:
+        """Write the deltas in one statement, the last one before the commit."""
+        if self.deltas:
+            self.connection.execute(
+                "INSERT INTO counters SELECT key, value FROM json_each(?) WHERE true"
+                " ON CONFLICT (name) DO UPDATE SET value = counters.value + excluded.value",
+                (msgspec.json.encode(self.deltas).decode(),),
+            )
+
+
+class Job:
+    """One call that writes.  ``run_together`` gets all jobs of the same kind in a group, in order of arrival."""
+
+    __slots__ = ()
+
+    rank = 9
+    """Kinds run in this order within a group: appends, settles, the others, claims."""
+
+    @staticmethod
+    def run_together(jobs: Sequence[Any], transaction: Transaction) -> Sequence[Any]:
+        """Do the work inside the transaction; give one result for each job."""
+        raise NotImplementedError  # pragma: no cover  every kind has its own
+
+
+class Call(Job):
+    """A job that is one function of the transaction, for what is not on the way of an event."""
+
+    __slots__ = ("function",)
+
+    rank = 5
+
+    def __init__(self, function: Callable[[Transaction], Any]) -> None:
+        self.function = function
+
+    @staticmethod
+    def run_together(jobs: Sequence[Call], transaction: Transaction) -> Sequence[Any]:
+        """Run them one after the other."""
+        return [job.function(transaction) for job in jobs]
+
+
+class Engine:
+    """The file, its writer thread and its readers."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = _lock(path)
+        self._writer = _connect(path)
+        _migrate(self._writer)
+        self.counters: Counter[str] = Counter(
+            {name: value for name, value in self._writer.execute("SELECT name, value FROM counters")}
+        )
+        self.starts = self._count_start()
+        self._loop = asyncio.get_running_loop()
+        self._jobs: queue.SimpleQueue[tuple[list[Job], Callable[[Results], None]] | None] = queue.SimpleQueue()
+        self.commits: GroupCommit[Job] = GroupCommit(lambda jobs, done: self._jobs.put((jobs, done)))
+        self._thread = threading.Thread(target=self._write, name="hookbridge-writer", daemon=True)
+        self._thread.start()
+        self._local = threading.local()
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="hookbridge-reader")
+        self._closed = False
+
+    def _count_start(self) -> int:
+        row = self._writer.execute(
+            "INSERT INTO notes VALUES ('starts', '1')"
+            " ON CONFLICT (name) DO UPDATE SET value = CAST(value AS INTEGER) + 1 RETURNING CAST(value AS INTEGER)"
+        ).fetchall()
+        return int(row[0][0])
+
+    def write(self, job: Job) -> asyncio.Future[Any]:
+        """Run a job in the next group; the future is done after its commit."""
+        return self.commits.submit(job)
+
+    def call(self, function: Callable[[Transaction], Result]) -> asyncio.Future[Result]:
+        """Run a function in the next group's transaction."""
+        return self.commits.submit(Call(function))
+
+    async def read(self, function: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Run a function on a read-only connection of a reader thread."""
+        if self._closed:
+            message = "The store is closed"
+            raise StoreUnavailable(message)
+        return await self._loop.run_in_executor(self._readers, self._read, function)
+
+    def _read(self, function: Callable[[sqlite3.Connection], Result]) -> Result:
+        try:
+            connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+            if connection is None:
+                connection = self._local.connection = _connect(self.path)
+                connection.execute("PRAGMA query_only = ON")
+            return function(connection)
+        except sqlite3.OperationalError as error:
+            raise _unavailable(error) from error
+
+    def _write(self) -> None:
+        while (work := self._jobs.get()) is not None:
+            jobs, done = work
+            results, deltas = self._run(jobs)
+            self._loop.call_soon_threadsafe(self._finish, results, deltas, done)
+
+    def _finish(self, results: Results, deltas: Counter[str], done: Callable[[Results], None]) -> None:
+        self.counters.update(deltas)
+        done(results)
+
+    def _run(self, jobs: list[Job]) -> tuple[list[Any], Counter[str]]:
+        """Commit a group; when one job's own fault broke it, each job by itself."""
+        try:
+            return self._commit(jobs)
+        except Exception as error:  # noqa: BLE001  whatever it is, it belongs to the jobs' futures, not to the thread
+            if len(jobs) == 1 or _is_disk(error):
+                failure = _unavailable(error) if isinstance(error, sqlite3.Error) else error
+                return [failure] * len(jobs), Counter()
+        results: list[Any] = []
+        deltas: Counter[str] = Counter()
+        for job in jobs:
+            one, counted = self._run([job])
+            results += one
+            deltas.update(counted)
+        return results, deltas
+
+    def _commit(self, jobs: list[Job]) -> tuple[list[Any], Counter[str]]:
+        transaction = Transaction(self._writer)
+        results: list[Any] = [None] * len(jobs)
+        kinds: dict[type[Job], list[int]] = {}
+        for place, job in enumerate(jobs):
+            kinds.setdefault(type(job), []).append(place)
+        self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            for kind in sorted(kinds, key=lambda kind: kind.rank):
+                places = kinds[kind]
+                for place, result in zip(
+                    places, kind.run_together([jobs[place] for place in places], transaction), strict=True
+                ):
+                    results[place] = result
+            transaction.save_counters()
+            self._writer.execute("COMMIT")
+        except BaseException:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+            raise
+        return results, transaction.deltas
+
+    async def close(self) -> None:
+        """Finish what was submitted, then close file and threads."""
+        if self._closed:
+            return
+        self._closed = True
+        await self.commits.close()
+        self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join)
+        self._readers.shutdown()
+        self._writer.close()
+        os.close(self._lock)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, cached_statements=256, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+    connection.execute("PRAGMA journal_size_limit = 67108864")
+    connection.execute("PRAGMA busy_timeout = 5000")
+    return connection
+
+
+def _lock(path: Path) -> int:
+    """Take the file for this process, for as long as it lives."""
+    if sqlite3.sqlite_version_info < SQLITE_MIN:
+        message = f"SQLite {sqlite3.sqlite_version} is too old"
+        raise StartupError(message, hint="use a Python whose sqlite3 module has SQLite 3.37 or newer")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        message = f"Cannot write the data file {path}: {error.strerror}"
+        raise StartupError(message, hint="choose another [store] path, or make its folder writable") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        message = f"Another hookbridge uses {path}"
+        raise StartupError(message, hint="stop it, or give this one its own [store] path") from error
+    return handle
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    """Bring the schema to the newest version, each step in a transaction of its own."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    steps = sorted(
+        (file for file in resources.files("hookbridge.store.sqlite").joinpath("schema").iterdir()),
+        key=lambda file: file.name,
+    )
+    if version > len(steps):
+        message = f"The data file was written by a newer hookbridge (schema {version})"
+        raise StartupError(message, hint="start that version, or use another [store] path")
+    for number, step in enumerate(steps[version:], start=version + 1):
+        connection.executescript(f"BEGIN;\n{step.read_text()}\nPRAGMA user_version = {number};\nCOMMIT;")
+
+
+def _is_disk(error: Exception) -> bool:
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _DISK_CODES
+
+
+def _unavailable(error: sqlite3.Error | Exception) -> StoreUnavailable:
+    return StoreUnavailable(f"The data file could not be used: {error}", hint="check the disk's space and permissions")

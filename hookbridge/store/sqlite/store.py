@@ -1,0 +1,161 @@
+"""The SQLite engine as a ``Store``: every role's methods, each one job or one read."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+from hookbridge.model import (
+    Books,
+    Claim,
+    Copy,
+    Document,
+    Event,
+    Receipt,
+    RecordKey,
+    Settled,
+    Settlement,
+    SourceName,
+    StoredEvent,
+)
+from hookbridge.store.contract import EventFilter, EventPage, Hit, Totals
+from hookbridge.store.sqlite import claims, copies, inbox, notes
+from hookbridge.store.sqlite.engine import Engine, Transaction
+
+_TICKETS_PER_START = 1 << 40
+"""Each start begins a new range of tickets, so that no ticket of an earlier one is larger."""
+
+
+class SqliteStore:
+    """``hookbridge.store.contract.Store`` on one SQLite file."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._tickets = itertools.count(engine.starts * _TICKETS_PER_START)
+
+    @classmethod
+    async def open(cls, path: Path) -> SqliteStore:
+        """Open or make the file.  Raises StartupError when it cannot be used or another process has it."""
+        return cls(Engine(path))
+
+    # Inbox
+
+    async def append(self, events: Sequence[Event], received_at: float) -> tuple[Receipt, ...]:
+        """Store events durably."""
+        return cast("tuple[Receipt, ...]", await self._engine.write(inbox.Append(events, received_at)))
+
+    async def known(self, identity: bytes) -> StoredEvent | None:
+        """Find the event of an identity."""
+        return await self._engine.read(lambda connection: inbox.known(connection, identity))
+
+    async def event(self, event_id: int) -> StoredEvent | None:
+        """Find one event."""
+        return await self._engine.read(lambda connection: inbox.event(connection, event_id))
+
+    async def events(self, which: EventFilter, *, before: int | None, limit: int) -> EventPage:
+        """List events, newest first."""
+        return await self._engine.read(lambda connection: inbox.events(connection, which, before, limit))
+
+    async def replay(self, which: EventFilter, *, now: float, limit: int, event_id: int | None = None) -> int:
+        """Process settled events again."""
+        return await self._engine.call(
+            lambda transaction: inbox.replay(transaction, which, now, limit, event_id)
+        )
+
+    async def remove_settled(self, before: float, limit: int) -> int:
+        """Remove old settled events."""
+        return await self._engine.call(lambda transaction: inbox.remove_settled(transaction, before, limit))
+
+    # Claims
+
+    async def claim(self, source: SourceName, limit: int, *, now: float, lease_seconds: float) -> tuple[Claim, ...]:
+        """Take dirty records."""
+        job = claims.ClaimSome(source, limit, now, lease_seconds)
+        return cast("tuple[Claim, ...]", await self._engine.write(job))
+
+    async def settle(self, settlement: Settlement, *, now: float) -> Settled:
+        """End a change."""
+        return cast("Settled", await self._engine.write(claims.Settle(settlement, now)))
+
+    async def release(self, given_back: Sequence[Claim], *, available_at: float) -> None:
+        """Give claims back."""
+        await self._engine.call(lambda transaction: claims.release(transaction, given_back, available_at))
+
+    async def release_abandoned(self, *, now: float) -> int:
+        """Free what a process that is gone had claimed."""
+        await self._engine.call(lambda transaction: claims.release_abandoned(transaction, now))
+        return self.open_events
+
+    async def next_available(self, source: SourceName) -> float | None:
+        """When the next record can be claimed."""
+        return await self._engine.read(lambda connection: claims.next_available(connection, source))
+
+    async def oldest_open(self, *, now: float) -> float | None:
+        """Since when the longest waiting record is dirty."""
+        return await self._engine.read(lambda connection: claims.oldest_open(connection, now))
+
+    # Copies
+
+    def ticket(self) -> int:
+        """Give the next ticket."""
+        return next(self._tickets)
+
+    async def copy(self, record: RecordKey) -> Copy | None:
+        """Give the copy."""
+        return await self._engine.read(lambda connection: copies.one(connection, record))
+
+    async def put(self, copy: Copy, document: Document | None, *, exclusive: bool) -> None:
+        """Write a copy outside a change."""
+        await self._engine.call(lambda transaction: copies.put(transaction, copy, document, exclusive))
+
+    async def search(
+        self, text: str, *, source: SourceName | None, table: str | None, limit: int
+    ) -> tuple[Hit, ...]:
+        """Find records by words."""
+        return await self._engine.read(lambda connection: copies.search(connection, text, source, table, limit))
+
+    async def remove_tombstones(self, before: float, limit: int) -> int:
+        """Forget old absences."""
+        return await self._engine.call(lambda transaction: copies.remove_tombstones(transaction, before, limit))
+
+    # Notes and counters
+
+    async def note(self, name: str) -> str | None:
+        """Give a note."""
+        return await self._engine.read(lambda connection: notes.note(connection, name))
+
+    async def put_note(self, name: str, value: str | None, *, only_if_absent: bool = False) -> bool:
+        """Set or remove a note."""
+        return await self._engine.call(lambda transaction: notes.put(transaction, name, value, only_if_absent))
+
+    async def totals(self) -> Totals:
+        """Give the counters as of the last commit."""
+        return notes.totals(self._engine.counters)
+
+    @property
+    def open_events(self) -> int:
+        """How many events are open as of the last commit."""
+        return int(self._engine.counters["open"])
+
+    # Housekeeping
+
+    async def check_writable(self) -> None:
+        """Commit a transaction that writes."""
+        await self._engine.call(_touch)
+
+    async def checkpoint(self) -> None:
+        """Bring the write-ahead log into the file."""
+        await self._engine.read(lambda connection: connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall())
+
+    async def close(self) -> None:
+        """Finish, then close."""
+        await self._engine.close()
+
+
+def _touch(transaction: Transaction) -> None:
+    transaction.connection.execute(
+        "INSERT INTO notes VALUES ('checked', '1') ON CONFLICT (name) DO UPDATE SET value = value + 1"
+    )

@@ -1,0 +1,93 @@
+"""What keeps the service small and watched: retention in small batches, and the disk.
+
+It removes settled events and old absences only; open events and dead letters stay.  It never stops the service: what
+fails is logged and tried again at the next round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import structlog
+
+from hookbridge.clock import Clock
+from hookbridge.config import RetentionConfig, StoreConfig
+from hookbridge.errors import StoreUnavailable
+from hookbridge.pipeline.append import Intake, free_bytes
+from hookbridge.store.contract import Store
+
+DISK_WATCH_SECONDS = 5.0
+PAUSE_SECONDS = 0.05
+"""Between two batches, so that appends and settles come first."""
+
+_DAY = 86_400.0
+_HOUR = 3_600.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Upkeep:
+    """The two loops."""
+
+    def __init__(  # noqa: PLR0913  it joins what the composition root made
+        self,
+        store: Store,
+        intake: Intake,
+        data_file: Path,
+        retention: RetentionConfig,
+        limits: StoreConfig,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._intake = intake
+        self._data_file = data_file
+        self._retention = retention
+        self._min_free_bytes = limits.min_free_bytes
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._keep_small(), name="upkeep-retention")
+            group.create_task(self._watch_disk(), name="upkeep-disk")
+
+    async def _keep_small(self) -> None:
+        while True:
+            try:
+                await self.remove_old()
+            except StoreUnavailable as error:
+                _log.warning("Retention waits for the store", error=error.message)
+            await asyncio.sleep(self._retention.interval_seconds)
+
+    async def remove_old(self) -> int:
+        """Remove everything that is older than retention allows; gives how many rows that was."""
+        batch = self._retention.batch_rows
+        now = self._clock()
+        events_before = now - self._retention.settled_days * _DAY
+        tombstones_before = now - self._retention.tombstone_hours * _HOUR
+        total = 0
+        while removed := await self._store.remove_settled(events_before, batch):
+            total += removed
+            await asyncio.sleep(PAUSE_SECONDS)
+        while removed := await self._store.remove_tombstones(tombstones_before, batch):
+            total += removed
+            await asyncio.sleep(PAUSE_SECONDS)
+        if total:
+            _log.info("Retention removed rows", rows=total)
+        return total
+
+    async def _watch_disk(self) -> None:
+        while True:
+            self.look_at_disk()
+            await asyncio.sleep(DISK_WATCH_SECONDS)
+
+    def look_at_disk(self) -> None:
+        """Refuse events while the disk is nearly full, and say so once each way."""
+        low = free_bytes(self._data_file) < self._min_free_bytes
+        if low != self._intake.disk_is_low:
+            if low:
+                _log.error("The disk is nearly full: webhooks are refused", min_free_bytes=self._min_free_bytes)
+            else:
+                _log.info("The disk has space again: webhooks are accepted")
+        self._intake.disk_is_low = low
