@@ -1,0 +1,1 @@
+"""The HTTP surface: every endpoint, and the only place that knows aiohttp's server."""

@@ -1,0 +1,14 @@
+"""What the application holds for its handlers, by typed key.
+
+One key for each object; nothing is stored under a plain string.
+"""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from hookbridge.service import Service
+
+SERVICE = web.AppKey("service", Service)
+OPENAPI = web.AppKey("openapi", bytes)
+"""The finished ``/openapi.json``: the route table does not change while the service runs."""

@@ -1,0 +1,106 @@
+"""The copies and the index, for the user's own API.
+
+Invariant: an answer is the copy as the source's last change that was settled left it, or was read from the source just
+now; the record's JSON is passed on byte for byte, digits and all.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from hookbridge.errors import NotFound
+from hookbridge.model import SourceName
+from hookbridge.web.keys import SERVICE
+from hookbridge.web.parameters import path_key, query, table_filter
+from hookbridge.web.replies import json_reply
+
+
+class RecordAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A record as its source has it."""
+
+    source: SourceName
+    table: str
+    id: str
+    data: msgspec.Raw
+    """The row, or the page object."""
+    changed_at: str | None
+    """The source's own time of the last change, as the source wrote it."""
+    read_at: datetime
+    """When it was read from the source."""
+    verified: bool
+    """False when it came from a webhook because the source has no credentials."""
+
+
+class SearchQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to look for."""
+
+    q: Annotated[str, Meta(min_length=1, max_length=1000, description="Words; the last one may be a beginning")]
+    source: SourceName | None = None
+    table: Annotated[str | None, Meta(description="Needs `source`")] = None
+    limit: Annotated[int, Meta(ge=1, le=100)] = 20
+
+
+class HitAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One record that was found."""
+
+    source: SourceName
+    table: str
+    id: str
+    snippet: str
+    """The words around the match, each match in `[` and `]`."""
+    score: float
+    """Larger is better."""
+    data: msgspec.Raw
+
+
+class SearchAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found, best first."""
+
+    query: str
+    hits: tuple[HitAnswer, ...]
+
+
+async def record(request: web.Request) -> web.StreamResponse:
+    """Answer from the copy, or read through on a miss.  Raises NotFound when the source has no such record."""
+    service = request.app[SERVICE]
+    key = path_key(service, request)
+    copy = await service.records.get(key)
+    if copy is None or copy.data is None:
+        raise NotFound(f"{key.source} has no record {key.id} in {key.table}")
+    return json_reply(
+        RecordAnswer(
+            source=key.source,
+            table=copy.record.table,
+            id=copy.record.id,
+            data=msgspec.Raw(copy.data),
+            changed_at=copy.changed_at,
+            read_at=datetime.fromtimestamp(copy.read_at, UTC),
+            verified=copy.verified,
+        ),
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+async def search(request: web.Request) -> web.StreamResponse:
+    """Find records by their words."""
+    service = request.app[SERVICE]
+    asked = query(request, SearchQuery)
+    table = table_filter(service, asked.source, asked.table)
+    found = await service.store.search(asked.q, source=asked.source, table=table, limit=asked.limit)
+    hits = tuple(
+        HitAnswer(
+            source=hit.record.source,
+            table=hit.record.table,
+            id=hit.record.id,
+            snippet=hit.snippet,
+            score=hit.score,
+            data=msgspec.Raw(hit.data),
+        )
+        for hit in found
+    )
+    return json_reply(SearchAnswer(query=asked.q, hits=hits), headers={"Cache-Control": "no-store"})

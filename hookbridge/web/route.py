@@ -1,0 +1,71 @@
+"""One line of the route table, as data.
+
+What stands here drives the router, the check of the admin token and ``/openapi.json``, so none of them can drift from
+another.  It knows no endpoint.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from aiohttp.typedefs import Handler
+
+from hookbridge import errors
+
+Access = Literal["public", "signed", "operators"]
+"""``signed``: the source authenticates the sender when signatures are verified."""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """One way in which a request succeeds, or reports a state as a body of its own."""
+
+    description: str
+    bodies: tuple[type, ...] = ()
+    """The structs that the body may be; none for an answer without a body."""
+    example: object = None
+    headers: dict[str, str] = {}
+    """Name → what it says."""
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """A JSON body that is taken."""
+
+    bodies: tuple[type, ...]
+    examples: dict[str, object]
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """Method and path, who may call it, what goes in and what comes out."""
+
+    method: Literal["GET", "POST", "DELETE"]
+    path: str
+    handler: Handler
+    access: Access
+    tag: str | None = None
+    """The chapter of the API's documentation; None for what is no part of the API (the documentation itself)."""
+    name: str = ""
+    summary: str = ""
+    query: type[msgspec.Struct] | None = None
+    request: Request | None = None
+    answers: dict[int, Answer] = {}
+    refusals: tuple[type[errors.HookbridgeError], ...] = ()
+    """What it may be refused with beyond what its access and its body bring with them."""
+
+    def all_refusals(self) -> tuple[type[errors.HookbridgeError], ...]:
+        """Every foreseen error that it may answer with."""
+        found: list[type[errors.HookbridgeError]] = []
+        if self.request is not None:
+            found += [
+                errors.InvalidJson,
+                errors.InvalidFields,
+                errors.PayloadTooLarge,
+                errors.UnsupportedMediaType,
+            ]
+        if self.query is not None or "{" in self.path:
+            found.append(errors.InvalidParameter)
+        if self.access == "signed":
+            found.append(errors.InvalidSignature)
+        if self.access == "operators":
+            found.append(errors.AdminTokenRequired)
+        return (*found, *self.refusals)

@@ -1,0 +1,167 @@
+"""One process that serves: the socket, the service and the signals, joined.
+
+Invariant: on SIGTERM or SIGINT no connection is accepted any more, requests that have begun are answered, and only then
+the service stops.  A crash of the service's own work ends ``serve`` with that exception.  It decides no exit code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from hookbridge.config import ServerConfig, Settings
+from hookbridge.errors import StartupError
+from hookbridge.service import Service
+from hookbridge.web.access_log import AccessLog, ErrorsOnly
+from hookbridge.web.app import build_app
+from hookbridge.web.protocol import Protocol
+
+log = structlog.get_logger("hookbridge.server")
+
+HEADER_LINE_BYTES = 8 * 1024
+HEADER_VALUE_BYTES = 16 * 1024
+HEADERS = 100
+KEEPALIVE_SECONDS = 75.0
+"""Longer than the 60 s of common proxies, so that it is the proxy that closes an idle connection."""
+BACKLOG = 1024
+"""pg_net opens 200 connections at once."""
+
+
+async def serve(settings: Settings, *, ready: Callable[[str], None] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT.  ``ready`` is called with the base URL once requests are accepted.
+
+    Raises StartupError when the address or the data folder cannot be used, and whatever ended the service's work.
+    """
+    # The socket first: a port that is taken shall be found before any file is touched or any change is processed.
+    with closing(bind(settings.config.server)) as listener:
+        async with (
+            _signals() as signalled,
+            _opened(settings) as service,
+            _working(service) as work,
+            listening(service, listener) as url,
+        ):
+            await _announce(service, url)
+            if ready is not None:
+                ready(url)
+            waiting = asyncio.create_task(signalled.wait(), name="signals")
+            await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            waiting.cancel()
+            if not work.done():
+                log.info("Stopping: no new connections, requests that have begun are answered")
+    log.info("Stopped")
+
+
+def bind(config: ServerConfig) -> socket.socket:
+    """Give a listening socket.  Raises StartupError when the address is taken or is not ours."""
+    try:
+        found = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, _, _, _, address = found[0]
+        return socket.create_server((str(address[0]), config.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise StartupError(
+            f"Cannot listen on {config.host} port {config.port}: {error.strerror or error}",
+            hint="Stop what uses the port, or choose another one with --port or HOOKBRIDGE_SERVER__PORT",
+        ) from error
+
+
+@asynccontextmanager
+async def _signals() -> AsyncIterator[asyncio.Event]:
+    """Give an event that SIGTERM and SIGINT set; a second signal does nothing more."""
+    loop = asyncio.get_running_loop()
+    received = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, received.set)
+    try:
+        yield received
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[Service]:
+    service = await Service.open(settings)
+    try:
+        yield service
+    finally:
+        await service.close()
+
+
+@asynccontextmanager
+async def _working(service: Service) -> AsyncIterator[asyncio.Task[None]]:
+    """Process changes until the end of the context; raises what ended the work before."""
+    work = asyncio.create_task(service.run(), name="service")
+    try:
+        yield work
+    finally:
+        await service.stop()
+        await work
+
+
+@asynccontextmanager
+async def listening(service: Service, listener: socket.socket) -> AsyncIterator[str]:
+    """Accept requests and give the base URL; at the end answer what has begun, within the deadline."""
+    config = service.settings.config.server
+    # A body that was received is stored even when the sender hung up meanwhile: its handler is not cancelled.
+    runner = web.AppRunner(
+        build_app(service), handler_cancellation=False, shutdown_timeout=config.shutdown_deadline_seconds
+    )
+    await runner.setup()
+    manager = runner.server
+    assert manager is not None  # noqa: S101  for the type checker: setup() made it
+    loop = asyncio.get_running_loop()
+    options = protocol_options(config)
+    server = await loop.create_server(lambda: Protocol(manager, loop=loop, **options), sock=listener, backlog=BACKLOG)
+    try:
+        yield _url(config.host, listener)
+    finally:
+        server.close()
+        await runner.cleanup()
+
+
+def protocol_options(config: ServerConfig) -> dict[str, Any]:
+    """How a connection is treated: the arguments of aiohttp's ``RequestHandler``."""
+    access_logs: dict[str, dict[str, Any]] = {
+        "all": {"access_log_class": AccessLog},
+        "errors": {"access_log_class": ErrorsOnly},
+        "none": {"access_log": None},
+    }
+    return {
+        # Signatures are over the bytes on the wire, and what is not unpacked here cannot be a bomb.
+        "auto_decompress": False,
+        "keepalive_timeout": KEEPALIVE_SECONDS,
+        "max_line_size": HEADER_LINE_BYTES,
+        "max_field_size": HEADER_VALUE_BYTES,
+        "max_headers": HEADERS,
+        **access_logs[config.access_log],
+    }
+
+
+async def _announce(service: Service, url: str) -> None:
+    """Say what runs here, and loudly what should not."""
+    settings = service.settings
+    log.info(
+        "Listening",
+        url=url,
+        credentials=[name for name, source in service.sources.items() if source.has_credentials],
+        without_credentials=[name for name, source in service.sources.items() if not source.has_credentials],
+        signatures="verified" if settings.config.signatures.verify else "not verified",
+        data=settings.config.store.path,
+        open_events=service.store.open_events,
+        docs=f"{url}/docs",
+    )
+    for warning in (await service.readiness()).warnings:
+        log.warning(warning)
+
+
+def _url(host: str, listener: socket.socket) -> str:
+    """The address to show: the host as configured, the port as it is."""
+    port = listener.getsockname()[1]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,117 @@
+"""The guide's test endpoint: a payload goes the way of a webhook up to the inbox, and stops there.
+
+Invariant: it stores nothing, and answers as the real endpoint would: the same errors, the same signature asked for.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from hookbridge.errors import InvalidSource
+from hookbridge.model import SOURCES, SourceName
+from hookbridge.pipeline.receive import receive
+from hookbridge.sources.source import Delivery, Handshake, Source
+from hookbridge.web.bodies import read_body
+from hookbridge.web.keys import SERVICE
+from hookbridge.web.parameters import decode, query
+from hookbridge.web.replies import json_reply
+
+
+class TrialQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """For a payload that does not name its source: whose it is."""
+
+    source: SourceName | None = None
+
+
+class ParsedPayload(msgspec.Struct, frozen=True, kw_only=True):
+    """What was understood of a payload, in the guide's fields."""
+
+    event_type: str
+    source: SourceName
+    table_name: str
+    record_id: str
+    data: dict[str, Any] | None
+    timestamp: str | None
+    metadata: dict[str, Any]
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The guide's answer.  Nothing was stored."""
+
+    status: str
+    message: str
+    parsed_payload: ParsedPayload | None
+    would_be_processed: bool
+    reason: str | None = None
+    """Why it would not be processed."""
+    records: tuple[str, ...] = ()
+    """The records that would be read: two where a key changed."""
+
+
+async def trial(request: web.Request) -> web.StreamResponse:
+    """Receive a payload as its endpoint would, and say what would happen."""
+    service = request.app[SERVICE]
+    asked = query(request, TrialQuery).source
+    body = await read_body(request, service.settings.config.server.max_body_bytes)
+    source = service.sources[asked or _source_of(decode(body))]
+    received = receive(source, request.headers, body, time.time())
+    if isinstance(received, Handshake):
+        return json_reply(_HANDSHAKE)
+    processed, reason = await service.would_be_processed(received)
+    return json_reply(
+        Trial(
+            status="valid",
+            message="Webhook payload is valid",
+            parsed_payload=_parsed(source, received, body),
+            would_be_processed=processed,
+            reason=reason,
+            records=tuple(str(event.record) for event in received.events),
+        )
+    )
+
+
+_HANDSHAKE = Trial(
+    status="valid",
+    message="Notion's verification handshake is valid",
+    parsed_payload=None,
+    would_be_processed=False,
+    reason="a handshake announces a token and no event",
+)
+
+
+def _source_of(values: object) -> SourceName:
+    """Tell whose payload it is: by the guide's field, else by what only Notion sends, else Supabase's.
+
+    This looks into the body before it is authenticated, because the secret depends on the answer.
+    """
+    if not isinstance(values, dict):
+        return "supabase"
+    named = values.get("source")
+    if isinstance(named, str):
+        for source in SOURCES:
+            if named == source:
+                return source
+        raise InvalidSource(" or ".join(SOURCES), named)
+    return "notion" if isinstance(named, dict) or not _NOTIONS_OWN.isdisjoint(values) else "supabase"
+
+
+_NOTIONS_OWN = frozenset(("entity", "verification_token"))
+
+
+def _parsed(source: Source, delivery: Delivery, body: bytes) -> ParsedPayload:
+    details = delivery.details
+    values = decode(body)
+    metadata = values.get("metadata") if isinstance(values, dict) else None
+    return ParsedPayload(
+        event_type=details.event_type,
+        source=details.source,
+        table_name=details.table_name if isinstance(details.table_name, str) else str(details.database_id),
+        record_id=details.record_id,
+        data=source.columns_of(delivery.events[-1]),
+        timestamp=details.timestamp,
+        metadata=metadata if isinstance(metadata, dict) else {},
+    )
