@@ -56,6 +56,11 @@ class Source(Protocol):
         ...
 
     @property
+    def credential_warning(self) -> str | None:
+        """Say what is doubtful about the credentials, for start-up and ``/readyz``; None when nothing is."""
+        ...
+
+    @property
     def ids_are_global(self) -> bool:
         """Whether an id names one record across tables (Notion), so that a record that moved has one copy."""
         ...
