@@ -204,10 +204,6 @@ class Store(Inbox, Claims, Copies, Notes, Counters, Protocol):
         """Commit an empty transaction.  Raises StoreUnavailable."""
         ...
 
-    async def checkpoint(self) -> None:
-        """Do the engine's own housekeeping (SQLite: bring the write-ahead log into the database file)."""
-        ...
-
     async def close(self) -> None:
         """Finish what is submitted, then close.  Idempotent."""
         ...

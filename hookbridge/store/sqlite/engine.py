@@ -24,6 +24,7 @@ import msgspec
 
 from hookbridge.errors import StartupError, StoreUnavailable
 from hookbridge.store.commits import GroupCommit, Results
+from hookbridge.store.sqlite.checkpoints import Checkpoints
 
 Result = TypeVar("Result")
 
@@ -34,7 +35,6 @@ SQLITE_MIN = (3, 37)
 """STRICT tables."""
 
 CACHE_KIB = 32 * 1024
-CHECKPOINT_PAGES = 4_000
 
 # Errors of the disk rather than of one job: the whole group failed, and trying its jobs one by one would only repeat it.
 _DISK_CODES = {
@@ -116,9 +116,11 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[tuple[list[Job], Callable[[Results], None]] | None] = queue.SimpleQueue()
         self.commits: GroupCommit[Job] = GroupCommit(lambda jobs, done: self._jobs.put((jobs, done)))
+        self._checkpoints = Checkpoints(lambda: _connect(path))
         self._thread = threading.Thread(target=self._write, name="hookbridge-writer", daemon=True)
         self._thread.start()
         self._local = threading.local()
+        self._opened: list[sqlite3.Connection] = []
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="hookbridge-reader")
         self._closed = False
 
@@ -149,6 +151,7 @@ class Engine:
             connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
             if connection is None:
                 connection = self._local.connection = _connect(self.path)
+                self._opened.append(connection)
                 connection.execute("PRAGMA query_only = ON")
             return function(connection)
         except sqlite3.OperationalError as error:
@@ -159,6 +162,7 @@ class Engine:
             jobs, done = work
             results, deltas = self._run(jobs)
             self._loop.call_soon_threadsafe(self._finish, results, deltas, done)
+            self._checkpoints.written(len(jobs), self._writer)
 
     def _finish(self, results: Results, deltas: Counter[str], done: Callable[[Results], None]) -> None:
         self.counters.update(deltas)
@@ -210,7 +214,10 @@ class Engine:
         await self.commits.close()
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._checkpoints.close)
         self._readers.shutdown()
+        for connection in self._opened:
+            connection.close()
         self._writer.close()
         os.close(self._lock)
 
@@ -220,7 +227,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")  # checkpoints.py does it
     connection.execute("PRAGMA journal_size_limit = 67108864")
     connection.execute("PRAGMA busy_timeout = 5000")
     return connection

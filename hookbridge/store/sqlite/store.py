@@ -146,10 +146,6 @@ class SqliteStore:
         """Commit a transaction that writes."""
         await self._engine.call(_touch)
 
-    async def checkpoint(self) -> None:
-        """Bring the write-ahead log into the file."""
-        await self._engine.read(lambda connection: connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall())
-
     async def close(self) -> None:
         """Finish, then close."""
         await self._engine.close()

@@ -1,0 +1,68 @@
+"""Bringing the write-ahead log into the database file beside the writer, not inside its commits.
+
+A checkpoint inside a commit would make the acks of that group wait for tens of milliseconds.  So a thread of its own
+copies what has gathered, and the writer copies the little that came meanwhile: only a log that was copied to its end
+starts over, and so stays small under a load without a pause.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable
+
+import structlog
+
+EVERY_JOBS = 4_000
+"""So many written jobs between two checkpoints: some 10 MB of log."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Checkpoints:
+    """The thread that copies, and the count that starts it."""
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+        self._connect = connect
+        self._jobs = 0
+        self._due = threading.Event()
+        self._finish = threading.Event()
+        self._closed = False
+        self._thread = threading.Thread(target=self._copy, name="hookbridge-checkpoints", daemon=True)
+        self._thread.start()
+
+    def written(self, jobs: int, writer: sqlite3.Connection) -> None:
+        """Called by the writer after each commit, outside a transaction."""
+        self._jobs += jobs
+        if self._jobs >= EVERY_JOBS:
+            self._jobs = 0
+            self._due.set()
+        if self._finish.is_set():
+            self._finish.clear()
+            checkpoint(writer)
+
+    def _copy(self) -> None:
+        connection = self._connect()
+        while True:
+            self._due.wait()
+            self._due.clear()
+            if self._closed:
+                break
+            checkpoint(connection)
+            self._finish.set()
+        connection.close()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._closed = True
+        self._due.set()
+        self._thread.join()
+
+
+def checkpoint(connection: sqlite3.Connection) -> None:
+    """Copy what can be copied without making anyone wait."""
+    try:
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    except sqlite3.OperationalError as error:
+        # The log keeps everything: a full disk only means that it grows until the next try.
+        _log.warning("The write-ahead log could not be copied", error=str(error))
