@@ -6,7 +6,6 @@ events open again and returns; the lanes do the work.
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -40,7 +39,7 @@ class EventQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     outcome: Outcome | None = None
     state: State | None = None
     limit: Annotated[int, Meta(ge=1, le=500)] = 100
-    cursor: Annotated[int | None, Meta(ge=1, description="`next_cursor` of the page before")] = None
+    cursor: Annotated[int, Meta(ge=1, description="`next_cursor` of the page before")] | None = None
 
 
 class ReplayBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -128,7 +127,7 @@ async def replay_one(request: web.Request) -> web.StreamResponse:
     """Process one settled event again; an open one is processed anyway.  Raises NotFound."""
     stored = await _event(request)
     service = request.app[SERVICE]
-    count = await service.store.replay(EventFilter(), now=time.time(), limit=1, event_id=stored.id)
+    count = await service.replay(EventFilter(), limit=1, event_id=stored.id)
     return json_reply(Replayed(replayed=count, limit_reached=False))
 
 
@@ -142,7 +141,7 @@ async def replay(request: web.Request) -> web.StreamResponse:
         raise InvalidFields(
             [FieldProblem(("body",), 'give at least one filter, or {"all": true} alone for every event', "value_error")]
         )
-    count = await service.store.replay(which, now=time.time(), limit=asked.limit)
+    count = await service.replay(which, limit=asked.limit)
     return json_reply(Replayed(replayed=count, limit_reached=count == asked.limit))
 
 

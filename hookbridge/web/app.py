@@ -9,7 +9,8 @@ from __future__ import annotations
 from aiohttp import web
 
 from hookbridge import errors
-from hookbridge.service import Readiness, Service, Statistics
+from hookbridge.books import Statistics
+from hookbridge.service import Readiness, Service
 from hookbridge.web import admin, docs, examples, health, openapi, records, trial, webhooks
 from hookbridge.web.access import operators_only
 from hookbridge.web.bodies import expect

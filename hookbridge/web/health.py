@@ -1,7 +1,7 @@
 """Two questions of whoever runs the process: does it live, and can it take webhooks.
 
 ``/healthz`` touches nothing but the event loop, so a broken disk does not get the process killed.  ``/readyz`` shows a
-stranger states and nothing else: reasons may quote a source's answer.
+stranger states and our own warnings: reasons may quote a source's answer.
 """
 
 from __future__ import annotations

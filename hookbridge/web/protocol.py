@@ -34,8 +34,9 @@ class Protocol(web.RequestHandler):
             log.error("Request failed outside its handler", exc_info=exc)
             response = json_reply(internal_body(), status)
         else:
-            reason = (message or "").strip().partition("\n")[0].rstrip(":")
+            # What follows the colon is the request's own bytes, and among them may be a credential.
+            reason = (message or "").strip().partition(":")[0]
             log.info("Malformed request", remote=request.remote, reason=reason)
-            response = json_reply(ErrorBody(error="bad_request", message=f"This is not HTTP/1.1: {reason}"), status)
+            response = json_reply(ErrorBody(error="bad_request", message=f"Malformed request: {reason}"), status)
         response.force_close()
         return response

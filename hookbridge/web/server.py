@@ -43,11 +43,10 @@ async def serve(settings: Settings, *, ready: Callable[[str], None] | None = Non
     with closing(bind(settings.config.server)) as listener:
         async with (
             _signals() as signalled,
-            _opened(settings) as service,
-            _working(service) as work,
+            _working(await Service.open(settings)) as (service, work),
             listening(service, listener) as url,
         ):
-            await _announce(service, url)
+            _announce(service, url)
             if ready is not None:
                 ready(url)
             waiting = asyncio.create_task(signalled.wait(), name="signals")
@@ -86,20 +85,11 @@ async def _signals() -> AsyncIterator[asyncio.Event]:
 
 
 @asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[Service]:
-    service = await Service.open(settings)
-    try:
-        yield service
-    finally:
-        await service.close()
-
-
-@asynccontextmanager
-async def _working(service: Service) -> AsyncIterator[asyncio.Task[None]]:
-    """Process changes until the end of the context; raises what ended the work before."""
+async def _working(service: Service) -> AsyncIterator[tuple[Service, asyncio.Task[None]]]:
+    """Process changes until the end of the context, then close the service; raises what ended its work before."""
     work = asyncio.create_task(service.run(), name="service")
     try:
-        yield work
+        yield service, work
     finally:
         await service.stop()
         await work
@@ -144,7 +134,7 @@ def protocol_options(config: ServerConfig) -> dict[str, Any]:
     }
 
 
-async def _announce(service: Service, url: str) -> None:
+def _announce(service: Service, url: str) -> None:
     """Say what runs here, and loudly what should not."""
     settings = service.settings
     log.info(
@@ -153,11 +143,13 @@ async def _announce(service: Service, url: str) -> None:
         credentials=[name for name, source in service.sources.items() if source.has_credentials],
         without_credentials=[name for name, source in service.sources.items() if not source.has_credentials],
         signatures="verified" if settings.config.signatures.verify else "not verified",
-        data=settings.config.store.path,
+        data=str(settings.data_file),
         open_events=service.store.open_events,
         docs=f"{url}/docs",
     )
-    for warning in (await service.readiness()).warnings:
+    if service.admin_token_file is not None:
+        log.info("The admin token was generated", file=str(service.admin_token_file))
+    for warning in service.warnings():
         log.warning(warning)
 
 

@@ -53,7 +53,7 @@ def webhook(source_name: SourceName) -> Callable[[web.Request], Awaitable[web.St
         if isinstance(received, Handshake):
             await service.handshake(received.token)
             return json_reply(HandshakeStored())
-        receipts = await service.intake.accept(received.events, now)
+        receipts = await service.intake.accept(received.events)
         return ack(request, _encode(Accepted(details=received.details)), _ack_headers(receipts), now)
 
     return handler
