@@ -146,7 +146,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     """Raised by every event of the record: a settle of an older version leaves the record dirty."""
     generation: int
-    """The fencing token: raised by every claim of the record."""
+    """The fencing token: larger than that of every earlier claim of the record."""
     head: int
     """The newest event at the time of the claim; it and all open events before it are settled together."""
     types: dict[str, int]

@@ -30,7 +30,7 @@ _log = structlog.get_logger(__name__)
 class Upkeep:
     """The two loops."""
 
-    def __init__(  # noqa: PLR0913  it joins what the composition root made
+    def __init__(
         self,
         store: Store,
         intake: Intake,

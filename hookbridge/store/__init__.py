@@ -1,0 +1,1 @@
+"""Where events, dirty records and copies are kept: the contract, and its engines."""

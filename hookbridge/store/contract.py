@@ -161,9 +161,7 @@ class Copies(Protocol):
         """
         ...
 
-    async def search(
-        self, text: str, *, source: SourceName | None, table: str | None, limit: int
-    ) -> tuple[Hit, ...]:
+    async def search(self, text: str, *, source: SourceName | None, table: str | None, limit: int) -> tuple[Hit, ...]:
         """Find records by words, best first.  Any text is a valid query; one without a word finds nothing."""
         ...
 

@@ -1,8 +1,9 @@
 """Claims on SQLite: which record next, for whom, and how a change ends.
 
-A claim moves a dirty row's ``available_at`` to the end of the lease and raises its ``generation``; a settlement counts
-only while that generation stands.  An expired lease is thus claimable like any waiting record, and nothing has to
-collect it.
+A claim moves a dirty row's ``available_at`` to the end of the lease and gives it a ``generation`` that no claim had
+before; a settlement counts only while that generation stands.  An expired lease is thus claimable like any waiting
+record, and nothing has to collect it.  Generations are tickets of the process, not counted in the row: a row that was
+deleted and made anew would count from the start again, and a claim of the old one would seem to hold.
 """
 
 from __future__ import annotations
@@ -14,17 +15,17 @@ from typing import Any
 
 import msgspec
 
-from hookbridge.model import CLAIMED_EVENTS_MAX, Claim, Copy, Outcome, RecordKey, Settled, Settlement, StoredEvent
+from hookbridge.model import CLAIMED_EVENTS_MAX, Claim, Outcome, RecordKey, Settled, Settlement, StoredEvent
 from hookbridge.store.sqlite import copies
 from hookbridge.store.sqlite.engine import Job, Transaction
 from hookbridge.store.sqlite.inbox import stored_event
 
 CLAIM_CANDIDATES = """
-SELECT record, version, generation + 1, head FROM dirty
+SELECT record, version, head FROM dirty
 WHERE source = ? AND available_at <= ? ORDER BY available_at LIMIT ?
 """
 
-_TAKE = "UPDATE dirty SET generation = generation + 1, available_at = ? WHERE record = ?"
+_TAKE = "UPDATE dirty SET generation = ?, available_at = ? WHERE record = ?"
 
 # The open events behind each head: a walk along the linked list, newest first.
 _OPEN_EVENTS = """
@@ -63,20 +64,18 @@ UPDATE events SET outcome = ?2, reason = ?3, verification = ?4, attempts = ?5, s
 
 # What arrived during the run linked to the head that is settled now: the list must not lead into settled events, or
 # one of them, opened again, could close a circle.
-_CUT = (
-    _CHAIN
-    + "UPDATE events SET previous = NULL WHERE previous = ?2 AND id IN (SELECT id FROM chain)"
-)
+_CUT = _CHAIN + "UPDATE events SET previous = NULL WHERE previous = ?2 AND id IN (SELECT id FROM chain)"
 
 
 class ClaimSome(Job):
     """A lane asks for records."""
 
-    __slots__ = ("lease_seconds", "limit", "now", "source")
+    __slots__ = ("generation", "lease_seconds", "limit", "now", "source")
 
     rank = 9
 
-    def __init__(self, source: str, limit: int, now: float, lease_seconds: float) -> None:
+    def __init__(self, source: str, limit: int, now: float, lease_seconds: float, generation: int) -> None:
+        self.generation = generation
         self.source = source
         self.limit = limit
         self.now = now
@@ -93,26 +92,27 @@ def _claim(connection: sqlite3.Connection, job: ClaimSome) -> tuple[Claim, ...]:
     if not taken:
         return ()
     until = job.now + job.lease_seconds
-    connection.executemany(_TAKE, [(until, record) for record, *_ in taken])
+    connection.executemany(_TAKE, [(job.generation, until, record) for record, *_ in taken])
     waiting = _open_events(connection, [head for *_, head in taken])
     previous = copies.many(connection, job.source, [record for record, *_ in taken])
     return tuple(
         Claim(
             record=waiting[head][-1].event.record,
             version=version,
-            generation=generation,
+            generation=job.generation,
             head=head,
             types=_types(connection, head, waiting[head]),
             events=tuple(waiting[head]),
             previous=previous.get(record),
         )
-        for record, version, generation, head in taken
+        for record, version, head in taken
     )
 
 
 def _open_events(connection: sqlite3.Connection, heads: list[int]) -> dict[int, list[StoredEvent]]:
     waiting: dict[int, list[StoredEvent]] = defaultdict(list)
-    for head, *columns in connection.execute(_OPEN_EVENTS, (msgspec.json.encode(heads).decode(), CLAIMED_EVENTS_MAX)):
+    wanted = msgspec.json.encode(heads).decode()
+    for head, *columns in connection.execute(_OPEN_EVENTS, (wanted, CLAIMED_EVENTS_MAX)):
         waiting[head].append(stored_event(tuple(columns)))
     return waiting
 
@@ -141,14 +141,24 @@ class Settle(Job):
     def run_together(jobs: Sequence[Settle], transaction: Transaction) -> Sequence[Settled]:
         """Settle a group with a few prepared statements."""
         connection = transaction.connection
-        results = [_meets(connection, job.settlement.claim) for job in jobs]
-        held = [
-            (job, result) for job, result in zip(jobs, results, strict=True) if result is not Settled.FENCED
-        ]
-        _settle_events(connection, [job for job, _ in held])
-        _settle_records(connection, held)
-        copies.write_effects(connection, [(job.settlement.effects, job.now) for job, _ in held])
-        for job, _ in held:
+        results: list[Settled] = []
+        held: list[Settle] = []
+        dirty: list[Settle] = []
+        seen: set[RecordKey] = set()
+        for job in jobs:
+            record = job.settlement.claim.record
+            # Of two settlements of one record in one group only the first can hold.
+            met = Settled.FENCED if record in seen else _meets(connection, job.settlement.claim)
+            results.append(met)
+            if met is not Settled.FENCED:
+                seen.add(record)
+                held.append(job)
+            if met is Settled.STILL_DIRTY:
+                dirty.append(job)
+        _settle_events(connection, held)
+        _settle_records(connection, held, dirty)
+        copies.write_effects(connection, [(job.settlement.effects, job.now) for job in held])
+        for job in held:
             _count(transaction, job.settlement)
         return results
 
@@ -176,18 +186,21 @@ def _settle_events(connection: sqlite3.Connection, jobs: list[Settle]) -> None:
     connection.executemany(_SETTLE_HEAD, heads)
 
 
-def _settle_records(connection: sqlite3.Connection, held: list[tuple[Settle, Settled]]) -> None:
-    done, dirty = [], []
-    for job, result in held:
-        (done if result is Settled.DONE else dirty).append(job)
-    connection.executemany("DELETE FROM dirty WHERE record = ?", [(str(job.settlement.claim.record),) for job in done])
+def _settle_records(connection: sqlite3.Connection, held: list[Settle], dirty: list[Settle]) -> None:
+    """Make the records clean, but for those for which events arrived during the run."""
     for job in dirty:
         claim = job.settlement.claim
         (head,) = connection.execute("SELECT head FROM dirty WHERE record = ?", (str(claim.record),)).fetchone()
         connection.execute(_CUT, (head, claim.head))
+        # The claim is used up: nobody's generation, so that it cannot settle a second time.
         connection.execute(
-            "UPDATE dirty SET since = ?1, available_at = ?1 WHERE record = ?2", (job.now, str(claim.record))
+            "UPDATE dirty SET generation = 0, since = ?1, available_at = ?1 WHERE record = ?2",
+            (job.now, str(claim.record)),
         )
+    connection.executemany(
+        "DELETE FROM dirty WHERE record = ? AND generation = ?",
+        [(str(job.settlement.claim.record), job.settlement.claim.generation) for job in held],
+    )
 
 
 def _count(transaction: Transaction, settlement: Settlement) -> None:
@@ -238,10 +251,13 @@ def oldest_open(connection: sqlite3.Connection, now: float) -> float | None:
     """Since when the longest waiting record is dirty: the first of the line, or one of the few that are leased."""
     times: list[Any] = []
     for source in ("supabase", "notion"):
-        times += connection.execute(
-            "SELECT since FROM dirty WHERE source = ? AND available_at <= ? ORDER BY available_at LIMIT 1",
-            (source, now),
-        ).fetchone() or ()
+        times += (
+            connection.execute(
+                "SELECT since FROM dirty WHERE source = ? AND available_at <= ? ORDER BY available_at LIMIT 1",
+                (source, now),
+            ).fetchone()
+            or ()
+        )
         times += connection.execute(
             "SELECT min(since) FROM dirty WHERE source = ? AND available_at > ?", (source, now)
         ).fetchone()

@@ -79,7 +79,9 @@ def write_effects(connection: sqlite3.Connection, effects: Sequence[tuple[Effect
         if (copy := effect.copy) is None:
             continue
         name = (copy.record.source, copy.record.table, copy.record.id)
-        puts.append((*name, copy.data, copy.changed_at, copy.fingerprint, copy.ticket, copy.read_at or now, copy.verified))
+        puts.append(
+            (*name, copy.data, copy.changed_at, copy.fingerprint, copy.ticket, copy.read_at or now, copy.verified)
+        )
         if effect.exclusive:
             drop_elsewhere(connection, copy.record)
         if (document := effect.document) is not None:

@@ -36,7 +36,7 @@ SQLITE_MIN = (3, 37)
 
 CACHE_KIB = 32 * 1024
 
-# Errors of the disk rather than of one job: the whole group failed, and trying its jobs one by one would only repeat it.
+# Errors of the disk rather than of one job: the whole group failed, and its jobs one by one would only fail again.
 _DISK_CODES = {
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR,
@@ -109,9 +109,7 @@ class Engine:
         self._lock = _lock(path)
         self._writer = _connect(path)
         _migrate(self._writer)
-        self.counters: Counter[str] = Counter(
-            {name: value for name, value in self._writer.execute("SELECT name, value FROM counters")}
-        )
+        self.counters: Counter[str] = Counter(dict(self._writer.execute("SELECT name, value FROM counters")))
         self.starts = self._count_start()
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[tuple[list[Job], Callable[[Results], None]] | None] = queue.SimpleQueue()

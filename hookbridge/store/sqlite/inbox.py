@@ -171,7 +171,8 @@ def events(connection: sqlite3.Connection, which: EventFilter, before: int | Non
 
 
 def _where(which: EventFilter) -> tuple[list[str], list[Any]]:
-    where, parameters = ["true"], []
+    where: list[str] = ["true"]
+    parameters: list[Any] = []
     equal = {"source": which.source, "type": which.type, "origin": which.origin}
     for column, value in equal.items():
         if value is not None:
@@ -187,7 +188,9 @@ def _where(which: EventFilter) -> tuple[list[str], list[Any]]:
         prefix = which.table + ":"
         parameters += [len(prefix), prefix]
     if which.record_id is not None:
-        where.append("substr(substr(record, instr(record, ':') + 1), instr(substr(record, instr(record, ':') + 1), ':') + 1) = ?")
+        # What stands behind the second colon.
+        behind_first = "substr(record, instr(record, ':') + 1)"
+        where.append(f"substr({behind_first}, instr({behind_first}, ':') + 1) = ?")
         parameters.append(which.record_id)
     return where, parameters
 

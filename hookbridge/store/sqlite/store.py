@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
 from hookbridge.model import (
-    Books,
     Claim,
     Copy,
     Document,
@@ -61,9 +59,7 @@ class SqliteStore:
 
     async def replay(self, which: EventFilter, *, now: float, limit: int, event_id: int | None = None) -> int:
         """Process settled events again."""
-        return await self._engine.call(
-            lambda transaction: inbox.replay(transaction, which, now, limit, event_id)
-        )
+        return await self._engine.call(lambda transaction: inbox.replay(transaction, which, now, limit, event_id))
 
     async def remove_settled(self, before: float, limit: int) -> int:
         """Remove old settled events."""
@@ -73,7 +69,7 @@ class SqliteStore:
 
     async def claim(self, source: SourceName, limit: int, *, now: float, lease_seconds: float) -> tuple[Claim, ...]:
         """Take dirty records."""
-        job = claims.ClaimSome(source, limit, now, lease_seconds)
+        job = claims.ClaimSome(source, limit, now, lease_seconds, self.ticket())
         return cast("tuple[Claim, ...]", await self._engine.write(job))
 
     async def settle(self, settlement: Settlement, *, now: float) -> Settled:
@@ -111,9 +107,7 @@ class SqliteStore:
         """Write a copy outside a change."""
         await self._engine.call(lambda transaction: copies.put(transaction, copy, document, exclusive))
 
-    async def search(
-        self, text: str, *, source: SourceName | None, table: str | None, limit: int
-    ) -> tuple[Hit, ...]:
+    async def search(self, text: str, *, source: SourceName | None, table: str | None, limit: int) -> tuple[Hit, ...]:
         """Find records by words."""
         return await self._engine.read(lambda connection: copies.search(connection, text, source, table, limit))
 

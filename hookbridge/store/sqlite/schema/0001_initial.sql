@@ -36,7 +36,7 @@ CREATE TABLE dirty (
     record       TEXT    PRIMARY KEY,
     source       TEXT    NOT NULL,
     version      INTEGER NOT NULL,   -- raised by every event of the record
-    generation   INTEGER NOT NULL,   -- raised by every claim: the fencing token
+    generation   INTEGER NOT NULL,   -- of the last claim: the fencing token; 0 when nobody has claimed it
     head         INTEGER NOT NULL,   -- the newest open event
     since        REAL    NOT NULL,   -- when the record became dirty
     available_at REAL    NOT NULL    -- when it can be claimed: since, or the end of a lease

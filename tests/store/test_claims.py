@@ -1,0 +1,298 @@
+"""Claims: one record, one worker; who waited longest is next; nothing that arrives during a run is forgotten."""
+
+import asyncio
+
+import pytest
+
+from hookbridge.model import CLAIMED_EVENTS_MAX, Outcome, Settled
+from hookbridge.store.contract import Store
+from tests.store.conftest import Reopen
+from tests.support.events import copy, effects, event, key, settlement
+from tests.support.stores import LEASE, add, books, finish, ids, take, take_one
+
+
+async def test_all_open_events_of_a_record_are_one_claim_in_arrival_order(store: Store) -> None:
+    given = [(await add(store, event(type=kind)))[0] for kind in ("insert", "update", "update", "delete")]
+    claim = await take_one(store)
+    assert ids(claim) == given
+    assert claim.head == given[-1]
+    assert claim.types == {"insert": 1, "update": 2, "delete": 1}
+    assert claim.open_events == 4
+    assert claim.record == key(1)
+
+
+async def test_a_burst_on_one_record_is_settled_whole_though_few_bodies_are_loaded(store: Store) -> None:
+    hints = [event(type="insert" if n < 300 else "update", body=b"%d" % n) for n in range(500)]
+    await asyncio.gather(*[store.append([hint], 1.0) for hint in hints])
+    claim = await take_one(store)
+    assert [one.event.body for one in claim.events] == [b"%d" % n for n in range(400, 500)]
+    assert len(claim.events) == CLAIMED_EVENTS_MAX
+    assert claim.types == {"insert": 300, "update": 200}
+    assert await finish(store, claim) == [Settled.DONE]
+    assert await books(store) == {"received": 500, "applied": 1, "coalesced": 499}
+    assert await take(store, now=1_000.0) == ()
+
+
+@pytest.mark.parametrize("number", [99, 100, 101])
+async def test_the_types_are_counted_right_around_the_limit_of_loaded_bodies(store: Store, number: int) -> None:
+    await add(store, *[event() for _ in range(number)])
+    claim = await take_one(store)
+    assert claim.types == {"update": number}
+    assert len(claim.events) == min(number, CLAIMED_EVENTS_MAX)
+
+
+async def test_several_records_are_claimed_at_once_each_with_its_own_events_and_copy(store: Store) -> None:
+    await store.put(copy(key(2), store.ticket(), b'"two"'), None, exclusive=False)
+    a1, b1, a2, c1 = await add(store, event(1), event(2), event(1), event("x", table="t"))
+    claims = {str(claim.record): claim for claim in await take(store)}
+    assert {name: ids(claim) for name, claim in claims.items()} == {
+        "supabase:public.users:1": [a1, a2],
+        "supabase:public.users:2": [b1],
+        "supabase:t:x": [c1],
+    }
+    assert {name: claim.previous and claim.previous.data for name, claim in claims.items()} == {
+        "supabase:public.users:1": None,
+        "supabase:public.users:2": b'"two"',
+        "supabase:t:x": None,
+    }
+
+
+async def test_a_lane_is_given_only_its_own_source(store: Store) -> None:
+    await add(store, event(1), event(2, source="notion"))
+    assert [claim.record.source for claim in await take(store, source="notion")] == ["notion"]
+    assert [claim.record.source for claim in await take(store, source="supabase")] == ["supabase"]
+
+
+async def test_who_waited_longest_is_next(store: Store) -> None:
+    for number, at in ((1, 30.0), (2, 10.0), (3, 20.0)):
+        await add(store, event(number), at=at)
+    await add(store, event(3), at=40.0)  # another event does not put a record behind the others
+    claims = [*await take(store, limit=2), *await take(store, limit=2)]
+    assert [claim.record.id for claim in claims] == ["2", "3", "1"]
+
+
+async def test_no_more_than_the_limit_is_claimed_and_nobody_else_gets_it(store: Store) -> None:
+    await add(store, *[event(n) for n in range(5)])
+    first, second, third = await asyncio.gather(take(store, limit=2), take(store, limit=2), take(store, limit=2))
+    assert [len(one) for one in (first, second, third)] == [2, 2, 1]
+    assert len({claim.record for claim in (*first, *second, *third)}) == 5
+
+
+async def test_an_event_that_comes_with_a_claim_in_one_group_is_in_it_or_leaves_the_record_dirty(store: Store) -> None:
+    await add(store, event(1))
+    (claim,), _ = await asyncio.gather(take(store), add(store, event(1)))
+    met = await finish(store, claim)
+    rest = await take(store, now=1_000.0)
+    assert claim.open_events + sum(one.open_events for one in rest) == 2
+    assert met == [Settled.STILL_DIRTY if rest else Settled.DONE]
+
+
+# What arrives during a run
+
+
+async def test_events_that_arrive_during_a_run_leave_the_record_dirty_with_only_them(store: Store) -> None:
+    await add(store, event(), event())
+    claim = await take_one(store)
+    late = [(await add(store, event(type="delete")))[0] for _ in range(3)]
+    assert await take(store) == ()  # one record, one worker
+    assert await finish(store, claim) == [Settled.STILL_DIRTY]
+    assert await books(store) == {"received": 5, "open": 3, "applied": 1, "coalesced": 1}
+    following = await take_one(store, now=102.0)
+    assert ids(following) == late
+    assert following.types == {"delete": 3}
+    assert await finish(store, following, now=103.0) == [Settled.DONE]
+    assert await take(store, now=1_000.0) == ()
+    assert await books(store) == {"received": 5, "applied": 2, "coalesced": 3}
+
+
+async def test_an_event_in_the_same_group_as_the_settlement_is_not_forgotten(store: Store) -> None:
+    await add(store, event())
+    claim = await take_one(store)
+    (met,), (late,) = await asyncio.gather(finish(store, claim), add(store, event()))
+    assert met is Settled.STILL_DIRTY
+    assert ids(await take_one(store, now=102.0)) == [late]
+
+
+async def test_many_runs_with_arrivals_in_each_settle_every_event_once(store: Store) -> None:
+    await add(store, event())
+    for number in range(20):
+        claim = await take_one(store, now=100.0 + number)
+        assert claim.open_events == 1
+        if number < 19:
+            await add(store, event())
+        await finish(store, claim, now=100.5 + number)
+    assert await books(store) == {"received": 20, "applied": 20}
+    assert await take(store, now=1_000.0) == ()
+
+
+# Outcomes
+
+
+@pytest.mark.parametrize(
+    ("outcome", "older", "written"),
+    [
+        (Outcome.APPLIED, Outcome.COALESCED, {"received": 3, "applied": 1, "coalesced": 2}),
+        (Outcome.IGNORED, Outcome.IGNORED, {"received": 3, "ignored": 3}),
+        (Outcome.DEAD, Outcome.DEAD, {"received": 3, "dead": 3}),
+    ],
+)
+async def test_a_settlement_ends_all_events_of_the_claim(
+    store: Store, outcome: Outcome, older: Outcome, written: dict[str, int]
+) -> None:
+    given = await add(store, event(), event(), event())
+    claim = await take_one(store)
+    end = settlement(claim, outcome, reason="why", attempts=2, effects=effects(copy(key(1), store.ticket())))
+    assert await store.settle(end, now=150.0) is Settled.DONE
+    found = [one for event_id in given if (one := await store.event(event_id))]
+    assert [one.outcome for one in found] == [older, older, outcome]
+    assert {(one.reason, one.attempts, one.settled_at, one.verification) for one in found} == {
+        ("why", 2, 150.0, end.effects.verification)
+    }
+    assert await books(store) == written
+
+
+async def test_the_settlements_of_one_moment_are_each_their_own(store: Store) -> None:
+    await add(store, *[event(n) for n in range(200)], *[event(n) for n in range(50)])
+    claims = await take(store, limit=200)
+    ends = [settlement(one, Outcome.DEAD if one.record.id in {"1", "2"} else Outcome.APPLIED) for one in claims]
+    assert set(await asyncio.gather(*[store.settle(end, now=101.0) for end in ends])) == {Settled.DONE}
+    assert await books(store) == {"received": 250, "applied": 198, "coalesced": 48, "dead": 4}
+
+
+# Leases and fences
+
+
+async def test_a_lease_that_ended_can_be_claimed_and_the_old_claim_changes_nothing(store: Store) -> None:
+    await add(store, event())
+    old = await take_one(store, now=100.0)
+    assert await take(store, now=100.0 + LEASE - 0.1) == ()
+    new = await take_one(store, now=100.0 + LEASE)
+    assert new.generation > old.generation
+    late = settlement(old, effects=effects(copy(key(1), store.ticket(), b'"old"'), "old"))
+    assert await store.settle(late, now=170.0) is Settled.FENCED
+    assert await store.copy(key(1)) is None
+    assert await store.search("old", source=None, table=None, limit=5) == ()
+    assert await books(store) == {"received": 1, "open": 1}
+    await store.release([old], available_at=0.0)
+    assert await take(store, now=171.0) == ()
+    assert await finish(store, new) == [Settled.DONE]
+
+
+async def test_a_claim_whose_lease_ended_still_settles_while_nobody_took_it(store: Store) -> None:
+    await add(store, event())
+    claim = await take_one(store, now=100.0)
+    assert await finish(store, claim, now=500.0) == [Settled.DONE]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.APPLIED, Outcome.DEAD])
+async def test_a_claim_from_before_the_record_was_clean_does_not_hold_for_what_came_after(
+    store: Store, outcome: Outcome
+) -> None:
+    await add(store, event(identity=b"x"))
+    old = await take_one(store, now=100.0)
+    await finish(store, await take_one(store, now=200.0), outcome=outcome)
+    # Dirty anew: the same event, opened again, where it was dead; another one where it was applied.
+    await add(store, event(identity=b"x") if outcome is Outcome.DEAD else event(), at=300.0)
+    new = await take_one(store, now=300.0)
+    assert await finish(store, old) == [Settled.FENCED]
+    assert (await books(store))["open"] == 1
+    assert await finish(store, new) == [Settled.DONE]
+    assert "open" not in await books(store)
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("late", [True, False])
+async def test_a_claim_is_settled_once(store: Store, *, together: bool, late: bool) -> None:
+    await add(store, event())
+    claim = await take_one(store)
+    if late:
+        await add(store, event())
+    if together:
+        met = await asyncio.gather(*[store.settle(settlement(claim), now=101.0) for _ in range(2)])
+    else:
+        met = [await store.settle(settlement(claim), now=101.0) for _ in range(2)]
+    assert met == [Settled.STILL_DIRTY if late else Settled.DONE, Settled.FENCED]
+    assert await books(store) == {"received": 2, "open": 1, "applied": 1} if late else {"received": 1, "applied": 1}
+
+
+async def test_releasing_after_a_settlement_changes_nothing(store: Store) -> None:
+    await add(store, event())
+    claim = await take_one(store)
+    await add(store, event())
+    await finish(store, claim)
+    following = await take_one(store, now=102.0)
+    await store.release([claim], available_at=0.0)
+    assert await take(store, now=103.0) == ()
+    assert await finish(store, following) == [Settled.DONE]
+
+
+# Release
+
+
+async def test_what_is_given_back_keeps_its_place_in_the_line(store: Store) -> None:
+    for number in (1, 2, 3):
+        await add(store, event(number), at=float(number))
+    first = await take(store, limit=2)
+    await store.release(first, available_at=0.0)
+    assert [claim.record.id for claim in await take(store, limit=3)] == ["1", "2", "3"]
+
+
+async def test_what_is_given_back_for_later_is_claimed_later_with_all_its_events(store: Store) -> None:
+    given = await add(store, event(), event())
+    await store.release([await take_one(store)], available_at=500.0)
+    given += await add(store, event())
+    assert await take(store, now=499.0) == ()
+    assert await store.next_available("supabase") == 500.0
+    claim = await take_one(store, now=500.0)
+    assert ids(claim) == list(given)
+    assert await books(store) == {"received": 3, "open": 3}
+
+
+async def test_what_a_process_that_is_gone_had_claimed_is_free_at_the_next_start(reopen: Reopen) -> None:
+    first = await reopen()
+    await add(first, event(1), at=1.0)
+    await add(first, event(2, source="notion"), at=2.0)
+    await add(first, event(3), event(3), at=3.0)
+    await take(first)
+    await take(first, source="notion")
+    second = await reopen()
+    assert await take(second, now=101.0) == ()
+    assert await second.release_abandoned(now=101.0) == 4
+    assert [claim.record.id for claim in await take(second, now=101.0)] == ["1", "3"]
+    assert [claim.record.id for claim in await take(second, now=101.0, source="notion")] == ["2"]
+
+
+async def test_after_a_start_with_an_earlier_clock_nothing_is_hidden(reopen: Reopen) -> None:
+    first = await reopen()
+    await add(first, event(1), at=5_000.0)
+    second = await reopen()
+    await second.release_abandoned(now=100.0)
+    assert len(await take(second, now=100.0)) == 1
+
+
+# When, and since when
+
+
+async def test_the_next_record_is_due_at_its_arrival_or_at_the_end_of_the_lease(store: Store) -> None:
+    assert await store.next_available("supabase") is None
+    await add(store, event(1), at=10.0)
+    await add(store, event(2), at=20.0)
+    assert await store.next_available("supabase") == 10.0
+    assert await store.next_available("notion") is None
+    await take(store, limit=1)
+    assert await store.next_available("supabase") == 20.0
+    await take(store, limit=1)
+    assert await store.next_available("supabase") == 100.0 + LEASE
+
+
+async def test_the_oldest_open_event_is_known_while_it_waits_and_while_it_is_worked_on(store: Store) -> None:
+    assert await store.oldest_open(now=100.0) is None
+    await add(store, event(1), at=10.0)
+    await add(store, event(2, source="notion"), at=5.0)
+    assert await store.oldest_open(now=100.0) == 5.0
+    (claim,) = await take(store, source="notion")
+    assert await store.oldest_open(now=100.0) == 5.0
+    await finish(store, claim)
+    assert await store.oldest_open(now=100.0) == 10.0
+    await finish(store, *await take(store))
+    assert await store.oldest_open(now=100.0) is None

@@ -1,0 +1,217 @@
+"""The inbox: what was acknowledged is there, once, and can be found."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from hookbridge.model import Event, Outcome
+from hookbridge.store.contract import EventFilter, Store
+from tests.store.conftest import Reopen
+from tests.support.events import event, key
+from tests.support.stores import add, books, bury, finish, ids, take, take_one
+
+
+async def test_an_event_is_kept_byte_for_byte(store: Store) -> None:
+    hint = event(
+        "a:b,c%2C d",
+        type="delete",
+        format="native",
+        origin="poll",
+        body=b"\x00\xff{ }",
+        occurred_at="2026-01-01 00:00",
+        identity=b"\x00one",
+    )
+    (event_id,) = await add(store, hint, at=12.5)
+    found = await store.event(event_id)
+    assert found is not None
+    assert (found.id, found.event, found.received_at) == (event_id, hint, 12.5)
+    assert (found.outcome, found.reason, found.verification, found.attempts, found.settled_at) == (
+        None,
+        None,
+        None,
+        0,
+        None,
+    )
+    assert await store.known(b"\x00one") == found
+    assert await store.known(b"another") is None
+    assert await store.event(event_id + 1) is None
+
+
+async def test_what_was_acknowledged_is_there_after_a_restart(reopen: Reopen) -> None:
+    first = await reopen()
+    (event_id,) = await add(first, event(body=b"kept"))
+    second = await reopen()
+    found = await second.event(event_id)
+    assert found is not None
+    assert found.event.body == b"kept"
+    assert await books(second) == {"received": 1, "open": 1}
+    assert second.open_events == 1
+
+
+async def test_requests_of_one_moment_all_get_their_own_receipts(store: Store) -> None:
+    answers = await asyncio.gather(*[store.append([event(n), event(n)], 1.0) for n in range(300)])
+    given = [receipt.event_id for answer in answers for receipt in answer]
+    assert len(set(given)) == 600
+    for number, answer in enumerate(answers):
+        for receipt in answer:
+            found = await store.event(receipt.event_id)
+            assert found is not None
+            assert found.event.record == key(number)
+    assert await books(store) == {"received": 600, "open": 600}
+
+
+async def test_ids_grow_in_order_of_arrival(store: Store) -> None:
+    given = [*await add(store, event(1), event(2)), *await add(store, event(3))]
+    assert given == sorted(set(given))
+
+
+async def test_an_ignored_event_is_stored_with_its_reason_and_makes_nothing_dirty(store: Store) -> None:
+    (event_id,) = await add(store, event(ignored="not followed"), at=3.0)
+    found = await store.event(event_id)
+    assert found is not None
+    assert (found.outcome, found.reason, found.settled_at) == (Outcome.IGNORED, "not followed", 3.0)
+    assert await take(store) == ()
+    assert await books(store) == {"received": 1, "ignored": 1}
+
+
+async def test_an_ignored_event_leaves_the_open_ones_of_its_record_alone(store: Store) -> None:
+    first, _, last = [(await add(store, one))[0] for one in (event(), event(ignored="no"), event())]
+    assert ids(await take_one(store)) == [first, last]
+
+
+# Duplicates
+
+
+async def test_a_duplicate_in_the_same_request_is_stored_once(store: Store) -> None:
+    receipts = await store.append([event(identity=b"x"), event(identity=b"x"), event(2)], 1.0)
+    assert [receipt.duplicate for receipt in receipts] == [False, True, False]
+    assert receipts[0].event_id == receipts[1].event_id
+    assert await books(store) == {"received": 2, "open": 2}
+    assert (await store.totals()).duplicates == 1
+
+
+async def test_of_equal_requests_of_one_moment_one_is_stored(store: Store) -> None:
+    answers = await asyncio.gather(*[store.append([event(identity=b"x")], 1.0) for _ in range(50)])
+    assert sum(not receipt.duplicate for (receipt,) in answers) == 1
+    assert len({receipt.event_id for (receipt,) in answers}) == 1
+    assert await books(store) == {"received": 1, "open": 1}
+    assert (await store.totals()).duplicates == 49
+
+
+@pytest.mark.parametrize("outcome", [None, Outcome.APPLIED, Outcome.IGNORED])
+async def test_a_duplicate_of_an_open_applied_or_ignored_event_changes_nothing(
+    store: Store, outcome: Outcome | None
+) -> None:
+    (event_id,) = await add(store, event(identity=b"x"))
+    if outcome:
+        await finish(store, await take_one(store), outcome=outcome)
+    before = await store.event(event_id)
+    assert await store.append([event(identity=b"x", body=b"other")], 200.0) == (
+        await store.append([event(identity=b"x")], 200.0)
+    )
+    assert await store.event(event_id) == before
+    assert len(await take(store, now=300.0)) == (1 if outcome is None else 0)
+    assert (await store.totals()).duplicates == 2
+    assert (await store.totals()).books.received == 1
+
+
+async def test_a_duplicate_of_a_coalesced_event_changes_nothing(store: Store) -> None:
+    await add(store, event(identity=b"x"), event())
+    await finish(store, await take_one(store))
+    await add(store, event(identity=b"x"))
+    assert await take(store, now=300.0) == ()
+    assert await books(store) == {"received": 2, "applied": 1, "coalesced": 1}
+
+
+async def test_a_duplicate_of_a_dead_event_opens_it_again(store: Store) -> None:
+    (event_id,) = await bury(store, event(identity=b"x", body=b"first"))
+    (receipt,) = await store.append([event(identity=b"x", body=b"again")], 200.0)
+    assert (receipt.event_id, receipt.duplicate) == (event_id, True)
+    assert await books(store) == {"received": 1, "open": 1}
+    assert (await store.totals()).duplicates == 1
+    (found,) = (await take_one(store, now=201.0)).events
+    assert found.event.body == b"first"
+    assert (found.outcome, found.reason, found.attempts, found.settled_at, found.verification) == (
+        None,
+        None,
+        0,
+        None,
+        None,
+    )
+
+
+async def test_two_duplicates_of_a_dead_event_in_one_group_open_it_once(store: Store) -> None:
+    await bury(store, event(identity=b"x"))
+    await asyncio.gather(*[store.append([event(identity=b"x")], 200.0) for _ in range(3)])
+    assert await books(store) == {"received": 1, "open": 1}
+    await finish(store, await take_one(store, now=201.0))
+    assert await books(store) == {"received": 1, "applied": 1}
+
+
+# Listing
+
+HINTS = (
+    event(1, type="insert"),
+    event(2, origin="poll"),
+    event("a:b", table="public.orders"),
+    event(1, table="d1", source="notion"),
+    event(3, ignored="no"),
+)
+
+
+def _numbers(found: Sequence[Event]) -> list[int]:
+    return [HINTS.index(one) for one in found]
+
+
+@pytest.mark.parametrize(
+    ("which", "expected"),
+    [
+        (EventFilter(), [4, 3, 2, 1, 0]),
+        (EventFilter(source="notion"), [3]),
+        (EventFilter(table="public.users"), [4, 1, 0]),
+        (EventFilter(table="public.user"), []),
+        (EventFilter(table="public"), []),
+        (EventFilter(record_id="1"), [3, 0]),
+        (EventFilter(record_id="a:b"), [2]),
+        (EventFilter(record_id="b"), []),
+        (EventFilter(table="public.users", record_id="1"), [0]),
+        (EventFilter(type="insert"), [0]),
+        (EventFilter(origin="poll"), [1]),
+        (EventFilter(outcome=Outcome.IGNORED), [4]),
+        (EventFilter(outcome=Outcome.DEAD), []),
+        (EventFilter(open=True), [3, 2, 1, 0]),
+        (EventFilter(open=False), [4]),
+        (EventFilter(open=True, outcome=Outcome.IGNORED), []),
+        (EventFilter(source="supabase", type="update", open=True), [2, 1]),
+        (EventFilter(table="' OR 1=1 --"), []),
+    ],
+)
+async def test_a_filter_finds_what_it_says(store: Store, which: EventFilter, expected: list[int]) -> None:
+    await add(store, *HINTS)
+    page = await store.events(which, before=None, limit=10)
+    found = [one.event if one.outcome is None else HINTS[4] for one in page.events]
+    assert _numbers(found) == expected
+    assert page.next_cursor is None
+
+
+async def test_pages_follow_each_other_without_gap_or_overlap(store: Store) -> None:
+    given = await add(store, *[event(n) for n in range(7)])
+    seen: list[int] = []
+    cursor: int | None = None
+    sizes = []
+    while True:
+        page = await store.events(EventFilter(), before=cursor, limit=3)
+        seen += [one.id for one in page.events]
+        sizes.append(len(page.events))
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+        await add(store, event("newer"))  # what comes meanwhile does not shift the pages
+    assert seen == sorted(given, reverse=True)
+    assert sizes == [3, 3, 1]
+
+
+async def test_a_page_that_ends_exactly_has_no_next_one(store: Store) -> None:
+    await add(store, event(1), event(2))
+    assert (await store.events(EventFilter(), before=None, limit=2)).next_cursor is None

@@ -1,0 +1,53 @@
+"""Short words for what tests do with a store again and again."""
+
+from msgspec.structs import asdict
+
+from hookbridge.model import Claim, Event, Outcome, Settled, SourceName
+from hookbridge.store.contract import Store
+from tests.support.events import settlement
+
+LEASE = 60.0
+
+
+async def add(store: Store, *events: Event, at: float = 1.0) -> tuple[int, ...]:
+    """Append the events as one request; gives their ids."""
+    return tuple(receipt.event_id for receipt in await store.append(events, at))
+
+
+async def take(
+    store: Store, *, now: float = 100.0, limit: int = 100, source: SourceName = "supabase", lease: float = LEASE
+) -> tuple[Claim, ...]:
+    """Claim."""
+    return await store.claim(source, limit, now=now, lease_seconds=lease)
+
+
+async def take_one(store: Store, *, now: float = 100.0, source: SourceName = "supabase") -> Claim:
+    """Claim the only record that can be claimed."""
+    (claim,) = await take(store, now=now, source=source)
+    return claim
+
+
+async def finish(store: Store, *claims: Claim, outcome: Outcome = Outcome.APPLIED, now: float = 101.0) -> list[Settled]:
+    """Settle."""
+    return [await store.settle(settlement(claim, outcome, reason="why"), now=now) for claim in claims]
+
+
+async def bury(store: Store, *events: Event) -> tuple[int, ...]:
+    """Append the events, each as a change of its own, and let them become dead letters; gives their ids."""
+    ids: tuple[int, ...] = ()
+    for event in events:
+        ids += await add(store, event)
+        await finish(store, *await take(store, source=event.record.source), outcome=Outcome.DEAD)
+    return ids
+
+
+async def books(store: Store) -> dict[str, int]:
+    """The books without what is zero, after making sure that they balance."""
+    written = (await store.totals()).books
+    assert written.balanced(), written
+    return {name: value for name, value in asdict(written).items() if value}
+
+
+def ids(claim: Claim) -> list[int]:
+    """The ids of a claim's events, in their order."""
+    return [one.id for one in claim.events]
