@@ -1,23 +1,17 @@
-"""The configuration: structs of ``config.toml`` and the one function that loads them.
+"""The configuration as frozen structs, with every default: what ``config.toml`` may say.
 
-Precedence: file < ``.env`` < environment.  Secrets come from the two latter only, or from a file named by ``NAME_FILE``.
-Whatever is wrong is reported together, each with its key and what was expected.  It opens no connection and makes no
-folder: what a value leads to is decided where it is used.
+``hookbridge.settings`` loads them.  A key that is not here does not exist; what a value leads to is decided where it is
+used.
 """
 
 from __future__ import annotations
 
-import os
-import re
-import tomllib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from hookbridge.errors import ConfigError
 from hookbridge.model import SourceName
 
 Positive = Annotated[int, Meta(gt=0)]
@@ -30,7 +24,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The base of every section: a key that is not there is a mistake, and says so."""
 
 
-class ServerConfig(Section):
+class ServerConfig(Section, frozen=True):
     """``[server]``: where it listens and what one request may cost."""
 
     host: Name = "127.0.0.1"
@@ -41,7 +35,7 @@ class ServerConfig(Section):
     access_log: Literal["errors", "all", "none"] = "errors"
 
 
-class StoreConfig(Section):
+class StoreConfig(Section, frozen=True):
     """``[store]``: where the inbox lies and how far it may grow."""
 
     path: Name = "data/hookbridge.db"
@@ -49,7 +43,7 @@ class StoreConfig(Section):
     min_free_bytes: Count = 256 * 1024 * 1024
 
 
-class ProcessingConfig(Section):
+class ProcessingConfig(Section, frozen=True):
     """``[processing]``: lanes, workers and the guide's retry times."""
 
     workers: Positive = 256
@@ -61,7 +55,7 @@ class ProcessingConfig(Section):
     probe_max_seconds: Seconds = 60.0
 
 
-class SignaturesConfig(Section):
+class SignaturesConfig(Section, frozen=True):
     """``[signatures]``: who may send."""
 
     verify: bool = False
@@ -69,7 +63,7 @@ class SignaturesConfig(Section):
     static_token: bool = False
 
 
-class SupabaseTable(Section):
+class SupabaseTable(Section, frozen=True):
     """One ``[[supabase.tables]]`` block."""
 
     name: Name
@@ -79,7 +73,7 @@ class SupabaseTable(Section):
     index: tuple[Name, ...] | None = None
 
 
-class SupabaseConfig(Section):
+class SupabaseConfig(Section, frozen=True):
     """``[supabase]``: how its rows are named and read."""
 
     timeout_seconds: Seconds = 10.0
@@ -92,14 +86,14 @@ class SupabaseConfig(Section):
         return next((t for t in self.tables if t.schema == schema and t.name == name), None)
 
 
-class NotionDatabase(Section):
+class NotionDatabase(Section, frozen=True):
     """One ``[[notion.databases]]`` block."""
 
     id: Name
     index: tuple[Name, ...] | None = None
 
 
-class NotionConfig(Section):
+class NotionConfig(Section, frozen=True):
     """``[notion]``: which databases count and how fast they are read."""
 
     base_url: Name = "https://api.notion.com"
@@ -110,7 +104,7 @@ class NotionConfig(Section):
     databases: tuple[NotionDatabase, ...] = ()
 
 
-class CacheKeys(Section):
+class CacheKeys(Section, frozen=True):
     """One ``[[cache.keys]]`` block: the external keys that belong to a table's records."""
 
     source: SourceName
@@ -118,15 +112,14 @@ class CacheKeys(Section):
     templates: Annotated[tuple[Name, ...], Meta(min_length=1)]
 
 
-class CacheConfig(Section):
+class CacheConfig(Section, frozen=True):
     """``[cache]``: the user's own cache beside the built-in copies."""
 
-    redis_url: str = ""
     timeout_seconds: Seconds = 2.0
     keys: tuple[CacheKeys, ...] = ()
 
 
-class HandlersConfig(Section):
+class HandlersConfig(Section, frozen=True):
     """``[handlers]``: the user's own code."""
 
     module: str = ""
@@ -134,7 +127,7 @@ class HandlersConfig(Section):
     concurrency: Positive = 32
 
 
-class RetentionConfig(Section):
+class RetentionConfig(Section, frozen=True):
     """``[retention]``: how long what is done is kept."""
 
     settled_days: Seconds = 14.0
@@ -143,7 +136,7 @@ class RetentionConfig(Section):
     interval_seconds: Seconds = 60.0
 
 
-class LoggingConfig(Section):
+class LoggingConfig(Section, frozen=True):
     """``[logging]``."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -159,12 +152,14 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True):
     webhook_secrets: tuple[str, ...] = ()
     notion_webhook_secrets: tuple[str, ...] = ()
     admin_token: str = ""
+    redis_url: str = ""
+    """May hold a password."""
 
     def __repr__(self) -> str:
         return "Secrets(…)"
 
 
-class Config(Section):
+class Config(Section, frozen=True):
     """Everything that the service is told."""
 
     server: ServerConfig = ServerConfig()
@@ -177,3 +172,19 @@ class Config(Section):
     handlers: HandlersConfig = HandlersConfig()
     retention: RetentionConfig = RetentionConfig()
     logging: LoggingConfig = LoggingConfig()
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The configuration with what belongs to it on this machine."""
+
+    config: Config = Config()
+    secrets: Secrets = Secrets()
+    path: Path | None = None
+    """The file that was read; None when there was none."""
+    folder: Path
+    """What relative paths and the handlers' module are relative to: the folder of the file, or the working one."""
+
+    @property
+    def data_file(self) -> Path:
+        """The SQLite file, absolute."""
+        return (self.folder / self.config.store.path).absolute()

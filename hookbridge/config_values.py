@@ -1,0 +1,78 @@
+"""One value of the configuration: converted strictly, read from text, and described in words.
+
+Pure functions over msgspec's view of a type; what the keys are called and where a value came from is not known here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+_TRUE = ("true", "1", "yes", "on")
+_FALSE = ("false", "0", "no", "off")
+
+
+def convert(value: Any, type_: Any) -> Any:
+    """Give the value as this type.  An integer may stand for a float, nothing else is bent.
+
+    Raises ValueError.
+    """
+    return msgspec.convert(value, type_)
+
+
+def from_text(text: str, type_: Any) -> Any:
+    """Read a value that came as text: from the environment.  Lists are JSON, or separated by commas.
+
+    Raises ValueError.
+    """
+    info = _plain(type_)
+    if isinstance(info, inspect.BoolType):
+        if text.lower() not in _TRUE + _FALSE:
+            msg = "not a boolean"
+            raise ValueError(msg)
+        return text.lower() in _TRUE
+    if isinstance(info, inspect.VarTupleType):
+        return convert(_list(text), type_)
+    return msgspec.convert(text, type_, strict=False)
+
+
+def _list(text: str) -> Any:
+    if text.lstrip().startswith("["):
+        return msgspec.json.decode(text)
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def expected(type_: Any) -> str:
+    """Say in words what the type takes: ``an integer from 0 to 65535``."""
+    info = _plain(type_)
+    if isinstance(info, inspect.BoolType):
+        return "true or false"
+    if isinstance(info, inspect.LiteralType):
+        return " or ".join(f'"{value}"' for value in info.values)
+    if isinstance(info, inspect.IntType | inspect.FloatType):
+        return ("an integer" if isinstance(info, inspect.IntType) else "a number") + _range(info)
+    if isinstance(info, inspect.VarTupleType):
+        if isinstance(info.item_type, inspect.StructType):
+            return "a list of tables"
+        return "a list of texts" + (" with at least one" if info.min_length else "")
+    return "a text that is not empty" if isinstance(info, inspect.StrType) and info.min_length else "a text"
+
+
+def _plain(type_: Any) -> inspect.Type:
+    """Leave out None: a key that may be absent is left out of the file, not written as null."""
+    info = inspect.type_info(type_)
+    if isinstance(info, inspect.UnionType):
+        return next(one for one in info.types if not isinstance(one, inspect.NoneType))
+    return info
+
+
+def _range(info: inspect.IntType | inspect.FloatType) -> str:
+    if info.ge is not None and info.le is not None:
+        return f" from {info.ge} to {info.le}"
+    if info.gt is not None:
+        return f" greater than {info.gt:g}"
+    if info.ge is not None:
+        return f" of at least {info.ge:g}"
+    return ""
