@@ -1,0 +1,66 @@
+"""The command line as typer sees it: ``serve``, which is also what runs when no command is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hookbridge.cli.serve import serve
+
+EPILOG = (
+    "Settings: config.toml < .env < environment (HOOKBRIDGE_<SECTION>__<KEY>). Secrets only in the two latter: "
+    "SUPABASE_URL, SUPABASE_KEY, NOTION_TOKEN, WEBHOOK_SECRET. Exit codes: 0 stopped, 1 crashed, 2 cannot start."
+)
+
+app = typer.Typer(
+    name="hookbridge",
+    help="Keeps a copy and a search index true to Supabase tables and Notion databases.",
+    epilog=EPILOG,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="The configuration file; without it ./config.toml, if there is one.")
+]
+HostOption = Annotated[str | None, typer.Option("--host", help="Address to listen on, instead of the configured one.")]
+PortOption = Annotated[
+    int | None,
+    typer.Option("--port", min=0, max=65535, help="Port to listen on, instead of the configured one; 0 takes a free one."),
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from hookbridge import __version__
+
+        typer.echo(f"hookbridge {__version__}")
+        raise typer.Exit
+
+
+VersionOption = Annotated[bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)]
+
+
+@app.callback(invoke_without_command=True)
+def hookbridge(
+    context: typer.Context,
+    config: ConfigOption = None,
+    host: HostOption = None,
+    port: PortOption = None,
+    version: VersionOption = False,  # noqa: ARG001  its callback has printed and left
+) -> None:
+    """Keep a copy and a search index true to Supabase tables and Notion databases.
+
+    Without a command it serves: `python -m hookbridge --port 9000` is `python -m hookbridge serve --port 9000`.
+    """
+    if context.invoked_subcommand is None:
+        raise typer.Exit(serve(config, host, port))
+
+
+@app.command("serve")
+def serve_command(config: ConfigOption = None, host: HostOption = None, port: PortOption = None) -> None:
+    """Receive webhooks and process them until Ctrl-C or SIGTERM."""
+    raise typer.Exit(serve(config, host, port))
