@@ -29,7 +29,9 @@ ConfigOption = Annotated[
 HostOption = Annotated[str | None, typer.Option("--host", help="Address to listen on, instead of the configured one.")]
 PortOption = Annotated[
     int | None,
-    typer.Option("--port", min=0, max=65535, help="Port to listen on, instead of the configured one; 0 takes a free one."),
+    typer.Option(
+        "--port", min=0, max=65535, help="Port to listen on, instead of the configured one; 0 takes a free one."
+    ),
 ]
 
 

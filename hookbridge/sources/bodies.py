@@ -1,0 +1,158 @@
+"""A webhook's body as JSON, and the 422 that lists every field that is wrong.
+
+Numbers with a point become Decimals, so that no digit of a ``numeric`` column is lost.  msgspec stops at the first
+error; where a body is wrong, its fields are looked at one by one, and only then.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from hookbridge.errors import FieldProblem, InvalidFields, InvalidJson
+from hookbridge.model import SourceName
+
+TABLE_MAX = 255
+RECORD_ID_MAX = 1024
+NAME_HEADER_MAX = 256
+
+# A colon ends the table in a record's name; control characters have no place in either.
+_TABLE = re.compile(rf"[^\x00-\x1f\x7f:]{{1,{TABLE_MAX}}}")
+_RECORD_ID = re.compile(rf"[^\x00-\x1f\x7f]{{1,{RECORD_ID_MAX}}}")
+
+_decode_any = msgspec.json.Decoder(float_hook=Decimal).decode
+
+
+def decode_object(body: bytes) -> dict[str, Any]:
+    """Decode a body that must be a JSON object.  Raises InvalidJson, or InvalidFields where it is another value."""
+    try:
+        value = _decode_any(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError) as error:
+        raise invalid_json(error) from None
+    if not isinstance(value, dict):
+        raise InvalidFields([FieldProblem(("body",), f"expected an object, got {kind(value)}", "type_error.dict")])
+    return value
+
+
+def invalid_json(error: Exception) -> InvalidJson:
+    """Say why a body is not JSON."""
+    reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+    return InvalidJson(f"The body is not valid JSON: {reason}")
+
+
+def kind(value: object) -> str:
+    """Name a JSON value's type without showing it."""
+    if value is None:
+        return "null"
+    names = {bool: "a boolean", int: "a number", Decimal: "a number", float: "a number", str: "a string"}
+    names |= {list: "an array", dict: "an object"}
+    return names[type(value)]
+
+
+class Fields:
+    """Looks at the fields of an object one by one and collects what is wrong with them, in the guide's form."""
+
+    def __init__(self, values: Mapping[str, Any], *, at: tuple[str | int, ...] = ("body",)) -> None:
+        self.values = values
+        self.at = at
+        self.problems: list[FieldProblem] = []
+
+    def wrong(self, name: str, msg: str, type_: str) -> None:
+        """Note a problem."""
+        self.problems.append(FieldProblem((*self.at, *name.split(".")), msg, type_))
+
+    def text(self, name: str, *, required: bool = True) -> str | None:
+        """Take a string."""
+        value = self.values.get(name)
+        if isinstance(value, str):
+            return value
+        if name in self.values and (required or value is not None):
+            self.wrong(name, f"expected a string, got {kind(value)}", "type_error.str")
+        elif required:
+            self.wrong(name, "field required", "value_error.missing")
+        return None
+
+    def table(self, name: str) -> str | None:
+        """Take a table's name or a database's id."""
+        value = self.text(name)
+        if value is not None and not is_table(value):
+            self.wrong(
+                name, f"expected 1 to {TABLE_MAX} characters without a colon or control characters", "value_error"
+            )
+        return value
+
+    def record_id(self, name: str) -> str | None:
+        """Take a record's id: a string or an integer."""
+        value = self.values.get(name)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+        if isinstance(value, str):
+            if not is_record_id(value):
+                self.wrong(name, f"expected 1 to {RECORD_ID_MAX} characters, none of them control", "value_error")
+            return value
+        if name not in self.values:
+            self.wrong(name, "field required", "value_error.missing")
+        elif value is None:
+            hint = "expected the record's id, got null; on DELETE a trigger must send OLD.id, because NEW is null"
+            self.wrong(name, hint, "type_error.none.not_allowed")
+        else:
+            self.wrong(name, f"expected a string or an integer, got {kind(value)}", "type_error.str")
+        return None
+
+    def object(self, name: str, *, required: bool = False) -> dict[str, Any] | None:
+        """Take an object or null."""
+        value = self.values.get(name)
+        if isinstance(value, dict):
+            return value
+        if value is not None:
+            self.wrong(name, f"expected an object, got {kind(value)}", "type_error.dict")
+        elif required:
+            missing = name not in self.values
+            self.wrong(
+                name,
+                "field required" if missing else "expected an object, got null",
+                "value_error.missing" if missing else "type_error.none.not_allowed",
+            )
+        return None
+
+    def raise_if_wrong(self) -> None:
+        """Raise InvalidFields when a problem was noted."""
+        if self.problems:
+            raise InvalidFields(self.problems)
+
+
+def is_table(text: str) -> bool:
+    """Whether it can be a table's name in a record's name."""
+    return _TABLE.fullmatch(text) is not None
+
+
+def is_record_id(text: str) -> bool:
+    """Whether it can be a record's id."""
+    return _RECORD_ID.fullmatch(text) is not None
+
+
+def named_by_header(source: SourceName, headers: Mapping[str, str]) -> bytes | None:
+    """Give the identity that the sender's headers name: ``webhook-id`` first, then ``Idempotency-Key``.
+
+    Raises InvalidFields for a name that is empty or too long.
+    """
+    for header in ("webhook-id", "Idempotency-Key"):
+        value = headers.get(header)
+        if value is None:
+            continue
+        if not 0 < len(value) <= NAME_HEADER_MAX:
+            msg = f"expected 1 to {NAME_HEADER_MAX} characters"
+            raise InvalidFields([FieldProblem(("header", header), msg, "value_error")])
+        return named(source, header, value)
+    return None
+
+
+def named(source: SourceName, namespace: str, value: str) -> bytes:
+    """Give the identity of an event that has a name: the same name of another kind is another event."""
+    text = f"{source}\0{namespace}\0{value}"
+    return blake2b(text.encode(errors="surrogateescape"), digest_size=16).digest()

@@ -1,0 +1,142 @@
+"""The guide's envelope, the one format that both sources share.
+
+``event_type`` in any case (the guide's own trigger sends ``TG_OP``), ``record_id`` also as a number, ``timestamp`` and
+``metadata`` optional.  Pure: what table and id mean, the source's ``payloads`` says.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from hookbridge.errors import InvalidSource
+from hookbridge.model import SourceName
+from hookbridge.sources.bodies import Fields, decode_object, invalid_json, is_record_id, is_table, kind
+
+FORMAT = "guide"
+TYPES = ("insert", "update", "delete")
+
+# The spellings that are sent, so that the hot path needs no lower().
+_TYPE_OF = {spelling: type_ for type_ in TYPES for spelling in (type_, type_.upper(), type_.capitalize())}
+
+
+class Metadata(msgspec.Struct, frozen=True):
+    """What the guide knows of metadata; other members are the sender's own."""
+
+    schema: str | None = None
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """The guide's body as it is sent."""
+
+    event_type: str
+    source: str
+    table_name: str
+    record_id: str | int
+    data: dict[str, Any] | None = None
+    timestamp: str | None = None
+    metadata: Metadata | None = None
+
+
+class Hint(msgspec.Struct, frozen=True):
+    """What an envelope says, checked."""
+
+    type: str
+    table: str
+    record_id: str
+    schema: str | None
+    timestamp: str | None
+    identity: bytes | None
+    """Of a body with a timestamp; without one, two equal bodies may be two events."""
+
+
+_decode = msgspec.json.Decoder(Envelope, float_hook=Decimal).decode
+
+
+def decode(body: bytes, source: SourceName) -> Hint:
+    """Decode the guide's body for this source.
+
+    Raises InvalidJson, InvalidSource, or InvalidFields with every field that is wrong.
+    """
+    try:
+        envelope = _decode(body)
+    except msgspec.ValidationError:
+        raise _explained(body, source) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError) as error:
+        raise invalid_json(error) from None
+    type_ = _TYPE_OF.get(envelope.event_type) or _type(envelope.event_type)
+    record_id = str(envelope.record_id)
+    micros = 0 if envelope.timestamp is None else _micros(envelope.timestamp)
+    if (
+        type_ is None
+        or micros is None
+        or envelope.source != source
+        or not is_table(envelope.table_name)
+        or not is_record_id(record_id)
+    ):
+        raise _explained(body, source)
+    return Hint(
+        type_,
+        envelope.table_name,
+        record_id,
+        envelope.metadata.schema if envelope.metadata else None,
+        envelope.timestamp,
+        None if envelope.timestamp is None else _identity(micros, body),
+    )
+
+
+def data(body: bytes) -> dict[str, Any] | None:
+    """Give the record's columns from a body that was decoded before."""
+    return _decode(body).data
+
+
+def is_guide(values: dict[str, Any]) -> bool:
+    """Whether an object is meant to be the guide's."""
+    return "event_type" in values or "table_name" in values or "record_id" in values
+
+
+def _type(text: str) -> str | None:
+    lower = text.lower()
+    return lower if lower in TYPES else None
+
+
+def _micros(timestamp: str) -> int | None:
+    """Give microseconds since the epoch; None for what is not ISO 8601.  Without a zone it is UTC."""
+    try:
+        when = datetime.fromisoformat(timestamp)
+        return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1_000_000)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _identity(micros: int, body: bytes) -> bytes:
+    # The time first: the unique index then grows at its end instead of touching a random page for every event.
+    return max(0, micros).to_bytes(8, "big") + blake2b(body, digest_size=16).digest()
+
+
+def _explained(body: bytes, source: SourceName) -> Exception:
+    """Give the error that lists everything that is wrong with a body."""
+    values = decode_object(body)
+    received = values.get("source")
+    if isinstance(received, str) and received != source:
+        return InvalidSource(source, received)
+    fields = Fields(values)
+    type_ = fields.text("event_type")
+    if type_ is not None and _type(type_) is None:
+        fields.wrong("event_type", "expected insert, update or delete", "value_error.enum")
+    fields.text("source")
+    fields.table("table_name")
+    fields.record_id("record_id")
+    fields.object("data")
+    timestamp = fields.text("timestamp", required=False)
+    if timestamp is not None and _micros(timestamp) is None:
+        fields.wrong("timestamp", "expected an ISO 8601 time such as 2026-01-01T15:00:00Z", "value_error.datetime")
+    metadata = fields.object("metadata") or {}
+    if not isinstance(metadata.get("schema"), str | None):
+        fields.wrong("metadata.schema", f"expected a string, got {kind(metadata['schema'])}", "type_error.str")
+    fields.raise_if_wrong()
+    raise AssertionError("a body that is wrong has a field that is wrong")  # pragma: no cover

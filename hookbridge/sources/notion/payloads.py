@@ -1,0 +1,168 @@
+"""What arrives from Notion: the guide's format, integration webhooks, and database automations.
+
+Integration webhooks say that an entity changed and not how
+(https://developers.notion.com/reference/webhooks-events-delivery); automations send the page
+(https://www.notion.com/help/webhook-actions).  What carries no page to read is stored and ignored with its reason, new
+types too.  Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hookbridge.config import NotionConfig
+from hookbridge.model import Columns, Event, RecordKey
+from hookbridge.sources import guide, keys
+from hookbridge.sources.bodies import Fields, decode_object, named, named_by_header
+from hookbridge.sources.notion.handshake import handshake_of
+from hookbridge.sources.source import AckDetails, Decoded, Delivery, Handshake
+
+INTEGRATION = "integration"
+AUTOMATION = "automation"
+
+STANDALONE = "pages"
+"""The table of pages that lie in no database."""
+
+_TYPES = {"page.created": "insert", "page.undeleted": "insert", "page.deleted": "delete"}
+"""What a page's event means; every other one is an update: the page is read anyway."""
+
+
+def decode(headers: Mapping[str, str], body: bytes, config: NotionConfig) -> Decoded:
+    """Turn a body into an event, or into a handshake.
+
+    Raises InvalidJson, InvalidSource, or InvalidFields with every field that is wrong.
+    """
+    token = handshake_of(body)
+    if token is not None:
+        return Handshake(token)
+    if b'"event_type"' in body:
+        return _guided(headers, body, config)
+    values = decode_object(body)
+    if "entity" in values:
+        return _integration(headers, body, values, config)
+    if isinstance(values.get("source"), dict):
+        return _automation(headers, body, values, config)
+    return _guided(headers, body, config)
+
+
+def columns_of(event: Event) -> Columns | None:
+    """Give the page object that the event's body claims; integration webhooks have none."""
+    if event.format == guide.FORMAT:
+        return guide.data(event.body)
+    if event.format == AUTOMATION:
+        page: Columns = decode_object(event.body)["data"]
+        return page
+    return None
+
+
+def table_of(parent: Mapping[str, Any]) -> str:
+    """Give the table of a page by its parent: the database's id, else the data source's, else ``pages``."""
+    kind = parent.get("type")
+    if kind in ("database", "database_id", "data_source", "data_source_id"):
+        own = parent.get("id") if kind in ("database", "database_id") else None
+        for id_ in (parent.get("database_id"), own, parent.get("data_source_id"), parent.get("id")):
+            if isinstance(id_, str):
+                return keys.dashed(id_)
+    return STANDALONE
+
+
+def _guided(headers: Mapping[str, str], body: bytes, config: NotionConfig) -> Delivery:
+    hint = guide.decode(body, "notion")
+    table, id_ = keys.dashed(hint.table), keys.dashed(hint.record_id)
+    event = Event(
+        record=RecordKey("notion", table, id_),
+        type=hint.type,
+        format=guide.FORMAT,
+        body=body,
+        occurred_at=hint.timestamp,
+        identity=named_by_header("notion", headers) or hint.identity,
+        ignored=_ignored(table, config),
+    )
+    details = AckDetails(
+        event_type=hint.type,
+        source="notion",
+        record_id=hint.record_id,
+        database_id=hint.table,
+        timestamp=hint.timestamp,
+    )
+    return Delivery((event,), details)
+
+
+def _integration(headers: Mapping[str, str], body: bytes, values: dict[str, Any], config: NotionConfig) -> Delivery:
+    fields = Fields(values)
+    event_id = fields.text("id")
+    type_ = fields.text("type")
+    timestamp = fields.text("timestamp", required=False)
+    entity = Fields(fields.object("entity", required=True) or {}, at=("body", "entity"))
+    entity_id = entity.record_id("id")
+    kind = entity.table("type")
+    data = fields.object("data") or {}
+    parent = Fields(data, at=("body", "data")).object("parent") or {}
+    if not fields.problems:
+        fields.problems += entity.problems
+    fields.raise_if_wrong()
+    written_table = table_of(parent) if kind == "page" else str(kind)
+    is_page = kind == "page" and str(type_).startswith("page.")
+    meaning = _TYPES.get(str(type_), "update") if is_page else str(type_)
+    event = Event(
+        record=RecordKey("notion", written_table, keys.dashed(str(entity_id))),
+        type=meaning,
+        format=INTEGRATION,
+        body=body,
+        occurred_at=timestamp,
+        # Notion repeats an event under its id, whatever proxy adds headers of its own.
+        identity=named("notion", "event", str(event_id)),
+        ignored=_ignored(written_table, config) if is_page else f"{type_} carries no page to read",
+    )
+    details = AckDetails(
+        event_type=meaning,
+        source="notion",
+        record_id=str(entity_id),
+        database_id=written_table,
+        timestamp=timestamp,
+    )
+    return Delivery((event,), details)
+
+
+def _automation(headers: Mapping[str, str], body: bytes, values: dict[str, Any], config: NotionConfig) -> Delivery:
+    fields = Fields(values)
+    source = Fields(fields.object("source", required=True) or {}, at=("body", "source"))
+    event_id = source.text("event_id")
+    page = Fields(fields.object("data", required=True) or {}, at=("body", "data"))
+    page_id = page.record_id("id")
+    parent = page.object("parent") or {}
+    edited = page.text("last_edited_time", required=False)
+    fields.problems += source.problems + page.problems
+    fields.raise_if_wrong()
+    table = table_of(parent)
+    meaning = "delete" if page.values.get("in_trash") is True or page.values.get("archived") is True else "update"
+    event = Event(
+        record=RecordKey("notion", table, keys.dashed(str(page_id))),
+        type=meaning,
+        format=AUTOMATION,
+        body=body,
+        occurred_at=edited,
+        identity=named_by_header("notion", headers) or named("notion", "automation", str(event_id)),
+        ignored=_ignored(table, config),
+    )
+    details = AckDetails(
+        event_type=meaning,
+        source="notion",
+        record_id=str(page_id),
+        database_id=table,
+        timestamp=edited,
+    )
+    return Delivery((event,), details)
+
+
+def _ignored(table: str, config: NotionConfig) -> str | None:
+    if table == STANDALONE and config.standalone_pages == "ignore":
+        return "the page lies in no database"
+    if (
+        table != STANDALONE
+        and config.unlisted_databases == "ignore"
+        and all(keys.dashed(database.id) != table for database in config.databases)
+    ):
+        return f"the database {table} is not listed in [[notion.databases]]"
+    return None

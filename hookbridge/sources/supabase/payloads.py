@@ -1,0 +1,173 @@
+"""What arrives from Supabase: the guide's format and the native Database Webhook.
+
+The native payload is ``{"type", "table", "record", "schema", "old_record"}``, a jsonb's text sent by pg_net
+(https://supabase.com/docs/guides/database/webhooks); it names neither itself nor its time.  Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hookbridge.config import SupabaseConfig, SupabaseTable
+from hookbridge.errors import FieldProblem
+from hookbridge.model import Columns, Event, RecordKey
+from hookbridge.sources import guide, keys
+from hookbridge.sources.bodies import Fields, decode_object, is_record_id, is_table, kind, named_by_header
+from hookbridge.sources.source import AckDetails, Delivery
+
+DATABASE_WEBHOOK = "database_webhook"
+
+_TYPES = {"INSERT": "insert", "UPDATE": "update", "DELETE": "delete"}
+
+
+def decode(headers: Mapping[str, str], body: bytes, config: SupabaseConfig) -> Delivery:
+    """Turn a body into events.
+
+    Raises InvalidJson, InvalidSource, or InvalidFields with every field that is wrong.
+    """
+    # The native payload begins with its type; looking is cheaper than decoding twice.
+    if b'"old_record"' in body or b'"event_type"' not in body:
+        values = decode_object(body)
+        if not guide.is_guide(values):
+            return _native(headers, body, values, config)
+    return _guided(headers, body, config)
+
+
+def columns_of(event: Event) -> Columns | None:
+    """Give the columns that the event's body claims for its record; None where it has none."""
+    if event.format == guide.FORMAT:
+        return guide.data(event.body)
+    values = decode_object(event.body)
+    columns: Columns | None = values.get("old_record" if event.type == "delete" else "record")
+    return columns
+
+
+def table_name(written: str, schema: str | None) -> str:
+    """Give a table's full name: ``users`` is ``public.users``."""
+    if schema is None and "." in written:
+        return written
+    return f"{schema or 'public'}.{written}"
+
+
+def split(table: str) -> tuple[str, str]:
+    """Give schema and name of a full name."""
+    schema, _, name = table.partition(".")
+    return schema, name
+
+
+def table_config(config: SupabaseConfig, table: str) -> SupabaseTable:
+    """Give what is configured for a table, or the defaults."""
+    schema, name = split(table)
+    return config.table(schema, name) or SupabaseTable(schema=schema, name=name)
+
+
+def _guided(headers: Mapping[str, str], body: bytes, config: SupabaseConfig) -> Delivery:
+    hint = guide.decode(body, "supabase")
+    table = table_name(hint.table, hint.schema)
+    id_ = keys.text(hint.record_id)
+    event = Event(
+        record=RecordKey("supabase", table, id_),
+        type=hint.type,
+        format=guide.FORMAT,
+        body=body,
+        occurred_at=hint.timestamp,
+        identity=named_by_header("supabase", headers) or hint.identity,
+        ignored=_ignored(table, config),
+    )
+    details = AckDetails(
+        event_type=hint.type,
+        source="supabase",
+        record_id=hint.record_id,
+        table_name=hint.table,
+        timestamp=hint.timestamp,
+    )
+    return Delivery((event,), details)
+
+
+def _native(headers: Mapping[str, str], body: bytes, values: dict[str, Any], config: SupabaseConfig) -> Delivery:
+    fields = Fields(values)
+    type_ = _native_type(fields)
+    name = fields.table("table")
+    schema = fields.text("schema")
+    if schema is not None and (not is_table(schema) or "." in schema):
+        fields.wrong("schema", "expected a schema's name", "value_error")
+    record = fields.object("record", required=type_ in ("insert", "update"))
+    old = fields.object("old_record", required=type_ == "delete")
+    fields.raise_if_wrong()
+    table = f"{schema}.{name}"
+    key = table_config(config, table).key
+    before = None if old is None else _id(fields, "old_record", old, key)
+    now = None if record is None else _id(fields, "record", record, key)
+    fields.raise_if_wrong()
+    changes = _changes(str(type_), before, now)
+    identity = named_by_header("supabase", headers)
+    ignored = _ignored(table, config)
+    events = tuple(
+        Event(
+            record=RecordKey("supabase", table, id_),
+            type=kind_of_change,
+            format=DATABASE_WEBHOOK,
+            body=body,
+            # Two events of one delivery are two, each with a name of its own.
+            identity=None if identity is None else identity + bytes([place]) * (len(changes) > 1),
+            ignored=ignored,
+        )
+        for place, (kind_of_change, id_) in enumerate(changes)
+    )
+    details = AckDetails(
+        event_type=str(type_),
+        source="supabase",
+        record_id=events[-1].record.id,
+        table_name=str(name),
+        timestamp=None,
+    )
+    return Delivery(events, details)
+
+
+def _native_type(fields: Fields) -> str | None:
+    written = fields.text("type")
+    if written is None:
+        return None
+    type_ = _TYPES.get(written.upper())
+    if type_ is None:
+        fields.wrong("type", "expected INSERT, UPDATE or DELETE", "value_error.enum")
+    return type_
+
+
+def _changes(type_: str, before: str | None, now: str | None) -> list[tuple[str, str]]:
+    """Say which records changed and how: an UPDATE of the key is a deletion and an insertion."""
+    if type_ == "delete":
+        return [("delete", str(before))]
+    if type_ == "update" and before is not None and before != now:
+        return [("delete", before), ("insert", str(now))]
+    return [(type_, str(now))]
+
+
+def _id(fields: Fields, where: str, row: dict[str, Any], key: tuple[str, ...]) -> str | None:
+    found: list[keys.KeyValue] = []
+    for column in key:
+        value = row.get(column)
+        if value is None or isinstance(value, dict | list):
+            got = f"got {kind(value)}" if column in row else "it is missing"
+            fields.wrong(
+                f"{where}.{column}",
+                f"expected the key column, {got}; name the table's key columns in [[supabase.tables]] key",
+                "value_error.missing",
+            )
+        else:
+            found.append(value)
+    if len(found) != len(key):
+        return None
+    id_ = keys.record_id(found)
+    if not is_record_id(id_):
+        fields.problems.append(
+            FieldProblem((*fields.at, where, key[0]), "expected a key without control characters", "value_error")
+        )
+    return id_
+
+
+def _ignored(table: str, config: SupabaseConfig) -> str | None:
+    if config.unlisted_tables == "ignore" and config.table(*split(table)) is None:
+        return f"the table {table} is not listed in [[supabase.tables]]"
+    return None
