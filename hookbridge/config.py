@@ -51,7 +51,7 @@ class ProcessingConfig(Section, frozen=True):
     max_attempts: Positive = 3
     retry_delay_seconds: Annotated[float, Meta(ge=0)] = 2.0
     retry_multiplier: Annotated[float, Meta(ge=1)] = 2.0
-    lease_seconds: Seconds = 120.0
+    lease_seconds: Seconds = 300.0
     probe_max_seconds: Seconds = 60.0
 
 

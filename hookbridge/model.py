@@ -63,7 +63,7 @@ class RecordKey(msgspec.Struct, frozen=True, order=True):
         if source not in SOURCES:
             msg = f"no such source: {source}"
             raise ValueError(msg)
-        return cls(source, table, id_)  # type: ignore[arg-type]  # checked just above
+        return cls(source, table, id_)
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

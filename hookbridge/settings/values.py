@@ -5,6 +5,8 @@ Pure functions over msgspec's view of a type; what the keys are called and where
 
 from __future__ import annotations
 
+import difflib
+import math
 from typing import Any
 
 import msgspec
@@ -12,14 +14,15 @@ from msgspec import inspect
 
 _TRUE = ("true", "1", "yes", "on")
 _FALSE = ("false", "0", "no", "off")
+_SHOWN_CHARACTERS = 60
 
 
 def convert(value: Any, type_: Any) -> Any:
     """Give the value as this type.  An integer may stand for a float, nothing else is bent.
 
-    Raises ValueError.
+    Raises ValueError, also for a number that is infinite.
     """
-    return msgspec.convert(value, type_)
+    return _finite(msgspec.convert(value, type_))
 
 
 def from_text(text: str, type_: Any) -> Any:
@@ -35,7 +38,14 @@ def from_text(text: str, type_: Any) -> Any:
         return text.lower() in _TRUE
     if isinstance(info, inspect.VarTupleType):
         return convert(_list(text), type_)
-    return msgspec.convert(text, type_, strict=False)
+    return _finite(msgspec.convert(text, type_, strict=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        msg = "not finite"
+        raise ValueError(msg)
+    return value
 
 
 def _list(text: str) -> Any:
@@ -76,3 +86,15 @@ def _range(info: inspect.IntType | inspect.FloatType) -> str:
     if info.ge is not None:
         return f" of at least {info.ge:g}"
     return ""
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """Give `` (did you mean …?)`` where a known name is near."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def shown(value: Any) -> str:
+    """Give a value as an error message shows it: as JSON, cut to what fits into a line."""
+    text = msgspec.json.encode(value, enc_hook=str).decode()
+    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"

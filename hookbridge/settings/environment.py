@@ -1,0 +1,78 @@
+"""Variables: ``.env`` beside the file, and ``HOOKBRIDGE_<SECTION>__<KEY>`` over what the file says.
+
+A name that starts with our prefix and means nothing is a mistake and refused.  What a secret is worth is not known
+here: ``settings/secrets`` reads those.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import msgspec
+from dotenv.parser import parse_stream
+
+from hookbridge.config import Config, Section
+from hookbridge.settings.secrets import NAMES as SECRETS
+from hookbridge.settings.values import expected, from_text, nearest, shown
+
+PREFIX = "HOOKBRIDGE_"
+VERIFY = "VERIFY_WEBHOOK_SIGNATURES"
+"""The guide's name for ``[signatures] verify``."""
+NOT_OURS = "HOOKBRIDGE_TEST_"
+"""What only tests read."""
+
+
+def read_dotenv(file: Path, problems: list[str]) -> dict[str, str]:
+    """Give the variables of a ``.env`` file, none when there is no file.  Values stand for themselves: no ``${…}``."""
+    if not file.is_file():
+        return {}
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(f"{file.name}: cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}")
+        return {}
+    values = {}
+    # dotenv_values() would only log that a line makes no sense, and go on without it.
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error:
+            problems.append(f"{file.name}: line {binding.original.line}: expected NAME=value")
+        elif binding.key is not None:
+            values[binding.key] = binding.value or ""
+    return values
+
+
+def override(sections: dict[str, Section], values: Mapping[str, str], problems: list[str]) -> None:
+    """Apply HOOKBRIDGE_<SECTION>__<KEY> and the guide's switch to the sections, in place."""
+    known = _names()
+    for name in sorted(values):
+        if name in known:
+            section, key, type_ = known[name]
+            try:
+                value = from_text(values[name], type_)
+            except ValueError:
+                problems.append(f"{name}: expected {expected(type_)}, got {shown(values[name])}")
+            else:
+                sections[section] = msgspec.structs.replace(sections[section], **{key: value})
+        elif name.startswith(PREFIX) and not name.startswith(NOT_OURS) and name.removesuffix("_FILE") not in SECRETS:
+            problems.append(f"{name}: unknown variable{nearest(name, [*known, *SECRETS])}")
+    _check_switch(values, problems)
+
+
+def _names() -> dict[str, tuple[str, str, Any]]:
+    """Give every variable with its section, its key and the key's type."""
+    names = {
+        f"{PREFIX}{section}__{key}".upper(): (section, key, type_)
+        for section, struct in get_type_hints(Config).items()
+        for key, type_ in get_type_hints(struct, include_extras=True).items()
+    }
+    return {**names, VERIFY: names[f"{PREFIX}SIGNATURES__VERIFY"]}
+
+
+def _check_switch(values: Mapping[str, str], problems: list[str]) -> None:
+    """Refuse the switch's two names with two values: whichever won, someone would believe the other one."""
+    ours = f"{PREFIX}SIGNATURES__VERIFY"
+    if VERIFY in values and ours in values and values[VERIFY].lower() != values[ours].lower():
+        problems.append(f"{VERIFY}: {ours} says something else; set one of them")

@@ -1,0 +1,95 @@
+"""Secrets: from a variable, or from the file that ``NAME_FILE`` names; never from ``config.toml``.
+
+Invariant: a problem names the variable and what was expected, and never shows the value.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from hookbridge.config import Secrets
+
+NAMES = (
+    "SUPABASE_URL",
+    "SUPABASE_KEY",
+    "NOTION_TOKEN",
+    "WEBHOOK_SECRET",
+    "NOTION_WEBHOOK_SECRET",
+    "HOOKBRIDGE_ADMIN_TOKEN",
+    "REDIS_URL",
+)
+
+_IN_HEADERS = ("SUPABASE_KEY", "NOTION_TOKEN", "HOOKBRIDGE_ADMIN_TOKEN")
+"""These travel as header values; the others are keys of an HMAC or URLs, and may hold any character."""
+
+
+def read_secrets(values: Mapping[str, str], folder: Path, problems: list[str]) -> Secrets:
+    """Give the secrets.  Files are relative to ``folder``."""
+    found = {name: _one(name, values, folder, problems) for name in NAMES}
+    secrets = Secrets(
+        supabase_url=found["SUPABASE_URL"].rstrip("/"),
+        supabase_key=found["SUPABASE_KEY"],
+        notion_token=found["NOTION_TOKEN"],
+        webhook_secrets=_several(found["WEBHOOK_SECRET"]),
+        notion_webhook_secrets=_several(found["NOTION_WEBHOOK_SECRET"]),
+        admin_token=found["HOOKBRIDGE_ADMIN_TOKEN"],
+        redis_url=found["REDIS_URL"],
+    )
+    problems += [
+        f"{name}: expected printable ASCII characters without spaces, because it is sent in a header"
+        for name in _IN_HEADERS
+        if found[name] and not (found[name].isascii() and found[name].isprintable() and " " not in found[name])
+    ]
+    _check_supabase(secrets, problems)
+    for secret in secrets.webhook_secrets:
+        if secret.startswith("whsec_") and not _is_base64(secret.removeprefix("whsec_")):
+            problems.append("WEBHOOK_SECRET: a secret that starts with whsec_ must go on in base64")
+    return secrets
+
+
+def is_http_url(text: str) -> bool:
+    """Whether it is an absolute http or https URL."""
+    try:
+        url = urlsplit(text)
+        return url.scheme in ("http", "https") and bool(url.hostname) and (url.port is None or url.port > 0)
+    except ValueError:
+        return False
+
+
+def _one(name: str, values: Mapping[str, str], folder: Path, problems: list[str]) -> str:
+    value, file = values.get(name, "").strip(), values.get(f"{name}_FILE", "")
+    if value and file:
+        problems.append(f"{name}: set it or {name}_FILE, not both")
+    if not file or value:
+        return value
+    try:
+        value = (folder / file).read_text(encoding="utf-8-sig").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(f"{name}_FILE: cannot read {file}: {getattr(error, 'strerror', None) or 'not UTF-8'}")
+        return ""
+    if not value:
+        problems.append(f"{name}_FILE: {file} is empty")
+    return value
+
+
+def _several(value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        return bool(base64.b64decode(text, validate=True))
+    except (binascii.Error, ValueError):
+        return False
+
+
+def _check_supabase(secrets: Secrets, problems: list[str]) -> None:
+    if secrets.supabase_url and not is_http_url(secrets.supabase_url):
+        problems.append("SUPABASE_URL: expected an http or https URL, such as https://your-project.supabase.co")
+    if bool(secrets.supabase_url) != bool(secrets.supabase_key):
+        missing = "SUPABASE_KEY" if secrets.supabase_url else "SUPABASE_URL"
+        problems.append(f"{missing}: missing; the project's URL and a secret key are needed together")

@@ -1,0 +1,77 @@
+"""What ``config.toml`` says, held against the structs key by key.
+
+msgspec stops at the first mistake, and a user wants to see all of them: so every key is converted by itself.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, cast, get_type_hints
+
+import msgspec
+
+from hookbridge.config import Config, Section
+from hookbridge.settings.secrets import NAMES as SECRETS
+from hookbridge.settings.values import convert, expected, nearest, shown
+
+_SECRET_WORDS = {"apikey", "key", "password", "secret", "secrets", "token", "url"}
+
+
+def read_sections(written: dict[str, Any], file: str, problems: list[str]) -> dict[str, Section]:
+    """Give every section, with defaults for what is not written."""
+    known = get_type_hints(Config)
+    problems += [
+        f"{file}: [{name}]: {_unknown('section', name, '', list(known))}" for name in written if name not in known
+    ]
+    sections = {}
+    for name, type_ in known.items():
+        value = written.get(name, {})
+        if isinstance(value, dict):
+            sections[name] = _struct(value, type_, name, f"{file}: [{name}]", problems)
+        else:
+            problems.append(f"{file}: {name}: expected a section [{name}], got {shown(value)}")
+            sections[name] = type_()
+    return sections
+
+
+def _struct(written: dict[str, Any], type_: type[Section], section: str, where: str, problems: list[str]) -> Section:
+    hints = get_type_hints(type_, include_extras=True)
+    required = {field.name for field in msgspec.structs.fields(type_) if field.required}
+    before = len(problems)
+    values = {}
+    for key, value in written.items():
+        if key in hints:
+            values[key] = _value(value, hints[key], section, f"{where} {key}", problems)
+        else:
+            problems.append(f"{where} {key}: {_unknown('key', key, section, list(hints))}")
+    problems += [f"{where} {key}: missing, expected {expected(hints[key])}" for key in sorted(required - set(written))]
+    # After a problem the value is only a stand-in: load() does not return it.
+    return type_(**values) if len(problems) == before else type_(**dict.fromkeys(required, "-"))
+
+
+def _value(value: Any, type_: Any, section: str, where: str, problems: list[str]) -> Any:
+    block = _block(type_)
+    if block is not None and isinstance(value, list) and all(isinstance(one, dict) for one in value):
+        numbered = enumerate(value, start=1)
+        return tuple(_struct(one, block, section, f"{where}[{number}]", problems) for number, one in numbered)
+    try:
+        return convert(value, type_)
+    except ValueError:
+        problems.append(f"{where}: expected {expected(type_)}, got {shown(value)}")
+        return None
+
+
+def _block(type_: Any) -> type[Section] | None:
+    """Give the struct of a list of blocks (``[[supabase.tables]]``)."""
+    info = msgspec.inspect.type_info(type_)
+    if isinstance(info, msgspec.inspect.VarTupleType) and isinstance(info.item_type, msgspec.inspect.StructType):
+        return cast("type[Section]", info.item_type.cls)
+    return None
+
+
+def _unknown(what: str, name: str, section: str, known: list[str]) -> str:
+    """Say that a name is unknown, and where a secret belongs that was looked for a place here."""
+    if not _SECRET_WORDS.intersection(name.lower().split("_")) or difflib.get_close_matches(name, known, cutoff=0.8):
+        return f"unknown {what}{nearest(name, known)}"
+    near = difflib.get_close_matches(f"{section}_{name}".upper().strip("_"), SECRETS, n=1)
+    return f"unknown {what}; secrets stand in the environment or .env" + (f", as {near[0]}" if near else "")
