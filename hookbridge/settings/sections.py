@@ -14,7 +14,7 @@ from hookbridge.config import Config, Section
 from hookbridge.settings.secrets import NAMES as SECRETS
 from hookbridge.settings.values import convert, expected, nearest, shown
 
-_SECRET_WORDS = {"apikey", "key", "password", "secret", "secrets", "token", "url"}
+_SECRET_WORDS = {"apikey", "key", "password", "secret", "secrets", "token"}
 
 
 def read_sections(written: dict[str, Any], file: str, problems: list[str]) -> dict[str, Section]:
@@ -71,7 +71,9 @@ def _block(type_: Any) -> type[Section] | None:
 
 def _unknown(what: str, name: str, section: str, known: list[str]) -> str:
     """Say that a name is unknown, and where a secret belongs that was looked for a place here."""
-    if not _SECRET_WORDS.intersection(name.lower().split("_")) or difflib.get_close_matches(name, known, cutoff=0.8):
+    full = f"{section}_{name}".upper().strip("_")
+    is_secret = name.upper() in SECRETS or full in SECRETS or _SECRET_WORDS.intersection(name.lower().split("_"))
+    if not is_secret or difflib.get_close_matches(name, known, cutoff=0.9):
         return f"unknown {what}{nearest(name, known)}"
-    near = difflib.get_close_matches(f"{section}_{name}".upper().strip("_"), SECRETS, n=1)
+    near = difflib.get_close_matches(full, SECRETS, n=1)
     return f"unknown {what}; secrets stand in the environment or .env" + (f", as {near[0]}" if near else "")

@@ -1,0 +1,358 @@
+"""What a user writes, and what becomes of it: precedence, mistakes, secrets."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import get_type_hints
+
+import msgspec
+import pytest
+
+from hookbridge.config import Config, Section, Settings
+from hookbridge.errors import ConfigError
+from hookbridge.settings import load
+
+ROOT = Path(__file__).parents[2]
+KEY = "sb_secret_planted"
+SIGNED = {"VERIFY_WEBHOOK_SIGNATURES": "true", "WEBHOOK_SECRET": "one"}
+SUPABASE = {"SUPABASE_URL": "https://x.supabase.co", "SUPABASE_KEY": KEY}
+
+
+def loaded(folder: Path, toml: str = "", environ: Mapping[str, str] | None = None) -> Settings:
+    (folder / "config.toml").write_text(toml)
+    return load(None, environ or {}, folder)
+
+
+def problems(folder: Path, toml: str = "", environ: Mapping[str, str] | None = None) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        loaded(folder, toml, environ)
+    assert caught.value.hint
+    assert KEY not in str(caught.value)
+    return caught.value.problems
+
+
+# The shipped file and the structs
+
+
+def blocks(section: Section) -> dict[str, type[msgspec.Struct]]:
+    """The keys of a section that hold blocks, with the struct of one block."""
+    found = {}
+    for key, type_ in get_type_hints(type(section)).items():
+        info = msgspec.inspect.type_info(type_)
+        if isinstance(info, msgspec.inspect.VarTupleType) and isinstance(info.item_type, msgspec.inspect.StructType):
+            found[key] = info.item_type.cls
+    return found
+
+
+def test_the_shipped_file_shows_every_key_with_its_default() -> None:
+    written = tomllib.loads((ROOT / "config.toml").read_text())
+    config = Config()
+    assert list(written) == list(config.__struct_fields__)
+    for name, section in ((name, getattr(config, name)) for name in config.__struct_fields__):
+        plain = [key for key in section.__struct_fields__ if key not in blocks(section)]
+        assert written[name] == {key: getattr(section, key) for key in plain}, name
+
+
+def test_the_shipped_files_commented_blocks_show_every_key_of_a_block_and_are_valid() -> None:
+    # An example is a commented line that is TOML, "# name = …" or "# [[…]]"; prose is neither.
+    example = re.compile(r"^# (?=\[\[|[a-z_]+ = )", re.MULTILINE)
+    written = tomllib.loads(example.sub("", (ROOT / "config.toml").read_text()))
+    shown = msgspec.convert(written, Config)
+    for name in shown.__struct_fields__:
+        for key, block in blocks(getattr(shown, name)).items():
+            assert set(written[name][key][0]) == set(block.__struct_fields__), f"[[{name}.{key}]]"
+
+
+def test_the_shipped_files_load_as_the_defaults() -> None:
+    settings = load(ROOT / "config.toml", {}, Path("/"))
+    assert settings.config == Config()
+    assert settings.path == ROOT / "config.toml"
+
+
+def test_every_variable_of_the_shipped_env_example_is_known(tmp_path: Path) -> None:
+    example = (ROOT / ".env.example").read_text()
+    (tmp_path / ".env").write_text(re.sub(r"(?m)^#(?=[A-Z_]+=)", "", example) + "SUPABASE_KEY=k\n")
+    settings = load(None, {}, tmp_path)
+    assert settings.secrets.redis_url == "redis://localhost:6379/0"
+    assert settings.config.processing.max_attempts == 5
+
+
+# Precedence and places
+
+
+def test_without_any_file_the_defaults_hold_and_paths_are_relative_to_the_working_folder(tmp_path: Path) -> None:
+    settings = load(None, {}, tmp_path)
+    assert settings.config == Config()
+    assert settings.path is None
+    assert settings.data_file == tmp_path / "data" / "hookbridge.db"
+
+
+def test_a_named_file_that_is_missing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"other\.toml: there is no such file"):
+        load(Path("other.toml"), {}, tmp_path)
+
+
+def test_paths_are_relative_to_the_folder_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "my.toml").write_text('[store]\npath = "here.db"')
+    settings = load(Path("etc/my.toml"), {}, tmp_path)
+    assert settings.data_file == tmp_path / "etc" / "here.db"
+    assert settings.folder == tmp_path / "etc"
+
+
+def test_an_absolute_path_stays_as_it_is(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, '[store]\npath = "/srv/hookbridge.db"')
+    assert settings.data_file == Path("/srv/hookbridge.db")
+
+
+def test_the_environment_wins_over_dotenv_and_dotenv_over_the_file(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("HOOKBRIDGE_SERVER__PORT=2\nHOOKBRIDGE_SERVER__HOST=two\n")
+    toml = '[server]\nport = 1\nhost = "one"\nmax_body_bytes = 1'
+    server = loaded(tmp_path, toml, {"HOOKBRIDGE_SERVER__PORT": "3"}).config.server
+    assert (server.port, server.host, server.max_body_bytes) == (3, "two", 1)
+
+
+def test_an_empty_variable_takes_back_what_dotenv_says(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("NOTION_TOKEN=secret\n")
+    assert loaded(tmp_path, environ={"NOTION_TOKEN": ""}).secrets.notion_token == ""
+
+
+def test_dotenv_values_are_taken_as_they_stand(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("export WEBHOOK_SECRET='a${HOME}$b#c'  # a comment\n")
+    assert loaded(tmp_path).secrets.webhook_secrets == ("a${HOME}$b#c",)
+
+
+def test_files_with_a_byte_order_mark_are_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("NOTION_TOKEN=secret\n", encoding="utf-8-sig")
+    settings = loaded(tmp_path, "\ufeff[server]\nport = 1")
+    assert (settings.config.server.port, settings.secrets.notion_token) == (1, "secret")
+
+
+@pytest.mark.parametrize("written", ['["a", "b"]', "a,b", " a , b ,"])
+def test_a_list_comes_as_json_or_separated_by_commas(written: str) -> None:
+    from hookbridge.settings.values import from_text
+
+    assert from_text(written, tuple[str, ...]) == ("a", "b")
+
+
+def test_blocks_can_come_from_the_environment_as_json(tmp_path: Path) -> None:
+    environ = {"HOOKBRIDGE_SUPABASE__TABLES": '[{"name": "users", "key": ["a", "b"]}]'}
+    (table,) = loaded(tmp_path, environ=environ).config.supabase.tables
+    assert (table.schema, table.name, table.key) == ("public", "users", ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("true", True), ("YES", True), ("1", True), ("false", False), ("no", False), ("0", False)]
+)
+def test_the_guides_switch_takes_these_words(tmp_path: Path, text: str, value: object) -> None:
+    environ = {"VERIFY_WEBHOOK_SIGNATURES": text, "WEBHOOK_SECRET": "one"}
+    assert loaded(tmp_path, environ=environ).config.signatures.verify is value
+
+
+def test_the_switchs_two_names_may_not_contradict_each_other(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("VERIFY_WEBHOOK_SIGNATURES=false\n")
+    (problem,) = problems(tmp_path, environ={"HOOKBRIDGE_SIGNATURES__VERIFY": "true", "WEBHOOK_SECRET": "one"})
+    assert problem.startswith("VERIFY_WEBHOOK_SIGNATURES: HOOKBRIDGE_SIGNATURES__VERIFY says something else")
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize(
+    ("toml", "problem"),
+    [
+        ('[server]\nport = "abc"', 'config.toml: [server] port: expected an integer from 0 to 65535, got "abc"'),
+        ("[server]\nport = 70000", "config.toml: [server] port: expected an integer from 0 to 65535, got 70000"),
+        ("[server]\nprot = 1", "config.toml: [server] prot: unknown key (did you mean port?)"),
+        ("[sever]", "config.toml: [sever]: unknown section (did you mean server?)"),
+        ("server = 1", "config.toml: server: expected a section [server], got 1"),
+        ("[signatures]\nverify = 1", "config.toml: [signatures] verify: expected true or false, got 1"),
+        ('[logging]\nlevel = "loud"', 'config.toml: [logging] level: expected "debug" or "error" or'),
+        ("[processing]\nworkers = 0", "config.toml: [processing] workers: expected an integer greater than 0, got 0"),
+        ("[cache]\ntimeout_seconds = inf", "config.toml: [cache] timeout_seconds: expected a number greater than 0"),
+        ("[cache]\ntimeout_seconds = nan", "config.toml: [cache] timeout_seconds: expected a number greater than 0"),
+        ('[store]\npath = ""', 'config.toml: [store] path: expected a text that is not empty, got ""'),
+        ("[store]\npath = 2026-01-01", "config.toml: [store] path: expected a text that is not empty, got"),
+        ('[supabase]\ntables = "users"', "config.toml: [supabase] tables: expected a list of tables"),
+        ("[[supabase.tables]]\nindex = []", "config.toml: [supabase] tables[1] name: missing, expected a text"),
+        (
+            '[[supabase.tables]]\nname = "users"\nkeys = ["id"]',
+            "config.toml: [supabase] tables[1] keys: unknown key (did you mean key?)",
+        ),
+        ("[server]\nport =\n", "config.toml: not TOML: Invalid value (at line 2"),
+        ('[notion]\nurl = "x"', "config.toml: [notion] url: unknown key"),
+        ('[supabase]\nurl = "x"', "as SUPABASE_URL"),
+        (
+            '[supabase]\nkey = "sb_secret_planted"',
+            "unknown key; secrets stand in the environment or .env, as SUPABASE_KEY",
+        ),
+        ('[notion]\napi_key = "sb_secret_planted"', "[notion] api_key: unknown key; secrets stand in the environment"),
+        ('[cache]\nredis_url = "redis://:sb_secret_planted@h"', "as REDIS_URL"),
+        ('supabase_key = "sb_secret_planted"', "config.toml: [supabase_key]: unknown section; secrets stand"),
+    ],
+)
+def test_a_mistake_in_the_file_is_named_with_what_was_expected(tmp_path: Path, toml: str, problem: str) -> None:
+    found = problems(tmp_path, toml)
+    assert len(found) == 1
+    assert problem in found[0]
+
+
+@pytest.mark.parametrize(
+    ("environ", "problem"),
+    [
+        ({"HOOKBRIDGE_SERVER__PORT": "abc"}, 'HOOKBRIDGE_SERVER__PORT: expected an integer from 0 to 65535, got "abc"'),
+        ({"HOOKBRIDGE_SERVER__PROT": "1"}, "unknown variable (did you mean HOOKBRIDGE_SERVER__PORT?)"),
+        ({"HOOKBRIDGE_ADMIN_TOKN": "x"}, "unknown variable (did you mean HOOKBRIDGE_ADMIN_TOKEN?)"),
+        ({"VERIFY_WEBHOOK_SIGNATURES": "maybe"}, 'VERIFY_WEBHOOK_SIGNATURES: expected true or false, got "maybe"'),
+        ({"HOOKBRIDGE_SUPABASE__TABLES": "users"}, "HOOKBRIDGE_SUPABASE__TABLES: expected a list of tables"),
+        ({"HOOKBRIDGE_SUPABASE__TABLES": "[{"}, "HOOKBRIDGE_SUPABASE__TABLES: expected a list of tables"),
+        ({"HOOKBRIDGE_CACHE__TIMEOUT_SECONDS": "inf"}, "expected a number greater than 0"),
+    ],
+)
+def test_a_mistake_in_a_variable_is_named(tmp_path: Path, environ: dict[str, str], problem: str) -> None:
+    (found,) = problems(tmp_path, environ=environ)
+    assert problem in found
+
+
+def test_variables_of_tests_and_of_others_are_left_alone(tmp_path: Path) -> None:
+    environ = {"HOOKBRIDGE_TEST_DATABASE_URL": "x", "PATH": "/bin", "HOOKBRIDGE": "x"}
+    assert loaded(tmp_path, environ=environ).config == Config()
+
+
+def test_every_mistake_is_reported_at_once(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("what is this\nNOTION_TOKEN=with space\n")
+    toml = '[server]\nport = "abc"\nprot = 1\n[[supabase.tables]]\n[nothing]'
+    found = problems(tmp_path, toml, {"HOOKBRIDGE_X": "1", "SUPABASE_URL": "ftp://x", "WEBHOOK_SECRET": "whsec_?"})
+    assert [problem.split(" ")[0] for problem in found] == [
+        ".env:",
+        "config.toml:",
+        "config.toml:",
+        "config.toml:",
+        "config.toml:",
+        "HOOKBRIDGE_X:",
+        "NOTION_TOKEN:",
+        "SUPABASE_URL:",
+        "SUPABASE_KEY:",
+        "WEBHOOK_SECRET:",
+    ]
+    assert found[0] == ".env: line 1: expected NAME=value"
+
+
+@pytest.mark.parametrize("name", ["config.toml", ".env"])
+def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"# \xff\n")
+    with pytest.raises(ConfigError, match=rf"{name}: .*not UTF-8"):
+        load(None, {}, tmp_path)
+
+
+# Secrets
+
+
+def test_secrets_come_from_the_environment_and_from_dotenv(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("WEBHOOK_SECRET=one, two words ,\nHOOKBRIDGE_ADMIN_TOKEN=t\n")
+    secrets = loaded(tmp_path, environ={**SUPABASE, "NOTION_WEBHOOK_SECRET": "n"}).secrets
+    assert secrets.webhook_secrets == ("one", "two words")
+    assert secrets.notion_webhook_secrets == ("n",)
+    assert (secrets.supabase_url, secrets.supabase_key) == (SUPABASE["SUPABASE_URL"], KEY)
+    assert secrets.admin_token == "t"
+
+
+def test_a_secret_can_come_from_a_file_relative_to_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("secret\n")
+    environ = {"NOTION_TOKEN_FILE": "token", "HOOKBRIDGE_ADMIN_TOKEN_FILE": str(tmp_path / "token")}
+    secrets = loaded(tmp_path, environ=environ).secrets
+    assert (secrets.notion_token, secrets.admin_token) == ("secret", "secret")
+
+
+def test_secrets_do_not_show_in_their_repr(tmp_path: Path) -> None:
+    assert KEY not in repr(loaded(tmp_path, environ=SUPABASE))
+
+
+@pytest.mark.parametrize(
+    ("environ", "problem"),
+    [
+        ({"NOTION_TOKEN": KEY, "NOTION_TOKEN_FILE": "x"}, "NOTION_TOKEN: set it or NOTION_TOKEN_FILE, not both"),
+        ({"NOTION_TOKEN_FILE": "gone"}, "NOTION_TOKEN_FILE: cannot read gone: No such file or directory"),
+        ({"NOTION_TOKEN_FILE": "empty"}, "NOTION_TOKEN_FILE: empty is empty"),
+        ({"NOTION_TOKEN_FILE": "latin"}, "NOTION_TOKEN_FILE: cannot read latin: not UTF-8"),
+        ({"NOTION_TOKEN": f"{KEY}é"}, "NOTION_TOKEN: expected printable ASCII"),
+        ({"SUPABASE_URL": "https://x"}, "SUPABASE_KEY: missing"),
+        ({"SUPABASE_KEY": KEY}, "SUPABASE_URL: missing"),
+        ({"SUPABASE_URL": "x.supabase.co", "SUPABASE_KEY": KEY}, "SUPABASE_URL: expected an http or https URL"),
+        ({"SUPABASE_URL": "https://", "SUPABASE_KEY": KEY}, "SUPABASE_URL: expected an http or https URL"),
+        ({"SUPABASE_URL": "http://[x", "SUPABASE_KEY": KEY}, "SUPABASE_URL: expected an http or https URL"),
+        ({"WEBHOOK_SECRET": f"whsec_{KEY}"}, "WEBHOOK_SECRET: a secret that starts with whsec_ must go on in base64"),
+        ({"WEBHOOK_SECRET": "whsec_é"}, "WEBHOOK_SECRET: a secret that starts with whsec_ must go on in base64"),
+        ({"VERIFY_WEBHOOK_SIGNATURES": "true"}, "VERIFY_WEBHOOK_SIGNATURES: on, but there is no secret to verify with"),
+        ({"HOOKBRIDGE_SIGNATURES__STATIC_TOKEN": "true"}, "static_token: on, but WEBHOOK_SECRET"),
+    ],
+)
+def test_a_wrong_secret_is_refused_and_not_shown(tmp_path: Path, environ: dict[str, str], problem: str) -> None:
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "latin").write_bytes(b"\xff")
+    (found,) = problems(tmp_path, environ=environ)
+    assert problem in found
+
+
+def test_verification_with_a_secret_of_either_kind_is_fine(tmp_path: Path) -> None:
+    assert loaded(tmp_path, environ=SIGNED).config.signatures.verify
+    assert loaded(tmp_path, "[signatures]\nverify = true", {"NOTION_WEBHOOK_SECRET": "n"}).config.signatures.verify
+
+
+# What no value shows by itself
+
+
+@pytest.mark.parametrize(
+    ("toml", "problem"),
+    [
+        (
+            '[[supabase.tables]]\nname = "users"\n[[supabase.tables]]\nname = "users"\nschema = "public"',
+            "[[supabase.tables]]: public.users is listed twice",
+        ),
+        (
+            '[[notion.databases]]\nid = "AA-BB"\n[[notion.databases]]\nid = "aabb"',
+            "[[notion.databases]]: aabb is listed twice",
+        ),
+        ('[notion]\nbase_url = "notion"', '[notion] base_url: expected an http or https URL, got "notion"'),
+        (
+            '[[cache.keys]]\nsource = "supabase"\ntable = "users"\ntemplates = ["user:{id}"]',
+            "[[cache.keys]]: there are keys to delete, but REDIS_URL, the cache they lie in, is not set",
+        ),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(tmp_path: Path, toml: str, problem: str) -> None:
+    assert problems(tmp_path, toml) == [problem]
+
+
+@pytest.mark.parametrize("template", ["user:{id", "user:{}", "user:{id!r}", "user:{id:>5}", "id}"])
+def test_a_cache_key_that_is_no_template_is_refused(tmp_path: Path, template: str) -> None:
+    toml = f'[[cache.keys]]\nsource = "supabase"\ntable = "users"\ntemplates = ["{template}"]'
+    (found,) = problems(tmp_path, toml, {"REDIS_URL": "redis://localhost"})
+    assert found.startswith(f'[[cache.keys]]: "{template}" is no template')
+
+
+def test_a_lease_must_be_longer_than_all_attempts_of_a_change(tmp_path: Path) -> None:
+    # 3 attempts of 10 s reading and 1 s cache, and waits of 2 and 4 seconds.
+    toml = (
+        "[supabase]\ntimeout_seconds = 10\n[notion]\ntimeout_seconds = 5\n[cache]\ntimeout_seconds = 1\n"
+        "[processing]\nlease_seconds = {}"
+    )
+    (found,) = problems(tmp_path, toml.format("39"))
+    assert found.startswith("[processing] lease_seconds: expected more than 39, ")
+    assert loaded(tmp_path, toml.format("39.5")).config.processing.lease_seconds == 39.5
+
+
+def test_handlers_count_towards_the_lease_and_the_default_has_room_for_them(tmp_path: Path) -> None:
+    loaded(tmp_path, '[handlers]\nmodule = "my_handlers"')
+    (found,) = problems(tmp_path, '[handlers]\nmodule = "my_handlers"\ntimeout_seconds = 1000')
+    assert "lease_seconds" in found
+
+
+@pytest.mark.parametrize("attempts", ["5000", "1000000000000"])
+def test_attempts_without_end_are_refused_at_once(tmp_path: Path, attempts: str) -> None:
+    for multiplier in ("2.0", "1.0"):
+        (found,) = problems(
+            tmp_path, f"[processing]\nmax_attempts = {attempts}\nretry_multiplier = {multiplier}\nlease_seconds = 9"
+        )
+        assert "lease_seconds: expected more than" in found
