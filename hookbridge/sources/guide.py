@@ -13,11 +13,12 @@ from typing import Any
 
 import msgspec
 
-from hookbridge.errors import InvalidSource
+from hookbridge.errors import FieldProblem, InvalidFields, InvalidSource, Refusal
 from hookbridge.model import SourceName
-from hookbridge.sources.bodies import Fields, decode_object, invalid_json, is_record_id, is_table, kind
+from hookbridge.sources.bodies import Fields, decode_object, invalid_json, is_record_id, is_table, kind, shown
 
 FORMAT = "guide"
+SOURCE_SHOWN_MAX = 64
 TYPES = ("insert", "update", "delete")
 
 # The spellings that are sent, so that the hot path needs no lower().
@@ -70,6 +71,7 @@ def decode(body: bytes, source: SourceName) -> Hint:
         raise invalid_json(error) from None
     type_ = _TYPE_OF.get(envelope.event_type) or _type(envelope.event_type)
     record_id = str(envelope.record_id)
+    schema = envelope.metadata.schema if envelope.metadata else None
     micros = 0 if envelope.timestamp is None else _micros(envelope.timestamp)
     if (
         type_ is None
@@ -77,13 +79,14 @@ def decode(body: bytes, source: SourceName) -> Hint:
         or envelope.source != source
         or not is_table(envelope.table_name)
         or not is_record_id(record_id)
+        or not (schema is None or is_schema(schema))
     ):
         raise _explained(body, source)
     return Hint(
         type_,
         envelope.table_name,
         record_id,
-        envelope.metadata.schema if envelope.metadata else None,
+        schema,
         envelope.timestamp,
         None if envelope.timestamp is None else _identity(micros, body),
     )
@@ -97,6 +100,11 @@ def data(body: bytes) -> dict[str, Any] | None:
 def is_guide(values: dict[str, Any]) -> bool:
     """Whether an object is meant to be the guide's."""
     return "event_type" in values or "table_name" in values or "record_id" in values
+
+
+def is_schema(text: str) -> bool:
+    """Whether it can be a schema's name: the first dot of a table's full name ends its schema."""
+    return "." not in text and is_table(text)
 
 
 def _type(text: str) -> str | None:
@@ -118,25 +126,33 @@ def _identity(micros: int, body: bytes) -> bytes:
     return max(0, micros).to_bytes(8, "big") + blake2b(body, digest_size=16).digest()
 
 
-def _explained(body: bytes, source: SourceName) -> Exception:
+def _explained(body: bytes, source: SourceName) -> Refusal:
     """Give the error that lists everything that is wrong with a body."""
     values = decode_object(body)
     received = values.get("source")
     if isinstance(received, str) and received != source:
-        return InvalidSource(source, received)
+        return InvalidSource(source, received[:SOURCE_SHOWN_MAX])
+    # A field that appears twice counts by its last value here and by each in the decoder.
+    return InvalidFields(_problems(values) or [FieldProblem(("body",), "expected every field once", "value_error")])
+
+
+def _problems(values: dict[str, Any]) -> list[FieldProblem]:
     fields = Fields(values)
     type_ = fields.text("event_type")
     if type_ is not None and _type(type_) is None:
-        fields.wrong("event_type", "expected insert, update or delete", "value_error.enum")
+        fields.wrong("event_type", f"expected insert, update or delete, got {shown(type_)}", "value_error.enum")
     fields.text("source")
     fields.table("table_name")
     fields.record_id("record_id")
     fields.object("data")
     timestamp = fields.text("timestamp", required=False)
     if timestamp is not None and _micros(timestamp) is None:
-        fields.wrong("timestamp", "expected an ISO 8601 time such as 2026-01-01T15:00:00Z", "value_error.datetime")
-    metadata = fields.object("metadata") or {}
-    if not isinstance(metadata.get("schema"), str | None):
-        fields.wrong("metadata.schema", f"expected a string, got {kind(metadata['schema'])}", "type_error.str")
-    fields.raise_if_wrong()
-    raise AssertionError("a body that is wrong has a field that is wrong")  # pragma: no cover
+        expected = "expected an ISO 8601 time such as 2026-01-01T15:00:00Z"
+        fields.wrong("timestamp", f"{expected}, got {shown(timestamp)}", "value_error.datetime")
+    schema = (fields.object("metadata") or {}).get("schema")
+    if isinstance(schema, str):
+        if not is_schema(schema):
+            fields.wrong(("metadata", "schema"), f"expected a schema's name, got {shown(schema)}", "value_error")
+    elif schema is not None:
+        fields.wrong(("metadata", "schema"), f"expected a string, got {kind(schema)}", "type_error.str")
+    return fields.problems

@@ -13,6 +13,10 @@ from urllib.parse import quote, unquote
 
 KeyValue = str | int | bool | Decimal
 
+UUID_CHARACTERS = len("123e4567-e89b-12d3-a456-426614174000")
+PLAIN_DIGITS_MAX = 1000
+"""A number with a larger exponent is written with it: its digits could fill the memory."""
+
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 
 
@@ -20,8 +24,12 @@ def text(value: KeyValue) -> str:
     """Give a key column's value as text: integers by their digits, UUIDs in lower case, booleans as JSON has them."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str) and len(value) == 36 and _UUID.fullmatch(value):  # noqa: PLR2004  a UUID with dashes
-        return value.lower()
+    if isinstance(value, str):
+        lower = value.lower()
+        # Nearly every id is in lower case already; only one that is not needs the look at its form.
+        return lower if value != lower and len(value) == UUID_CHARACTERS and _UUID.fullmatch(value) else value
+    if isinstance(value, Decimal) and abs(value.adjusted()) < PLAIN_DIGITS_MAX:
+        return f"{value:f}"  # str() would write 0.0000001 as 1E-7
     return str(value)
 
 
@@ -41,6 +49,11 @@ def values(id_: str, columns: int) -> list[str]:
         msg = f"expected {columns} values separated by commas, got {len(parts)}"
         raise ValueError(msg)
     return [unquote(part) for part in parts]
+
+
+def normal(id_: str, columns: int) -> str:
+    """Give an id as ``record_id`` writes it, for one that came as text.  Raises ValueError as ``values``."""
+    return record_id(values(id_, columns))
 
 
 def dashed(id_: str) -> str:

@@ -2,7 +2,8 @@
 
 Invariants: every comparison takes the same time wherever the first difference is; all secrets are tried whichever
 matches; a malformed header is an InvalidSignature like any other, never another exception.  It parses no body and
-decides no policy: which schemes an endpoint takes, ``sources/*/signature`` says.
+decides no policy: which schemes an endpoint takes, ``sources/*/signature`` says.  ``headers`` are looked up by their
+usual spelling; a mapping that ignores case is the caller's business.
 
 Standard Webhooks: https://www.standardwebhooks.com, headers ``webhook-id``, ``webhook-timestamp``,
 ``webhook-signature``.
@@ -19,8 +20,13 @@ from hookbridge.errors import InvalidSignature
 
 STANDARD_PREFIX = "whsec_"
 ID_MAX = 256
+HEX_DIGITS = 64
 SIGNATURES_MAX = 20
 """More signatures in one header than any rotation needs."""
+
+
+# aiohttp hands over bytes that are not UTF-8 as surrogates.  This never fails on them and never makes two values one.
+_LOSSLESS = "surrogatepass"
 
 
 class HmacHex:
@@ -37,8 +43,11 @@ class HmacHex:
 
     def verify(self, given: str, body: bytes) -> None:
         """Return when one of the secrets made this signature.  Raises InvalidSignature."""
+        digits = given.removeprefix("sha256=")
+        if len(digits) != HEX_DIGITS:
+            raise InvalidSignature(f"the signature has not the {HEX_DIGITS} digits of a SHA-256")
         try:
-            claimed = bytes.fromhex(given.removeprefix("sha256="))
+            claimed = bytes.fromhex(digits)
         except ValueError:
             raise InvalidSignature("the signature is not hexadecimal") from None
         matched = False
@@ -49,7 +58,7 @@ class HmacHex:
 
 
 class StaticToken:
-    """The secret itself as header value: for senders that can compute nothing, where it is switched on."""
+    """The secret itself in a header: for senders that can compute nothing, where it is switched on."""
 
     __slots__ = ("_tokens",)
 
@@ -58,7 +67,7 @@ class StaticToken:
 
     def matches(self, given: str) -> bool:
         """Whether it is one of the secrets."""
-        claimed = given.encode(errors="replace")
+        claimed = given.encode(errors=_LOSSLESS)
         matched = False
         for token in self._tokens:
             matched |= hmac.compare_digest(token, claimed)
@@ -93,7 +102,7 @@ class StandardWebhooks:
         if abs(now - int(timestamp)) > self._tolerance_seconds:
             raise InvalidSignature("webhook-timestamp is too far from this machine's clock")
         claimed = _claimed(headers.get("webhook-signature", ""))
-        content = f"{id_}.{timestamp}.".encode(errors="replace") + body
+        content = f"{id_}.{timestamp}.".encode(errors=_LOSSLESS) + body
         matched = False
         for key in self._keys:
             expected = hmac.digest(key, content, "sha256")
@@ -119,8 +128,9 @@ def _claimed(header: str) -> list[bytes]:
 class Signed:
     """The schemes that every endpoint takes, in one order: what a sender presents first is what it is judged by.
 
-    Standard Webhooks headers, then ``X-Webhook-Signature`` (HMAC, or the static token where it is switched on).  A
-    sender that presents several has to pass the first, so a wrong one cannot hide behind a right one.
+    Standard Webhooks headers, then ``X-Webhook-Signature`` (HMAC, or the static token where it is switched on), then,
+    only where it is switched on, the static token as ``Authorization: Bearer``.  A sender that presents several has to
+    pass the first, so a wrong one cannot hide behind a right one.  Without a secret that fits, nothing passes.
     """
 
     def __init__(self, secrets: Iterable[str], *, tolerance_seconds: float, static_token: bool) -> None:
@@ -131,22 +141,27 @@ class Signed:
         self._hmac = HmacHex(plain)
         self._static = StaticToken(plain) if static_token else None
 
-    def presented(self, headers: Mapping[str, str]) -> bool:
-        """Whether the request carries any of these schemes."""
-        return "X-Webhook-Signature" in headers or "webhook-signature" in headers
-
     def verify(self, headers: Mapping[str, str], body: bytes, now: float) -> None:
-        """Return when the sender is authenticated.  Raises InvalidSignature, also where no secret fits the scheme."""
-        given = headers.get("X-Webhook-Signature")
-        if given is None or "webhook-signature" in headers:
-            if "webhook-signature" not in headers:
-                raise InvalidSignature("the request is not signed")
+        """Return when the sender is authenticated.  ``now`` is epoch seconds.
+
+        Raises InvalidSignature, also where no secret fits the scheme.
+        """
+        if "webhook-signature" in headers:
             if not self._standard:
                 raise InvalidSignature("there is no whsec_ secret for Standard Webhooks")
             self._standard.verify(headers, body, now)
             return
-        if self._static is not None and self._static.matches(given):
-            return
-        if not self._hmac:
-            raise InvalidSignature("there is no secret for X-Webhook-Signature")
-        self._hmac.verify(given, body)
+        given = headers.get("X-Webhook-Signature")
+        if given is None:
+            self._verify_bearer(headers.get("Authorization"))
+        elif self._static is None or not self._static.matches(given):
+            if not self._hmac:
+                raise InvalidSignature("there is no secret for X-Webhook-Signature")
+            self._hmac.verify(given, body)
+
+    def _verify_bearer(self, given: str | None) -> None:
+        if self._static is None or given is None:
+            raise InvalidSignature("the request is not signed")
+        scheme, _, token = given.partition(" ")
+        if scheme.lower() != "bearer" or not self._static.matches(token.strip()):
+            raise InvalidSignature("the token in Authorization is not the secret")

@@ -1,7 +1,8 @@
 """What arrives from Supabase: the guide's format and the native Database Webhook.
 
 The native payload is ``{"type", "table", "record", "schema", "old_record"}``, a jsonb's text sent by pg_net
-(https://supabase.com/docs/guides/database/webhooks); it names neither itself nor its time.  Pure.
+(https://supabase.com/docs/guides/database/webhooks); it names neither itself nor its time.  Invariant: a body that is
+accepted here can be decoded again by ``columns_of``.  Pure: it reads no source.
 """
 
 from __future__ import annotations
@@ -10,14 +11,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from hookbridge.config import SupabaseConfig, SupabaseTable
-from hookbridge.errors import FieldProblem
+from hookbridge.errors import FieldProblem, InvalidFields
 from hookbridge.model import Columns, Event, RecordKey
 from hookbridge.sources import guide, keys
-from hookbridge.sources.bodies import Fields, decode_object, is_record_id, is_table, kind, named_by_header
+from hookbridge.sources.bodies import (
+    RECORD_ID_EXPECTED,
+    Fields,
+    decode_object,
+    is_record_id,
+    kind,
+    named_by_header,
+    shown,
+)
 from hookbridge.sources.source import AckDetails, Delivery
 
 DATABASE_WEBHOOK = "database_webhook"
 
+_KEY_HINT = "name the table's key columns in [[supabase.tables]] key"
+_NATIVE_FIELDS = frozenset(("type", "table", "record", "old_record"))
 _TYPES = {"INSERT": "insert", "UPDATE": "update", "DELETE": "delete"}
 
 
@@ -26,16 +37,18 @@ def decode(headers: Mapping[str, str], body: bytes, config: SupabaseConfig) -> D
 
     Raises InvalidJson, InvalidSource, or InvalidFields with every field that is wrong.
     """
-    # The native payload begins with its type; looking is cheaper than decoding twice.
+    # Looking is cheaper than decoding twice; a guide's row may have a column of either name, so this only suspects.
     if b'"old_record"' in body or b'"event_type"' not in body:
         values = decode_object(body)
-        if not guide.is_guide(values):
+        if not guide.is_guide(values) and not _NATIVE_FIELDS.isdisjoint(values):
             return _native(headers, body, values, config)
     return _guided(headers, body, config)
 
 
 def columns_of(event: Event) -> Columns | None:
     """Give the columns that the event's body claims for its record; None where it has none."""
+    if not event.body:
+        return None
     if event.format == guide.FORMAT:
         return guide.data(event.body)
     values = decode_object(event.body)
@@ -65,7 +78,8 @@ def table_config(config: SupabaseConfig, table: str) -> SupabaseTable:
 def _guided(headers: Mapping[str, str], body: bytes, config: SupabaseConfig) -> Delivery:
     hint = guide.decode(body, "supabase")
     table = table_name(hint.table, hint.schema)
-    id_ = keys.text(hint.record_id)
+    listed = config.table(*split(table))
+    id_ = _guided_id(hint.record_id, len(listed.key) if listed else 1)
     event = Event(
         record=RecordKey("supabase", table, id_),
         type=hint.type,
@@ -73,7 +87,7 @@ def _guided(headers: Mapping[str, str], body: bytes, config: SupabaseConfig) -> 
         body=body,
         occurred_at=hint.timestamp,
         identity=named_by_header("supabase", headers) or hint.identity,
-        ignored=_ignored(table, config),
+        ignored=_ignored(table, listed, config),
     )
     details = AckDetails(
         event_type=hint.type,
@@ -85,32 +99,43 @@ def _guided(headers: Mapping[str, str], body: bytes, config: SupabaseConfig) -> 
     return Delivery((event,), details)
 
 
+def _guided_id(written: str, columns: int) -> str:
+    if columns == 1:
+        return keys.text(written)
+    try:
+        return keys.normal(written, columns)
+    except ValueError as error:
+        problem = FieldProblem(("body", "record_id"), f"{error}, each percent-encoded", "value_error")
+        raise InvalidFields([problem]) from None
+
+
 def _native(headers: Mapping[str, str], body: bytes, values: dict[str, Any], config: SupabaseConfig) -> Delivery:
     fields = Fields(values)
     type_ = _native_type(fields)
     name = fields.table("table")
     schema = fields.text("schema")
-    if schema is not None and (not is_table(schema) or "." in schema):
-        fields.wrong("schema", "expected a schema's name", "value_error")
+    if schema is not None and not guide.is_schema(schema):
+        fields.wrong("schema", f"expected a schema's name, got {shown(schema)}", "value_error")
     record = fields.object("record", required=type_ in ("insert", "update"))
     old = fields.object("old_record", required=type_ == "delete")
     fields.raise_if_wrong()
     table = f"{schema}.{name}"
+    listed = config.table(str(schema), str(name))
     key = table_config(config, table).key
     before = None if old is None else _id(fields, "old_record", old, key)
     now = None if record is None else _id(fields, "record", record, key)
     fields.raise_if_wrong()
     changes = _changes(str(type_), before, now)
     identity = named_by_header("supabase", headers)
-    ignored = _ignored(table, config)
+    ignored = _ignored(table, listed, config)
     events = tuple(
         Event(
             record=RecordKey("supabase", table, id_),
             type=kind_of_change,
             format=DATABASE_WEBHOOK,
             body=body,
-            # Two events of one delivery are two, each with a name of its own.
-            identity=None if identity is None else identity + bytes([place]) * (len(changes) > 1),
+            # The deletion and the insertion of one delivery are two events, each with a name of its own.
+            identity=identity and identity + bytes([place]),
             ignored=ignored,
         )
         for place, (kind_of_change, id_) in enumerate(changes)
@@ -131,7 +156,7 @@ def _native_type(fields: Fields) -> str | None:
         return None
     type_ = _TYPES.get(written.upper())
     if type_ is None:
-        fields.wrong("type", "expected INSERT, UPDATE or DELETE", "value_error.enum")
+        fields.wrong("type", f"expected INSERT, UPDATE or DELETE, got {shown(written)}", "value_error.enum")
     return type_
 
 
@@ -148,26 +173,21 @@ def _id(fields: Fields, where: str, row: dict[str, Any], key: tuple[str, ...]) -
     found: list[keys.KeyValue] = []
     for column in key:
         value = row.get(column)
-        if value is None or isinstance(value, dict | list):
-            got = f"got {kind(value)}" if column in row else "it is missing"
-            fields.wrong(
-                f"{where}.{column}",
-                f"expected the key column, {got}; name the table's key columns in [[supabase.tables]] key",
-                "value_error.missing",
-            )
-        else:
+        if value is not None and not isinstance(value, dict | list):
             found.append(value)
+        elif column in row:
+            fields.wrong((where, column), f"expected a key's value, got {kind(value)}; {_KEY_HINT}", "type_error")
+        else:
+            fields.wrong((where, column), f"field required; {_KEY_HINT}", "value_error.missing")
     if len(found) != len(key):
         return None
     id_ = keys.record_id(found)
     if not is_record_id(id_):
-        fields.problems.append(
-            FieldProblem((*fields.at, where, key[0]), "expected a key without control characters", "value_error")
-        )
+        fields.wrong((where, key[0]), RECORD_ID_EXPECTED, "value_error")
     return id_
 
 
-def _ignored(table: str, config: SupabaseConfig) -> str | None:
-    if config.unlisted_tables == "ignore" and config.table(*split(table)) is None:
+def _ignored(table: str, listed: SupabaseTable | None, config: SupabaseConfig) -> str | None:
+    if listed is None and config.unlisted_tables == "ignore":
         return f"the table {table} is not listed in [[supabase.tables]]"
     return None
