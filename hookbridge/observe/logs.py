@@ -1,61 +1,83 @@
 """Logs: one JSON object a line on stdout, or coloured lines on a terminal.
 
-Invariant: no configured secret leaves this module, whatever a line holds: values and tracebacks are searched for them
-last of all.  Our own lines and those of the libraries have the same form.
+Invariants: text is shown only under a key that is known to be safe, never with a configured secret in it, tracebacks
+included; a line that cannot be written (a full disk, a closed pipe) is lost without a word, because no event may fail
+for want of its log line.  Our own lines and those of the libraries have the same form.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 import structlog
-from structlog.typing import Processor
+from structlog.typing import Processor, WrappedLogger
 
 from hookbridge.config import LoggingConfig, Secrets
 
-REDACTED = "[secret]"
+HIDDEN = "[hidden]"
+"""Text under a key that is not in ``SHOWN``."""
+SECRET = "[secret]"  # noqa: S105  what stands in place of one
+
+SHOWN = frozenset(
+    (
+        # What every line has, and what a traceback becomes.
+        *("timestamp", "level", "logger", "event", "exception"),
+        # Changes and lanes.
+        *("record", "source", "table", "outcome", "verification", "steps", "state", "reason", "error", "hint"),
+        # Requests.
+        *("method", "path", "remote"),
+        # The service as it is configured; secrets have no key here.
+        *("url", "docs", "data", "file", "credentials", "without_credentials", "signatures"),
+    )
+)
+"""The keys whose text is shown.  Numbers are shown under every key: counts, times and sizes are what logs are for."""
 
 SHORTEST_SECRET = 4
 """What is shorter is not a secret but a word, and replacing it would make lines unreadable."""
 
 QUIET = ("httpx", "httpcore", "notion_client", "hpack", "asyncio")
-"""Libraries whose INFO is about every request."""
+"""Libraries whose INFO is about every request, and whose DEBUG shows headers."""
 
 
 def configure(config: LoggingConfig, secrets: Secrets, *, stream: TextIO | None = None) -> None:
     """Set up structlog and the standard library's logging for the process.  ``stream`` is stdout unless given."""
-    out = stream or sys.stdout
-    as_console = config.format == "console" or (config.format == "auto" and out.isatty())
-    shared: list[Processor] = [
+    target = stream or sys.stdout
+    coloured = target.isatty()
+    first: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    render: Processor = (
-        structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback)
-        if as_console
-        else structlog.processors.JSONRenderer(serializer=_to_json)
-    )
+    render: Processor
+    if config.format == "console" or (config.format == "auto" and coloured):
+        render = structlog.dev.ConsoleRenderer(
+            colors=coloured, exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
+        )
+    else:
+        render = structlog.processors.JSONRenderer(serializer=to_json)
     last: list[Processor] = [structlog.processors.format_exc_info, Redaction(secrets), render]
-    level = getattr(logging, config.level.upper())
+    level = logging.getLevelNamesMapping()[config.level.upper()]
+    out = Output(target)
     structlog.configure(
-        processors=[*shared, *last],
+        processors=[*first, _add_name, *last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=out),
+        logger_factory=lambda *names: Line(out, *names),
         cache_logger_on_first_use=True,
     )
-    _route_libraries(out, level, [*shared, structlog.stdlib.ExtraAdder()], last)
+    _route_libraries(out, level, [*first, structlog.stdlib.add_logger_name], last)
 
 
-def _route_libraries(out: TextIO, level: int, before: list[Processor], last: list[Processor]) -> None:
-    handler = logging.StreamHandler(out)
+def _route_libraries(out: Output, level: int, first: list[Processor], last: list[Processor]) -> None:
+    handler = logging.StreamHandler(cast("TextIO", out))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=before,
+            foreign_pre_chain=first,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
@@ -66,10 +88,49 @@ def _route_libraries(out: TextIO, level: int, before: list[Processor], last: lis
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
 
 
+class Output:
+    """A stream that cannot fail its writer: what cannot be written is dropped."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        """Write, with escapes where the stream's encoding lacks a character."""
+        try:
+            try:
+                self._stream.write(text)
+            except UnicodeEncodeError:
+                self._stream.write(text.encode("ascii", "backslashreplace").decode())
+        except (OSError, ValueError):  # ValueError: the stream is closed
+            return
+
+    def flush(self) -> None:
+        """Pass on what is buffered."""
+        try:
+            self._stream.flush()
+        except (OSError, ValueError):
+            return
+
+
+class Line(structlog.WriteLogger):
+    """structlog's logger that writes a line, with the name that ``get_logger`` was given."""
+
+    def __init__(self, out: Output, name: str = "") -> None:
+        super().__init__(cast("TextIO", out))
+        self.name = name
+
+
+def _add_name(logger: WrappedLogger, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if logger.name:
+        line["logger"] = logger.name
+    return line
+
+
 class Redaction:
-    """The last processor before a line is rendered: replaces every configured secret by ``[secret]``."""
+    """The last processor before a line is rendered: decides what of a line may be seen."""
 
     def __init__(self, secrets: Secrets) -> None:
+        password = urlsplit(secrets.redis_url).password or ""
         values = (
             secrets.supabase_key,
             secrets.notion_token,
@@ -77,32 +138,34 @@ class Redaction:
             *secrets.notion_webhook_secrets,
             secrets.admin_token,
             secrets.redis_url,
+            password,
+            unquote(password),
         )
-        # The longest first: one may be part of another.
-        self._secrets = sorted({v for v in values if len(v) >= SHORTEST_SECRET}, key=len, reverse=True)
+        known = {value for value in values if len(value) >= SHORTEST_SECRET}
+        # Also as Python's tracebacks quote them.  The longest first: one may be part of another.
+        self._secrets = sorted(known | {repr(value)[1:-1] for value in known}, key=len, reverse=True)
 
     def __call__(self, _logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         """Clean a line in place."""
-        if self._secrets:
-            for key, value in line.items():
-                line[key] = self.clean(value)
+        for key, value in line.items():
+            if value is None or isinstance(value, bool | int | float):
+                continue
+            line[key] = self._clean(value) if key in SHOWN else HIDDEN
         return line
 
-    def clean(self, value: object) -> object:
-        """Give a value without secrets; what is not text is looked through or turned into text where it must be."""
-        if isinstance(value, str):
-            for secret in self._secrets:
-                if secret in value:
-                    value = value.replace(secret, REDACTED)
-            return value
-        if value is None or isinstance(value, bool | int | float):
-            return value
-        if isinstance(value, dict):
-            return {key: self.clean(one) for key, one in value.items()}
+    def _clean(self, value: object) -> object:
         if isinstance(value, list | tuple | set | frozenset):
-            return [self.clean(one) for one in value]
-        return self.clean(str(value))
+            return [self._clean(one) for one in value]
+        text = str(value)
+        for secret in self._secrets:
+            if secret in text:
+                text = text.replace(secret, SECRET)
+        return text
 
 
-def _to_json(line: Any, **_options: object) -> str:  # noqa: ANN401  any line
-    return msgspec.json.encode(line, enc_hook=str).decode()
+def to_json(line: dict[str, Any], **_options: object) -> str:
+    """Render a line; also one with what UTF-8 or 64 bits cannot hold."""
+    try:
+        return msgspec.json.encode(line).decode()
+    except (UnicodeEncodeError, OverflowError):
+        return json.dumps(line)
