@@ -1,0 +1,188 @@
+"""The retry decision: the guide's timeline, what the source asked for, and which failure leads to what."""
+
+import asyncio
+import inspect
+from collections.abc import Callable
+
+import msgspec
+import pytest
+from structlog.testing import capture_logs
+
+from hookbridge import errors
+from hookbridge.config import ProcessingConfig
+from hookbridge.errors import (
+    CacheUnavailable,
+    PermanentFailure,
+    RecordImpossible,
+    RecordUnreadable,
+    SourceRefused,
+    SourceUnavailable,
+)
+from hookbridge.pipeline.attempts import LANE_STOPPERS, Attempts, describe, is_final
+from tests.support.naps import Naps
+
+
+def unavailable(retry_after: float | None = None) -> SourceUnavailable:
+    return SourceUnavailable("down", retry_after_seconds=retry_after)
+
+
+class Failing:
+    """An attempt that ends with the given errors, one after the other, and then with a result."""
+
+    def __init__(self, *failures: BaseException) -> None:
+        self.failures = list(failures)
+        self.numbers: list[int] = []
+
+    async def __call__(self, number: int) -> str:
+        self.numbers.append(number)
+        if self.failures:
+            raise self.failures.pop(0)
+        return f"done at {number}"
+
+
+def attempts(naps: Naps, **config: float) -> Attempts:
+    return Attempts(msgspec.convert(config, ProcessingConfig), sleep=naps)
+
+
+async def test_a_change_that_succeeds_at_once_waits_for_nothing() -> None:
+    naps, change = Naps(), Failing()
+    assert await attempts(naps).run(change) == "done at 1"
+    assert (naps.taken, change.numbers) == ([], [1])
+
+
+async def test_the_guides_timeline_is_at_once_after_2_seconds_and_after_4() -> None:
+    naps, change = Naps(), Failing(*[ValueError(str(n)) for n in range(5)])
+    with pytest.raises(ValueError, match="2"):
+        await attempts(naps).run(change)
+    assert (naps.taken, change.numbers) == ([2.0, 4.0], [1, 2, 3])
+
+
+async def test_the_last_attempt_may_still_succeed() -> None:
+    naps, change = Naps(), Failing(ValueError(), unavailable())
+    assert await attempts(naps).run(change) == "done at 3"
+    assert naps.taken == [2.0, 4.0]
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"max_attempts": 1}, []),
+        ({"max_attempts": 2}, [2.0]),
+        ({"max_attempts": 5}, [2.0, 4.0, 8.0, 16.0]),
+        ({"retry_delay_seconds": 0.5}, [0.5, 1.0]),
+        ({"retry_delay_seconds": 0.0}, [0.0, 0.0]),
+        ({"retry_multiplier": 1.0, "max_attempts": 4}, [2.0, 2.0, 2.0]),
+        ({"retry_multiplier": 3.0}, [2.0, 6.0]),
+    ],
+)
+async def test_every_setting_of_the_timeline_counts(config: dict[str, float], expected: list[float]) -> None:
+    naps, change = Naps(), Failing(*[ValueError()] * 9)
+    with pytest.raises(ValueError, match=r"^$"):
+        await attempts(naps, **config).run(change)
+    assert naps.taken == expected
+    assert len(change.numbers) == len(expected) + 1
+
+
+async def test_what_the_source_asks_for_is_waited_when_it_is_longer_than_our_own_wait() -> None:
+    naps, change = Naps(), Failing(unavailable(7.5), unavailable(1.0))
+    await attempts(naps).run(change)
+    assert naps.taken == [7.5, 4.0]
+
+
+@pytest.mark.parametrize(("asked", "tries"), [(10.0, 3), (10.1, 1), (3600.0, 1)])
+async def test_a_retry_after_beyond_ten_seconds_is_the_lanes_to_wait_for(asked: float, tries: int) -> None:
+    naps, change = Naps(), Failing(*[unavailable(asked)] * 9)
+    with pytest.raises(SourceUnavailable):
+        await attempts(naps).run(change)
+    assert len(change.numbers) == tries
+
+
+@pytest.mark.parametrize("failure", [RecordImpossible("x"), PermanentFailure("x"), SourceRefused("x")])
+async def test_what_cannot_get_better_is_not_tried_again(failure: Exception) -> None:
+    naps, change = Naps(), Failing(failure)
+    with pytest.raises(type(failure)):
+        await attempts(naps).run(change)
+    assert (naps.taken, change.numbers) == ([], [1])
+
+
+async def test_a_permanent_failure_at_the_second_attempt_ends_the_change_there() -> None:
+    naps, change = Naps(), Failing(ValueError(), PermanentFailure("no"))
+    with pytest.raises(PermanentFailure):
+        await attempts(naps).run(change)
+    assert (naps.taken, change.numbers) == ([2.0], [1, 2])
+
+
+async def test_a_change_that_is_cancelled_is_not_tried_again() -> None:
+    naps, change = Naps(), Failing(asyncio.CancelledError())
+    with pytest.raises(asyncio.CancelledError):
+        await attempts(naps).run(change)
+    assert change.numbers == [1]
+
+
+async def test_a_failure_that_is_tried_again_is_logged_with_its_wait() -> None:
+    with capture_logs() as lines:
+        await attempts(Naps()).run(Failing(ValueError("bad\nsecond line"), unavailable(6.0)), record="r")
+    assert lines == [
+        {
+            "event": "Attempt 1/3 failed",
+            "error": "ValueError: bad",
+            "retry_in_seconds": 2.0,
+            "record": "r",
+            "log_level": "warning",
+        },
+        {
+            "event": "Attempt 2/3 failed",
+            "error": "SourceUnavailable: down",
+            "retry_in_seconds": 6.0,
+            "record": "r",
+            "log_level": "warning",
+        },
+    ]
+
+
+# The whole family: again and then dead (A), dead at once (D), again and then the lane pauses (P), pauses at once (R)
+
+_VERDICTS = {"SourceUnavailable": "P", "CacheUnavailable": "P", "SourceRefused": "R"} | dict.fromkeys(
+    ("RecordImpossible", "PermanentFailure"), "D"
+)
+
+_MADE: dict[str, Callable[[], Exception]] = {
+    "ConfigError": lambda: errors.ConfigError(["x"]),
+    "InvalidSource": lambda: errors.InvalidSource("supabase", "x"),
+    "InvalidFields": lambda: errors.InvalidFields([]),
+    "InvalidParameter": lambda: errors.InvalidParameter("x", "y"),
+    "InvalidSignature": lambda: errors.InvalidSignature("x"),
+    "PayloadTooLarge": lambda: errors.PayloadTooLarge(1),
+    "UnsupportedMediaType": lambda: errors.UnsupportedMediaType("x"),
+    "TryLater": lambda: errors.TryLater("x", retry_after_seconds=1),
+}
+
+_FAMILY = [
+    (name, class_)
+    for name, class_ in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(class_, errors.HookbridgeError)
+]
+
+
+@pytest.mark.parametrize(("name", "class_"), [*_FAMILY, ("ValueError", ValueError), ("TimeoutError", TimeoutError)])
+async def test_every_error_leads_where_the_table_says(name: str, class_: type[Exception]) -> None:
+    failure = _MADE.get(name, lambda: class_("x"))()
+    change = Failing(*[failure] * 9)
+    with pytest.raises(class_):
+        await attempts(Naps()).run(change)
+    again, pauses = len(change.numbers) == 3, isinstance(failure, LANE_STOPPERS)
+    verdict = {(True, False): "A", (False, False): "D", (True, True): "P", (False, True): "R"}[again, pauses]
+    assert verdict == _VERDICTS.get(name, "A")
+    assert is_final(failure) is not again
+
+
+def test_no_class_of_the_table_is_missing_from_the_family() -> None:
+    assert set(_VERDICTS) <= {name for name, _ in _FAMILY}
+    assert issubclass(CacheUnavailable, errors.HookbridgeError)
+    assert not is_final(RecordUnreadable("x"))
+
+
+def test_an_error_is_described_in_one_line_of_bounded_length() -> None:
+    assert describe(ValueError("one\ntwo")) == "ValueError: one"
+    assert describe(KeyError()) == "KeyError"
+    assert describe(ValueError("x" * 9_000)) == "ValueError: " + "x" * 500
