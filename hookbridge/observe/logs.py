@@ -7,6 +7,7 @@ for want of its log line.  Our own lines and those of the libraries have the sam
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import sys
@@ -56,10 +57,12 @@ def configure(config: LoggingConfig, secrets: Secrets, *, stream: TextIO | None 
     ]
     render: Processor
     if config.format == "console" or (config.format == "auto" and coloured):
+        _encode(target, errors="backslashreplace")
         render = structlog.dev.ConsoleRenderer(
             colors=coloured, exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
         )
     else:
+        _encode(target, encoding="utf-8")  # JSON is, whatever the locale says
         render = structlog.processors.JSONRenderer(serializer=to_json)
     last: list[Processor] = [structlog.processors.format_exc_info, Redaction(secrets), render]
     level = logging.getLevelNamesMapping()[config.level.upper()]
@@ -71,6 +74,12 @@ def configure(config: LoggingConfig, secrets: Secrets, *, stream: TextIO | None 
         cache_logger_on_first_use=True,
     )
     _route_libraries(out, level, [*first, structlog.stdlib.add_logger_name], last)
+
+
+def _encode(stream: TextIO, *, encoding: str | None = None, errors: str | None = None) -> None:
+    """Make a stream take every character; one that is not over bytes does already."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(encoding=encoding, errors=errors)
 
 
 def _route_libraries(out: Output, level: int, first: list[Processor], last: list[Processor]) -> None:
@@ -95,12 +104,9 @@ class Output:
         self._stream = stream
 
     def write(self, text: str) -> None:
-        """Write, with escapes where the stream's encoding lacks a character."""
+        """Write, or drop it."""
         try:
-            try:
-                self._stream.write(text)
-            except UnicodeEncodeError:
-                self._stream.write(text.encode("ascii", "backslashreplace").decode())
+            self._stream.write(text)
         except (OSError, ValueError):  # ValueError: the stream is closed
             return
 
@@ -168,4 +174,4 @@ def to_json(line: dict[str, Any], **_options: object) -> str:
     try:
         return msgspec.json.encode(line).decode()
     except (UnicodeEncodeError, OverflowError):
-        return json.dumps(line)
+        return json.dumps(line, ensure_ascii=False).encode(errors="replace").decode()
