@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
+import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
@@ -44,6 +45,10 @@ class Bridge:
     def __init__(self) -> None:
         self._registered: list[_Registered] = []
 
+    def __bool__(self) -> bool:
+        """Whether there is any handler."""
+        return bool(self._registered)
+
     def on(
         self, source: SourceName, *, table: str | None = None, event: str | None = None
     ) -> Callable[[HandlerT], HandlerT]:
@@ -52,13 +57,16 @@ class Bridge:
         ``table`` narrows to one table (``users`` is ``public.users``) or one Notion database (its id, with or without
         dashes), ``event`` to changes with an ``insert``, ``update`` or ``delete`` among their events.
 
-        Raises ValueError for a source or an event that there is not, TypeError for a function that is not async.
+        Raises ValueError for a source, event or table that there cannot be, TypeError for a function that is not async.
         """
         if source not in SOURCES:
             msg = f"bridge.on: there is no source {source!r}; expected {' or '.join(SOURCES)}"
             raise ValueError(msg)
         if event is not None and event.lower() not in EVENTS:
             msg = f"bridge.on: there is no event {event!r}; expected {', '.join(EVENTS)}"
+            raise ValueError(msg)
+        if table == "":
+            msg = "bridge.on: the table's name is empty; leave it out for all tables"
             raise ValueError(msg)
 
         def register(handler: HandlerT) -> HandlerT:
@@ -94,19 +102,33 @@ bridge = Bridge()
 
 
 def load_handlers(module: str, folder: Path) -> None:
-    """Import the module that ``[handlers] module`` names; it is looked for in ``folder`` first.
+    """Import the module that ``[handlers] module`` names, from the import path or from ``folder``.
 
-    Raises StartupError, with what the module itself raised.
+    Raises StartupError with what the module itself raised and where, and when nothing was registered.
     """
-    sys.path.insert(0, str(folder))
+    # At the end, and for good: nothing there may stand in for an installed package, and a handler may import later.
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
     try:
         importlib.import_module(module)
-    except Exception as error:
-        if isinstance(error, ModuleNotFoundError) and error.name == module.partition(".")[0]:
-            message, hint = f"The handlers' module {module} was not found", f"put {module}.py into {folder}"
-        else:
-            message = f"The handlers' module {module} could not be imported: {type(error).__name__}: {error}"
-            hint = f"python -c 'import {module}' shows where"
-        raise StartupError(message, hint=hint) from error
-    finally:
-        sys.path.remove(str(folder))
+    except (Exception, SystemExit) as error:
+        if isinstance(error, ModuleNotFoundError) and error.name and f"{module}.".startswith(f"{error.name}."):
+            message = f"The handlers' module {module} was not found"
+            raise StartupError(message, hint=f"put {module}.py into {folder}, or correct [handlers] module") from error
+        message = f"The handlers' module {module} could not be imported: {_told(error)}"
+        raise StartupError(message, hint="correct it, or take it out of [handlers] module") from error
+    if not bridge:
+        message = f"The handlers' module {module} registers no handler"
+        raise StartupError(
+            message, hint='decorate an async function with @bridge.on("supabase") or @bridge.on("notion")'
+        )
+
+
+def _told(error: BaseException) -> str:
+    """Say in one line what a module raised, and the line of code that did."""
+    text = str(error).partition("\n")[0]
+    if isinstance(error, SyntaxError):
+        return f"{type(error).__name__}: {text}"  # names its own file and line
+    # The last of the frames outside this module's import machinery is the user's, or where the user's code led.
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {text} ({Path(frame.filename).name}, line {frame.lineno})"

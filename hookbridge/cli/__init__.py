@@ -4,13 +4,9 @@ A command is thin: it reads options, calls what the HTTP surface calls, and turn
 lines with an exit code: 0 done, 1 a crash of ours, 2 something that the caller can change.
 """
 
-from __future__ import annotations
-
-import sys
-
 
 def main() -> None:
     """Run the command that the arguments name.  Does not return."""
-    from hookbridge.cli.main import app  # noqa: RUF100  typer is imported only when a command runs
+    from hookbridge.cli.main import app
 
-    sys.exit(app())
+    app()

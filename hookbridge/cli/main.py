@@ -9,14 +9,24 @@ import typer
 
 from hookbridge.cli.serve import serve
 
-EPILOG = (
-    "Settings: config.toml < .env < environment (HOOKBRIDGE_<SECTION>__<KEY>). Secrets only in the two latter: "
-    "SUPABASE_URL, SUPABASE_KEY, NOTION_TOKEN, WEBHOOK_SECRET. Exit codes: 0 stopped, 1 crashed, 2 cannot start."
-)
+# typer joins lines that no empty line parts.
+EPILOG = """
+Examples:
+
+  python -m hookbridge                     serves with ./config.toml, if it is there
+
+  python -m hookbridge --port 9000         on another port
+
+  python -m hookbridge --config my.toml    with other settings
+
+Settings: config.toml < .env beside it < environment (HOOKBRIDGE_<SECTION>__<KEY>) < options.
+Secrets stand in the environment or .env: SUPABASE_URL, SUPABASE_KEY, NOTION_TOKEN, WEBHOOK_SECRET, …
+
+Exit codes: 0 stopped, 1 crashed, 2 cannot start.
+"""
 
 app = typer.Typer(
     name="hookbridge",
-    help="Keeps a copy and a search index true to Supabase tables and Notion databases.",
     epilog=EPILOG,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -30,7 +40,7 @@ HostOption = Annotated[str | None, typer.Option("--host", help="Address to liste
 PortOption = Annotated[
     int | None,
     typer.Option(
-        "--port", min=0, max=65535, help="Port to listen on, instead of the configured one; 0 takes a free one."
+        "--port", min=0, max=65535, help="Port to listen on, instead of the configured one; 0 is any free one."
     ),
 ]
 
@@ -56,10 +66,12 @@ def hookbridge(
 ) -> None:
     """Keep a copy and a search index true to Supabase tables and Notion databases.
 
-    Without a command it serves: `python -m hookbridge --port 9000` is `python -m hookbridge serve --port 9000`.
+    Without a command it serves.
     """
     if context.invoked_subcommand is None:
         raise typer.Exit(serve(config, host, port))
+    # An option before the command counts as one after it.
+    context.default_map = {context.invoked_subcommand: {"config": config, "host": host, "port": port}}
 
 
 @app.command("serve")

@@ -8,8 +8,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
 from hookbridge.config import Settings
 from hookbridge.errors import ConfigError, HookbridgeError
 
@@ -22,19 +20,14 @@ def serve(config: Path | None, host: str | None, port: int | None) -> int:
     from hookbridge.observe.logs import configure
     from hookbridge.settings import load
 
+    options = {"HOOKBRIDGE_SERVER__HOST": host, "HOOKBRIDGE_SERVER__PORT": port}
+    given = {name: str(value) for name, value in options.items() if value is not None}
     try:
-        settings = _with_options(load(config, os.environ, Path.cwd()), host, port)
-        configure(settings.config.logging, settings.secrets)
-        return _run(settings)
-    except HookbridgeError as error:
-        _explain(error)
-        return CANNOT_START
-
-
-def _with_options(settings: Settings, host: str | None, port: int | None) -> Settings:
-    given = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
-    server = msgspec.structs.replace(settings.config.server, **given)
-    return msgspec.structs.replace(settings, config=msgspec.structs.replace(settings.config, server=server))
+        settings = load(config, {**os.environ, **given}, Path.cwd())
+    except ConfigError as error:
+        return _explain(error)
+    configure(settings.config.logging, settings.secrets)
+    return _run(settings)
 
 
 def _run(settings: Settings) -> int:
@@ -42,12 +35,14 @@ def _run(settings: Settings) -> int:
 
     from hookbridge.web.server import serve as serve_until_signal
 
+    started: list[str] = []
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(serve_until_signal(settings))
-    except HookbridgeError:
-        raise
-    except Exception:  # noqa: BLE001  the last line: a log line and an exit code
+            runner.run(serve_until_signal(settings, ready=started.append))
+    except Exception as error:  # noqa: BLE001  the last line of the process
+        # What ends a service that ran is a crash, whatever it is; before that, our own errors are for the caller.
+        if isinstance(error, HookbridgeError) and not started:
+            return _explain(error)
         structlog.get_logger("hookbridge").exception("Crashed; every acknowledged event is in the data file")
         return CRASHED
     return 0
@@ -62,8 +57,9 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-def _explain(error: HookbridgeError) -> None:
+def _explain(error: HookbridgeError) -> int:
     for line in error.problems if isinstance(error, ConfigError) else [error.message]:
         print(f"error: {line}", file=sys.stderr)
     if error.hint:
         print(f"try: {error.hint}", file=sys.stderr)
+    return CANNOT_START
