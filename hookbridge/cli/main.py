@@ -13,7 +13,7 @@ from hookbridge.cli.serve import serve
 EPILOG = """
 Examples:
 
-  python -m hookbridge                     serves with ./config.toml, if it is there
+  python -m hookbridge                     serves with ./config.toml, if any
 
   python -m hookbridge --port 9000         on another port
 
