@@ -170,7 +170,8 @@ class Redaction:
 
 
 def to_json(line: dict[str, Any], **_options: object) -> str:
-    """Render a line; also one with what UTF-8 or 64 bits cannot hold."""
+    """Render a line, what people look for first; also one with what UTF-8 or 64 bits cannot hold."""
+    line = {"timestamp": line.pop("timestamp"), "level": line.pop("level"), "event": line.pop("event"), **line}
     try:
         return msgspec.json.encode(line).decode()
     except (UnicodeEncodeError, OverflowError):

@@ -64,6 +64,7 @@ def say(event: str = "said", /, **fields: object) -> Callable[[], object]:
 
 def test_a_line_is_one_json_object_with_time_level_and_name() -> None:
     (line,) = written(say("Webhook processed\nsuccessfully", record="supabase:public.users:1", duration=0.25))
+    assert list(line)[:3] == ["timestamp", "level", "event"]
     assert line.pop("timestamp").endswith("Z")
     assert line == {
         "level": "info",
