@@ -37,16 +37,31 @@ def decode_object(body: bytes) -> dict[str, Any]:
     try:
         value = _decode_any(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError) as error:
-        raise invalid_json(error) from None
+        raise invalid_json(error, body) from None
     if not isinstance(value, dict):
         raise InvalidFields([FieldProblem(("body",), f"expected an object, got {kind(value)}", "type_error.dict")])
     return value
 
 
-def invalid_json(error: Exception) -> InvalidJson:
-    """Say why a body is not JSON."""
-    reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+def invalid_json(error: Exception, body: bytes) -> InvalidJson:
+    """Say why a body is not JSON, and at which byte where that is known."""
+    reason = str(error)
+    if isinstance(error, RecursionError):
+        reason = "nested too deeply"
+    elif isinstance(error, ArithmeticError):
+        reason = "a number is too large"
+    elif isinstance(error, UnicodeDecodeError):
+        reason = f"not UTF-8 (byte {_first_bad_byte(body)})"
     return InvalidJson(f"The body is not valid JSON: {reason}")
+
+
+def _first_bad_byte(body: bytes) -> int:
+    # msgspec's error counts from the start of the string that it was in.
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        return error.start
+    return len(body)
 
 
 def shown(text: str) -> str:

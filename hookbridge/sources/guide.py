@@ -68,7 +68,7 @@ def decode(body: bytes, source: SourceName) -> Hint:
     except msgspec.ValidationError:
         raise _explained(body, source) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError) as error:
-        raise invalid_json(error) from None
+        raise invalid_json(error, body) from None
     type_ = _TYPE_OF.get(envelope.event_type) or _type(envelope.event_type)
     record_id = str(envelope.record_id)
     schema = envelope.metadata.schema if envelope.metadata else None
