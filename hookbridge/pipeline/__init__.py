@@ -1,0 +1,1 @@
+"""The way of an event: receive → append → lanes → worker → attempts → settle."""

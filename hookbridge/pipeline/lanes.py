@@ -30,8 +30,10 @@ IDLE_SECONDS_MAX = 30.0
 
 FIRST_PROBE_SECONDS = 1.0
 
+STORE_RETRY_SECONDS = 1.0
+
 STRIKES_MAX = 3
-"""So many times may one record stop a lane whose source answers the probe at once; then the fault is the record's."""
+"""So many times may one record stop a lane in which others come through; then the fault is the record's own."""
 
 STRUCK_RECORDS_MAX = 1_000
 
@@ -53,7 +55,7 @@ class LaneState(msgspec.Struct, frozen=True, kw_only=True):
 class Lane:
     """One source's queue and workers."""
 
-    def __init__(  # noqa: PLR0913  a lane joins what the composition root made
+    def __init__(
         self,
         source: SourceName,
         store: Claims,
@@ -88,6 +90,8 @@ class Lane:
         self._next_probe_at: float | None = None
         self._first_wait = FIRST_PROBE_SECONDS
         self._strikes: dict[str, int] = {}
+        self._came_through = False  # has any change been settled since the lane last began to run?
+        self._fruitless = 0  # how often the lane stopped without that
 
     def state(self) -> LaneState:
         """Give the state now."""
@@ -135,14 +139,14 @@ class Lane:
                 await self._until_woken()
 
     async def _claim(self, room: int) -> tuple[Claim, ...]:
-        try:
-            return await self._store.claim(
-                self.source, room, now=self._clock(), lease_seconds=self._config.lease_seconds
-            )
-        except StoreUnavailable as error:
-            _log.error("Claiming waits for the store", source=self.source, error=error.message, hint=error.hint)  # noqa: TRY400
-            await self._sleep(1.0)
-            return ()
+        while True:
+            try:
+                return await self._store.claim(
+                    self.source, room, now=self._clock(), lease_seconds=self._config.lease_seconds
+                )
+            except StoreUnavailable as error:
+                _log.error("Claiming waits for the store", source=self.source, error=error.message, hint=error.hint)
+                await self._sleep(STORE_RETRY_SECONDS)
 
     async def _until_half_empty(self) -> None:
         while self._running.is_set() and self._queue.qsize() > self._config.queue_size // 2:
@@ -160,27 +164,33 @@ class Lane:
         while True:
             claim = await self._queue.get()
             self._busy += 1
+            # The feeder looks when half the queue is free.  Here every length is seen once; after the work, when other
+            # workers have taken theirs, this one could be missed.
+            if self._queue.qsize() == self._config.queue_size // 2:
+                self._woken.set()
             try:
-                await self._worker.work(claim, self._stop_for)
+                if await self._worker.work(claim, self._stop_for):
+                    self._came_through, self._fruitless = True, 0
+                    if self._strikes:
+                        self._strikes.pop(str(claim.record), None)
             finally:
                 self._busy -= 1
-                # The feeder looks when half the queue is free, and stop() waits for the last worker.
-                if self._queue.qsize() == self._config.queue_size // 2:
-                    self._woken.set()
                 if not self._busy and self._queue.empty():
                     self._idle.set()
 
     # Pause, probe, resume
 
     async def _stop_for(self, claim: Claim, error: HookbridgeError) -> Settlement | None:
-        """Pause the lane for a failure that concerns every record, unless the source answers and it is this one's."""
+        """Pause the lane for a failure that concerns every record, unless others come through and it is this one's."""
         record = str(claim.record)
         if self._strikes.get(record, 0) >= STRIKES_MAX:
             del self._strikes[record]
             return dead(claim, error)
         if len(self._strikes) >= STRUCK_RECORDS_MAX:
             self._strikes.clear()
-        self._strikes[record] = self._strikes.get(record, 0) + 1
+        # A source may answer its probe and nothing else.  While no record comes through, none is suspected.
+        if self._came_through:
+            self._strikes[record] = self._strikes.get(record, 0) + 1
         await self._pause(error)
         await self._give_back((claim,))
         return None
@@ -191,7 +201,9 @@ class Lane:
         self._state = "refused" if isinstance(error, SourceRefused) else "paused"
         self._reason = error.message
         self._since = self._clock()
-        self._first_wait = getattr(error, "retry_after_seconds", None) or FIRST_PROBE_SECONDS
+        own = min(FIRST_PROBE_SECONDS * 2 ** min(self._fruitless, 30), self._config.probe_max_seconds)
+        self._first_wait = max(getattr(error, "retry_after_seconds", None) or 0.0, own)
+        self._fruitless += 1
         self._running.clear()
         self._woken.set()
         _log.warning("Lane paused", source=self.source, state=self._state, reason=error.message, hint=error.hint)
@@ -222,13 +234,14 @@ class Lane:
         return True
 
     def _resume(self) -> None:
-        if self._state == "held":
+        if self._state == "held" or self._stopping:
             return
         _log.info("Lane resumed", source=self.source, paused_seconds=round(self._clock() - (self._since or 0), 1))
         self._go()
 
     def _go(self) -> None:
         self._state, self._reason, self._since, self._next_probe_at = "running", None, None, None
+        self._came_through = False
         self._running.set()
         self._woken.set()
 
@@ -259,7 +272,7 @@ class Lane:
             await self._store.release(claims, available_at=0.0)
         except StoreUnavailable as error:
             # Their leases end by themselves.
-            _log.error("Claims could not be given back", source=self.source, error=error.message)  # noqa: TRY400
+            _log.error("Claims could not be given back", source=self.source, error=error.message)
 
     async def drain(self, deadline_seconds: float) -> int:
         """Claim nothing more and wait for the busy workers; gives how many are still at work at the deadline."""

@@ -1,6 +1,6 @@
 """From a request to events: authenticate the raw bytes, decode, filter.
 
-Pure: it knows no HTTP server and no store, so the webhook endpoints, ``/test`` and the commands all mean the same thing.
+Pure: it knows no HTTP server and no store, so the webhook endpoints, ``/test`` and the commands all mean the same.
 Nothing is parsed before the sender is authenticated.
 """
 

@@ -33,6 +33,11 @@ async def settle(
         try:
             return await store.settle(settlement, now=clock())
         except StoreUnavailable as error:
-            _log.exception("Settling waits for the store", record=str(settlement.claim.record), hint=error.hint)
+            _log.error(
+                "Settling waits for the store",
+                record=str(settlement.claim.record),
+                error=error.message,
+                hint=error.hint,
+            )
             await sleep(wait)
             wait = min(wait * 2, _WAIT_SECONDS_MAX)

@@ -6,6 +6,7 @@ nothing can be done for any record now.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -17,7 +18,7 @@ from hookbridge.model import Change, Claim, Effects, Outcome, Settled, Settlemen
 from hookbridge.pipeline.attempts import LANE_STOPPERS, Attempts, describe, is_final
 from hookbridge.pipeline.settle import settle
 from hookbridge.steps.step import Step
-from hookbridge.store.contract import Store
+from hookbridge.store.contract import Claims
 
 _log = structlog.get_logger(__name__)
 
@@ -29,15 +30,25 @@ class Worker:
     """What every worker coroutine of a lane does with a claim.  It has no state of its own."""
 
     def __init__(
-        self, store: Store, steps: Sequence[Step], attempts: Attempts, *, clock: Callable[[], float] = time.time
+        self,
+        store: Claims,
+        steps: Sequence[Step],
+        attempts: Attempts,
+        *,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store
         self._steps = tuple(steps)
         self._attempts = attempts
         self._clock = clock
+        self._sleep = sleep
 
-    async def work(self, claim: Claim, stop: Stop) -> None:
-        """Bring one claimed record to its outcome, or give it back through ``stop``."""
+    async def work(self, claim: Claim, stop: Stop) -> bool:
+        """Bring one claimed record to its outcome, or give it back through ``stop``.
+
+        Gives whether it came to its outcome without asking ``stop``.
+        """
         started = self._clock()
         done = 0
         change = Change(record=claim.record, events=claim.events, previous=claim.previous)
@@ -47,21 +58,24 @@ class Worker:
             done = number
             return await self._run_steps(change, number)
 
+        stopped = False
         settlement: Settlement | None
         try:
             effects = await self._attempts.run(attempt, record=str(claim.record))
             settlement = Settlement(claim=claim, outcome=Outcome.APPLIED, effects=effects)
         except LANE_STOPPERS as error:
+            stopped = True
             settlement = await stop(claim, error)
         except Exception as error:  # noqa: BLE001  a record's failure, whatever it is, is an outcome
             settlement = dead(claim, error)
             if not isinstance(error, HookbridgeError) or not is_final(error):
                 _log.debug("Webhook processing failed", record=str(claim.record), exc_info=error)
         if settlement is None:
-            return
+            return False
         duration = self._clock() - started
         settlement = msgspec.structs.replace(settlement, attempts=done, duration=duration)
-        self._tell(settlement, await settle(self._store, settlement, clock=self._clock))
+        self._tell(settlement, await settle(self._store, settlement, clock=self._clock, sleep=self._sleep))
+        return not stopped
 
     async def _run_steps(self, change: Change, number: int) -> Effects:
         source, kind = change.record.source, change.type

@@ -25,7 +25,10 @@ class Handlers:
         self._places = asyncio.Semaphore(config.concurrency)
 
     async def __call__(self, change: Change, so_far: Effects) -> Effects:
-        """Call every handler that matches.  Raises what a handler raises, and TimeoutError after the configured time."""
+        """Call every handler that matches.
+
+        Raises what a handler raises, and TimeoutError after the configured time.
+        """
         for handler in self._bridge.matching(change):
             full = msgspec.structs.replace(
                 change, truth=so_far.truth, verification=so_far.verification, columns=so_far.columns
