@@ -1,6 +1,7 @@
 """The guide's envelope: what is accepted, what names an event, and a 422 that lists everything."""
 
 import json
+import time
 from hashlib import blake2b
 from typing import Any
 
@@ -25,7 +26,7 @@ ENVELOPE: dict[str, Any] = {
 MICROS_2026_01_01_15 = 1_767_279_600_000_000
 
 
-def body(*, without: tuple[str, ...] = (), **changes: object) -> bytes:
+def body(without: tuple[str, ...] = (), /, **changes: object) -> bytes:
     values = {name: value for name, value in (ENVELOPE | changes).items() if name not in without}
     return json.dumps(values).encode()
 
@@ -63,7 +64,7 @@ def test_a_numeric_id_keeps_its_digits(id_: int) -> None:
 
 @pytest.mark.parametrize("without", [("timestamp",), ("metadata",), ("data",), ("timestamp", "metadata", "data")])
 def test_optional_fields_may_be_missing_or_null(without: tuple[str, ...]) -> None:
-    assert decode(body(without=without)).table == "users"
+    assert decode(body(without)).table == "users"
     assert decode(body(**dict.fromkeys(without))).table == "users"
 
 
@@ -95,13 +96,23 @@ def test_the_same_instant_is_the_same_prefix_in_every_zone() -> None:
     assert len({utc, berlin, bare}) == 3
 
 
+def test_a_time_without_a_zone_is_utc_wherever_this_machine_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert (decode(body(timestamp="2026-01-01T15:00:00")).identity or b"")[:8] == MICROS_2026_01_01_15.to_bytes(8)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 @pytest.mark.parametrize("timestamp", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
 def test_the_ends_of_time_have_an_identity_too(timestamp: str) -> None:
     assert len(decode(body(timestamp=timestamp)).identity or b"") == 24
 
 
 def test_without_a_timestamp_two_equal_bodies_may_be_two_events() -> None:
-    assert decode(body(without=("timestamp",))).identity is None
+    assert decode(body(("timestamp",))).identity is None
 
 
 def test_a_header_names_the_event_webhook_id_first() -> None:
@@ -113,6 +124,10 @@ def test_a_header_names_the_event_webhook_id_first() -> None:
 
 def test_the_same_name_of_another_source_or_kind_is_another_event() -> None:
     assert len({named(source, kind, "a") for source in ("supabase", "notion") for kind in ("webhook-id", "event")}) == 4
+
+
+def test_names_that_are_not_utf_8_are_names_too() -> None:
+    assert len({named_by_header("supabase", {"webhook-id": name}) for name in ("\udcff", "\udcfe", "\ud800", "?")}) == 4
 
 
 @pytest.mark.parametrize("header", ["webhook-id", "Idempotency-Key"])
@@ -127,7 +142,7 @@ def test_a_name_that_is_empty_or_too_long_is_refused(header: str, value: str) ->
 
 
 def test_a_missing_field_is_reported_in_the_guides_words() -> None:
-    assert problems(body(without=("record_id",))) == [(["body", "record_id"], "field required", "value_error.missing")]
+    assert problems(body(("record_id",))) == [(["body", "record_id"], "field required", "value_error.missing")]
 
 
 def test_every_wrong_field_is_listed() -> None:
