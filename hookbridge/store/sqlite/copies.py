@@ -17,7 +17,7 @@ from hookbridge.store.contract import Hit
 from hookbridge.store.sqlite.engine import Transaction
 
 _PUT = """
-INSERT INTO copies (source, table_name, record_id, data, changed_at, fingerprint, ticket, read_at, verified)
+INSERT INTO copies (source, table_name, record_id, ticket, data, changed_at, fingerprint, read_at, verified)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (source, table_name, record_id) DO UPDATE
 SET data = excluded.data, changed_at = excluded.changed_at, fingerprint = excluded.fingerprint,
@@ -34,7 +34,8 @@ _OWN_ROW = "SELECT id FROM copies WHERE source = ?1 AND table_name = ?2 AND reco
 _DROP_WORDS = f"DELETE FROM words WHERE rowid = ({_OWN_ROW})"
 _PUT_WORDS = f"INSERT INTO words (rowid, text) SELECT id, ?5 FROM ({_OWN_ROW})"
 
-_ELSEWHERE = "SELECT id FROM copies WHERE source = ?1 AND record_id = ?3 AND table_name <> ?2 AND source = 'notion'"
+# Only Notion's ids are global; the index holds no others.
+ELSEWHERE = "SELECT id, ticket FROM copies WHERE record_id = ? AND table_name <> ? AND source = 'notion'"
 
 
 def copy_of(record: RecordKey, columns: Sequence[Any]) -> Copy:
@@ -74,33 +75,45 @@ def many(connection: sqlite3.Connection, source: str, records: Sequence[str]) ->
 
 def write_effects(connection: sqlite3.Connection, effects: Sequence[tuple[Effects, float]]) -> None:
     """Write what the changes of one group did to copies and index."""
-    puts, drops, words = [], [], []
+    together: list[tuple[Copy, Document | None]] = []
     for effect, now in effects:
         if (copy := effect.copy) is None:
             continue
-        name = (copy.record.source, copy.record.table, copy.record.id)
-        puts.append(
-            (*name, copy.data, copy.changed_at, copy.fingerprint, copy.ticket, copy.read_at or now, copy.verified)
-        )
-        if effect.exclusive:
-            drop_elsewhere(connection, copy.record)
-        if (document := effect.document) is not None:
-            drops.append((*name, copy.ticket))
-            if document.text:
-                words.append((*name, copy.ticket, document.text))
+        if not copy.read_at:
+            copy = msgspec.structs.replace(copy, read_at=now)
+        if not effect.exclusive:
+            together.append((copy, effect.document))
+        elif _is_latest_anywhere(connection, copy):
+            _write(connection, [(copy, effect.document)])
+    _write(connection, together)
+
+
+def _write(connection: sqlite3.Connection, read: list[tuple[Copy, Document | None]]) -> None:
+    puts, drops, words = [], [], []
+    for copy, document in read:
+        own = (copy.record.source, copy.record.table, copy.record.id, copy.ticket)
+        puts.append((*own, copy.data, copy.changed_at, copy.fingerprint, copy.read_at, copy.verified))
+        if document is not None or copy.data is None:
+            drops.append(own)
+        if document is not None and document.text and copy.data is not None:
+            words.append((*own, document.text))
     connection.executemany(_PUT, puts)
     connection.executemany(_DROP_WORDS, drops)
     connection.executemany(_PUT_WORDS, words)
 
 
-def drop_elsewhere(connection: sqlite3.Connection, record: RecordKey) -> None:
-    """Drop the copies of the same id in other tables: the record moved."""
-    name = (record.source, record.table, record.id)
-    connection.execute(f"DELETE FROM words WHERE rowid IN ({_ELSEWHERE})", name)
-    connection.execute(f"DELETE FROM copies WHERE id IN ({_ELSEWHERE})", name)
+def _is_latest_anywhere(connection: sqlite3.Connection, copy: Copy) -> bool:
+    """Whether no later read saw the record in another table; if so, the copies that earlier reads left there go."""
+    elsewhere = connection.execute(ELSEWHERE, (copy.record.id, copy.record.table)).fetchall()
+    if any(ticket > copy.ticket for _, ticket in elsewhere):
+        return False
+    moved = [(id_,) for id_, _ in elsewhere]
+    connection.executemany("DELETE FROM words WHERE rowid = ?", moved)
+    connection.executemany("DELETE FROM copies WHERE id = ?", moved)
+    return True
 
 
-def put(transaction: Transaction, copy: Copy, document: Document | None, exclusive: bool) -> None:
+def put(transaction: Transaction, copy: Copy, document: Document | None, *, exclusive: bool) -> None:
     """Write one copy outside a change."""
     effects = Effects(copy=copy, document=document, exclusive=exclusive)
     write_effects(transaction.connection, [(effects, copy.read_at)])

@@ -20,15 +20,15 @@ INSERT INTO events (id, source, record, type, format, origin, identity, received
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
         (SELECT head FROM dirty WHERE record = ?3), ?11, ?12, ?13)
 ON CONFLICT (identity) WHERE identity IS NOT NULL DO UPDATE
-SET outcome = NULL, reason = NULL, attempts = 0, settled_at = NULL,
+SET outcome = NULL, reason = NULL, verification = NULL, attempts = 0, settled_at = excluded.received_at,
     previous = (SELECT head FROM dirty WHERE record = events.record)
 WHERE events.outcome = 'dead'
 """
 
 _REOPEN = """
-UPDATE events SET outcome = NULL, reason = NULL, attempts = 0, settled_at = NULL,
+UPDATE events SET outcome = NULL, reason = NULL, verification = NULL, attempts = 0, settled_at = ?2,
                   previous = (SELECT head FROM dirty WHERE record = events.record)
-WHERE id = ? AND outcome = 'dead'
+WHERE id = ?1 AND outcome = 'dead'
 """
 
 _COLUMNS = (
@@ -208,7 +208,7 @@ def replay(transaction: Transaction, which: EventFilter, now: float, limit: int,
     chosen.reverse()
     for found in map(stored_event, chosen):
         if found.outcome is Outcome.DEAD:
-            transaction.connection.execute(_REOPEN, (found.id,))
+            transaction.connection.execute(_REOPEN, (found.id, now))
             transaction.count("open")
             transaction.count("dead", -1)
         else:
@@ -222,6 +222,6 @@ def remove_settled(transaction: Transaction, before: float, limit: int) -> int:
     """Remove old settled events.  The newest event stays whatever it is: ``next_id`` counts from it."""
     return transaction.connection.execute(
         "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE settled_at < ? AND settled_at IS NOT NULL"
-        " AND outcome <> 'dead' ORDER BY settled_at LIMIT ?) AND id < (SELECT max(id) FROM events)",
+        " AND outcome <> 'dead' AND id < (SELECT max(id) FROM events) ORDER BY settled_at LIMIT ?)",
         (before, limit),
     ).rowcount

@@ -105,7 +105,7 @@ class SqliteStore:
 
     async def put(self, copy: Copy, document: Document | None, *, exclusive: bool) -> None:
         """Write a copy outside a change."""
-        await self._engine.call(lambda transaction: copies.put(transaction, copy, document, exclusive))
+        await self._engine.call(lambda transaction: copies.put(transaction, copy, document, exclusive=exclusive))
 
     async def search(self, text: str, *, source: SourceName | None, table: str | None, limit: int) -> tuple[Hit, ...]:
         """Find records by words."""

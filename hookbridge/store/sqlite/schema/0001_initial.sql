@@ -51,11 +51,14 @@ BEGIN
     ON CONFLICT (record) DO UPDATE SET version = version + 1, head = NEW.id;
 END;
 
+-- A dead letter waits from the moment it opens, not from its arrival long ago.  The statement that opens it leaves that
+-- moment in settled_at, where the trigger finds it.
 CREATE TRIGGER dead_letter_opens AFTER UPDATE OF outcome ON events
 WHEN OLD.outcome = 'dead' AND NEW.outcome IS NULL
 BEGIN
-    INSERT INTO dirty VALUES (NEW.record, NEW.source, 1, 0, NEW.id, NEW.received_at, NEW.received_at)
+    INSERT INTO dirty VALUES (NEW.record, NEW.source, 1, 0, NEW.id, NEW.settled_at, NEW.settled_at)
     ON CONFLICT (record) DO UPDATE SET version = version + 1, head = NEW.id;
+    UPDATE events SET settled_at = NULL WHERE id = NEW.id;
 END;
 
 -- The records as last read; data is null where the source had no such record.

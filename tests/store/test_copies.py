@@ -1,0 +1,281 @@
+"""Copies and the index: never overwritten by an earlier read, and the words are those of the copy."""
+
+import asyncio
+
+import pytest
+
+from hookbridge.model import Copy, Document, RecordKey, Settled
+from hookbridge.store.contract import Store
+from tests.store.conftest import Reopen
+from tests.support.events import copy, effects, event, key, settlement
+from tests.support.stores import add, take, take_one
+
+R = key(1)
+
+
+async def put(store: Store, what: Copy, text: str | None = None, *, exclusive: bool = False) -> None:
+    document = None if text is None else Document(what.record, text)
+    await store.put(what, document, exclusive=exclusive)
+
+
+async def found(store: Store, text: str) -> list[RecordKey]:
+    return [hit.record for hit in await store.search(text, source=None, table=None, limit=100)]
+
+
+async def data(store: Store, record: RecordKey) -> bytes | None:
+    held = await store.copy(record)
+    return held.data if held else None
+
+
+async def test_a_copy_is_kept_as_it_was_read(reopen: Reopen) -> None:
+    store = await reopen()
+    what = Copy(
+        record=key("a:b"),
+        data=b'{"n": 1.50}',
+        changed_at="2026-01-01T00:00Z",
+        fingerprint=b"\x00\xff",
+        ticket=store.ticket(),
+        read_at=7.5,
+        verified=False,
+    )
+    await put(store, what)
+    assert await store.copy(key("a:b")) == what
+    assert await (await reopen()).copy(key("a:b")) == what
+    assert await (await reopen()).copy(key("b")) is None
+
+
+async def test_a_settlement_writes_copy_and_words(store: Store) -> None:
+    await add(store, event())
+    what = copy(R, store.ticket(), b'{"name": "Ada"}')
+    end = settlement(await take_one(store), effects=effects(what, "Ada Lovelace"))
+    assert await store.settle(end, now=101.0) is Settled.DONE
+    assert await store.copy(R) == what
+    (hit,) = await store.search("lovelace", source=None, table=None, limit=5)
+    assert (hit.record, hit.snippet, hit.data) == (R, "Ada [Lovelace]", b'{"name": "Ada"}')
+    assert hit.score > 0
+
+
+async def test_the_next_claim_brings_the_copy_along(store: Store) -> None:
+    await put(store, what := copy(R, store.ticket(), b'"before"'))
+    await add(store, event())
+    assert (await take_one(store)).previous == what
+
+
+# Tickets
+
+
+async def test_tickets_grow_over_restarts(reopen: Reopen) -> None:
+    seen: list[int] = []
+    for _ in range(3):
+        store = await reopen()
+        seen += [store.ticket() for _ in range(3)]
+    assert seen == sorted(set(seen))
+
+
+@pytest.mark.parametrize("earlier", [b'"earlier"', None])
+@pytest.mark.parametrize("later", [b'"later"', None])
+async def test_an_earlier_read_never_overwrites_a_later_one(
+    store: Store, earlier: bytes | None, later: bytes | None
+) -> None:
+    first, second = store.ticket(), store.ticket()
+    await put(store, copy(R, second, later), "" if later is None else "later")
+    await put(store, copy(R, first, earlier), "" if earlier is None else "earlier")
+    held = await store.copy(R)
+    assert held is not None
+    assert (held.data, held.ticket) == (later, second)
+    assert await found(store, "earlier") == []
+    assert await found(store, "later") == ([] if later is None else [R])
+
+
+async def test_of_two_reads_in_one_group_the_later_one_stays(store: Store) -> None:
+    first, second = store.ticket(), store.ticket()
+    await asyncio.gather(
+        put(store, copy(R, second, b'"later"'), "later"), put(store, copy(R, first, b'"earlier"'), "earlier")
+    )
+    assert await data(store, R) == b'"later"'
+    assert (await found(store, "later"), await found(store, "earlier")) == ([R], [])
+
+
+async def test_a_settlement_with_an_earlier_read_ends_the_events_and_leaves_the_copy(store: Store) -> None:
+    early = store.ticket()
+    await put(store, copy(R, store.ticket(), b'"later"'), "later")
+    await add(store, event())
+    end = settlement(await take_one(store), effects=effects(copy(R, early, b'"earlier"'), "earlier"))
+    assert await store.settle(end, now=101.0) is Settled.DONE
+    assert await data(store, R) == b'"later"'
+    assert await found(store, "earlier") == []
+
+
+# Words
+
+
+async def test_words_are_replaced_and_removed_with_their_copy(store: Store) -> None:
+    await put(store, copy(R, store.ticket()), "red green")
+    await put(store, copy(R, store.ticket()), "green blue")
+    assert [await found(store, word) for word in ("red", "green", "blue")] == [[], [R], [R]]
+    await put(store, copy(R, store.ticket()), "")
+    assert await found(store, "green") == []
+    await put(store, copy(R, store.ticket()), "green")
+    await put(store, copy(R, store.ticket(), None), "")
+    assert await found(store, "green") == []
+
+
+async def test_without_a_document_the_words_stay_as_they_are(store: Store) -> None:
+    await put(store, copy(R, store.ticket()), "red")
+    await put(store, copy(R, store.ticket(), b'"other"'))
+    assert await found(store, "red") == [R]
+
+
+async def test_a_record_that_is_gone_is_not_found_whatever_the_index_was_told(store: Store) -> None:
+    await put(store, copy(R, store.ticket()), "red")
+    await put(store, copy(R, store.ticket(), None))
+    assert await found(store, "red") == []
+    await put(store, copy(R, store.ticket()), "blue")
+    assert (await found(store, "red"), await found(store, "blue")) == ([], [R])
+
+
+async def test_the_same_read_written_twice_is_found_once(store: Store) -> None:
+    what = copy(R, store.ticket())
+    await asyncio.gather(put(store, what, "red"), put(store, what, "red"))
+    await put(store, what, "red")
+    assert await found(store, "red") == [R]
+
+
+# A record that moves (ids that are global)
+
+A, B = key("p", table="a", source="notion"), key("p", table="b", source="notion")
+
+
+async def test_a_record_that_moved_has_one_copy(store: Store) -> None:
+    other = key("q", table="a", source="notion")
+    await put(store, copy(other, store.ticket()), "stays", exclusive=True)
+    await put(store, copy(A, store.ticket()), "before", exclusive=True)
+    await put(store, copy(B, store.ticket(), b'"b"'), "after", exclusive=True)
+    assert await store.copy(A) is None
+    assert await data(store, B) == b'"b"'
+    assert [await found(store, word) for word in ("before", "after", "stays")] == [[], [B], [other]]
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_an_earlier_read_does_not_move_a_record_back(store: Store, *, together: bool) -> None:
+    first, second = store.ticket(), store.ticket()
+    puts = [
+        put(store, copy(B, second, b'"b"'), "after", exclusive=True),
+        put(store, copy(A, first, b'"a"'), "before", exclusive=True),
+    ]
+    if together:
+        await asyncio.gather(*puts)
+    else:
+        for one in puts:
+            await one
+    assert (await store.copy(A), await data(store, B)) == (None, b'"b"')
+    assert [await found(store, word) for word in ("before", "after")] == [[], [B]]
+
+
+async def test_settlements_of_one_group_leave_a_moved_record_where_the_latest_read_saw_it(store: Store) -> None:
+    await add(store, event("p", table="a", source="notion"), event("p", table="b", source="notion"))
+    claims = {claim.record: claim for claim in await take(store, source="notion")}
+    first, second = store.ticket(), store.ticket()
+    ends = [
+        settlement(claims[B], effects=effects(copy(B, second), "after", exclusive=True)),
+        settlement(claims[A], effects=effects(copy(A, first), "before", exclusive=True)),
+    ]
+    assert await asyncio.gather(*[store.settle(end, now=101.0) for end in ends]) == [Settled.DONE] * 2
+    assert (await store.copy(A), await data(store, B)) == (None, b"{}")
+    assert [await found(store, word) for word in ("before", "after")] == [[], [B]]
+
+
+async def test_the_same_id_in_two_tables_of_a_database_are_two_records(store: Store) -> None:
+    one, two = key(1, table="public.users"), key(1, table="public.orders")
+    await put(store, copy(one, store.ticket()), "user")
+    await put(store, copy(two, store.ticket()), "order")
+    assert await found(store, "user") == [one]
+    assert await found(store, "order") == [two]
+
+
+# Search
+
+
+async def test_all_words_must_be_there_and_the_last_may_be_a_beginning(store: Store) -> None:
+    await put(store, copy(R, store.ticket()), "Grace Brewster Hopper")
+    for text in ("grace", "GRACE hop", "hopper grace", "brew"):
+        assert await found(store, text) == [R], text
+    for text in ("gra hopper", "grace turing", "opper"):
+        assert await found(store, text) == [], text
+
+
+async def test_accents_and_other_scripts_are_found(store: Store) -> None:
+    await put(store, copy(R, store.ticket()), "Zoë Müller 東京 Привет")
+    for text in ("zoe", "MÜLLER", "muller", "東京", "привет"):
+        assert await found(store, text) == [R], text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "   ",
+        '"',
+        '""',
+        "'",
+        "*",
+        "a*b*",
+        "NOT",
+        "AND OR NOT",
+        "NEAR(a b)",
+        "text:red",
+        "^red",
+        "{text} : red",
+        "red + blue",
+        "(((",
+        "-red",
+        "red\x00blue",
+        "\x00",
+        "_",
+        "__ _",
+        "\ud800",
+        "٣ ½ ² ⅷ",
+        "é́́",
+        "🙂",
+        "ª º ᵃ",
+        ";drop table words;--",
+        "x" * 100_000,
+        "word " * 5_000,
+        "\u200d\u200b",
+    ],
+)
+async def test_any_text_is_a_valid_query(store: Store, text: str) -> None:
+    await put(store, copy(R, store.ticket()), "zebra")
+    assert await found(store, text) == []
+
+
+@pytest.mark.parametrize("text", ["red", '"red"', "red*", "(red)", "red, blue!", "RED _ blue", "blue\x00red"])
+async def test_signs_around_words_do_not_hide_them(store: Store, text: str) -> None:
+    await put(store, copy(R, store.ticket()), "red blue")
+    assert await found(store, text) == [R]
+
+
+async def test_search_is_limited_and_narrowed_and_the_best_come_first(store: Store) -> None:
+    for number in range(5):
+        await put(store, copy(key(number), store.ticket()), "red " + "and much more " * number)
+    await put(store, copy(key("n", table="d", source="notion"), store.ticket()), "red")
+    await put(store, copy(key("o", table="orders"), store.ticket()), "red red red")
+    hits = await store.search("red", source="supabase", table="public.users", limit=3)
+    assert [hit.record.id for hit in hits] == ["0", "1", "2"]
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+    assert len(await store.search("red", source=None, table=None, limit=100)) == 7
+    assert len(await store.search("red", source="notion", table=None, limit=100)) == 1
+    assert len(await store.search("red", source=None, table="orders", limit=100)) == 1
+    assert await store.search("red", source="notion", table="orders", limit=100) == ()
+
+
+# Absences
+
+
+async def test_old_absences_are_forgotten_in_batches_and_copies_stay(store: Store) -> None:
+    for number in range(5):
+        await put(store, copy(key(number), store.ticket(), None, read_at=float(number)), "")
+    await put(store, copy(key("kept"), store.ticket(), read_at=0.0), "red")
+    assert [await store.remove_tombstones(4.0, 3) for _ in range(3)] == [3, 1, 0]
+    assert [await store.copy(key(number)) is not None for number in range(5)] == [False] * 4 + [True]
+    assert await found(store, "red") == [key("kept")]
