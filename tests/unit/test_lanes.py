@@ -1,0 +1,465 @@
+"""A lane: a bounded queue that never starves its workers, a pause that burns nothing, a drain that ends."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+from structlog.testing import capture_logs
+
+from hookbridge.config import ProcessingConfig
+from hookbridge.errors import CacheUnavailable, SourceRefused, SourceUnavailable
+from hookbridge.model import Change, Effects, Outcome, StoredEvent
+from hookbridge.pipeline.attempts import Attempts
+from hookbridge.pipeline.lanes import STRIKES_MAX, Lane
+from hookbridge.pipeline.worker import Worker
+from hookbridge.store.contract import EventFilter
+from hookbridge.store.sqlite import SqliteStore
+from tests.support.events import event
+from tests.support.files import opened, refuse_writes
+from tests.support.naps import HeldNaps, Naps
+from tests.support.stores import add, books, take
+from tests.support.waiting import wait_until
+
+DOWN = SourceUnavailable("connection refused")
+
+
+class Truth:
+    """The one step: a source that can be down for all, or for some records only, or slow."""
+
+    name = "data_verification"
+
+    def __init__(self) -> None:
+        self.failure: Exception | None = None
+        self.poisonous: dict[str, Exception] = {}
+        self.open = asyncio.Event()
+        self.open.set()
+        self.reads: list[str] = []
+        self.reading: list[str] = []
+        self.deepest_queue = 0
+        self.rig: Rig
+
+    async def __call__(self, change: Change, so_far: Effects) -> Effects:
+        id_ = change.record.id
+        assert id_ not in self.reading, "one record, one worker"
+        self.reading.append(id_)
+        self.reads.append(id_)
+        self.deepest_queue = max(self.deepest_queue, self.rig.lane.state().queued)
+        try:
+            await self.open.wait()
+            failure = self.poisonous.get(id_, self.failure)
+            if failure is not None:
+                raise failure
+        finally:
+            self.reading.remove(id_)
+        return so_far
+
+
+class Rig:
+    """A lane with everything that the tests touch."""
+
+    def __init__(self, store: SqliteStore, **config: float) -> None:
+        self.store = store
+        self.truth = Truth()
+        self.truth.rig = self
+        self.naps = HeldNaps()
+        self.attempt_naps = Naps()
+        self.probes = 0
+        self.probe_failure: Exception | None = None
+        self.now = 1_000.0
+        settings = msgspec.convert({"workers": 3, "queue_size": 4, **config}, ProcessingConfig)
+        worker = Worker(
+            store, [self.truth], Attempts(settings, sleep=self.attempt_naps), clock=self.clock, sleep=self.attempt_naps
+        )
+        self.lane = Lane(
+            "supabase", store, worker, self.probe, settings, has_credentials=True, clock=self.clock, sleep=self.naps
+        )
+
+    def clock(self) -> float:
+        return self.now
+
+    async def probe(self) -> None:
+        self.probes += 1
+        if self.probe_failure is not None:
+            raise self.probe_failure
+
+    @property
+    def state(self) -> str:
+        return self.lane.state().state
+
+    async def add(self, *ids: object) -> None:
+        """One event for each of these records, as one request, and the lane is told."""
+        await add(self.store, *[event(id_) for id_ in ids], at=self.now)
+        self.lane.wake()
+
+    async def until(self, **expected: int) -> None:
+        """Wait until the books are these."""
+
+        async def reached() -> bool:
+            return await books(self.store) == expected
+
+        await wait_until(reached)
+
+    async def until_paused(self) -> None:
+        await wait_until(lambda: self.state != "running" and self.lane.state().next_probe_at is not None)
+
+    async def probe_once(self) -> None:
+        """Let one gap between two probes go by; returns when the probe was made."""
+        before = self.probes
+        self.naps.pass_one()
+        await wait_until(lambda: self.probes > before)
+
+
+@asynccontextmanager
+async def laid(folder: Path, **config: float) -> AsyncIterator[Rig]:
+    """A lane beside a fresh store; not running yet."""
+    async with opened(folder) as store:
+        yield Rig(store, **config)
+
+
+@asynccontextmanager
+async def working(rig: Rig) -> AsyncIterator[Rig]:
+    """Run the lane of the rig."""
+    task = asyncio.create_task(rig.lane.run())
+    try:
+        yield rig
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+@asynccontextmanager
+async def running(folder: Path, **config: float) -> AsyncIterator[Rig]:
+    async with laid(folder, **config) as rig, working(rig):
+        yield rig
+
+
+# Claims and the queue
+
+
+async def test_what_was_dirty_before_the_start_and_what_comes_later_is_worked_off(tmp_path: Path) -> None:
+    async with laid(tmp_path) as rig:
+        await rig.add(1, 2)
+        async with working(rig):
+            await rig.until(received=2, applied=2)
+            await rig.add(3)
+            await rig.until(received=3, applied=3)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 4, 20])
+@pytest.mark.parametrize("queue_size", [1, 2, 5, 8])
+async def test_a_backlog_is_worked_off_without_another_word_whatever_the_sizes(
+    tmp_path: Path, workers: int, queue_size: int
+) -> None:
+    async with laid(tmp_path, workers=workers, queue_size=queue_size) as rig:
+        await rig.add(*range(60))
+        async with working(rig):
+            await rig.until(received=60, applied=60)
+        assert rig.truth.deepest_queue <= queue_size
+
+
+async def test_no_more_is_claimed_than_queue_and_workers_hold(tmp_path: Path) -> None:
+    async with running(tmp_path, workers=3, queue_size=4) as rig:
+        rig.truth.open.clear()
+        await rig.add(*range(50))
+        await wait_until(lambda: rig.lane.state().busy == 3 and rig.lane.state().queued == 4)
+        assert len(await take(rig.store, now=rig.now)) == 50 - 7
+        assert len(rig.truth.reading) == 3
+
+
+async def test_one_record_has_one_worker_however_many_events_arrive_meanwhile(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        rig.truth.open.clear()
+        await rig.add("a")
+        await wait_until(lambda: rig.truth.reading)
+        for _ in range(5):
+            await rig.add("a", "b")
+        await wait_until(lambda: set(rig.truth.reading) == {"a", "b"})
+        rig.truth.open.set()
+        await rig.until(received=11, applied=4, coalesced=7)
+        assert rig.truth.reads == ["a", "b", "a", "b"]
+
+
+# Pause, probe, resume
+
+
+async def test_a_source_that_is_down_pauses_the_lane_at_the_first_change_that_gives_up(tmp_path: Path) -> None:
+    async with laid(tmp_path, workers=1) as rig:
+        rig.truth.failure = DOWN
+        await rig.add(*range(9))
+        async with working(rig):
+            await rig.until_paused()
+            state = rig.lane.state()
+            assert (state.state, state.reason, state.since) == ("paused", "connection refused", 1_000.0)
+            assert state.next_probe_at == 1_001.0
+            assert (state.queued, state.busy) == (0, 0)
+            assert rig.truth.reads == ["0", "0", "0"]
+            assert rig.attempt_naps.taken == [2.0, 4.0]
+            # Given back at once, and none of them has used an attempt.
+            assert len(await take(rig.store, now=rig.now)) == 9
+            assert {(one.outcome, one.attempts) for one in await _events(rig)} == {(None, 0)}
+            assert await books(rig.store) == {"received": 9, "open": 9}
+
+
+async def test_probes_come_at_growing_gaps_up_to_the_cap_until_the_source_answers(tmp_path: Path) -> None:
+    async with running(tmp_path, probe_max_seconds=10.0) as rig:
+        rig.truth.failure = rig.probe_failure = DOWN
+        await rig.add(1, 2)
+        await rig.until_paused()
+        reads = len(rig.truth.reads)
+        for _ in range(6):
+            await rig.probe_once()
+        await rig.add(3)  # a paused lane takes nothing
+        await wait_until(lambda: len(rig.naps.taken) == 7)
+        assert rig.naps.taken == [1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0]
+        assert len(rig.truth.reads) == reads
+        rig.truth.failure = rig.probe_failure = None
+        await rig.probe_once()
+        await rig.until(received=3, applied=3)
+        state = rig.lane.state()
+        assert (state.state, state.reason, state.since, state.next_probe_at) == ("running", None, None, None)
+
+
+async def test_the_source_may_say_when_to_come_back(tmp_path: Path) -> None:
+    async with running(tmp_path, probe_max_seconds=10.0) as rig:
+        rig.truth.failure = SourceUnavailable("rate limited", retry_after_seconds=45.0)
+        await rig.add(1)
+        await rig.until_paused()
+        assert rig.naps.taken == [45.0]
+        assert rig.truth.reads == ["1"]
+        rig.truth.failure = None
+        await rig.probe_once()
+        await rig.until(received=1, applied=1)
+
+
+async def test_a_refused_key_pauses_at_once_and_is_called_that(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        rig.truth.failure = rig.probe_failure = SourceRefused("invalid key", hint="check SUPABASE_KEY")
+        with capture_logs() as lines:
+            await rig.add(1)
+            await rig.until_paused()
+        assert (rig.state, rig.truth.reads) == ("refused", ["1"])
+        paused = next(line for line in lines if line["event"] == "Lane paused")
+        assert (paused["reason"], paused["hint"]) == ("invalid key", "check SUPABASE_KEY")
+        rig.truth.failure = rig.probe_failure = None
+        await rig.probe_once()
+        await rig.until(received=1, applied=1)
+
+
+async def test_a_cache_that_cannot_be_reached_pauses_too(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        rig.truth.failure = rig.probe_failure = CacheUnavailable("redis is gone")
+        await rig.add(1)
+        await rig.until_paused()
+        await rig.probe_once()
+        assert rig.state == "paused"
+        rig.truth.failure = rig.probe_failure = None
+        await rig.probe_once()
+        await rig.until(received=1, applied=1)
+
+
+# Whose fault it is
+
+
+async def test_a_record_that_stops_the_lane_again_and_again_while_others_come_through_is_a_dead_letter(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path) as rig:
+        rig.truth.poisonous["bad"] = DOWN
+        await rig.add("bad")
+        added = 0
+
+        async def has_died() -> bool:
+            nonlocal added
+            rig.naps.pass_one()
+            added += 1
+            await rig.add(f"good {added}")
+            return "dead" in await books(rig.store)
+
+        await wait_until(has_died)
+        assert rig.probes >= STRIKES_MAX
+        (dead,) = await _events(rig, outcome=Outcome.DEAD)
+        assert (dead.event.record.id, dead.reason) == ("bad", "SourceUnavailable: connection refused")
+        assert rig.state == "running"
+        await rig.until(received=added + 1, applied=added, dead=1)
+
+
+async def test_a_source_that_answers_its_probe_and_nothing_else_kills_no_event_and_is_left_alone_longer_and_longer(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path, probe_max_seconds=8.0) as rig:
+        rig.truth.failure = DOWN
+        await rig.add(1, 2, 3)
+        for number in range(1, 9):
+            await wait_until(lambda number=number: len(rig.naps.taken) == number)
+            await rig.probe_once()
+        assert rig.naps.taken[:6] == [1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
+        assert await books(rig.store) == {"received": 3, "open": 3}
+        rig.truth.failure = None
+        await wait_until(lambda: rig.state == "running" or len(rig.naps.taken) > rig.probes)
+        if rig.state != "running":
+            await rig.probe_once()
+        await rig.until(received=3, applied=3)
+
+
+async def test_a_record_that_comes_through_again_is_no_longer_suspected(tmp_path: Path) -> None:
+    async with running(tmp_path, workers=1) as rig:
+        for _ in range(STRIKES_MAX + 2):
+            await rig.add("good")
+            await wait_until(lambda: not rig.store.open_events)
+            rig.truth.poisonous["sometimes"] = DOWN
+            await rig.add("sometimes")
+            await rig.until_paused()
+            rig.truth.poisonous.clear()
+            await rig.probe_once()
+            await wait_until(lambda: not rig.store.open_events)
+        assert "dead" not in await books(rig.store)
+
+
+# An operator's word
+
+
+async def test_a_held_lane_takes_nothing_until_it_is_released(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        await rig.lane.hold("maintenance")
+        await rig.add(1)
+        state = rig.lane.state()
+        assert (state.state, state.reason, state.next_probe_at) == ("held", "maintenance", None)
+        assert len(await take(rig.store, now=rig.now, lease=0.0)) == 1  # nobody has it
+        assert rig.truth.reads == []
+        rig.lane.unhold()
+        await rig.until(received=1, applied=1)
+
+
+async def test_what_waited_in_the_queue_is_given_back_when_a_lane_is_held(tmp_path: Path) -> None:
+    async with running(tmp_path, workers=1) as rig:
+        rig.truth.open.clear()
+        await rig.add("busy", "waiting")
+        await wait_until(lambda: rig.lane.state().busy == 1 and rig.lane.state().queued == 1)
+        await rig.lane.hold("maintenance")
+        assert [claim.record.id for claim in await take(rig.store, now=rig.now)] == ["waiting"]
+        rig.truth.open.set()
+        await rig.until(received=2, open=1, applied=1)  # what was being worked on is finished
+
+
+async def test_a_source_that_answers_again_does_not_release_a_held_lane(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        rig.truth.failure = DOWN
+        await rig.add(1)
+        await rig.until_paused()
+        await rig.lane.hold("maintenance")
+        rig.truth.failure = None
+        await rig.probe_once()
+        assert rig.state == "held"
+        rig.lane.unhold()
+        await rig.until(received=1, applied=1)
+
+
+async def test_unhold_does_not_resume_a_lane_whose_source_is_down(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        rig.truth.failure = rig.probe_failure = DOWN
+        await rig.add(1)
+        await rig.until_paused()
+        rig.lane.unhold()
+        assert rig.state == "paused"
+
+
+# Stopping
+
+
+async def test_a_drain_finishes_what_is_being_worked_on_and_gives_the_rest_back(tmp_path: Path) -> None:
+    async with running(tmp_path, workers=2) as rig:
+        rig.truth.open.clear()
+        await rig.add(1, 2, 3, 4)
+        await wait_until(lambda: rig.lane.state().busy == 2)
+        draining = asyncio.create_task(rig.lane.drain(60.0))
+        await wait_until(lambda: rig.lane.state().queued == 0)
+        await rig.add(5)
+        rig.truth.open.set()
+        assert await draining == 0
+        assert await books(rig.store) == {"received": 5, "open": 3, "applied": 2}
+        assert sorted(claim.record.id for claim in await take(rig.store, now=rig.now)) == ["3", "4", "5"]
+
+
+async def test_a_drain_ends_at_its_deadline_and_says_what_is_unfinished(tmp_path: Path) -> None:
+    async with running(tmp_path, workers=2) as rig:
+        rig.truth.open.clear()
+        await rig.add(1, 2)
+        await wait_until(lambda: rig.lane.state().busy == 2)
+        assert await rig.lane.drain(0.01) == 2
+        assert await books(rig.store) == {"received": 2, "open": 2}
+
+
+async def test_a_drain_of_an_idle_lane_is_over_at_once(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        await rig.add(1)
+        await rig.until(received=1, applied=1)
+        await wait_until(lambda: rig.lane.state().busy == 0)
+        assert await rig.lane.drain(60.0) == 0
+
+
+async def test_a_source_that_answers_again_does_not_wake_a_lane_that_is_stopping(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        rig.truth.failure = DOWN
+        await rig.add(1)
+        await rig.until_paused()
+        assert await rig.lane.drain(60.0) == 0
+        rig.truth.failure = None
+        await rig.probe_once()
+        await wait_until(lambda: len(rig.naps.taken) == 2)  # the prober has come round
+        rig.lane.unhold()
+        assert rig.state == "paused"
+        assert await books(rig.store) == {"received": 1, "open": 1}
+
+
+# A store that cannot write, and bugs
+
+
+async def test_a_store_that_cannot_be_written_delays_claims_and_nothing_more(tmp_path: Path) -> None:
+    async with laid(tmp_path) as rig:
+        await rig.add(1, 2)
+        refuse_writes(rig.store, refuse=True)
+        async with working(rig):
+            with capture_logs() as lines:
+                await wait_until(lambda: rig.naps.taken)
+            assert (lines[0]["event"], lines[0]["log_level"]) == ("Claiming waits for the store", "error")
+            refuse_writes(rig.store, refuse=False)
+            rig.naps.pass_one()
+            await rig.until(received=2, applied=2)
+
+
+async def test_claims_that_cannot_be_given_back_return_when_their_lease_ends(tmp_path: Path) -> None:
+    async with running(tmp_path, workers=1, lease_seconds=30.0) as rig:
+        rig.truth.open.clear()
+        await rig.add(1, 2)
+        await wait_until(lambda: rig.lane.state().queued == 1)
+        refuse_writes(rig.store, refuse=True)
+        with capture_logs() as lines:
+            await rig.lane.hold("maintenance")
+        assert [line["event"] for line in lines] == ["Claims could not be given back"]
+        refuse_writes(rig.store, refuse=False)
+        rig.truth.open.set()
+        await rig.until(received=2, open=1, applied=1)
+        rig.lane.unhold()
+        rig.now += 30.0
+        rig.lane.wake()
+        await rig.until(received=2, applied=2)
+
+
+async def test_a_bug_in_the_machinery_ends_the_lane_with_its_exception(tmp_path: Path) -> None:
+    async with laid(tmp_path) as rig:
+        rig.truth.failure = DOWN
+        rig.probe_failure = ZeroDivisionError("ours")
+        await rig.add(1)
+        task = asyncio.create_task(rig.lane.run())
+        await rig.until_paused()
+        rig.naps.pass_one()
+        with pytest.raises(ExceptionGroup) as caught:
+            await task
+        assert caught.group_contains(ZeroDivisionError, match="ours")
+
+
+async def _events(rig: Rig, outcome: Outcome | None = None) -> tuple[StoredEvent, ...]:
+    return (await rig.store.events(EventFilter(outcome=outcome), before=None, limit=100)).events
