@@ -24,7 +24,7 @@
     │   └── RecordImpossible            this record can never be read (table unknown, malformed id): dead at once
     ├── CacheUnavailable                the user's own cache cannot be reached: the lane may pause
     ├── PermanentFailure                raised by a user's handler: do not try this change again
-    └── StoreError
+    └── StoreError                      what was to be stored has no form on disk: nothing of it was stored
         └── StoreUnavailable            disk full, i/o error: nothing of the transaction was stored
 
 It does not know HTTP statuses, log levels or retry times: each of those tables stands in one other place.
@@ -175,19 +175,19 @@ class RecordUnreadable(SourceError):
 
 
 class RecordImpossible(SourceError):
-    """This record can never be read: its table is unknown or not granted, or its id is malformed."""
+    """The record can never be read: its table is unknown or not granted, or its id is malformed."""
 
 
 class CacheUnavailable(HookbridgeError):
     """The user's own cache cannot be reached, so no change can be finished now."""
 
 
-class PermanentFailure(HookbridgeError):  # noqa: N818  it is what a handler says, not what went wrong in us
+class PermanentFailure(HookbridgeError):
     """Raise it in a handler to say that trying this change again cannot help."""
 
 
 class StoreError(HookbridgeError):
-    """The store could not do what it was asked."""
+    """What was to be stored has no form on disk, so trying again cannot help.  Nothing of it was stored."""
 
 
 class StoreUnavailable(StoreError):

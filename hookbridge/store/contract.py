@@ -9,7 +9,8 @@ The invariants that every engine keeps, and that ``tests/store`` holds against i
 - a copy is never overwritten by one with an earlier ticket.
 
 The methods speak of events, dirty records, copies and counters.  No SQL leaves the store, no HTTP enters it.
-Every method raises StoreUnavailable when the disk or the server refuses.
+Every method raises StoreUnavailable when the disk or the server refuses, and StoreError when what it was given has no
+form on disk (a text that is not Unicode), which trying again cannot change.  Either way its neighbours are stored.
 """
 
 from __future__ import annotations

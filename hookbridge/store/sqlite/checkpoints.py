@@ -63,6 +63,6 @@ def checkpoint(connection: sqlite3.Connection) -> None:
     """Copy what can be copied without making anyone wait."""
     try:
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-    except sqlite3.OperationalError as error:
+    except sqlite3.Error as error:
         # The log keeps everything: a full disk only means that it grows until the next try.
         _log.warning("The write-ahead log could not be copied", error=str(error))

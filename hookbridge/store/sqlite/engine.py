@@ -1,14 +1,13 @@
-"""The SQLite engine's machinery: one file, one writer thread, a few readers, the schema.
+"""The SQLite engine's machinery: one writer thread, a few readers, and what a failure means.
 
-Invariants: all writes happen on the writer thread, in group-committed transactions with ``synchronous=FULL``; one
-process has the file (a lock beside it says so); the counters in memory are those of the last commit.  It does not know
-what the jobs do: those are functions of ``inbox``, ``claims``, ``copies`` and ``notes``.
+Invariants: all writes happen on the writer thread, in group-committed transactions; the counters in memory are those of
+the last commit.  It does not know what the jobs do: those are functions of ``inbox``, ``claims``, ``copies`` and
+``notes``; nor how the file is made: that is ``file``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import queue
 import sqlite3
@@ -16,25 +15,20 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from hookbridge.errors import StartupError, StoreUnavailable
+from hookbridge.errors import StoreError, StoreUnavailable
 from hookbridge.store.commits import GroupCommit, Results
+from hookbridge.store.sqlite import file
 from hookbridge.store.sqlite.checkpoints import Checkpoints
 
 Result = TypeVar("Result")
 
 READERS = 2
 """Threads for what only reads: a slow listing leaves one for the others."""
-
-SQLITE_MIN = (3, 37)
-"""STRICT tables."""
-
-CACHE_KIB = 32 * 1024
 
 # Errors of the disk rather than of one job: the whole group failed, and its jobs one by one would only fail again.
 _DISK_CODES = {
@@ -106,28 +100,23 @@ class Engine:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = _lock(path)
-        self._writer = _connect(path)
-        _migrate(self._writer)
+        self._lock = file.lock(path)
+        try:
+            self._writer, self.starts = file.prepare(path)
+        except BaseException:
+            os.close(self._lock)
+            raise
         self.counters: Counter[str] = Counter(dict(self._writer.execute("SELECT name, value FROM counters")))
-        self.starts = self._count_start()
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[tuple[list[Job], Callable[[Results], None]] | None] = queue.SimpleQueue()
         self.commits: GroupCommit[Job] = GroupCommit(lambda jobs, done: self._jobs.put((jobs, done)))
-        self._checkpoints = Checkpoints(lambda: _connect(path))
+        self._checkpoints = Checkpoints(lambda: file.connect(path))
         self._thread = threading.Thread(target=self._write, name="hookbridge-writer", daemon=True)
         self._thread.start()
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = []
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="hookbridge-reader")
         self._closed = False
-
-    def _count_start(self) -> int:
-        row = self._writer.execute(
-            "INSERT INTO notes VALUES ('starts', '1')"
-            " ON CONFLICT (name) DO UPDATE SET value = CAST(value AS INTEGER) + 1 RETURNING CAST(value AS INTEGER)"
-        ).fetchall()
-        return int(row[0][0])
 
     def write(self, job: Job) -> asyncio.Future[Any]:
         """Run a job in the next group; the future is done after its commit."""
@@ -148,12 +137,12 @@ class Engine:
         try:
             connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
             if connection is None:
-                connection = self._local.connection = _connect(self.path)
+                connection = self._local.connection = file.connect(self.path)
                 self._opened.append(connection)
                 connection.execute("PRAGMA query_only = ON")
             return function(connection)
-        except sqlite3.OperationalError as error:
-            raise _unavailable(error) from error
+        except sqlite3.Error as error:
+            raise _failure(error) from error
 
     def _write(self) -> None:
         while (work := self._jobs.get()) is not None:
@@ -172,8 +161,7 @@ class Engine:
             return self._commit(jobs)
         except Exception as error:  # noqa: BLE001  whatever it is, it belongs to the jobs' futures, not to the thread
             if len(jobs) == 1 or _is_disk(error):
-                failure = _unavailable(error) if isinstance(error, sqlite3.Error) else error
-                return [failure] * len(jobs), Counter()
+                return [_failure(error) for _ in jobs], Counter()
         results: list[Any] = []
         deltas: Counter[str] = Counter()
         for job in jobs:
@@ -213,62 +201,22 @@ class Engine:
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
         await asyncio.to_thread(self._checkpoints.close)
-        self._readers.shutdown()
+        await asyncio.to_thread(self._readers.shutdown)
         for connection in self._opened:
             connection.close()
         self._writer.close()
         os.close(self._lock)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, cached_statements=256, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-    connection.execute("PRAGMA wal_autocheckpoint = 0")  # checkpoints.py does it
-    connection.execute("PRAGMA journal_size_limit = 67108864")
-    connection.execute("PRAGMA busy_timeout = 5000")
-    return connection
-
-
-def _lock(path: Path) -> int:
-    """Take the file for this process, for as long as it lives."""
-    if sqlite3.sqlite_version_info < SQLITE_MIN:
-        message = f"SQLite {sqlite3.sqlite_version} is too old"
-        raise StartupError(message, hint="use a Python whose sqlite3 module has SQLite 3.37 or newer")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    except OSError as error:
-        message = f"Cannot write the data file {path}: {error.strerror}"
-        raise StartupError(message, hint="choose another [store] path, or make its folder writable") from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(handle)
-        message = f"Another hookbridge uses {path}"
-        raise StartupError(message, hint="stop it, or give this one its own [store] path") from error
-    return handle
-
-
-def _migrate(connection: sqlite3.Connection) -> None:
-    """Bring the schema to the newest version, each step in a transaction of its own."""
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    steps = sorted(
-        (file for file in resources.files("hookbridge.store.sqlite").joinpath("schema").iterdir()),
-        key=lambda file: file.name,
-    )
-    if version > len(steps):
-        message = f"The data file was written by a newer hookbridge (schema {version})"
-        raise StartupError(message, hint="start that version, or use another [store] path")
-    for number, step in enumerate(steps[version:], start=version + 1):
-        connection.executescript(f"BEGIN;\n{step.read_text()}\nPRAGMA user_version = {number};\nCOMMIT;")
-
-
 def _is_disk(error: Exception) -> bool:
     return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _DISK_CODES
 
 
-def _unavailable(error: sqlite3.Error | Exception) -> StoreUnavailable:
-    return StoreUnavailable(f"The data file could not be used: {error}", hint="check the disk's space and permissions")
+def _failure(error: Exception) -> Exception:
+    """Say whether trying again can help: the disk may have space later, a value without a form on disk never fits."""
+    if _is_disk(error):
+        message = f"The data file could not be used: {error}"
+        return StoreUnavailable(message, hint="check the disk's space and permissions")
+    if isinstance(error, sqlite3.Error | UnicodeError | OverflowError):
+        return StoreError(f"The store cannot hold this: {error}")
+    return error

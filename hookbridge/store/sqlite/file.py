@@ -1,0 +1,99 @@
+"""The data file: taken for one process, opened, brought to the newest schema.
+
+Invariants: one process has the file (a lock beside it says so, which ends with the process however that ends); every
+connection writes with ``synchronous=FULL``; a file of a newer version is refused before anything is written to it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from importlib import resources
+from pathlib import Path
+
+from hookbridge.errors import StartupError
+
+SQLITE_MIN = (3, 38)
+"""STRICT tables, and ``->>``."""
+
+CACHE_KIB = 32 * 1024
+
+
+def lock(path: Path) -> int:
+    """Take the file for this process; gives the descriptor that holds it.  Raises StartupError."""
+    if sqlite3.sqlite_version_info < SQLITE_MIN:
+        message = f"SQLite {sqlite3.sqlite_version} is too old"
+        raise StartupError(message, hint="use a Python whose sqlite3 module has SQLite 3.38 or newer")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except BlockingIOError as error:
+        os.close(handle)
+        message = f"Another hookbridge uses {path}"
+        raise StartupError(message, hint="stop it, or give this one its own [store] path") from error
+    except OSError as error:
+        os.close(handle)
+        raise _unwritable(path, error) from error
+    return handle
+
+
+def _unwritable(path: Path, error: OSError) -> StartupError:
+    message = f"Cannot write the data file {path}: {error.strerror}"
+    return StartupError(message, hint="choose another [store] path, or make its folder writable")
+
+
+def prepare(path: Path) -> tuple[sqlite3.Connection, int]:
+    """Give the writer's connection, with the newest schema, and the number of this start.  Raises StartupError."""
+    try:
+        connection = connect(path)
+        try:
+            _migrate(connection)
+            return connection, _count_start(connection)
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.Error as error:
+        message = f"Cannot use the data file {path}: {error}"
+        raise StartupError(message, hint="check that it is hookbridge's own, and the disk's space") from error
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a connection.  Raises sqlite3.Error."""
+    connection = sqlite3.connect(path, isolation_level=None, cached_statements=256, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")  # checkpoints.py does it
+        connection.execute("PRAGMA journal_size_limit = 67108864")
+        connection.execute("PRAGMA busy_timeout = 5000")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    """Bring the schema to the newest version, each step in a transaction of its own."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    schema = resources.files("hookbridge.store.sqlite").joinpath("schema")
+    steps = sorted((step for step in schema.iterdir() if step.name.endswith(".sql")), key=lambda step: step.name)
+    if version > len(steps):
+        message = f"The data file was written by a newer hookbridge (schema {version})"
+        raise StartupError(message, hint="start that version, or use another [store] path")
+    for number, step in enumerate(steps[version:], start=version + 1):
+        connection.executescript(f"BEGIN;\n{step.read_text()}\nPRAGMA user_version = {number};\nCOMMIT;")
+
+
+def _count_start(connection: sqlite3.Connection) -> int:
+    row = connection.execute(
+        "INSERT INTO notes VALUES ('starts', '1')"
+        " ON CONFLICT (name) DO UPDATE SET value = CAST(value AS INTEGER) + 1 RETURNING CAST(value AS INTEGER)"
+    ).fetchall()
+    return int(row[0][0])
