@@ -1,0 +1,295 @@
+"""The steps: what verification concludes, what is written, which words, which keys, which handlers."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from hookbridge.config import HandlersConfig
+from hookbridge.errors import CacheUnavailable, SourceUnavailable
+from hookbridge.handlers import Bridge
+from hookbridge.model import Change, Columns, Copy, Effects, Truth, Verification
+from hookbridge.sources.source import Source
+from hookbridge.steps.cache import Cache
+from hookbridge.steps.handlers import Handlers
+from hookbridge.steps.index import Index
+from hookbridge.steps.verify import Verify
+from tests.support.events import copy, event, key, stored
+from tests.support.tables import TableSource
+
+ADA = {"id": 1, "name": "Ada", "at": "2026-01-02"}
+
+
+def change(type_: str = "update", claims: Columns | None = None, previous: Copy | None = None) -> Change:
+    """One event that claims these columns."""
+    body = b"" if claims is None else msgspec.json.encode(claims)
+    return Change(record=key(1), events=(stored(1, event(1, type=type_, body=body)),), previous=previous)
+
+
+def table(row: Columns | None = None, *, has_credentials: bool = True, ids_are_global: bool = False) -> TableSource:
+    source = TableSource(has_credentials=has_credentials, ids_are_global=ids_are_global)
+    if row is not None:
+        source.rows[key(1)] = row
+    return source
+
+
+# data_verification
+
+
+@pytest.mark.parametrize(
+    ("row", "type_", "claims", "verdict"),
+    [
+        (ADA, "insert", ADA, "verified"),
+        (ADA, "update", {"name": "Ada"}, "verified"),
+        (ADA, "update", None, "verified"),  # the event claims nothing
+        (ADA, "update", {}, "verified"),
+        (ADA, "update", {"name": "Old", "at": "2026-01-01"}, "superseded"),
+        (ADA, "update", {"name": "Old"}, "superseded"),  # nothing tells which is newer
+        (ADA, "update", {"name": "Forged", "at": "2999-01-01"}, "contradicted"),
+        (ADA, "delete", ADA, "contradicted"),
+        (ADA, "delete", None, "contradicted"),
+        (None, "delete", ADA, "absent"),
+        (None, "update", ADA, "absent"),
+        (None, "insert", None, "absent"),
+    ],
+)
+async def test_whatever_the_verdict_what_goes_on_is_the_truth(
+    row: Columns | None, type_: str, claims: Columns | None, verdict: str
+) -> None:
+    found = await Verify(table(row))(change(type_, claims), Effects())
+    assert (found.verification, found.columns) == (Verification(verdict), row)
+    assert found.truth is not None
+    assert found.truth.data == (None if row is None else msgspec.json.encode(row))
+
+
+@pytest.mark.parametrize(
+    ("type_", "claims", "columns"), [("insert", ADA, ADA), ("update", None, None), ("delete", ADA, None)]
+)
+async def test_without_credentials_the_events_own_data_is_taken_and_nothing_is_read(
+    type_: str, claims: Columns | None, columns: Columns | None
+) -> None:
+    source = table({"id": 1, "name": "not to be seen"}, has_credentials=False)
+    found = await Verify(source)(change(type_, claims), Effects())
+    assert (found.verification, found.columns, found.truth) == (Verification.SKIPPED, columns, None)
+    assert source.reads == 0
+
+
+async def test_only_the_newest_event_is_judged() -> None:
+    old, new = event(1, body=b'{"name":"Old"}'), event(1, body=b'{"name":"Ada"}')
+    both = Change(record=key(1), events=(stored(1, old), stored(2, new)))
+    assert (await Verify(table(ADA))(both, Effects())).verification is Verification.VERIFIED
+    skipped = await Verify(table(has_credentials=False))(both, Effects())
+    assert skipped.columns == {"name": "Ada"}
+
+
+async def test_a_source_that_cannot_be_read_is_not_hidden() -> None:
+    source = table(ADA)
+    source.failure = SourceUnavailable("down")
+    with pytest.raises(SourceUnavailable):
+        await Verify(source)(change(), Effects())
+
+
+# cache_invalidation
+
+
+class ListedKeys:
+    """The user's cache as a list of what was deleted: the contract's own seam."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.versions: list[Columns] = []
+        self.deleted: list[str] = []
+        self._failure = failure
+
+    def keys(self, change: Change, versions: Sequence[Columns]) -> list[str]:
+        self.versions = list(versions)
+        return [f"name:{one['name']}" for one in versions]
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        if self._failure is not None:
+            raise self._failure
+        self.deleted += keys
+
+
+async def cached(source: Source, what: Change, found: Effects, external: ListedKeys | None = None) -> Copy:
+    result = await Cache(source, lambda: 7, external, clock=lambda: 50.0)(what, found)
+    assert result.copy is not None
+    assert result.exclusive is source.ids_are_global
+    return result.copy
+
+
+async def test_a_verified_copy_is_the_truth_with_the_ticket_of_its_read() -> None:
+    source = table(ADA)
+    found = await Verify(source)(change(claims={"name": "Forged"}), Effects())
+    assert found.truth is not None
+    written = await cached(source, change(), found)
+    assert written == Copy(
+        record=key(1),
+        data=found.truth.data,
+        changed_at="2026-01-02",
+        fingerprint=source.fingerprint(ADA),
+        ticket=found.truth.ticket,
+        read_at=50.0,
+    )
+    assert written.verified
+
+
+async def test_a_record_that_the_source_does_not_have_leaves_an_absence() -> None:
+    source = table(ids_are_global=True)
+    found = await Verify(source)(change(), Effects())
+    written = await cached(source, change(), found)
+    assert (written.data, written.verified) == (None, True)
+
+
+async def test_an_unverified_copy_says_so_and_has_a_ticket_of_its_own() -> None:
+    source = table(has_credentials=False)
+    found = await Verify(source)(change(claims=ADA), Effects())
+    written = await cached(source, change(), found)
+    assert written.data is not None
+    assert msgspec.json.decode(written.data) == ADA
+    assert (written.changed_at, written.ticket, written.verified) == ("2026-01-02", 7, False)
+
+
+async def test_an_event_without_data_and_without_a_source_to_ask_leaves_us_knowing_nothing() -> None:
+    source = table(has_credentials=False)
+    found = await Verify(source)(change(claims=None), Effects())
+    written = await cached(source, change(), found)
+    assert (written.data, written.verified) == (None, False)
+
+
+async def test_the_keys_of_the_record_before_and_after_the_change_are_deleted() -> None:
+    before = copy(key(1), 1, b'{"name":"Before"}')
+    external = ListedKeys()
+    await cached(table(ADA), change(previous=before), Effects(columns=ADA), external)
+    assert external.deleted == ["name:Before", "name:Ada"]
+    await cached(table(), change("delete", previous=before), Effects(), external)
+    assert external.deleted == ["name:Before", "name:Ada", "name:Before"]
+
+
+async def test_a_change_without_keys_does_not_ask_the_users_cache() -> None:
+    external = ListedKeys(CacheUnavailable("gone"))
+    await cached(table(), change(previous=copy(key(1), 1, None)), Effects(), external)
+    assert external.versions == []
+
+
+async def test_a_cache_that_cannot_be_reached_is_not_hidden() -> None:
+    with pytest.raises(CacheUnavailable):
+        await cached(table(ADA), change(), Effects(columns=ADA), ListedKeys(CacheUnavailable("gone")))
+
+
+# index_update
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "text"),
+    [
+        (None, {"name": "Ada"}, "Ada"),
+        (b'{"name":"Ada"}', {"name": "Grace"}, "Grace"),
+        (b'{"name":"Ada"}', {"name": ""}, ""),
+        (b'{"name":"Ada"}', None, ""),
+        (b'{"name":"Ada","age":1}', {"name": "Ada", "age": 2}, None),
+        (None, None, None),
+        (None, {"name": ""}, None),
+        (b'{"name":""}', None, None),
+    ],
+)
+async def test_words_are_written_when_they_changed_and_leave_with_the_record(
+    before: bytes | None, now: Columns | None, text: str | None
+) -> None:
+    previous = None if before is None else copy(key(1), 1, before)
+    found = await Index(table())(change(previous=previous), Effects(columns=now))
+    assert (found.document and found.document.text) == text
+    assert found.document is None or found.document.record == key(1)
+
+
+async def test_a_record_that_comes_back_is_indexed_again() -> None:
+    gone = copy(key(1), 1, None)
+    found = await Index(table())(change(previous=gone), Effects(columns={"name": "Ada"}))
+    assert found.document is not None
+    assert found.document.text == "Ada"
+
+
+# handlers
+
+
+def handlers(*functions: Callable[[Change], Awaitable[None]], **config: float) -> Handlers:
+    bridge = Bridge()
+    for function in functions:
+        bridge.on("supabase", table="users")(function)
+    return Handlers(bridge, msgspec.convert(config, HandlersConfig))
+
+
+async def test_handlers_are_given_the_truth_the_verdict_and_the_copy_before_in_their_order() -> None:
+    seen: list[tuple[str, Change]] = []
+
+    async def first(what: Change) -> None:
+        seen.append(("first", what))
+
+    async def second(what: Change) -> None:
+        seen.append(("second", what))
+
+    previous = copy(key(1), 1, b'{"name":"Before"}')
+    given = replace(change(previous=previous), attempt=2)
+    truth = Truth(record=key(1), data=b"{}")
+    so_far = Effects(truth=truth, verification=Verification.VERIFIED, columns=ADA, steps=("data_verification",))
+    assert await handlers(first, second)(given, so_far) is so_far
+    assert [name for name, _ in seen] == ["first", "second"]
+    what = seen[0][1]
+    assert (what.truth, what.verification, what.columns) == (truth, Verification.VERIFIED, ADA)
+    assert (what.previous, what.attempt, what.events) == (previous, 2, given.events)
+
+
+async def test_a_handler_of_another_table_is_not_called() -> None:
+    async def never(_what: Change) -> None:
+        raise AssertionError
+
+    elsewhere = event(1, table="public.orders")
+    await handlers(never)(Change(record=elsewhere.record, events=(stored(1, elsewhere),)), Effects())
+
+
+async def test_what_a_handler_raises_is_the_changes_failure_and_the_next_one_is_not_called() -> None:
+    called = []
+
+    async def fails(_what: Change) -> None:
+        called.append("fails")
+        raise KeyError("mine")
+
+    async def never(_what: Change) -> None:
+        called.append("never")
+
+    with pytest.raises(KeyError):
+        await handlers(fails, never)(change(), Effects())
+    assert called == ["fails"]
+
+
+async def test_a_handler_that_takes_too_long_fails_with_a_timeout_and_is_cancelled() -> None:
+    ended = []
+
+    async def hangs(_what: Change) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(True)
+
+    with pytest.raises(TimeoutError):
+        await handlers(hangs, timeout_seconds=0.01)(change(), Effects())
+    assert ended == [True]
+
+
+async def test_no_more_handlers_run_at_once_than_configured() -> None:
+    running, most = 0, 0
+    gate = asyncio.Event()
+
+    async def counts(_what: Change) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        if running == 2:
+            gate.set()
+        await gate.wait()
+        running -= 1
+
+    step = handlers(counts, concurrency=2)
+    await asyncio.gather(*[step(change(), Effects()) for _ in range(10)])
+    assert most == 2
