@@ -117,7 +117,7 @@ class Attempts:
 
 
 def describe(error: BaseException | None) -> str:
-    """Say in one line what went wrong, for logs, reasons and replies."""
-    text = str(error).strip().splitlines()
+    """Say in one line what went wrong, for logs, reasons and replies: always a text that can be stored."""
+    text = str(error).encode(errors="backslashreplace").decode().strip().splitlines()
     kind = type(error).__name__
     return f"{kind}: {text[0][:500]}" if text else kind

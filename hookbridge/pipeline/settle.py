@@ -27,7 +27,10 @@ async def settle(
     clock: Callable[[], float],
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Settled:
-    """Write the settlement, however long the store refuses.  Gives what it met there."""
+    """Write the settlement, however long the store refuses.  Gives what it met there.
+
+    Raises StoreError when the store can never hold it.
+    """
     wait = 0.1
     while True:
         try:

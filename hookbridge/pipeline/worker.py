@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 import structlog
 
-from hookbridge.errors import HookbridgeError
+from hookbridge.errors import HookbridgeError, StoreError
 from hookbridge.model import Change, Claim, Effects, Outcome, Settled, Settlement
 from hookbridge.pipeline.attempts import LANE_STOPPERS, Attempts, describe, is_final
 from hookbridge.pipeline.settle import settle
@@ -73,9 +73,18 @@ class Worker:
         if settlement is None:
             return False
         duration = self._clock() - started
-        settlement = msgspec.structs.replace(settlement, attempts=done, duration=duration)
-        self._tell(settlement, await settle(self._store, settlement, clock=self._clock, sleep=self._sleep))
+        await self._end(msgspec.structs.replace(settlement, attempts=done, duration=duration))
         return not stopped
+
+    async def _end(self, settlement: Settlement) -> None:
+        try:
+            met = await settle(self._store, settlement, clock=self._clock, sleep=self._sleep)
+        except StoreError as error:
+            # The store cannot hold what the steps found.  That is this record's failure, and no reason to stop others.
+            without = dead(settlement.claim, error)
+            settlement = msgspec.structs.replace(without, attempts=settlement.attempts, duration=settlement.duration)
+            met = await settle(self._store, settlement, clock=self._clock, sleep=self._sleep)
+        self._tell(settlement, met)
 
     async def _run_steps(self, change: Change, number: int) -> Effects:
         source, kind = change.record.source, change.type
