@@ -1,0 +1,68 @@
+"""A real service on a real port: SQLite in the test's folder, our own protocol, a client beside it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from aiohttp import ClientResponse, ClientSession
+
+from hookbridge.config import Config, Secrets, Settings
+from hookbridge.service import Service
+from hookbridge.web.server import bind, listening
+
+ADMIN_TOKEN = "admin-token-for-tests"
+ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+JSON = {"Content-Type": "application/json"}
+
+
+def make_settings(folder: Path, *, secrets: Mapping[str, Any] | None = None, **sections: Mapping[str, Any]) -> Settings:
+    """Settings as config.toml would give them; a section's keys override the test's defaults."""
+    defaults: dict[str, dict[str, Any]] = {
+        "server": {"port": 0, "access_log": "all", "shutdown_deadline_seconds": 5.0},
+        "store": {"path": str(folder / "hookbridge.db"), "min_free_bytes": 0},
+        "processing": {"workers": 8, "queue_size": 16, "retry_delay_seconds": 0.0},
+    }
+    values = {name: {**defaults.get(name, {}), **sections.get(name, {})} for name in {*defaults, *sections}}
+    config = msgspec.convert(values, Config)
+    hidden = Secrets(**{"admin_token": ADMIN_TOKEN, **(secrets or {})})
+    return Settings(config=config, secrets=hidden, path=None, folder=folder)
+
+
+class Running(msgspec.Struct, frozen=True):
+    """What a test talks to."""
+
+    service: Service
+    http: ClientSession
+    url: str
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    async def post(self, path: str, body: object, headers: Mapping[str, str] | None = None) -> ClientResponse:
+        """POST bytes as they are, or anything else as JSON."""
+        raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        return await self.http.post(path, data=raw, headers={**JSON, **(headers or {})})
+
+    async def get(self, path: str, headers: Mapping[str, str] | None = None) -> ClientResponse:
+        """GET as an operator, unless other headers are given."""
+        return await self.http.get(path, headers=ADMIN if headers is None else headers)
+
+
+@asynccontextmanager
+async def running(settings: Settings, *, process: bool = True) -> AsyncIterator[Running]:
+    """Serve.  With `process=False` nothing is taken from the inbox, so what was stored stays open."""
+    service = await Service.open(settings)
+    if not process:
+        for lane in service.lanes.values():
+            await lane.hold("held by the test")
+    work = asyncio.create_task(service.run())
+    try:
+        async with listening(service, bind(settings.config.server)) as url, ClientSession(url) as http:
+            yield Running(service, http, url)
+    finally:
+        await service.stop()
+        await work
