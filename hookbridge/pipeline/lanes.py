@@ -17,7 +17,7 @@ import structlog
 
 from hookbridge.config import ProcessingConfig
 from hookbridge.errors import CacheUnavailable, HookbridgeError, SourceError, SourceRefused, StoreUnavailable
-from hookbridge.model import Claim, Settlement, SourceName
+from hookbridge.model import Claim, Settled, Settlement, SourceName
 from hookbridge.pipeline.worker import Worker, dead
 from hookbridge.store.contract import Claims
 
@@ -169,10 +169,14 @@ class Lane:
             if self._queue.qsize() == self._config.queue_size // 2:
                 self._woken.set()
             try:
-                if await self._worker.work(claim, self._stop_for):
+                met = await self._worker.work(claim, self._stop_for)
+                if met is not None:
                     self._came_through, self._fruitless = True, 0
                     if self._strikes:
                         self._strikes.pop(str(claim.record), None)
+                if met is Settled.STILL_DIRTY:
+                    # The events that arrived meanwhile woke the lane when the record could not be claimed.
+                    self._woken.set()
             finally:
                 self._busy -= 1
                 if not self._busy and self._queue.empty():

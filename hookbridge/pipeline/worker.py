@@ -44,10 +44,10 @@ class Worker:
         self._clock = clock
         self._sleep = sleep
 
-    async def work(self, claim: Claim, stop: Stop) -> bool:
+    async def work(self, claim: Claim, stop: Stop) -> Settled | None:
         """Bring one claimed record to its outcome, or give it back through ``stop``.
 
-        Gives whether it came to its outcome without asking ``stop``.
+        Gives what the settlement met in the store; None when there was none.
         """
         started = self._clock()
         done = 0
@@ -58,25 +58,22 @@ class Worker:
             done = number
             return await self._run_steps(change, number)
 
-        stopped = False
         settlement: Settlement | None
         try:
             effects = await self._attempts.run(attempt, record=str(claim.record))
             settlement = Settlement(claim=claim, outcome=Outcome.APPLIED, effects=effects)
         except LANE_STOPPERS as error:
-            stopped = True
             settlement = await stop(claim, error)
         except Exception as error:  # noqa: BLE001  a record's failure, whatever it is, is an outcome
             settlement = dead(claim, error)
             if not isinstance(error, HookbridgeError) or not is_final(error):
                 _log.debug("Webhook processing failed", record=str(claim.record), exc_info=error)
         if settlement is None:
-            return False
+            return None
         duration = self._clock() - started
-        await self._end(msgspec.structs.replace(settlement, attempts=done, duration=duration))
-        return not stopped
+        return await self._end(msgspec.structs.replace(settlement, attempts=done, duration=duration))
 
-    async def _end(self, settlement: Settlement) -> None:
+    async def _end(self, settlement: Settlement) -> Settled:
         try:
             met = await settle(self._store, settlement, clock=self._clock, sleep=self._sleep)
         except StoreError as error:
@@ -85,6 +82,7 @@ class Worker:
             settlement = msgspec.structs.replace(without, attempts=settlement.attempts, duration=settlement.duration)
             met = await settle(self._store, settlement, clock=self._clock, sleep=self._sleep)
         self._tell(settlement, met)
+        return met
 
     async def _run_steps(self, change: Change, number: int) -> Effects:
         source, kind = change.record.source, change.type

@@ -39,6 +39,11 @@ class Running(msgspec.Struct, frozen=True):
     url: str
 
     @property
+    def operator(self) -> dict[str, str]:
+        """The headers of an operator."""
+        return ADMIN
+
+    @property
     def port(self) -> int:
         return int(self.url.rpartition(":")[2])
 

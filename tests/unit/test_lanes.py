@@ -182,6 +182,19 @@ async def test_one_record_has_one_worker_however_many_events_arrive_meanwhile(tm
         assert rig.truth.reads == ["a", "b", "a", "b"]
 
 
+async def test_a_record_that_is_still_dirty_after_its_run_is_taken_again_at_once(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        rig.truth.open.clear()
+        await rig.add("a")
+        await wait_until(lambda: rig.truth.reading)
+        await rig.add("a")
+        # The lane has looked, found that the record is taken, and sleeps.
+        await wait_until(lambda: not rig.lane._woken.is_set())
+        assert await take(rig.store, now=rig.now) == ()
+        rig.truth.open.set()
+        await rig.until(received=2, applied=2)
+
+
 # Pause, probe, resume
 
 

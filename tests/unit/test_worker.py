@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from hookbridge.config import ProcessingConfig
 from hookbridge.errors import HookbridgeError, PermanentFailure, SourceRefused, SourceUnavailable
-from hookbridge.model import Change, Claim, Effects, Outcome, Settlement, Verification
+from hookbridge.model import Change, Claim, Effects, Outcome, Settled, Settlement, Verification
 from hookbridge.pipeline.attempts import Attempts
 from hookbridge.pipeline.worker import Worker, dead
 from hookbridge.store.sqlite import SqliteStore
@@ -83,7 +83,8 @@ async def test_the_steps_run_in_order_and_each_sees_what_the_ones_before_it_foun
         return so_far
 
     third = Doing("three", look)
-    assert await worker(store, first, second, third).work(await take_one(store), Stopping())
+    met = await worker(store, first, second, third).work(await take_one(store), Stopping())
+    assert met is Settled.DONE
     assert seen[0].steps == ("one", "two")
     assert seen[0].verification is Verification.VERIFIED
     kept, written = await store.event(id_), await store.copy(key(1))
@@ -149,7 +150,7 @@ async def test_a_change_whose_attempts_run_out_is_a_dead_letter_with_the_reason(
     one, two = await add(store, event(1), event(1))
     step, stopping = Doing("one", failing(*[ValueError("bad row\nand more")] * 9)), Stopping()
     with capture_logs() as lines:
-        assert await worker(store, step, max_attempts=2).work(await take_one(store), stopping)
+        assert await worker(store, step, max_attempts=2).work(await take_one(store), stopping) is Settled.DONE
     assert stopping.told == []
     for id_ in (one, two):
         kept = await store.event(id_)
@@ -185,7 +186,7 @@ async def test_a_source_that_is_down_is_the_lanes_business_and_settles_nothing(
 ) -> None:
     await add(store, event(1))
     step, stopping = Doing("one", failing(*[failure] * 9)), Stopping()
-    assert not await worker(store, step).work(await take_one(store), stopping)
+    assert await worker(store, step).work(await take_one(store), stopping) is None
     assert stopping.told == [failure]
     assert len(step.changes) == tries
     assert await books(store) == {"received": 1, "open": 1}
@@ -194,7 +195,7 @@ async def test_a_source_that_is_down_is_the_lanes_business_and_settles_nothing(
 async def test_the_lane_may_say_that_the_fault_is_the_records_own(store: SqliteStore) -> None:
     (id_,) = await add(store, event(1))
     step = Doing("one", failing(*[SourceUnavailable("502 for this row")] * 9))
-    assert not await worker(store, step).work(await take_one(store), Stopping(dead))
+    assert await worker(store, step).work(await take_one(store), Stopping(dead)) is Settled.DONE
     kept = await store.event(id_)
     assert kept is not None
     assert (kept.outcome, kept.attempts) == (Outcome.DEAD, 3)
@@ -207,12 +208,19 @@ async def test_a_worker_that_was_overtaken_changes_nothing_and_says_so(store: Sq
     fast = await take_one(store, now=100.0 + LEASE)
     writing = Doing("one", lambda change, so_far: replace(so_far, copy=copy(change.record, store.ticket(), b'"slow"')))
     with capture_logs() as lines:
-        await worker(store, writing).work(slow, Stopping())
+        assert await worker(store, writing).work(slow, Stopping()) is Settled.FENCED
     assert (lines[-1]["log_level"], lines[-1]["outcome"]) == ("warning", "fenced")
     assert await store.copy(key(1)) is None
     assert await books(store) == {"received": 1, "open": 1}
     await worker(store, Doing("one")).work(fast, Stopping())
     assert await books(store) == {"received": 1, "applied": 1}
+
+
+async def test_events_that_arrive_during_the_run_are_reported_to_whoever_asked_for_it(store: SqliteStore) -> None:
+    await add(store, event(1))
+    claim = await take_one(store)
+    await add(store, event(1))
+    assert await worker(store, Doing("one")).work(claim, Stopping()) is Settled.STILL_DIRTY
 
 
 async def test_a_finished_change_waits_for_a_store_that_cannot_write_and_is_not_done_twice(store: SqliteStore) -> None:

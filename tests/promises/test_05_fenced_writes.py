@@ -1,0 +1,39 @@
+"""Rule 5: a worker whose lease was taken over can neither settle nor overwrite a newer copy."""
+
+from pathlib import Path
+
+from tests.support.books import balanced, hint, send, settled
+from tests.support.handling import Handling
+from tests.support.running import make_settings, running
+from tests.support.waiting import wait_until
+
+
+async def test_a_worker_that_was_overtaken_leaves_no_trace(tmp_path: Path) -> None:
+    user = Handling(tmp_path)
+    settings = make_settings(tmp_path, handlers=user.section, processing={"lease_seconds": 0.05})
+    async with running(settings) as service:
+        module = user.module
+        slow, module.gate = module.gate, type(module.gate)()
+        slow.clear()
+        module.gate = slow
+        await send(service, hint(1, table=user.table, data={"n": "old"}))
+        await wait_until(lambda: len(module.running) == 1)
+        # The first worker keeps waiting at its gate; whoever comes next passes.
+        module.gate = type(slow)()
+        module.gate.set()
+        await send(service, hint(1, table=user.table, data={"n": "new"}))
+
+        async def taken_over() -> bool:
+            service.service.lanes["supabase"].wake()
+            return len(module.calls) > 1
+
+        await wait_until(taken_over)
+        books = await settled(service)
+        assert books == {"received": 2, "applied": 1, "coalesced": 1}
+        copy = f"/api/v1/records/supabase/{user.table}/1"
+        assert (await (await service.get(copy)).json())["data"] == {"n": "new"}
+        slow.set()
+        await wait_until(lambda: not module.running)
+        await wait_until(lambda: not any(lane.busy for lane in service.service.lane_states()))
+        assert (await (await service.get(copy)).json())["data"] == {"n": "new"}
+        assert await balanced(service) == books
