@@ -24,7 +24,7 @@ def writer(service: Running) -> sqlite3.Connection:
 def statements(service: Running) -> Iterator[list[str]]:
     """What SQLite is told to do."""
     seen: list[str] = []
-    writer(service).set_trace_callback(lambda statement: seen.append(statement))
+    writer(service).set_trace_callback(seen.append)
     try:
         yield seen
     finally:

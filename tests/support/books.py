@@ -2,8 +2,9 @@
 
 from collections import Counter
 from typing import Any
+from urllib.parse import urlencode
 
-from tests.support.running import Running
+from tests.support.running import Client
 from tests.support.waiting import wait_until
 
 WEBHOOKS = "/api/v1/webhooks"
@@ -23,7 +24,7 @@ def hint(
     return {**body, "data": data or {}, **more}
 
 
-async def send(service: Running, body: object, *, source: str = "supabase", **headers: str) -> int:
+async def send(service: Client, body: object, *, source: str = "supabase", **headers: str) -> int:
     """Send a webhook that has to be accepted; gives the id of its (last) event.  ``headers`` with ``_`` for ``-``."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     answer = await service.post(f"{WEBHOOKS}/{source}", body, named)
@@ -31,7 +32,7 @@ async def send(service: Running, body: object, *, source: str = "supabase", **he
     return int(answer.headers["X-Hookbridge-Event"].rpartition(",")[2])
 
 
-async def statistics(service: Running) -> dict[str, Any]:
+async def statistics(service: Client) -> dict[str, Any]:
     """What ``/stats`` says."""
     answer = await service.get(f"{WEBHOOKS}/stats")
     assert answer.status == 200, await answer.text()
@@ -39,7 +40,7 @@ async def statistics(service: Running) -> dict[str, Any]:
     return found
 
 
-async def event(service: Running, id_: int) -> dict[str, Any]:
+async def event(service: Client, id_: int) -> dict[str, Any]:
     """One event as operators see it."""
     answer = await service.get(f"/api/v1/events/{id_}")
     assert answer.status == 200, await answer.text()
@@ -47,14 +48,12 @@ async def event(service: Running, id_: int) -> dict[str, Any]:
     return found
 
 
-async def events(service: Running, **which: str) -> list[dict[str, Any]]:
+async def events(service: Client, **which: str) -> list[dict[str, Any]]:
     """All events that match, newest first."""
     found: list[dict[str, Any]] = []
     cursor: dict[str, str] = {}
     while True:
-        answer = await service.http.get(
-            "/api/v1/events", params={**which, **cursor, "limit": "500"}, headers=service.operator
-        )
+        answer = await service.get("/api/v1/events?" + urlencode({**which, **cursor, "limit": 500}))
         page = await answer.json()
         found += page["events"]
         if page["next_cursor"] is None:
@@ -62,7 +61,7 @@ async def events(service: Running, **which: str) -> list[dict[str, Any]]:
         cursor = {"cursor": str(page["next_cursor"])}
 
 
-async def balanced(service: Running) -> dict[str, int]:
+async def balanced(service: Client) -> dict[str, int]:
     """The books without what is zero: they balance, and they count the events that are there and nothing else."""
     said = (await statistics(service))["books"]
     assert said["received"] == said["open"] + said["applied"] + said["coalesced"] + said["ignored"] + said["dead"], said
@@ -72,7 +71,7 @@ async def balanced(service: Running) -> dict[str, int]:
     return counted
 
 
-async def settled(service: Running) -> dict[str, int]:
+async def settled(service: Client) -> dict[str, int]:
     """Wait until nothing is open, and give the books."""
 
     async def nothing_is_open() -> bool:

@@ -3,7 +3,7 @@
 import sys
 import uuid
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 TEXT = """
 import asyncio
@@ -50,6 +50,6 @@ class Handling:
         return {"module": self.name}
 
     @property
-    def module(self) -> ModuleType:
+    def module(self) -> Any:  # noqa: ANN401  a module's names are its own
         """What the service imported: ``gate``, ``calls``, ``running``, ``most_at_once``, ``failures``."""
         return sys.modules[self.name]

@@ -31,21 +31,11 @@ def make_settings(folder: Path, *, secrets: Mapping[str, Any] | None = None, **s
     return Settings(config=config, secrets=hidden, path=None, folder=folder)
 
 
-class Running(msgspec.Struct, frozen=True):
-    """What a test talks to."""
+class Client:
+    """Talking to a service, in this process or in another."""
 
-    service: Service
     http: ClientSession
     url: str
-
-    @property
-    def operator(self) -> dict[str, str]:
-        """The headers of an operator."""
-        return ADMIN
-
-    @property
-    def port(self) -> int:
-        return int(self.url.rpartition(":")[2])
 
     async def post(self, path: str, body: object, headers: Mapping[str, str] | None = None) -> ClientResponse:
         """POST bytes as they are, or anything else as JSON."""
@@ -55,6 +45,19 @@ class Running(msgspec.Struct, frozen=True):
     async def get(self, path: str, headers: Mapping[str, str] | None = None) -> ClientResponse:
         """GET as an operator, unless other headers are given."""
         return await self.http.get(path, headers=ADMIN if headers is None else headers)
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+
+class Running(Client):
+    """A service in this process."""
+
+    def __init__(self, service: Service, http: ClientSession, url: str) -> None:
+        self.service = service
+        self.http = http
+        self.url = url
 
 
 @asynccontextmanager

@@ -1,0 +1,77 @@
+"""Rule 11: a stop answers what was accepted, finishes or releases what is claimed, and leaves the rest dirty."""
+
+import asyncio
+from pathlib import Path
+
+from aiohttp import ClientConnectionError
+
+from tests.support.books import WEBHOOKS, balanced, event, hint, send, settled
+from tests.support.handling import Handling
+from tests.support.processes import process
+from tests.support.running import make_settings, running
+from tests.support.waiting import wait_until
+
+
+async def test_sigterm_under_load_ends_with_code_0_and_every_ack_is_kept(tmp_path: Path) -> None:
+    acknowledged: dict[int, int] = {}
+    async with process(tmp_path) as service:
+
+        async def keep_sending(first: int) -> None:
+            number = first
+            while True:
+                number += 10
+                try:
+                    answer = await service.post(f"{WEBHOOKS}/supabase", hint(number % 20, data={"n": number}))
+                except (ClientConnectionError, OSError):
+                    return
+                if answer.status != 202:
+                    assert answer.status == 503, await answer.text()
+                    return
+                acknowledged[int(answer.headers["X-Hookbridge-Event"])] = number
+
+        senders = [asyncio.create_task(keep_sending(first)) for first in range(10)]
+        await wait_until(lambda: len(acknowledged) > 100)
+        service.terminate()
+        await asyncio.gather(*senders)
+        assert await service.ended() == 0
+        assert service.log[-1]["event"] == "Stopped"
+    async with process(tmp_path) as service:
+        for id_, number in acknowledged.items():
+            assert (await event(service, id_))["body"]["data"] == {"n": number}
+        books = await settled(service)
+        assert books["received"] == len(acknowledged)
+
+
+async def test_what_is_being_processed_is_finished_and_what_waits_is_still_dirty(tmp_path: Path) -> None:
+    user = Handling(tmp_path)
+    settings = make_settings(tmp_path, handlers=user.section, processing={"workers": 2, "queue_size": 4})
+    async with running(settings) as service:
+        module = user.module
+        module.gate.clear()
+        for number in range(8):
+            await send(service, hint(number, table=user.table))
+        await wait_until(lambda: len(module.running) == 2)
+        stopping = asyncio.create_task(service.service.stop())
+        await wait_until(lambda: not service.service.accepting)
+        refused = await service.post(f"{WEBHOOKS}/supabase", hint(9, table=user.table))
+        assert (refused.status, "Retry-After" in refused.headers) == (503, True)
+        await wait_until(lambda: not any(lane.queued for lane in service.service.lane_states()))
+        module.gate.set()
+        await stopping
+    assert len(module.calls) == 2
+    async with running(settings, process=False) as service:
+        assert await balanced(service) == {"received": 8, "open": 6, "applied": 2}
+
+
+async def test_what_is_not_finished_at_the_deadline_is_done_by_the_next_start(tmp_path: Path) -> None:
+    user = Handling(tmp_path)
+    settings = make_settings(tmp_path, handlers=user.section, server={"shutdown_deadline_seconds": 0.05})
+    async with running(settings) as service:
+        user.module.gate.clear()
+        await send(service, hint(1, table=user.table))
+        await wait_until(lambda: user.module.running)
+    assert user.module.running == []  # cancelled, not left behind
+    user.module.gate.set()
+    async with running(settings) as service:
+        assert await settled(service) == {"received": 1, "applied": 1}
+        assert len(user.module.calls) == 2
