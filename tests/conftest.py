@@ -1,7 +1,15 @@
-"""What holds for every test."""
+"""What every test has: log lines in plain text, shown with a test that fails."""
 
-from hypothesis import HealthCheck, settings
+import pytest
+import structlog
 
-# A deadline, or a check that drawing is fast, would fail on a slow machine for nothing.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("untimed")
+
+@pytest.fixture(autouse=True)
+def plain_logs() -> None:
+    """structlog's own default draws each traceback in colours with all local variables, half a second apiece."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+        ],
+    )

@@ -1,0 +1,80 @@
+"""Rule 7: an outage costs no event an attempt; what fails for its own reason ends as a dead letter."""
+
+from pathlib import Path
+
+import pytest
+
+from hookbridge.standins import PostgrestStandin
+from tests.support.books import balanced, event, events, hint, send, settled
+from tests.support.handling import Handling
+from tests.support.running import ADMIN, Client, running
+from tests.support.truths import lane, project, record, settings_for
+from tests.support.waiting import wait_until
+
+
+async def until(service: Client, state: str) -> None:
+    """Wait until the lane is in this state."""
+
+    async def reached() -> bool:
+        return bool((await lane(service))["state"] == state)
+
+    await wait_until(reached)
+
+
+@pytest.mark.parametrize("status", [None, 429, 502, 503])
+async def test_events_wait_out_an_outage_with_all_their_attempts(tmp_path: Path, status: int | None) -> None:
+    async with project(users=20) as supabase, running(settings_for(supabase, tmp_path)) as service:
+        if status is None:
+            await supabase.stop()
+        else:
+            supabase.faults.status(status)
+        for number in range(1, 21):
+            await send(service, hint(number, data={"id": number, "name": f"user {number}"}))
+        await until(service, "paused")
+        assert await balanced(service) == {"received": 20, "open": 20}
+        assert {one["attempts"] for one in await events(service)} == {0}
+        assert (await lane(service))["reason"]
+        supabase.faults.clear()
+        await supabase.start()
+        assert await settled(service) == {"received": 20, "applied": 20}
+        assert {one["verification"] for one in await events(service)} == {"verified"}
+        assert (await lane(service))["state"] == "running"
+
+
+async def test_events_wait_for_a_key_that_is_refused(tmp_path: Path) -> None:
+    async with project(users=1) as supabase, running(settings_for(supabase, tmp_path)) as service:
+        supabase.faults.refuse_key()
+        await send(service, hint(1))
+        await until(service, "refused")
+        assert await balanced(service) == {"received": 1, "open": 1}
+        supabase.faults.clear()
+        assert await settled(service) == {"received": 1, "applied": 1}
+
+
+async def test_a_table_that_does_not_exist_is_a_dead_letter_at_once_and_holds_nobody_up(tmp_path: Path) -> None:
+    async with project(users=1) as supabase, running(settings_for(supabase, tmp_path)) as service:
+        id_ = await send(service, hint(1, table="nonsense"))
+        await send(service, hint(1))
+        assert await settled(service) == {"received": 2, "applied": 1, "dead": 1}
+        dead = await event(service, id_)
+        assert (dead["outcome"], dead["attempts"]) == ("dead", 1)
+        assert dead["reason"].startswith("RecordImpossible: ")
+
+
+async def test_a_handlers_bug_is_tried_three_times_and_then_a_dead_letter_that_can_be_replayed(tmp_path: Path) -> None:
+    user = Handling(tmp_path)
+    async with project() as supabase, running(settings_for(supabase, tmp_path, handlers=user.section)) as service:
+        _table(supabase, user.table)
+        user.module.failures += [ValueError("mine")] * 3
+        id_ = await send(service, hint(1, table=user.table))
+        assert await settled(service) == {"received": 1, "dead": 1}
+        dead = await event(service, id_)
+        assert (dead["attempts"], dead["reason"]) == (3, "ValueError: mine")
+        assert (await service.post(f"/api/v1/events/{id_}/replay", b"", ADMIN)).status == 200
+        assert await settled(service) == {"received": 1, "applied": 1}
+        assert await record(service, 1, table=user.table) == {"id": 1, "name": "Ada"}
+
+
+def _table(supabase: PostgrestStandin, name: str) -> None:
+    supabase.create_table(name, {"id": "bigint", "name": "text"})
+    supabase.insert(name, {"id": 1, "name": "Ada"})
