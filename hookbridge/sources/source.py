@@ -1,8 +1,8 @@
 """The contract of a source: what hookbridge asks of Supabase and of Notion, in the same words.
 
-A source turns requests into events (``authenticate``, ``decode``), reads the truth (``read``, ``probe``), and knows what
-its records look like (``columns_of``, ``agree``, ``words``).  It does not store, retry or pause; it raises the errors of
-``hookbridge.errors`` and no foreign exception.
+A source turns requests into events (``authenticate``, ``decode``), reads the truth (``read``, ``probe``), and knows
+what its records look like (``columns_of``, ``agree``, ``words``).  It does not store, retry or pause; it raises the
+errors of ``hookbridge.errors`` and no foreign exception.
 """
 
 from __future__ import annotations
