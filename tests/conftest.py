@@ -1,7 +1,12 @@
-"""What every test has: log lines in plain text, shown with a test that fails."""
+"""What every test has: log lines in plain text, shown with a test that fails, and no clock in a property."""
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
+
+# A deadline, or a check that drawing is fast, fails on a slow machine for nothing.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)
