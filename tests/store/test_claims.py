@@ -230,11 +230,10 @@ async def test_releasing_after_a_settlement_changes_nothing(store: Store) -> Non
 
 
 async def test_what_is_given_back_keeps_its_place_in_the_line(store: Store) -> None:
-    for number in (1, 2, 3):
-        await add(store, event(number), at=float(number))
-    first = await take(store, limit=2)
-    await store.release(first, available_at=0.0)
-    assert [claim.record.id for claim in await take(store, limit=3)] == ["1", "2", "3"]
+    for at, name in enumerate("cba"):
+        await add(store, event(name), at=float(at))
+    await store.release(await take(store, limit=2), available_at=0.0)
+    assert [claim.record.id for claim in await take(store, limit=3)] == ["c", "b", "a"]
 
 
 async def test_what_is_given_back_for_later_is_claimed_later_with_all_its_events(store: Store) -> None:

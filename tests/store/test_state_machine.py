@@ -126,6 +126,9 @@ class Life(RuleBasedStateMachine):
     @rule(limit=st.integers(1, 3))
     def claim(self, limit: int) -> None:
         """Records that nobody holds, each with exactly its open events."""
+        self._claim(limit)
+
+    def _claim(self, limit: int) -> None:
         self.now += 1
         free = {record for record in self.model.lines if self._is_free(record)}
         taken = self._runner.run(self.store.claim("supabase", limit, now=self.now, lease_seconds=LEASE))
@@ -152,9 +155,19 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.claims)
     @rule(data=st.data(), outcome=ENDS, late=st.booleans())
     def settle(self, data: st.DataObject, outcome: Outcome, *, late: bool) -> None:
-        """With any claim there ever was: those that do not hold change nothing."""
+        """With any recent claim: those that do not hold change nothing."""
+        self._settle(data.draw(st.sampled_from(self.claims[-6:])), outcome, late=late)
+
+    @rule(outcome=ENDS)
+    def work(self, outcome: Outcome) -> None:
+        """Claim what is free and settle it: most of a store's life."""
+        before = len(self.claims)
+        self._claim(3)
+        for claim in self.claims[before:]:
+            self._settle(claim, outcome, late=False)
+
+    def _settle(self, claim: Claim, outcome: Outcome, *, late: bool) -> None:
         self.now += 1
-        claim = data.draw(st.sampled_from(self.claims))
         record = int(claim.record.id)
         ticket = claim.head if late else self.store.ticket()  # far smaller than any ticket: a read of long ago
         read = copy(key(record), ticket, b"%d" % ticket)
@@ -262,7 +275,7 @@ def test_a_store_lives_up_to_the_model() -> None:
     run_state_machine_as_test(
         Life,
         settings=settings(
-            max_examples=40,
+            max_examples=60,
             stateful_step_count=40,
             deadline=None,  # a slow disk is no failure
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
