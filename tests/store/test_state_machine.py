@@ -13,7 +13,14 @@ from pathlib import Path
 
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from hookbridge.model import Claim, Outcome, Settled
 from hookbridge.store.contract import EventFilter
@@ -83,6 +90,14 @@ class Life(RuleBasedStateMachine):
 
     # What comes in
 
+    @initialize()
+    def begin(self) -> None:
+        """Some history, of every kind, so that no run spends its time on an empty store."""
+        for outcome in (Outcome.DEAD, Outcome.APPLIED, Outcome.IGNORED):
+            self.append([(record, name) for record in range(3) for name in (None, 0)])
+            self.work(outcome)
+        self.append([(0, None), (1, 1), (1, 2), (2, None)])
+
     @rule(hints=st.lists(st.tuples(RECORDS, st.sampled_from([None, 0, 1, 2])), min_size=1, max_size=4))
     def append(self, hints: list[tuple[int, int | None]]) -> None:
         """Events with and without a name; a name belongs to one record."""
@@ -123,6 +138,7 @@ class Life(RuleBasedStateMachine):
 
     # Who works on it
 
+    @precondition(lambda self: self.model.lines)
     @rule(limit=st.integers(1, 3))
     def claim(self, limit: int) -> None:
         """Records that nobody holds, each with exactly its open events."""
@@ -158,6 +174,7 @@ class Life(RuleBasedStateMachine):
         """With any recent claim: those that do not hold change nothing."""
         self._settle(data.draw(st.sampled_from(self.claims[-6:])), outcome, late=late)
 
+    @precondition(lambda self: self.model.lines)
     @rule(outcome=ENDS)
     def work(self, outcome: Outcome) -> None:
         """Claim what is free and settle it: most of a store's life."""
