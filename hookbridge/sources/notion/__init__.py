@@ -1,0 +1,156 @@
+"""Notion as a source: the modules of this package behind the contract of ``sources/source.py``.
+
+It decides nothing itself.  Without a token nothing is read, and nothing of the SDK is imported.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from hookbridge.config import NotionConfig, Secrets, SignaturesConfig
+from hookbridge.errors import InvalidParameter, SourceRefused
+from hookbridge.model import Columns, Event, RecordKey, SourceName, StoredEvent, Truth
+from hookbridge.sources import keys
+from hookbridge.sources.bodies import RECORD_ID_EXPECTED, TABLE_EXPECTED, is_record_id, is_table
+from hookbridge.sources.notion import agreement, pages, payloads, words
+from hookbridge.sources.notion.budget import Budget
+from hookbridge.sources.notion.signature import NotionSignature
+from hookbridge.sources.notion.truth import Reader
+from hookbridge.sources.source import Decoded, Tickets
+
+TOKEN_PREFIXES = ("ntn_", "secret_")
+"""How tokens of integrations begin; those made before September 2024 with the second
+(https://developers.notion.com/page/changelog)."""
+
+_decode = msgspec.json.Decoder(Columns).decode
+
+
+class NotionSource:
+    """Implements ``Source``."""
+
+    name: SourceName = "notion"
+    ids_are_global = True
+
+    def __init__(
+        self,
+        config: NotionConfig,
+        signatures: SignaturesConfig,
+        secrets: Secrets,
+        tickets: Tickets,
+        learnt_token: str | None,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._config = config
+        self._signature = NotionSignature(signatures, secrets, learnt_token)
+        self._token = secrets.notion_token
+        self._index = {keys.dashed(database.id): database.index for database in config.databases}
+        self._reader = _reader(config, self._token, tickets, clock) if self._token else None
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether there is a token."""
+        return self._reader is not None
+
+    @property
+    def credential_warning(self) -> str | None:
+        """Say that the token looks like something else."""
+        if not self._token or self._token.startswith(TOKEN_PREFIXES):
+            return None
+        return "NOTION_TOKEN does not begin like an integration's token (ntn_ or secret_): Notion may refuse it."
+
+    def table(self, written: str) -> str:
+        """Give an id with dashes, other names as they are.  Raises InvalidParameter."""
+        if not is_table(written):
+            raise InvalidParameter("table", TABLE_EXPECTED)
+        return keys.dashed(written)
+
+    def key(self, table: str, id_: str) -> RecordKey:
+        """Name a page.  Raises InvalidParameter."""
+        if not is_table(table):
+            raise InvalidParameter("table", TABLE_EXPECTED, where="path")
+        if not is_record_id(id_):
+            raise InvalidParameter("id", RECORD_ID_EXPECTED, where="path")
+        return RecordKey("notion", keys.dashed(table), keys.dashed(id_))
+
+    # What arrives
+
+    def learn(self, token: str) -> None:
+        """Take the verification token of a handshake as a key of signatures."""
+        self._signature.learn(token)
+
+    def forget(self) -> None:
+        """Forget the token of the handshake; those from the environment stay."""
+        self._signature.learn(None)
+
+    def authenticate(self, headers: Mapping[str, str], body: bytes, now: float) -> None:
+        """Raises InvalidSignature or HandshakeRefused."""
+        self._signature.authenticate(headers, body, now)
+
+    def decode(self, headers: Mapping[str, str], body: bytes) -> Decoded:
+        """Raises InvalidJson, InvalidSource or InvalidFields."""
+        return payloads.decode(headers, body, self._config)
+
+    def columns_of(self, event: Event) -> Columns | None:
+        """Give the page object that the event brought."""
+        return payloads.columns_of(event)
+
+    # What is true
+
+    async def read(self, record: RecordKey) -> Truth:
+        """Raises SourceUnavailable, SourceRefused, RecordUnreadable or RecordImpossible."""
+        return await self._readable().read(record)
+
+    async def probe(self) -> None:
+        """Ask who we are.  Raises as ``read``."""
+        await self._readable().probe()
+
+    async def close(self) -> None:
+        """Close the connections.  Idempotent."""
+        if self._reader is not None:
+            await self._reader.close()
+
+    def _readable(self) -> Reader:
+        if self._reader is None:
+            raise SourceRefused("There is no token to read Notion with", hint="set NOTION_TOKEN")
+        return self._reader
+
+    # What pages look like
+
+    def truth_columns(self, truth: Truth) -> Columns | None:
+        """Decode the page object."""
+        return None if truth.data is None else _decode(truth.data)
+
+    def agree(self, truth: Columns, claimed: Columns) -> bool:
+        """Compare the claimed properties by their meaning."""
+        return agreement.agree(truth, claimed)
+
+    def newer_than_truth(self, event: StoredEvent, truth: Truth) -> bool:
+        """Compare in whole minutes, because Notion's own times are."""
+        claimed = agreement.instant_of(event.event.occurred_at or "")
+        known = agreement.instant_of(truth.changed_at or "")
+        return claimed is not None and known is not None and claimed.replace(second=0, microsecond=0) > known
+
+    def changed_at(self, record: RecordKey, columns: Columns) -> str | None:  # noqa: ARG002  every page has it
+        """Give ``last_edited_time``."""
+        edited = columns.get("last_edited_time")
+        return edited if isinstance(edited, str) else None
+
+    def fingerprint(self, columns: Columns) -> bytes:
+        """Hash what is content."""
+        return pages.fingerprint(columns)
+
+    def words(self, record: RecordKey, columns: Columns) -> str:
+        """Give the words of the configured properties, or of all."""
+        return words.words(columns, self._index.get(record.table))
+
+
+def _reader(config: NotionConfig, token: str, tickets: Tickets, clock: Callable[[], float]) -> Reader:
+    # The SDK takes a quarter of a second to import, which nobody should wait for who has no token.
+    from hookbridge.sources.notion.client import NotionClient  # noqa: PLC0415
+
+    budget = Budget(config.requests_per_second)
+    return Reader(NotionClient(config, token, budget, clock=clock), budget, tickets)

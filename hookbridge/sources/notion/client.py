@@ -1,0 +1,244 @@
+"""The one Notion client of the process.  What its SDK raises becomes one of our errors here and nowhere else.
+
+Its own retries are off: ``pipeline/attempts.py`` decides about those.  Every request has a permit of the budget, and a
+``Retry-After`` halts that budget.  Wire format: https://developers.notion.com/reference, version 2025-09-03; answers of
+2026-03-11, which have no ``archived``, are understood as well.  Invariant: no error shows the token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+import msgspec
+from notion_client import AsyncClient
+from notion_client.errors import (
+    APIErrorCode,
+    HTTPResponseError,
+    InvalidPathParameterError,
+    NotionClientErrorBase,
+    RequestTimeoutError,
+)
+
+from hookbridge.config import NotionConfig
+from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError, SourceRefused, SourceUnavailable
+from hookbridge.model import Columns
+from hookbridge.sources.notion.budget import Budget
+
+VERSION = "2025-09-03"
+PAGE_SIZE = 100
+"""The most that one query gives."""
+CONNECTIONS_MAX = 10
+CONNECT_SECONDS_MAX = 5.0
+RATE_LIMIT_SECONDS = 1.0
+"""How long a rate limit without ``Retry-After`` is taken to last."""
+SHOWN_MAX = 300
+
+BY_CODE: Mapping[str, type[SourceError]] = {
+    APIErrorCode.Unauthorized: SourceRefused,
+    APIErrorCode.RestrictedResource: SourceRefused,
+    APIErrorCode.RateLimited: SourceUnavailable,
+    APIErrorCode.InternalServerError: SourceUnavailable,
+    APIErrorCode.ServiceUnavailable: SourceUnavailable,
+    APIErrorCode.GatewayTimeout: SourceUnavailable,
+    APIErrorCode.ConflictError: RecordUnreadable,
+    APIErrorCode.InvalidJSON: RecordUnreadable,
+    APIErrorCode.InvalidRequest: RecordUnreadable,
+    APIErrorCode.InvalidRequestURL: RecordImpossible,
+    APIErrorCode.ValidationError: RecordImpossible,
+    APIErrorCode.ObjectNotFound: RecordImpossible,
+}
+"""What each code of https://developers.notion.com/reference/status-codes means.  Where an absence is an answer,
+``object_not_found`` is one and no error."""
+
+BY_STATUS: Mapping[int, type[SourceError]] = {
+    401: SourceRefused,
+    403: SourceRefused,
+    404: SourceUnavailable,
+    408: SourceUnavailable,
+    425: SourceUnavailable,
+    429: SourceUnavailable,
+}
+"""What a status means that comes without a code of Notion's, as from a proxy.  Those from 500 on and redirections are
+SourceUnavailable, all others RecordUnreadable."""
+
+_HINTS: Mapping[str, str] = {
+    APIErrorCode.Unauthorized: "check NOTION_TOKEN: the integration's token may have been replaced",
+    APIErrorCode.RestrictedResource: "give the integration the capability to read content",
+}
+_BASE_URL_HINT = "check [notion] base_url: this is not an answer of Notion's API"
+_TLS = re.compile(r"certificate|\bssl\b|\btls\b", re.IGNORECASE)
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """One page of a query's results."""
+
+    pages: tuple[Columns, ...]
+    next_cursor: str | None
+
+
+class NotionClient:
+    """Reads; every method raises SourceError and nothing else of the outside."""
+
+    def __init__(self, config: NotionConfig, token: str, budget: Budget, *, clock: Callable[[], float]) -> None:
+        seconds = config.timeout_seconds
+        limits = httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX)
+        self._http = httpx.AsyncClient(limits=limits)
+        logger = logging.getLogger("notion_client")
+        self._sdk = AsyncClient(
+            client=self._http,
+            auth=token,
+            base_url=config.base_url.rstrip("/"),
+            notion_version=VERSION,
+            retry=False,
+            # What failed is told by whoever decides about it; the SDK would write its own lines to stderr.
+            logger=logger,
+            log_level=logging.CRITICAL,
+        )
+        # The SDK has one number for all of them, and replaces what the client was made with.
+        self._http.timeout = httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS_MAX))
+        self._seconds = seconds
+        self._budget = budget
+        self._clock = clock
+
+    async def page(self, page_id: str) -> Columns | None:
+        """Read a page; None when there is none or it is not shared with the integration (Notion does not tell)."""
+        page = await self._ask(lambda: self._sdk.pages.retrieve(page_id=page_id), about=page_id)
+        return None if page is None else _whole(page)
+
+    async def data_sources(self, database_id: str) -> tuple[str, ...] | None:
+        """Give the ids of a database's data sources; None when there is no such database."""
+        database = await self._ask(lambda: self._sdk.databases.retrieve(database_id=database_id), about=database_id)
+        if database is None:
+            return None
+        return tuple(str(entry["id"]) for entry in _list(database, "data_sources"))
+
+    async def newest_pages(self, data_source_id: str, cursor: str | None) -> Listing | None:
+        """Give the pages of a data source, those first that were edited last; None when there is no such data source.
+
+        Trashed pages are not among them.
+        """
+        at: dict[str, Any] = {} if cursor is None else {"start_cursor": cursor}
+        sorts = [{"timestamp": "last_edited_time", "direction": "descending"}]
+        answer = await self._ask(
+            lambda: self._sdk.data_sources.query(data_source_id=data_source_id, sorts=sorts, page_size=PAGE_SIZE, **at),
+            about=data_source_id,
+        )
+        if answer is None:
+            return None
+        pages = tuple(_whole(page) for page in _list(answer, "results") if page.get("object") == "page")
+        following = answer.get("next_cursor") if answer.get("has_more") else None
+        return Listing(pages, following if isinstance(following, str) else None)
+
+    async def me(self) -> None:
+        """Ask who we are: the cheapest question that needs the token."""
+        if await self._ask(self._sdk.users.me, about="users/me") is None:
+            raise SourceUnavailable("Notion does not know the integration's own user", hint=_BASE_URL_HINT)
+
+    async def close(self) -> None:
+        """Close the connections.  Idempotent."""
+        await self._sdk.aclose()
+
+    async def _ask(self, request: Callable[[], Any], *, about: str) -> Columns | None:
+        """Send one request within the time; None for ``object_not_found``."""
+        try:
+            async with asyncio.timeout(self._seconds):
+                pending: Awaitable[Any] = request()
+                answer = await pending
+        except (NotionClientErrorBase, httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError) as error:
+            if isinstance(error, HTTPResponseError) and error.code == APIErrorCode.ObjectNotFound:
+                return None
+            translated = translate(error, about=about, seconds=self._seconds, now=self._clock())
+            if isinstance(translated, SourceUnavailable) and translated.retry_after_seconds is not None:
+                self._budget.halt(translated.retry_after_seconds)
+            raise translated from None
+        if not isinstance(answer, dict):
+            raise SourceUnavailable("Notion answered with something other than an object", hint=_BASE_URL_HINT)
+        return answer
+
+
+def translate(error: Exception, *, about: str, seconds: float, now: float) -> SourceError:
+    """Say what an exception of the SDK means.
+
+    ``about`` is the id that was asked for, ``seconds`` the time that was given, ``now`` epoch seconds.
+    """
+    if isinstance(error, HTTPResponseError):
+        return _response_error(error, about, now)
+    if isinstance(error, InvalidPathParameterError):
+        return RecordImpossible(f"Not an id of Notion's: {about[:SHOWN_MAX]}")
+    if isinstance(error, RequestTimeoutError | TimeoutError | httpx.TimeoutException):
+        return SourceUnavailable(f"Notion did not answer within {seconds:g} s")
+    if isinstance(error, ValueError):
+        return SourceUnavailable("Notion answered with something other than JSON", hint=_BASE_URL_HINT)
+    if _TLS.search(str(error)):
+        hint = "check this machine's certificates and its clock, and [notion] base_url"
+        return SourceUnavailable(f"No secure connection to Notion: {str(error)[:SHOWN_MAX]}", hint=hint)
+    return SourceUnavailable(f"Cannot reach Notion: {type(error).__name__}: {str(error)[:SHOWN_MAX]}")
+
+
+def _response_error(error: HTTPResponseError, about: str, now: float) -> SourceError:
+    code = error.code.value if isinstance(error.code, APIErrorCode) else None
+    if code is None:
+        kind = _by_status(error.status)
+        message, hint = f"Notion answered with status {error.status}", ""
+        if kind is SourceUnavailable and error.status in range(300, 500):
+            hint = _BASE_URL_HINT
+    else:
+        kind = BY_CODE.get(code, RecordUnreadable)
+        message, hint = f"Notion answered with {code}: {str(error)[:SHOWN_MAX]}", _HINTS.get(code, "")
+    # A refusal that names the page is about the page: others can be read.
+    if kind is SourceRefused and error.status == httpx.codes.FORBIDDEN and _names(str(error), about):
+        return RecordImpossible(message, hint=hint)
+    if kind is SourceUnavailable:
+        wait = retry_after_seconds(error.headers, now)
+        if wait is None and error.status == httpx.codes.TOO_MANY_REQUESTS:
+            wait = RATE_LIMIT_SECONDS
+        return SourceUnavailable(message, retry_after_seconds=wait, hint=hint)
+    return kind(message, hint=hint)
+
+
+def _by_status(status: int) -> type[SourceError]:
+    if status >= httpx.codes.INTERNAL_SERVER_ERROR or status in range(300, 400):
+        return SourceUnavailable
+    return BY_STATUS.get(status, RecordUnreadable)
+
+
+def _names(message: str, id_: str) -> bool:
+    return id_ in message or id_.replace("-", "") in message
+
+
+def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
+    """Give the seconds of ``Retry-After``, written as seconds or as a date (RFC 9110, 10.2.3); None without a sane one.
+
+    ``now`` is epoch seconds.
+    """
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - now) if value else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _whole(page: Columns) -> Columns:
+    """Insist on the properties: an integration that may not read content gets pages without them."""
+    if page.get("object") != "page" or not isinstance(page.get("id"), str):
+        raise SourceUnavailable("Notion answered with something other than a page", hint=_BASE_URL_HINT)
+    if not isinstance(page.get("properties"), dict):
+        raise SourceRefused(
+            "Notion gives the integration pages without their properties", hint=_HINTS[APIErrorCode.RestrictedResource]
+        )
+    return page
+
+
+def _list(answer: Columns, name: str) -> list[Columns]:
+    found = answer.get(name)
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        raise SourceUnavailable(f"Notion's answer has no {name}", hint=_BASE_URL_HINT)
+    return found

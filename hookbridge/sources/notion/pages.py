@@ -1,0 +1,93 @@
+"""What a page object says of the page: whether it is gone, where it belongs, what would be a change of it.
+
+Pure.  Two answers about one page differ in text although nothing changed, because links to files are signed anew with
+every read; the fingerprint leaves out what is not content.  Shapes: https://developers.notion.com/reference/page.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from hashlib import blake2b
+
+import msgspec
+
+from hookbridge.model import Columns
+from hookbridge.sources import keys
+from hookbridge.sources.notion.payloads import STANDALONE, table_of
+
+_ID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+
+_PAGE_NOISE = frozenset(
+    (
+        "request_id",  # names the answer, not the page
+        "last_edited_time",  # whole minutes, and moved by edits of blocks that the page object does not hold
+        "last_edited_by",  # goes with it
+        "url",  # made of the title and the id; its host is Notion's choice
+        "archived",  # repeats in_trash, and newer versions of the API have none
+    )
+)
+_EDIT_KINDS = frozenset(("last_edited_time", "last_edited_by"))
+"""Properties that repeat the page's own."""
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+def is_gone(page: Columns) -> bool:
+    """Whether the page lies in the trash.  Versions from 2026-03-11 have no ``archived``."""
+    return page.get("in_trash") is True or page.get("archived") is True
+
+
+def is_id(text: str) -> bool:
+    """Whether Notion could have made this id; in its normal form, lower case with dashes."""
+    return _ID.fullmatch(text) is not None
+
+
+def belongs_to(page: Columns, table: str) -> bool:
+    """Whether the page lies in this table: a database's id, a data source's id, or ``pages`` for outside of any.
+
+    A table that is no id of Notion's (the guide's ``database-id``) is a name of the sender's own: everything may lie in
+    it.
+    """
+    parent = page.get("parent")
+    if not isinstance(parent, dict):
+        return True
+    if table == STANDALONE:
+        return table_of(parent) == STANDALONE
+    if not is_id(table):
+        return True
+    return table in (keys.dashed(str(parent.get(name))) for name in ("database_id", "data_source_id"))
+
+
+def fingerprint(page: Columns) -> bytes:
+    """Hash the page's content: the same page gives the same bytes in every answer that has it."""
+    content = {name: value for name, value in page.items() if name not in _PAGE_NOISE}
+    properties = content.get("properties")
+    if isinstance(properties, dict):
+        content["properties"] = {
+            name: value
+            for name, value in properties.items()
+            if not (isinstance(value, dict) and value.get("type") in _EDIT_KINDS)
+        }
+    return blake2b(_encode(_steady(content)), digest_size=16).digest()
+
+
+def _steady(value: object) -> object:
+    """Give the value as every answer has it: numbers as the doubles that they are, links without their signature."""
+    if isinstance(value, dict):
+        expires = "expiry_time" in value
+        return {
+            name: _unsigned(part) if expires and name == "url" else _steady(part)
+            for name, part in value.items()
+            if name != "expiry_time"
+        }
+    if isinstance(value, list):
+        return [_steady(part) for part in value]
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return float(value)
+    return value
+
+
+def _unsigned(url: object) -> object:
+    # The path names the file, and another file has another one.
+    return url.partition("?")[0] if isinstance(url, str) else url

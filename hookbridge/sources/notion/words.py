@@ -1,0 +1,103 @@
+"""The words by which search finds a page.
+
+Pure.  Names, texts, numbers and dates are words; ids are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+
+from hookbridge.model import Columns
+from hookbridge.sources import keys
+from hookbridge.sources.notion.agreement import instant_of, text_of
+from hookbridge.sources.notion.pages import is_id
+
+WORDS_MAX = 64 * 1024
+"""Characters of one record in the index."""
+
+
+def words(page: Columns, index: tuple[str, ...] | None) -> str:
+    """Give the text that search finds: of these properties, or of all that have some.
+
+    From a sender that sends plain values in place of a page, those.
+    """
+    properties = page.get("properties")
+    if not isinstance(properties, dict):
+        properties = page
+    chosen = properties if index is None else {name: properties[name] for name in index if name in properties}
+    texts = (text for value in chosen.values() for text in _texts(value))
+    return "\n".join(text for text in texts if text)[:WORDS_MAX]
+
+
+def _texts(value: object) -> Iterable[str]:
+    if not isinstance(value, dict):
+        return [value] if isinstance(value, str) and _is_said(value) else []
+    kind = value.get("type")
+    if not isinstance(kind, str):
+        # A sender that trims leaves the type out too: the only member is the value.
+        kind = next((name for name in value if name in _WORDS), "")
+    speak = _WORDS.get(kind)
+    return [] if speak is None else speak(value.get(kind))
+
+
+def _is_said(text: str) -> bool:
+    """Whether a plain value is more than an id, a time or a link."""
+    return not (is_id(keys.dashed(text)) or text.startswith(("http://", "https://")) or instant_of(text))
+
+
+def _one(value: object) -> Iterable[str]:
+    if isinstance(value, bool) or value is None:
+        return []
+    return [str(value)] if isinstance(value, str | int | float | Decimal) else []
+
+
+def _names(values: object) -> Iterable[str]:
+    """Give the names of options, people and files; an id is not a word."""
+    entries = values if isinstance(values, list) else [values]
+    return [entry["name"] for entry in entries if isinstance(entry, dict) and isinstance(entry.get("name"), str)]
+
+
+def _dates(value: object) -> Iterable[str]:
+    if not isinstance(value, dict):
+        return []
+    return [value[end] for end in ("start", "end") if isinstance(value.get(end), str)]
+
+
+def _unique(value: object) -> Iterable[str]:
+    if not isinstance(value, dict) or value.get("number") is None:
+        return []
+    prefix = value.get("prefix")
+    return [f"{prefix}-{value['number']}" if prefix else str(value["number"])]
+
+
+def _computed(value: object) -> Iterable[str]:
+    """Give the words of a formula or a rollup: they hold a value with a type of its own."""
+    if not isinstance(value, dict):
+        return []
+    kind = value.get("type")
+    inner = value.get(kind) if isinstance(kind, str) else None
+    if kind == "date":
+        return _dates(inner)
+    if isinstance(inner, list):
+        return [text for part in inner for text in _texts(part)]
+    return _one(inner)
+
+
+_WORDS: Mapping[str, Callable[[object], Iterable[str]]] = {
+    "title": lambda value: [text_of(value)],
+    "rich_text": lambda value: [text_of(value)],
+    "select": _names,
+    "status": _names,
+    "multi_select": _names,
+    "people": _names,
+    "files": _names,
+    "email": _one,
+    "phone_number": _one,
+    "url": _one,
+    "number": _one,
+    "date": _dates,
+    "unique_id": _unique,
+    "formula": _computed,
+    "rollup": _computed,
+}
