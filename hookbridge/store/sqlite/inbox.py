@@ -195,18 +195,29 @@ def _where(which: EventFilter) -> tuple[list[str], list[Any]]:
     return where, parameters
 
 
-def replay(transaction: Transaction, which: EventFilter, now: float, limit: int, event_id: int | None) -> int:
-    """Open dead letters again; bring other settled events in anew."""
+def replayable(connection: sqlite3.Connection, which: EventFilter, limit: int, event_id: int | None) -> list[int]:
+    """Choose what to replay: the ids of the newest settled events, oldest first.
+
+    A filter may have to look at very many events: that is for a reader, while the writer goes on.
+    """
     where, parameters = _where(which)
     where.append("outcome IN ('dead', 'applied', 'coalesced')")
     if event_id is not None:
         where.append("id = ?")
         parameters.append(event_id)
-    chosen = transaction.connection.execute(
-        f"SELECT {_COLUMNS} FROM events WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?", (*parameters, limit)
+    chosen = connection.execute(
+        f"SELECT id FROM events WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?", (*parameters, limit)
     ).fetchall()
-    chosen.reverse()
-    for found in map(stored_event, chosen):
+    return sorted(id_ for (id_,) in chosen)
+
+
+def replay(transaction: Transaction, chosen: Sequence[int], now: float) -> int:
+    """Open dead letters again, bring other settled events in anew; gives how many of the chosen were still settled."""
+    count = 0
+    for found in (event(transaction.connection, id_) for id_ in chosen):
+        if found is None or found.outcome in {None, Outcome.IGNORED}:
+            continue
+        count += 1
         if found.outcome is Outcome.DEAD:
             transaction.connection.execute(_REOPEN, (found.id, now))
             transaction.count("open")
@@ -215,7 +226,7 @@ def replay(transaction: Transaction, which: EventFilter, now: float, limit: int,
             again = msgspec.structs.replace(found.event, origin="replay", identity=None)
             first = next_id(transaction.connection)
             _insert(transaction, [row(again, first, now)], first)
-    return len(chosen)
+    return count
 
 
 def remove_settled(transaction: Transaction, before: float, limit: int) -> int:

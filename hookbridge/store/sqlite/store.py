@@ -59,7 +59,8 @@ class SqliteStore:
 
     async def replay(self, which: EventFilter, *, now: float, limit: int, event_id: int | None = None) -> int:
         """Process settled events again."""
-        return await self._engine.call(lambda transaction: inbox.replay(transaction, which, now, limit, event_id))
+        chosen = await self._engine.read(lambda connection: inbox.replayable(connection, which, limit, event_id))
+        return await self._engine.call(lambda transaction: inbox.replay(transaction, chosen, now)) if chosen else 0
 
     async def remove_settled(self, before: float, limit: int) -> int:
         """Remove old settled events."""

@@ -213,15 +213,16 @@ async def test_a_full_disk_refuses_the_whole_group_and_half_of_nothing_is_stored
     before = await store.totals()
     soft, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
     # Python ignores SIGXFSZ, so a write beyond the limit fails as on a full disk.
-    _largest_file((path.parent / "hookbridge.db-wal").stat().st_size + 4096)
+    _largest_file((path.parent / "hookbridge.db-wal").stat().st_size + 65_536)
     try:
         what = copy(key(1), store.ticket(), b"d" * 100_000)
         refused = await asyncio.gather(
             *[store.append([event(n, body=b"b" * 100_000)], 1.0) for n in range(3)],
             store.settle(settlement(claim, effects=effects(what, "word")), now=101.0),
+            store.append([event("small enough, but in the same group")], 1.0),
             return_exceptions=True,
         )
-        assert [type(one) for one in refused] == [StoreUnavailable] * 4
+        assert [type(one) for one in refused] == [StoreUnavailable] * 5
         assert await store.totals() == before
         assert len((await store.events(EventFilter(), before=None, limit=10)).events) == 1
         assert (await store.copy(key(1)), await store.search("word", source=None, table=None, limit=1)) == (None, ())

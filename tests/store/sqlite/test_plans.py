@@ -1,0 +1,133 @@
+"""However large the tables grow, no statement on the way of an event reads one from end to end."""
+
+import asyncio
+import re
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from hookbridge.model import Outcome
+from hookbridge.store.contract import EventFilter
+from hookbridge.store.sqlite import SqliteStore, inbox
+from hookbridge.store.sqlite.engine import READERS
+from tests.support.events import copy, effects, event, key, settlement
+from tests.support.files import opened
+from tests.support.stores import add, bury, finish, take
+
+WHOLE = re.compile(r"SCAN (events|dirty|copies)\b")
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    async with opened(tmp_path) as one:
+        # Each reader opens its connection at its first read: all of them at once, so that every one can be watched.
+        everyone = threading.Barrier(READERS)
+        await asyncio.gather(*[one._engine.read(lambda _: everyone.wait(10)) for _ in range(READERS)])
+        yield one
+
+
+@contextmanager
+def watched(store: SqliteStore) -> Iterator[set[str]]:
+    """Every statement that the writer and the readers run, with its parameters in place."""
+    ran: set[str] = set()
+    for connection in (store._engine._writer, *store._engine._opened):
+        connection.set_trace_callback(ran.add)
+    try:
+        yield ran
+    finally:
+        for connection in (store._engine._writer, *store._engine._opened):
+            connection.set_trace_callback(None)
+
+
+async def plans(store: SqliteStore, statements: set[str]) -> dict[str, list[str]]:
+    """How SQLite goes about each of them."""
+
+    def explain(connection: sqlite3.Connection) -> dict[str, list[str]]:
+        return {
+            one: [step for *_, step in connection.execute("EXPLAIN QUERY PLAN " + one)]
+            for one in statements
+            if re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)", one)
+        }
+
+    return await store._engine.read(explain)
+
+
+async def expect_no_whole_tables(store: SqliteStore, ran: set[str]) -> None:
+    found = await plans(store, ran)
+    assert found
+    assert {one: steps for one, steps in found.items() if any(map(WHOLE.search, steps))} == {}
+
+
+async def test_what_comes_in_is_claimed_and_settled_by_indexes_alone(store: SqliteStore) -> None:
+    with watched(store) as ran:
+        await add(store, event(1, identity=b"x"), event(1), event(2), event("p", source="notion"))
+        await add(store, event(1, identity=b"x"))
+        await store.put(copy(key(1), store.ticket()), None, exclusive=False)
+        claims = [*await take(store), *await take(store, source="notion")]
+        await add(store, event(2))
+        for claim in claims:
+            read = effects(copy(claim.record, store.ticket()), "words", exclusive=claim.record.source == "notion")
+            await store.settle(settlement(claim, effects=read), now=101.0)
+        again = await take(store, now=102.0)
+        await store.release(again, available_at=0.0)
+        await store.release_abandoned(now=103.0)
+    assert sum("FROM dirty" in one for one in ran) >= 4
+    await expect_no_whole_tables(store, ran)
+
+
+async def test_a_burst_on_one_record_is_counted_and_settled_along_its_chain(store: SqliteStore) -> None:
+    await add(store, *[event() for _ in range(150)])
+    with watched(store) as ran:
+        await finish(store, *await take(store))
+    assert any("RECURSIVE" in one and "count(*)" in one for one in ran)
+    await expect_no_whole_tables(store, ran)
+
+
+async def test_a_dead_letter_opens_by_its_name_or_id(store: SqliteStore) -> None:
+    first, _ = await bury(store, event(1), event(2, identity=b"x"))
+    with watched(store) as ran:
+        await add(store, event(2, identity=b"x"))
+        await store.replay(EventFilter(), now=200.0, limit=1, event_id=first)
+    await expect_no_whole_tables(store, ran)
+
+
+async def test_retention_finds_what_is_old_without_reading_what_stays(store: SqliteStore) -> None:
+    await add(store, event(1), event(2))
+    await finish(store, *await take(store))
+    await store.put(copy(key(3), store.ticket(), None), None, exclusive=False)
+    with watched(store) as ran:
+        assert await store.remove_settled(1_000.0, 10) == 1
+        assert await store.remove_tombstones(1_000.0, 10) == 1
+    await expect_no_whole_tables(store, ran)
+    steps = [step for one in (await plans(store, ran)).values() for step in one]
+    assert any("events_settled (settled_at" in step for step in steps), steps
+    assert any("copies_tombstones (read_at" in step for step in steps), steps
+
+
+async def test_single_records_events_and_times_are_looked_up(store: SqliteStore) -> None:
+    (event_id,) = await add(store, event(identity=b"x"))
+    with watched(store) as ran:
+        await store.event(event_id)
+        await store.known(b"x")
+        await store.copy(key(1))
+        await store.next_available("supabase")
+        await store.oldest_open(now=100.0)
+        await store.search("words", source=None, table=None, limit=5)
+    assert len(ran) >= 6
+    await expect_no_whole_tables(store, ran)
+
+
+async def test_dead_letters_are_listed_and_chosen_from_their_own_index(store: SqliteStore) -> None:
+    await bury(store, event(1), event(2))
+    dead = EventFilter(outcome=Outcome.DEAD)
+    with watched(store) as ran:
+        await store.events(dead, before=None, limit=5)
+        await store.events(dead, before=2, limit=5)
+        await store._engine.read(lambda connection: inbox.replayable(connection, dead, 5, None))
+    found = await plans(store, ran)
+    assert len(found) == 3
+    assert all("events_dead" in steps[0] for steps in found.values()), found
