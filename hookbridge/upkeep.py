@@ -7,6 +7,7 @@ fails is logged and tried again at the next round.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import structlog
@@ -38,6 +39,8 @@ class Upkeep:
         retention: RetentionConfig,
         limits: StoreConfig,
         clock: Clock,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store
         self._intake = intake
@@ -45,6 +48,7 @@ class Upkeep:
         self._retention = retention
         self._min_free_bytes = limits.min_free_bytes
         self._clock = clock
+        self._sleep = sleep
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -58,7 +62,7 @@ class Upkeep:
                 await self.remove_old()
             except StoreUnavailable as error:
                 _log.warning("Retention waits for the store", error=error.message)
-            await asyncio.sleep(self._retention.interval_seconds)
+            await self._sleep(self._retention.interval_seconds)
 
     async def remove_old(self) -> int:
         """Remove everything that is older than retention allows; gives how many rows that was."""
@@ -69,10 +73,10 @@ class Upkeep:
         total = 0
         while removed := await self._store.remove_settled(events_before, batch):
             total += removed
-            await asyncio.sleep(PAUSE_SECONDS)
+            await self._sleep(PAUSE_SECONDS)
         while removed := await self._store.remove_tombstones(tombstones_before, batch):
             total += removed
-            await asyncio.sleep(PAUSE_SECONDS)
+            await self._sleep(PAUSE_SECONDS)
         if total:
             _log.info("Retention removed rows", rows=total)
         return total
@@ -80,11 +84,15 @@ class Upkeep:
     async def _watch_disk(self) -> None:
         while True:
             self.look_at_disk()
-            await asyncio.sleep(DISK_WATCH_SECONDS)
+            await self._sleep(DISK_WATCH_SECONDS)
 
     def look_at_disk(self) -> None:
         """Refuse events while the disk is nearly full, and say so once each way."""
-        low = free_bytes(self._data_file) < self._min_free_bytes
+        try:
+            low = free_bytes(self._data_file) < self._min_free_bytes
+        except OSError as error:  # the folder is gone: what cannot be looked at cannot be written
+            _log.error("The disk cannot be looked at", error=str(error))
+            low = True
         if low != self._intake.disk_is_low:
             if low:
                 _log.error("The disk is nearly full: webhooks are refused", min_free_bytes=self._min_free_bytes)

@@ -1,0 +1,127 @@
+"""Records for the user's API: the copy where there is one, else the source; kept only if it is the latest."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from hookbridge.errors import SourceUnavailable
+from hookbridge.model import RecordKey, Truth
+from hookbridge.records import Records
+from hookbridge.store.sqlite import SqliteStore
+from tests.support.events import copy, key
+from tests.support.files import opened
+from tests.support.tables import TableSource
+
+R = key(1)
+LATER = 1_000
+"""A ticket after those of the source's reads."""
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    async with opened(tmp_path) as one:
+        yield one
+
+
+def records(store: SqliteStore, source: TableSource) -> Records:
+    return Records(store, {"supabase": source, "notion": source}, lambda: 50.0)
+
+
+async def data(found: Records, record: RecordKey = R) -> bytes | None:
+    answer = await found.get(record)
+    return answer.data if answer else None
+
+
+async def words(store: SqliteStore, text: str) -> list[RecordKey]:
+    return [hit.record for hit in await store.search(text, source=None, table=None, limit=5)]
+
+
+async def test_a_copy_is_given_without_asking_the_source(store: SqliteStore) -> None:
+    source = TableSource()
+    await store.put(copy(R, 1, b'"copy"'), None, exclusive=False)
+    assert await data(records(store, source)) == b'"copy"'
+    assert source.reads == 0
+
+
+async def test_a_missing_copy_is_read_once_and_kept_with_its_words(store: SqliteStore) -> None:
+    source = TableSource()
+    source.rows[R] = {"name": "Ada", "at": "t1"}
+    found = records(store, source)
+    first = await found.get(R)
+    assert first is not None
+    assert (first.data, first.changed_at, first.read_at, first.verified) == (
+        b'{"name":"Ada","at":"t1"}',
+        "t1",
+        50.0,
+        True,
+    )
+    assert await found.get(R) == first == await store.copy(R)
+    assert source.reads == 1
+    assert await words(store, "ada") == [R]
+
+
+async def test_that_there_is_none_is_remembered_too(store: SqliteStore) -> None:
+    source = TableSource()
+    found = records(store, source)
+    assert (await data(found), await data(found)) == (None, None)
+    assert source.reads == 1
+
+
+async def test_an_empty_copy_of_an_event_that_nobody_could_verify_is_read_when_it_can_be(store: SqliteStore) -> None:
+    source = TableSource()
+    source.rows[R] = {"name": "Ada"}
+    await store.put(copy(R, 1, None, verified=False), None, exclusive=False)
+    assert await data(records(store, source)) == b'{"name":"Ada"}'
+
+
+async def test_without_credentials_there_is_what_events_brought_and_nothing_else(store: SqliteStore) -> None:
+    source = TableSource(has_credentials=False)
+    source.rows[R] = {"name": "unreachable"}
+    found = records(store, source)
+    assert await data(found) is None
+    await store.put(copy(R, 1, b'"of an event"', verified=False), None, exclusive=False)
+    assert await data(found) == b'"of an event"'
+    await store.put(copy(R, 2, None, verified=False), None, exclusive=False)
+    assert await data(found) is None
+    assert source.reads == 0
+
+
+async def test_a_source_that_is_down_is_an_error_and_leaves_no_trace(store: SqliteStore) -> None:
+    source = TableSource()
+    source.failure = SourceUnavailable("down")
+    with pytest.raises(SourceUnavailable):
+        await records(store, source).get(R)
+    assert await store.copy(R) is None
+
+
+class Overtaken(TableSource):
+    """While it is being read, a change with a later read is settled."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        super().__init__()
+        self._store = store
+
+    async def read(self, record: RecordKey) -> Truth:
+        truth = await super().read(record)
+        await self._store.put(copy(record, LATER, b'"later"'), None, exclusive=False)
+        return truth
+
+
+async def test_a_read_that_a_change_overtook_is_answered_but_not_kept(store: SqliteStore) -> None:
+    source = Overtaken(store)
+    source.rows[R] = {"name": "slow"}
+    found = records(store, source)
+    assert await data(found) == b'{"name":"slow"}'
+    assert await data(found) == b'"later"'
+    assert await words(store, "slow") == []
+
+
+async def test_a_page_read_where_it_is_now_leaves_where_it_was(store: SqliteStore) -> None:
+    before, now = (key("p", table=table, source="notion") for table in ("a", "b"))
+    source = TableSource(ids_are_global=True)
+    source.rows[now] = {"name": "moved"}
+    await store.put(copy(before, 1), None, exclusive=True)
+    await records(store, source).get(now)
+    assert await store.copy(before) is None
+    assert await words(store, "moved") == [now]

@@ -1,0 +1,137 @@
+"""Upkeep: what is old goes in small batches, what counts stays, and a full disk is said once."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from hookbridge.config import RetentionConfig, ServerConfig, StoreConfig
+from hookbridge.errors import TryLater
+from hookbridge.model import Outcome
+from hookbridge.pipeline.append import Intake
+from hookbridge.store.contract import EventFilter
+from hookbridge.store.sqlite import SqliteStore
+from hookbridge.upkeep import DISK_WATCH_SECONDS, PAUSE_SECONDS, Upkeep
+from tests.support.events import copy, event, key
+from tests.support.files import opened, refuse_writes
+from tests.support.naps import HeldNaps, Naps
+from tests.support.stores import add, books, bury, finish, take
+from tests.support.waiting import wait_until
+
+DAY = 86_400.0
+NOW = 100 * DAY
+NO_DISK_HAS = 1 << 62
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    async with opened(tmp_path) as one:
+        yield one
+
+
+def intake(store: SqliteStore) -> Intake:
+    return Intake(store, ServerConfig(), StoreConfig(), lambda _: None, lambda: NOW)
+
+
+def upkeep(
+    store: SqliteStore, folder: Path, *, gate: Intake | None = None, naps: Naps | None = None, min_free_bytes: int = 0
+) -> Upkeep:
+    """Keeps events for ten days and absences for one, two rows a batch."""
+    return Upkeep(
+        store,
+        gate or intake(store),
+        folder / "hookbridge.db",
+        RetentionConfig(settled_days=10.0, tombstone_hours=24.0, batch_rows=2, interval_seconds=60.0),
+        StoreConfig(min_free_bytes=min_free_bytes),
+        lambda: NOW,
+        sleep=naps or Naps(),
+    )
+
+
+async def settled(store: SqliteStore, number: int, at: float) -> None:
+    """So many applied events, settled then."""
+    await add(store, *[event(f"{at}-{n}") for n in range(number)], at=at)
+    await finish(store, *await take(store, now=NOW), now=at)
+
+
+async def test_everything_older_than_allowed_goes_with_a_pause_after_each_batch(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    await settled(store, 5, NOW - 11 * DAY)
+    await settled(store, 2, NOW - 9 * DAY)
+    for number, age in enumerate((3 * DAY, 2 * DAY, 1.5 * DAY, 0.5 * DAY)):
+        await store.put(copy(key(number), store.ticket(), None, read_at=NOW - age), None, exclusive=False)
+    naps = Naps()
+    assert await upkeep(store, tmp_path, naps=naps).remove_old() == 8
+    assert naps.taken == [PAUSE_SECONDS] * 5
+    left = await store.events(EventFilter(), before=None, limit=100)
+    assert {one.settled_at for one in left.events} == {NOW - 9 * DAY}
+    assert [await store.copy(key(number)) is None for number in range(4)] == [True, True, True, False]
+    assert await books(store) == {"received": 7, "applied": 7}
+
+
+async def test_open_events_and_dead_letters_stay_however_old(store: SqliteStore, tmp_path: Path) -> None:
+    await bury(store, event(1))
+    await add(store, event(2), at=1.0)
+    await add(store, event(3, ignored="no"), at=1.0)
+    await add(store, event(4), at=NOW)
+    assert await upkeep(store, tmp_path).remove_old() == 1
+    left = await store.events(EventFilter(), before=None, limit=100)
+    assert [(one.event.record.id, one.outcome) for one in left.events] == [
+        ("4", None),
+        ("2", None),
+        ("1", Outcome.DEAD),
+    ]
+
+
+async def test_a_store_that_refuses_is_tried_again_at_the_next_round(store: SqliteStore, tmp_path: Path) -> None:
+    await settled(store, 1, NOW - 11 * DAY)
+    await add(store, event())
+    naps = HeldNaps()
+    refuse_writes(store, refuse=True)
+    with capture_logs() as lines:
+        work = asyncio.create_task(upkeep(store, tmp_path, naps=naps).run())
+        await wait_until(lambda: sorted(naps.taken) == [DISK_WATCH_SECONDS, 60.0])
+        refuse_writes(store, refuse=False)
+        for _ in range(2):
+            naps.pass_one()
+        await wait_until(lambda: PAUSE_SECONDS in naps.taken)
+        work.cancel()
+        await asyncio.wait([work])
+    assert [one["event"] for one in lines] == ["Retention waits for the store"]
+    assert len((await store.events(EventFilter(), before=None, limit=5)).events) == 1
+
+
+async def test_a_disk_that_is_nearly_full_refuses_events_until_it_has_space_and_each_is_said_once(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    gate = intake(store)
+    full = upkeep(store, tmp_path, gate=gate, min_free_bytes=NO_DISK_HAS)
+    free = upkeep(store, tmp_path, gate=gate)
+    with capture_logs() as lines:
+        for look in (free, full, full):
+            look.look_at_disk()
+        with pytest.raises(TryLater, match="nearly full"):
+            await gate.accept((event(),))
+        free.look_at_disk()
+        free.look_at_disk()
+    assert len(await gate.accept((event(),))) == 1
+    assert [(one["log_level"], one["event"]) for one in lines] == [
+        ("error", "The disk is nearly full: webhooks are refused"),
+        ("info", "The disk has space again: webhooks are accepted"),
+    ]
+
+
+async def test_a_folder_that_is_gone_counts_as_full_and_ends_nothing(store: SqliteStore, tmp_path: Path) -> None:
+    gate = intake(store)
+    folder = tmp_path / "mounted"
+    folder.mkdir()
+    watch = upkeep(store, folder, gate=gate)
+    watch.look_at_disk()
+    assert not gate.disk_is_low
+    shutil.rmtree(folder)
+    watch.look_at_disk()
+    assert gate.disk_is_low
