@@ -130,6 +130,8 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: str | None = None
     fingerprint: bytes = b""
     ticket: int = 0
+    elsewhere: bool = False
+    """Whether it is absent only here, because it lies in another table (ids are global)."""
 
 
 class Document(msgspec.Struct, frozen=True):

@@ -47,5 +47,6 @@ class Records:
         )
         words = "" if columns is None else source.words(record, columns)
         # A stale answer is harmless, a stale copy is not: the ticket decides whether this read may be kept.
-        await self._store.put(copy, Document(record, words), exclusive=source.ids_are_global)
+        exclusive = source.ids_are_global and not truth.elsewhere
+        await self._store.put(copy, Document(record, words), exclusive=exclusive)
         return copy

@@ -55,7 +55,9 @@ class Cache:
             keys = self._external.keys(change, [one for one in (before, so_far.columns) if one is not None])
             if keys:
                 await self._external.delete(keys)
-        return msgspec.structs.replace(so_far, copy=self._copy(change, so_far), exclusive=self._source.ids_are_global)
+        # A record that lies elsewhere is gone from here alone: its copy there stays.
+        exclusive = self._source.ids_are_global and not (so_far.truth is not None and so_far.truth.elsewhere)
+        return msgspec.structs.replace(so_far, copy=self._copy(change, so_far), exclusive=exclusive)
 
     def _copy(self, change: Change, so_far: Effects) -> Copy:
         truth = so_far.truth

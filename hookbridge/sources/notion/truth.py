@@ -242,8 +242,10 @@ class Reader:
 
 def truth_of(record: RecordKey, page: Columns | None, ticket: int) -> Truth:
     """Make the truth of what a read gave; a page in the trash or in another table is absent for this record."""
-    if page is None or pages.is_gone(page) or not pages.belongs_to(page, record.table):
+    if page is None or pages.is_gone(page):
         return Truth(record=record, data=None, ticket=ticket)
+    if not pages.belongs_to(page, record.table):
+        return Truth(record=record, data=None, ticket=ticket, elsewhere=True)
     content = {name: value for name, value in page.items() if name != "request_id"}
     try:
         data = msgspec.json.encode(content)
