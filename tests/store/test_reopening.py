@@ -1,5 +1,6 @@
 """Settled events again: dead letters that are open again, and replays of the others."""
 
+import asyncio
 import itertools
 
 import pytest
@@ -40,6 +41,13 @@ async def test_open_and_ignored_events_are_left_alone(store: Store) -> None:
         assert await store.replay(ALL, now=200.0, limit=10, event_id=event_id) == 0
     assert await store.replay(ALL, now=200.0, limit=10) == 0
     assert await books(store) == {"received": 2, "open": 1, "ignored": 1}
+
+
+async def test_two_replays_of_one_moment_open_a_dead_letter_once(store: Store) -> None:
+    await bury(store, event())
+    counts = await asyncio.gather(*[store.replay(ALL, now=200.0, limit=10) for _ in range(2)])
+    assert sorted(counts) == [0, 1]
+    assert await books(store) == {"received": 1, "open": 1}
 
 
 async def test_one_event_is_replayed_when_one_is_named(store: Store) -> None:

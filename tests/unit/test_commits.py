@@ -106,9 +106,11 @@ async def test_closing_waits_for_what_was_submitted_and_refuses_the_rest() -> No
     second = disk.commits.submit(2)
     closing = asyncio.create_task(disk.commits.close())
     await asyncio.sleep(0)
-    pytest.raises(StoreUnavailable, disk.commits.submit, 3)
+    with pytest.raises(StoreUnavailable):
+        await asyncio.wait_for(disk.commits.submit(3), 5)
     disk.finish()
     await wait_until(lambda: disk.under_way)
+    await asyncio.sleep(0)
     assert not closing.done()
     disk.finish()
     await closing
