@@ -156,6 +156,17 @@ async def test_a_record_that_moved_has_one_copy(store: Store) -> None:
     assert [await found(store, word) for word in ("before", "after", "stays")] == [[], [B], [other]]
 
 
+async def test_that_a_later_read_did_not_find_it_where_it_was_does_not_hide_where_it_is(store: Store) -> None:
+    first, second = store.ticket(), store.ticket()
+    await put(store, copy(A, second, None), "")
+    await put(store, copy(B, first, b'"b"'), "after", exclusive=True)
+    assert await data(store, B) == b'"b"'
+    assert await found(store, "after") == [B]
+    absence = await store.copy(A)
+    assert absence is not None
+    assert (absence.data, absence.ticket) == (None, second)
+
+
 @pytest.mark.parametrize("together", [True, False])
 async def test_an_earlier_read_does_not_move_a_record_back(store: Store, *, together: bool) -> None:
     first, second = store.ticket(), store.ticket()

@@ -35,7 +35,9 @@ _DROP_WORDS = f"DELETE FROM words WHERE rowid = ({_OWN_ROW})"
 _PUT_WORDS = f"INSERT INTO words (rowid, text) SELECT id, ?5 FROM ({_OWN_ROW})"
 
 # Only Notion's ids are global; the index holds no others.
-ELSEWHERE = "SELECT id, ticket FROM copies WHERE record_id = ? AND table_name <> ? AND source = 'notion'"
+ELSEWHERE = (
+    "SELECT id, ticket, data IS NOT NULL FROM copies WHERE record_id = ? AND table_name <> ? AND source = 'notion'"
+)
 
 
 def copy_of(record: RecordKey, columns: Sequence[Any]) -> Copy:
@@ -105,9 +107,10 @@ def _write(connection: sqlite3.Connection, read: list[tuple[Copy, Document | Non
 def _is_latest_anywhere(connection: sqlite3.Connection, copy: Copy) -> bool:
     """Whether no later read saw the record in another table; if so, the copies that earlier reads left there go."""
     elsewhere = connection.execute(ELSEWHERE, (copy.record.id, copy.record.table)).fetchall()
-    if any(ticket > copy.ticket for _, ticket in elsewhere):
+    # That a later read did not find it in another table says nothing against this one.
+    if any(ticket > copy.ticket and there for _, ticket, there in elsewhere):
         return False
-    moved = [(id_,) for id_, _ in elsewhere]
+    moved = [(id_,) for id_, ticket, _ in elsewhere if ticket <= copy.ticket]
     connection.executemany("DELETE FROM words WHERE rowid = ?", moved)
     connection.executemany("DELETE FROM copies WHERE id = ?", moved)
     return True
