@@ -1,6 +1,7 @@
 """A Notion workspace with a database of tasks, and a source that reads it without a rate to mind."""
 
 import itertools
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -20,13 +21,20 @@ DATABASE = "GET /v1/databases/{id}"
 
 
 class Minutes:
-    """A clock that only moves when told to."""
+    """A clock that only moves when told to, until it is told to run."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 6, 27, 17, 0, 30, tzinfo=UTC)
+        self._runs_since: float | None = None
 
     def __call__(self) -> datetime:
-        return self.now
+        if self._runs_since is None:
+            return self.now
+        return self.now + timedelta(seconds=time.monotonic() - self._runs_since)
+
+    def run(self) -> None:
+        """Go on with the real time."""
+        self._runs_since = time.monotonic()
 
     def advance(self, minutes: int = 1) -> None:
         self.now += timedelta(minutes=minutes)

@@ -1,0 +1,111 @@
+"""One budget for all calls: never more than the rate, and silence for as long as Notion asks for."""
+
+import asyncio
+
+import pytest
+
+from hookbridge.errors import SourceUnavailable
+from hookbridge.sources.notion.budget import HALT_SECONDS_MAX, PATIENCE_SECONDS, Budget
+from tests.support.workspace import RETRIEVE, tasks
+
+
+class Time:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def budget(time: Time) -> Budget:
+    return Budget(1_000.0, clock=time, sleep=time.sleep)
+
+
+async def test_a_short_halt_is_waited_for(budget: Budget, time: Time) -> None:
+    budget.halt(2.0)
+    await budget.permit()
+    assert time.slept == [2.0]
+    await budget.permit()
+    assert time.slept == [2.0]
+
+
+async def test_a_long_halt_is_told_with_what_is_left_of_it(budget: Budget, time: Time) -> None:
+    budget.halt(60.0)
+    time.now = 10.0
+    with pytest.raises(SourceUnavailable) as caught:
+        await budget.permit()
+    assert caught.value.retry_after_seconds == 50.0
+    assert not time.slept
+    time.now = 60.0 - PATIENCE_SECONDS
+    await budget.permit()
+    assert time.slept == [PATIENCE_SECONDS]
+
+
+async def test_a_halt_is_not_shortened_by_a_later_one(budget: Budget, time: Time) -> None:
+    budget.halt(4.0)
+    budget.halt(1.0)
+    await budget.permit()
+    assert time.slept == [4.0]
+
+
+async def test_no_halt_is_longer_than_an_hour(budget: Budget) -> None:
+    budget.halt(1e9)
+    with pytest.raises(SourceUnavailable) as caught:
+        await budget.permit()
+    assert caught.value.retry_after_seconds == HALT_SECONDS_MAX
+
+
+async def test_who_waits_for_the_rate_still_obeys_a_halt(time: Time) -> None:
+    budget = Budget(20.0, clock=time, sleep=time.sleep)
+    for _ in range(20):
+        await budget.permit()
+    last = asyncio.create_task(budget.permit())
+    await asyncio.sleep(0)
+    budget.halt(60.0)
+    with pytest.raises(SourceUnavailable):
+        await last
+
+
+async def test_the_rate_is_kept_by_all_calls_together() -> None:
+    """A limit a little above ours is the judge: whoever goes faster meets a 429."""
+    async with tasks(requests_per_second=40.0) as workspace:
+        records = [workspace.key(workspace.page().id, "database-id") for _ in range(60)]
+        workspace.clock.run()
+        workspace.notion.limit_rate(per_second=60.0, burst=45)
+        assert {truth.data is None for truth in await asyncio.gather(*map(workspace.source.read, records))} == {False}
+    assert workspace.notion.requests.by_status == {200: 60}
+
+
+async def test_a_rate_limit_silences_every_call() -> None:
+    async with tasks() as workspace:
+        records = [workspace.page() for _ in range(5)]
+        workspace.notion.faults.status(429, retry_after=60, times=1)
+        for call in (workspace.source.read(records[0]), *map(workspace.source.read, records), workspace.source.probe()):
+            with pytest.raises(SourceUnavailable) as caught:
+                await call
+            assert caught.value.retry_after_seconds is not None
+            assert 30 < caught.value.retry_after_seconds <= 60
+        assert workspace.asked() == {RETRIEVE: 1}
+
+
+async def test_an_overload_that_names_its_end_is_obeyed_too() -> None:
+    async with tasks() as workspace:
+        record = workspace.page()
+        workspace.notion.faults.status(529, retry_after=60, times=1)
+        for _ in range(2):
+            with pytest.raises(SourceUnavailable):
+                await workspace.source.read(record)
+        assert workspace.asked() == {RETRIEVE: 1}
