@@ -40,7 +40,7 @@ def decode(headers: Mapping[str, str], body: bytes, config: NotionConfig) -> Dec
         return _guided(headers, body, config)
     values = decode_object(body)
     if "entity" in values:
-        return _integration(headers, body, values, config)
+        return _integration(body, values, config)
     if isinstance(values.get("source"), dict):
         return _automation(headers, body, values, config)
     return _guided(headers, body, config)
@@ -48,6 +48,8 @@ def decode(headers: Mapping[str, str], body: bytes, config: NotionConfig) -> Dec
 
 def columns_of(event: Event) -> Columns | None:
     """Give the page object that the event's body claims; integration webhooks have none."""
+    if not event.body:
+        return None
     if event.format == guide.FORMAT:
         return guide.data(event.body)
     if event.format == AUTOMATION:
@@ -89,7 +91,7 @@ def _guided(headers: Mapping[str, str], body: bytes, config: NotionConfig) -> De
     return Delivery((event,), details)
 
 
-def _integration(headers: Mapping[str, str], body: bytes, values: dict[str, Any], config: NotionConfig) -> Delivery:
+def _integration(body: bytes, values: dict[str, Any], config: NotionConfig) -> Delivery:
     fields = Fields(values)
     event_id = fields.text("id")
     type_ = fields.text("type")

@@ -1,0 +1,264 @@
+"""What pages say: what is content, what agrees, what search finds."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from hookbridge.model import Columns
+from hookbridge.sources.notion.agreement import agree
+from hookbridge.sources.notion.pages import belongs_to, fingerprint, is_gone, is_id
+from hookbridge.sources.notion.words import WORDS_MAX, words
+
+ID = "a1b2c3d4-e5f6-7890-abcd-ef1234567890"
+OTHER = "7855b161-f63e-4683-b7c7-8ca6e97ee266"
+SIGNED = "https://files.example/{}/plan.pdf?X-Amz-Signature={}"
+
+
+def rich(text: str) -> list[dict[str, Any]]:
+    return [{"type": "text", "text": {"content": text}, "annotations": {"bold": True}, "plain_text": text}]
+
+
+def file(name: str, signature: str) -> dict[str, Any]:
+    return {"url": SIGNED.format(name, signature), "expiry_time": f"2026-01-01T1{signature}:00:00.000Z"}
+
+
+PROPERTIES: Columns = {
+    "Name": {"id": "title", "type": "title", "title": rich("Project Alpha")},
+    "Notes": {"id": "a", "type": "rich_text", "rich_text": [*rich("two "), *rich("spans")]},
+    "Status": {"id": "b", "type": "select", "select": {"id": "s", "name": "In Progress", "color": "blue"}},
+    "State": {"id": "b2", "type": "status", "status": {"id": "s", "name": "Doing", "color": "blue"}},
+    "Tags": {"id": "c", "type": "multi_select", "multi_select": [{"id": "1", "name": "x"}, {"id": "2", "name": "y"}]},
+    "Points": {"id": "d", "type": "number", "number": 3.5},
+    "Done": {"id": "e", "type": "checkbox", "checkbox": True},
+    "Due": {"id": "f", "type": "date", "date": {"start": "2026-01-01T10:00:00.000+01:00", "end": None}},
+    "Who": {"id": "g", "type": "people", "people": [{"object": "user", "id": ID, "name": "Ada"}]},
+    "Linked": {"id": "h", "type": "relation", "relation": [{"id": ID}, {"id": OTHER}], "has_more": False},
+    "Mail": {"id": "i", "type": "email", "email": "ada@example.com"},
+    "Phone": {"id": "j", "type": "phone_number", "phone_number": "+44 1"},
+    "Site": {"id": "k", "type": "url", "url": "https://example.com"},
+    "Plans": {"id": "l", "type": "files", "files": [{"name": "plan.pdf", "type": "file", "file": file("p", "1")}]},
+    "Sum": {"id": "m", "type": "formula", "formula": {"type": "string", "string": "computed"}},
+    "All": {
+        "id": "n",
+        "type": "rollup",
+        "rollup": {"type": "array", "array": [{"type": "title", "title": rich("up")}]},
+    },
+    "No": {"id": "o", "type": "unique_id", "unique_id": {"prefix": "TASK", "number": 7}},
+    "Edited": {"id": "p", "type": "last_edited_time", "last_edited_time": "2026-01-01T10:00:00.000Z"},
+    "Empty": {"id": "q", "type": "select", "select": None},
+}
+PAGE: Columns = {
+    "object": "page",
+    "id": ID,
+    "last_edited_time": "2026-01-01T10:00:00.000Z",
+    "last_edited_by": {"object": "user", "id": ID},
+    "icon": {"type": "file", "file": file("icon", "1")},
+    "cover": None,
+    "parent": {"type": "data_source_id", "data_source_id": OTHER, "database_id": ID},
+    "in_trash": False,
+    "archived": False,
+    "properties": PROPERTIES,
+    "url": "https://app.notion.com/p/Project-Alpha-a1b2",
+}
+
+
+def with_property(name: str, value: object) -> Columns:
+    return {**PAGE, "properties": {**PROPERTIES, name: value}}
+
+
+def test_a_page_is_gone_when_either_word_says_so() -> None:
+    assert [is_gone(page) for page in ({"in_trash": True}, {"archived": True}, {"in_trash": False}, {})] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+@pytest.mark.parametrize(("text", "expected"), [(ID, True), (ID.replace("-", ""), False), ("page-id", False)])
+def test_an_id_has_its_dashes(text: str, *, expected: bool) -> None:
+    assert is_id(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("parent", "table", "expected"),
+    [
+        ({"type": "database_id", "database_id": ID.replace("-", "")}, ID, True),
+        ({"type": "database_id", "database_id": OTHER}, ID, False),
+        ({"type": "page_id", "page_id": ID}, ID, False),
+        ({"type": "page_id", "page_id": ID}, "pages", True),
+        ({"type": "block_id", "block_id": ID}, "pages", True),
+        ({"type": "workspace", "workspace": True}, "pages", True),
+        ({"type": "data_source_id", "data_source_id": OTHER}, "pages", False),
+        (None, ID, True),
+    ],
+)
+def test_a_page_belongs_where_its_parent_is(parent: object, table: str, *, expected: bool) -> None:
+    assert belongs_to({"parent": parent}, table) is expected
+
+
+# Fingerprints
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        {**PAGE, "request_id": "other"},
+        {**PAGE, "last_edited_time": "2026-02-01T10:00:00.000Z", "last_edited_by": {"object": "user", "id": OTHER}},
+        {name: value for name, value in PAGE.items() if name != "archived"},
+        {**PAGE, "icon": {"type": "file", "file": file("icon", "2")}},
+        {**PAGE, "url": "https://www.notion.so/Project-Alpha-a1b2"},
+        dict(reversed(PAGE.items())),
+        with_property("Points", {"id": "d", "type": "number", "number": Decimal("3.50")}),
+        with_property("Edited", {"id": "p", "type": "last_edited_time", "last_edited_time": "2026-02-01T10:00:00Z"}),
+        with_property(
+            "Plans",
+            {"id": "l", "type": "files", "files": [{"name": "plan.pdf", "type": "file", "file": file("p", "2")}]},
+        ),
+    ],
+    ids=["answer", "edit", "no archived", "signed icon", "host", "order", "number", "edited", "signed file"],
+)
+def test_what_is_no_content_leaves_the_fingerprint_alone(same: Columns) -> None:
+    assert fingerprint(same) == fingerprint(PAGE)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {**PAGE, "in_trash": True},
+        {**PAGE, "icon": {"type": "file", "file": file("other", "1")}},
+        {**PAGE, "icon": {"type": "external", "external": {"url": "https://a.example/?1"}}},
+        {**PAGE, "parent": {"type": "data_source_id", "data_source_id": ID, "database_id": ID}},
+        with_property("Points", {"id": "d", "type": "number", "number": 3}),
+        with_property("Done", {"id": "e", "type": "checkbox", "checkbox": False}),
+        with_property("Sum", {"id": "m", "type": "formula", "formula": {"type": "string", "string": "else"}}),
+        with_property("Site", {"id": "k", "type": "url", "url": "https://example.com?1"}),
+    ],
+    ids=["trash", "icon", "external icon", "parent", "number", "checkbox", "formula", "url"],
+)
+def test_what_is_content_changes_the_fingerprint(changed: Columns) -> None:
+    assert fingerprint(changed) != fingerprint(PAGE)
+    assert len(fingerprint(changed)) == 16
+
+
+def test_a_checkbox_is_not_a_number() -> None:
+    one = with_property("Done", {"type": "checkbox", "checkbox": True})
+    other = with_property("Done", {"type": "checkbox", "checkbox": 1})
+    assert fingerprint(one) != fingerprint(other)
+
+
+# Agreement
+
+
+def test_a_page_agrees_with_itself() -> None:
+    assert agree(PAGE, PAGE)
+
+
+AGREED: dict[str, dict[str, Any]] = {
+    "the guide's title": {"Name": {"type": "title", "title": [{"plain_text": "Project Alpha"}]}},
+    "the guide's select": {"Status": {"type": "select", "select": {"name": "In Progress"}}},
+    "nothing": {},
+    "text cut in other spans": {"Notes": {"rich_text": [{"plain_text": "two spans"}]}},
+    "text as it is written": {"Notes": {"rich_text": [{"text": {"content": "two spans"}}]}},
+    "a plain value": {"Name": "Project Alpha", "Points": 3.5, "Done": True, "Status": "In Progress"},
+    "a status": {"State": {"status": {"name": "Doing"}}},
+    "options in another order": {"Tags": {"multi_select": [{"name": "y"}, {"name": "x"}]}},
+    "a decimal": {"Points": {"number": Decimal("3.50")}},
+    "the instant in another zone": {"Due": {"date": {"start": "2026-01-01T09:00:00Z"}}},
+    "people by their id": {"Who": {"people": [{"id": ID.replace("-", "")}]}},
+    "relations in another order": {"Linked": {"relation": [{"id": OTHER}, {"id": ID}]}},
+    "a relation that was cut": {"Linked": {"relation": [{"id": ID}], "has_more": True}},
+    "a file signed anew": {"Plans": {"files": [{"name": "plan.pdf", "file": file("p", "9")}]}},
+    "no value": {"Name": {"id": "title", "type": "title"}},
+    "an empty select": {"Empty": {"type": "select", "select": None}},
+    "a part of a formula": {"Sum": {"type": "formula", "formula": {"string": "computed"}}},
+    "an edit time": {"Edited": {"last_edited_time": "2026-01-01T11:00:00+01:00"}},
+    "a unique id": {"No": {"unique_id": {"number": Decimal(7)}}},
+}
+
+DISPUTED: dict[str, dict[str, Any]] = {
+    "another title": {"Name": {"type": "title", "title": [{"plain_text": "Project Beta"}]}},
+    "another plain title": {"Name": "Project Beta"},
+    "an unknown property": {"Nobody": {"type": "number", "number": 1}},
+    "another type": {"Points": {"type": "rich_text", "rich_text": []}},
+    "another option": {"Status": {"select": {"name": "Done"}}},
+    "no option": {"Status": {"select": None}},
+    "an option where there is none": {"Empty": {"select": {"name": "x"}}},
+    "fewer options": {"Tags": {"multi_select": [{"name": "x"}]}},
+    "another number": {"Points": {"number": 4}},
+    "no number": {"Points": {"number": None}},
+    "a number beyond all doubles": {"Points": {"number": 10**400}},
+    "another checkbox": {"Done": {"checkbox": False}},
+    "a number for a checkbox": {"Done": {"checkbox": 1}},
+    "another day": {"Due": {"date": {"start": "2026-01-02"}}},
+    "another person": {"Who": {"people": [{"id": OTHER}]}},
+    "fewer relations": {"Linked": {"relation": [{"id": ID}]}},
+    "another file": {"Plans": {"files": [{"name": "other.pdf"}]}},
+    "another formula": {"Sum": {"formula": {"string": "else"}}},
+    "another mail": {"Mail": {"email": "eve@example.com"}},
+}
+
+
+@pytest.mark.parametrize("claimed", AGREED.values(), ids=AGREED)
+def test_what_means_the_same_agrees(claimed: dict[str, Any]) -> None:
+    assert agree(PAGE, {"properties": claimed})
+
+
+@pytest.mark.parametrize("claimed", DISPUTED.values(), ids=DISPUTED)
+def test_what_means_something_else_does_not_agree(claimed: dict[str, Any]) -> None:
+    assert not agree(PAGE, {"properties": claimed})
+
+
+@pytest.mark.parametrize(
+    ("claimed", "expected"),
+    [({"in_trash": True}, False), ({"archived": True}, False), ({"in_trash": False}, True), ({"title": "x"}, True)],
+)
+def test_beside_properties_only_the_trash_is_claimed(claimed: Columns, *, expected: bool) -> None:
+    assert agree(PAGE, claimed) is expected
+
+
+# Words
+
+
+def test_the_words_of_a_page_are_what_a_person_reads_in_it() -> None:
+    assert words(PAGE, None).split("\n") == [
+        "Project Alpha",
+        "two spans",
+        "In Progress",
+        "Doing",
+        "x",
+        "y",
+        "3.5",
+        "2026-01-01T10:00:00.000+01:00",
+        "Ada",
+        "ada@example.com",
+        "+44 1",
+        "https://example.com",
+        "plan.pdf",
+        "computed",
+        "up",
+        "TASK-7",
+    ]
+
+
+def test_only_configured_properties_are_found_in_their_order() -> None:
+    assert words(PAGE, ("Status", "Name", "Nobody")) == "In Progress\nProject Alpha"
+    assert words(PAGE, ()) == ""
+
+
+def test_trimmed_properties_and_plain_values_have_words_too() -> None:
+    trimmed = {"properties": {"Name": {"title": [{"plain_text": "Alpha"}]}, "Status": {"select": {"name": "Open"}}}}
+    assert words(trimmed, None) == "Alpha\nOpen"
+    plain = {"name": "Alpha", "id": ID, "at": "2026-01-01T10:00:00Z", "link": "https://a.example", "n": 1, "x": None}
+    assert words(plain, None) == "Alpha"
+
+
+@pytest.mark.parametrize("broken", [None, 1, [], {}, {"type": 7}, {"type": "select", "select": 7}, {"type": "title"}])
+def test_a_property_without_words_has_none(broken: object) -> None:
+    assert words({"properties": {"Odd": broken}}, None) == ""
+
+
+def test_a_page_brings_no_more_than_the_limit() -> None:
+    long = with_property("Name", {"type": "title", "title": rich("a" * 2 * WORDS_MAX)})
+    assert len(words(long, None)) == WORDS_MAX
