@@ -62,3 +62,8 @@ def dashed(id_: str) -> str:
         return id_
     digits = id_.replace("-", "").lower()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def is_uuid(text: str) -> bool:
+    """Whether it is a UUID with dashes."""
+    return len(text) == UUID_CHARACTERS and _UUID.fullmatch(text) is not None

@@ -1,0 +1,158 @@
+"""Supabase as a source: the modules of this package behind the contract of ``sources/source.py``.
+
+It decides nothing itself.  Without credentials nothing is read, and nothing of the SDK is imported.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+
+import msgspec
+
+from hookbridge.config import Secrets, SignaturesConfig, SupabaseConfig
+from hookbridge.errors import InvalidParameter, SourceRefused
+from hookbridge.model import Columns, Event, RecordKey, SourceName, StoredEvent, Truth
+from hookbridge.sources import keys
+from hookbridge.sources.bodies import RECORD_ID_EXPECTED, TABLE_EXPECTED, is_record_id, is_table
+from hookbridge.sources.source import Decoded, Tickets
+from hookbridge.sources.supabase import payloads, rows
+from hookbridge.sources.supabase.signature import SupabaseSignature
+from hookbridge.sources.supabase.truth import Reader
+
+
+class SupabaseSource:
+    """Implements ``Source``."""
+
+    name: SourceName = "supabase"
+    ids_are_global = False
+
+    def __init__(
+        self, config: SupabaseConfig, signatures: SignaturesConfig, secrets: Secrets, tickets: Tickets
+    ) -> None:
+        self._config = config
+        self._signature = SupabaseSignature(signatures, secrets)
+        self._key = secrets.supabase_key
+        self._reader = _reader(config, secrets, tickets) if secrets.supabase_url and self._key else None
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether there are a URL and a key."""
+        return self._reader is not None
+
+    @property
+    def credential_warning(self) -> str | None:
+        """Say that the key is one that row level security hides rows from."""
+        if not self._key or not _is_public(self._key):
+            return None
+        return (
+            "SUPABASE_KEY is a publishable (anon) key: rows that row level security hides from it look deleted."
+            " Use a secret key (sb_secret_…)."
+        )
+
+    def table(self, written: str) -> str:
+        """Give ``schema.table``.  Raises InvalidParameter."""
+        if not is_table(written):
+            raise InvalidParameter("table", TABLE_EXPECTED)
+        return payloads.table_name(written, None)
+
+    def key(self, table: str, id_: str) -> RecordKey:
+        """Name a row.  Raises InvalidParameter."""
+        if not is_table(table):
+            raise InvalidParameter("table", TABLE_EXPECTED, where="path")
+        if not is_record_id(id_):
+            raise InvalidParameter("id", RECORD_ID_EXPECTED, where="path")
+        name = payloads.table_name(table, None)
+        try:
+            normal = keys.normal(id_, len(payloads.table_config(self._config, name).key))
+        except ValueError as error:
+            raise InvalidParameter("id", f"{error}, each percent-encoded", where="path") from None
+        return RecordKey("supabase", name, normal)
+
+    # What arrives
+
+    def authenticate(self, headers: Mapping[str, str], body: bytes, now: float) -> None:
+        """Raises InvalidSignature."""
+        self._signature.authenticate(headers, body, now)
+
+    def decode(self, headers: Mapping[str, str], body: bytes) -> Decoded:
+        """Raises InvalidJson, InvalidSource or InvalidFields."""
+        return payloads.decode(headers, body, self._config)
+
+    def columns_of(self, event: Event) -> Columns | None:
+        """Give the row that the event brought."""
+        return payloads.columns_of(event)
+
+    # What is true
+
+    async def read(self, record: RecordKey) -> Truth:
+        """Raises SourceUnavailable, SourceRefused, RecordUnreadable or RecordImpossible."""
+        return await self._readable().read(record)
+
+    async def probe(self) -> None:
+        """Ask for one row.  Raises as ``read``."""
+        await self._readable().probe()
+
+    async def close(self) -> None:
+        """Close the connections.  Idempotent."""
+        if self._reader is not None:
+            await self._reader.close()
+
+    def _readable(self) -> Reader:
+        if self._reader is None:
+            raise SourceRefused(
+                "There are no credentials to read Supabase with", hint="set SUPABASE_URL and SUPABASE_KEY"
+            )
+        return self._reader
+
+    # What rows look like
+
+    def truth_columns(self, truth: Truth) -> Columns | None:
+        """Decode the row."""
+        return None if truth.data is None else rows.columns(truth.data)
+
+    def agree(self, truth: Columns, claimed: Columns) -> bool:
+        """Compare the claimed columns by value."""
+        return rows.agree(truth, claimed)
+
+    def newer_than_truth(self, event: StoredEvent, truth: Truth) -> bool:
+        """Compare the change column of event and truth; without one, nothing tells."""
+        claimed = payloads.columns_of(event.event)
+        at = None if claimed is None else self.changed_at(event.event.record, claimed)
+        mine, known = rows.instant_of(at or ""), rows.instant_of(truth.changed_at or "")
+        return mine is not None and known is not None and mine > known
+
+    def changed_at(self, record: RecordKey, columns: Columns) -> str | None:
+        """Give the configured change column's value."""
+        return rows.changed_at(columns, payloads.table_config(self._config, record.table))
+
+    def fingerprint(self, columns: Columns) -> bytes:
+        """Hash the values."""
+        return rows.fingerprint(columns)
+
+    def words(self, record: RecordKey, columns: Columns) -> str:
+        """Give the words of the configured columns, or of all that hold text."""
+        return rows.words(columns, payloads.table_config(self._config, record.table).index)
+
+
+def _reader(config: SupabaseConfig, secrets: Secrets, tickets: Tickets) -> Reader:
+    # The SDK takes about a second to import, which nobody should wait for who has no project.
+    from hookbridge.sources.supabase.client import SupabaseClient  # noqa: PLC0415
+
+    client = SupabaseClient(secrets.supabase_url, secrets.supabase_key, config.timeout_seconds)
+    return Reader(client, config, tickets)
+
+
+def _is_public(key: str) -> bool:
+    """Whether it is a publishable key, or a JWT of the role ``anon``."""
+    if key.startswith("sb_publishable_"):
+        return True
+    parts = key.split(".")
+    if len(parts) != 3:  # noqa: PLR2004  a JWT has three
+        return False
+    try:
+        claims = msgspec.json.decode(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (binascii.Error, ValueError, msgspec.DecodeError):
+        return False
+    return isinstance(claims, dict) and claims.get("role") == "anon"

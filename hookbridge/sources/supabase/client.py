@@ -1,0 +1,203 @@
+"""The one Supabase client of the process.  What its SDK raises becomes one of our errors here and nowhere else.
+
+Its own retries are off: ``pipeline/attempts.py`` decides about those.  The SDK parses numbers as floats and hides the
+status of an error, so the raw answer is kept beside what it returns.  Wire format: https://docs.postgrest.org, errors of
+https://docs.postgrest.org/en/stable/references/errors.html.  Invariant: no error shows the key.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import re
+from collections.abc import Mapping, Sequence
+
+import httpx
+import msgspec
+from postgrest import APIError, AsyncSelectRequestBuilder, CountMethod
+from supabase import AsyncClient, AsyncClientOptions
+from supabase.client import SupabaseException
+
+from hookbridge.errors import (
+    RecordImpossible,
+    RecordUnreadable,
+    SourceError,
+    SourceRefused,
+    SourceUnavailable,
+    StartupError,
+)
+
+CONNECT_SECONDS_MAX = 5.0
+CONNECTIONS_MAX = 10
+SHOWN_MAX = 300
+
+
+class ValueImpossible(RecordImpossible):
+    """One of the values in the request is none of its column's type."""
+
+
+BY_CODE: Mapping[str, type[SourceError]] = {
+    "PGRST000": SourceUnavailable,
+    "PGRST001": SourceUnavailable,
+    "PGRST002": SourceUnavailable,
+    "PGRST003": SourceUnavailable,
+    "PGRST106": RecordImpossible,
+    "PGRST205": RecordImpossible,
+    "PGRST301": SourceRefused,
+    "PGRST302": SourceRefused,
+    "PGRST303": SourceRefused,
+    "22023": SourceRefused,  # the key's role does not exist
+    "22003": ValueImpossible,
+    "22007": ValueImpossible,
+    "22008": ValueImpossible,
+    "22P02": ValueImpossible,
+    "42501": RecordImpossible,
+    "42703": RecordImpossible,
+    "42P01": RecordImpossible,
+    "57014": RecordUnreadable,
+}
+"""What each code of PostgREST and PostgreSQL means."""
+
+BY_STATUS: Mapping[int, type[SourceError]] = {
+    401: SourceRefused,
+    403: SourceRefused,
+    404: SourceUnavailable,
+    408: SourceUnavailable,
+    425: SourceUnavailable,
+    429: SourceUnavailable,
+}
+"""What a status means that comes without a known code, as from the gateway.  Those from 500 on and redirections are
+SourceUnavailable, all others RecordUnreadable."""
+
+_HINTS: Mapping[str, str] = {
+    "PGRST205": "check the table's name and schema; is it exposed by the Data API?",
+    "PGRST106": "add the schema to the exposed schemas of the Data API",
+    "42501": "grant select on the table, or use a secret key",
+    "42703": "check key and changed_at in [[supabase.tables]]",
+}
+_TLS = re.compile(r"certificate|\bssl\b|\btls\b", re.IGNORECASE)
+
+_answer: contextvars.ContextVar[list[httpx.Response] | None] = contextvars.ContextVar("answer", default=None)
+_decode_rows = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_total = re.compile(r"/(\d+)$")
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """What a read gave."""
+
+    rows: tuple[bytes, ...]
+    """Each row's own JSON, digit for digit."""
+    total: int
+    """How many rows match: more than ``rows`` where the server cut the answer (max-rows)."""
+
+
+class SupabaseClient:
+    """Reads; every method raises SourceError and nothing else of the outside."""
+
+    def __init__(self, url: str, key: str, timeout_seconds: float) -> None:
+        timeout = httpx.Timeout(timeout_seconds, connect=min(timeout_seconds, CONNECT_SECONDS_MAX))
+        limits = httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX)
+        self._http = httpx.AsyncClient(timeout=timeout, limits=limits, event_hooks={"response": [_keep]})
+        options = AsyncClientOptions(
+            httpx_client=self._http, postgrest_client_retry=False, auto_refresh_token=False, persist_session=False
+        )
+        try:
+            self._sdk = AsyncClient(url, key, options)
+        except SupabaseException as error:
+            raise StartupError(f"Supabase's client refuses the credentials: {error}", hint="check .env") from None
+
+    async def rows(self, schema: str, table: str, key: Sequence[str], ids: Sequence[Sequence[str]]) -> Rows:
+        """Read the rows with these values of the key columns.  Raises SourceError."""
+        query = self._sdk.schema(schema).table(table).select("*", count=CountMethod.exact)
+        if len(key) == 1:
+            query = query.in_(key[0], [id_[0] for id_ in ids])
+        else:
+            query = query.or_(",".join(_all_equal(key, id_) for id_ in ids))
+        response = await self._ask(query)
+        try:
+            rows = tuple(bytes(row) for row in _decode_rows(response.content))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise _not_json(response) from None
+        found = _total.search(response.headers.get("Content-Range", ""))
+        return Rows(rows, int(found[1]) if found else len(rows))
+
+    async def probe(self, schema: str, table: str) -> None:
+        """Ask for one row of a table.  Returns when the source answered; raises SourceError."""
+        try:
+            await self._ask(self._sdk.schema(schema).table(table).select("*").limit(1))
+        except (RecordImpossible, RecordUnreadable):
+            return  # an answer about the table is an answer
+
+    async def _ask(self, query: AsyncSelectRequestBuilder) -> httpx.Response:
+        kept: list[httpx.Response] = []
+        token = _answer.set(kept)
+        try:
+            await query.execute()
+        except APIError as error:
+            raise _classified(kept, error.code, error.message) from None
+        except httpx.HTTPError as error:
+            raise _unreachable(error) from None
+        except (ValueError, httpx.InvalidURL):
+            # The SDK could not read the answer: of an error, its status is left; of a success, nothing.
+            raise _classified(kept, None, None) from None
+        finally:
+            _answer.reset(token)
+        return kept[-1]
+
+    async def close(self) -> None:
+        """Close the connections.  Idempotent."""
+        await self._http.aclose()
+
+
+async def _keep(response: httpx.Response) -> None:
+    kept = _answer.get()
+    if kept is not None:
+        kept.append(response)
+
+
+def _all_equal(key: Sequence[str], id_: Sequence[str]) -> str:
+    return "and(" + ",".join(f"{column}.eq.{_quoted(value)}" for column, value in zip(key, id_, strict=True)) + ")"
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _classified(kept: list[httpx.Response], code: str | None, message: str | None) -> SourceError:
+    if not kept:
+        return SourceUnavailable("Supabase gave no answer that can be read")
+    response = kept[-1]
+    kind = BY_CODE.get(str(code)) or _by_status(response.status_code)
+    said = (message or response.reason_phrase or "no reason")[:SHOWN_MAX]
+    text = f"Supabase answered {response.status_code}{f' {code}' if code in BY_CODE else ''}: {said}"
+    if kind is SourceUnavailable:
+        return SourceUnavailable(text, retry_after_seconds=_retry_after(response))
+    if kind is SourceRefused:
+        return SourceRefused(text, hint="check SUPABASE_KEY: the key may have been replaced")
+    return kind(text, hint=_HINTS.get(str(code), ""))
+
+
+def _by_status(status: int) -> type[SourceError]:
+    if status < httpx.codes.BAD_REQUEST or status >= httpx.codes.INTERNAL_SERVER_ERROR:
+        return SourceUnavailable
+    return BY_STATUS.get(status, RecordUnreadable)
+
+
+def _not_json(response: httpx.Response) -> SourceUnavailable:
+    return SourceUnavailable(
+        f"Supabase answered {response.status_code} with something that is no list of rows",
+        hint="check SUPABASE_URL: this is not an answer of its Data API",
+    )
+
+
+def _unreachable(error: httpx.HTTPError) -> SourceUnavailable:
+    if isinstance(error, httpx.TimeoutException):
+        return SourceUnavailable("Supabase did not answer in time")
+    if _TLS.search(str(error)):
+        return SourceUnavailable(f"Supabase's certificate is not accepted: {error}", hint="check SUPABASE_URL")
+    return SourceUnavailable(f"Supabase cannot be reached: {type(error).__name__}")
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    value = response.headers.get("Retry-After", "")
+    return float(value) if value.isascii() and value.isdigit() else None
