@@ -1,7 +1,7 @@
 """The composition root: the only module that names concrete engines and sources.
 
-``Service.open`` makes everything, ``run`` is one task that owns every other one, ``stop`` drains.  Invariant: when ``run``
-has ended, no task of the service is left, and whatever was acknowledged and not finished is dirty in the store.
+``Service.open`` makes everything, ``run`` is one task that owns every other one, ``stop`` drains.  Invariant: when
+``run`` has ended, no task of the service is left, and whatever was acknowledged and not finished is dirty in the store.
 """
 
 from __future__ import annotations
@@ -186,9 +186,7 @@ class Service:
                 f"Signatures are not verified and the service listens on {config.server.host}:"
                 " anyone who reaches it can send events. Set VERIFY_WEBHOOK_SIGNATURES=true and WEBHOOK_SECRET."
             )
-        for source in self.sources.values():
-            if source.credential_warning:
-                found.append(source.credential_warning)
+        found += [source.credential_warning for source in self.sources.values() if source.credential_warning]
         return tuple(found)
 
     async def readiness(self) -> Readiness:
