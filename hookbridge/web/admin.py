@@ -1,4 +1,4 @@
-"""What operators ask and do: events, replay, Notion's verification token.
+"""What operators ask and do: events, replay, lanes, Notion's verification token.
 
 Every handler here stands behind the admin token (the route table says so, and a test enumerates it).  A replay makes
 events open again and returns; the lanes do the work.
@@ -14,7 +14,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from hookbridge.errors import FieldProblem, InvalidFields, InvalidParameter, NotFound
-from hookbridge.model import Origin, Outcome, SourceName, StoredEvent, Verification
+from hookbridge.model import SOURCES, Origin, Outcome, SourceName, StoredEvent, Verification
 from hookbridge.service import Service
 from hookbridge.store.contract import EventFilter
 from hookbridge.web.bodies import read_body
@@ -160,6 +160,28 @@ async def forget_verification_token(request: web.Request) -> web.StreamResponse:
     """Forget the token, so that the next handshake is accepted."""
     await request.app[SERVICE].forget_verification_token()
     return web.Response(status=204)
+
+
+async def pause(request: web.Request) -> web.StreamResponse:
+    """Hold a source's lane until it is resumed, restarts included.  Events go on being stored."""
+    service, source = request.app[SERVICE], _source(request)
+    await service.pause(source)
+    return json_reply(service.lanes[source].state())
+
+
+async def resume(request: web.Request) -> web.StreamResponse:
+    """Let a held lane go on."""
+    service, source = request.app[SERVICE], _source(request)
+    await service.resume(source)
+    return json_reply(service.lanes[source].state())
+
+
+def _source(request: web.Request) -> SourceName:
+    written = request.match_info["source"]
+    for source in SOURCES:
+        if written == source:
+            return source
+    raise InvalidParameter("source", f"expected one of {', '.join(SOURCES)}", where="path")
 
 
 async def _event(request: web.Request) -> StoredEvent:

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from hookbridge import errors
 from hookbridge.books import Statistics
+from hookbridge.pipeline.lanes import LaneState
 from hookbridge.service import Readiness, Service
 from hookbridge.web import admin, docs, examples, health, openapi, records, trial, webhooks
 from hookbridge.web.access import operators_only
@@ -157,6 +158,28 @@ ROUTES: tuple[Route, ...] = (
         summary="Process the events that match again",
         request=Request(bodies=(admin.ReplayBody,), examples=examples.REPLAY),
         answers={200: Answer(description="How many", bodies=(admin.Replayed,))},
+        refusals=(errors.StoreUnavailable,),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/sources/{source}/pause",
+        handler=admin.pause,
+        access="operators",
+        tag="sources",
+        name="pauseSource",
+        summary="Hold a source's lane; its webhooks go on being stored",
+        answers={200: Answer(description="The lane now", bodies=(LaneState,))},
+        refusals=(errors.StoreUnavailable,),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/sources/{source}/resume",
+        handler=admin.resume,
+        access="operators",
+        tag="sources",
+        name="resumeSource",
+        summary="Let a held lane go on",
+        answers={200: Answer(description="The lane now", bodies=(LaneState,))},
         refusals=(errors.StoreUnavailable,),
     ),
     Route(
