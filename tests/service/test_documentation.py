@@ -27,4 +27,5 @@ async def test_the_page_asks_nobody_else(client: Running) -> None:
     assert "default-src" in answer.headers["Content-Security-Policy"]
     assert not re.search(r'(?:src|href)="(?:https?:)?//', page)
     for asset in re.findall(r'(?:src|href)="([^"#]+)"', page):
-        assert (await client.http.get(asset)).status == 200
+        async with client.http.get(asset) as found:
+            assert found.status == 200

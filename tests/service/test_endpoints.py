@@ -1,6 +1,7 @@
 """The senders' endpoints: what is accepted, and the one answer that every refusal has."""
 
 import io
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -147,7 +148,7 @@ async def test_an_event_that_carries_no_page_is_stored_and_ignored(client: Runni
 
 
 async def test_chunked_bodies_are_read_whole(client: Running) -> None:
-    async def chunks() -> Any:
+    async def chunks() -> AsyncIterator[bytes]:
         yield b'{"event_type": "insert", "source": "supabase", '
         yield b'"table_name": "users", "record_id": "7"}'
 
