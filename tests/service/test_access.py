@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from hookbridge.web.app import ROUTES
+from hookbridge.web.routes import ROUTES
 from hookbridge.web.route import Route
 from tests.support.running import ADMIN, Running
 

@@ -2,7 +2,7 @@
 
 import re
 
-from hookbridge.web.app import ROUTES
+from hookbridge.web.routes import ROUTES
 from tests.support.running import Running
 
 

@@ -1,0 +1,35 @@
+"""Whether it lives and can take webhooks."""
+
+from __future__ import annotations
+
+from hookbridge.service import Readiness
+from hookbridge.web import health
+from hookbridge.web.route import Answer, Route
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        method="GET",
+        path="/healthz",
+        handler=health.healthz,
+        access="public",
+        tag="health",
+        name="healthz",
+        summary="Whether the process lives",
+        answers={200: Answer(description="It lives", bodies=(health.Health,))},
+    ),
+    Route(
+        method="GET",
+        path="/readyz",
+        handler=health.readyz,
+        access="public",
+        tag="health",
+        name="readyz",
+        summary="Whether webhooks can be taken",
+        answers={
+            200: Answer(
+                description="They can; with the admin token in detail", bodies=(health.ReadinessSummary, Readiness)
+            ),
+            503: Answer(description="They cannot", bodies=(health.ReadinessSummary, Readiness)),
+        },
+    ),
+)

@@ -1,0 +1,12 @@
+"""What a browser opens; not part of the OpenAPI document."""
+
+from __future__ import annotations
+
+from hookbridge.web import docs
+from hookbridge.web.route import Route
+
+ROUTES: tuple[Route, ...] = (
+    Route(method="GET", path="/docs", handler=docs.page, access="public"),
+    Route(method="GET", path="/docs/assets/{name}", handler=docs.asset, access="public"),
+    Route(method="GET", path="/openapi.json", handler=docs.openapi, access="public"),
+)

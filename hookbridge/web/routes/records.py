@@ -1,0 +1,38 @@
+"""The copies and the index, for the user's API."""
+
+from __future__ import annotations
+
+from hookbridge import errors
+from hookbridge.web import records
+from hookbridge.web.route import Answer, Route
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        method="GET",
+        path="/api/v1/records/{source}/{table}/{id}",
+        handler=records.record,
+        access="operators",
+        tag="records",
+        name="record",
+        summary="A record as its source has it",
+        answers={200: Answer(description="The record", bodies=(records.RecordAnswer,))},
+        refusals=(
+            errors.NotFound,
+            errors.SourceUnavailable,
+            errors.RecordUnreadable,
+            errors.SourceRefused,
+            errors.RecordImpossible,
+        ),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/search",
+        handler=records.search,
+        access="operators",
+        tag="records",
+        name="search",
+        summary="Find records by words",
+        query=records.SearchQuery,
+        answers={200: Answer(description="Hits, best first", bodies=(records.SearchAnswer,))},
+    ),
+)

@@ -1,0 +1,78 @@
+"""What senders call: the guide's four endpoints."""
+
+from __future__ import annotations
+
+from hookbridge import errors
+from hookbridge.books import Statistics
+from hookbridge.web import examples, trial, webhooks
+from hookbridge.web.route import Answer, Request, Route
+
+ACK_HEADERS = {
+    "X-Hookbridge-Event": "The event's id in the inbox; two, separated by a comma, where a key changed",
+    "X-Hookbridge-Duplicate": "`true` when the event was known already",
+}
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        method="POST",
+        path="/api/v1/webhooks/supabase",
+        handler=webhooks.webhook("supabase"),
+        access="signed",
+        tag="webhooks",
+        name="receiveSupabase",
+        summary="Receive a Supabase webhook",
+        request=Request(bodies=(dict,), examples=examples.SUPABASE),
+        answers={
+            202: Answer(
+                description="The event is on disk and will be processed",
+                bodies=(webhooks.Accepted,),
+                example=examples.SUPABASE_ACCEPTED,
+                headers=ACK_HEADERS,
+            )
+        },
+        refusals=(errors.InvalidSource, errors.TryLater),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/webhooks/notion",
+        handler=webhooks.webhook("notion"),
+        access="signed",
+        tag="webhooks",
+        name="receiveNotion",
+        summary="Receive a Notion webhook, or its verification handshake",
+        request=Request(bodies=(dict,), examples=examples.NOTION),
+        answers={
+            200: Answer(description="The verification token is stored", bodies=(webhooks.HandshakeStored,)),
+            202: Answer(
+                description="The event is on disk and will be processed",
+                bodies=(webhooks.Accepted,),
+                example=examples.NOTION_ACCEPTED,
+                headers=ACK_HEADERS,
+            ),
+        },
+        refusals=(errors.InvalidSource, errors.HandshakeRefused, errors.TryLater),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/webhooks/test",
+        handler=trial.trial,
+        access="signed",
+        tag="webhooks",
+        name="testWebhook",
+        summary="Check a payload without storing it",
+        query=trial.TrialQuery,
+        request=Request(bodies=(dict,), examples=examples.TRIAL),
+        answers={200: Answer(description="The payload is valid", bodies=(trial.Trial,), example=examples.TRIAL_VALID)},
+        refusals=(errors.InvalidSource,),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/webhooks/stats",
+        handler=webhooks.statistics,
+        access="public",
+        tag="webhooks",
+        name="statistics",
+        summary="Processing metrics",
+        answers={200: Answer(description="Totals since the first start", bodies=(Statistics,))},
+    ),
+)
