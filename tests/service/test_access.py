@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from hookbridge.web.routes import ROUTES
 from hookbridge.web.route import Route
+from hookbridge.web.routes import ROUTES
 from tests.support.running import ADMIN, Running
 
 PUBLIC = {
