@@ -90,6 +90,7 @@ class NotionDatabase(Section, frozen=True):
     """One ``[[notion.databases]]`` block."""
 
     id: Name
+    poll_seconds: Seconds | None = None
     index: tuple[Name, ...] | None = None
 
 
@@ -117,6 +118,20 @@ class CacheConfig(Section, frozen=True):
 
     timeout_seconds: Seconds = 2.0
     keys: tuple[CacheKeys, ...] = ()
+
+
+class ReconcileConfig(Section, frozen=True):
+    """``[reconcile]``: how what no webhook announced is found."""
+
+    enabled: bool = True
+    poll_seconds: Seconds = 30.0
+    poll_seconds_max: Seconds = 300.0
+    overlap_seconds: Annotated[float, Meta(ge=0)] = 120.0
+    sweep_seconds: Seconds = 3600.0
+    sweep_requests_per_second: Seconds = 1.0
+    vanished_share: Annotated[float, Meta(gt=0, le=1)] = 0.2
+    vanished_min: Count = 10
+    grace_seconds: Seconds = 120.0
 
 
 class HandlersConfig(Section, frozen=True):
@@ -169,6 +184,7 @@ class Config(Section, frozen=True):
     supabase: SupabaseConfig = SupabaseConfig()
     notion: NotionConfig = NotionConfig()
     cache: CacheConfig = CacheConfig()
+    reconcile: ReconcileConfig = ReconcileConfig()
     handlers: HandlersConfig = HandlersConfig()
     retention: RetentionConfig = RetentionConfig()
     logging: LoggingConfig = LoggingConfig()

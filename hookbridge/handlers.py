@@ -81,6 +81,10 @@ class Bridge:
 
         return register
 
+    def listens(self, source: SourceName, table: str) -> bool:
+        """Whether any handler could match a change of this table."""
+        return any(one.source == source and one.table in (None, table) for one in self._registered)
+
     def matching(self, change: Change) -> list[Handler]:
         """Give the handlers of a change, in the order of their registration."""
         return [one.handler for one in self._registered if one.matches(change)]

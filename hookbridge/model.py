@@ -220,6 +220,8 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 1
     duration: float = 0.0
     """Seconds from the start of the first attempt to this settlement."""
+    announced: bool = False
+    """Whether a webhook alone announced a change of a table that the reconciler follows."""
 
 
 class Settled(enum.StrEnum):

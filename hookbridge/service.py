@@ -20,11 +20,14 @@ from hookbridge.clock import Clock, anchored_clock
 from hookbridge.config import Settings
 from hookbridge.errors import HandshakeRefused, StartupError, StoreUnavailable
 from hookbridge.handlers import bridge, load_handlers
-from hookbridge.model import Outcome, SourceName
+from hookbridge.model import Outcome, Settled, Settlement, SourceName
 from hookbridge.pipeline.append import Intake
 from hookbridge.pipeline.attempts import Attempts
 from hookbridge.pipeline.lanes import Lane, LaneState
 from hookbridge.pipeline.worker import Worker
+from hookbridge.reconcile.findings import InboxSink
+from hookbridge.reconcile.loop import Reconciler
+from hookbridge.reconcile.status import TableStatus
 from hookbridge.records import Records
 from hookbridge.sources.notion import NotionSource
 from hookbridge.sources.source import Delivery, Source
@@ -55,6 +58,8 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     ready: bool
     inbox_writable: bool
     lanes: tuple[LaneState, ...]
+    tables: tuple[TableStatus, ...]
+    """What the reconciler follows."""
     warnings: tuple[str, ...]
     oldest_open_seconds: float | None
 
@@ -69,15 +74,20 @@ class Service:
         self._clock = clock
         self._token = verification_token
         config, secrets = settings.config, settings.secrets
-        self._notion = NotionSource(config.notion, config.signatures, secrets, store.ticket, verification_token)
+        self._notion = NotionSource(
+            config.notion, config.signatures, secrets, store.ticket, verification_token, clock=clock
+        )
         self.sources: Mapping[SourceName, Source] = {
-            "supabase": SupabaseSource(config.supabase, config.signatures, secrets, store.ticket),
+            "supabase": SupabaseSource(config.supabase, config.signatures, secrets, store.ticket, clock=clock),
             "notion": self._notion,
         }
         self._external = RedisKeys(config.cache, secrets.redis_url) if secrets.redis_url else None
         self._handlers = Handlers(bridge, config.handlers)
-        self.lanes: Mapping[SourceName, Lane] = {name: self._lane(source) for name, source in self.sources.items()}
         self.intake = Intake(store, config.server, config.store, lambda name: self.lanes[name].wake(), clock)
+        self.reconciler = Reconciler(
+            self.sources, store, InboxSink(self.intake.accept), config.reconcile, clock, loads=self._nobody_listens
+        )
+        self.lanes: Mapping[SourceName, Lane] = {name: self._lane(source) for name, source in self.sources.items()}
         self.records = Records(store, self.sources, clock)
         self.upkeep = Upkeep(store, self.intake, settings.data_file, config.retention, config.store, clock)
         self._stop_asked = asyncio.Event()
@@ -94,6 +104,7 @@ class Service:
         try:
             service = cls(settings, store, await store.note(NOTION_TOKEN_NOTE), clock)
             recovered = await store.release_abandoned(now=clock())
+            await service.reconciler.open()
             for name, lane in service.lanes.items():
                 if reason := await store.note(HELD_NOTE + name):
                     await lane.hold(reason)
@@ -120,7 +131,14 @@ class Service:
             if self._external is not None:
                 await self._external.probe()
 
-        worker = Worker(self.store, steps, Attempts(config.processing), clock=self._clock)
+        worker = Worker(
+            self.store,
+            steps,
+            Attempts(config.processing),
+            follows=lambda record: self.reconciler.follows(record.source, record.table),
+            observer=self._observe,
+            clock=self._clock,
+        )
         return Lane(
             source.name,
             self.store,
@@ -131,6 +149,16 @@ class Service:
             clock=self._clock,
         )
 
+    def _nobody_listens(self, source: SourceName, table: str) -> bool:
+        """Whether a record can be written to the copy without an event, because no code of the user's waits for it."""
+        keys = self._external is not None and self._external.listens(source, table)
+        return not keys and not (self.settings.config.handlers.module and bridge.listens(source, table))
+
+    def _observe(self, settlement: Settlement, met: Settled) -> None:
+        truth = settlement.effects.truth
+        if truth is not None and met is not Settled.FENCED:
+            self.reconciler.applied(truth.record, truth.changed_at)
+
     # Life
 
     async def run(self) -> None:
@@ -139,7 +167,9 @@ class Service:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(lane.run(), name=f"{name}-lane") for name, lane in self.lanes.items()]
                 tasks.append(group.create_task(self.upkeep.run(), name="upkeep"))
+                reconciling = group.create_task(self.reconciler.run(), name="reconciler")
                 await self._stop_asked.wait()
+                reconciling.cancel()
                 await self._drain()
                 for task in tasks:
                     task.cancel()
@@ -196,6 +226,7 @@ class Service:
             ready=writable and self.accepting and not self.intake.disk_is_low,
             inbox_writable=writable,
             lanes=self.lane_states(),
+            tables=self.reconciler.status(),
             warnings=self.warnings(),
             oldest_open_seconds=await self._oldest_open_age() if writable else None,
         )

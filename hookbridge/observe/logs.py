@@ -31,6 +31,8 @@ SHOWN = frozenset(
         *("timestamp", "level", "logger", "event", "exception"),
         # Changes and lanes.
         *("record", "source", "table", "outcome", "verification", "steps", "state", "reason", "error", "hint"),
+        # The reconciler's counts.
+        *("listed", "total", "found", "copies", "records", "announced", "missed"),
         # Requests.
         *("method", "path", "remote"),
         # The service as it is configured; secrets have no key here.

@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from hookbridge.errors import HookbridgeError, StoreError
-from hookbridge.model import Change, Claim, Effects, Outcome, Settled, Settlement
+from hookbridge.model import Change, Claim, Effects, Outcome, RecordKey, Settled, Settlement
 from hookbridge.pipeline.attempts import LANE_STOPPERS, Attempts, describe, is_final
 from hookbridge.pipeline.settle import settle
 from hookbridge.steps.step import Step
@@ -26,6 +26,10 @@ Stop = Callable[[Claim, HookbridgeError], Awaitable[Settlement | None]]
 """Tell the lane of a failure that concerns all records; a settlement when it turns out to be the record's own."""
 
 
+Observer = Callable[[Settlement, Settled], None]
+"""Is told how each change ended."""
+
+
 class Worker:
     """What every worker coroutine of a lane does with a claim.  It has no state of its own."""
 
@@ -35,10 +39,15 @@ class Worker:
         steps: Sequence[Step],
         attempts: Attempts,
         *,
+        follows: Callable[[RecordKey], bool] = lambda record: False,  # noqa: ARG005
+        observer: Observer = lambda settlement, met: None,  # noqa: ARG005
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        """``follows`` says whether the reconciler follows a record's table, so that its announcements are counted."""
         self._store = store
+        self._follows = follows
+        self._observer = observer
         self._steps = tuple(steps)
         self._attempts = attempts
         self._clock = clock
@@ -61,7 +70,8 @@ class Worker:
         settlement: Settlement | None
         try:
             effects = await self._attempts.run(attempt, record=str(claim.record))
-            settlement = Settlement(claim=claim, outcome=Outcome.APPLIED, effects=effects)
+            announced = self._follows(claim.record) and is_announced(claim, effects)
+            settlement = Settlement(claim=claim, outcome=Outcome.APPLIED, effects=effects, announced=announced)
         except LANE_STOPPERS as error:
             settlement = await stop(claim, error)
         except Exception as error:  # noqa: BLE001  a record's failure, whatever it is, is an outcome
@@ -82,6 +92,7 @@ class Worker:
             settlement = msgspec.structs.replace(without, attempts=settlement.attempts, duration=settlement.duration)
             met = await settle(self._store, settlement, clock=self._clock, sleep=self._sleep)
         self._tell(settlement, met)
+        self._observer(settlement, met)
         return met
 
     async def _run_steps(self, change: Change, number: int) -> Effects:
@@ -115,6 +126,17 @@ class Worker:
             _log.error(f"Webhook processing failed {tries}", reason=settlement.reason, **about)
         else:
             _log.info(f"Webhook processed successfully in {settlement.duration:.2f}s {tries}", **about)
+
+
+def is_announced(claim: Claim, effects: Effects) -> bool:
+    """Whether webhooks, and no finding of the reconciler, brought a change of the copy."""
+    origins = {one.event.origin for one in claim.events}
+    if "webhook" not in origins or not origins.isdisjoint(("poll", "sweep")) or effects.copy is None:
+        return False  # a finding counts what is announced later
+    before, after = claim.previous, effects.copy
+    if before is None or before.data is None or after.data is None:
+        return (before is not None and before.data is not None) or after.data is not None
+    return before.fingerprint != after.fingerprint
 
 
 def dead(claim: Claim, error: BaseException) -> Settlement:

@@ -45,6 +45,52 @@ class Delivery(msgspec.Struct, frozen=True):
 Decoded = Delivery | Handshake
 
 
+class Followed(msgspec.Struct, frozen=True, kw_only=True):
+    """A table that the reconciler follows."""
+
+    table: str
+    polled: bool
+    """Whether its changes can be asked for; a table without a time of change is only swept."""
+    poll_seconds: float | None = None
+    """Its own gap between polls; None for the configured one."""
+
+
+class Slice(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer of a listing."""
+
+    truths: tuple[Truth, ...]
+    next_cursor: str | None
+    """Where it goes on; None when the listing is complete.  It outlives the process."""
+    watermark: str | None = None
+    """The latest time of change seen, not later than now."""
+    total: int | None = None
+    """How many records the whole listing has, where the source says so."""
+
+
+class Changes(Protocol):
+    """How the reconciler reads a source: listings in slices, for the tables that are configured.
+
+    Every method raises SourceUnavailable, SourceRefused, RecordUnreadable or RecordImpossible; a listing that was cut
+    short raises too, or goes on behind its cursor: it never looks complete.
+    """
+
+    def followed(self) -> tuple[Followed, ...]:
+        """Give the tables."""
+        ...
+
+    async def since(self, table: str, watermark: str, overlap_seconds: float, cursor: str | None) -> Slice:
+        """List what changed since a watermark, and somewhat before it, in the order of change."""
+        ...
+
+    async def listing(self, table: str, cursor: str | None) -> Slice:
+        """List all records, in an order that changes do not alter."""
+        ...
+
+    async def newest(self, table: str) -> str | None:
+        """Give the latest time of change that the table has now, not later than now; None for an empty table."""
+        ...
+
+
 class Source(Protocol):
     """One source of truth.  One instance for the process."""
 
@@ -126,6 +172,11 @@ class Source(Protocol):
 
     def words(self, record: RecordKey, columns: Columns) -> str:
         """Give the text that the index holds of the record (configured columns or properties)."""
+        ...
+
+    @property
+    def changes(self) -> Changes | None:
+        """How the reconciler reads it; None without credentials."""
         ...
 
     async def probe(self) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from hookbridge.config import CacheConfig, CacheKeys
 from hookbridge.errors import CacheUnavailable, StartupError
-from hookbridge.model import Change, Columns, RecordKey
+from hookbridge.model import Change, Columns, RecordKey, SourceName
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -39,6 +39,10 @@ class RedisKeys:
         for block in config.keys:
             name = _table(block)
             self._templates[name] = (*self._templates.get(name, ()), *block.templates)
+
+    def listens(self, source: SourceName, table: str) -> bool:
+        """Whether keys belong to the table's records."""
+        return (source, table) in self._templates
 
     def keys(self, change: Change, versions: Sequence[Columns]) -> list[str]:
         """Make the keys of every version, each once, in order."""

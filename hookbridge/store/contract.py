@@ -1,4 +1,4 @@
-"""What hookbridge asks of a store, in roles: Inbox, Claims, Copies, Notes, Counters.
+"""What hookbridge asks of a store, in roles: Inbox, Claims, Copies, Sweeps, Notes, Counters.
 
 The invariants that every engine keeps, and that ``tests/store`` holds against it:
 
@@ -80,6 +80,53 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     by_type: dict[str, int] = {}
     by_source: dict[str, int] = {}
     by_verification: dict[str, int] = {}
+    announced: dict[str, int] = {}
+    """By ``source:table``, for followed tables: changes that a webhook announced."""
+    missed: dict[str, int] = {}
+    """By ``source:table``: changes that only the reconciler found."""
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """What the store has of one record when the reconciler compares it."""
+
+    known: bool
+    """Whether there is a copy at all, be it of an absence."""
+    present: bool
+    """Whether the copy has data."""
+    fingerprint: bytes
+    ticket: int
+    verified: bool
+    dirty: bool
+    """Whether events of it are open."""
+    claimed: bool
+    """Whether a worker has it now, and may have read it already."""
+
+
+class Standings(msgspec.Struct, frozen=True):
+    """How the records of one page of a listing stand."""
+
+    by_id: dict[str, Standing]
+    newest_event: int
+    """The newest event at that moment: what announces a difference later has a larger id."""
+
+
+class Unmet(msgspec.Struct, frozen=True):
+    """Copies that a complete listing did not show."""
+
+    records: tuple[RecordKey, ...]
+    """The first of them, in the order of their ids."""
+    count: int
+    copied: int
+    """How many copies with data the table has."""
+
+
+class Announcement(msgspec.Struct, frozen=True, kw_only=True):
+    """Of what the reconciler found in a table: how much a webhook announced as well, and how much none did."""
+
+    source: SourceName
+    table: str
+    announced: int
+    missed: int
 
 
 class Inbox(Protocol):
@@ -171,6 +218,38 @@ class Copies(Protocol):
         ...
 
 
+class Sweeps(Protocol):
+    """What the reconciler compares and remembers."""
+
+    async def standings(self, source: SourceName, table: str, ids: Sequence[str], *, now: float) -> Standings:
+        """Say how records of one table stand, all as of one moment."""
+        ...
+
+    async def load(self, read: Sequence[tuple[Copy, Document | None]], *, exclusive: bool) -> None:
+        """Write many copies that were read outside a change, in one transaction; as ``put``."""
+        ...
+
+    async def meet(self, sweep: int, ids: Sequence[str], *, note: tuple[str, str]) -> None:
+        """Note what a sweep (named by its ticket) has met, and in the same transaction where it is."""
+        ...
+
+    async def unmet(self, source: SourceName, table: str, sweep: int, *, after: str = "", limit: int) -> Unmet:
+        """Find copies with data that are older than the sweep and that it has not met."""
+        ...
+
+    async def forget_sweeps(self, *, keep: Sequence[int], limit: int) -> int:
+        """Remove what other sweeps have met, at most ``limit`` rows; gives how many."""
+        ...
+
+    async def note_findings(self, records: Sequence[RecordKey], *, now: float, newest_event: int) -> None:
+        """Remember differences until it is known whether a webhook announces them."""
+        ...
+
+    async def settle_findings(self, before: float) -> tuple[Announcement, ...]:
+        """Count what was found before that time as announced or missed, and forget it."""
+        ...
+
+
 class Notes(Protocol):
     """Small durable values by name: learnt tokens, cursors."""
 
@@ -196,7 +275,7 @@ class Counters(Protocol):
         ...
 
 
-class Store(Inbox, Claims, Copies, Notes, Counters, Protocol):
+class Store(Inbox, Claims, Copies, Sweeps, Notes, Counters, Protocol):
     """One engine."""
 
     async def check_writable(self) -> None:

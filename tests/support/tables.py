@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import msgspec
 
 from hookbridge.model import Columns, Event, RecordKey, SourceName, StoredEvent, Truth
-from hookbridge.sources.source import Decoded
+from hookbridge.sources.source import Changes, Decoded
 
 
 class TableSource:
@@ -14,6 +14,7 @@ class TableSource:
 
     name: SourceName = "supabase"
     credential_warning: str | None = None
+    changes: Changes | None = None
 
     def __init__(self, *, has_credentials: bool = True, ids_are_global: bool = False) -> None:
         self.rows: dict[RecordKey, Columns] = {}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -17,9 +18,13 @@ from hookbridge.sources import keys
 from hookbridge.sources.bodies import RECORD_ID_EXPECTED, TABLE_EXPECTED, is_record_id, is_table
 from hookbridge.sources.notion import agreement, pages, payloads, words
 from hookbridge.sources.notion.budget import Budget
+from hookbridge.sources.notion.changes import NotionChanges
 from hookbridge.sources.notion.signature import NotionSignature
 from hookbridge.sources.notion.truth import Reader
 from hookbridge.sources.source import Decoded, Tickets
+
+if TYPE_CHECKING:
+    from hookbridge.sources.notion.client import NotionClient  # imports the SDK
 
 TOKEN_PREFIXES = ("ntn_", "secret_")
 """How tokens of integrations begin; those made before September 2024 with the second
@@ -48,7 +53,13 @@ class NotionSource:
         self._signature = NotionSignature(signatures, secrets, learnt_token)
         self._token = secrets.notion_token
         self._index = {keys.dashed(database.id): database.index for database in config.databases}
-        self._reader = _reader(config, self._token, tickets, clock) if self._token else None
+        self._reader: Reader | None = None
+        self._changes: NotionChanges | None = None
+        if self._token:
+            self._budget = Budget(config.requests_per_second)
+            client = _client(config, self._token, self._budget, clock)
+            self._reader = Reader(client, self._budget, tickets)
+            self._changes = NotionChanges(client, self._reader, self._budget, config, tickets, clock)
 
     @property
     def has_credentials(self) -> bool:
@@ -104,6 +115,11 @@ class NotionSource:
         """Raises SourceUnavailable, SourceRefused, RecordUnreadable or RecordImpossible."""
         return await self._readable().read(record)
 
+    @property
+    def changes(self) -> NotionChanges | None:
+        """Give the listings of the configured databases."""
+        return self._changes
+
     async def probe(self) -> None:
         """Ask who we are.  Raises as ``read``."""
         await self._readable().probe()
@@ -112,6 +128,7 @@ class NotionSource:
         """Close the connections.  Idempotent."""
         if self._reader is not None:
             await self._reader.close()
+            await self._budget.close()
 
     def _readable(self) -> Reader:
         if self._reader is None:
@@ -148,9 +165,8 @@ class NotionSource:
         return words.words(columns, self._index.get(record.table))
 
 
-def _reader(config: NotionConfig, token: str, tickets: Tickets, clock: Callable[[], float]) -> Reader:
+def _client(config: NotionConfig, token: str, budget: Budget, clock: Callable[[], float]) -> NotionClient:
     # The SDK takes a quarter of a second to import, which nobody should wait for who has no token.
     from hookbridge.sources.notion.client import NotionClient  # noqa: PLC0415
 
-    budget = Budget(config.requests_per_second)
-    return Reader(NotionClient(config, token, budget, clock=clock), budget, tickets)
+    return NotionClient(config, token, budget, clock=clock)

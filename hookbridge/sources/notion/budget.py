@@ -1,12 +1,16 @@
 """How many requests Notion gets: one budget for all calls of the process.
 
 On average ``requests_per_second``, with a burst of one second's worth; when Notion names a time to come back, nothing
-goes before then (https://developers.notion.com/reference/request-limits).  First come, first served.  It sends nothing.
+goes before then (https://developers.notion.com/reference/request-limits).  Who waits goes by urgency, then in turn: a
+sweep of a large database never delays the reading of a record.  It sends nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
+import enum
+import heapq
+import itertools
 import time
 from collections.abc import Awaitable, Callable
 
@@ -19,6 +23,15 @@ PATIENCE_SECONDS = 5.0
 
 HALT_SECONDS_MAX = 3600.0
 """No header silences us for longer than this."""
+
+
+class Urgency(enum.IntEnum):
+    """Who goes first."""
+
+    READ = 0
+    """Verification, and reads that a user waits for."""
+    POLL = 1
+    SWEEP = 2
 
 
 class Budget:
@@ -36,20 +49,58 @@ class Budget:
         self._clock = clock
         self._sleep = sleep
         self._halted_until = 0.0
+        self._turns = itertools.count()
+        self._waiting: list[tuple[Urgency, int, asyncio.Future[None]]] = []
+        self._giver: asyncio.Task[None] | None = None
+        self.waited_seconds = 0.0
+        """How long all callers together have waited for a permit."""
 
-    async def permit(self) -> None:
+    async def permit(self, urgency: Urgency = Urgency.READ) -> None:
         """Return when one request may go.
 
         Raises SourceUnavailable, with the seconds that are left, while Notion wants to be left alone for longer.
         """
         await self._outlast_halt()
-        await self._limiter.acquire()
+        began = self._clock()
+        await self._turn(urgency)
+        self.waited_seconds += self._clock() - began
         # Whoever waited for the limiter may have missed a halt.
         await self._outlast_halt()
 
     def halt(self, seconds: float) -> None:
         """Let nothing go for so long; a halt that ends later stays."""
         self._halted_until = max(self._halted_until, self._clock() + min(seconds, HALT_SECONDS_MAX))
+
+    @property
+    def halted_seconds(self) -> float:
+        """For how long nothing goes."""
+        return max(0.0, self._halted_until - self._clock())
+
+    async def _turn(self, urgency: Urgency) -> None:
+        if not self._waiting and self._limiter.has_capacity():
+            await self._limiter.acquire()
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (urgency, next(self._turns), turn))
+        if self._giver is None or self._giver.done():
+            self._giver = asyncio.create_task(self._give(), name="notion-budget")
+        await turn
+
+    async def _give(self) -> None:
+        """Hand out permits while somebody waits; who has gone meanwhile costs none."""
+        while self._waiting:
+            await self._limiter.acquire()
+            while self._waiting:
+                _, _, turn = heapq.heappop(self._waiting)
+                if not turn.done():
+                    turn.set_result(None)
+                    break
+
+    async def close(self) -> None:
+        """End the task that hands out permits.  Idempotent."""
+        if self._giver is not None:
+            self._giver.cancel()
+            await asyncio.gather(self._giver, return_exceptions=True)
 
     async def _outlast_halt(self) -> None:
         while (left := self._halted_until - self._clock()) > 0:

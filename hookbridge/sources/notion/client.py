@@ -12,7 +12,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import msgspec
@@ -75,11 +75,24 @@ _BASE_URL_HINT = "check [notion] base_url: this is not an answer of Notion's API
 _TLS = re.compile(r"certificate|\bssl\b|\btls\b", re.IGNORECASE)
 
 
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """Which pages of a data source, in which order."""
+
+    by: Literal["last_edited_time", "created_time"] = "last_edited_time"
+    direction: Literal["ascending", "descending"] = "ascending"
+    since: str | None = None
+    """The least time ``by`` which they are ordered; times of pages are whole minutes."""
+    cursor: str | None = None
+    limit: int = PAGE_SIZE
+
+
 class Listing(msgspec.Struct, frozen=True):
     """One page of a query's results."""
 
     pages: tuple[Columns, ...]
     next_cursor: str | None
+    cut: bool
+    """Whether Notion ends here although there are more: a query gives 10,000 results at most."""
 
 
 class NotionClient:
@@ -118,22 +131,31 @@ class NotionClient:
             return None
         return tuple(str(entry["id"]) for entry in _list(database, "data_sources"))
 
-    async def newest_pages(self, data_source_id: str, cursor: str | None) -> Listing | None:
-        """Give the pages of a data source, those first that were edited last; None when there is no such data source.
+    async def query(self, data_source_id: str, asked: Asked) -> Listing | None:
+        """Give pages of a data source; None when there is no such data source.
 
         Trashed pages are not among them.
         """
-        at: dict[str, Any] = {} if cursor is None else {"start_cursor": cursor}
-        sorts = [{"timestamp": "last_edited_time", "direction": "descending"}]
+        body: dict[str, Any] = {"sorts": [{"timestamp": asked.by, "direction": asked.direction}]}
+        if asked.since is not None:
+            body["filter"] = {"timestamp": asked.by, asked.by: {"on_or_after": asked.since}}
+        if asked.cursor is not None:
+            body["start_cursor"] = asked.cursor
         answer = await self._ask(
-            lambda: self._sdk.data_sources.query(data_source_id=data_source_id, sorts=sorts, page_size=PAGE_SIZE, **at),
+            lambda: self._sdk.data_sources.query(data_source_id=data_source_id, page_size=asked.limit, **body),
             about=data_source_id,
         )
         if answer is None:
             return None
         pages = tuple(_whole(page) for page in _list(answer, "results") if page.get("object") == "page")
         following = answer.get("next_cursor") if answer.get("has_more") else None
-        return Listing(pages, following if isinstance(following, str) else None)
+        status = answer.get("request_status")
+        cut = isinstance(status, dict) and status.get("type") == "incomplete"
+        return Listing(pages, following if isinstance(following, str) else None, cut)
+
+    async def newest(self, data_source_id: str, cursor: str | None, limit: int = PAGE_SIZE) -> Listing | None:
+        """Give the pages that were edited last; None when there is no such data source."""
+        return await self.query(data_source_id, Asked(direction="descending", cursor=cursor, limit=limit))
 
     async def me(self) -> None:
         """Ask who we are: the cheapest question that needs the token."""

@@ -8,7 +8,7 @@ types too.  Pure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from hookbridge.config import NotionConfig
@@ -58,15 +58,22 @@ def columns_of(event: Event) -> Columns | None:
     return None
 
 
-def table_of(parent: Mapping[str, Any]) -> str:
-    """Give the table of a page by its parent: the database's id, else the data source's, else ``pages``."""
+def table_of(parent: Mapping[str, Any], listed: Container[str] = ()) -> str:
+    """Give the table of a page by its parent: the database's id, else the data source's, else ``pages``.
+
+    Of the two ids the one that is listed in the configuration names the table.
+    """
     kind = parent.get("type")
-    if kind in ("database", "database_id", "data_source", "data_source_id"):
-        own = parent.get("id") if kind in ("database", "database_id") else None
-        for id_ in (parent.get("database_id"), own, parent.get("data_source_id"), parent.get("id")):
-            if isinstance(id_, str):
-                return keys.dashed(id_)
-    return STANDALONE
+    if kind not in ("database", "database_id", "data_source", "data_source_id"):
+        return STANDALONE
+    own = parent.get("id") if kind in ("database", "database_id") else None
+    named = (parent.get("database_id"), own, parent.get("data_source_id"), parent.get("id"))
+    ids = [keys.dashed(id_) for id_ in named if isinstance(id_, str)]
+    return next((id_ for id_ in ids if id_ in listed), ids[0] if ids else STANDALONE)
+
+
+def _listed(config: NotionConfig) -> list[str]:
+    return [keys.dashed(database.id) for database in config.databases]
 
 
 def _guided(headers: Mapping[str, str], body: bytes, config: NotionConfig) -> Delivery:
@@ -104,7 +111,7 @@ def _integration(body: bytes, values: dict[str, Any], config: NotionConfig) -> D
     if not fields.problems:
         fields.problems += entity.problems
     fields.raise_if_wrong()
-    written_table = table_of(parent) if kind == "page" else str(kind)
+    written_table = table_of(parent, _listed(config)) if kind == "page" else str(kind)
     is_page = kind == "page" and str(type_).startswith("page.")
     meaning = _TYPES.get(str(type_), "update") if is_page else str(type_)
     event = Event(
@@ -137,7 +144,7 @@ def _automation(headers: Mapping[str, str], body: bytes, values: dict[str, Any],
     edited = page.text("last_edited_time", required=False)
     fields.problems += source.problems + page.problems
     fields.raise_if_wrong()
-    table = table_of(parent)
+    table = table_of(parent, _listed(config))
     meaning = "delete" if page.values.get("in_trash") is True or page.values.get("archived") is True else "update"
     event = Event(
         record=RecordKey("notion", table, keys.dashed(str(page_id))),
@@ -161,10 +168,6 @@ def _automation(headers: Mapping[str, str], body: bytes, values: dict[str, Any],
 def _ignored(table: str, config: NotionConfig) -> str | None:
     if table == STANDALONE and config.standalone_pages == "ignore":
         return "the page lies in no database"
-    if (
-        table != STANDALONE
-        and config.unlisted_databases == "ignore"
-        and all(keys.dashed(database.id) != table for database in config.databases)
-    ):
+    if table != STANDALONE and config.unlisted_databases == "ignore" and table not in _listed(config):
         return f"the database {table} is not listed in [[notion.databases]]"
     return None

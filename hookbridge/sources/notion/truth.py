@@ -21,7 +21,7 @@ from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError, S
 from hookbridge.model import Columns, RecordKey, Truth
 from hookbridge.sources import keys
 from hookbridge.sources.notion import pages
-from hookbridge.sources.notion.budget import Budget
+from hookbridge.sources.notion.budget import Budget, Urgency
 from hookbridge.sources.source import Tickets
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class Reader:
     async def _query(self, table: str, wanted: dict[str, _Wanted]) -> None:
         """Look for the pages in the database's newest; those that are not found wait for a load of their own."""
         try:
-            for source in await self._data_sources(table):
+            for source in await self.data_sources(table):
                 await self._query_source(source, wanted)
                 if len(wanted) < QUERY_FROM:
                     break
@@ -206,7 +206,7 @@ class Reader:
             await self._budget.permit()
             ticket = self._tickets()
             try:
-                listing = await self._client.newest_pages(source, cursor)
+                listing = await self._client.newest(source, cursor)
             except RecordImpossible:
                 if cursor is None:
                     raise
@@ -224,11 +224,12 @@ class Reader:
             if cursor is None or found < WORTH_FOUND:
                 return
 
-    async def _data_sources(self, table: str) -> tuple[str, ...]:
+    async def data_sources(self, table: str, urgency: Urgency = Urgency.READ) -> tuple[str, ...]:
+        """Give the data sources of a database, as known for a while.  Raises SourceError."""
         known, until = self._sources.get(table, ((), 0.0))
         if self._clock() < until:
             return known
-        await self._budget.permit()
+        await self._budget.permit(urgency)
         found = await self._client.data_sources(table)
         # Guide senders may name a data source where we expect a database.
         return self._keep_sources(table, (table,) if found is None else found)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,8 +20,12 @@ from hookbridge.sources import keys
 from hookbridge.sources.bodies import RECORD_ID_EXPECTED, TABLE_EXPECTED, is_record_id, is_table
 from hookbridge.sources.source import Decoded, Tickets
 from hookbridge.sources.supabase import payloads, rows
+from hookbridge.sources.supabase.changes import SupabaseChanges
 from hookbridge.sources.supabase.signature import SupabaseSignature
 from hookbridge.sources.supabase.truth import Reader
+
+if TYPE_CHECKING:
+    from hookbridge.sources.supabase.client import SupabaseClient  # imports the SDK
 
 
 class SupabaseSource:
@@ -29,12 +35,23 @@ class SupabaseSource:
     ids_are_global = False
 
     def __init__(
-        self, config: SupabaseConfig, signatures: SignaturesConfig, secrets: Secrets, tickets: Tickets
+        self,
+        config: SupabaseConfig,
+        signatures: SignaturesConfig,
+        secrets: Secrets,
+        tickets: Tickets,
+        *,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._config = config
         self._signature = SupabaseSignature(signatures, secrets)
         self._key = secrets.supabase_key
-        self._reader = _reader(config, secrets, tickets) if secrets.supabase_url and self._key else None
+        self._reader: Reader | None = None
+        self._changes: SupabaseChanges | None = None
+        if secrets.supabase_url and self._key:
+            client = _client(config, secrets)
+            self._reader = Reader(client, config, tickets)
+            self._changes = SupabaseChanges(client, config, tickets, clock)
 
     @property
     def has_credentials(self) -> bool:
@@ -90,6 +107,11 @@ class SupabaseSource:
         """Raises SourceUnavailable, SourceRefused, RecordUnreadable or RecordImpossible."""
         return await self._readable().read(record)
 
+    @property
+    def changes(self) -> SupabaseChanges | None:
+        """Give the listings of the configured tables."""
+        return self._changes
+
     async def probe(self) -> None:
         """Ask for one row.  Raises as ``read``."""
         await self._readable().probe()
@@ -136,12 +158,11 @@ class SupabaseSource:
         return rows.words(columns, payloads.table_config(self._config, record.table).index)
 
 
-def _reader(config: SupabaseConfig, secrets: Secrets, tickets: Tickets) -> Reader:
+def _client(config: SupabaseConfig, secrets: Secrets) -> SupabaseClient:
     # The SDK takes about a second to import, which nobody should wait for who has no project.
     from hookbridge.sources.supabase.client import SupabaseClient  # noqa: PLC0415
 
-    client = SupabaseClient(secrets.supabase_url, secrets.supabase_key, config.timeout_seconds)
-    return Reader(client, config, tickets)
+    return SupabaseClient(secrets.supabase_url, secrets.supabase_key, config.timeout_seconds)
 
 
 def _is_public(key: str) -> bool:

@@ -90,6 +90,20 @@ class Rows(msgspec.Struct, frozen=True):
     """How many rows match: more than ``rows`` where the server cut the answer (max-rows)."""
 
 
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rows of a table, in which order."""
+
+    order: tuple[str, ...]
+    descending: bool = False
+    since: tuple[str, str] | None = None
+    """A column and the least value of it."""
+    after: tuple[str, ...] = ()
+    """The values of ``order`` behind which it begins (keyset paging: rows that come or go shift nothing)."""
+    limit: int
+    counted: bool = False
+    """Whether to count all rows that match: it costs the database a scan."""
+
+
 class SupabaseClient:
     """Reads; every method raises SourceError and nothing else of the outside."""
 
@@ -112,13 +126,19 @@ class SupabaseClient:
             query = query.in_(key[0], [id_[0] for id_ in ids])
         else:
             query = query.or_(",".join(_all_equal(key, id_) for id_ in ids))
-        response = await self._ask(query)
-        try:
-            rows = tuple(bytes(row) for row in _decode_rows(response.content))
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            raise _not_json(response) from None
-        found = _total.search(response.headers.get("Content-Range", ""))
-        return Rows(rows, int(found[1]) if found else len(rows))
+        return _rows_of(await self._ask(query))
+
+    async def slice(self, schema: str, table: str, asked: Asked) -> Rows:
+        """Read rows in an order, from a place on.  Raises SourceError.  ``total`` is 0 where it was not asked for."""
+        query = self._sdk.schema(schema).table(table).select("*", count=CountMethod.exact if asked.counted else None)
+        if asked.since is not None:
+            query = query.gte(*asked.since)
+        if asked.after:
+            query = query.or_(_behind(asked.order, asked.after))
+        for column in asked.order:
+            query = query.order(column, desc=asked.descending, nullsfirst=False)
+        response = await self._ask(query.limit(asked.limit))
+        return _rows_of(response, without=0)
 
     async def probe(self, schema: str, table: str) -> None:
         """Ask for one row of a table.  Returns when the source answered; raises SourceError."""
@@ -148,6 +168,16 @@ class SupabaseClient:
         await self._http.aclose()
 
 
+def _rows_of(response: httpx.Response, without: int | None = None) -> Rows:
+    """Give the rows as they are written; ``without`` is the total where the answer has none."""
+    try:
+        rows = tuple(bytes(row) for row in _decode_rows(response.content))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise _not_json(response) from None
+    found = _total.search(response.headers.get("Content-Range", ""))
+    return Rows(rows, int(found[1]) if found else len(rows) if without is None else without)
+
+
 async def _keep(response: httpx.Response) -> None:
     kept = _answer.get()
     if kept is not None:
@@ -156,6 +186,16 @@ async def _keep(response: httpx.Response) -> None:
 
 def _all_equal(key: Sequence[str], id_: Sequence[str]) -> str:
     return "and(" + ",".join(f"{column}.eq.{_quoted(value)}" for column, value in zip(key, id_, strict=True)) + ")"
+
+
+def _behind(order: Sequence[str], after: Sequence[str]) -> str:
+    """Give the condition of the rows behind a place: ``a > 1``, or ``a = 1 and b > 2``, and so on."""
+    ways = []
+    for depth, column in enumerate(order):
+        last = f"{column}.gt.{_quoted(after[depth])}"
+        equal = [f"{name}.eq.{_quoted(value)}" for name, value in zip(order[:depth], after[:depth], strict=True)]
+        ways.append(f"and({','.join([*equal, last])})" if equal else last)
+    return ",".join(ways)
 
 
 def _quoted(value: str) -> str:

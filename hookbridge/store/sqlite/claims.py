@@ -221,6 +221,8 @@ def _count(transaction: Transaction, settlement: Settlement) -> None:
         transaction.count("changes")
         transaction.count("processing_seconds", settlement.duration)
     transaction.count("retries", settlement.attempts - 1)
+    if settlement.announced:
+        transaction.count(f"announced:{settlement.claim.record.source}:{settlement.claim.record.table}")
     if settlement.effects.verification is not None:
         transaction.count("verification:" + settlement.effects.verification.value)
 

@@ -58,4 +58,6 @@ def totals(counters: Mapping[str, float]) -> Totals:
         by_type=group("type:"),
         by_source=group("source:"),
         by_verification=group("verification:"),
+        announced=group("announced:"),
+        missed=group("missed:"),
     )

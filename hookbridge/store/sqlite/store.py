@@ -19,8 +19,8 @@ from hookbridge.model import (
     SourceName,
     StoredEvent,
 )
-from hookbridge.store.contract import EventFilter, EventPage, Hit, Totals
-from hookbridge.store.sqlite import claims, copies, inbox, notes
+from hookbridge.store.contract import Announcement, EventFilter, EventPage, Hit, Standings, Totals, Unmet
+from hookbridge.store.sqlite import claims, copies, inbox, notes, sweeps
 from hookbridge.store.sqlite.engine import Engine, Transaction
 
 _TICKETS_PER_START = 1 << 40
@@ -115,6 +115,41 @@ class SqliteStore:
     async def remove_tombstones(self, before: float, limit: int) -> int:
         """Forget old absences."""
         return await self._engine.call(lambda transaction: copies.remove_tombstones(transaction, before, limit))
+
+    # Sweeps
+
+    async def standings(self, source: SourceName, table: str, ids: Sequence[str], *, now: float) -> Standings:
+        """Say how records stand."""
+        return await self._engine.read(lambda connection: sweeps.standings(connection, source, table, ids, now))
+
+    async def load(self, read: Sequence[tuple[Copy, Document | None]], *, exclusive: bool) -> None:
+        """Write many copies."""
+        await self._engine.call(lambda transaction: sweeps.load(transaction, read, exclusive=exclusive))
+
+    async def meet(self, sweep: int, ids: Sequence[str], *, note: tuple[str, str]) -> None:
+        """Note what a sweep has met, and where it is."""
+
+        def both(transaction: Transaction) -> None:
+            sweeps.meet(transaction, sweep, ids)
+            notes.put(transaction, *note, only_if_absent=False)
+
+        await self._engine.call(both)
+
+    async def unmet(self, source: SourceName, table: str, sweep: int, *, after: str = "", limit: int) -> Unmet:
+        """Find what a sweep has not met."""
+        return await self._engine.read(lambda connection: sweeps.unmet(connection, source, table, sweep, after, limit))
+
+    async def forget_sweeps(self, *, keep: Sequence[int], limit: int) -> int:
+        """Forget other sweeps."""
+        return await self._engine.call(lambda transaction: sweeps.forget_sweeps(transaction, keep, limit))
+
+    async def note_findings(self, records: Sequence[RecordKey], *, now: float, newest_event: int) -> None:
+        """Remember differences."""
+        await self._engine.call(lambda transaction: sweeps.note_findings(transaction, records, now, newest_event))
+
+    async def settle_findings(self, before: float) -> tuple[Announcement, ...]:
+        """Count findings as announced or missed."""
+        return await self._engine.call(lambda transaction: sweeps.settle_findings(transaction, before))
 
     # Notes and counters
 

@@ -1,0 +1,171 @@
+"""What a listing shows against the copies: differences, and how they are handed over.
+
+A difference becomes an event in the inbox and takes the way of every other one; the worker reads the record again.
+Invariants: what equals its copy raises nothing; what an open event will read anyway raises nothing; a listing older
+than the copy proves nothing against it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from hookbridge.errors import TryLater
+from hookbridge.model import Copy, Document, Event, Origin, RecordKey, Truth
+from hookbridge.sources.source import Source
+from hookbridge.store.contract import Standing, Sweeps
+
+FORMAT = "reconciler"
+"""Of events that have no body, because no webhook brought them."""
+
+EVENTS_PER_APPEND = 200
+
+Kind = Literal["missing", "differing", "extra"]
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """One record that is not in the copy as it is in the source."""
+
+    record: RecordKey
+    kind: Kind
+    """``missing``: the copy has no such record; ``extra``: only the copy has it."""
+    truth: Truth | None = None
+    """What the listing showed; None for what it did not show."""
+    dirty: bool = False
+    """Whether a worker has the record at this moment."""
+
+
+class Sink(Protocol):
+    """Where differences go: the own inbox, or a hookbridge elsewhere."""
+
+    async def __call__(self, differences: Sequence[Difference], origin: Origin) -> None:
+        """Return when they are handed over durably.  Raises StoreUnavailable, TryLater or SourceError."""
+        ...
+
+
+Accept = Callable[[tuple[Event, ...]], Awaitable[object]]
+
+TYPES = {"missing": "insert", "differing": "update", "extra": "delete"}
+
+
+class InboxSink:
+    """The own inbox."""
+
+    def __init__(self, accept: Accept, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        self._accept = accept
+        self._sleep = sleep
+
+    async def __call__(self, differences: Sequence[Difference], origin: Origin) -> None:
+        """Raise an event for each, waiting where the inbox is full."""
+        for start in range(0, len(differences), EVENTS_PER_APPEND):
+            events = tuple(event_of(one, origin) for one in differences[start : start + EVENTS_PER_APPEND])
+            await self._raise(events)
+
+    async def _raise(self, events: tuple[Event, ...]) -> None:
+        while True:
+            try:
+                await self._accept(events)
+                return
+            except TryLater as error:
+                await self._sleep(error.retry_after_seconds)
+
+
+def event_of(difference: Difference, origin: Origin) -> Event:
+    """Make the event that a difference raises."""
+    return Event(
+        record=difference.record,
+        type=TYPES[difference.kind],
+        format=FORMAT,
+        origin=origin,
+        occurred_at=difference.truth.changed_at if difference.truth else None,
+    )
+
+
+def judge(truth: Truth, standing: Standing) -> Kind | None:
+    """Say how a listed record differs from its copy; None when it does not, or when an open event will tell."""
+    if standing.dirty and not standing.claimed:
+        return None
+    if standing.known and standing.ticket > truth.ticket:
+        return None
+    if not standing.present:
+        return "missing"
+    return None if standing.fingerprint == truth.fingerprint else "differing"
+
+
+class Findings:
+    """Compares slices of one source with the store, and hands over what differs."""
+
+    def __init__(
+        self, source: Source, store: Sweeps, sink: Sink, clock: Callable[[], float], *, loads: Callable[[str], bool]
+    ) -> None:
+        """``loads(table)`` says whether the first load may be written directly: nobody listens to its events."""
+        self._source = source
+        self._store = store
+        self._sink = sink
+        self._clock = clock
+        self._loads = loads
+
+    async def take(self, table: str, truths: Sequence[Truth], origin: Origin, *, first: bool = False) -> int:
+        """Hand over what differs from the copies; gives how many records that was.
+
+        ``first`` says that the copy of this table was never complete: what is missing is loaded then.
+        """
+        if not truths:
+            return 0
+        ids = [truth.record.id for truth in truths]
+        standings = await self._store.standings(self._source.name, table, ids, now=self._clock())
+        found = [
+            Difference(record=truth.record, kind=kind, truth=truth, dirty=standings.by_id[truth.record.id].dirty)
+            for truth in truths
+            if (kind := judge(truth, standings.by_id[truth.record.id])) is not None
+        ]
+        if first and self._loads(table):
+            await self._load([one.truth for one in found if one.kind == "missing" and one.truth and not one.dirty])
+            await self._hand_over([one for one in found if one.kind != "missing"], origin, standings.newest_event)
+        else:
+            await self._hand_over(found, origin, None if first else standings.newest_event)
+        return len(found)
+
+    async def gone(self, table: str, records: Sequence[RecordKey], origin: Origin) -> int:
+        """Hand over records that only the copy has, which a read of their own confirms; gives how many."""
+        ids = [record.id for record in records]
+        standings = await self._store.standings(self._source.name, table, ids, now=self._clock())
+        found = [
+            Difference(record=record, kind="extra", dirty=standing.dirty)
+            for record in records
+            if (standing := standings.by_id[record.id]).present and not (standing.dirty and not standing.claimed)
+        ]
+        await self._hand_over(found, origin, standings.newest_event)
+        return len(found)
+
+    async def _hand_over(self, found: Sequence[Difference], origin: Origin, newest_event: int | None) -> None:
+        if not found:
+            return
+        if newest_event is not None:
+            # Before the event: once it is applied, nothing would show that a webhook was missing.  What a worker has
+            # at this moment was announced, and only may have been read too early.
+            unannounced = [one.record for one in found if not one.dirty]
+            await self._store.note_findings(unannounced, now=self._clock(), newest_event=newest_event)
+        await self._sink(found, origin)
+
+    async def _load(self, truths: Sequence[Truth]) -> None:
+        if truths:
+            read = [copy_of(self._source, truth, self._clock()) for truth in truths]
+            await self._store.load(read, exclusive=self._source.ids_are_global)
+
+
+def copy_of(source: Source, truth: Truth, now: float) -> tuple[Copy, Document]:
+    """Give the copy and the words of a record that a listing showed."""
+    columns = source.truth_columns(truth)
+    copy = Copy(
+        record=truth.record,
+        data=truth.data,
+        changed_at=truth.changed_at,
+        fingerprint=truth.fingerprint,
+        ticket=truth.ticket,
+        read_at=now,
+    )
+    return copy, Document(truth.record, "" if columns is None else source.words(truth.record, columns))

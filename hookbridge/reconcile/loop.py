@@ -1,0 +1,177 @@
+"""The reconciler's tasks: for each followed table its polls and its sweeps, as often as configured.
+
+It decides when; ``poll`` and ``sweep`` decide what.  Invariants: whatever a source does, the other tables go on and the
+process stays; gaps grow while nothing changes and while passes fail, up to their bound, and shrink with the first
+change; polls of a table begin when its first sweep (the backfill) is complete.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+from aiolimiter import AsyncLimiter
+
+from hookbridge.config import ReconcileConfig
+from hookbridge.errors import HookbridgeError, NotFound, SourceError, StoreUnavailable
+from hookbridge.model import SOURCES, RecordKey, SourceName
+from hookbridge.reconcile.findings import Findings, Sink
+from hookbridge.reconcile.poll import PassResult
+from hookbridge.reconcile.status import TableStatus
+from hookbridge.reconcile.table import FollowedTable, Pass
+from hookbridge.sources.source import Source
+from hookbridge.store.contract import Store
+
+FORGET_BATCH = 2_000
+
+_log = structlog.get_logger(__name__)
+
+
+class Reconciler:
+    """All followed tables of all sources that have credentials."""
+
+    def __init__(
+        self,
+        sources: Mapping[SourceName, Source],
+        store: Store,
+        sink: Sink,
+        config: ReconcileConfig,
+        clock: Callable[[], float],
+        *,
+        loads: Callable[[SourceName, str], bool],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """``loads(source, table)`` says whether a first load may be written directly, because nobody listens."""
+        self._store = store
+        self._config = config
+        self._clock = clock
+        self._sleep = sleep
+        self._pace = {name: AsyncLimiter(1, 1 / config.sweep_requests_per_second) for name in SOURCES}
+        self.tables: dict[tuple[SourceName, str], FollowedTable] = {}
+        for name, source in sources.items():
+            if source.changes is None:
+                continue
+            findings = Findings(source, store, sink, clock, loads=lambda table, name=name: loads(name, table))  # type: ignore[misc]
+            for followed in source.changes.followed():
+                self.tables[name, followed.table] = FollowedTable(
+                    source, followed, source.changes, findings, store, config, clock
+                )
+
+    def follows(self, source: SourceName, table: str) -> bool:
+        """Whether a table is followed."""
+        return self._config.enabled and (source, table) in self.tables
+
+    async def open(self) -> None:
+        """Read where everything stands, and forget sweeps that nobody goes on with."""
+        for table in self.tables.values():
+            await table.open()
+        await self._forget()
+
+    async def run(self) -> None:
+        """Work until cancelled.  Whatever it raises is a bug of ours and ends the process."""
+        if not self._config.enabled:
+            return
+        async with asyncio.TaskGroup() as group:
+            for (source, name), table in self.tables.items():
+                group.create_task(self._follow(table), name=f"reconcile-{source}-{name}")
+            group.create_task(self._settle_findings(), name="reconcile-findings")
+
+    async def _follow(self, table: FollowedTable) -> None:
+        while not table.sweep.state.loaded:
+            await self._attempt(table, "sweep")
+            if not table.sweep.state.loaded:
+                await self._sleep(table.gap("sweep"))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._repeat(table, "sweep"), name=f"sweep-{table.name}")
+            if table.polled:
+                group.create_task(self._repeat(table, "poll"), name=f"poll-{table.name}")
+
+    async def _repeat(self, table: FollowedTable, kind: Pass) -> None:
+        if kind == "sweep":
+            await self._sleep(table.until_sweep())
+        while True:
+            await self._attempt(table, kind)
+            await self._sleep(table.gap(kind))
+
+    async def _attempt(self, table: FollowedTable, kind: Pass) -> None:
+        """Run one pass, and take what goes wrong outside."""
+        try:
+            await self._run(table, kind)
+        except (SourceError, StoreUnavailable) as error:
+            table.failed(kind, error)
+            _log.warning(
+                f"The {kind} failed", source=table.source, table=table.name, error=error.message, hint=error.hint
+            )
+
+    async def _run(self, table: FollowedTable, kind: Pass, since: str | None = None) -> PassResult:
+        began = self._clock()
+        result = await (table.poll.run(since) if kind == "poll" else table.sweep.run(self._pace[table.source].acquire))
+        if kind == "sweep":
+            await table.poll.begin_at(table.sweep.state.newest)
+        table.succeeded(kind, result)
+        about = {"source": table.source, "table": table.name, "listed": result.listed, "found": result.found}
+        tell = _log.info if result.found else _log.debug
+        tell(f"The {kind} is complete", **about, duration=round(self._clock() - began, 3))
+        if kind == "sweep":
+            await self._forget()
+        return result
+
+    async def _forget(self) -> None:
+        keep = [sweep for table in self.tables.values() if (sweep := table.sweep.state.sweep) is not None]
+        while await self._store.forget_sweeps(keep=keep, limit=FORGET_BATCH):
+            await self._sleep(0)
+
+    async def _settle_findings(self) -> None:
+        """Count what was found as announced or missed when a webhook had its time to come."""
+        while True:
+            await self._sleep(min(self._config.grace_seconds / 2, 30.0))
+            try:
+                counted = await self._store.settle_findings(self._clock() - self._config.grace_seconds)
+            except StoreUnavailable as error:
+                _log.warning("Findings wait for the store", error=error.message)
+                continue
+            for one in counted:
+                if one.missed:
+                    _log.warning(
+                        "Changes that no webhook announced",
+                        source=one.source,
+                        table=one.table,
+                        missed=one.missed,
+                        announced=one.announced,
+                    )
+
+    def applied(self, record: RecordKey, changed_at: str | None) -> None:
+        """Take note that a change of a record was applied just now."""
+        table = self.tables.get((record.source, record.table))
+        if table is not None and changed_at is not None:
+            table.applied(changed_at)
+
+    # What operators ask and do
+
+    def status(self) -> tuple[TableStatus, ...]:
+        """Give the state of each followed table."""
+        return tuple(table.status() for table in self.tables.values())
+
+    def table(self, source: SourceName, name: str) -> FollowedTable:
+        """Find a followed table.  Raises NotFound."""
+        found = self.tables.get((source, name))
+        if found is None:
+            raise NotFound(
+                f"{source} has no followed table {name}",
+                hint="list it in [[supabase.tables]] or [[notion.databases]], with the source's credentials",
+            )
+        return found
+
+    async def reconcile(
+        self, source: SourceName, name: str, kind: Pass, *, since: str | None = None, confirm: bool = False
+    ) -> PassResult:
+        """Run a pass now.  Raises NotFound, SourceError or StoreUnavailable."""
+        table = self.table(source, name)
+        if confirm:
+            await table.sweep.confirm()
+        try:
+            return await self._run(table, kind, since)
+        except HookbridgeError as error:
+            table.failed(kind, error)
+            raise

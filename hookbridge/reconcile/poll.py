@@ -1,0 +1,100 @@
+"""Changes since a watermark: one pass lists them, compares them, raises what differs.
+
+The watermark is the latest time of change that a complete pass has seen; each pass looks a while before it, because
+times are rounded and transactions commit late.  A pass that was interrupted goes on behind its last slice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from hookbridge.model import SourceName
+from hookbridge.reconcile import state
+from hookbridge.reconcile.findings import Findings
+from hookbridge.reconcile.state import PollState, later
+from hookbridge.sources.source import Changes
+from hookbridge.store.contract import Notes
+
+EARLIEST = "2000-01-01T00:00:00+00:00"
+"""Where the polls of a table begin that was empty at first: before the services themselves."""
+
+
+class PassResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a pass found."""
+
+    listed: int
+    found: int
+    """Records that differed from their copies."""
+
+
+class Poll:
+    """The polls of one table."""
+
+    def __init__(
+        self,
+        source: SourceName,
+        table: str,
+        changes: Changes,
+        findings: Findings,
+        notes: Notes,
+        overlap_seconds: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._source = source
+        self._table = table
+        self._changes = changes
+        self._findings = findings
+        self._notes = notes
+        self._overlap_seconds = overlap_seconds
+        self._clock = clock
+        self._one_at_a_time = asyncio.Lock()
+        self.state = PollState()
+
+    async def open(self) -> None:
+        """Read where the polls stand."""
+        self.state = await state.load(self._notes, PollState, self._source, self._table)
+
+    async def begin_at(self, watermark: str | None) -> None:
+        """Set the first watermark, after the first complete sweep; one that is known stays."""
+        if self.state.watermark is None and watermark is not None:
+            await self._save(msgspec.structs.replace(self.state, watermark=watermark))
+
+    async def run(self, since: str | None = None) -> PassResult:
+        """Run one pass, or the rest of one; ``since`` begins anew at another time.  Raises SourceError."""
+        async with self._one_at_a_time:
+            if since is not None:
+                await self._save(msgspec.structs.replace(self.state, watermark=since, cursor=None, reached=None))
+            if self.state.watermark is None:
+                # An empty table had no time to begin at.
+                if await self._changes.newest(self._table) is None:
+                    await self._save(msgspec.structs.replace(self.state, completed_at=self._clock()))
+                    return PassResult(listed=0, found=0)
+                return await self._from(PollState(watermark=EARLIEST))
+            return await self._from(self.state)
+
+    async def _from(self, begun: PollState) -> PassResult:
+        listed = found = 0
+        self.state = begun
+        if begun.cursor is None:
+            self.state = msgspec.structs.replace(begun, began_at=self._clock())
+        while True:
+            slice_ = await self._changes.since(
+                self._table, self.state.watermark or EARLIEST, self._overlap_seconds, self.state.cursor
+            )
+            found += await self._findings.take(self._table, slice_.truths, "poll")
+            listed += len(slice_.truths)
+            reached = later(slice_.watermark, self.state.reached)
+            if slice_.next_cursor is None:
+                break
+            await self._save(msgspec.structs.replace(self.state, cursor=slice_.next_cursor, reached=reached))
+        await self._save(
+            PollState(watermark=reached or self.state.watermark, completed_at=self.state.began_at or self._clock())
+        )
+        return PassResult(listed=listed, found=found)
+
+    async def _save(self, new: PollState) -> None:
+        await state.save(self._notes, new, self._source, self._table)
+        self.state = new

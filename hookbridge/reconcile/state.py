@@ -1,0 +1,86 @@
+"""Where the polls and sweeps of a table stand, durably: one note each."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import msgspec
+
+from hookbridge.model import SourceName
+from hookbridge.store.contract import Notes
+
+
+class PollState(msgspec.Struct, frozen=True, kw_only=True):
+    """Of the polls of one table."""
+
+    watermark: str | None = None
+    """The latest time of change that a complete pass has seen, as the source writes it."""
+    cursor: str | None = None
+    """Where the pass under way goes on."""
+    reached: str | None = None
+    """The latest time of change that the pass under way has seen."""
+    completed_at: float | None = None
+    """When the last complete pass began: what changed before it has been found."""
+    began_at: float | None = None
+
+
+class SweepState(msgspec.Struct, frozen=True, kw_only=True):
+    """Of the sweeps of one table."""
+
+    sweep: int | None = None
+    """The one under way, by the ticket with which it began."""
+    cursor: str | None = None
+    began_at: float | None = None
+    listed: int = 0
+    """Records that the sweep under way, or the last one, has listed."""
+    total: int | None = None
+    """How many the source said that there are, when it began."""
+    listing_complete: bool = False
+    newest: str | None = None
+    """The table's latest time of change when the sweep began."""
+    completed_at: float | None = None
+    """When the last complete sweep began."""
+    loaded: bool = False
+    """Whether a sweep was ever complete: before, what is missing is loaded and not raised as events."""
+    vanished: int = 0
+    """Deletions that wait for an operator: too many at once."""
+    confirmed: bool = False
+    """Whether an operator has said that what vanished is really gone."""
+
+
+State = TypeVar("State", PollState, SweepState)
+
+
+def name_of(kind: type[PollState | SweepState], source: SourceName, table: str) -> str:
+    """Give the note's name."""
+    return f"{'poll' if kind is PollState else 'sweep'}:{source}:{table}"
+
+
+async def load(notes: Notes, kind: type[State], source: SourceName, table: str) -> State:
+    """Read a state; one that was never saved is new."""
+    value = await notes.note(name_of(kind, source, table))
+    return kind() if value is None else msgspec.json.decode(value, type=kind)
+
+
+async def save(notes: Notes, state: PollState | SweepState, source: SourceName, table: str) -> None:
+    """Write a state durably."""
+    await notes.put_note(name_of(type(state), source, table), encoded(state))
+
+
+def later(one: str | None, other: str | None) -> str | None:
+    """Give the later of two times of change, as it is written."""
+    if one is None or other is None:
+        return one or other
+    return max(one, other, key=instant_of)
+
+
+def instant_of(text: str) -> datetime:
+    """Give the instant of an ISO 8601 text, without a zone in UTC.  Raises ValueError."""
+    at = datetime.fromisoformat(text)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def encoded(state: PollState | SweepState) -> str:
+    """Give a state as the text of its note."""
+    return msgspec.json.encode(state).decode()

@@ -1,0 +1,35 @@
+"""What an operator sees of a followed table."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from hookbridge.model import SourceName
+
+State = Literal["backfilling", "following", "failing", "paused"]
+
+
+class TableStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One followed table."""
+
+    source: SourceName
+    table: str
+    state: State
+    """``paused``: too many records are gone at once, their deletions wait for an operator."""
+    reason: str | None
+    listed: int
+    """Records that the sweep under way has listed, or that the last one did."""
+    total: int | None
+    """How many the source says that there are; None where it does not say."""
+    watermark: str | None
+    """The latest time of change that the polls have seen."""
+    last_poll_at: float | None
+    """When the last complete poll began: what changed before has been found."""
+    last_sweep_at: float | None
+    """When the last complete sweep began: the same, for everything."""
+    poll_gap_seconds: float | None
+    """The gap to the next poll as it is now; None for a table that is only swept."""
+    lag_seconds: float | None
+    """From the source's time of the newest change to its application; None before the first."""

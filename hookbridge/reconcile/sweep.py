@@ -1,0 +1,170 @@
+"""Everything: one sweep lists a table, compares it, and finds what is gone.
+
+The only place that decides whether a missing key is a deletion.  Invariants: only a complete listing shows that
+something is gone; each deletion is confirmed by a read of the record itself, in the worker; when too much is gone at
+once, nothing is deleted until an operator says so.  What was met is on disk, so that a restart goes on where it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import structlog
+
+from hookbridge.config import ReconcileConfig
+from hookbridge.model import SourceName
+from hookbridge.reconcile import state
+from hookbridge.reconcile.findings import Findings
+from hookbridge.reconcile.poll import PassResult
+from hookbridge.reconcile.state import SweepState
+from hookbridge.sources.source import Changes
+from hookbridge.store.contract import Store, Unmet
+
+GONE_BATCH = 200
+TELL_SECONDS = 5.0
+"""How often a long sweep says in the log how far it is."""
+
+_log = structlog.get_logger(__name__)
+
+Pace = Callable[[], Awaitable[None]]
+
+
+class Sweep:
+    """The sweeps of one table."""
+
+    def __init__(
+        self,
+        source: SourceName,
+        table: str,
+        changes: Changes,
+        findings: Findings,
+        store: Store,
+        config: ReconcileConfig,
+        clock: Callable[[], float],
+    ) -> None:
+        self._source: SourceName = source
+        self._table = table
+        self._changes = changes
+        self._findings = findings
+        self._store = store
+        self._config = config
+        self._clock = clock
+        self._one_at_a_time = asyncio.Lock()
+        self._told_at = 0.0
+        self.state = SweepState()
+
+    async def open(self) -> None:
+        """Read where the sweeps stand."""
+        self.state = await state.load(self._store, SweepState, self._source, self._table)
+
+    async def run(self, pace: Pace) -> PassResult:
+        """Run one sweep, or the rest of one, ``pace`` before each request.  Raises SourceError."""
+        async with self._one_at_a_time:
+            if self.state.sweep is None:
+                await self._begin()
+            found = 0
+            while not self.state.listing_complete:
+                if self.state.loaded:
+                    await pace()  # a first load is waited for, and goes as fast as the source allows
+                found += await self._slice()
+            gone = await self._gone()
+            await self._end()
+            return PassResult(listed=self.state.listed, found=found + gone)
+
+    async def confirm(self) -> None:
+        """Let the deletions that wait be made by the next sweep, however many they are."""
+        await self._save(msgspec.structs.replace(self.state, confirmed=True))
+
+    async def _begin(self) -> None:
+        newest = await self._changes.newest(self._table)
+        await self._save(
+            msgspec.structs.replace(
+                self.state,
+                sweep=self._store.ticket(),
+                cursor=None,
+                began_at=self._clock(),
+                listed=0,
+                total=None,
+                listing_complete=False,
+                newest=newest,
+            )
+        )
+        if not self.state.loaded:
+            _log.info("Backfill begins", source=self._source, table=self._table)
+
+    async def _slice(self) -> int:
+        now = self.state
+        slice_ = await self._changes.listing(self._table, now.cursor)
+        found = await self._findings.take(self._table, slice_.truths, "sweep", first=not now.loaded)
+        met = msgspec.structs.replace(
+            now,
+            cursor=slice_.next_cursor,
+            listed=now.listed + len(slice_.truths),
+            total=slice_.total if slice_.total is not None else now.total,
+            listing_complete=slice_.next_cursor is None,
+        )
+        name = state.name_of(SweepState, self._source, self._table)
+        # Differences are in the inbox first: a crash in between repeats the slice, and loses nothing of it.
+        ids = [truth.record.id for truth in slice_.truths]
+        await self._store.meet(now.sweep or 0, ids, note=(name, state.encoded(met)))
+        self.state = met
+        self._tell()
+        return found
+
+    def _tell(self) -> None:
+        now = self._clock()
+        if not self.state.loaded and now - self._told_at >= TELL_SECONDS:
+            self._told_at = now
+            listed, total = self.state.listed, self.state.total
+            _log.info("Backfill goes on", source=self._source, table=self._table, listed=listed, total=total)
+
+    async def _gone(self) -> int:
+        """Raise deletions for what was not met, unless that is too much at once; gives how many were raised."""
+        unmet = await self._unmet("")
+        held = self._is_too_much(unmet) and not self.state.confirmed
+        if held or self.state.vanished:
+            await self._save(msgspec.structs.replace(self.state, vanished=unmet.count if held else 0))
+        if held:
+            _log.error(
+                "Too many records are gone at once: their deletions wait for an operator",
+                source=self._source,
+                table=self._table,
+                records=unmet.count,
+                copies=unmet.copied,
+                hint="python -m hookbridge reconcile --confirm, when they are really gone",
+            )
+            return 0
+        count = 0
+        while unmet.records:
+            count += await self._findings.gone(self._table, unmet.records, "sweep")
+            unmet = await self._unmet(unmet.records[-1].id)
+        return count
+
+    def _is_too_much(self, unmet: Unmet) -> bool:
+        if unmet.count > 1 and self.state.listed == 0:
+            return True  # an empty answer is more often a mistake than an emptied table
+        return unmet.count > max(self._config.vanished_min, self._config.vanished_share * unmet.copied)
+
+    async def _unmet(self, after: str) -> Unmet:
+        return await self._store.unmet(self._source, self._table, self.state.sweep or 0, after=after, limit=GONE_BATCH)
+
+    async def _end(self) -> None:
+        first = not self.state.loaded
+        await self._save(
+            msgspec.structs.replace(
+                self.state,
+                sweep=None,
+                cursor=None,
+                completed_at=self.state.began_at,
+                loaded=True,
+                confirmed=False,
+            )
+        )
+        if first:
+            _log.info("Backfill complete", source=self._source, table=self._table, listed=self.state.listed)
+
+    async def _save(self, new: SweepState) -> None:
+        await state.save(self._store, new, self._source, self._table)
+        self.state = new

@@ -1,0 +1,116 @@
+"""One followed table: its polls, its sweeps, their gaps, and how they are doing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from hookbridge.config import ReconcileConfig
+from hookbridge.errors import HookbridgeError
+from hookbridge.model import SourceName
+from hookbridge.reconcile.findings import Findings
+from hookbridge.reconcile.poll import PassResult, Poll
+from hookbridge.reconcile.state import instant_of
+from hookbridge.reconcile.status import State, TableStatus
+from hookbridge.reconcile.sweep import Sweep
+from hookbridge.sources.source import Changes, Followed, Source
+from hookbridge.store.contract import Store
+
+GROWTH = 1.5
+FIRST_GAP_SECONDS = 1.0
+"""After the first failure; it doubles with each further one."""
+
+Pass = Literal["poll", "sweep"]
+
+
+class FollowedTable:
+    """What the reconciler knows of one table."""
+
+    def __init__(
+        self,
+        source: Source,
+        followed: Followed,
+        changes: Changes,
+        findings: Findings,
+        store: Store,
+        config: ReconcileConfig,
+        clock: Callable[[], float],
+    ) -> None:
+        self.source: SourceName = source.name
+        self.name = followed.table
+        self.polled = followed.polled
+        self.of = source
+        self.changes = changes
+        self.findings = findings
+        self.poll = Poll(source.name, self.name, changes, findings, store, config.overlap_seconds, clock)
+        self.sweep = Sweep(source.name, self.name, changes, findings, store, config, clock)
+        self._clock = clock
+        self._config = config
+        self._least = followed.poll_seconds or config.poll_seconds
+        self._quiet = self._least
+        self._failures: dict[Pass, int] = {"poll": 0, "sweep": 0}
+        self._errors: dict[Pass, HookbridgeError | None] = {"poll": None, "sweep": None}
+        self.lag_seconds: float | None = None
+
+    async def open(self) -> None:
+        """Read where polls and sweeps stand."""
+        await self.poll.open()
+        await self.sweep.open()
+
+    def succeeded(self, kind: Pass, result: PassResult) -> None:
+        """Take note of a complete pass."""
+        self._failures[kind], self._errors[kind] = 0, None
+        if kind == "poll":
+            longest = max(self._config.poll_seconds_max, self._least)
+            self._quiet = self._least if result.found else min(self._quiet * GROWTH, longest)
+
+    def failed(self, kind: Pass, error: HookbridgeError) -> None:
+        """Take note of a pass that failed."""
+        self._failures[kind] += 1
+        self._errors[kind] = error
+
+    def applied(self, changed_at: str) -> None:
+        """Take note that a change of this time was applied just now."""
+        try:
+            self.lag_seconds = max(0.0, self._clock() - instant_of(changed_at).timestamp())
+        except ValueError:
+            return  # the change column holds no time
+
+    def gap(self, kind: Pass) -> float:
+        """Give the seconds until the next pass."""
+        if not (failures := self._failures[kind]):
+            return self._quiet if kind == "poll" else self._config.sweep_seconds
+        wait: float = min(FIRST_GAP_SECONDS * 2 ** min(failures, 30), self._config.poll_seconds_max)
+        return max(wait, getattr(self._errors[kind], "retry_after_seconds", None) or 0.0)
+
+    def until_sweep(self) -> float:
+        """Give the seconds until the next sweep is due, after a start; one that was interrupted goes on at once."""
+        last = self.sweep.state.completed_at
+        if self.sweep.state.sweep is not None or last is None:
+            return 0.0
+        return max(0.0, last + self._config.sweep_seconds - self._clock())
+
+    def status(self) -> TableStatus:
+        """Say how it is doing."""
+        sweep, poll = self.sweep.state, self.poll.state
+        state, reason = self._state()
+        return TableStatus(
+            source=self.source,
+            table=self.name,
+            state=state,
+            reason=reason,
+            listed=sweep.listed,
+            total=sweep.total,
+            watermark=poll.watermark,
+            last_poll_at=poll.completed_at,
+            last_sweep_at=sweep.completed_at,
+            poll_gap_seconds=self.gap("poll") if self.polled else None,
+            lag_seconds=self.lag_seconds,
+        )
+
+    def _state(self) -> tuple[State, str | None]:
+        if vanished := self.sweep.state.vanished:
+            return "paused", f"{vanished} records are gone at once: confirm that they are really deleted"
+        if error := self._errors["poll"] or self._errors["sweep"]:
+            return "failing", error.message
+        return ("following" if self.sweep.state.loaded else "backfilling"), None

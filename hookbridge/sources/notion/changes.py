@@ -1,0 +1,171 @@
+"""How the reconciler reads databases: slices of their data sources, one after the other.
+
+Changes come in the order of ``last_edited_time``, everything in the order of ``created_time``, which edits leave alone.
+Invariants: a cursor that became invalid goes on from the last minute that was seen, never from nowhere; a query that
+Notion cut at its 10,000 results goes on likewise, and where it cannot (more pages than that in one minute) it raises:
+such a listing never looks complete.  Wire format: https://developers.notion.com/reference/query-a-data-source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from hookbridge.config import NotionConfig
+from hookbridge.errors import RecordImpossible, RecordUnreadable
+from hookbridge.model import RecordKey
+from hookbridge.sources import keys
+from hookbridge.sources.notion.agreement import instant_of
+from hookbridge.sources.notion.budget import Budget, Urgency
+from hookbridge.sources.notion.truth import Reader, truth_of
+from hookbridge.sources.source import Followed, Slice, Tickets
+
+if TYPE_CHECKING:
+    from hookbridge.sources.notion.client import Listing, NotionClient  # imports the SDK
+
+RESTARTS_MAX = 20
+"""So often may cursors become invalid in one listing without a later minute being reached."""
+
+By = Literal["last_edited_time", "created_time"]
+
+
+class _Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a listing stands: its cursor."""
+
+    sources: tuple[str, ...]
+    """The data sources that are left, the current one first."""
+    start: str | None
+    """The least time that was asked for in the first of them."""
+    since: str | None
+    """The least time that is asked for now."""
+    seen: str | None = None
+    """The time of the last page that was seen."""
+    cursor: str | None = None
+    restarts: int = 0
+
+
+class NotionChanges:
+    """Implements ``Changes``."""
+
+    def __init__(
+        self,
+        client: NotionClient,
+        reader: Reader,
+        budget: Budget,
+        config: NotionConfig,
+        tickets: Tickets,
+        clock: Callable[[], float],
+    ) -> None:
+        self._client = client
+        self._reader = reader
+        self._budget = budget
+        self._databases = config.databases
+        self._tickets = tickets
+        self._clock = clock
+
+    def followed(self) -> tuple[Followed, ...]:
+        """Give the listed databases."""
+        return tuple(
+            Followed(table=keys.dashed(one.id), polled=True, poll_seconds=one.poll_seconds) for one in self._databases
+        )
+
+    async def since(self, table: str, watermark: str, overlap_seconds: float, cursor: str | None) -> Slice:
+        """List what was edited.  Raises SourceError."""
+        at = instant_of(watermark)
+        start = watermark if at is None else _written(at - timedelta(seconds=overlap_seconds))
+        return await self._slice(table, "last_edited_time", start, cursor, Urgency.POLL)
+
+    async def listing(self, table: str, cursor: str | None) -> Slice:
+        """List all pages.  Raises SourceError."""
+        return await self._slice(table, "created_time", None, cursor, Urgency.SWEEP)
+
+    async def newest(self, table: str) -> str | None:
+        """Give the latest edit.  Raises SourceError."""
+        edits = []
+        for source in await self._sources(table, Urgency.SWEEP):
+            await self._budget.permit(Urgency.SWEEP)
+            listing = _shared(await self._client.newest(source, None, limit=1), source)
+            edits += [str(page["last_edited_time"]) for page in listing.pages]
+        return self._watermark(edits)
+
+    async def _slice(self, table: str, by: By, start: str | None, cursor: str | None, urgency: Urgency) -> Slice:
+        if cursor is not None:
+            place = msgspec.json.decode(cursor, type=_Place)
+        else:
+            place = _Place(sources=await self._sources(table, urgency), start=start, since=start)
+        from hookbridge.sources.notion.client import Asked  # noqa: PLC0415  imports the SDK
+
+        await self._budget.permit(urgency)
+        ticket = self._tickets()
+        source = place.sources[0]
+        asked = Asked(by=by, since=place.since, cursor=place.cursor)
+        try:
+            listing = _shared(await self._client.query(source, asked), source)
+        except RecordImpossible:
+            if place.cursor is None or place.restarts >= RESTARTS_MAX:
+                raise
+            # The page that the cursor names was edited away or trashed.
+            return Slice(truths=(), next_cursor=_encoded(_behind(place)))
+        # The pages of a database belong to it, whichever of its ids is configured.
+        truths = tuple(
+            truth_of(RecordKey("notion", table, keys.dashed(page["id"])), page, ticket) for page in listing.pages
+        )
+        seen = str(listing.pages[-1][by]) if listing.pages else place.seen
+        following = _following(msgspec.structs.replace(place, seen=seen), listing)
+        return Slice(
+            truths=tuple(truth for truth in truths if truth.data is not None),
+            next_cursor=None if following is None else _encoded(following),
+            watermark=self._watermark([str(page["last_edited_time"]) for page in listing.pages]),
+        )
+
+    async def _sources(self, table: str, urgency: Urgency) -> tuple[str, ...]:
+        sources = await self._reader.data_sources(table, urgency)
+        if not sources:
+            raise RecordImpossible(f"Notion's database {table} has no data source that can be queried")
+        return sources
+
+    def _watermark(self, edits: list[str]) -> str | None:
+        """Give the latest edit, but at most now."""
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        known = [(at, text) for text in edits if (at := instant_of(text)) is not None and at <= now]
+        return max(known)[1] if known else None
+
+
+def _following(place: _Place, listing: Listing) -> _Place | None:
+    """Say where a listing goes on behind this answer; None when it is complete."""
+    if listing.next_cursor is not None:
+        return msgspec.structs.replace(place, cursor=listing.next_cursor)
+    if listing.cut:
+        if place.seen is None or place.seen == place.since:
+            raise RecordUnreadable("Notion gives 10,000 pages of a query, and more than that have the same minute")
+        return msgspec.structs.replace(place, since=place.seen, cursor=None)
+    if len(place.sources) > 1:
+        return _Place(sources=place.sources[1:], start=place.start, since=place.start)
+    return None
+
+
+def _behind(place: _Place) -> _Place:
+    """Begin again at the last minute that was seen."""
+    moved = place.seen is not None and place.seen != place.since
+    return msgspec.structs.replace(
+        place, since=place.seen or place.since, cursor=None, restarts=0 if moved else place.restarts + 1
+    )
+
+
+def _shared(listing: Listing | None, source: str) -> Listing:
+    if listing is None:
+        raise RecordImpossible(
+            f"Notion has no data source {source}", hint="share the database with the integration (… > Connections)"
+        )
+    return listing
+
+
+def _encoded(place: _Place) -> str:
+    return msgspec.json.encode(place).decode()
+
+
+def _written(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,124 @@
+"""What the reconciler asks of SQLite: how records stand, what a sweep has met, which findings were announced.
+
+A sweep's memory is on disk, so that it is flat in the number of rows and outlives a restart.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from hookbridge.model import Copy, Document, Effects, RecordKey
+from hookbridge.store.contract import Announcement, Standing, Standings, Unmet
+from hookbridge.store.sqlite import copies
+from hookbridge.store.sqlite.engine import Transaction
+
+_STANDINGS = """
+SELECT wanted.value, copies.data IS NOT NULL, copies.fingerprint, copies.ticket, copies.verified,
+       dirty.record IS NOT NULL, dirty.generation <> 0 AND dirty.available_at > ?4
+FROM json_each(?1) AS wanted
+LEFT JOIN copies ON copies.source = ?2 AND copies.table_name = ?3 AND copies.record_id = wanted.value
+LEFT JOIN dirty ON dirty.record = ?2 || ':' || ?3 || ':' || wanted.value
+"""
+
+UNMET = """
+FROM copies WHERE source = ?1 AND table_name = ?2 AND record_id > ?3 AND data IS NOT NULL AND ticket < ?4
+AND NOT EXISTS (SELECT 1 FROM met WHERE sweep = ?4 AND met.record_id = copies.record_id)
+"""
+
+# One walk over the events since the oldest of these findings, instead of one for each of them.
+_ANNOUNCED = """
+SELECT DISTINCT events.record FROM events
+JOIN found ON found.record = events.record AND events.id > found.last_event
+WHERE events.id > (SELECT min(last_event) FROM found WHERE found_at < ?1)
+  AND events.origin = 'webhook' AND found.found_at < ?1
+"""
+
+
+def standings(connection: sqlite3.Connection, source: str, table: str, ids: Sequence[str], now: float) -> Standings:
+    """Say how records of one table stand, all as of one moment."""
+    connection.execute("BEGIN")
+    try:
+        (newest,) = connection.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
+        wanted = msgspec.json.encode(ids).decode()
+        found = connection.execute(_STANDINGS, (wanted, source, table, now)).fetchall()
+    finally:
+        connection.execute("COMMIT")
+    by_id = {
+        id_: Standing(
+            present=bool(present),
+            fingerprint=fingerprint or b"",
+            ticket=ticket or 0,
+            known=ticket is not None,
+            verified=bool(verified),
+            dirty=bool(dirty),
+            claimed=bool(claimed),
+        )
+        for id_, present, fingerprint, ticket, verified, dirty, claimed in found
+    }
+    return Standings(by_id, newest)
+
+
+def load(transaction: Transaction, read: Iterable[tuple[Copy, Document | None]], *, exclusive: bool) -> None:
+    """Write copies and their words."""
+    copies.write_effects(
+        transaction.connection,
+        [(Effects(copy=copy, document=document, exclusive=exclusive), copy.read_at) for copy, document in read],
+    )
+
+
+def meet(transaction: Transaction, sweep: int, ids: Sequence[str]) -> None:
+    """Note what a sweep has met."""
+    transaction.connection.executemany("INSERT OR IGNORE INTO met VALUES (?, ?)", [(sweep, id_) for id_ in ids])
+
+
+def unmet(connection: sqlite3.Connection, source: str, table: str, sweep: int, after: str, limit: int) -> Unmet:
+    """Find the copies that a sweep has not met."""
+    (copied,) = connection.execute(
+        "SELECT count(*) FROM copies WHERE source = ? AND table_name = ? AND data IS NOT NULL", (source, table)
+    ).fetchone()
+    (count,) = connection.execute(f"SELECT count(*) {UNMET}", (source, table, after, sweep)).fetchone()
+    ids = connection.execute(
+        f"SELECT record_id {UNMET} ORDER BY record_id LIMIT ?5", (source, table, after, sweep, limit)
+    ).fetchall()
+    return Unmet(tuple(RecordKey(source, table, id_) for (id_,) in ids), count, copied)  # type: ignore[arg-type]
+
+
+def forget_sweeps(transaction: Transaction, keep: Sequence[int], limit: int) -> int:
+    """Remove what other sweeps have met, at most ``limit`` rows; gives how many."""
+    kept = msgspec.json.encode(keep).decode()
+    return transaction.connection.execute(
+        "DELETE FROM met WHERE (sweep, record_id) IN"
+        " (SELECT sweep, record_id FROM met WHERE sweep NOT IN (SELECT value FROM json_each(?)) LIMIT ?)",
+        (kept, limit),
+    ).rowcount
+
+
+def note_findings(transaction: Transaction, records: Sequence[RecordKey], now: float, newest_event: int) -> None:
+    """Remember differences until it is known whether a webhook announces them."""
+    transaction.connection.executemany(
+        "INSERT OR IGNORE INTO found VALUES (?, ?, ?)", [(str(record), now, newest_event) for record in records]
+    )
+
+
+def settle_findings(transaction: Transaction, before: float) -> tuple[Announcement, ...]:
+    """Count the findings made before that time as announced or missed, by table, and forget them."""
+    connection = transaction.connection
+    due = [record for (record,) in connection.execute("SELECT record FROM found WHERE found_at < ?", (before,))]
+    if not due:
+        return ()
+    announced = {record for (record,) in connection.execute(_ANNOUNCED, (before,))}
+    counted: dict[tuple[str, str], list[int]] = {}
+    for record in due:
+        key = RecordKey.parse(record)
+        counted.setdefault((key.source, key.table), [0, 0])[record not in announced] += 1
+    connection.execute("DELETE FROM found WHERE found_at < ?", (before,))
+    for (source, table), (told, missed) in counted.items():
+        transaction.count(f"announced:{source}:{table}", told)
+        transaction.count(f"missed:{source}:{table}", missed)
+    return tuple(
+        Announcement(source=source, table=table, announced=told, missed=missed)  # type: ignore[arg-type]
+        for (source, table), (told, missed) in counted.items()
+    )

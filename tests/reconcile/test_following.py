@@ -1,0 +1,102 @@
+"""Without any webhook, edits and deletes of both sources reach copy and index."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from hookbridge.model import RecordKey
+from tests.support.followed import Running, Sources, gone, has, loaded, plain, running, sources, user
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture
+async def both() -> AsyncIterator[Sources]:
+    async with sources() as made:
+        yield made
+
+
+@pytest.fixture
+async def bridge(both: Sources, tmp_path: Path) -> AsyncIterator[Running]:
+    both.supabase.insert_many("users", [{"id": n, "name": f"user {n}"} for n in range(30)])
+    both.supabase.insert_many("plain", [{"id": n, "name": f"row {n}"} for n in range(30)])
+    for n in range(12):
+        both.notion.create_page(both.data_source, {"Name": f"page {n}"})
+    async with running(both.settings(tmp_path)) as service:
+        await wait_until(lambda: loaded(service))
+        yield service
+
+
+def page(both: Sources, id_: str) -> RecordKey:
+    return RecordKey("notion", both.database, id_)
+
+
+async def found(bridge: Running, word: str) -> set[str]:
+    hits = await bridge.service.store.search(word, source=None, table=None, limit=100)
+    return {str(hit.record) for hit in hits}
+
+
+async def test_the_first_pass_loads_everything_and_raises_no_event(both: Sources, bridge: Running) -> None:
+    assert await has(bridge, user(7), name="user 7")()
+    assert await has(bridge, plain(29), name="row 29")()
+    assert len(await found(bridge, "page")) == 12
+    assert (await bridge.service.store.totals()).books.received == 0
+
+
+async def test_an_edited_row_is_found_by_a_poll(both: Sources, bridge: Running) -> None:
+    both.supabase.update("users", 3, {"name": "Countess"})
+    await wait_until(has(bridge, user(3), name="Countess"))
+    assert await found(bridge, "countess") == {str(user(3))}
+
+
+async def test_a_new_row_is_found_by_a_poll(both: Sources, bridge: Running) -> None:
+    both.supabase.insert("users", {"id": 100, "name": "Grace"})
+    await wait_until(has(bridge, user(100), name="Grace"))
+
+
+async def test_an_edit_in_a_table_without_a_change_column_is_found_by_a_sweep(both: Sources, bridge: Running) -> None:
+    both.supabase.update("plain", 3, {"name": "Countess"})
+    await wait_until(has(bridge, plain(3), name="Countess"))
+
+
+async def test_a_deleted_row_is_found_by_a_sweep(both: Sources, bridge: Running) -> None:
+    both.supabase.delete("users", 3)
+    await wait_until(gone(bridge, user(3)))
+    assert str(user(3)) not in await found(bridge, "user")
+
+
+async def test_pages_edited_trashed_restored_and_moved_are_followed(both: Sources, bridge: Running) -> None:
+    made = both.notion.create_page(both.data_source, {"Name": "Fresh"})
+    await wait_until(has(bridge, page(both, made)))
+    both.notion.update_page(made, {"Name": "Renamed"})
+
+    async def renamed() -> bool:
+        return str(page(both, made)) in await found(bridge, "renamed")
+
+    await wait_until(renamed)
+    both.notion.trash(made)
+    await wait_until(gone(bridge, page(both, made)))
+    both.notion.restore(made)
+    await wait_until(has(bridge, page(both, made)))
+    other = both.notion.create_database("Elsewhere", {"Name": "title"})
+    both.notion.move_page(made, both.notion.data_source_ids(other)[0])
+    await wait_until(gone(bridge, page(both, made)))
+
+
+async def test_what_is_found_takes_the_way_of_an_event_once(both: Sources, bridge: Running) -> None:
+    both.supabase.update("users", 3, {"name": "Countess"})
+    await wait_until(has(bridge, user(3), name="Countess"))
+    passes = bridge.service.reconciler.table("supabase", "public.users").poll.state.completed_at or 0
+    await wait_until(
+        lambda: (
+            (bridge.service.reconciler.table("supabase", "public.users").poll.state.completed_at or 0) > passes + 0.3
+        )
+    )
+    books = (await bridge.service.store.totals()).books
+    assert (books.received, books.applied) == (1, 1)
+
+
+async def test_a_database_is_followed_by_the_id_of_its_data_source_too(both: Sources, tmp_path: Path) -> None:
+    made = both.notion.create_page(both.data_source, {"Name": "Fresh"})
+    async with running(both.settings(tmp_path, databases=(both.data_source,))) as bridge:
+        await wait_until(has(bridge, RecordKey("notion", both.data_source, made)))
