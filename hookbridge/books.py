@@ -35,6 +35,17 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     queue_depth: dict[str, int]
     """Claimed records waiting for a worker, by source."""
     oldest_open_event_age_seconds: float | None
+    webhook_loss: dict[str, WebhookLoss]
+    """By ``source:table``, for the tables that the reconciler follows."""
+
+
+class WebhookLoss(msgspec.Struct, frozen=True, kw_only=True):
+    """Of the changes of a table: how many a webhook announced, and how many only the reconciler found."""
+
+    announced: int
+    missed: int
+    share: float
+    """Missed of both; 0 while there is neither."""
 
 
 def statistics(totals: Totals, *, queue_depth: dict[str, int], oldest_open_age: float | None) -> Statistics:
@@ -56,4 +67,11 @@ def statistics(totals: Totals, *, queue_depth: dict[str, int], oldest_open_age: 
         verification={one.value: totals.by_verification.get(one.value, 0) for one in Verification},
         queue_depth=queue_depth,
         oldest_open_event_age_seconds=None if oldest_open_age is None else round(max(oldest_open_age, 0.0), 3),
+        webhook_loss={name: _loss(totals, name) for name in sorted(totals.announced.keys() | totals.missed.keys())},
     )
+
+
+def _loss(totals: Totals, name: str) -> WebhookLoss:
+    announced, missed = totals.announced.get(name, 0), totals.missed.get(name, 0)
+    share = round(missed / (announced + missed), 6) if announced + missed else 0.0
+    return WebhookLoss(announced=announced, missed=missed, share=share)

@@ -8,7 +8,7 @@ change; polls of a table begin when its first sweep (the backfill) is complete.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
 import structlog
 from aiolimiter import AsyncLimiter
@@ -18,6 +18,7 @@ from hookbridge.errors import HookbridgeError, NotFound, SourceError, StoreUnava
 from hookbridge.model import SOURCES, RecordKey, SourceName
 from hookbridge.reconcile.findings import Findings, Sink
 from hookbridge.reconcile.poll import PassResult
+from hookbridge.reconcile.proof import Progress, Proof, TableProof
 from hookbridge.reconcile.status import TableStatus
 from hookbridge.reconcile.table import FollowedTable, Pass
 from hookbridge.sources.source import Source
@@ -47,6 +48,7 @@ class Reconciler:
         self._config = config
         self._clock = clock
         self._sleep = sleep
+        self._proof = Proof(store, sink, clock, sleep=sleep)
         self._pace = {name: AsyncLimiter(1, 1 / config.sweep_requests_per_second) for name in SOURCES}
         self.tables: dict[tuple[SourceName, str], FollowedTable] = {}
         for name, source in sources.items():
@@ -113,8 +115,6 @@ class Reconciler:
         about = {"source": table.source, "table": table.name, "listed": result.listed, "found": result.found}
         tell = _log.info if result.found else _log.debug
         tell(f"The {kind} is complete", **about, duration=round(self._clock() - began, 3))
-        if kind == "sweep":
-            await self._forget()
         return result
 
     async def _forget(self) -> None:
@@ -162,6 +162,24 @@ class Reconciler:
                 hint="list it in [[supabase.tables]] or [[notion.databases]], with the source's credentials",
             )
         return found
+
+    def chosen(self, source: SourceName | None, name: str | None) -> tuple[FollowedTable, ...]:
+        """Give the followed tables that are meant, None for all.  Raises NotFound when there is none."""
+        if source is not None and name is not None:
+            return (self.table(source, name),)
+        tables = tuple(table for table in self.tables.values() if source in (None, table.source))
+        if not tables:
+            raise NotFound(
+                "No table is followed",
+                hint="list tables in [[supabase.tables]] or [[notion.databases]], and set the source's credentials",
+            )
+        return tables
+
+    async def verify(self, tables: Sequence[FollowedTable], *, heal: bool) -> AsyncIterator[Progress | TableProof]:
+        """Compare tables completely, one after the other.  Raises SourceError or StoreUnavailable."""
+        for table in tables:
+            async for step in self._proof.table(table, heal=heal):
+                yield step
 
     async def reconcile(
         self, source: SourceName, name: str, kind: Pass, *, since: str | None = None, confirm: bool = False

@@ -23,6 +23,7 @@ from hookbridge.sources.source import Changes
 from hookbridge.store.contract import Store, Unmet
 
 GONE_BATCH = 200
+FORGET_BATCH = 2_000
 TELL_SECONDS = 5.0
 """How often a long sweep says in the log how far it is."""
 
@@ -151,7 +152,7 @@ class Sweep:
         return await self._store.unmet(self._source, self._table, self.state.sweep or 0, after=after, limit=GONE_BATCH)
 
     async def _end(self) -> None:
-        first = not self.state.loaded
+        first, ended = not self.state.loaded, self.state.sweep
         await self._save(
             msgspec.structs.replace(
                 self.state,
@@ -162,6 +163,9 @@ class Sweep:
                 confirmed=False,
             )
         )
+        forgotten = FORGET_BATCH
+        while forgotten == FORGET_BATCH:  # in batches: appends and settles come in between
+            forgotten = await self._store.forget_sweeps(only=ended, limit=FORGET_BATCH)
         if first:
             _log.info("Backfill complete", source=self._source, table=self._table, listed=self.state.listed)
 

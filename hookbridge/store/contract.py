@@ -229,16 +229,16 @@ class Sweeps(Protocol):
         """Write many copies that were read outside a change, in one transaction; as ``put``."""
         ...
 
-    async def meet(self, sweep: int, ids: Sequence[str], *, note: tuple[str, str]) -> None:
-        """Note what a sweep (named by its ticket) has met, and in the same transaction where it is."""
+    async def meet(self, sweep: int, ids: Sequence[str], *, note: tuple[str, str] | None = None) -> None:
+        """Note what a sweep (named by its ticket) has met, and in the same transaction a note on where it is."""
         ...
 
     async def unmet(self, source: SourceName, table: str, sweep: int, *, after: str = "", limit: int) -> Unmet:
         """Find copies with data that are older than the sweep and that it has not met."""
         ...
 
-    async def forget_sweeps(self, *, keep: Sequence[int], limit: int) -> int:
-        """Remove what other sweeps have met, at most ``limit`` rows; gives how many."""
+    async def forget_sweeps(self, *, keep: Sequence[int] = (), only: int | None = None, limit: int) -> int:
+        """Remove what one sweep has met, or all but those of ``keep``, at most ``limit`` rows; gives how many."""
         ...
 
     async def note_findings(self, records: Sequence[RecordKey], *, now: float, newest_event: int) -> None:

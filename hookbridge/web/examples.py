@@ -110,3 +110,13 @@ REPLAY: dict[str, object] = {
     "oneTable": {"source": "supabase", "table": "users", "limit": 100},
     "everything": {"all": True},
 }
+
+RECONCILE: dict[str, object] = {
+    "whatChanged": {"source": "supabase", "table": "users", "since": "2026-01-01T00:00:00Z"},
+    "reallyGone": {"source": "supabase", "table": "users", "kind": "sweep", "confirm": True},
+}
+
+VERIFY: dict[str, object] = {
+    "everything": {},
+    "healOneTable": {"source": "supabase", "table": "users", "heal": True},
+}

@@ -174,7 +174,7 @@ def _answer(answer: Answer, schemas: _Schemas) -> Json:
         content: Json = {"schema": schemas.of(answer.bodies)}
         if answer.example is not None:
             content["example"] = answer.example
-        said["content"] = {"application/json": content}
+        said["content"] = {answer.media: content}
     return said
 
 

@@ -26,6 +26,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     example: object = None
     headers: dict[str, str] = {}
     """Name → what it says."""
+    media: str = "application/json"
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

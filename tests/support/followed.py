@@ -115,8 +115,9 @@ def gone(running_: Running, record: RecordKey) -> Callable[[], Any]:
 
 
 def loaded(running_: Running) -> bool:
-    """Whether every backfill is complete."""
-    return all(table.sweep.state.loaded for table in running_.service.reconciler.tables.values())
+    """Whether every backfill is complete, and the first poll behind it."""
+    tables = running_.service.reconciler.tables.values()
+    return all(table.sweep.state.loaded and (table.poll.state.completed_at or not table.polled) for table in tables)
 
 
 __all__ = ["Running", "Shifted", "Sources", "copied", "gone", "has", "loaded", "plain", "running", "sources", "user"]

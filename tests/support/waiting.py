@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 
 async def wait_until(
-    condition: Callable[[], object] | Callable[[], Awaitable[object]], *, deadline_seconds: float = 20.0
+    condition: Callable[[], object] | Callable[[], Awaitable[object]], *, deadline_seconds: float = 60.0
 ) -> None:
     """Return when `condition()` is true.  Fails with its name when that has not happened until the deadline.
 

@@ -126,12 +126,13 @@ class SqliteStore:
         """Write many copies."""
         await self._engine.call(lambda transaction: sweeps.load(transaction, read, exclusive=exclusive))
 
-    async def meet(self, sweep: int, ids: Sequence[str], *, note: tuple[str, str]) -> None:
+    async def meet(self, sweep: int, ids: Sequence[str], *, note: tuple[str, str] | None = None) -> None:
         """Note what a sweep has met, and where it is."""
 
         def both(transaction: Transaction) -> None:
             sweeps.meet(transaction, sweep, ids)
-            notes.put(transaction, *note, only_if_absent=False)
+            if note is not None:
+                notes.put(transaction, *note, only_if_absent=False)
 
         await self._engine.call(both)
 
@@ -139,9 +140,9 @@ class SqliteStore:
         """Find what a sweep has not met."""
         return await self._engine.read(lambda connection: sweeps.unmet(connection, source, table, sweep, after, limit))
 
-    async def forget_sweeps(self, *, keep: Sequence[int], limit: int) -> int:
-        """Forget other sweeps."""
-        return await self._engine.call(lambda transaction: sweeps.forget_sweeps(transaction, keep, limit))
+    async def forget_sweeps(self, *, keep: Sequence[int] = (), only: int | None = None, limit: int) -> int:
+        """Forget sweeps."""
+        return await self._engine.call(lambda transaction: sweeps.forget_sweeps(transaction, keep, only, limit))
 
     async def note_findings(self, records: Sequence[RecordKey], *, now: float, newest_event: int) -> None:
         """Remember differences."""

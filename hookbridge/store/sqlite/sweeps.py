@@ -86,13 +86,15 @@ def unmet(connection: sqlite3.Connection, source: str, table: str, sweep: int, a
     return Unmet(tuple(RecordKey(source, table, id_) for (id_,) in ids), count, copied)  # type: ignore[arg-type]
 
 
-def forget_sweeps(transaction: Transaction, keep: Sequence[int], limit: int) -> int:
-    """Remove what other sweeps have met, at most ``limit`` rows; gives how many."""
-    kept = msgspec.json.encode(keep).decode()
+def forget_sweeps(transaction: Transaction, keep: Sequence[int], only: int | None, limit: int) -> int:
+    """Remove what sweeps have met, at most ``limit`` rows; gives how many."""
+    chosen: str = "sweep = ?"
+    value: int | str | None = only
+    if only is None:
+        chosen, value = "sweep NOT IN (SELECT value FROM json_each(?))", msgspec.json.encode(keep).decode()
     return transaction.connection.execute(
-        "DELETE FROM met WHERE (sweep, record_id) IN"
-        " (SELECT sweep, record_id FROM met WHERE sweep NOT IN (SELECT value FROM json_each(?)) LIMIT ?)",
-        (kept, limit),
+        f"DELETE FROM met WHERE (sweep, record_id) IN (SELECT sweep, record_id FROM met WHERE {chosen} LIMIT ?)",
+        (value, limit),
     ).rowcount
 
 

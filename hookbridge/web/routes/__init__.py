@@ -7,13 +7,14 @@ token.  The handlers are in the modules of ``hookbridge.web``.
 from __future__ import annotations
 
 from hookbridge.web.route import Route
-from hookbridge.web.routes import events, health, pages, records, sources, webhooks
+from hookbridge.web.routes import events, health, pages, reconcile, records, sources, webhooks
 
 ROUTES: tuple[Route, ...] = (
     *webhooks.ROUTES,
     *records.ROUTES,
     *events.ROUTES,
     *sources.ROUTES,
+    *reconcile.ROUTES,
     *health.ROUTES,
     *pages.ROUTES,
 )

@@ -1,0 +1,227 @@
+"""The proof: copy and source of a table compared completely, as of the moment the comparison began.
+
+What differs at first is read again, together with its copy, before it is called different: a record may have changed
+meanwhile, and its webhook may be on the way.  Healing raises ordinary events and looks again when they are settled.
+Invariant: a comparison that could not be finished gives no result, but the error that ended it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from hookbridge.model import RecordKey, SourceName, Truth
+from hookbridge.reconcile.findings import Difference, Kind, Sink
+from hookbridge.reconcile.table import FollowedTable
+from hookbridge.store.contract import Standing, Store
+
+KEYS_SHOWN = 1_000
+"""Of each kind of difference."""
+
+SUSPECTS_MAX = 5_000
+"""So many records are remembered to be read again; then they are, before the listing goes on."""
+
+READS_AT_ONCE = 200
+UNMET_BATCH = 1_000
+FORGET_BATCH = 2_000
+
+LOOKS_AGAIN_SECONDS = (0.0, 0.5, 1.5)
+"""A difference is one when it is there at each of these looks."""
+
+PATIENCE_SECONDS = 15.0
+"""Longest wait for records whose events are open, or which change from look to look."""
+
+HEAL_SECONDS = 60.0
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="progress"):
+    """How far the comparison of a table is."""
+
+    source: SourceName
+    table: str
+    compared: int
+    total: int | None
+    """How many records the source says that there are; None where it does not say."""
+
+
+class TableProof(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="table"):
+    """What the comparison of one table showed."""
+
+    source: SourceName
+    table: str
+    as_of: datetime
+    """The copy is as described at this time, or at a later one."""
+    equal: int
+    differing: int
+    missing: int
+    """In the source, not in the copy."""
+    extra: int
+    """In the copy, not in the source."""
+    keys: dict[str, tuple[str, ...]]
+    """The ids of what differs, by kind; the first 1,000 of each."""
+    healed: int = 0
+    """Records that differed and are equal now."""
+
+    @property
+    def agrees(self) -> bool:
+        """Whether copy and source are equal."""
+        return not (self.differing or self.missing or self.extra)
+
+
+class Proof:
+    """Compares tables.  One instance compares one table at a time."""
+
+    def __init__(
+        self,
+        store: Store,
+        sink: Sink,
+        clock: Callable[[], float],
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._store = store
+        self._sink = sink
+        self._clock = clock
+        self._sleep = sleep
+
+    async def table(self, table: FollowedTable, *, heal: bool) -> AsyncIterator[Progress | TableProof]:
+        """Compare one table: its progress, and at the end its proof.  Raises SourceError or StoreUnavailable."""
+        began, sweep = self._clock(), self._store.ticket()
+        tally = _Tally()
+        total: int | None = None
+        try:
+            cursor: str | None = None
+            while True:
+                slice_ = await table.changes.listing(table.name, cursor)
+                total = total if slice_.total is None else slice_.total
+                tally.suspects += await self._suspects(table, slice_.truths)
+                tally.listed += len(slice_.truths)
+                await self._store.meet(sweep, [truth.record.id for truth in slice_.truths])
+                if len(tally.suspects) >= SUSPECTS_MAX:
+                    await self._look_again(table, tally, heal=heal)
+                yield Progress(source=table.source, table=table.name, compared=tally.listed, total=total)
+                if (cursor := slice_.next_cursor) is None:
+                    break
+            await self._extra(table, sweep, tally, heal=heal)
+        finally:
+            while await self._store.forget_sweeps(only=sweep, limit=FORGET_BATCH):
+                await self._sleep(0)
+        yield tally.proof(table, datetime.fromtimestamp(began, UTC))
+
+    async def _suspects(self, table: FollowedTable, truths: Sequence[Truth]) -> list[RecordKey]:
+        standings = await self._standings(table, [truth.record for truth in truths])
+        return [
+            truth.record
+            for truth in truths
+            if not (one := standings[truth.record.id]).present or one.fingerprint != truth.fingerprint
+        ]
+
+    async def _extra(self, table: FollowedTable, sweep: int, tally: _Tally, *, heal: bool) -> None:
+        after = ""
+        while True:
+            unmet = await self._store.unmet(table.source, table.name, sweep, after=after, limit=UNMET_BATCH)
+            tally.suspects += unmet.records
+            tally.listed += len(unmet.records)
+            await self._look_again(table, tally, heal=heal)
+            if len(unmet.records) < UNMET_BATCH:
+                return
+            after = unmet.records[-1].id
+
+    # A second look
+
+    async def _look_again(self, table: FollowedTable, tally: _Tally, *, heal: bool) -> None:
+        suspects, tally.suspects = tally.suspects, []
+        differences = await self._judge(table, suspects)
+        if heal and differences:
+            await self._sink(differences, "sweep")
+            await self._until_settled(table, [one.record for one in differences])
+            left = await self._judge(table, [one.record for one in differences])
+            tally.healed += len(differences) - len(left)
+            differences = left
+        for one in differences:
+            tally.add(one.kind, one.record)
+
+    async def _judge(self, table: FollowedTable, suspects: Sequence[RecordKey]) -> list[Difference]:
+        """Look several times, and give what is different each time."""
+        until = self._clock() + PATIENCE_SECONDS
+        looks = iter(LOOKS_AGAIN_SECONDS)
+        left: list[Difference] = [Difference(record=record, kind="differing") for record in suspects]
+        before: Mapping[RecordKey, bytes] = {}
+        wait: float | None
+        while left and (wait := next(looks, None if self._clock() >= until else 1.0)) is not None:
+            await self._sleep(wait)
+            truths = await self._read(table, [one.record for one in left])
+            standings = await self._standings(table, list(truths))
+            moving = any(
+                standings[record.id].dirty or truth.fingerprint != before.get(record, truth.fingerprint)
+                for record, truth in truths.items()
+            )
+            before = {record: truth.fingerprint for record, truth in truths.items()}
+            left = [
+                Difference(record=record, kind=kind, truth=truth, dirty=standings[record.id].dirty)
+                for record, truth in truths.items()
+                if (kind := _kind(truth, standings[record.id])) is not None
+            ]
+            if wait == LOOKS_AGAIN_SECONDS[-1] and not moving:
+                break
+        return left
+
+    async def _read(self, table: FollowedTable, records: Sequence[RecordKey]) -> dict[RecordKey, Truth]:
+        truths: dict[RecordKey, Truth] = {}
+        for start in range(0, len(records), READS_AT_ONCE):
+            some = records[start : start + READS_AT_ONCE]
+            read = await asyncio.gather(*(table.of.read(record) for record in some))
+            truths |= dict(zip(some, read, strict=True))
+        return truths
+
+    async def _standings(self, table: FollowedTable, records: Sequence[RecordKey]) -> Mapping[str, Standing]:
+        ids = [record.id for record in records]
+        return (await self._store.standings(table.source, table.name, ids, now=self._clock())).by_id
+
+    async def _until_settled(self, table: FollowedTable, records: Sequence[RecordKey]) -> None:
+        until = self._clock() + HEAL_SECONDS
+        while self._clock() < until:
+            standings = await self._standings(table, records)
+            if not any(one.dirty for one in standings.values()):
+                return
+            await self._sleep(0.1)
+
+
+def _kind(truth: Truth, standing: Standing) -> Kind | None:
+    """Say how a record differs from its copy, both as they are now."""
+    if truth.data is None:
+        return "extra" if standing.present else None
+    if not standing.present:
+        return "missing"
+    return None if standing.fingerprint == truth.fingerprint else "differing"
+
+
+class _Tally:
+    """What a comparison has counted so far."""
+
+    def __init__(self) -> None:
+        self.listed = 0
+        self.healed = 0
+        self.suspects: list[RecordKey] = []
+        self._counts: dict[Kind, int] = {"differing": 0, "missing": 0, "extra": 0}
+        self._keys: dict[str, list[str]] = {}
+
+    def add(self, kind: Kind, record: RecordKey) -> None:
+        self._counts[kind] += 1
+        keys = self._keys.setdefault(kind, [])
+        if len(keys) < KEYS_SHOWN:
+            keys.append(record.id)
+
+    def proof(self, table: FollowedTable, as_of: datetime) -> TableProof:
+        return TableProof(
+            source=table.source,
+            table=table.name,
+            as_of=as_of,
+            equal=self.listed - sum(self._counts.values()),
+            **self._counts,
+            keys={kind: tuple(keys) for kind, keys in self._keys.items()},
+            healed=self.healed,
+        )

@@ -1,0 +1,149 @@
+"""What operators ask of the reconciler: how its tables stand, a pass now, a proof now.
+
+A proof takes as long as its listing; it is answered line by line (NDJSON, https://github.com/ndjson/ndjson-spec), so
+that whoever waits sees how far it is.  Invariant: the last line says ``result``, or ``error`` when there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+from aiohttp import web
+
+from hookbridge.errors import FieldProblem, HookbridgeError, InvalidFields
+from hookbridge.model import SourceName
+from hookbridge.reconcile.poll import PassResult
+from hookbridge.reconcile.proof import Progress, TableProof
+from hookbridge.reconcile.state import instant_of
+from hookbridge.reconcile.status import TableStatus
+from hookbridge.service import Service
+from hookbridge.web.bodies import read_body
+from hookbridge.web.keys import SERVICE
+from hookbridge.web.parameters import json_body, table_filter
+from hookbridge.web.replies import JSON_HEADERS, body_of, json_reply
+
+NDJSON = "application/x-ndjson"
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Following(msgspec.Struct, frozen=True, kw_only=True):
+    """What the reconciler follows."""
+
+    tables: tuple[TableStatus, ...]
+
+
+class ReconcileBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which pass to run now."""
+
+    source: SourceName
+    table: str
+    kind: Literal["poll", "sweep"] = "poll"
+    since: str | None = None
+    """Begin the poll at this time (ISO 8601) instead of the watermark."""
+    confirm: bool = False
+    """With a sweep: what is gone is really gone, however much that is."""
+
+
+class VerifyBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to compare; nothing narrows to everything that is followed."""
+
+    source: SourceName | None = None
+    table: str | None = None
+    heal: bool = False
+    """Raise an event for each difference, and look again when it is settled."""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="result"):
+    """The last line of a proof."""
+
+    agrees: bool
+    """Whether copy and source of every table are equal."""
+    as_of: datetime
+    """Of the oldest of the comparisons."""
+    tables: int
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="error"):
+    """The last line of a proof that could not be finished."""
+
+    error: str
+    message: str
+    hint: str
+
+
+async def following(request: web.Request) -> web.StreamResponse:
+    """Say how the followed tables stand."""
+    return json_reply(Following(tables=request.app[SERVICE].reconciler.status()))
+
+
+async def reconcile(request: web.Request) -> web.StreamResponse:
+    """Run one pass over one table, and answer when it is complete."""
+    service = request.app[SERVICE]
+    asked = json_body(await read_body(request, service.settings.config.server.max_body_bytes), ReconcileBody)
+    _check(asked)
+    table = service.sources[asked.source].table(asked.table)
+    result: PassResult = await service.reconciler.reconcile(
+        asked.source, table, asked.kind, since=asked.since, confirm=asked.confirm
+    )
+    return json_reply(result)
+
+
+def _check(asked: ReconcileBody) -> None:
+    problems = []
+    if asked.since is not None:
+        try:
+            instant_of(asked.since)
+        except ValueError:
+            problems.append(FieldProblem(("body", "since"), "expected a time as in ISO 8601", "value_error"))
+        if asked.kind != "poll":
+            problems.append(FieldProblem(("body", "since"), "a sweep has no beginning in time", "value_error"))
+    if asked.confirm and asked.kind != "sweep":
+        problems.append(
+            FieldProblem(("body", "confirm"), 'deletions are confirmed with {"kind": "sweep"}', "value_error")
+        )
+    if problems:
+        raise InvalidFields(problems)
+
+
+async def verify(request: web.Request) -> web.StreamResponse:
+    """Compare copy and source completely, and answer line by line."""
+    service = request.app[SERVICE]
+    raw = await read_body(request, service.settings.config.server.max_body_bytes)
+    asked = json_body(raw or b"{}", VerifyBody)
+    steps = _verify(service, asked)
+    async with aclosing(steps):
+        first = await anext(steps)  # what cannot begin is refused like any other request
+        response = web.StreamResponse(headers={**JSON_HEADERS, "Content-Type": NDJSON, "Cache-Control": "no-store"})
+        await response.prepare(request)
+        await response.write(_line(first))
+        try:
+            async for step in steps:
+                await response.write(_line(step))
+        except HookbridgeError as error:
+            said = body_of(error)
+            code = getattr(said, "error", "error")
+            await response.write(_line(Failure(error=code, message=error.message, hint=error.hint)))
+        await response.write_eof()
+    return response
+
+
+async def _verify(service: Service, asked: VerifyBody) -> AsyncGenerator[Progress | TableProof | Verdict, None]:
+    name = table_filter(service, asked.source, asked.table)
+    tables = service.reconciler.chosen(asked.source, name)
+    proofs: list[TableProof] = []
+    async for step in service.reconciler.verify(tables, heal=asked.heal):
+        if isinstance(step, TableProof):
+            proofs.append(step)
+        yield step
+    yield Verdict(
+        agrees=all(proof.agrees for proof in proofs), as_of=min(proof.as_of for proof in proofs), tables=len(proofs)
+    )
+
+
+def _line(step: msgspec.Struct) -> bytes:
+    return _encode(step) + b"\n"

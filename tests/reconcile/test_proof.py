@@ -1,0 +1,131 @@
+"""`verify`: a hand-made difference of each kind is found and healed; edits that go on are no differences."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.support.followed import Running, Sources, loaded, running, sources, user
+from tests.support.running import ADMIN
+from tests.support.waiting import wait_until
+
+STILL = {"reconcile": {"poll_seconds": 1000.0, "poll_seconds_max": 1000.0, "sweep_seconds": 1000.0}}
+"""Nothing is found by itself."""
+
+
+@pytest.fixture
+async def both() -> AsyncIterator[Sources]:
+    async with sources() as made:
+        made.supabase.insert_many("users", [{"id": n, "name": f"user {n}"} for n in range(2_500)])
+        made.supabase.insert_many("plain", [{"id": n, "name": f"row {n}"} for n in range(10)])
+        for n in range(5):
+            made.notion.create_page(made.data_source, {"Name": f"page {n}"})
+        yield made
+
+
+@pytest.fixture
+async def bridge(both: Sources, tmp_path: Path) -> AsyncIterator[Running]:
+    async with running(both.settings(tmp_path, **STILL)) as service:
+        await wait_until(lambda: loaded(service))
+        yield service
+
+
+async def verify(bridge: Running, **asked: object) -> list[dict[str, Any]]:
+    answer = await bridge.post("/api/v1/verify", asked, headers=ADMIN)
+    assert answer.status == 200
+    return [msgspec.json.decode(line) for line in (await answer.read()).splitlines()]
+
+
+def proofs(lines: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {line["table"]: line for line in lines if line["type"] == "table"}
+
+
+async def test_an_equal_copy_is_said_to_be_equal_with_progress_on_the_way(both: Sources, bridge: Running) -> None:
+    lines = await verify(bridge)
+    assert lines[-1]["type"] == "result"
+    assert lines[-1]["agrees"] is True
+    assert lines[-1]["tables"] == 3
+    assert [line["compared"] for line in lines if line["type"] == "progress" and line["table"] == "public.users"] == [
+        1_000,
+        2_000,
+        2_500,
+    ]
+    assert proofs(lines)["public.users"]["equal"] == 2_500
+    assert proofs(lines)[both.database]["equal"] == 5
+
+
+async def test_a_difference_of_each_kind_is_found_and_healed(both: Sources, bridge: Running, tmp_path: Path) -> None:
+    both.supabase.update("users", 1, {"name": "changed"})
+    both.supabase.insert("users", {"id": 9_000, "name": "new"})
+    both.supabase.delete("users", 2)
+    table = {"source": "supabase", "table": "users"}
+    lines = await verify(bridge, **table)
+    proof = proofs(lines)["public.users"]
+    assert lines[-1]["agrees"] is False
+    assert proof["keys"] == {"differing": ["1"], "missing": ["9000"], "extra": ["2"]}
+    assert (proof["equal"], proof["differing"], proof["missing"], proof["extra"]) == (2_498, 1, 1, 1)
+    healed = await verify(bridge, **table, heal=True)
+    assert proofs(healed)["public.users"]["healed"] == 3
+    assert healed[-1]["agrees"] is True
+    assert (await verify(bridge, **table))[-1]["agrees"] is True
+    assert (await bridge.service.store.totals()).books.applied == 3
+
+
+async def test_a_copy_that_was_changed_by_hand_is_found(both: Sources, bridge: Running, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "hookbridge.db") as file:
+        file.execute("UPDATE copies SET fingerprint = x'00' WHERE record_id = '7' AND table_name = 'public.users'")
+    file.close()
+    assert proofs(await verify(bridge, source="supabase"))["public.users"]["keys"] == {"differing": ["7"]}
+
+
+async def test_edits_that_go_on_are_no_differences(both: Sources, bridge: Running) -> None:
+    """Each edit is announced by its webhook a moment later, while the comparison runs."""
+    done = asyncio.Event()
+    number = 0
+
+    async def edit() -> None:
+        nonlocal number
+        while not done.is_set():
+            number += 1
+            row = both.supabase.update("users", number % 40, {"name": f"edit {number}"})
+            await asyncio.sleep(0.01)
+            body = {"type": "UPDATE", "table": "users", "schema": "public", "record": row, "old_record": row}
+            assert (await bridge.post("/api/v1/webhooks/supabase", body)).status == 202
+
+    edits = asyncio.create_task(edit())
+    try:
+        while number < 100:
+            assert (await verify(bridge, source="supabase"))[-1]["agrees"] is True
+    finally:
+        done.set()
+        await edits
+
+
+async def test_a_proof_that_cannot_be_finished_says_so_and_gives_no_result(both: Sources, bridge: Running) -> None:
+    both.supabase.faults.status(503, times=None)
+    answer = await bridge.post("/api/v1/verify", {}, headers=ADMIN)
+    assert answer.status == 503
+    assert (await answer.json())["error"] == "source_unavailable"
+    both.supabase.faults.clear()
+    both.notion.faults.status(503)
+    lines = await verify(bridge)
+    assert lines[-1]["type"] == "error"
+    assert all(line["type"] != "result" for line in lines)
+
+
+async def test_what_a_proof_noted_is_forgotten_with_it(both: Sources, bridge: Running, tmp_path: Path) -> None:
+    await verify(bridge)
+    with sqlite3.connect(tmp_path / "hookbridge.db") as file:
+        assert file.execute("SELECT count(*) FROM met").fetchone() == (0,)
+    file.close()
+
+
+async def test_nothing_to_compare_is_said_with_what_to_do(both: Sources, bridge: Running) -> None:
+    answer = await bridge.post("/api/v1/verify", {"source": "supabase", "table": "unknown"}, headers=ADMIN)
+    assert answer.status == 404
+    assert "[[supabase.tables]]" in (await answer.json())["hint"]
+    assert user(1).table == "public.users"
