@@ -16,7 +16,7 @@ import msgspec
 from hookbridge.errors import TryLater
 from hookbridge.model import Copy, Document, Event, Origin, RecordKey, Truth
 from hookbridge.sources.source import Source
-from hookbridge.store.contract import Standing, Sweeps
+from hookbridge.store.contract import Standing, Standings, Sweeps
 
 FORMAT = "reconciler"
 """Of events that have no body, because no webhook brought them."""
@@ -124,9 +124,9 @@ class Findings:
         ]
         if first and self._loads(table):
             await self._load([one.truth for one in found if one.kind == "missing" and one.truth and not one.dirty])
-            await self._hand_over([one for one in found if one.kind != "missing"], origin, standings.newest_event)
+            await self._hand_over([one for one in found if one.kind != "missing"], origin, standings)
         else:
-            await self._hand_over(found, origin, None if first else standings.newest_event)
+            await self._hand_over(found, origin, None if first else standings)
         return len(found)
 
     async def gone(self, table: str, records: Sequence[RecordKey], origin: Origin) -> int:
@@ -138,17 +138,17 @@ class Findings:
             for record in records
             if (standing := standings.by_id[record.id]).present and not (standing.dirty and not standing.claimed)
         ]
-        await self._hand_over(found, origin, standings.newest_event)
+        await self._hand_over(found, origin, standings)
         return len(found)
 
-    async def _hand_over(self, found: Sequence[Difference], origin: Origin, newest_event: int | None) -> None:
+    async def _hand_over(self, found: Sequence[Difference], origin: Origin, standings: Standings | None) -> None:
         if not found:
             return
-        if newest_event is not None:
+        if standings is not None:
             # Before the event: once it is applied, nothing would show that a webhook was missing.  What a worker has
             # at this moment was announced, and only may have been read too early.
             unannounced = [one.record for one in found if not one.dirty]
-            await self._store.note_findings(unannounced, now=self._clock(), newest_event=newest_event)
+            await self._store.note_findings(unannounced, standings, now=self._clock())
         await self._sink(found, origin)
 
     async def _load(self, truths: Sequence[Truth]) -> None:

@@ -108,6 +108,8 @@ class Standings(msgspec.Struct, frozen=True):
     by_id: dict[str, Standing]
     newest_event: int
     """The newest event at that moment: what announces a difference later has a larger id."""
+    ticket: int
+    """A read of the source that began later has a larger ticket."""
 
 
 class Unmet(msgspec.Struct, frozen=True):
@@ -241,8 +243,11 @@ class Sweeps(Protocol):
         """Remove what one sweep has met, or all but those of ``keep``, at most ``limit`` rows; gives how many."""
         ...
 
-    async def note_findings(self, records: Sequence[RecordKey], *, now: float, newest_event: int) -> None:
-        """Remember differences until it is known whether a webhook announces them."""
+    async def note_findings(self, records: Sequence[RecordKey], standings: Standings, *, now: float) -> None:
+        """Remember differences until it is known whether a webhook announces them.
+
+        Not those whose copy is younger than the comparison: a webhook was faster, and is counted by itself.
+        """
         ...
 
     async def settle_findings(self, before: float) -> tuple[Announcement, ...]:

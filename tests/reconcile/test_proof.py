@@ -13,7 +13,7 @@ from tests.support.followed import Running, Sources, loaded, running, sources, u
 from tests.support.running import ADMIN
 from tests.support.waiting import wait_until
 
-STILL = {"reconcile": {"poll_seconds": 1000.0, "poll_seconds_max": 1000.0, "sweep_seconds": 1000.0}}
+STILL: dict[str, Any] = {"reconcile": {"poll_seconds": 1000.0, "poll_seconds_max": 1000.0, "sweep_seconds": 1000.0}}
 """Nothing is found by itself."""
 
 

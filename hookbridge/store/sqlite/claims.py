@@ -221,10 +221,15 @@ def _count(transaction: Transaction, settlement: Settlement) -> None:
         transaction.count("changes")
         transaction.count("processing_seconds", settlement.duration)
     transaction.count("retries", settlement.attempts - 1)
-    if settlement.announced:
+    if settlement.announced and not _is_found(transaction.connection, settlement.claim.record):
         transaction.count(f"announced:{settlement.claim.record.source}:{settlement.claim.record.table}")
     if settlement.effects.verification is not None:
         transaction.count("verification:" + settlement.effects.verification.value)
+
+
+def _is_found(connection: sqlite3.Connection, record: RecordKey) -> bool:
+    """Whether the reconciler found the change first: it is counted when its grace time is over."""
+    return connection.execute("SELECT 1 FROM found WHERE record = ?", (str(record),)).fetchone() is not None
 
 
 def release(transaction: Transaction, claims: Sequence[Claim], available_at: float) -> None:

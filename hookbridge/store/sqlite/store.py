@@ -120,7 +120,8 @@ class SqliteStore:
 
     async def standings(self, source: SourceName, table: str, ids: Sequence[str], *, now: float) -> Standings:
         """Say how records stand."""
-        return await self._engine.read(lambda connection: sweeps.standings(connection, source, table, ids, now))
+        ticket = self.ticket()
+        return await self._engine.read(lambda connection: sweeps.standings(connection, source, table, ids, now, ticket))
 
     async def load(self, read: Sequence[tuple[Copy, Document | None]], *, exclusive: bool) -> None:
         """Write many copies."""
@@ -144,9 +145,9 @@ class SqliteStore:
         """Forget sweeps."""
         return await self._engine.call(lambda transaction: sweeps.forget_sweeps(transaction, keep, only, limit))
 
-    async def note_findings(self, records: Sequence[RecordKey], *, now: float, newest_event: int) -> None:
+    async def note_findings(self, records: Sequence[RecordKey], standings: Standings, *, now: float) -> None:
         """Remember differences."""
-        await self._engine.call(lambda transaction: sweeps.note_findings(transaction, records, now, newest_event))
+        await self._engine.call(lambda transaction: sweeps.note_findings(transaction, records, standings, now))
 
     async def settle_findings(self, before: float) -> tuple[Announcement, ...]:
         """Count findings as announced or missed."""

@@ -37,7 +37,9 @@ WHERE events.id > (SELECT min(last_event) FROM found WHERE found_at < ?1)
 """
 
 
-def standings(connection: sqlite3.Connection, source: str, table: str, ids: Sequence[str], now: float) -> Standings:
+def standings(
+    connection: sqlite3.Connection, source: str, table: str, ids: Sequence[str], now: float, ticket: int
+) -> Standings:
     """Say how records of one table stand, all as of one moment."""
     connection.execute("BEGIN")
     try:
@@ -50,15 +52,15 @@ def standings(connection: sqlite3.Connection, source: str, table: str, ids: Sequ
         id_: Standing(
             present=bool(present),
             fingerprint=fingerprint or b"",
-            ticket=ticket or 0,
-            known=ticket is not None,
+            ticket=read or 0,
+            known=read is not None,
             verified=bool(verified),
             dirty=bool(dirty),
             claimed=bool(claimed),
         )
-        for id_, present, fingerprint, ticket, verified, dirty, claimed in found
+        for id_, present, fingerprint, read, verified, dirty, claimed in found
     }
-    return Standings(by_id, newest)
+    return Standings(by_id, newest, ticket)
 
 
 def load(transaction: Transaction, read: Iterable[tuple[Copy, Document | None]], *, exclusive: bool) -> None:
@@ -98,11 +100,16 @@ def forget_sweeps(transaction: Transaction, keep: Sequence[int], only: int | Non
     ).rowcount
 
 
-def note_findings(transaction: Transaction, records: Sequence[RecordKey], now: float, newest_event: int) -> None:
+_NOTE = """
+INSERT OR IGNORE INTO found SELECT ?1, ?2, ?3 WHERE NOT EXISTS
+(SELECT 1 FROM copies WHERE source = ?4 AND table_name = ?5 AND record_id = ?6 AND ticket > ?7)
+"""
+
+
+def note_findings(transaction: Transaction, records: Sequence[RecordKey], compared: Standings, now: float) -> None:
     """Remember differences until it is known whether a webhook announces them."""
-    transaction.connection.executemany(
-        "INSERT OR IGNORE INTO found VALUES (?, ?, ?)", [(str(record), now, newest_event) for record in records]
-    )
+    rows = [(str(one), now, compared.newest_event, one.source, one.table, one.id, compared.ticket) for one in records]
+    transaction.connection.executemany(_NOTE, rows)
 
 
 def settle_findings(transaction: Transaction, before: float) -> tuple[Announcement, ...]:
