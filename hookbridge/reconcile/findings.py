@@ -1,6 +1,6 @@
 """What a listing shows against the copies: differences, and how they are handed over.
 
-A difference becomes an event in the inbox and takes the way of every other one; the worker reads the record again.
+A difference becomes an event in the inbox and takes the way of every other one; it carries what the listing showed.
 Invariants: what equals its copy raises nothing; what an open event will read anyway raises nothing; a listing older
 than the copy proves nothing against it.
 """
@@ -15,11 +15,9 @@ import msgspec
 
 from hookbridge.errors import TryLater
 from hookbridge.model import Copy, Document, Event, Origin, RecordKey, Truth
+from hookbridge.sources import listed
 from hookbridge.sources.source import Source
 from hookbridge.store.contract import Standing, Standings, Sweeps
-
-FORMAT = "reconciler"
-"""Of events that have no body, because no webhook brought them."""
 
 EVENTS_PER_APPEND = 200
 
@@ -78,7 +76,8 @@ def event_of(difference: Difference, origin: Origin) -> Event:
     return Event(
         record=difference.record,
         type=TYPES[difference.kind],
-        format=FORMAT,
+        format=listed.FORMAT,
+        body=listed.body_of(difference.truth),
         origin=origin,
         occurred_at=difference.truth.changed_at if difference.truth else None,
     )

@@ -16,6 +16,7 @@ from __future__ import annotations
 import msgspec
 
 from hookbridge.model import Change, Columns, Effects, StoredEvent, Truth, Verification
+from hookbridge.sources import listed
 from hookbridge.sources.source import Source
 
 
@@ -31,7 +32,8 @@ class Verify:
         """Add truth, columns and verdict.  Raises what ``Source.read`` raises."""
         if not self._source.has_credentials:
             return self._skipped(change, so_far)
-        truth = await self._source.read(change.record)
+        # What the reconciler has just read, and nobody else has spoken of since, is not read again.
+        truth = listed.truth_of(change.record, change.events) or await self._source.read(change.record)
         columns = self._source.truth_columns(truth)
         verdict = self._judge(change.newest, truth, columns)
         return msgspec.structs.replace(so_far, truth=truth, columns=columns, verification=verdict)

@@ -1,0 +1,55 @@
+"""What the reconciler has read already: an event that carries the truth of its listing.
+
+The record need not be read a second time, as long as nothing else has said anything about it: the ticket of the listing
+travels with it, so that it never overwrites what was read later.  It is the body of such an event; nothing else has
+this format.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from hookbridge.model import CLAIMED_EVENTS_MAX, RecordKey, StoredEvent, Truth
+
+FORMAT = "reconciler"
+
+CARRIED_BYTES_MAX = 64 * 1024
+"""A larger record is read again instead of lying in the inbox."""
+
+READ_BY = ("poll", "sweep")
+"""A replay of such an event reads again."""
+
+
+class _Carried(msgspec.Struct, frozen=True):
+    ticket: int
+    changed_at: str | None
+    fingerprint: bytes
+    data: msgspec.Raw
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(_Carried).decode
+
+
+def body_of(truth: Truth | None) -> bytes:
+    """Give the body that carries a truth; an empty one where there is nothing to carry, or too much."""
+    if truth is None or truth.data is None or len(truth.data) > CARRIED_BYTES_MAX:
+        return b""
+    return _encode(_Carried(truth.ticket, truth.changed_at, truth.fingerprint, msgspec.Raw(truth.data)))
+
+
+def truth_of(record: RecordKey, events: tuple[StoredEvent, ...]) -> Truth | None:
+    """Give the truth that the newest event carries, if all of them are the reconciler's."""
+    newest = events[-1].event
+    if newest.format != FORMAT or not newest.body or len(events) >= CLAIMED_EVENTS_MAX:
+        return None  # of so many events the oldest are not loaded
+    if any(one.event.format != FORMAT or one.event.origin not in READ_BY for one in events):
+        return None
+    carried = _decode(newest.body)
+    return Truth(
+        record=record,
+        data=bytes(carried.data),
+        changed_at=carried.changed_at,
+        fingerprint=carried.fingerprint,
+        ticket=carried.ticket,
+    )

@@ -1,0 +1,83 @@
+"""``scripts/bench``: the rows that were asked for, one after the other, and a table of what they showed."""
+
+import argparse
+import json
+import sys
+
+from scripts.benchmarks import acks, backfill, backlog, notion, start, verification
+from scripts.benchmarks.machine import CannotMeasure, describe
+from scripts.benchmarks.row import Options, Row
+
+GROUPS = {
+    "acks": acks.measure,
+    "verification": verification.measure,
+    "backlog": backlog.measure,
+    "start": start.measure,
+    "backfill": backfill.measure,
+    "notion": notion.measure,
+}
+
+EPILOG = """groups:
+  acks          a bare aiohttp handler, FastAPI, hookbridge's ack, hookbridge end to end: the same requests to each
+  verification  rows read in batches, against one request for each row with the same client
+  backlog       memory and claim rate with a million open events, against an empty inbox
+  start         from exec to the first accepted request
+  backfill      the first load of a Supabase table
+  notion        requests for a thousand changed pages, and for none
+
+Servers have one core, their load the other. Rows of one group take turns, and the median counts. The exit code is 1
+when something could not be measured; a target that is missed is only said."""
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench",
+        description="Measures hookbridge beside what it is compared with, in one run.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--only", choices=GROUPS, action="append", help="this group of rows; may be repeated")
+    parser.add_argument("--seconds", type=float, default=5.0, help="length of one load (default 5)")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each row (default 3)")
+    parser.add_argument("--quick", action="store_true", help="small and short: shows that everything runs")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    given = parser.parse_args()
+    options = Options(seconds=1.0 if given.quick else given.seconds, rounds=1 if given.quick else given.rounds)
+    options = options.smaller() if given.quick else options
+    rows: list[Row] = []
+    failed = False
+    for name in given.only or GROUPS:
+        print(f"measuring: {name} …", file=sys.stderr, flush=True)
+        try:
+            rows += GROUPS[name](options)
+        except CannotMeasure as error:
+            failed = True
+            print(f"error: {name}: {error}\ntry: {error.hint}", file=sys.stderr)
+    if given.json:
+        print(json.dumps({"machine": describe(), "rows": [row.as_dict() for row in rows]}, indent=2))
+    else:
+        show(rows)
+    return 1 if failed else 0
+
+
+def show(rows: list[Row]) -> None:
+    """Print a table that is Markdown as well."""
+    for name, value in describe().items():
+        print(f"{name}: {value}")
+    print()
+    table = [("row", "measured", "against", "ratio", "target", "")]
+    words = {True: "ok", False: "missed", None: ""}
+    table += [(row.name, row.value, row.against, row.ratio, row.target, words[row.met]) for row in rows]
+    widths = [max(len(line[column]) for line in table) for column in range(6)]
+    for number, line in enumerate(table):
+        print("| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |")
+        if number == 0:
+            print("|" + "|".join("-" * (width + 2) for width in widths) + "|")
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

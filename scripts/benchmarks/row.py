@@ -1,0 +1,71 @@
+"""One line of the table, and how much is measured."""
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How much is measured."""
+
+    seconds: float
+    rounds: int
+    requests: int = 150_000
+    """Prepared requests: each is sent once to a server that knows duplicates."""
+    verified_rows: int = 10_000
+    backlog: int = 1_000_000
+    backfill_rows: int = 100_000
+    starts: int = 5
+
+    def smaller(self) -> "Options":
+        """Give what is enough to see that everything runs."""
+        return Options(
+            seconds=self.seconds,
+            rounds=self.rounds,
+            requests=30_000,
+            verified_rows=1_000,
+            backlog=20_000,
+            backfill_rows=5_000,
+            starts=1,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What was measured, against what."""
+
+    name: str
+    value: str
+    against: str = ""
+    ratio: str = ""
+    target: str = ""
+    met: bool | None = None
+
+    def as_dict(self) -> dict[str, object]:
+        """Give it for JSON."""
+        return asdict(self)
+
+
+def at_least(name: str, value: float, base: float, target: float, unit: str) -> Row:
+    """Make the row of a figure that should be at least so many times its base."""
+    ratio = value / base
+    return Row(
+        name=name,
+        value=f"{value:,.0f} {unit}",
+        against=f"{base:,.0f} {unit}",
+        ratio=f"{ratio:.2f} ×",
+        target=f"≥ {target:g} ×",
+        met=ratio >= target,
+    )
+
+
+def at_most(name: str, value: float, base: float, target: float, unit: str) -> Row:
+    """Make the row of a figure that should be at most so many times its base."""
+    ratio = value / base
+    return Row(
+        name=name,
+        value=f"{value:,.1f} {unit}",
+        against=f"{base:,.1f} {unit}",
+        ratio=f"{ratio:.2f} ×",
+        target=f"≤ {target:g} ×",
+        met=ratio <= target,
+    )
