@@ -138,6 +138,12 @@ def test_an_event_without_a_body_claims_nothing() -> None:
     assert payloads.columns_of(event) is None
 
 
+def test_a_row_that_was_too_large_to_send_names_its_record_and_claims_nothing() -> None:
+    event = only(decode({**NATIVE, "record": {"id": 1}, "old_record": {"id": 1}, "truncated": True}))
+    assert event.record.id == "1"
+    assert payloads.columns_of(event) is None
+
+
 def test_a_composite_key_is_one_id_in_the_configured_order() -> None:
     row = {"no": 2, "order_id": "a,b", "text": "x"}
     values = {**NATIVE, "table": "lines", "record": row, "old_record": row}

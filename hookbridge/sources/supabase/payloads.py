@@ -1,8 +1,9 @@
 """What arrives from Supabase: the guide's format and the native Database Webhook.
 
 The native payload is ``{"type", "table", "record", "schema", "old_record"}``, a jsonb's text sent by pg_net
-(https://supabase.com/docs/guides/database/webhooks); it names neither itself nor its time.  Invariant: a body that is
-accepted here can be decoded again by ``columns_of``.  Pure: it reads no source.
+(https://supabase.com/docs/guides/database/webhooks); it names neither itself nor its time.  With ``truncated: true``,
+as ``trigger.py``'s SQL writes it for a row that is too large to send, its rows have key columns only.  Invariant: a
+body that is accepted here can be decoded again by ``columns_of``.  Pure: it reads no source.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ def columns_of(event: Event) -> Columns | None:
     if event.format == guide.FORMAT:
         return guide.data(event.body)
     values = decode_object(event.body)
+    if values.get("truncated") is True:
+        return None
     columns: Columns | None = values.get("old_record" if event.type == "delete" else "record")
     return columns
 
