@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hookbridge.cli import trigger_sql
 from hookbridge.cli.serve import serve
 
 # typer joins lines that no empty line parts.
@@ -78,3 +79,6 @@ def hookbridge(
 def serve_command(config: ConfigOption = None, host: HostOption = None, port: PortOption = None) -> None:
     """Receive webhooks and process them until Ctrl-C or SIGTERM."""
     raise typer.Exit(serve(config, host, port))
+
+
+app.command("trigger-sql", epilog=trigger_sql.EPILOG)(trigger_sql.trigger_sql)

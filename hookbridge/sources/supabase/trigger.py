@@ -1,0 +1,138 @@
+"""SQL for Supabase's editor: a trigger that tells hookbridge of every changed row, and its removal.
+
+The fixed parts are the files in ``trigger/``; here the table's own lines are put to them.  Invariant: whatever the
+names are, the text does what it says and nothing else, because every name is quoted.  It talks to no database, and no
+secret stands in what it writes: the trigger takes it from Supabase's Vault.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from hookbridge.errors import ConfigError
+from hookbridge.sources.bodies import TABLE_EXPECTED, is_table
+from hookbridge.sources.guide import is_schema
+
+PLACEHOLDER_URL = "https://your-api.com/api/v1/webhooks/supabase"
+ENDPOINT = "/api/v1/webhooks/supabase"
+IDENTIFIER_MAX_BYTES = 63
+"""Postgres cuts what is longer, and would then mean another table."""
+
+_PARTS = Path(__file__).with_suffix("")
+
+
+class Trigger(msgspec.Struct, frozen=True, kw_only=True):
+    """What the trigger of one table is to do."""
+
+    table: str
+    schema: str = "public"
+    key: tuple[str, ...] = ("id",)
+    url: str = PLACEHOLDER_URL
+    outbox: bool = False
+    """Keep each message in a table until it has arrived."""
+
+
+def install(trigger: Trigger) -> str:
+    """Give the SQL that puts the trigger on its table, or renews it.  Raises ConfigError."""
+    url = _address(trigger.url)
+    problems = _problems(trigger)
+    if url is None:
+        problems.append(f"{trigger.url!r} is no http(s) address")
+    if problems or url is None:
+        raise ConfigError(problems, hint="python -m hookbridge trigger-sql --help")
+    variant = "outbox" if trigger.outbox else "direct"
+    parts = [_heading(trigger, url), "begin;\n", _part("functions"), _part(variant), _on_table(trigger, url)]
+    return "\n".join([*parts, "commit;\n"])
+
+
+def uninstall(schema: str, table: str) -> str:
+    """Give the SQL that removes the trigger, and with the last one everything.  Raises ConfigError."""
+    problems = _problems(Trigger(schema=schema, table=table))
+    if problems:
+        raise ConfigError(problems, hint="python -m hookbridge trigger-sql --help")
+    name = f"{_identifier(schema)}.{_identifier(table)}"
+    heading = f"-- Takes hookbridge's trigger off {name}.\n"
+    trigger = f"drop trigger if exists hookbridge on {name};\n"
+    return "\n".join([heading, "begin;\n", trigger, _part("uninstall"), "commit;\n"])
+
+
+def _heading(trigger: Trigger, url: str) -> str:
+    columns = ", ".join(msgspec.json.encode(column).decode() for column in trigger.key)
+    lines = [
+        f"-- hookbridge's trigger for {_name(trigger)}: paste this into Supabase's SQL editor and run it.",
+        "--",
+        "-- Once for the project, the WEBHOOK_SECRET of hookbridge's .env goes into Vault:",
+        "--   select vault.create_secret('the WEBHOOK_SECRET', 'hookbridge_webhook_secret');",
+        "--",
+        "-- hookbridge's config.toml:",
+        "--   [[supabase.tables]]",
+        f"--   schema = {msgspec.json.encode(trigger.schema).decode()}",
+        f"--   name = {msgspec.json.encode(trigger.table).decode()}",
+        f"--   key = [{columns}]",
+    ]
+    if url == PLACEHOLDER_URL:
+        lines += ["--", f"-- REPLACE {PLACEHOLDER_URL} below by hookbridge's address, or make this again with --url."]
+    return "\n".join([*lines, ""])
+
+
+def _on_table(trigger: Trigger, url: str) -> str:
+    name = _name(trigger)
+    function = "enqueue" if trigger.outbox else "send"
+    key = ", ".join(_literal(column) for column in trigger.key)
+    return (
+        f"select hookbridge_webhooks.require_columns({_literal(name)}::regclass, array[{key}]);\n"
+        f"drop trigger if exists hookbridge on {name};\n"
+        f"create trigger hookbridge after insert or update or delete on {name}\n"
+        f"for each row execute function hookbridge_webhooks.{function}({_literal(url)}, {key});\n"
+    )
+
+
+def _address(url: str) -> str | None:
+    """Give the endpoint's address, also for the service's own; None for what is neither."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        return None
+    # What urlsplit strips or passes over would not be the address that was shown.
+    if parts.scheme not in {"http", "https"} or not host or not url.isprintable() or " " in url:
+        return None
+    return url.rstrip("/") + ENDPOINT if parts.path in {"", "/"} and not parts.query else url
+
+
+def _problems(trigger: Trigger) -> list[str]:
+    problems = []
+    if not is_schema(trigger.schema):
+        problems.append(f"{trigger.schema!r} is no schema's name: {TABLE_EXPECTED}, and no dot")
+    if not is_table(trigger.table):
+        problems.append(f"{trigger.table!r} is no table's name: {TABLE_EXPECTED}")
+    if not trigger.key:
+        problems.append("a table needs at least one key column")
+    names = (trigger.schema, trigger.table, *trigger.key)
+    problems += [
+        f"{name!r} is no name in Postgres: 1 to {IDENTIFIER_MAX_BYTES} bytes without control characters"
+        for name in names
+        if not 0 < len(name.encode()) <= IDENTIFIER_MAX_BYTES or any(ord(character) < ord(" ") for character in name)
+    ]
+    return problems
+
+
+def _name(trigger: Trigger) -> str:
+    return f"{_identifier(trigger.schema)}.{_identifier(trigger.table)}"
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    # E'': a backslash means the same whatever standard_conforming_strings is.
+    doubled = text.replace("'", "''")
+    return "E'" + doubled.replace("\\", "\\\\") + "'" if "\\" in text else f"'{doubled}'"
+
+
+def _part(name: str) -> str:
+    return (_PARTS / f"{name}.sql").read_text(encoding="utf-8")

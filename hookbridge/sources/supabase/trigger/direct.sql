@@ -1,0 +1,28 @@
+-- The trigger's function: one signed request for each changed row.  Its arguments are the address and the key columns.
+-- Values are written as PostgREST reads them, whatever the session's settings are.  What fails here is a warning: a
+-- webhook must not be the reason that a row cannot be saved.
+create or replace function hookbridge_webhooks.send() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO, YMD'
+set intervalstyle = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+as $$
+begin
+  -- The images are compared: not every type has an equality, and 1.5 is not 1.50.
+  if tg_op = 'UPDATE' and new *= old then
+    return null;
+  end if;
+  perform hookbridge_webhooks.post(
+    tg_argv[0],
+    hookbridge_webhooks.message_id(),
+    hookbridge_webhooks.payload(tg_op, tg_relid, tg_argv[1:], to_jsonb(new), to_jsonb(old))
+  );
+  return null;
+exception when others then
+  raise warning 'hookbridge was not told of a change in %.%: %', tg_table_schema, tg_table_name, sqlerrm;
+  return null;
+end
+$$;

@@ -1,0 +1,143 @@
+-- A message is a row of this table, written in the transaction that changed the user's row: both are there or neither.
+-- It is removed when the receiver has answered 2xx, or after seven days.
+create table if not exists hookbridge_webhooks.outbox (
+  id bigint generated always as identity primary key,
+  message_id text not null default hookbridge_webhooks.message_id(),
+  url text not null,
+  body jsonb not null,
+  created_at timestamptz not null default clock_timestamp(),
+  attempts int not null default 1,
+  -- Before that a message is with pg_net: its longest request takes five seconds.
+  due_at timestamptz not null default clock_timestamp() + interval '30 seconds',
+  last_error text
+);
+create index if not exists outbox_due on hookbridge_webhooks.outbox (due_at);
+alter table hookbridge_webhooks.outbox enable row level security;
+
+-- Which request carries which message.  Unlogged as pg_net's own tables are: a crash empties them together, and then
+-- pg_net counts from 1 again, so that a number kept from before would take another request's answer for its own.
+create unlogged table if not exists hookbridge_webhooks.requests (
+  request_id bigint primary key,
+  message bigint not null unique references hookbridge_webhooks.outbox on delete cascade
+);
+alter table hookbridge_webhooks.requests enable row level security;
+
+-- 5 s, 10 s, 20 s … up to 15 minutes.
+create or replace function hookbridge_webhooks.backoff(attempts int) returns interval
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select least(interval '5 seconds' * power(2, least(attempts, 20) - 1), interval '15 minutes')
+$$;
+
+-- Gives a message to pg_net.  It keeps its id, so that a receiver knows a second delivery; the timestamp is a new one.
+create or replace function hookbridge_webhooks.hand_over(message hookbridge_webhooks.outbox) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  delete from hookbridge_webhooks.requests r where r.message = hand_over.message.id;
+  insert into hookbridge_webhooks.requests as r (request_id, message)
+  values (hookbridge_webhooks.post(message.url, message.message_id, message.body), message.id)
+  on conflict (request_id) do update set message = excluded.message;
+exception when others then
+  update hookbridge_webhooks.outbox o
+  set due_at = clock_timestamp() + hookbridge_webhooks.backoff(o.attempts), last_error = sqlerrm
+  where o.id = hand_over.message.id;
+end
+$$;
+
+-- The trigger's function of a table with the outbox.  Its arguments are the address and the key columns.  Values are
+-- written as PostgREST reads them, whatever the session's settings are.
+create or replace function hookbridge_webhooks.enqueue() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO, YMD'
+set intervalstyle = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+as $$
+declare
+  message hookbridge_webhooks.outbox;
+begin
+  -- The images are compared: not every type has an equality, and 1.5 is not 1.50.
+  if tg_op = 'UPDATE' and new *= old then
+    return null;
+  end if;
+  insert into hookbridge_webhooks.outbox (url, body)
+  values (
+    tg_argv[0], hookbridge_webhooks.payload(tg_op, tg_relid, tg_argv[1:], to_jsonb(new), to_jsonb(old))
+  )
+  returning * into message;
+  perform hookbridge_webhooks.hand_over(message);
+  return null;
+end
+$$;
+
+-- Removes what has arrived and hands over again what was refused, timed out or lost with pg_net's queue.  Gives the
+-- number of messages that it handed over.  Call it every few seconds; a second call at the same time does nothing.
+create or replace function hookbridge_webhooks.deliver() returns int
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  message hookbridge_webhooks.outbox;
+  handed_over int := 0;
+begin
+  if not pg_try_advisory_xact_lock(hashtext('hookbridge_webhooks.deliver')) then
+    return 0;
+  end if;
+
+  delete from hookbridge_webhooks.outbox o
+  using hookbridge_webhooks.requests r join net._http_response a on a.id = r.request_id
+  where r.message = o.id and a.status_code between 200 and 299;
+
+  with refused as (
+    delete from hookbridge_webhooks.requests r using net._http_response a
+    where a.id = r.request_id and (a.status_code between 200 and 299) is not true
+    returning r.message, coalesce(a.error_msg, 'HTTP ' || a.status_code, 'no answer') as reason
+  )
+  update hookbridge_webhooks.outbox o
+  set due_at = clock_timestamp() + hookbridge_webhooks.backoff(o.attempts), last_error = refused.reason
+  from refused where refused.message = o.id;
+
+  delete from hookbridge_webhooks.outbox where created_at < clock_timestamp() - interval '7 days';
+
+  for message in
+    update hookbridge_webhooks.outbox o
+    set attempts = o.attempts + 1, due_at = clock_timestamp() + interval '30 seconds'
+    where o.id in (
+      select due.id from hookbridge_webhooks.outbox due
+      where due.due_at <= clock_timestamp()
+        -- What still waits in pg_net's queue is late and not lost.
+        and not exists (
+          select from hookbridge_webhooks.requests r join net.http_request_queue q on q.id = r.request_id
+          where r.message = due.id
+        )
+      order by due.due_at
+      limit 200
+      for update skip locked
+    )
+    returning o.*
+  loop
+    perform hookbridge_webhooks.hand_over(message);
+    handed_over := handed_over + 1;
+  end loop;
+  return handed_over;
+end
+$$;
+
+do $$
+begin
+  if to_regprocedure('cron.schedule(text,text,text)') is null then
+    begin
+      create extension if not exists pg_cron;
+    exception when others then
+      raise warning 'pg_cron is not available (%): call hookbridge_webhooks.deliver() every few seconds', sqlerrm;
+      return;
+    end;
+  end if;
+  perform cron.schedule('hookbridge_webhooks', '10 seconds', 'select hookbridge_webhooks.deliver()');
+end
+$$;

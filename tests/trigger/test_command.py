@@ -1,0 +1,113 @@
+"""`trigger-sql` as it is typed, and what it prints as psql runs it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from hookbridge.errors import ConfigError
+from hookbridge.sources.supabase.trigger import PLACEHOLDER_URL, Trigger, install
+from tests.support.postgres import programs
+from tests.support.project import Project
+
+URL = "https://hooks.example.com"
+
+
+def trigger_sql(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "hookbridge", "trigger-sql", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def psql(url: str, text: str) -> str:
+    """Run a script as psql does, statement by statement; gives what it said."""
+    done = subprocess.run(
+        [programs() / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", url],
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+async def test_what_it_prints_installs_and_what_it_prints_then_removes(project: Project, tmp_path: Path) -> None:
+    await project.sql.execute("create schema shop; create table shop.lines (order_id int, no int)")
+    named = ("--table", "lines", "--schema", "shop")
+    for _ in range(2):
+        assert (
+            "warning" not in psql(project.url, trigger_sql(*named, "--key", "order_id,no", "--url", URL).stdout).lower()
+        )
+    await project.sql.execute("insert into shop.lines values (1, 2)")
+    (request,) = await project.queued()
+    assert request.url == "https://hooks.example.com/api/v1/webhooks/supabase"
+    assert (request.payload["schema"], request.payload["table"]) == ("shop", "lines")
+    psql(project.url, trigger_sql(*named, "--uninstall").stdout)
+    await project.sql.execute("insert into shop.lines values (2, 2)")
+    assert len(await project.queued()) == 1
+
+
+async def test_the_outbox_is_an_option(project: Project) -> None:
+    psql(project.url, trigger_sql("--table", "users", "--outbox").stdout)
+    await project.sql.execute("insert into users values (1)")
+    assert len(await project.waiting()) == 1
+
+
+def test_a_table_with_its_schema_before_a_dot_is_understood() -> None:
+    assert trigger_sql("--table", "shop.lines").stdout == trigger_sql("--table", "lines", "--schema", "shop").stdout
+
+
+def test_without_an_address_it_says_first_what_to_replace() -> None:
+    done = trigger_sql("--table", "users")
+    assert done.returncode == 0
+    heading = done.stdout.partition("\nbegin;")[0]
+    assert f"REPLACE {PLACEHOLDER_URL}" in heading
+    assert "REPLACE" not in install(Trigger(table="users", url=URL))
+
+
+def test_the_heading_has_the_block_for_the_configuration() -> None:
+    heading = install(Trigger(table='a"b', schema="shop", key=("x", "y"), url=URL)).partition("\nbegin;")[0]
+    assert '--   schema = "shop"\n--   name = "a\\"b"\n--   key = ["x", "y"]\n' in heading
+    assert all(line.startswith("--") for line in heading.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--table", "a:b"), "'a:b' is no table's name"),
+        (("--table", ""), "'' is no table's name"),
+        (("--table", "t", "--schema", "a.b"), "'a.b' is no schema's name"),
+        (("--table", "x" * 64), "is no name in Postgres: 1 to 63 bytes"),
+        (("--table", "t", "--key", "id,"), "'' is no name in Postgres"),
+        (("--table", "t", "--url", "hooks.example.com"), "'hooks.example.com' is no http(s) address"),
+        (("--table", "t", "--url", "https://[x"), "is no http(s) address"),
+    ],
+)
+def test_what_cannot_be_is_said_with_a_hint(arguments: tuple[str, ...], said: str) -> None:
+    done = trigger_sql(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.splitlines()[-1].startswith("try: ")
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x00b", "a\x1fb"])
+@pytest.mark.parametrize("field", ["table", "schema", "key"])
+def test_no_name_ends_a_comment_or_a_line(name: str, field: str) -> None:
+    values: dict[str, object] = {"table": "t", "url": URL, field: (name,) if field == "key" else name}
+    with pytest.raises(ConfigError):
+        install(msgspec.convert(values, Trigger))
+
+
+@pytest.mark.parametrize("url", ["https://a.example\n/x", "https://a.example/ x", "ftp://a.example", "https://"])
+def test_no_address_is_more_than_an_address(url: str) -> None:
+    with pytest.raises(ConfigError, match="no http"):
+        install(Trigger(table="t", url=url))
