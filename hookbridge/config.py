@@ -6,6 +6,7 @@ used.
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -73,7 +74,7 @@ class SupabaseTable(Section, frozen=True):
     index: tuple[Name, ...] | None = None
 
 
-class SupabaseConfig(Section, frozen=True):
+class SupabaseConfig(Section, frozen=True, dict=True):
     """``[supabase]``: how its rows are named and read."""
 
     timeout_seconds: Seconds = 10.0
@@ -83,7 +84,12 @@ class SupabaseConfig(Section, frozen=True):
 
     def table(self, schema: str, name: str) -> SupabaseTable | None:
         """Find the block of a table; None when it is not listed."""
-        return next((t for t in self.tables if t.schema == schema and t.name == name), None)
+        return self._by_name.get((schema, name))
+
+    @cached_property
+    def _by_name(self) -> dict[tuple[str, str], SupabaseTable]:
+        """Every webhook asks."""
+        return {(one.schema, one.name): one for one in reversed(self.tables)}
 
 
 class NotionDatabase(Section, frozen=True):

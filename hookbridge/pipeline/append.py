@@ -6,13 +6,14 @@ flight, the open events and the use of the disk, and it wakes the lane whose rec
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from hookbridge.clock import Clock
 from hookbridge.config import ServerConfig, StoreConfig
-from hookbridge.errors import StoreUnavailable, TryLater
+from hookbridge.errors import HookbridgeError, StoreError, StoreUnavailable, TryLater
 from hookbridge.model import Event, Receipt, SourceName
 from hookbridge.store.contract import Store
 
@@ -41,17 +42,35 @@ class Intake:
 
         Raises TryLater at a limit, while stopping, or when the store cannot write.
         """
-        self._admit(len(events))
-        self._in_flight += len(events)
         try:
-            receipts = await self._store.append(events, self._clock())
+            return await self.submit(events)
         except StoreUnavailable as error:
+            raise self.refusal(error) from error
+
+    def submit(self, events: tuple[Event, ...]) -> asyncio.Future[tuple[Receipt, ...]]:
+        """Begin to store the events of one request; the future has their receipts when they are on disk.
+
+        Raises TryLater at a limit or while stopping.  The future's exception has its answer in ``refusal``.
+        """
+        self._admit(len(events))
+        stored = self._store.append(events, self._clock())
+        number, source = len(events), events[0].record.source
+        self._in_flight += number
+
+        def done(future: asyncio.Future[tuple[Receipt, ...]]) -> None:
+            self._in_flight -= number
+            if not future.cancelled() and future.exception() is None:
+                self._wake(source)
+
+        stored.add_done_callback(done)
+        return stored
+
+    def refusal(self, error: BaseException) -> HookbridgeError:
+        """Say what a sender is told when its events could not be stored."""
+        if isinstance(error, StoreUnavailable):
             message = "The event could not be stored"
-            raise TryLater(message, retry_after_seconds=_FULL_RETRY_SECONDS, hint=error.message) from error
-        finally:
-            self._in_flight -= len(events)
-        self._wake(events[0].record.source)
-        return receipts
+            return TryLater(message, retry_after_seconds=_FULL_RETRY_SECONDS, hint=error.message)
+        return error if isinstance(error, HookbridgeError) else StoreError(str(error))
 
     def _admit(self, number: int) -> None:
         if self._stopping:

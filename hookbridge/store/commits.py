@@ -38,11 +38,12 @@ class GroupCommit(Generic[Job]):
         self._idle.set()
 
     def submit(self, job: Job) -> asyncio.Future[Any]:
-        """Add a job to the next group.  Raises StoreUnavailable when the store is closed."""
+        """Add a job to the next group.  The future fails with StoreUnavailable when the store is closed."""
+        future: asyncio.Future[Any] = self._loop.create_future()
         if self._closed:
             message = "The store is closed"
-            raise StoreUnavailable(message)
-        future = self._loop.create_future()
+            future.set_exception(StoreUnavailable(message))
+            return future
         self._waiting.append((job, future))
         if not self._scheduled and not self._under_way:
             self._scheduled = True

@@ -15,6 +15,7 @@ form on disk (a text that is not Unicode), which trying again cannot change.  Ei
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -134,7 +135,7 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
 class Inbox(Protocol):
     """The durable table of events."""
 
-    async def append(self, events: Sequence[Event], received_at: float) -> tuple[Receipt, ...]:
+    def append(self, events: Sequence[Event], received_at: float) -> asyncio.Future[tuple[Receipt, ...]]:
         """Store the events of one request and make their records dirty, in one transaction.
 
         An event whose identity is known is not stored again; when the known one is dead it is open again.

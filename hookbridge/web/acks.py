@@ -12,14 +12,28 @@ from __future__ import annotations
 
 from email.utils import formatdate
 
+import msgspec
 from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 
-from hookbridge.web.replies import JSON_HEADERS
+from hookbridge.errors import HookbridgeError
+from hookbridge.model import Receipt
+from hookbridge.sources.source import AckDetails
+from hookbridge.web.replies import JSON_HEADERS, reply
+
+_encode = msgspec.json.Encoder().encode
 
 _HEAD = "HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\n" + "".join(
     f"{name}: {value}\r\n" for name, value in JSON_HEADERS.items()
 )
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """The guide's 202: the events of this request are on disk."""
+
+    status: str = "accepted"
+    message: str = "Webhook payload received and queued for processing"
+    details: AckDetails
 
 
 class Ack(web.StreamResponse):
@@ -48,13 +62,41 @@ class Ack(web.StreamResponse):
         self._eof_sent = True
 
 
-def ack(request: web.BaseRequest, body: bytes, headers: dict[str, str], now: float) -> web.StreamResponse:
-    """Answer 202 with this body.  ``headers`` are ours alone: names and values without line breaks.  ``now``: epoch."""
+def ack(request: web.BaseRequest, details: AckDetails, receipts: tuple[Receipt, ...], now: float) -> web.StreamResponse:
+    """Answer 202 for stored events.  ``now`` is epoch seconds."""
+    body, headers = _encode(Accepted(details=details)), ack_headers(receipts)
     if request.version != HttpVersion11 or not request.keep_alive:
         return web.Response(body=body, status=202, content_type="application/json", headers=JSON_HEADERS | headers)
+    return Ack(_wire(body, headers, now), len(body))
+
+
+def accepted_wire(details: AckDetails, receipts: tuple[Receipt, ...], now: float) -> bytes:
+    """Give the 202 of stored events, as bytes for an HTTP/1.1 connection that stays open."""
+    return _wire(_encode(Accepted(details=details)), ack_headers(receipts), now)
+
+
+def refused_wire(error: HookbridgeError) -> bytes:
+    """Give the answer to an error, as bytes for an HTTP/1.1 connection that stays open."""
+    answer = reply(error)
+    body = answer.body
+    assert isinstance(body, bytes)  # noqa: S101  for the type checker: json_reply made it
+    lines = [f"HTTP/1.1 {answer.status} {answer.reason}", f"Content-Length: {len(body)}"]
+    lines += [f"{name}: {value}" for name, value in answer.headers.items() if name != "Content-Length"]
+    return "\r\n".join([*lines, "", ""]).encode("ascii") + body
+
+
+def ack_headers(receipts: tuple[Receipt, ...]) -> dict[str, str]:
+    """Give the headers that name the events, and say when one was known already."""
+    headers = {"X-Hookbridge-Event": ",".join([str(receipt.event_id) for receipt in receipts])}
+    if any([receipt.duplicate for receipt in receipts]):  # noqa: C419  a list of one is faster than a generator
+        headers["X-Hookbridge-Duplicate"] = "true"
+    return headers
+
+
+def _wire(body: bytes, headers: dict[str, str], now: float) -> bytes:
     own = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
     head = f"{_HEAD}Date: {_date(int(now))}\r\n{own}Content-Length: {len(body)}\r\n\r\n"
-    return Ack(head.encode("ascii") + body, len(body))
+    return head.encode("ascii") + body
 
 
 _dated: tuple[int, str] = (-1, "")

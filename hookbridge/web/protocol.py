@@ -1,23 +1,91 @@
 """What aiohttp does with one connection, but with our form of an answer to what is not HTTP.
 
+And the door of the express way: the only place that touches what aiohttp keeps for itself (held by its tests).
 aiohttp answers a malformed request before there is a request for any middleware to see, in plain text.  This is the one
 place to say it in JSON.  Everything else of the protocol is aiohttp's.
 """
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import structlog
 from aiohttp import web
+from aiohttp.http_parser import RawRequestMessage
 
+from hookbridge.web.express import Express, whole_body
 from hookbridge.web.replies import INTERNAL, ErrorBody, internal_body, json_reply
 
 log = structlog.get_logger("hookbridge.web")
 
 
 class Protocol(web.RequestHandler):
-    """One connection."""
+    """One connection.
 
-    __slots__ = ()
+    A webhook that can go express is taken out of aiohttp's queue before its handler task is woken.  Meanwhile the
+    connection counts as busy: what else arrives on it waits, so that answers keep the order of their requests.
+    """
+
+    __slots__ = ("_express",)
+
+    def __init__(self, manager: web.Server, express: Express | None, **options: Any) -> None:  # noqa: ANN401  aiohttp's
+        super().__init__(manager, **options)
+        self._express = express
+
+    def data_received(self, data: bytes) -> None:
+        """Take what arrives; a webhook goes express if the connection has nothing else to do."""
+        waiter = self._waiter
+        if self._express is None or waiter is None or waiter.done():
+            super().data_received(data)
+            return
+        self._waiter = None  # so that aiohttp queues what it parses, and wakes nobody
+        super().data_received(data)
+        self._waiter = waiter
+        if not self._request_in_progress:
+            self._next(waiter)
+
+    def _next(self, waiter: asyncio.Future[None]) -> None:
+        """Bring the first request in the queue on its way."""
+        if self._messages and not waiter.done() and not self._goes_express():
+            waiter.set_result(None)
+
+    def _goes_express(self) -> bool:
+        message, payload = self._messages[0]
+        if not isinstance(message, RawRequestMessage) or self._express is None:
+            return False
+        body = whole_body(message, payload)
+        if body is None or not self._express.take(message, body, self._answer):
+            return False
+        self._request_in_progress = True
+        self._messages.popleft()
+        if self._parser is not None:
+            self._parser.message_consumed()
+        if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
+            self._resume_reading_if_drained()
+        if self._manager is not None:
+            self._manager.requests_count += 1
+        return True
+
+    def _answer(self, wire: bytes) -> None:
+        """Write the answer of the webhook that went express; the sender may have hung up meanwhile."""
+        if self.transport is not None:
+            self.transport.write(wire)
+        self._request_in_progress = False
+        if self._handler_waiter is not None:
+            self._handler_waiter.set_result(None)  # a shutdown waits for this answer
+        if self._close or self._force_close:
+            return
+        self._stay_open()
+        if self._messages and (waiter := self._waiter) is not None:
+            self._next(waiter)
+
+    def _stay_open(self) -> None:
+        """Begin the time after which an idle connection is closed, as after every other answer."""
+        self._keepalive = True
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        if self._keepalive_handle is None:
+            self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
 
     def handle_error(
         self,

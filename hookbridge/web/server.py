@@ -21,7 +21,9 @@ from hookbridge.errors import StartupError
 from hookbridge.service import Service
 from hookbridge.web.access_log import AccessLog, ErrorsOnly
 from hookbridge.web.app import build_app
+from hookbridge.web.express import Express
 from hookbridge.web.protocol import Protocol
+from hookbridge.web.webhooks import WEBHOOKS
 
 log = structlog.get_logger("hookbridge.server")
 
@@ -108,7 +110,12 @@ async def listening(service: Service, listener: socket.socket) -> AsyncIterator[
     assert manager is not None  # noqa: S101  for the type checker: setup() made it
     loop = asyncio.get_running_loop()
     options = protocol_options(config)
-    server = await loop.create_server(lambda: Protocol(manager, loop=loop, **options), sock=listener, backlog=BACKLOG)
+    express = None
+    if config.access_log != "all":  # of what goes express no line is written
+        express = Express(service.intake, WEBHOOKS, service.sources, config.max_body_bytes)
+    server = await loop.create_server(
+        lambda: Protocol(manager, express, loop=loop, **options), sock=listener, backlog=BACKLOG
+    )
     try:
         yield _url(config.host, listener)
     finally:

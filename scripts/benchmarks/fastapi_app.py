@@ -40,7 +40,7 @@ def process(payload: Payload) -> None:
 
 
 @app.post("/api/v1/webhooks/supabase", status_code=202)
-async def receive(request: Request, background: BackgroundTasks):
+async def receive(request: Request, background: BackgroundTasks) -> dict[str, str]:
     body = await request.body()
     expected = hmac.new(SECRET, body, hashlib.sha256).hexdigest()
     if not hmac.compare_digest(expected, request.headers.get("x-webhook-signature", "").removeprefix("sha256=")):

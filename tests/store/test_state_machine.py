@@ -22,7 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from hookbridge.model import Claim, Outcome, Settled
+from hookbridge.model import Claim, Outcome, Receipt, Settled
 from hookbridge.store.contract import EventFilter
 from hookbridge.store.sqlite import SqliteStore
 from tests.support.events import copy, effects, event, key, settlement
@@ -103,7 +103,11 @@ class Life(RuleBasedStateMachine):
         """Events with and without a name; a name belongs to one record."""
         self.now += 1
         made = [event(record, identity=None if name is None else f"{record}/{name}".encode()) for record, name in hints]
-        receipts = self._runner.run(self.store.append(made, self.now))
+
+        async def store() -> tuple[Receipt, ...]:
+            return await self.store.append(made, self.now)
+
+        receipts = self._runner.run(store())
         for (record, _), hint, receipt in zip(hints, made, receipts, strict=True):
             known = self.model.named(hint.identity)
             assert receipt.duplicate == bool(known)

@@ -21,7 +21,7 @@ JSON = {"Content-Type": "application/json"}
 def make_settings(folder: Path, *, secrets: Mapping[str, Any] | None = None, **sections: Mapping[str, Any]) -> Settings:
     """Settings as config.toml would give them; a section's keys override the test's defaults."""
     defaults: dict[str, dict[str, Any]] = {
-        "server": {"port": 0, "access_log": "all", "shutdown_deadline_seconds": 5.0},
+        "server": {"port": 0, "access_log": "errors", "shutdown_deadline_seconds": 5.0},
         "store": {"path": str(folder / "hookbridge.db"), "min_free_bytes": 0},
         "processing": {"workers": 8, "queue_size": 16, "retry_delay_seconds": 0.0},
     }

@@ -26,6 +26,7 @@ def test_without_any_event_all_fields_are_there_and_nothing_failed() -> None:
         "verification": {"verified": 0, "superseded": 0, "absent": 0, "contradicted": 0, "skipped": 0},
         "queue_depth": {},
         "oldest_open_event_age_seconds": None,
+        "webhook_loss": {},
     }
 
 

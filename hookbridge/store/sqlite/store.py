@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,9 +42,9 @@ class SqliteStore:
 
     # Inbox
 
-    async def append(self, events: Sequence[Event], received_at: float) -> tuple[Receipt, ...]:
+    def append(self, events: Sequence[Event], received_at: float) -> asyncio.Future[tuple[Receipt, ...]]:
         """Store events durably."""
-        return cast("tuple[Receipt, ...]", await self._engine.write(inbox.Append(events, received_at)))
+        return self._engine.write(inbox.Append(events, received_at))
 
     async def known(self, identity: bytes) -> StoredEvent | None:
         """Find the event of an identity."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hookbridge import errors
 from hookbridge.books import Statistics
-from hookbridge.web import examples, trial, webhooks
+from hookbridge.web import acks, examples, trial, webhooks
 from hookbridge.web.route import Answer, Request, Route
 
 ACK_HEADERS = {
@@ -25,7 +25,7 @@ ROUTES: tuple[Route, ...] = (
         answers={
             202: Answer(
                 description="The event is on disk and will be processed",
-                bodies=(webhooks.Accepted,),
+                bodies=(acks.Accepted,),
                 example=examples.SUPABASE_ACCEPTED,
                 headers=ACK_HEADERS,
             )
@@ -45,7 +45,7 @@ ROUTES: tuple[Route, ...] = (
             200: Answer(description="The verification token is stored", bodies=(webhooks.HandshakeStored,)),
             202: Answer(
                 description="The event is on disk and will be processed",
-                bodies=(webhooks.Accepted,),
+                bodies=(acks.Accepted,),
                 example=examples.NOTION_ACCEPTED,
                 headers=ACK_HEADERS,
             ),

@@ -1,0 +1,180 @@
+"""The express way of a webhook, on raw connections: what goes it, what does not, and in which order answers come."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from hookbridge.web.express import Express
+from tests.support.running import Running, make_settings, running
+from tests.support.waiting import wait_until
+
+BODY = b'{"event_type": "insert", "source": "supabase", "table_name": "users", "record_id": "%d", "data": {"id": 1}}'
+
+
+@pytest.fixture
+async def bridge(tmp_path: Path) -> AsyncIterator[Running]:
+    async with running(make_settings(tmp_path), process=False) as service:
+        yield service
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether each request that was offered to the express way took it."""
+    seen: list[bool] = []
+    take = Express.take
+
+    def spied(self: Express, *given: object) -> bool:
+        seen.append(take(self, *given))  # type: ignore[arg-type]
+        return seen[-1]
+
+    monkeypatch.setattr(Express, "take", spied)
+    return seen
+
+
+class Wire:
+    """One connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    def send(self, raw: bytes) -> None:
+        self.writer.write(raw)
+
+    async def answer(self) -> tuple[int, dict[str, str], bytes]:
+        """Read one answer."""
+        async with asyncio.timeout(60):
+            head = (await self.reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+            headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
+            body = await self.reader.readexactly(int(headers["content-length"]))
+        return int(head[0].split()[1]), headers, body
+
+
+@asynccontextmanager
+async def connected(bridge: Running) -> AsyncIterator[Wire]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", bridge.port)
+    try:
+        yield Wire(reader, writer)
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+def post(body: bytes, *headers: str, path: str = "/api/v1/webhooks/supabase", version: str = "1.1") -> bytes:
+    lines = [f"POST {path} HTTP/{version}", "Host: x", "Content-Type: application/json", *headers]
+    return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
+
+
+async def stored(bridge: Running) -> int:
+    return (await bridge.service.store.totals()).books.received
+
+
+async def test_a_webhook_is_stored_and_acknowledged_as_on_the_ordinary_way(bridge: Running, taken: list[bool]) -> None:
+    async with connected(bridge) as wire:
+        wire.send(post(BODY % 1))
+        status, express, body = await wire.answer()
+        wire.send(post(BODY % 2, "Expect: 100-continue"))
+        await wire.reader.readuntil(b"100 Continue\r\n\r\n")
+        again, ordinary, other = await wire.answer()
+    assert taken == [True]
+    assert (status, again) == (202, 202)
+    assert set(express) == set(ordinary)
+    assert express["x-hookbridge-event"] != ordinary["x-hookbridge-event"]
+    assert body.replace(b'"1"', b'"2"') == other
+    assert await stored(bridge) == 2
+
+
+async def test_answers_come_in_the_order_of_their_requests(bridge: Running, taken: list[bool]) -> None:
+    """Pipelined: express, an ordinary request, one that is refused, and express again."""
+    async with connected(bridge) as wire:
+        get = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+        wire.send(post(BODY % 1) + get + post(b"{") + post(BODY % 2) + get + post(BODY % 3))
+        statuses = [(await wire.answer())[0] for _ in range(6)]
+    assert statuses == [202, 200, 400, 202, 200, 202]
+    assert await stored(bridge) == 3
+    assert True in taken
+
+
+async def test_many_on_one_connection_without_waiting_are_all_answered(bridge: Running) -> None:
+    async with connected(bridge) as wire:
+        for number in range(200):
+            wire.send(post(BODY % number))
+        events = [(await wire.answer())[1]["x-hookbridge-event"] for _ in range(200)]
+    assert events == sorted(events, key=int)
+    assert await stored(bridge) == 200
+
+
+async def test_a_body_in_pieces_and_one_in_chunks_are_taken(bridge: Running) -> None:
+    async with connected(bridge) as wire:
+        raw = post(BODY % 1)
+        for start in range(0, len(raw), 40):
+            wire.send(raw[start : start + 40])
+            await wire.writer.drain()
+            await asyncio.sleep(0)
+        assert (await wire.answer())[0] == 202
+        head = "POST /api/v1/webhooks/supabase HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        body = BODY % 2
+        wire.send(f"{head}Transfer-Encoding: chunked\r\n\r\n{len(body):x}\r\n".encode() + body + b"\r\n0\r\n\r\n")
+        assert (await wire.answer())[0] == 202
+
+
+@pytest.mark.parametrize(
+    ("raw", "status"),
+    [
+        (post(b"{}"), 422),
+        (post(b"[1]"), 422),
+        (post(BODY % 1, path="/api/v1/webhooks/unknown"), 404),
+        (post(BODY % 1, path="/api/v1/webhooks/notion"), 400),
+        (post(b'{"verification_token": "secret_x"}', path="/api/v1/webhooks/notion"), 200),
+        (post(BODY % 1, "Content-Encoding: gzip"), 415),
+        (post(BODY % 1).replace(b"application/json", b"text/plain"), 415),
+    ],
+)
+async def test_what_is_special_or_wrong_goes_the_ordinary_way(
+    bridge: Running, taken: list[bool], raw: bytes, status: int
+) -> None:
+    async with connected(bridge) as wire:
+        wire.send(raw)
+        assert (await wire.answer())[0] == status
+        wire.send(post(BODY % 7))
+        assert (await wire.answer())[0] == 202
+    assert taken[-1] is True
+    assert taken[:-1] in ([], [False])
+
+
+@pytest.mark.parametrize("raw", [post(BODY % 1, "Connection: close"), post(BODY % 1, version="1.0")])
+async def test_a_connection_that_is_to_be_closed_is_closed(bridge: Running, taken: list[bool], raw: bytes) -> None:
+    async with connected(bridge) as wire:
+        wire.send(raw)
+        assert (await wire.answer())[0] == 202
+        assert await wire.reader.read() == b""
+    assert taken == []
+
+
+async def test_a_store_that_fails_is_a_503_with_a_time_to_come_back(tmp_path: Path, taken: list[bool]) -> None:
+    async with running(make_settings(tmp_path), process=False) as bridge, connected(bridge) as wire:
+        wire.send(post(BODY % 1))
+        assert (await wire.answer())[0] == 202
+        await bridge.service.store.close()
+        wire.send(post(BODY % 2))
+        status, headers, body = await wire.answer()
+        assert (status, int(headers["retry-after"]) > 0) == (503, True)
+        assert b'"unavailable"' in body
+    assert taken == [True, True]
+
+
+async def test_a_sender_that_hangs_up_harms_nobody(bridge: Running) -> None:
+    async with connected(bridge) as wire:
+        wire.send(post(BODY % 1))
+        await wire.writer.drain()
+    async with connected(bridge) as wire:
+        wire.send(post(BODY % 2))
+        assert (await wire.answer())[0] == 202
+
+    async def both() -> bool:
+        return await stored(bridge) == 2
+
+    await wait_until(both)
