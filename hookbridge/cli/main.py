@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hookbridge.cli import trigger_sql
+from hookbridge.cli import poll, reconcile, trigger_sql, verify
 from hookbridge.cli.serve import serve
 
 # typer joins lines that no empty line parts.
@@ -81,4 +81,7 @@ def serve_command(config: ConfigOption = None, host: HostOption = None, port: Po
     raise typer.Exit(serve(config, host, port))
 
 
+app.command("verify", epilog=verify.EPILOG)(verify.verify)
+app.command("reconcile", epilog=reconcile.EPILOG)(reconcile.reconcile)
+app.command("poll", epilog=poll.EPILOG)(poll.poll)
 app.command("trigger-sql", epilog=trigger_sql.EPILOG)(trigger_sql.trigger_sql)

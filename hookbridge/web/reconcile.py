@@ -115,7 +115,7 @@ async def verify(request: web.Request) -> web.StreamResponse:
     service = request.app[SERVICE]
     raw = await read_body(request, service.settings.config.server.max_body_bytes)
     asked = json_body(raw or b"{}", VerifyBody)
-    steps = _verify(service, asked)
+    steps = proof_lines(service, asked)
     async with aclosing(steps):
         first = await anext(steps)  # what cannot begin is refused like any other request
         response = web.StreamResponse(headers={**JSON_HEADERS, "Content-Type": NDJSON, "Cache-Control": "no-store"})
@@ -132,7 +132,8 @@ async def verify(request: web.Request) -> web.StreamResponse:
     return response
 
 
-async def _verify(service: Service, asked: VerifyBody) -> AsyncGenerator[Progress | TableProof | Verdict, None]:
+async def proof_lines(service: Service, asked: VerifyBody) -> AsyncGenerator[Progress | TableProof | Verdict, None]:
+    """Give the lines of a proof.  Raises NotFound, InvalidParameter, SourceError or StoreUnavailable."""
     name = table_filter(service, asked.source, asked.table)
     tables = service.reconciler.chosen(asked.source, name)
     proofs: list[TableProof] = []

@@ -1,0 +1,37 @@
+"""``poll``: the reconciler alone, posting to a hookbridge elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hookbridge.cli.command import ConfigOption, explained, settings_of
+
+EPILOG = """
+Examples:
+
+  python -m hookbridge poll --to https://hooks.example.com
+
+  python -m hookbridge poll --to https://hooks.example.com --config poller.toml --state /var/lib/poller.db
+
+It follows the tables and databases of config.toml with the credentials of the environment, signs with WEBHOOK_SECRET,
+and keeps its cursors in a file of its own. A service that runs on this machine polls by itself and needs none of this.
+"""
+
+ToOption = Annotated[str, typer.Option("--to", help="The URL of the hookbridge that takes the webhooks.")]
+StateOption = Annotated[Path, typer.Option("--state", help="The data file of this poller; not that of a service.")]
+
+
+def poll(to: ToOption, state: StateOption = Path("data/poll.db"), config: ConfigOption = None) -> None:
+    """Find what no webhook announced, and announce it to a hookbridge elsewhere, until Ctrl-C."""
+    from hookbridge.observe.logs import configure
+    from hookbridge.sidecar import poll as follow
+
+    with explained():
+        settings = settings_of(config)
+        configure(settings.config.logging, settings.secrets)
+        with asyncio.Runner() as runner:
+            runner.run(follow(settings, to=to, state=state.absolute()))

@@ -1,0 +1,110 @@
+"""A hookbridge elsewhere as the place where differences go: signed webhooks in the guide's format.
+
+A difference counts as handed over when the other side has answered 2xx; only then is it written to the own copies, so
+that what could not be posted is found again.  Deletions are confirmed here by a read of the record itself.  A repeated
+post has the same bytes, and is known there as a duplicate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from hashlib import blake2b
+
+import httpx
+import msgspec
+
+from hookbridge.errors import SourceUnavailable
+from hookbridge.model import Copy, Origin, SourceName, Truth
+from hookbridge.reconcile.findings import TYPES, Difference, copy_of
+from hookbridge.sources import signing
+from hookbridge.sources.source import Source
+from hookbridge.store.contract import Sweeps
+
+POSTS_AT_ONCE = 8
+TIMEOUT_SECONDS = 10.0
+
+_encode = msgspec.json.Encoder().encode
+
+
+class RemoteSink:
+    """Posts differences.  Implements ``Sink``."""
+
+    def __init__(
+        self,
+        url: str,
+        secret: str,
+        sources: Mapping[SourceName, Source],
+        store: Sweeps,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """``secret`` signs; an empty one does not."""
+        self._secret = secret
+        self._sources = sources
+        self._store = store
+        self._clock = clock
+        self._http = httpx.AsyncClient(base_url=url, timeout=TIMEOUT_SECONDS)
+        self._slots = asyncio.Semaphore(POSTS_AT_ONCE)
+
+    async def __call__(self, differences: Sequence[Difference], origin: Origin) -> None:  # noqa: ARG002  a sink's
+        """Post them, and write those that were taken to the own copies.  Raises SourceUnavailable for the others."""
+        results = await asyncio.gather(*(self._hand_over(one) for one in differences), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def _hand_over(self, difference: Difference) -> None:
+        async with self._slots:
+            record = difference.record
+            source = self._sources[record.source]
+            truth = difference.truth or await source.read(record)
+            kind = "delete" if truth.data is None else TYPES[difference.kind]
+            await self._post(record.source, self._body(truth, kind))
+            if truth.data is None:
+                gone = Copy(record=record, data=None, ticket=truth.ticket, read_at=self._clock())
+                await self._store.load([(gone, None)], exclusive=False)
+            else:
+                copy, _ = copy_of(source, truth, self._clock())
+                await self._store.load([(copy, None)], exclusive=source.ids_are_global)
+
+    def _body(self, truth: Truth, kind: str) -> bytes:
+        now = datetime.fromtimestamp(self._clock(), UTC).isoformat()
+        return _encode(
+            {
+                "event_type": kind,
+                "source": truth.record.source,
+                "table_name": truth.record.table,
+                "record_id": truth.record.id,
+                "data": {} if truth.data is None else msgspec.Raw(truth.data),
+                # A deletion has no time of its own: the same record may be deleted again another day.
+                "timestamp": truth.changed_at or now,
+                "metadata": {"found_by": "hookbridge poll"},
+            }
+        )
+
+    async def _post(self, source: SourceName, body: bytes) -> None:
+        headers = {"Content-Type": "application/json"}
+        if self._secret:
+            name = blake2b(body, digest_size=16).hexdigest()
+            headers |= signing.headers(self._secret, body, message_id=name, now=self._clock())
+        try:
+            answer = await self._http.post(f"/api/v1/webhooks/{source}", content=body, headers=headers)
+        except httpx.HTTPError as error:
+            raise SourceUnavailable(
+                f"The hookbridge at {self._http.base_url} cannot be reached: {type(error).__name__}",
+                hint="check --to, and that it runs",
+            ) from None
+        if not answer.is_success:
+            wait = answer.headers.get("Retry-After", "")
+            raise SourceUnavailable(
+                f"The hookbridge at {self._http.base_url} answered {answer.status_code}: {answer.text[:300]}",
+                retry_after_seconds=float(wait) if wait.isdigit() else None,
+                hint="check WEBHOOK_SECRET on both sides" if answer.status_code == httpx.codes.UNAUTHORIZED else "",
+            )

@@ -1,0 +1,181 @@
+"""`verify`, `reconcile` and `poll` as a user types them, against stand-ins with state."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.support.followed import KEY, TOKEN, Running, Sources, has, loaded, running, sources, user
+from tests.support.running import ADMIN_TOKEN, make_settings
+from tests.support.waiting import wait_until
+
+SECRET = "a-secret-for-tests"
+
+
+@pytest.fixture
+async def both() -> AsyncIterator[Sources]:
+    async with sources() as made:
+        made.supabase.insert_many("users", [{"id": n, "name": f"user {n}"} for n in range(20)])
+        yield made
+
+
+@pytest.fixture
+async def bridge(both: Sources, tmp_path: Path) -> AsyncIterator[Running]:
+    still = {"poll_seconds": 1000.0, "poll_seconds_max": 1000.0, "sweep_seconds": 1000.0}
+    async with running(both.settings(tmp_path, reconcile=still)) as service:
+        await wait_until(lambda: loaded(service))
+        yield service
+
+
+def environment(both: Sources, **more: str) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "HOOKBRIDGE_ADMIN_TOKEN": ADMIN_TOKEN,
+        "SUPABASE_URL": both.supabase.url,
+        "SUPABASE_KEY": KEY,
+        "NOTION_TOKEN": TOKEN,
+        "HOOKBRIDGE_NOTION__BASE_URL": both.notion.url,
+        **more,
+    }
+
+
+async def command(both: Sources, folder: Path, *words: str) -> tuple[int, str, str]:
+    """Run a command to its end."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "hookbridge", *words),
+        cwd=folder,
+        env=environment(both),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+async def test_verify_exits_0_when_equal_and_1_when_not_and_heals(
+    both: Sources, bridge: Running, tmp_path: Path
+) -> None:
+    code, out, _ = await command(both, tmp_path, "verify", "--url", bridge.url)
+    assert code == 0
+    assert "supabase public.users: 20 equal, 0 differing, 0 missing, 0 extra" in out
+    assert "Copy and source are equal as of" in out
+    both.supabase.update("users", 3, {"name": "changed"})
+    both.supabase.delete("users", 4)
+    code, out, _ = await command(
+        both, tmp_path, "verify", "--url", bridge.url, "--source", "supabase", "--table", "users"
+    )
+    assert code == 1
+    assert "differing: 3" in out
+    assert "extra: 4" in out
+    code, out, _ = await command(both, tmp_path, "verify", "--url", bridge.url, "--heal")
+    assert (code, "2 healed" in out) == (0, True)
+    code, out, _ = await command(both, tmp_path, "verify", "--url", bridge.url, "--json")
+    assert code == 0
+    assert msgspec.json.decode(out.splitlines()[-1])["agrees"] is True
+
+
+async def test_verify_compares_by_itself_when_no_service_runs(both: Sources, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[server]\nport = 1\n[[supabase.tables]]\nname = "users"\n')
+    code, out, err = await command(both, tmp_path, "verify")
+    assert (code, "missing" in out) == (1, True), err
+    assert "No service is running" in err
+    code, out, err = await command(both, tmp_path, "verify", "--heal")
+    assert (code, "20 healed" in out) == (0, True), err
+    code, out, err = await command(both, tmp_path, "verify")
+    assert (code, "20 equal" in out) == (0, True), err
+
+
+async def test_verify_that_cannot_be_done_exits_2_with_a_reason(both: Sources, bridge: Running, tmp_path: Path) -> None:
+    both.supabase.faults.status(503)
+    code, _, err = await command(both, tmp_path, "verify", "--url", bridge.url, "--source", "supabase")
+    assert code == 2
+    assert err.startswith("error: Supabase answered 503")
+    code, _, err = await command(both, tmp_path, "verify", "--url", "http://127.0.0.1:1")
+    assert code == 2
+    assert "No hookbridge answers at http://127.0.0.1:1" in err
+    assert "try: " in err
+    assert "Traceback" not in err
+
+
+async def test_reconcile_runs_a_pass_and_shows_the_tables(both: Sources, bridge: Running, tmp_path: Path) -> None:
+    both.supabase.update("users", 3, {"name": "changed"})
+    words = ("reconcile", "--url", bridge.url, "--source", "supabase", "--table", "users")
+    code, out, err = await command(both, tmp_path, *words)
+    assert (code, err) == (0, "")
+    assert "1 differed" in out
+    await wait_until(has(bridge, user(3), name="changed"))
+    both.supabase.delete("users", 5)
+    code, out, err = await command(both, tmp_path, *words, "--sweep", "--json")
+    assert (code, msgspec.json.decode(out)) == (0, {"listed": 19, "found": 1})
+    code, out, _ = await command(both, tmp_path, *words, "--since", "2000-01-01T00:00:00Z")
+    assert (code, out) == (0, "19 records listed, 0 differed from their copies\n")
+    code, out, _ = await command(both, tmp_path, "reconcile", "--url", bridge.url)
+    assert (code, "public.users" in out, "following" in out) == (0, True, True)
+    code, _, err = await command(both, tmp_path, *words, "--since", "yesterday")
+    assert (code, err) == (2, "error: since: expected a time as in ISO 8601\n")
+
+
+@asynccontextmanager
+async def polling(both: Sources, folder: Path, url: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A poller in a process of its own."""
+    lines = [
+        '[[supabase.tables]]\nname = "users"\nchanged_at = "updated_at"\n',
+        f'[[notion.databases]]\nid = "{both.database}"\n',
+    ]
+    quick = "[reconcile]\npoll_seconds = 0.1\npoll_seconds_max = 0.2\nsweep_seconds = 0.5\nsweep_requests_per_second = 100.0\n"
+    (folder / "config.toml").write_text("".join(lines) + quick)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "hookbridge", "poll", "--to", url),
+        cwd=folder,
+        env=environment(both, WEBHOOK_SECRET=SECRET, HOOKBRIDGE_NOTION__REQUESTS_PER_SECOND="100"),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def test_a_poller_elsewhere_announces_with_signatures_and_goes_on_after_a_restart(
+    both: Sources, tmp_path: Path
+) -> None:
+    page = both.notion.create_page(both.data_source, {"Name": "Fresh"})
+    secrets = {"webhook_secrets": (SECRET,), "notion_webhook_secrets": ("unused",)}
+    other = make_settings(tmp_path / "other", secrets=secrets, signatures={"verify": True})
+    folder = tmp_path / "poller"
+    folder.mkdir()
+    async with running(other) as bridge:
+        async with polling(both, folder, bridge.url) as process:
+            await wait_until(has(bridge, user(7), name="user 7"))
+
+            async def page_is_there() -> bool:
+                hits = await bridge.service.store.search("fresh", source="notion", table=None, limit=5)
+                return [hit.record.id for hit in hits] == [page]
+
+            await wait_until(page_is_there)
+            both.supabase.update("users", 7, {"name": "changed"})
+            await wait_until(has(bridge, user(7), name="changed"))
+            process.send_signal(signal.SIGTERM)
+            assert await process.wait() == 0
+        received = (await bridge.service.store.totals()).books.received
+        both.supabase.delete("users", 8)
+        async with polling(both, folder, bridge.url):
+
+            async def is_gone() -> bool:
+                copy = await bridge.service.store.copy(user(8))
+                return copy is not None and copy.data is None
+
+            await wait_until(is_gone)
+        books = (await bridge.service.store.totals()).books
+        assert books.received == received + 1
+        assert books.dead == 0
