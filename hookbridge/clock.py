@@ -1,7 +1,7 @@
 """The service's clock: epoch seconds that never jump.
 
 It starts at the wall clock and goes on with the monotonic one, so that a clock that is set back by an hour does not
-hide waiting records for that hour.  Whatever is compared with signatures or retention uses the same seconds.
+hide waiting records for that hour.  Signatures are compared with the wall clock itself: their senders know no other.
 """
 
 from __future__ import annotations

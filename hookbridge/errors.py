@@ -13,6 +13,7 @@
     │   ├── InvalidSignature            the sender could not be authenticated
     │   ├── HandshakeRefused            a second Notion handshake while a token is known
     │   ├── AdminTokenRequired          the admin token is missing or wrong
+    │   ├── BodyTooSlow                 the body did not arrive in time
     │   ├── PayloadTooLarge             the body is over the limit
     │   ├── UnsupportedMediaType        the body is not application/json
     │   ├── NotFound                    no such path, event or record
@@ -126,6 +127,10 @@ class PayloadTooLarge(Refusal):
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(f"The body is larger than the limit of {limit_bytes} bytes")
         self.limit_bytes = limit_bytes
+
+
+class BodyTooSlow(Refusal):
+    """The body was announced and did not arrive in time."""
 
 
 class UnsupportedMediaType(Refusal):

@@ -81,6 +81,8 @@ def _plain(type_: Any) -> inspect.Type:
 def _range(info: inspect.IntType | inspect.FloatType) -> str:
     if info.ge is not None and info.le is not None:
         return f" from {info.ge} to {info.le}"
+    if info.gt is not None and info.le is not None:
+        return f" greater than {info.gt:g} and at most {info.le:g}"
     if info.gt is not None:
         return f" greater than {info.gt:g}"
     if info.ge is not None:

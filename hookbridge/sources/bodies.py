@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from hookbridge.errors import FieldProblem, InvalidFields, InvalidJson
-from hookbridge.model import SourceName
+from hookbridge.model import Columns, SourceName
 
 TABLE_MAX = 255
 RECORD_ID_MAX = 1024
@@ -31,13 +31,21 @@ RECORD_ID_EXPECTED = f"expected 1 to {RECORD_ID_MAX} characters without control 
 
 _decode_any = msgspec.json.Decoder(float_hook=Decimal).decode
 
+decode_columns = msgspec.json.Decoder(Columns, float_hook=Decimal).decode
+"""A record's columns from its stored JSON, digit for digit: what an event or a source brought is read by this alone."""
+
+
+def decode_any(body: bytes) -> object:
+    """Decode any JSON document.  Raises InvalidJson."""
+    try:
+        return _decode_any(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError) as error:
+        raise invalid_json(error, body) from None
+
 
 def decode_object(body: bytes) -> dict[str, Any]:
     """Decode a body that must be a JSON object.  Raises InvalidJson, or InvalidFields where it is another value."""
-    try:
-        value = _decode_any(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError) as error:
-        raise invalid_json(error, body) from None
+    value = decode_any(body)
     if not isinstance(value, dict):
         raise InvalidFields([FieldProblem(("body",), f"expected an object, got {kind(value)}", "type_error.dict")])
     return value

@@ -12,10 +12,10 @@ from typing import Protocol
 import msgspec
 
 from hookbridge.model import Change, Columns, Copy, Effects, Verification
+from hookbridge.sources.bodies import decode_columns
 from hookbridge.sources.source import Source, Tickets
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
-_decode = msgspec.json.Decoder(Columns).decode
 
 
 class ExternalCache(Protocol):
@@ -51,7 +51,7 @@ class Cache:
     async def __call__(self, change: Change, so_far: Effects) -> Effects:
         """Add the copy.  Raises CacheUnavailable."""
         if self._external is not None:
-            before = _decode(change.previous.data) if change.previous and change.previous.data else None
+            before = decode_columns(change.previous.data) if change.previous and change.previous.data else None
             keys = self._external.keys(change, [one for one in (before, so_far.columns) if one is not None])
             if keys:
                 await self._external.delete(keys)

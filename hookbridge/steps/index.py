@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import msgspec
 
-from hookbridge.model import Change, Columns, Document, Effects
+from hookbridge.model import Change, Document, Effects
+from hookbridge.sources.bodies import decode_columns
 from hookbridge.sources.source import Source
-
-_decode = msgspec.json.Decoder(Columns).decode
 
 
 class Index:
@@ -32,4 +31,4 @@ class Index:
         previous = change.previous
         if previous is None or previous.data is None:
             return ""
-        return self._source.words(change.record, _decode(previous.data))
+        return self._source.words(change.record, decode_columns(previous.data))

@@ -39,7 +39,7 @@ class EventQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     outcome: Outcome | None = None
     state: State | None = None
     limit: Annotated[int, Meta(ge=1, le=500)] = 100
-    cursor: Annotated[int, Meta(ge=1, description="`next_cursor` of the page before")] | None = None
+    cursor: Annotated[int, Meta(ge=1, le=2**63 - 1, description="`next_cursor` of the page before")] | None = None
 
 
 class ReplayBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,23 +1,29 @@
 """Reading a request's body: media type, size cap, and the answer to ``Expect: 100-continue``.
 
-Invariant: a body over the limit is refused, never cut, and at most the limit and one read of it are in memory.  It does
-not look into the body.
+Invariant: a body over the limit is refused, never cut, and at most the limit and one read of it are in memory; one that
+does not arrive is not waited for.  It does not look into the body.
 """
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import HttpVersion11, web
 
-from hookbridge.errors import PayloadTooLarge, UnsupportedMediaType
+from hookbridge.errors import BodyTooSlow, PayloadTooLarge, UnsupportedMediaType
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.replies import ErrorBody, json_reply, reply
+
+ARRIVAL_SECONDS = 60.0
+"""How long a body may take: a sender that stops in the middle must not hold a connection for good."""
 
 
 async def read_body(request: web.Request, limit_bytes: int) -> bytes:
     """Read the whole body, byte for byte.
 
     Raises UnsupportedMediaType unless it is ``application/json`` (with any parameters) in no encoding: a signature is
-    over the raw bytes, so there must be no second form of them.  Raises PayloadTooLarge as soon as that is known.
+    over the raw bytes, so there must be no second form of them.  Raises PayloadTooLarge as soon as that
+    is known, and BodyTooSlow.
     """
     headers = request.headers
     received = headers.get("Content-Type", "")
@@ -32,7 +38,11 @@ async def read_body(request: web.Request, limit_bytes: int) -> bytes:
         if len(body) > limit_bytes:
             raise PayloadTooLarge(limit_bytes)
         return body
-    return await _read_arriving(request, limit_bytes)
+    try:
+        async with asyncio.timeout(ARRIVAL_SECONDS):
+            return await _read_arriving(request, limit_bytes)
+    except TimeoutError:
+        raise BodyTooSlow(f"The body did not arrive within {ARRIVAL_SECONDS:g} seconds") from None
 
 
 async def _read_arriving(request: web.Request, limit_bytes: int) -> bytes:

@@ -40,6 +40,7 @@ EXAMPLES: tuple[errors.HookbridgeError, ...] = (
     ),
     errors.NotFound("There is no event 42"),
     errors.HandshakeRefused("A verification token is known already"),
+    errors.BodyTooSlow("The body did not arrive within 60 seconds"),
     errors.PayloadTooLarge(2 * 1024 * 1024),
     errors.UnsupportedMediaType("text/plain"),
     errors.TryLater("Too many events are open", retry_after_seconds=RETRY_AFTER_SECONDS),

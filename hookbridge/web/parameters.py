@@ -12,9 +12,10 @@ from typing import Literal, TypeVar
 import msgspec
 from aiohttp import web
 
-from hookbridge.errors import FieldProblem, InvalidFields, InvalidJson, InvalidParameter
+from hookbridge.errors import FieldProblem, InvalidFields, InvalidParameter
 from hookbridge.model import RecordKey, SourceName
 from hookbridge.service import Service
+from hookbridge.sources.bodies import decode_object
 
 T = TypeVar("T", bound=msgspec.Struct)
 Where = Literal["query", "body"]
@@ -27,18 +28,7 @@ def query(request: web.Request, kind: type[T]) -> T:
 
 def json_body(raw: bytes, kind: type[T]) -> T:
     """Convert a JSON object.  Raises InvalidJson, or InvalidFields with every field that is wrong."""
-    values = decode(raw)
-    if not isinstance(values, dict):
-        raise InvalidFields([FieldProblem(("body",), "value is not an object", "type_error.object")])
-    return _convert(values, kind, where="body")
-
-
-def decode(raw: bytes) -> object:
-    """Decode any JSON document.  Raises InvalidJson."""
-    try:
-        return msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidJson(f"The body is not valid JSON: {error}") from None
+    return _convert(decode_object(raw), kind, where="body")
 
 
 def path_key(service: Service, request: web.Request) -> RecordKey:

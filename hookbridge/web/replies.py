@@ -19,7 +19,7 @@ JSON_HEADERS = {"Server": "hookbridge", "X-Content-Type-Options": "nosniff"}
 RETRY_AFTER_SECONDS = 5
 """Where neither we nor the source know better."""
 
-_encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -37,6 +37,7 @@ TABLE: dict[type[errors.HookbridgeError], Row] = {
     errors.AdminTokenRequired: Row(401, "unauthorized"),
     errors.NotFound: Row(404, "not_found"),
     errors.HandshakeRefused: Row(409, "handshake_refused"),
+    errors.BodyTooSlow: Row(408, "request_timeout"),
     errors.PayloadTooLarge: Row(413, "payload_too_large"),
     errors.UnsupportedMediaType: Row(415, "unsupported_media_type"),
     errors.TryLater: Row(503, "unavailable"),
@@ -115,7 +116,7 @@ def internal_body() -> ErrorBody:
 def reply(error: errors.HookbridgeError) -> web.Response:
     """Answer with an error."""
     response = json_reply(body_of(error), status=row_of(type(error)).status, headers=_headers_of(error))
-    if isinstance(error, errors.PayloadTooLarge):
+    if isinstance(error, errors.PayloadTooLarge | errors.BodyTooSlow):
         # The rest of that body is on its way: the connection cannot be used for another request.
         response.force_close()
     return response

@@ -60,6 +60,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
             found += [
                 errors.InvalidJson,
                 errors.InvalidFields,
+                errors.BodyTooSlow,
                 errors.PayloadTooLarge,
                 errors.UnsupportedMediaType,
             ]

@@ -14,10 +14,11 @@ from aiohttp import web
 from hookbridge.errors import InvalidSource
 from hookbridge.model import SOURCES, SourceName
 from hookbridge.pipeline.receive import receive
+from hookbridge.sources.bodies import decode_any
 from hookbridge.sources.source import Delivery, Handshake, Source
 from hookbridge.web.bodies import read_body
 from hookbridge.web.keys import SERVICE
-from hookbridge.web.parameters import decode, query
+from hookbridge.web.parameters import query
 from hookbridge.web.replies import json_reply
 
 
@@ -57,7 +58,7 @@ async def trial(request: web.Request) -> web.StreamResponse:
     service = request.app[SERVICE]
     asked = query(request, TrialQuery).source
     body = await read_body(request, service.settings.config.server.max_body_bytes)
-    source = service.sources[asked or _source_of(decode(body))]
+    source = service.sources[asked or _source_of(decode_any(body))]
     received = receive(source, request.headers, body, time.time())
     if isinstance(received, Handshake):
         return json_reply(_HANDSHAKE)
@@ -104,7 +105,7 @@ _NOTIONS_OWN = frozenset(("entity", "verification_token"))
 
 def _parsed(source: Source, delivery: Delivery, body: bytes) -> ParsedPayload:
     details = delivery.details
-    values = decode(body)
+    values = decode_any(body)
     metadata = values.get("metadata") if isinstance(values, dict) else None
     return ParsedPayload(
         event_type=details.event_type,

@@ -9,13 +9,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from hookbridge.config import NotionConfig, Secrets, SignaturesConfig
 from hookbridge.errors import InvalidParameter, SourceRefused
 from hookbridge.model import Columns, Event, RecordKey, SourceName, StoredEvent, Truth
 from hookbridge.sources import keys
-from hookbridge.sources.bodies import RECORD_ID_EXPECTED, TABLE_EXPECTED, is_record_id, is_table
+from hookbridge.sources.bodies import RECORD_ID_EXPECTED, TABLE_EXPECTED, decode_columns, is_record_id, is_table
 from hookbridge.sources.notion import agreement, pages, payloads, words
 from hookbridge.sources.notion.budget import Budget
 from hookbridge.sources.notion.changes import NotionChanges
@@ -29,8 +27,6 @@ if TYPE_CHECKING:
 TOKEN_PREFIXES = ("ntn_", "secret_")
 """How tokens of integrations begin; those made before September 2024 with the second
 (https://developers.notion.com/page/changelog)."""
-
-_decode = msgspec.json.Decoder(Columns).decode
 
 
 class NotionSource:
@@ -139,7 +135,7 @@ class NotionSource:
 
     def truth_columns(self, truth: Truth) -> Columns | None:
         """Decode the page object."""
-        return None if truth.data is None else _decode(truth.data)
+        return None if truth.data is None else decode_columns(truth.data)
 
     def agree(self, truth: Columns, claimed: Columns) -> bool:
         """Compare the claimed properties by their meaning."""

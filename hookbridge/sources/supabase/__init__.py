@@ -17,7 +17,7 @@ from hookbridge.config import Secrets, SignaturesConfig, SupabaseConfig
 from hookbridge.errors import InvalidParameter, SourceRefused
 from hookbridge.model import Columns, Event, RecordKey, SourceName, StoredEvent, Truth
 from hookbridge.sources import keys
-from hookbridge.sources.bodies import RECORD_ID_EXPECTED, TABLE_EXPECTED, is_record_id, is_table
+from hookbridge.sources.bodies import RECORD_ID_EXPECTED, TABLE_EXPECTED, decode_columns, is_record_id, is_table
 from hookbridge.sources.source import Decoded, Tickets
 from hookbridge.sources.supabase import payloads, rows
 from hookbridge.sources.supabase.changes import SupabaseChanges
@@ -132,7 +132,7 @@ class SupabaseSource:
 
     def truth_columns(self, truth: Truth) -> Columns | None:
         """Decode the row."""
-        return None if truth.data is None else rows.columns(truth.data)
+        return None if truth.data is None else decode_columns(truth.data)
 
     def agree(self, truth: Columns, claimed: Columns) -> bool:
         """Compare the claimed columns by value."""

@@ -17,6 +17,7 @@ from hookbridge.config import SupabaseConfig, SupabaseTable
 from hookbridge.errors import RecordUnreadable, SourceUnavailable
 from hookbridge.model import Truth
 from hookbridge.sources import keys
+from hookbridge.sources.bodies import decode_columns
 from hookbridge.sources.source import Followed, Slice, Tickets
 from hookbridge.sources.supabase import rows
 from hookbridge.sources.supabase.payloads import table_config
@@ -105,7 +106,7 @@ class SupabaseChanges:
             raise SourceUnavailable(f"Supabase counted {answer.total} rows of {table} and gave none")
         following = None
         if not complete:
-            last = rows.columns(answer.rows[-1])
+            last = decode_columns(answer.rows[-1])
             smaller = sum(map(len, answer.rows)) > SLICE_BYTES and given > 1
             following = _Place(
                 after=tuple(keys.text(last[column]) for column in order),

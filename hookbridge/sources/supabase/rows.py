@@ -17,24 +17,19 @@ import msgspec
 from hookbridge.config import SupabaseTable
 from hookbridge.model import Columns, RecordKey, Truth
 from hookbridge.sources import keys
+from hookbridge.sources.bodies import decode_columns
 
 WORDS_MAX = 64 * 1024
 """Characters of one record in the index."""
 
 TIME_CHARACTERS_MIN = len("2026-01-01")
 
-_decode = msgspec.json.Decoder(Columns, float_hook=Decimal).decode
 _encode = msgspec.json.Encoder(order="sorted", decimal_format="string").encode
-
-
-def columns(row: bytes) -> Columns:
-    """Decode a row's JSON without losing a digit."""
-    return _decode(row)
 
 
 def truth(table: str, row: bytes, listed: SupabaseTable, ticket: int) -> Truth:
     """Make the truth of a row, named by its key columns."""
-    values = columns(row)
+    values = decode_columns(row)
     record = RecordKey("supabase", table, keys.record_id([values.get(column, "") for column in listed.key]))
     return Truth(
         record=record,
