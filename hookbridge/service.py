@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets as random_secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +28,7 @@ from hookbridge.reconcile.findings import InboxSink
 from hookbridge.reconcile.loop import Reconciler
 from hookbridge.reconcile.status import TableStatus
 from hookbridge.records import Records
+from hookbridge.settings.whole import write_whole
 from hookbridge.sources.notion import NotionSource
 from hookbridge.sources.source import Delivery, Source
 from hookbridge.sources.supabase import SupabaseSource
@@ -315,11 +315,8 @@ def _admin_token(settings: Settings) -> tuple[str, Path | None]:
         return settings.secrets.admin_token, None
     path = settings.data_file.parent / "admin-token"
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "w") as file:
-            file.write(random_secrets.token_urlsafe(32) + "\n")
-    except FileExistsError:
-        pass
+        if not path.exists():
+            write_whole(path, random_secrets.token_urlsafe(32) + "\n")
     except OSError as error:
         message = f"Cannot write the admin token to {path}: {error.strerror}"
         raise StartupError(message, hint="set HOOKBRIDGE_ADMIN_TOKEN") from error

@@ -1,0 +1,163 @@
+"""The two processes that a crash test steers: the service, which is struck, and the world, which is not.
+
+Every process is ended by whoever started it here, whatever happens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import signal
+import time
+from asyncio.subprocess import PIPE, STDOUT, Process
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from scripts.crashes.setup import ADMIN_TOKEN, ROOT, module
+
+READY_SECONDS = 60.0
+LOOK_SECONDS = 0.01
+DISK_BYTES = 1024 * 1024
+"""How large a file may become on the full disk: the write-ahead log is soon larger."""
+
+
+class Failed(Exception):
+    """The test cannot go on; says what was seen."""
+
+
+class Service:
+    """One life of the service."""
+
+    def __init__(self, process: Process, port: int) -> None:
+        self.pid = process.pid
+        self.log: deque[str] = deque(maxlen=40)
+        self._process = process
+        self._port = port
+        self._reading = asyncio.create_task(self._read())
+
+    @classmethod
+    async def start(cls, folder: Path, port: int, environment: dict[str, str], command: list[str]) -> Service:
+        """Execute it; it does not answer yet."""
+        process = await asyncio.create_subprocess_exec(
+            *command, "--port", str(port), cwd=folder, env=environment, stdout=PIPE, stderr=STDOUT
+        )
+        return cls(process, port)
+
+    async def _read(self) -> None:
+        assert self._process.stdout is not None  # noqa: S101  for the type checker
+        async for line in self._process.stdout:
+            self.log.append(line.decode(errors="replace").rstrip())
+
+    async def ready(self) -> None:
+        """Wait until it answers.  Raises Failed when it ends instead."""
+        await self._until(lambda status, _: status == 200, "/healthz")  # noqa: PLR2004
+
+    async def settled(self) -> None:
+        """Wait until no event is open."""
+        await self._until(lambda _, body: body.get("books", {}).get("open") == 0, "/api/v1/webhooks/stats")
+
+    async def writable(self, *, wanted: bool) -> None:
+        """Wait until it says that the inbox can be written, or cannot."""
+        await self._until(lambda _, body: body.get("inbox_writable") is wanted, "/readyz")
+
+    async def _until(self, condition: Any, path: str) -> None:  # noqa: ANN401  a predicate on status and body
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline:
+            if self._process.returncode is not None:
+                raise Failed("\n".join([f"the service ended with {self._process.returncode}:", *self.log]))
+            try:
+                async with asyncio.timeout(READY_SECONDS):
+                    if condition(*await get(self._port, path)):
+                        return
+            except (OSError, ValueError, TimeoutError, asyncio.IncompleteReadError):
+                pass
+            await asyncio.sleep(LOOK_SECONDS)
+        raise Failed("\n".join([f"{path} did not say what was waited for:", *self.log]))
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal, unless it has ended."""
+        if self._process.returncode is None:
+            self._process.send_signal(number)
+
+    def limit_files(self, size: int) -> None:
+        """Let no file grow beyond this size, as a disk that is full."""
+        resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+    async def ended(self) -> int:
+        """Wait for its end; gives the exit code.  Raises Failed when it does not end."""
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                code = await self._process.wait()
+                await self._reading
+        except TimeoutError:
+            self.send(signal.SIGKILL)
+            raise Failed("\n".join(["the service did not end:", *self.log])) from None
+        return code
+
+
+async def get(port: int, path: str) -> tuple[int, dict[str, Any]]:
+    """Ask as an operator; gives status and body."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        lines = [f"GET {path} HTTP/1.1", "Host: localhost", f"Authorization: Bearer {ADMIN_TOKEN}", "Connection: close"]
+        writer.write("\r\n".join([*lines, "", ""]).encode())
+        answer = await reader.read()
+    finally:
+        writer.close()
+    first, _, body = answer.partition(b"\r\n\r\n")
+    return int(first.split()[1]), json.loads(body)
+
+
+class World:
+    """The sources and their senders."""
+
+    def __init__(self, process: Process, urls: dict[str, str]) -> None:
+        self._process = process
+        self.urls = urls
+
+    async def tell(self, command: str) -> dict[str, Any]:
+        """Give it a command.  Raises Failed when it, or a promise to it, is broken."""
+        assert self._process.stdin is not None  # noqa: S101  for the type checker
+        assert self._process.stdout is not None  # noqa: S101  likewise
+        self._process.stdin.write(f"{command}\n".encode())
+        await self._process.stdin.drain()
+        line = await self._process.stdout.readline()
+        if not line:
+            raise Failed("the sources and senders have ended")
+        said: dict[str, Any] = json.loads(line)
+        if said["wrong"]:
+            raise Failed("\n".join(said["wrong"]))
+        return said
+
+    async def delivered(self) -> dict[str, Any]:
+        """Change nothing more and wait until everything is acknowledged."""
+        said = await self.tell("pause")
+        deadline = time.monotonic() + READY_SECONDS
+        while not said["idle"]:
+            if time.monotonic() > deadline:
+                raise Failed(f"not everything was taken: {said}")
+            await asyncio.sleep(LOOK_SECONDS)
+            said = await self.tell("look")
+        return said
+
+
+@asynccontextmanager
+async def world(port: int, journal: Path, seed: int) -> AsyncIterator[World]:
+    """Run the sources and senders."""
+    process = await asyncio.create_subprocess_exec(
+        *module("scripts.crashes.world", str(port), str(journal), str(seed)), cwd=ROOT, stdin=PIPE, stdout=PIPE
+    )
+    try:
+        assert process.stdout is not None  # noqa: S101  for the type checker
+        line = await process.stdout.readline()
+        if not line:
+            raise Failed("the sources and senders did not start")
+        yield World(process, json.loads(line))
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()

@@ -1,0 +1,75 @@
+"""What all processes of a crash test agree on: names, secrets, the service's environment and its handler.
+
+It starts nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+
+KEY, TOKEN = "sb_secret_for_the_crash_test", "ntn_for_the_crash_test"
+SECRET, NOTION_SECRET = "a-secret-of-the-crash-test", "secret_of_the_crash_test"
+ADMIN_TOKEN = "admin-token-of-the-crash-test"  # noqa: S105  of a service that lives for minutes
+DATABASE = "11111111-1111-4111-8111-111111111111"
+TABLE = "users"
+
+RETAINED_SECONDS = 120.0
+"""How long settled events stay: longer than the time between two looks at them, so that retention hides no loss."""
+
+HANDLERS = """
+import os
+
+from hookbridge import Change, bridge
+
+log = os.open("effects.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+
+@bridge.on("supabase")
+@bridge.on("notion")
+async def note(change: Change) -> None:
+    os.write(log, b"%d\\n" % change.newest.id)
+"""
+"""A handler with an effect outside the store: a line for each call, with the newest event that it stands for."""
+
+
+def prepare(folder: Path) -> None:
+    """Write what the service finds in its folder."""
+    (folder / "effects.py").write_text(HANDLERS)
+
+
+def environment(supabase_url: str, notion_url: str) -> dict[str, str]:
+    """Give the environment of the service: signatures on, retention at work, both sources with credentials."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HOOKBRIDGE_")}
+    return kept | {
+        "PYTHONPATH": str(ROOT),
+        "SUPABASE_URL": supabase_url,
+        "SUPABASE_KEY": KEY,
+        "NOTION_TOKEN": TOKEN,
+        "VERIFY_WEBHOOK_SIGNATURES": "true",
+        "WEBHOOK_SECRET": SECRET,
+        "NOTION_WEBHOOK_SECRET": NOTION_SECRET,
+        "HOOKBRIDGE_ADMIN_TOKEN": ADMIN_TOKEN,
+        "HOOKBRIDGE_HANDLERS__MODULE": "effects",
+        "HOOKBRIDGE_NOTION__BASE_URL": notion_url,
+        "HOOKBRIDGE_NOTION__REQUESTS_PER_SECOND": "10000",
+        "HOOKBRIDGE_NOTION__TIMEOUT_SECONDS": "2",
+        "HOOKBRIDGE_SUPABASE__TIMEOUT_SECONDS": "2",
+        "HOOKBRIDGE_PROCESSING__RETRY_DELAY_SECONDS": "0.1",
+        "HOOKBRIDGE_PROCESSING__PROBE_MAX_SECONDS": "1",
+        "HOOKBRIDGE_RECONCILE__ENABLED": "false",
+        "HOOKBRIDGE_RETENTION__SETTLED_DAYS": str(RETAINED_SECONDS / 86_400),
+        "HOOKBRIDGE_RETENTION__INTERVAL_SECONDS": "0.5",
+        "HOOKBRIDGE_STORE__MIN_FREE_BYTES": "0",
+        "HOOKBRIDGE_LOGGING__LEVEL": "error",
+        "HOOKBRIDGE_LOGGING__FORMAT": "json",
+        "HOOKBRIDGE_SERVER__ACCESS_LOG": "none",
+    }
+
+
+def module(name: str, *arguments: str) -> list[str]:
+    """Give the command that runs one of our modules."""
+    return [sys.executable, "-m", name, *arguments]
