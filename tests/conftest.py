@@ -1,4 +1,6 @@
-"""What every test has: log lines in plain text, shown with a test that fails, and no clock in a property."""
+"""What every test has: log lines in plain text, shown with a test that fails, no clock in a property, one Postgres."""
+
+from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -18,3 +20,12 @@ def plain_logs() -> None:
             structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
         ],
     )
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A Postgres server, started for the first test that asks."""
+    from tests.support.postgres import server
+
+    with server() as url:
+        yield url

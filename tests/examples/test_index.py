@@ -1,0 +1,32 @@
+"""The index names every file and only files that there are, and its commands do what they say."""
+
+import re
+import shutil
+
+import pytest
+
+from tests.support.examples import EXAMPLES, run
+from tests.support.running import Running
+
+README = (EXAMPLES / "README.md").read_text()
+ELSEWHERE = ("monitoring",)  # has an index of its own
+
+
+def test_every_file_has_its_line_and_every_line_its_file() -> None:
+    linked = set(re.findall(r"\]\(([^)#:]+)\)", README)) - {"payloads", *ELSEWHERE}
+    there = {
+        path.relative_to(EXAMPLES).as_posix()
+        for path in EXAMPLES.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert linked == {path for path in there if path != "README.md" and not path.startswith(ELSEWHERE)}
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+async def test_its_commands_run_as_they_stand(client: Running) -> None:
+    (block,) = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    tried, sent = block.splitlines()
+    code, said = await run("sh", "-c", tried.replace("http://localhost:8080", client.url))
+    assert (code, '"status":"valid"' in said) == (0, True), said
+    code, said = await run("sh", "-c", sent.replace("http://localhost:8080", client.url))
+    assert (code, '"status":"accepted"' in said) == (0, True), said
