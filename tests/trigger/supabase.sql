@@ -30,15 +30,21 @@ begin
 end
 $$;
 
+create function net.worker_restart() returns bool language sql as 'select true';
+
 create schema vault;
-create table vault.secrets (name text unique, secret text);
-create view vault.decrypted_secrets as select name, secret as decrypted_secret from vault.secrets;
-create function vault.create_secret(new_secret text, new_name text) returns void language sql as $$
-  insert into vault.secrets (secret, name) values (new_secret, new_name)
+create table vault.secrets (id uuid primary key default gen_random_uuid(), name text unique, secret text);
+create view vault.decrypted_secrets as select id, name, secret as decrypted_secret from vault.secrets;
+create function vault.create_secret(new_secret text, new_name text) returns uuid language sql as $$
+  insert into vault.secrets (secret, name) values (new_secret, new_name) returning id
+$$;
+create function vault.update_secret(secret_id uuid, new_secret text) returns void language sql as $$
+  update vault.secrets set secret = new_secret where id = secret_id
 $$;
 
 create schema cron;
 create table cron.job (jobid bigserial primary key, jobname text unique, schedule text, command text);
+create table cron.job_run_details (jobid bigint, status text, return_message text, start_time timestamptz);
 create function cron.schedule(job_name text, schedule text, command text) returns bigint language sql as $$
   insert into cron.job (jobname, schedule, command) values (job_name, schedule, command)
   on conflict (jobname) do update set schedule = excluded.schedule, command = excluded.command
