@@ -16,6 +16,18 @@ from tests.support.running import ADMIN_TOKEN, make_settings
 from tests.support.waiting import wait_until
 
 SECRET = "a-secret-for-tests"
+POLLER = """
+[[supabase.tables]]
+name = "users"
+changed_at = "updated_at"
+[[notion.databases]]
+id = "{database}"
+[reconcile]
+poll_seconds = 0.1
+poll_seconds_max = 0.2
+sweep_seconds = 0.5
+sweep_requests_per_second = 100.0
+"""
 
 
 @pytest.fixture
@@ -125,12 +137,7 @@ async def test_reconcile_runs_a_pass_and_shows_the_tables(both: Sources, bridge:
 @asynccontextmanager
 async def polling(both: Sources, folder: Path, url: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """A poller in a process of its own."""
-    lines = [
-        '[[supabase.tables]]\nname = "users"\nchanged_at = "updated_at"\n',
-        f'[[notion.databases]]\nid = "{both.database}"\n',
-    ]
-    quick = "[reconcile]\npoll_seconds = 0.1\npoll_seconds_max = 0.2\nsweep_seconds = 0.5\nsweep_requests_per_second = 100.0\n"
-    (folder / "config.toml").write_text("".join(lines) + quick)
+    (folder / "config.toml").write_text(POLLER.format(database=both.database))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "hookbridge", "poll", "--to", url),
         cwd=folder,

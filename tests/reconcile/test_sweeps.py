@@ -1,0 +1,255 @@
+"""Sweeps: deletions are confirmed, failed listings delete nothing, interrupted ones go on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from hookbridge.model import RecordKey
+from tests.support.followed import Running, Sources, gone, has, loaded, running, sources, user
+from tests.support.running import ADMIN
+from tests.support.waiting import wait_until
+
+STILL = {"poll_seconds": 1000.0, "poll_seconds_max": 1000.0, "sweep_seconds": 1000.0}
+SWEEP = {"source": "supabase", "table": "users", "kind": "sweep"}
+
+
+@pytest.fixture
+async def both() -> AsyncIterator[Sources]:
+    async with sources() as made:
+        yield made
+
+
+@pytest.fixture
+async def bridge(both: Sources, tmp_path: Path) -> AsyncIterator[Running]:
+    both.supabase.insert_many("users", [{"id": n, "name": f"user {n}"} for n in range(50)])
+    for n in range(5):
+        both.notion.create_page(both.data_source, {"Name": f"page {n}"})
+    async with running(both.settings(tmp_path, reconcile=STILL)) as service:
+        await wait_until(lambda: loaded(service))
+        yield service
+
+
+async def sweep(bridge: Running, **more: object) -> int:
+    answer = await bridge.post("/api/v1/reconcile", {**SWEEP, **more}, headers=ADMIN)
+    return answer.status
+
+
+def state(bridge: Running, source: str = "supabase", table: str = "public.users") -> str:
+    return bridge.service.reconciler.table(source, table).status().state  # type: ignore[arg-type]
+
+
+async def copies(bridge: Running) -> int:
+    unmet = await bridge.service.store.unmet("supabase", "public.users", 1 << 60, limit=1)
+    return unmet.copied
+
+
+async def test_an_empty_answer_wipes_nothing(both: Sources, bridge: Running) -> None:
+    both.supabase.hide("users")
+    assert await sweep(bridge) == 200
+    assert state(bridge) == "paused"
+    assert await copies(bridge) == 50
+    both.supabase.unhide("users")
+    assert await sweep(bridge) == 200
+    assert state(bridge) == "following"
+    assert await copies(bridge) == 50
+
+
+async def test_too_many_at_once_wait_until_an_operator_confirms(both: Sources, bridge: Running) -> None:
+    for number in range(30):
+        both.supabase.delete("users", number)
+    assert await sweep(bridge) == 200
+    assert state(bridge) == "paused"
+    readiness = await (await bridge.get("/readyz")).json()
+    (table,) = [one for one in readiness["tables"] if one["table"] == "public.users"]
+    assert "30 records" in table["reason"]
+    assert await copies(bridge) == 50
+    assert await sweep(bridge, confirm=True) == 200
+
+    async def twenty() -> bool:
+        return await copies(bridge) == 20
+
+    await wait_until(twenty)
+    assert state(bridge) == "following"
+
+
+async def test_a_listing_that_breaks_off_in_the_middle_deletes_nothing_and_goes_on_later(
+    both: Sources, tmp_path: Path
+) -> None:
+    both.supabase.insert_many("users", [{"id": n, "name": f"user {n}"} for n in range(3_500)])
+    async with running(both.settings(tmp_path, reconcile=STILL)) as bridge:
+        await wait_until(lambda: loaded(bridge))
+        both.supabase.delete("users", 7)
+        before = both.supabase.requests.total
+        both.supabase.faults.status(503, path=lambda path: "%223000%22" in path)
+        assert await sweep(bridge) == 503
+        assert state(bridge) == "failing"
+        assert await copies(bridge) == 3_500
+        both.supabase.faults.clear()
+        asked = both.supabase.requests.total - before
+        assert await sweep(bridge) == 200
+        assert both.supabase.requests.total - before - asked < 4  # it went on behind the third slice
+        await wait_until(gone(bridge, user(7)))
+        assert await copies(bridge) == 3_499
+
+
+async def test_a_revoked_key_deletes_nothing(both: Sources, bridge: Running) -> None:
+    both.supabase.faults.refuse_key()
+    assert await sweep(bridge) == 502
+    assert await copies(bridge) == 50
+    assert state(bridge) == "failing"
+
+
+async def test_what_the_server_cuts_at_its_own_limit_is_listed_to_the_end(both: Sources, tmp_path: Path) -> None:
+    """PostgREST's max-rows cuts every answer, silently."""
+    async with sources() as cutting:
+        cutting.supabase.max_rows = 7
+        cutting.supabase.insert_many("users", [{"id": n, "name": f"user {n}"} for n in range(50)])
+        async with running(cutting.settings(tmp_path, reconcile=STILL)) as bridge:
+            await wait_until(lambda: loaded(bridge))
+            assert await copies(bridge) == 50
+            assert await sweep(bridge) == 200
+            assert await copies(bridge) == 50
+
+
+async def test_a_backfill_goes_on_where_a_restart_left_it(both: Sources, tmp_path: Path) -> None:
+    both.supabase.insert_many("users", [{"id": n, "name": f"user {n}"} for n in range(6_500)])
+    settings = both.settings(tmp_path, reconcile=STILL)
+    fault = both.supabase.faults.hang(path=lambda path: "%222999%22" in path)
+    async with running(settings) as bridge:
+        sweeps = bridge.service.reconciler.table("supabase", "public.users").sweep
+        await wait_until(lambda: sweeps.state.listed == 3_000)
+    fault.clear()
+    both.supabase.requests.clear()
+    async with running(settings) as bridge:
+        await wait_until(lambda: loaded(bridge))
+        assert await copies(bridge) == 6_500
+    asked = [seen.path_qs for seen in both.supabase.requests.entries]
+    listings = [path for path in asked if "/users" in path and "order=id" in path]
+    assert len(listings) == 4
+
+
+async def test_a_table_that_is_empty_at_first_is_polled_from_its_first_row(both: Sources, tmp_path: Path) -> None:
+    async with running(both.settings(tmp_path)) as bridge:
+        await wait_until(lambda: loaded(bridge))
+        both.supabase.insert("users", {"id": 1, "name": "first"})
+        await wait_until(has(bridge, user(1), name="first"))
+
+
+async def test_ties_of_the_change_column_and_rows_committed_late_are_found(both: Sources, tmp_path: Path) -> None:
+    async with running(both.settings(tmp_path)) as bridge:
+        await wait_until(lambda: loaded(bridge))
+        now = both.clock().isoformat()
+        both.supabase.insert_many("users", [{"id": n, "name": "tie", "updated_at": now} for n in range(2_500)])
+        await wait_until(has(bridge, user(2_499), name="tie"))
+        late = (both.clock() - timedelta(seconds=60)).isoformat()
+        both.supabase.insert("users", {"id": 9_000, "name": "late", "updated_at": late})
+        await wait_until(has(bridge, user(9_000), name="late"))
+
+
+@pytest.mark.parametrize("minutes", [-7, 7])
+async def test_a_source_whose_clock_is_wrong_is_followed(both: Sources, tmp_path: Path, minutes: int) -> None:
+    both.clock.by = timedelta(minutes=minutes)
+    both.supabase.insert("users", {"id": 1, "name": "before"})
+    page = both.notion.create_page(both.data_source, {"Name": "before"})
+    async with running(both.settings(tmp_path)) as bridge:
+        await wait_until(lambda: loaded(bridge))
+        both.supabase.update("users", 1, {"name": "after"})
+        both.notion.update_page(page, {"Name": "after"})
+        await wait_until(has(bridge, user(1), name="after"))
+
+        async def renamed() -> bool:
+            hits = await bridge.service.store.search("after", source="notion", table=None, limit=5)
+            return [hit.record.id for hit in hits] == [page]
+
+        await wait_until(renamed)
+
+
+async def test_more_than_a_hundred_pages_edited_within_one_minute_are_found(both: Sources, tmp_path: Path) -> None:
+    made = [both.notion.create_page(both.data_source, {"Name": f"page {n}"}) for n in range(250)]
+    async with running(both.settings(tmp_path)) as bridge:
+        await wait_until(lambda: loaded(bridge))
+        for number, page in enumerate(made):
+            both.notion.update_page(page, {"Name": f"edited {number}"})
+
+        async def all_edited() -> bool:
+            hits = await bridge.service.store.search("edited", source="notion", table=None, limit=500)
+            return len(hits) == 250
+
+        await wait_until(all_edited)
+        assert (await bridge.service.store.totals()).books.dead == 0
+
+
+async def test_cursors_that_become_invalid_lose_nothing(both: Sources, tmp_path: Path) -> None:
+    for number in range(350):
+        both.notion.create_page(both.data_source, {"Name": f"page {number}"})
+        both.clock.by += timedelta(minutes=1)
+    both.clock.by = timedelta(minutes=350)
+    async with running(both.settings(tmp_path)) as bridge:
+        disturb = asyncio.create_task(_invalidate(both))
+        await wait_until(lambda: loaded(bridge))
+        disturb.cancel()
+        await asyncio.gather(disturb, return_exceptions=True)
+        hits = await bridge.service.store.search("page", source="notion", table=None, limit=500)
+        assert len(hits) == 350
+
+
+async def _invalidate(both: Sources) -> None:
+    while True:
+        both.notion.invalidate_cursors()
+        await asyncio.sleep(0.02)
+
+
+async def test_a_query_that_notion_cuts_at_its_limit_goes_on_by_time(tmp_path: Path) -> None:
+    async with sources() as both:
+        both.notion._engine._result_limit = 120
+        both.clock.by = -timedelta(minutes=400)
+        for number in range(300):
+            both.notion.create_page(both.data_source, {"Name": f"page {number}"})
+            both.clock.by += timedelta(minutes=1)
+        both.clock.by = timedelta()
+        async with running(both.settings(tmp_path, reconcile=STILL)) as bridge:
+            await wait_until(lambda: loaded(bridge))
+            hits = await bridge.service.store.search("page", source="notion", table=None, limit=500)
+            assert len(hits) == 300
+
+
+async def test_a_cut_query_that_cannot_go_on_deletes_nothing(both: Sources, bridge: Running) -> None:
+    table = {"source": "notion", "table": both.database, "kind": "sweep"}
+    both.notion._engine._result_limit = 3
+    answer = await bridge.post("/api/v1/reconcile", table, headers=ADMIN)
+    assert answer.status == 503
+    assert "10,000" in (await answer.json())["message"]
+    assert state(bridge, "notion", both.database) == "failing"
+    hits = await bridge.service.store.search("page", source="notion", table=None, limit=500)
+    assert len(hits) == 5
+
+
+async def test_a_database_that_is_no_longer_shared_deletes_nothing(both: Sources, bridge: Running) -> None:
+    both.notion.revoke(both.database)
+    answer = await bridge.post(
+        "/api/v1/reconcile", {"source": "notion", "table": both.database, "kind": "sweep"}, headers=ADMIN
+    )
+    assert answer.status == 404
+    hits = await bridge.service.store.search("page", source="notion", table=None, limit=500)
+    assert len(hits) == 5
+
+
+async def test_a_page_whose_access_is_revoked_goes_with_the_next_sweep(both: Sources, bridge: Running) -> None:
+    page = next(iter(both.notion.pages))
+    both.notion.revoke(page)
+    body = {"source": "notion", "table": both.database, "kind": "sweep"}
+    assert (await bridge.post("/api/v1/reconcile", body, headers=ADMIN)).status == 200
+    await wait_until(gone(bridge, RecordKey("notion", both.database, page)))
+
+
+async def test_a_rate_limit_halts_and_is_waited_for(both: Sources, tmp_path: Path) -> None:
+    for number in range(150):
+        both.notion.create_page(both.data_source, {"Name": f"page {number}"})
+    both.notion.faults.status(429, retry_after=1, times=2)
+    async with running(both.settings(tmp_path)) as bridge:
+        await wait_until(lambda: loaded(bridge))
+        hits = await bridge.service.store.search("page", source="notion", table=None, limit=500)
+        assert len(hits) == 150
