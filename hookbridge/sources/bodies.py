@@ -7,7 +7,7 @@ error; where a body is wrong, its fields are looked at one by one, and only then
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from hashlib import blake2b
 from typing import Any
@@ -21,6 +21,8 @@ TABLE_MAX = 255
 RECORD_ID_MAX = 1024
 NAME_HEADER_MAX = 256
 SHOWN_MAX = 40
+NESTING_MAX = 200
+"""Levels of a body: what is taken has to be compared and hashed, and Python's own stack ends at a thousand calls."""
 
 # A colon ends the table in a record's name; control characters have no place in either.
 _TABLE = re.compile(rf"[^\x00-\x1f\x7f-\x9f:]{{1,{TABLE_MAX}}}")
@@ -38,9 +40,29 @@ decode_columns = msgspec.json.Decoder(Columns, float_hook=Decimal).decode
 def decode_any(body: bytes) -> object:
     """Decode any JSON document.  Raises InvalidJson."""
     try:
-        return _decode_any(body)
+        value = _decode_any(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError) as error:
         raise invalid_json(error, body) from None
+    refuse_deep(body, value)
+    return value
+
+
+def refuse_deep(body: bytes, value: object) -> None:
+    """Raise InvalidJson where a value of this body is nested deeper than can be processed."""
+    if body.count(b"{") + body.count(b"[") <= NESTING_MAX:  # nearly every body
+        return
+    level = [value]
+    for _ in range(NESTING_MAX):
+        level = [child for one in level for child in _children(one)]
+        if not level:
+            return
+    raise invalid_json(RecursionError(), body)
+
+
+def _children(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def decode_object(body: bytes) -> dict[str, Any]:

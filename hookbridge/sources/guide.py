@@ -15,7 +15,16 @@ import msgspec
 
 from hookbridge.errors import FieldProblem, InvalidFields, InvalidSource, Refusal
 from hookbridge.model import SourceName
-from hookbridge.sources.bodies import Fields, decode_object, invalid_json, is_record_id, is_table, kind, shown
+from hookbridge.sources.bodies import (
+    Fields,
+    decode_object,
+    invalid_json,
+    is_record_id,
+    is_table,
+    kind,
+    refuse_deep,
+    shown,
+)
 
 FORMAT = "guide"
 SOURCE_SHOWN_MAX = 64
@@ -69,6 +78,7 @@ def decode(body: bytes, source: SourceName) -> Hint:
         raise _explained(body, source) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError) as error:
         raise invalid_json(error, body) from None
+    refuse_deep(body, envelope.data)
     type_ = _TYPE_OF.get(envelope.event_type) or _type(envelope.event_type)
     record_id = str(envelope.record_id)
     schema = envelope.metadata.schema if envelope.metadata else None

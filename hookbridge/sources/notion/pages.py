@@ -84,8 +84,15 @@ def _steady(value: object) -> object:
     if isinstance(value, list):
         return [_steady(part) for part in value]
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
-        return float(value)
+        return _double(value)
     return value
+
+
+def _double(number: int | Decimal) -> float | str:
+    try:
+        return float(number)
+    except OverflowError:  # Notion has no such number, a sender of webhooks may
+        return str(number)
 
 
 def _unsigned(url: object) -> object:

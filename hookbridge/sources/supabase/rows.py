@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from hashlib import blake2b
 from typing import Any
 
@@ -21,6 +21,9 @@ from hookbridge.sources.bodies import decode_columns
 
 WORDS_MAX = 64 * 1024
 """Characters of one record in the index."""
+
+_EXACT = Context(prec=200_000, Emax=MAX_EMAX, Emin=MIN_EMIN)
+"""More digits than a ``numeric`` can have (131,072 before the point and 16,383 after it): nothing is rounded."""
 
 TIME_CHARACTERS_MIN = len("2026-01-01")
 
@@ -111,8 +114,8 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  any JSON value
 
 def _digits(value: Decimal | int) -> str:
     try:
-        return str(Decimal(value).normalize())
-    except InvalidOperation:
+        return str(Decimal(value).normalize(_EXACT))
+    except ArithmeticError:
         return str(value)
 
 
