@@ -1,5 +1,6 @@
 """The outbox: what pg_net lost, or a receiver refused, is sent again until it has arrived, and known as the same."""
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -142,18 +143,30 @@ async def test_a_week_is_the_end_of_a_message(followed: Project) -> None:
     assert [message["id"] for message in await followed.waiting()] == [2]
 
 
-async def test_two_deliveries_at_once_send_nothing_twice(followed: Project) -> None:
+async def test_a_second_delivery_at_the_same_time_neither_waits_nor_sends(followed: Project) -> None:
     await followed.sql.execute("insert into users select generate_series(1, 20)")
-    await followed.take()
+    first, *_ = await followed.take()
+    await followed.answer(first, status=503)
     await followed.time_passes()
-    other: asyncpg.Connection = await asyncpg.connect(followed.url)
+    other: asyncpg.Connection = await asyncpg.connect(followed.url, server_settings={"lock_timeout": "200"})
     try:
         async with followed.sql.transaction():
-            assert await followed.deliver() == 20
+            assert await followed.deliver() == 19
             assert await other.fetchval("select hookbridge_webhooks.deliver()") == 0
     finally:
         await other.close()
-    assert len(await followed.queued()) == 20
+    assert len(await followed.queued()) == 19
+
+
+async def test_a_number_that_is_left_from_before_a_restore_gives_way(followed: Project) -> None:
+    await followed.sql.execute("insert into users values (1)")
+    await followed.take()
+    await followed.sql.execute("update hookbridge_webhooks.requests set request_id = request_id + 1")
+    await followed.sql.execute("insert into users values (2)")
+    (request,) = await followed.queued()
+    await followed.answer(request, status=202)
+    await followed.deliver()
+    assert [json.loads(message["body"])["record"]["id"] for message in await followed.waiting()] == [1]
 
 
 async def test_pg_cron_delivers_every_ten_seconds_and_has_one_job(followed: Project) -> None:

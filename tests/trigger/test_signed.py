@@ -157,6 +157,15 @@ async def test_a_row_that_is_too_large_to_send_is_read_from_its_source(project: 
             assert (await _copy(service, "users", "1") or {})["note"] == note
 
 
+async def test_the_deletion_of_a_row_that_is_too_large_names_it(project: Project) -> None:
+    await project.sql.execute("insert into users values (1, 'Ada', repeat('x', 3000000))")
+    await project.install("https://hooks.example.com")
+    await project.sql.execute("delete from users")
+    (request,) = await project.queued()
+    assert (request.payload["record"], request.payload["old_record"]) == (None, {"id": 1})
+    assert request.payload["truncated"] is True
+
+
 async def test_a_request_that_is_sent_twice_is_one_event(project: Project, service: Running) -> None:
     await project.install(service.url)
     await project.sql.execute("insert into users values (1)")

@@ -89,18 +89,20 @@ begin
     return 0;
   end if;
 
-  delete from hookbridge_webhooks.outbox o
-  using hookbridge_webhooks.requests r join net._http_response a on a.id = r.request_id
-  where r.message = o.id and a.status_code between 200 and 299;
-
-  with refused as (
+  -- One statement, one look at the answers: none can come between what arrived and what did not.
+  with answered as (
     delete from hookbridge_webhooks.requests r using net._http_response a
-    where a.id = r.request_id and (a.status_code between 200 and 299) is not true
-    returning r.message, coalesce(a.error_msg, 'HTTP ' || a.status_code, 'no answer') as reason
+    where a.id = r.request_id
+    returning
+      r.message,
+      coalesce(a.status_code between 200 and 299, false) as arrived,
+      coalesce(a.error_msg, 'HTTP ' || a.status_code, 'no answer') as reason
+  ), removed as (
+    delete from hookbridge_webhooks.outbox o using answered where o.id = answered.message and answered.arrived
   )
   update hookbridge_webhooks.outbox o
-  set due_at = clock_timestamp() + hookbridge_webhooks.backoff(o.attempts), last_error = refused.reason
-  from refused where refused.message = o.id;
+  set due_at = clock_timestamp() + hookbridge_webhooks.backoff(o.attempts), last_error = answered.reason
+  from answered where o.id = answered.message and not answered.arrived;
 
   delete from hookbridge_webhooks.outbox where created_at < clock_timestamp() - interval '7 days';
 
