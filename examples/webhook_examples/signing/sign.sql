@@ -1,4 +1,4 @@
--- The hex HMAC-SHA256 of a body in plain SQL, without pgcrypto, for a sender of your own in Postgres 11 or newer.
+-- The hex HMAC-SHA256 of a body without pgcrypto, for a sender of your own in Postgres 11 or newer.
 -- For tables there is something better: `python -m hookbridge trigger-sql` writes the whole trigger.
 --
 -- pg_net sends exactly body::text of the jsonb that it is given, so that text is what has to be signed:
@@ -14,18 +14,21 @@
 --   from (select '{"type": "INSERT", …}'::jsonb as body) as message;
 
 create or replace function webhook_signature(body text, secret text) returns text
-language sql immutable strict parallel safe
+language plpgsql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
 as $$
-  with key as (
-    select convert_to(secret, 'UTF8') as given
-  ), block as (
-    select case when length(given) > 64 then sha256(given) else given end || decode(repeat('00', 64), 'hex') as bytes
-    from key
-  ), pads as (
-    select
-      decode(string_agg(lpad(to_hex(get_byte(bytes, i) # 54), 2, '0'), '' order by i), 'hex') as inner_pad,
-      decode(string_agg(lpad(to_hex(get_byte(bytes, i) # 92), 2, '0'), '' order by i), 'hex') as outer_pad
-    from block, generate_series(0, 63) as i
-  )
-  select encode(sha256(outer_pad || sha256(inner_pad || convert_to(body, 'UTF8'))), 'hex') from pads
+declare
+  key bytea := convert_to(secret, 'UTF8');
+  inner_pad bytea := decode(repeat('36', 64), 'hex');
+  outer_pad bytea := decode(repeat('5c', 64), 'hex');
+begin
+  if length(key) > 64 then
+    key := sha256(key);
+  end if;
+  for i in 0 .. length(key) - 1 loop
+    inner_pad := set_byte(inner_pad, i, get_byte(key, i) # 54);
+    outer_pad := set_byte(outer_pad, i, get_byte(key, i) # 92);
+  end loop;
+  return encode(sha256(outer_pad || sha256(inner_pad || convert_to(body, 'UTF8'))), 'hex');
+end
 $$;

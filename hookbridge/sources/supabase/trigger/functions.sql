@@ -11,20 +11,25 @@ $$;
 create schema if not exists hookbridge_webhooks;
 revoke all on schema hookbridge_webhooks from public;
 
--- HMAC-SHA256 (RFC 2104) over the built-in sha256: pgcrypto is not needed.
+-- HMAC-SHA256 (RFC 2104) over the built-in sha256: pgcrypto is not needed.  These functions are plpgsql because that
+-- keeps its plans: as plain SQL a message took nearly three times as long.
 create or replace function hookbridge_webhooks.hmac_sha256(message bytea, key bytea) returns bytea
-language sql immutable strict parallel safe
+language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
-  with block as (
-    select case when length(key) > 64 then sha256(key) else key end || decode(repeat('00', 64), 'hex') as bytes
-  ), pads as (
-    select
-      decode(string_agg(lpad(to_hex(get_byte(bytes, i) # 54), 2, '0'), '' order by i), 'hex') as inner_pad,
-      decode(string_agg(lpad(to_hex(get_byte(bytes, i) # 92), 2, '0'), '' order by i), 'hex') as outer_pad
-    from block, generate_series(0, 63) as i
-  )
-  select sha256(outer_pad || sha256(inner_pad || message)) from pads
+declare
+  inner_pad bytea := decode(repeat('36', 64), 'hex');
+  outer_pad bytea := decode(repeat('5c', 64), 'hex');
+begin
+  if length(key) > 64 then
+    key := sha256(key);
+  end if;
+  for i in 0 .. length(key) - 1 loop
+    inner_pad := set_byte(inner_pad, i, get_byte(key, i) # 54);
+    outer_pad := set_byte(outer_pad, i, get_byte(key, i) # 92);
+  end loop;
+  return sha256(outer_pad || sha256(inner_pad || message));
+end
 $$;
 
 -- The secret from Vault; without one there, from the setting hookbridge.webhook_secret; otherwise null.
@@ -72,22 +77,26 @@ $$;
 
 -- pg_net sends exactly body::text, so that is what is signed.  It queues the request; nothing is sent before commit.
 create or replace function hookbridge_webhooks.post(url text, message_id text, body jsonb) returns bigint
-language sql
+language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
-  select net.http_post(
+begin
+  return net.http_post(
     url := url,
     body := body,
     headers := hookbridge_webhooks.headers(message_id, body::text),
     timeout_milliseconds := 5000
-  )
+  );
+end
 $$;
 
 create or replace function hookbridge_webhooks.message_id() returns text
-language sql volatile
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
-  select 'msg_' || replace(gen_random_uuid()::text, '-', '')
+begin
+  return 'msg_' || replace(gen_random_uuid()::text, '-', '');
+end
 $$;
 
 create or replace function hookbridge_webhooks.pick(columns text[], from_row jsonb) returns jsonb
