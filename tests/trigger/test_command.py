@@ -1,12 +1,13 @@
 """`trigger-sql` as it is typed, and what it prints as psql runs it."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
 import pytest
+from typer.testing import CliRunner, Result
 
+from hookbridge.cli.main import app
 from hookbridge.errors import ConfigError
 from hookbridge.sources.supabase.trigger import PLACEHOLDER_URL, Trigger, install
 from tests.support.postgres import programs
@@ -15,14 +16,9 @@ from tests.support.project import Project
 URL = "https://hooks.example.com"
 
 
-def trigger_sql(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "hookbridge", "trigger-sql", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def trigger_sql(*arguments: str) -> Result:
+    """Run the command as it is typed."""
+    return CliRunner().invoke(app, ["trigger-sql", *arguments], prog_name="hookbridge")
 
 
 def psql(url: str, text: str) -> str:
@@ -67,7 +63,7 @@ def test_a_table_with_its_schema_before_a_dot_is_understood() -> None:
 
 def test_without_an_address_it_says_first_what_to_replace() -> None:
     done = trigger_sql("--table", "users")
-    assert done.returncode == 0
+    assert done.exit_code == 0
     heading = done.stdout.partition("\nbegin;")[0]
     assert f"REPLACE {PLACEHOLDER_URL}" in heading
     assert "REPLACE" not in install(Trigger(table="users", url=URL))
@@ -93,7 +89,7 @@ def test_the_heading_has_the_block_for_the_configuration() -> None:
 )
 def test_what_cannot_be_is_said_with_a_hint(arguments: tuple[str, ...], said: str) -> None:
     done = trigger_sql(*arguments)
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.exit_code, done.stdout) == (2, "")
     assert said in done.stderr
     assert done.stderr.startswith("error: ")
     assert done.stderr.splitlines()[-1].startswith("try: ")
