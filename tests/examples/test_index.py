@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -24,9 +25,23 @@ def test_every_file_has_its_line_and_every_line_its_file() -> None:
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 async def test_its_commands_run_as_they_stand(client: Running) -> None:
-    (block,) = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    block, check = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
     tried, sent = block.splitlines()
     code, said = await run("sh", "-c", tried.replace("http://localhost:8080", client.url))
     assert (code, '"status":"valid"' in said) == (0, True), said
     code, said = await run("sh", "-c", sent.replace("http://localhost:8080", client.url))
     assert (code, '"status":"accepted"' in said) == (0, True), said
+    code, said = await run("sh", "-c", check.replace("http://localhost:8080", client.url))
+    assert code == 0, said
+    assert {line.partition(" ")[0] for line in said.splitlines()} == {"200"}
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+async def test_the_check_says_which_payload_is_refused(client: Running, tmp_path: Path) -> None:
+    wrong = tmp_path / "supabase_wrong.json"
+    wrong.write_text('{"event_type": "insert"}')
+    right = EXAMPLES / "payloads" / "notion_guide_update.json"
+    assert await run("testing/check_payloads.sh", client.url, wrong, right) == (
+        1,
+        "422 supabase_wrong.json\n200 notion_guide_update.json\n",
+    )

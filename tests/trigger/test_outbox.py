@@ -177,6 +177,12 @@ async def test_pg_cron_delivers_every_ten_seconds_and_has_one_job(followed: Proj
     ]
 
 
+async def test_a_pg_cron_without_seconds_delivers_every_minute(project: Project) -> None:
+    await project.sql.execute("alter table cron.job add check (schedule !~ 'seconds')")
+    await project.install(ADDRESS, outbox=True)
+    assert await project.sql.fetchval("select schedule from cron.job") == "* * * * *"
+
+
 async def test_without_pg_cron_it_is_installed_with_a_warning(project: Project) -> None:
     await project.sql.execute("drop schema cron cascade")
     told: list[str] = []

@@ -187,6 +187,12 @@ async def test_uninstalling_the_last_trigger_leaves_nothing(project: Project, ou
     assert await _inventory(project) == before
 
 
+async def test_a_table_that_is_gone_can_still_be_uninstalled(followed: Project) -> None:
+    await followed.sql.execute("drop table users")
+    await followed.uninstall()
+    assert await followed.sql.fetchval("select to_regnamespace('hookbridge_webhooks')") is None
+
+
 async def _inventory(project: Project) -> set[str]:
     """Every object of the database and every job, by name."""
     return {

@@ -140,6 +140,11 @@ begin
       return;
     end;
   end if;
-  perform cron.schedule('hookbridge_webhooks', '10 seconds', 'select hookbridge_webhooks.deliver()');
+  begin
+    perform cron.schedule('hookbridge_webhooks', '10 seconds', 'select hookbridge_webhooks.deliver()');
+  exception when others then
+    -- pg_cron before 1.5 knows no seconds.
+    perform cron.schedule('hookbridge_webhooks', '* * * * *', 'select hookbridge_webhooks.deliver()');
+  end;
 end
 $$;
