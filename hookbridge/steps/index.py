@@ -1,6 +1,6 @@
 """``index_update``: the words by which search finds the record.
 
-Words that did not change are not written again: an entry costs more than all the rest of a settlement.
+It says what they are now; whether that is another text than the index has, the store knows.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import msgspec
 
 from hookbridge.model import Change, Document, Effects
-from hookbridge.sources.bodies import decode_columns
 from hookbridge.sources.source import Source
 
 
@@ -21,14 +20,6 @@ class Index:
         self._source = source
 
     async def __call__(self, change: Change, so_far: Effects) -> Effects:
-        """Add the document, if its words changed."""
+        """Add the document; one without words takes the record out of the index."""
         words = "" if so_far.columns is None else self._source.words(change.record, so_far.columns)
-        if words == self._words_before(change):
-            return so_far
         return msgspec.structs.replace(so_far, document=Document(change.record, words))
-
-    def _words_before(self, change: Change) -> str:
-        previous = change.previous
-        if previous is None or previous.data is None:
-            return ""
-        return self._source.words(change.record, decode_columns(previous.data))

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from hookbridge.model import Copy, Document, RecordKey, Settled
 from hookbridge.store.contract import Store
@@ -124,6 +125,23 @@ async def test_without_a_document_the_words_stay_as_they_are(store: Store) -> No
     await put(store, copy(R, store.ticket()), "red")
     await put(store, copy(R, store.ticket(), b'"other"'))
     assert await found(store, "red") == [R]
+
+
+async def test_a_change_takes_the_words_along_that_were_read_after_its_claim(store: Store) -> None:
+    await put(store, copy(R, store.ticket(), b'{"name": "one"}'), "one")
+    await add(store, event())
+    claim = await take_one(store)
+    await put(store, copy(R, store.ticket(), b'{"name": "two"}'), "two")
+    back = copy(R, store.ticket(), b'{"name": "one"}')
+    await store.settle(settlement(claim, effects=effects(back, "one")), now=101.0)
+    assert (await found(store, "one"), await found(store, "two")) == ([R], [])
+
+
+async def test_the_same_copy_is_found_by_other_words_when_it_is_indexed_by_another_setting(store: Store) -> None:
+    what = copy(R, store.ticket(), b'{"name": "Ada", "town": "London"}')
+    await put(store, what, "Ada")
+    await put(store, replace(what, ticket=store.ticket()), "London")
+    assert (await found(store, "Ada"), await found(store, "London")) == ([], [R])
 
 
 async def test_a_record_that_is_gone_is_not_found_whatever_the_index_was_told(store: Store) -> None:

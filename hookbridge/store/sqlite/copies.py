@@ -31,6 +31,7 @@ _ONE = f"SELECT {_COLUMNS} FROM copies WHERE source = ? AND table_name = ? AND r
 
 # Words belong to the copy of exactly this ticket: a copy that lost to a later one leaves the index alone.
 _OWN_ROW = "SELECT id FROM copies WHERE source = ?1 AND table_name = ?2 AND record_id = ?3 AND ticket = ?4"
+_WORDS = f"SELECT text FROM words WHERE rowid = ({_OWN_ROW})"
 _DROP_WORDS = f"DELETE FROM words WHERE rowid = ({_OWN_ROW})"
 _PUT_WORDS = f"INSERT INTO words (rowid, text) SELECT id, ?5 FROM ({_OWN_ROW})"
 
@@ -91,17 +92,32 @@ def write_effects(connection: sqlite3.Connection, effects: Sequence[tuple[Effect
 
 
 def _write(connection: sqlite3.Connection, read: list[tuple[Copy, Document | None]]) -> None:
-    puts, drops, words = [], [], []
+    puts, texts = [], []
     for copy, document in read:
         own = (copy.record.source, copy.record.table, copy.record.id, copy.ticket)
         puts.append((*own, copy.data, copy.changed_at, copy.fingerprint, copy.read_at, copy.verified))
-        if document is not None or copy.data is None:
-            drops.append(own)
-        if document is not None and document.text and copy.data is not None:
-            words.append((*own, document.text))
+        if copy.data is None:
+            texts.append((own, ""))
+        elif document is not None:
+            texts.append((own, document.text))
     connection.executemany(_PUT, puts)
-    connection.executemany(_DROP_WORDS, drops)
-    connection.executemany(_PUT_WORDS, words)
+    for own, text in texts:
+        _write_words(connection, own, text)
+
+
+def _write_words(connection: sqlite3.Connection, own: tuple[str, str, str, int], text: str) -> None:
+    """Write the words of a copy, if they are others than the index has: an entry costs more than the copy itself.
+
+    Only here it is known what the index has: since the claim, a read outside of the change may have written another
+    copy, and a copy that is the same may have been indexed by another setting.
+    """
+    found = connection.execute(_WORDS, own).fetchone()
+    if text == (found[0] if found else ""):
+        return
+    if found:
+        connection.execute(_DROP_WORDS, own)
+    if text:
+        connection.execute(_PUT_WORDS, (*own, text))
 
 
 def _is_latest_anywhere(connection: sqlite3.Connection, copy: Copy) -> bool:
