@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 from aiohttp import ClientResponse, ClientSession
+from msgspec.structs import replace
 
 from hookbridge.config import Config, Secrets, Settings
 from hookbridge.service import Service
@@ -29,6 +30,11 @@ def make_settings(folder: Path, *, secrets: Mapping[str, Any] | None = None, **s
     config = msgspec.convert(values, Config)
     hidden = Secrets(**{"admin_token": ADMIN_TOKEN, **(secrets or {})})
     return Settings(config=config, secrets=hidden, path=None, folder=folder)
+
+
+def with_secrets(settings: Settings, **secrets: Any) -> Settings:  # noqa: ANN401  as the fields are
+    """The same settings with other secrets."""
+    return replace(settings, secrets=replace(settings.secrets, **secrets))
 
 
 class Client:

@@ -365,7 +365,7 @@ _PAGE_EDITS: dict[Callable[[World], None], int] = {
 
 def row_id(table: str, row: Mapping[str, Any]) -> str:
     """The id of a row as the API writes it."""
-    parts = [str(row[column]) for column in TABLES[table]]
+    parts = [str(row[column]) for column in TABLES.get(table, ("id",))]
     return parts[0] if len(parts) == 1 else ",".join(quote(part, safe="") for part in parts)
 
 
