@@ -87,6 +87,17 @@ class Service:
         """Let no file grow beyond this size, as a disk that is full."""
         resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
+    def size(self) -> tuple[int, int]:
+        """Give the bytes of memory in use and the number of open handles."""
+        process = Path(f"/proc/{self.pid}")
+        resident = int((process / "statm").read_text().split()[1])
+        return resident * resource.getpagesize(), len(list((process / "fd").iterdir()))
+
+    async def kill(self) -> None:
+        """End it at once, however it stands."""
+        self.send(signal.SIGKILL)
+        await self.ended()
+
     async def ended(self) -> int:
         """Wait for its end; gives the exit code.  Raises Failed when it does not end."""
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections import deque
 from pathlib import Path
 
@@ -45,6 +46,8 @@ class Senders:
         self.duplicates = 0
         self.refused: dict[int, int] = {}
         self.wrong: list[str] = []
+        self.latencies: list[float] = []
+        """Seconds from a request to its acknowledgement, since they were last taken."""
         self.busy = 0
         self._port = port
         self._journal = journal.open("a", buffering=1)
@@ -54,6 +57,13 @@ class Senders:
     def idle(self) -> bool:
         """Whether everything has arrived."""
         return not self.waiting and not self.busy
+
+    def take_latencies(self) -> dict[str, float]:
+        """Give the median and the 99th percentile in milliseconds since the last call."""
+        taken, self.latencies = sorted(self.latencies), []
+        if not taken:
+            return {"p50": 0.0, "p99": 0.0}
+        return {"p50": taken[len(taken) // 2] * 1000, "p99": taken[len(taken) * 99 // 100] * 1000}
 
     async def run(self, connections: int) -> None:
         """Deliver until cancelled."""
@@ -87,6 +97,7 @@ class Senders:
                 if connection is None:
                     connection = await Connection.open(self._port)
                 slowly = self._random.random() < 0.01  # noqa: PLR2004  one in a hundred
+                began = time.monotonic()
                 async with asyncio.timeout(ANSWER_SECONDS):
                     answer = await connection.ask(what, slowly=slowly)
             except (OSError, asyncio.IncompleteReadError, TimeoutError):
@@ -99,6 +110,8 @@ class Senders:
                 self.refused[answer.status] = self.refused.get(answer.status, 0) + 1
                 await asyncio.sleep(PAUSE_SECONDS)
                 continue
+            if not slowly:
+                self.latencies.append(time.monotonic() - began)
             self._note(what, answer, first)
             if not again:
                 return connection

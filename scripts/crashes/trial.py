@@ -227,8 +227,7 @@ class Trial:
     async def end(self) -> None:
         """End the service, however it stands."""
         if self._service is not None:
-            self._service.send(signal.SIGKILL)
-            await self._service.ended()
+            await self._service.kill()
 
 
 def free_port() -> int:

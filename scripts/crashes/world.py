@@ -2,7 +2,8 @@
 
 Usage: python -m scripts.crashes.world PORT JOURNAL SEED.  It first says where the sources listen; then it takes one
 command a line and answers each with one line of JSON: ``go`` (change records and tell the service), ``pause`` (stop
-changing), ``look`` (how far the deliveries are), ``state PATH`` (write what is true to a file).
+changing), ``rate N`` (change no more than so many a second), ``look`` (how far the deliveries are), ``state PATH``
+(write what is true to a file).
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ class World:
 
     def __init__(self, supabase: PostgrestStandin, notion: NotionStandin, senders: Senders, seed: int) -> None:
         self.going = False
+        self.rate: float | None = None
+        """Changes a second; without one as many as the senders get away."""
         self._supabase = supabase
         self._notion = notion
         self._senders = senders
@@ -55,9 +58,12 @@ class World:
 
     async def run(self) -> None:
         """Change records as fast as the changes are told."""
+        due = 0.0
         while True:
-            if self.going and len(self._senders.waiting) < WAITING_MAX:
+            now = asyncio.get_running_loop().time()
+            if self.going and now >= due and len(self._senders.waiting) < WAITING_MAX:
                 self._change()
+                due = max(due, now - 1.0) + 1 / self.rate if self.rate else 0.0
                 await asyncio.sleep(0)
             else:
                 await asyncio.sleep(0.002)
@@ -159,6 +165,8 @@ async def main(port: int, journal: Path, seed: int) -> None:
             command, _, argument = line.strip().partition(" ")
             if command == "state":
                 world.write_state(Path(argument))
+            elif command == "rate":
+                world.rate = float(argument)
             elif command in ("go", "pause"):
                 world.going = command == "go"
             ended = [task.exception() for task in tasks if task.done()]
@@ -167,6 +175,7 @@ async def main(port: int, journal: Path, seed: int) -> None:
                     "acknowledged": senders.acknowledged,
                     "duplicates": senders.duplicates,
                     "refused": senders.refused,
+                    **senders.take_latencies(),
                     "wrong": senders.wrong + [repr(error) for error in ended],
                     "idle": senders.idle and not world.going,
                 }
