@@ -7,6 +7,7 @@ errors at https://docs.postgrest.org/en/stable/references/errors.html.  Invarian
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import re
 from collections.abc import Mapping, Sequence
@@ -108,6 +109,7 @@ class SupabaseClient:
     """Reads; every method raises SourceError and nothing else of the outside."""
 
     def __init__(self, url: str, key: str, timeout_seconds: float) -> None:
+        self._seconds = timeout_seconds
         timeout = httpx.Timeout(timeout_seconds, connect=min(timeout_seconds, CONNECT_SECONDS_MAX))
         limits = httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX)
         self._http = httpx.AsyncClient(timeout=timeout, limits=limits, event_hooks={"response": [_keep]})
@@ -151,7 +153,11 @@ class SupabaseClient:
         kept: list[httpx.Response] = []
         token = _answer.set(kept)
         try:
-            await query.execute()
+            # httpx's own times begin anew with each byte: an answer that drips would be waited for without an end.
+            async with asyncio.timeout(self._seconds):
+                await query.execute()
+        except TimeoutError:
+            raise _late() from None
         except APIError as error:
             raise _classified(kept, error.code, error.message) from None
         except httpx.HTTPError as error:
@@ -230,9 +236,13 @@ def _not_json(response: httpx.Response) -> SourceUnavailable:
     )
 
 
+def _late() -> SourceUnavailable:
+    return SourceUnavailable("Supabase did not answer in time")
+
+
 def _unreachable(error: httpx.HTTPError) -> SourceUnavailable:
     if isinstance(error, httpx.TimeoutException):
-        return SourceUnavailable("Supabase did not answer in time")
+        return _late()
     if _TLS.search(str(error)):
         return SourceUnavailable(f"Supabase's certificate is not accepted: {error}", hint="check SUPABASE_URL")
     return SourceUnavailable(f"Supabase cannot be reached: {type(error).__name__}")
