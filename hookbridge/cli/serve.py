@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from hookbridge.config import Settings
 from hookbridge.errors import ConfigError, HookbridgeError
+
+if TYPE_CHECKING:
+    from hookbridge.service import Service
 
 CRASHED = 1
 CANNOT_START = 2
@@ -36,9 +40,14 @@ def _run(settings: Settings) -> int:
     from hookbridge.web.server import serve as serve_until_signal
 
     started: list[str] = []
+    bars: Callable[[Service], Coroutine[Any, Any, None]] | None = None
+    if sys.stderr.isatty():
+        from hookbridge.cli.progress import show_backfills
+
+        bars = show_backfills
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(serve_until_signal(settings, ready=started.append))
+            runner.run(serve_until_signal(settings, ready=started.append, beside=bars))
     except Exception as error:  # noqa: BLE001  the last line of the process
         # What ends a service that ran is a crash, whatever it is; before that, our own errors are for the caller.
         if isinstance(error, HookbridgeError) and not started:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, closing
 from typing import Any
 
@@ -36,8 +36,15 @@ BACKLOG = 1024
 """pg_net opens 200 connections at once."""
 
 
-async def serve(settings: Settings, *, ready: Callable[[str], None] | None = None) -> None:
-    """Serve until SIGTERM or SIGINT.  ``ready`` is called with the base URL once requests are accepted.
+async def serve(
+    settings: Settings,
+    *,
+    ready: Callable[[str], None] | None = None,
+    beside: Callable[[Service], Coroutine[Any, Any, None]] | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    ``ready`` is called with the base URL once requests are accepted; ``beside`` runs meanwhile, and ends with it.
 
     Raises StartupError when the address or the data folder cannot be used, and whatever ended the service's work.
     """
@@ -52,8 +59,11 @@ async def serve(settings: Settings, *, ready: Callable[[str], None] | None = Non
             if ready is not None:
                 ready(url)
             waiting = asyncio.create_task(signalled.wait(), name="signals")
+            company = asyncio.create_task(beside(service), name="beside") if beside is not None else None
             await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)
             waiting.cancel()
+            if company is not None:
+                company.cancel()
             if not work.done():
                 log.info("Stopping: no new connections, requests that have begun are answered")
     log.info("Stopped")

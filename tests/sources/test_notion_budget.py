@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from hookbridge.errors import SourceUnavailable
-from hookbridge.sources.notion.budget import HALT_SECONDS_MAX, PATIENCE_SECONDS, Budget
+from hookbridge.sources.notion.budget import HALT_SECONDS_MAX, PATIENCE_SECONDS, Budget, Urgency
 from tests.support.workspace import RETRIEVE, tasks
 
 
@@ -109,3 +109,32 @@ async def test_an_overload_that_names_its_end_is_obeyed_too() -> None:
             with pytest.raises(SourceUnavailable):
                 await workspace.source.read(record)
         assert workspace.asked() == {RETRIEVE: 1}
+
+
+async def test_who_is_more_urgent_goes_first_and_equals_go_in_turn() -> None:
+    budget = Budget(20.0)
+    order: list[str] = []
+
+    async def ask(name: str, urgency: Urgency) -> None:
+        await budget.permit(urgency)
+        order.append(name)
+
+    for _ in range(20):
+        await budget.permit()
+    asked = [("sweep 1", Urgency.SWEEP), ("sweep 2", Urgency.SWEEP), ("poll", Urgency.POLL), ("read", Urgency.READ)]
+    await asyncio.gather(*(ask(name, urgency) for name, urgency in asked))
+    assert order == ["read", "poll", "sweep 1", "sweep 2"]
+    await budget.close()
+
+
+async def test_who_no_longer_waits_costs_no_permit() -> None:
+    budget = Budget(10.0)
+    for _ in range(10):
+        await budget.permit()
+    gone = asyncio.ensure_future(budget.permit(Urgency.READ))
+    stays = asyncio.ensure_future(budget.permit(Urgency.SWEEP))
+    await asyncio.sleep(0)
+    gone.cancel()
+    await stays
+    assert gone.cancelled() or gone.done()
+    await budget.close()
