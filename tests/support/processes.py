@@ -45,6 +45,10 @@ class Process(Client):
         self.url = line["url"]
         self.http = ClientSession(self.url)
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def kill(self) -> None:
         """`kill -9`."""
         self._process.send_signal(signal.SIGKILL)

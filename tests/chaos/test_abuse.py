@@ -1,0 +1,102 @@
+"""Senders that mean harm, or far too much of it: memory stays where it is, refusals are clean, and the rest goes on."""
+
+import asyncio
+import resource
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.support.books import WEBHOOKS, balanced, hint, send, settled
+from tests.support.processes import Process, process
+from tests.support.running import ADMIN, make_settings, running
+from tests.support.signing import standard_webhook, webhook_signature
+
+SECRET = "a-secret-that-nobody-guesses"
+STANDARD = "whsec_" + "c2VjcmV0" * 4
+SIGNED = {"VERIFY_WEBHOOK_SIGNATURES": "true", "WEBHOOK_SECRET": SECRET, "HOOKBRIDGE_SERVER__ACCESS_LOG": "none"}
+SENDERS = 40
+GROWTH_MB_MAX = 60.0
+
+needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+
+
+def memory_mb(service: Process) -> float:
+    """Resident memory of a service's process."""
+    pages = int(Path(f"/proc/{service.pid}/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
+async def flood(service: Process, bodies: list[bytes], headers: dict[str, str] | None = None) -> Counter[int]:
+    """Send all of them, many at once; gives how often each status came."""
+    statuses: Counter[int] = Counter()
+    waiting = iter(bodies)
+
+    async def one_after_the_other() -> None:
+        for body in waiting:
+            answer = await service.post(f"{WEBHOOKS}/supabase", body, headers)
+            await answer.read()
+            statuses[answer.status] += 1
+            assert answer.status != 503 or int(answer.headers["Retry-After"]) > 0
+
+    await asyncio.gather(*[one_after_the_other() for _ in range(SENDERS)])
+    return statuses
+
+
+@needs_proc
+async def test_a_flood_without_signatures_costs_no_memory_and_no_event(tmp_path: Path) -> None:
+    async with process(tmp_path, SIGNED) as service:
+        right = msgspec.json.encode(hint(1))
+        await send(service, right, **webhook_signature(right, SECRET))
+        large = msgspec.json.encode(hint(2, data={"text": "x" * 500_000}))
+        await flood(service, [large] * SENDERS)
+        before = memory_mb(service)
+        statuses = await flood(service, [large] * 1_000, {"X-Webhook-Signature": "0" * 64})
+        assert statuses == {401: 1_000}
+        assert memory_mb(service) - before < GROWTH_MB_MAX
+        assert await settled(service) == {"received": 1, "applied": 1}
+        right = msgspec.json.encode(hint(3))
+        await send(service, right, **webhook_signature(right, SECRET))
+        assert await settled(service) == {"received": 2, "applied": 2}
+
+
+@needs_proc
+async def test_a_flood_beyond_every_limit_is_refused_cleanly_and_then_over(tmp_path: Path) -> None:
+    limits = {
+        "HOOKBRIDGE_SERVER__MAX_APPENDS_IN_FLIGHT": "4",
+        "HOOKBRIDGE_STORE__MAX_OPEN_EVENTS": "200",
+        "HOOKBRIDGE_SERVER__ACCESS_LOG": "none",
+    }
+    async with process(tmp_path, limits) as service:
+        await service.http.post("/api/v1/sources/supabase/pause", headers=ADMIN)
+        bodies = [msgspec.json.encode(hint(number, data={"text": "x" * 10_000})) for number in range(3_000)]
+        await flood(service, bodies[:300])
+        before = memory_mb(service)
+        statuses = await flood(service, bodies[300:])
+        assert set(statuses) <= {202, 503}
+        assert memory_mb(service) - before < GROWTH_MB_MAX
+        assert await balanced(service) == {"received": 200, "open": 200}
+        await service.http.post("/api/v1/sources/supabase/resume", headers=ADMIN)
+        assert await settled(service) == {"received": 200, "applied": 200}
+        await send(service, hint("after the flood"))
+        assert await settled(service) == {"received": 201, "applied": 201}
+
+
+async def test_an_old_signed_request_is_refused_and_a_young_one_counts_once(tmp_path: Path) -> None:
+    settings = make_settings(tmp_path, secrets={"webhook_secrets": (STANDARD,)}, signatures={"verify": True})
+    body = msgspec.json.encode(hint(1))
+    now = int(time.time())
+    async with running(settings) as service:
+        for age in (301, 86_400, -400):
+            old = standard_webhook(body, STANDARD, message_id="msg_1", timestamp=now - age)
+            assert (await service.post(f"{WEBHOOKS}/supabase", body, old)).status == 401
+        young = standard_webhook(body, STANDARD, message_id="msg_1", timestamp=now)
+        answers = [await service.post(f"{WEBHOOKS}/supabase", body, young) for _ in range(3)]
+        assert [answer.status for answer in answers] == [202, 202, 202]
+        assert len({answer.headers["X-Hookbridge-Event"] for answer in answers}) == 1
+        assert await settled(service) == {"received": 1, "applied": 1}
+        moved = dict(young) | {"webhook-timestamp": str(now + 1)}
+        assert (await service.post(f"{WEBHOOKS}/supabase", body, moved)).status == 401
