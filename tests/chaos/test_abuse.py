@@ -73,16 +73,18 @@ async def test_a_flood_beyond_every_limit_is_refused_cleanly_and_then_over(tmp_p
     async with process(tmp_path, limits) as service:
         await service.http.post("/api/v1/sources/supabase/pause", headers=ADMIN)
         bodies = [msgspec.json.encode(hint(number, data={"text": "x" * 10_000})) for number in range(3_000)]
-        await flood(service, bodies[:300])
+        first = await flood(service, bodies[:300])
         before = memory_mb(service)
         statuses = await flood(service, bodies[300:])
-        assert set(statuses) <= {202, 503}
+        assert (first | statuses).keys() == {202, 503}
+        taken = first[202] + statuses[202]
+        assert 0 < taken <= 200
         assert memory_mb(service) - before < GROWTH_MB_MAX
-        assert await balanced(service) == {"received": 200, "open": 200}
+        assert await balanced(service) == {"received": taken, "open": taken}
         await service.http.post("/api/v1/sources/supabase/resume", headers=ADMIN)
-        assert await settled(service) == {"received": 200, "applied": 200}
+        assert await settled(service) == {"received": taken, "applied": taken}
         await send(service, hint("after the flood"))
-        assert await settled(service) == {"received": 201, "applied": 201}
+        assert await settled(service) == {"received": taken + 1, "applied": taken + 1}
 
 
 async def test_an_old_signed_request_is_refused_and_a_young_one_counts_once(tmp_path: Path) -> None:
