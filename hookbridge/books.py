@@ -37,6 +37,19 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     oldest_open_event_age_seconds: float | None
     webhook_loss: dict[str, WebhookLoss]
     """By ``source:table``, for the tables that the reconciler follows."""
+    freshness: dict[str, Freshness]
+    """By ``source:table``, for the same ones."""
+
+
+class Freshness(msgspec.Struct, frozen=True, kw_only=True):
+    """How old what is known of a followed table can be."""
+
+    poll_age_seconds: float | None
+    """Since the last complete poll began; None before the first, and for a table that is only swept."""
+    sweep_age_seconds: float | None
+    """Since the last complete sweep began."""
+    lag_seconds: float | None
+    """From the source's time of the newest change to its application; None before the first."""
 
 
 class WebhookLoss(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +61,13 @@ class WebhookLoss(msgspec.Struct, frozen=True, kw_only=True):
     """Missed of both; 0 while there is neither."""
 
 
-def statistics(totals: Totals, *, queue_depth: dict[str, int], oldest_open_age: float | None) -> Statistics:
+def statistics(
+    totals: Totals,
+    *,
+    queue_depth: dict[str, int],
+    oldest_open_age: float | None,
+    freshness: dict[str, Freshness] | None = None,
+) -> Statistics:
     """Make the statistics of the counters."""
     ended = totals.processed + totals.failed
     return Statistics(
@@ -67,6 +86,7 @@ def statistics(totals: Totals, *, queue_depth: dict[str, int], oldest_open_age: 
         verification={one.value: totals.by_verification.get(one.value, 0) for one in Verification},
         queue_depth=queue_depth,
         oldest_open_event_age_seconds=None if oldest_open_age is None else round(max(oldest_open_age, 0.0), 3),
+        freshness=freshness or {},
         webhook_loss={name: _loss(totals, name) for name in sorted(totals.announced.keys() | totals.missed.keys())},
     )
 

@@ -104,6 +104,7 @@ class NotionConfig(Section, frozen=True):
     """``[notion]``: which databases count and how fast they are read."""
 
     base_url: Name = "https://api.notion.com"
+    api_version: Annotated[str, Meta(pattern=r"^20\d\d-\d\d-\d\d$")] = "2025-09-03"
     timeout_seconds: Seconds = 20.0
     requests_per_second: Seconds = 3.0
     unlisted_databases: Literal["accept", "ignore"] = "accept"

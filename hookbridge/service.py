@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from hookbridge.books import Statistics, statistics
+from hookbridge.books import Freshness, Statistics, statistics
 from hookbridge.clock import Clock, anchored_clock
 from hookbridge.config import Settings
 from hookbridge.errors import HandshakeRefused, StartupError, StoreUnavailable
@@ -253,6 +253,19 @@ class Service:
             await self.store.totals(),
             queue_depth={state.source: state.queued for state in self.lane_states()},
             oldest_open_age=await self._oldest_open_age(),
+            freshness={f"{one.source}:{one.table}": self._freshness(one) for one in self.reconciler.status()},
+        )
+
+    def _freshness(self, table: TableStatus) -> Freshness:
+        now = self._clock()
+
+        def age(at: float | None) -> float | None:
+            return None if at is None else round(max(now - at, 0.0), 3)
+
+        return Freshness(
+            poll_age_seconds=age(table.last_poll_at),
+            sweep_age_seconds=age(table.last_sweep_at),
+            lag_seconds=None if table.lag_seconds is None else round(table.lag_seconds, 3),
         )
 
     async def would_be_processed(self, delivery: Delivery) -> tuple[bool, str | None]:

@@ -27,6 +27,7 @@ def test_without_any_event_all_fields_are_there_and_nothing_failed() -> None:
         "queue_depth": {},
         "oldest_open_event_age_seconds": None,
         "webhook_loss": {},
+        "freshness": {},
     }
 
 

@@ -30,7 +30,6 @@ from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError, S
 from hookbridge.model import Columns
 from hookbridge.sources.notion.budget import Budget
 
-VERSION = "2025-09-03"
 PAGE_SIZE = 100
 """The most that one query gives."""
 CONNECTIONS_MAX = 10
@@ -107,7 +106,7 @@ class NotionClient:
             client=self._http,
             auth=token,
             base_url=config.base_url.rstrip("/"),
-            notion_version=VERSION,
+            notion_version=config.api_version,
             retry=False,
             # What failed is told by whoever decides about it; the SDK would write its own lines to stderr.
             logger=logger,

@@ -131,3 +131,18 @@ async def test_dead_letters_are_listed_and_chosen_from_their_own_index(store: Sq
     found = await plans(store, ran)
     assert len(found) == 3
     assert all("events_dead" in steps[0] for steps in found.values()), found
+
+
+async def test_a_sweep_compares_meets_and_misses_by_indexes_alone(store: SqliteStore) -> None:
+    sweep = store.ticket()
+    with watched(store) as ran:
+        standings = await store.standings("supabase", "public.users", ["1", "2"], now=1.0)
+        await store.note_findings([key(1)], standings, now=1.0)
+        await store.load([(copy(key(1), store.ticket()), None)], exclusive=False)
+        await store.meet(sweep, ["1"])
+        await store.unmet("supabase", "public.users", sweep, limit=5)
+        await store.settle_findings(2.0)
+        await store.forget_sweeps(only=sweep, limit=5)
+    await expect_no_whole_tables(store, ran)
+    steps = [step for one in (await plans(store, ran)).values() for step in one]
+    assert not any(step.startswith("SCAN found") and "INDEX" not in step for step in steps), steps

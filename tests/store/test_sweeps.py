@@ -1,0 +1,108 @@
+"""What the reconciler asks of a store: how records stand, what a sweep met, what was found and announced."""
+
+import pytest
+
+from hookbridge.model import RecordKey
+from hookbridge.store.contract import Store
+from tests.support.events import copy, event, key
+from tests.support.stores import finish, take
+
+NOW = 1_000.0
+
+
+async def copied(store: Store, *ids: object, ticket: int | None = None) -> None:
+    await store.load([(copy(key(id_), ticket or store.ticket()), None) for id_ in ids], exclusive=False)
+
+
+async def test_a_record_stands_as_its_copy_and_its_open_events_say(store: Store) -> None:
+    await copied(store, 1, 2)
+    await store.load([(copy(key(3), store.ticket(), data=None), None)], exclusive=False)
+    await store.append([event(2), event(5)], NOW)
+    (claimed,) = await store.claim("supabase", 1, now=NOW, lease_seconds=60.0)
+    found = await store.standings("supabase", "public.users", ["1", "2", "3", "4", "5"], now=NOW)
+    assert {id_: (one.known, one.present, one.dirty) for id_, one in found.by_id.items()} == {
+        "1": (True, True, False),
+        "2": (True, True, True),
+        "3": (True, False, False),
+        "4": (False, False, False),
+        "5": (False, False, True),
+    }
+    assert found.by_id[claimed.record.id].claimed
+    assert not found.by_id["5" if claimed.record.id == "2" else "2"].claimed
+    assert found.newest_event == 2
+    assert found.ticket > found.by_id["1"].ticket
+
+
+async def test_what_a_sweep_has_not_met_is_what_is_older_than_it_and_has_data(store: Store) -> None:
+    await copied(store, *range(10))
+    await store.load([(copy(key(50), store.ticket(), data=None), None)], exclusive=False)
+    await store.load([(copy(key(1, table="public.other"), store.ticket()), None)], exclusive=False)
+    sweep = store.ticket()
+    await copied(store, "young")
+    await store.meet(sweep, [str(n) for n in range(7)], note=("where", "here"))
+    unmet = await store.unmet("supabase", "public.users", sweep, limit=2)
+    assert [record.id for record in unmet.records] == ["7", "8"]
+    assert (unmet.count, unmet.copied) == (3, 11)
+    rest = await store.unmet("supabase", "public.users", sweep, after="8", limit=2)
+    assert [record.id for record in rest.records] == ["9"]
+    assert await store.note("where") == "here"
+
+
+async def test_sweeps_are_forgotten_one_by_one_or_all_but_some(store: Store) -> None:
+    await copied(store, 1, 2, 3)
+    first, second = store.ticket(), store.ticket()
+    for sweep in (first, second):
+        await store.meet(sweep, ["1", "2", "3"])
+    assert await store.forget_sweeps(only=first, limit=2) == 2
+    assert await store.forget_sweeps(only=first, limit=2) == 1
+    assert await store.forget_sweeps(keep=[second], limit=10) == 0
+    assert (await store.unmet("supabase", "public.users", second, limit=10)).count == 0
+    assert await store.forget_sweeps(keep=[], limit=10) == 3
+    assert (await store.unmet("supabase", "public.users", second, limit=10)).count == 3
+
+
+async def found(store: Store, *ids: object) -> None:
+    records = [key(id_) for id_ in ids]
+    standings = await store.standings("supabase", "public.users", [one.id for one in records], now=NOW)
+    await store.note_findings(records, standings, now=NOW)
+
+
+async def test_a_webhook_after_the_comparison_announces_and_one_before_it_does_not(store: Store) -> None:
+    await copied(store, 1, 2, 3)
+    await store.append([event(2, origin="webhook")], NOW)
+    for taken in await take(store):
+        await finish(store, taken)
+    await found(store, 1, 2, 3)
+    await store.append([event(1, origin="poll"), event(2, origin="poll"), event(3, origin="poll")], NOW)
+    await store.append([event(1, origin="webhook")], NOW)
+    assert await store.settle_findings(NOW) == ()
+    (counted,) = await store.settle_findings(NOW + 1)
+    assert (counted.table, counted.announced, counted.missed) == ("public.users", 1, 2)
+    assert await store.settle_findings(NOW + 1) == ()
+    totals = await store.totals()
+    assert (totals.announced, totals.missed) == ({"supabase:public.users": 1}, {"supabase:public.users": 2})
+
+
+async def test_a_copy_younger_than_the_comparison_is_no_finding(store: Store) -> None:
+    await copied(store, 1)
+    standings = await store.standings("supabase", "public.users", ["1"], now=NOW)
+    await copied(store, 1)
+    await store.note_findings([key(1)], standings, now=NOW)
+    assert await store.settle_findings(NOW + 1) == ()
+
+
+async def test_a_load_never_overwrites_what_was_read_later(store: Store) -> None:
+    await copied(store, 1, ticket=50)
+    await store.load([(copy(key(1), 40, data=b'{"old": true}'), None)], exclusive=False)
+    kept = await store.copy(key(1))
+    assert kept is not None
+    assert kept.data == b"{}"
+
+
+@pytest.mark.parametrize("id_", ["a:b", "ä", '"', "%,%"])
+async def test_any_id_is_found_again(store: Store, id_: str) -> None:
+    record = RecordKey("supabase", "public.users", id_)
+    await store.load([(copy(record, store.ticket()), None)], exclusive=False)
+    await store.append([event(id_)], NOW)
+    standing = (await store.standings("supabase", "public.users", [id_], now=NOW)).by_id[id_]
+    assert (standing.present, standing.dirty) == (True, True)

@@ -1,0 +1,45 @@
+"""What the reconciler has read is not read again, unless anybody else has spoken of the record since."""
+
+import pytest
+
+from hookbridge.model import CLAIMED_EVENTS_MAX, Event, StoredEvent, Truth
+from hookbridge.sources import listed
+from tests.support.events import event, key, stored
+
+TRUTH = Truth(
+    record=key(1), data=b'{"id":1,"n":1.50}', changed_at="2026-01-01T00:00:00Z", fingerprint=b"\xff\x00", ticket=7
+)
+
+
+def found() -> Event:
+    return event(1, format=listed.FORMAT, origin="poll", body=listed.body_of(TRUTH))
+
+
+def given(*events: Event) -> tuple[StoredEvent, ...]:
+    return tuple(stored(number, one) for number, one in enumerate(events, start=1))
+
+
+def test_a_truth_travels_with_its_event_digit_for_digit() -> None:
+    assert listed.truth_of(key(1), given(found())) == TRUTH
+    assert listed.truth_of(key(1), given(found(), found())) == TRUTH
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        (event(1),),
+        (event(1), found()),
+        (found(), event(1)),
+        (found(), event(1, format=listed.FORMAT, origin="sweep", type="delete")),
+        (event(1, format=listed.FORMAT, origin="replay", body=listed.body_of(TRUTH)),),
+        tuple(found() for _ in range(CLAIMED_EVENTS_MAX)),
+    ],
+)
+def test_the_record_is_read_when_anything_else_was_said_or_may_have_been(events: tuple[Event, ...]) -> None:
+    assert listed.truth_of(key(1), given(*events)) is None
+
+
+def test_nothing_is_carried_of_what_is_gone_or_large() -> None:
+    assert listed.body_of(None) == b""
+    assert listed.body_of(Truth(record=key(1), data=None)) == b""
+    assert listed.body_of(Truth(record=key(1), data=b'"' + b"x" * listed.CARRIED_BYTES_MAX + b'"')) == b""
