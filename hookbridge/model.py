@@ -154,7 +154,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     types: dict[str, int]
     """How many events of each type that is."""
     events: tuple[StoredEvent, ...]
-    """The newest of them in arrival order (at most ``CLAIMED_EVENTS_MAX``)."""
+    """The newest of them in arrival order (at most ``CLAIMED_EVENTS_MAX``); old large ones without their bodies."""
     previous: Copy | None = None
 
     @property
@@ -166,13 +166,19 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 CLAIMED_EVENTS_MAX = 100
 """A burst on one record is one change: more bodies than this are never loaded for it."""
 
+CLAIMED_BYTES_MAX = 1024 * 1024
+"""Behind newer bodies of more bytes than this, an older event of the record comes without its body."""
+
+CLAIM_BYTES_MAX = 16 * 1024 * 1024
+"""One claim takes no further record once the newest bodies have this many bytes."""
+
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """All open events of one record, as one change: what steps and handlers are given."""
 
     record: RecordKey
     events: tuple[StoredEvent, ...]
-    """In arrival order, the newest last; never empty."""
+    """In arrival order, the newest last; never empty.  Of a burst of large ones the older have no body."""
     previous: Copy | None = None
     """The copy before this change."""
     attempt: int = 1

@@ -18,6 +18,7 @@ import structlog
 from hookbridge.config import ProcessingConfig
 from hookbridge.errors import CacheUnavailable, HookbridgeError, SourceError, SourceRefused, StoreUnavailable
 from hookbridge.model import Claim, Settled, Settlement, SourceName
+from hookbridge.pipeline.held import Held, is_cut
 from hookbridge.pipeline.worker import Worker, dead
 from hookbridge.store.contract import Claims
 
@@ -76,6 +77,7 @@ class Lane:
         self._clock = clock
         self._sleep = sleep
         self._queue: asyncio.Queue[Claim] = asyncio.Queue(config.queue_size)
+        self._held = Held(store, config.lease_seconds, clock)
         self._woken = asyncio.Event()
         self._running = asyncio.Event()
         self._running.set()
@@ -115,6 +117,7 @@ class Lane:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._feed(), name=f"{self.source}-feeder")
             group.create_task(self._watch(), name=f"{self.source}-prober")
+            group.create_task(self._held.keep(), name=f"{self.source}-leases")
             for number in range(self._config.workers):
                 group.create_task(self._serve(), name=f"{self.source}-worker-{number}")
 
@@ -126,14 +129,15 @@ class Lane:
             await self._running.wait()
             self._woken.clear()
             room = self._config.queue_size - self._queue.qsize()
-            claims = await self._claim(room)
+            claims = await self._claim(room) if self._held.has_room else ()
             if not self._running.is_set():
                 await self._give_back(claims)
                 continue
             for claim in claims:
                 self._idle.clear()
+                self._held.add(claim)
                 self._queue.put_nowait(claim)
-            if len(claims) == room:
+            if len(claims) == room or is_cut(claims):
                 await self._until_half_empty()
             else:
                 await self._until_woken()
@@ -179,6 +183,8 @@ class Lane:
                     self._woken.set()
             finally:
                 self._busy -= 1
+                if self._held.drop(claim):
+                    self._woken.set()
                 if not self._busy and self._queue.empty():
                     self._idle.set()
 
@@ -272,6 +278,8 @@ class Lane:
     async def _give_back(self, claims: tuple[Claim, ...]) -> None:
         if not claims:
             return
+        for claim in claims:
+            self._held.drop(claim)
         try:
             await self._store.release(claims, available_at=0.0)
         except StoreUnavailable as error:

@@ -170,11 +170,18 @@ class Claims(Protocol):
     """Who works on which dirty record."""
 
     async def claim(self, source: SourceName, limit: int, *, now: float, lease_seconds: float) -> tuple[Claim, ...]:
-        """Take the dirty records that have waited longest, until the lease ends."""
+        """Take the dirty records that have waited longest, until the lease ends.
+
+        At most ``limit``, and none any more once their newest bodies have ``CLAIM_BYTES_MAX`` bytes.
+        """
         ...
 
     async def settle(self, settlement: Settlement, *, now: float) -> Settled:
         """Write outcome, effects and counters of a claim in one transaction, if the claim still holds."""
+        ...
+
+    async def renew(self, claims: Sequence[Claim], *, until: float) -> None:
+        """Let the leases of claims that still hold end then."""
         ...
 
     async def release(self, claims: Sequence[Claim], *, available_at: float) -> None:

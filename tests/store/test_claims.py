@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from hookbridge.model import CLAIMED_EVENTS_MAX, Outcome, Settled
+from hookbridge.model import CLAIM_BYTES_MAX, CLAIMED_BYTES_MAX, CLAIMED_EVENTS_MAX, Outcome, Settled
 from hookbridge.store.contract import Store
 from tests.store.conftest import Reopen
 from tests.support.events import copy, effects, event, key, settlement
@@ -39,6 +39,26 @@ async def test_the_types_are_counted_right_around_the_limit_of_loaded_bodies(sto
     claim = await take_one(store)
     assert claim.types == {"update": number}
     assert len(claim.events) == min(number, CLAIMED_EVENTS_MAX)
+
+
+async def test_behind_large_bodies_older_events_come_without_theirs(store: Store) -> None:
+    large = b"x" * (CLAIMED_BYTES_MAX // 2 + 1)
+    await add(store, event(body=b"oldest"), event(body=b"old"), *[event(body=large) for _ in range(2)])
+    claim = await take_one(store)
+    assert [len(one.event.body) for one in claim.events] == [0, 0, len(large), len(large)]
+    assert claim.types == {"update": 4}
+
+
+async def test_the_newest_event_has_its_body_however_large(store: Store) -> None:
+    large = b"x" * (3 * CLAIMED_BYTES_MAX)
+    await add(store, event(body=b"old"), event(body=large))
+    assert [one.event.body for one in (await take_one(store)).events] == [b"", large]
+
+
+async def test_a_claim_ends_with_the_record_that_makes_it_large_enough(store: Store) -> None:
+    await add(store, *[event(id_, body=b"x" * (CLAIM_BYTES_MAX // 2)) for id_ in range(3)])
+    assert len(await take(store)) == 2
+    assert len(await take(store)) == 1
 
 
 async def test_several_records_are_claimed_at_once_each_with_its_own_events_and_copy(store: Store) -> None:
@@ -176,6 +196,22 @@ async def test_a_lease_that_ended_can_be_claimed_and_the_old_claim_changes_nothi
     await store.release([old], available_at=0.0)
     assert await take(store, now=171.0) == ()
     assert await finish(store, new) == [Settled.DONE]
+
+
+async def test_a_renewed_lease_ends_later(store: Store) -> None:
+    await add(store, event())
+    claim = await take_one(store, now=100.0)
+    await store.renew([claim], until=400.0)
+    assert await take(store, now=399.9) == ()
+    assert (await take_one(store, now=400.0)).generation > claim.generation
+
+
+async def test_a_claim_that_was_taken_over_cannot_be_renewed(store: Store) -> None:
+    await add(store, event())
+    old = await take_one(store, now=100.0)
+    await take_one(store, now=200.0)
+    await store.renew([old], until=900.0)
+    assert len(await take(store, now=300.0)) == 1
 
 
 async def test_a_claim_whose_lease_ended_still_settles_while_nobody_took_it(store: Store) -> None:

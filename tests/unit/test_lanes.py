@@ -11,8 +11,9 @@ from structlog.testing import capture_logs
 
 from hookbridge.config import ProcessingConfig
 from hookbridge.errors import CacheUnavailable, SourceRefused, SourceUnavailable
-from hookbridge.model import Change, Effects, Outcome, StoredEvent
+from hookbridge.model import CLAIM_BYTES_MAX, Change, Effects, Outcome, StoredEvent
 from hookbridge.pipeline.attempts import Attempts
+from hookbridge.pipeline.held import HELD_BYTES_MAX
 from hookbridge.pipeline.lanes import STRIKES_MAX, Lane
 from hookbridge.pipeline.worker import Worker
 from hookbridge.store.contract import EventFilter
@@ -167,6 +168,40 @@ async def test_no_more_is_claimed_than_queue_and_workers_hold(tmp_path: Path) ->
         await wait_until(lambda: rig.lane.state().busy == 3 and rig.lane.state().queued == 4)
         assert len(await take(rig.store, now=rig.now)) == 50 - 7
         assert len(rig.truth.reading) == 3
+
+
+async def test_large_records_are_claimed_until_they_weigh_too_much_and_the_others_when_there_is_room(
+    tmp_path: Path,
+) -> None:
+    body = b"x" * (CLAIM_BYTES_MAX // 4)
+    fit = 4 * HELD_BYTES_MAX // CLAIM_BYTES_MAX
+    async with laid(tmp_path, workers=1, queue_size=64) as rig:
+        rig.truth.open.clear()
+        for id_ in range(fit + 3):
+            await add(rig.store, event(id_, body=body), at=rig.now)
+        async with working(rig):
+            await wait_until(lambda: rig.lane.state().queued == fit - 1, deadline_seconds=20.0)
+            assert len(await take(rig.store, now=rig.now, lease=0.0)) == 3  # nobody has them
+            rig.truth.open.set()
+            await rig.until(received=fit + 3, applied=fit + 3)
+
+
+async def test_a_record_that_waits_longer_than_its_lease_has_one_worker_all_the_same(tmp_path: Path) -> None:
+    async with running(tmp_path, workers=1, lease_seconds=0.05) as rig:
+        rig.truth.open.clear()
+        await rig.add("busy", "waiting")
+        await wait_until(lambda: rig.lane.state().queued == 1)
+        rig.now += 1_000.0
+
+        async def renewed() -> bool:
+            return (await rig.store.next_available("supabase") or 0.0) > rig.now
+
+        await wait_until(renewed)
+        await rig.add("later")  # makes the lane look for what can be claimed
+        await wait_until(lambda: rig.lane.state().queued == 2)
+        rig.truth.open.set()
+        await rig.until(received=3, applied=3)
+        assert rig.truth.reads == ["busy", "waiting", "later"]
 
 
 async def test_one_record_has_one_worker_however_many_events_arrive_meanwhile(tmp_path: Path) -> None:

@@ -15,13 +15,23 @@ from typing import Any
 
 import msgspec
 
-from hookbridge.model import CLAIMED_EVENTS_MAX, Claim, Outcome, RecordKey, Settled, Settlement, StoredEvent
+from hookbridge.model import (
+    CLAIM_BYTES_MAX,
+    CLAIMED_BYTES_MAX,
+    CLAIMED_EVENTS_MAX,
+    Claim,
+    Outcome,
+    RecordKey,
+    Settled,
+    Settlement,
+    StoredEvent,
+)
 from hookbridge.store.sqlite import copies
 from hookbridge.store.sqlite.engine import Job, Transaction
 from hookbridge.store.sqlite.inbox import stored_event
 
 CLAIM_CANDIDATES = """
-SELECT record, version, head FROM dirty
+SELECT record, version, head, (SELECT length(body) FROM events WHERE id = head) FROM dirty
 WHERE source = ? AND available_at <= ? ORDER BY available_at LIMIT ?
 """
 
@@ -29,14 +39,15 @@ _TAKE = "UPDATE dirty SET generation = ?, available_at = ? WHERE record = ?"
 
 # The open events behind each head: a walk along the linked list, newest first.
 _OPEN_EVENTS = """
-WITH RECURSIVE chain (head, id, depth) AS (
-    SELECT value, value, 1 FROM json_each(?1)
+WITH RECURSIVE chain (head, id, depth, newer_bytes) AS (
+    SELECT value, value, 1, 0 FROM json_each(?1)
     UNION ALL
-    SELECT chain.head, events.previous, depth + 1 FROM chain JOIN events ON events.id = chain.id
+    SELECT chain.head, events.previous, depth + 1, newer_bytes + length(body)
+    FROM chain JOIN events ON events.id = chain.id
     WHERE events.previous IS NOT NULL AND depth < ?2
 )
-SELECT chain.head, events.id, record, type, format, origin, body, identity, occurred_at, received_at,
-       outcome, reason, verification, attempts, settled_at
+SELECT chain.head, events.id, record, type, format, origin, iif(newer_bytes <= ?3, body, x''), identity, occurred_at,
+       received_at, outcome, reason, verification, attempts, settled_at
 FROM chain JOIN events ON events.id = chain.id ORDER BY chain.head, depth DESC
 """
 
@@ -88,7 +99,7 @@ class ClaimSome(Job):
 
 
 def _claim(connection: sqlite3.Connection, job: ClaimSome) -> tuple[Claim, ...]:
-    taken = connection.execute(CLAIM_CANDIDATES, (job.source, job.now, job.limit)).fetchall()
+    taken = _candidates(connection, job)
     if not taken:
         return ()
     until = job.now + job.lease_seconds
@@ -109,10 +120,20 @@ def _claim(connection: sqlite3.Connection, job: ClaimSome) -> tuple[Claim, ...]:
     )
 
 
+def _candidates(connection: sqlite3.Connection, job: ClaimSome) -> list[tuple[str, int, int]]:
+    taken, size = [], 0
+    for record, version, head, body_bytes in connection.execute(CLAIM_CANDIDATES, (job.source, job.now, job.limit)):
+        if size >= CLAIM_BYTES_MAX:
+            break
+        taken.append((record, version, head))
+        size += body_bytes
+    return taken
+
+
 def _open_events(connection: sqlite3.Connection, heads: list[int]) -> dict[int, list[StoredEvent]]:
     waiting: dict[int, list[StoredEvent]] = defaultdict(list)
     wanted = msgspec.json.encode(heads).decode()
-    for head, *columns in connection.execute(_OPEN_EVENTS, (wanted, CLAIMED_EVENTS_MAX)):
+    for head, *columns in connection.execute(_OPEN_EVENTS, (wanted, CLAIMED_EVENTS_MAX, CLAIMED_BYTES_MAX)):
         waiting[head].append(stored_event(tuple(columns)))
     return waiting
 
@@ -232,6 +253,14 @@ def _is_found(connection: sqlite3.Connection, record: RecordKey) -> bool:
     return connection.execute("SELECT 1 FROM found WHERE record = ?", (str(record),)).fetchone() is not None
 
 
+def renew(transaction: Transaction, claims: Sequence[Claim], until: float) -> None:
+    """Let the leases end later, where the claims still hold."""
+    transaction.connection.executemany(
+        "UPDATE dirty SET available_at = ? WHERE record = ? AND generation = ?",
+        [(until, str(claim.record), claim.generation) for claim in claims],
+    )
+
+
 def release(transaction: Transaction, claims: Sequence[Claim], available_at: float) -> None:
     """Give claims back.  A record keeps its place in the line (``since``) when it is due already."""
     transaction.connection.executemany(
@@ -271,4 +300,4 @@ def oldest_open(connection: sqlite3.Connection, now: float) -> float | None:
     return min((float(time) for time in times if time is not None), default=None)
 
 
-__all__ = ["ClaimSome", "Settle", "next_available", "oldest_open", "release", "release_abandoned"]
+__all__ = ["ClaimSome", "Settle", "next_available", "oldest_open", "release", "release_abandoned", "renew"]

@@ -78,6 +78,11 @@ class SqliteStore:
         """End a change."""
         return cast("Settled", await self._engine.write(claims.Settle(settlement, now)))
 
+    async def renew(self, held: Sequence[Claim], *, until: float) -> None:
+        """Let leases end later."""
+        if held:
+            await self._engine.call(lambda transaction: claims.renew(transaction, held, until))
+
     async def release(self, given_back: Sequence[Claim], *, available_at: float) -> None:
         """Give claims back."""
         await self._engine.call(lambda transaction: claims.release(transaction, given_back, available_at))

@@ -1,0 +1,73 @@
+"""What a lane has in hand: the claims in its queue and at work, their leases and their weight.
+
+Invariants: while a claim is here its lease does not end, however long it waits for a worker, or its worker for its turn
+at a handler or a source; and large records leave no room for more, so that a full queue of them cannot fill the
+memory.  It claims, releases and settles nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from hookbridge.errors import StoreUnavailable
+from hookbridge.model import CLAIM_BYTES_MAX, Claim
+from hookbridge.store.contract import Claims
+
+HELD_BYTES_MAX = 4 * CLAIM_BYTES_MAX
+"""With more than this in hand nothing is claimed."""
+
+RENEWALS_PER_LEASE = 3
+"""Of which two may fail."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Held:
+    """The claims of one lane."""
+
+    def __init__(self, store: Claims, lease_seconds: float, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._lease_seconds = lease_seconds
+        self._clock = clock
+        self._claims: dict[tuple[int, int], Claim] = {}
+        self._bytes = 0
+
+    def add(self, claim: Claim) -> None:
+        """Take a claim in hand."""
+        self._claims[claim.generation, claim.head] = claim
+        self._bytes += _weight(claim)
+
+    def drop(self, claim: Claim) -> bool:
+        """Let go of it, if it is here; gives whether there is room again because of it."""
+        if self._claims.pop((claim.generation, claim.head), None) is None:
+            return False
+        had_room = self.has_room
+        self._bytes -= _weight(claim)
+        return self.has_room and not had_room
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more may be claimed."""
+        return self._bytes < HELD_BYTES_MAX
+
+    async def keep(self) -> None:
+        """Renew the leases until cancelled."""
+        while True:
+            await asyncio.sleep(self._lease_seconds / RENEWALS_PER_LEASE)
+            try:
+                await self._store.renew(tuple(self._claims.values()), until=self._clock() + self._lease_seconds)
+            except StoreUnavailable as error:
+                _log.error("Leases could not be renewed", error=error.message, hint=error.hint)
+
+
+def is_cut(claims: Sequence[Claim]) -> bool:
+    """Whether a claim ended because of its size, so that more may be waiting."""
+    return sum(len(claim.events[-1].event.body) for claim in claims) >= CLAIM_BYTES_MAX
+
+
+def _weight(claim: Claim) -> int:
+    copy = claim.previous.data if claim.previous else None
+    return len(copy or b"") + sum(len(one.event.body) for one in claim.events)
