@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
@@ -29,6 +28,7 @@ from hookbridge.config import NotionConfig
 from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError, SourceRefused, SourceUnavailable
 from hookbridge.model import Columns
 from hookbridge.sources.notion.budget import Budget
+from hookbridge.sources.statuses import by_status, is_tls
 
 PAGE_SIZE = 100
 """The most that one query gives."""
@@ -55,23 +55,12 @@ BY_CODE: Mapping[str, type[SourceError]] = {
 """What each code of https://developers.notion.com/reference/status-codes means.  Where an absence is an answer,
 ``object_not_found`` is one and no error."""
 
-BY_STATUS: Mapping[int, type[SourceError]] = {
-    401: SourceRefused,
-    403: SourceRefused,
-    404: SourceUnavailable,
-    408: SourceUnavailable,
-    425: SourceUnavailable,
-    429: SourceUnavailable,
-}
-"""What a status means that comes without a code of Notion's, as from a proxy.  Those from 500 on and redirections are
-SourceUnavailable, all others RecordUnreadable."""
 
 _HINTS: Mapping[str, str] = {
     APIErrorCode.Unauthorized: "check NOTION_TOKEN: the integration's token may have been replaced",
     APIErrorCode.RestrictedResource: "give the integration the capability to read content",
 }
 _BASE_URL_HINT = "check [notion] base_url: this is not an answer of Notion's API"
-_TLS = re.compile(r"certificate|\bssl\b|\btls\b", re.IGNORECASE)
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,7 +185,7 @@ def translate(error: Exception, *, about: str, seconds: float, now: float) -> So
         return SourceUnavailable(f"Notion did not answer within {seconds:g} s")
     if isinstance(error, ValueError):
         return SourceUnavailable("Notion answered with something other than JSON", hint=_BASE_URL_HINT)
-    if _TLS.search(str(error)):
+    if is_tls(error):
         hint = "check this machine's certificates and its clock, and [notion] base_url"
         return SourceUnavailable(f"No secure connection to Notion: {str(error)[:SHOWN_MAX]}", hint=hint)
     return SourceUnavailable(f"Cannot reach Notion: {type(error).__name__}: {str(error)[:SHOWN_MAX]}")
@@ -205,7 +194,7 @@ def translate(error: Exception, *, about: str, seconds: float, now: float) -> So
 def _response_error(error: HTTPResponseError, about: str, now: float) -> SourceError:
     code = error.code.value if isinstance(error.code, APIErrorCode) else None
     if code is None:
-        kind = _by_status(error.status)
+        kind = by_status(error.status)
         message, hint = f"Notion answered with status {error.status}", ""
         if kind is SourceUnavailable and error.status in range(300, 500):
             hint = _BASE_URL_HINT
@@ -221,12 +210,6 @@ def _response_error(error: HTTPResponseError, about: str, now: float) -> SourceE
             wait = RATE_LIMIT_SECONDS
         return SourceUnavailable(message, retry_after_seconds=wait, hint=hint)
     return kind(message, hint=hint)
-
-
-def _by_status(status: int) -> type[SourceError]:
-    if status >= httpx.codes.INTERNAL_SERVER_ERROR or status in range(300, 400):
-        return SourceUnavailable
-    return BY_STATUS.get(status, RecordUnreadable)
 
 
 def _names(message: str, id_: str) -> bool:

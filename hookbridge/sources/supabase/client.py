@@ -26,6 +26,7 @@ from hookbridge.errors import (
     SourceUnavailable,
     StartupError,
 )
+from hookbridge.sources.statuses import by_status, is_tls
 
 CONNECT_SECONDS_MAX = 5.0
 CONNECTIONS_MAX = 10
@@ -58,16 +59,6 @@ BY_CODE: Mapping[str, type[SourceError]] = {
 }
 """What each code of PostgREST and PostgreSQL means."""
 
-BY_STATUS: Mapping[int, type[SourceError]] = {
-    401: SourceRefused,
-    403: SourceRefused,
-    404: SourceUnavailable,
-    408: SourceUnavailable,
-    425: SourceUnavailable,
-    429: SourceUnavailable,
-}
-"""What a status means that comes without a known code, as from the gateway.  Those from 500 on and redirections are
-SourceUnavailable, all others RecordUnreadable."""
 
 _HINTS: Mapping[str, str] = {
     "PGRST205": "check the table's name and schema; is it exposed by the Data API?",
@@ -75,7 +66,6 @@ _HINTS: Mapping[str, str] = {
     "42501": "grant select on the table, or use a secret key",
     "42703": "check key and changed_at in [[supabase.tables]]",
 }
-_TLS = re.compile(r"certificate|\bssl\b|\btls\b", re.IGNORECASE)
 
 _answer: contextvars.ContextVar[list[httpx.Response] | None] = contextvars.ContextVar("answer", default=None)
 _decode_rows = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -213,7 +203,7 @@ def _classified(kept: list[httpx.Response], code: str | None, message: str | Non
     if not kept:
         return SourceUnavailable("Supabase gave no answer that can be read")
     response = kept[-1]
-    kind = BY_CODE.get(str(code)) or _by_status(response.status_code)
+    kind = BY_CODE.get(str(code)) or by_status(response.status_code)
     said = (message or response.reason_phrase or "no reason")[:SHOWN_MAX]
     text = f"Supabase answered {response.status_code}{f' {code}' if code in BY_CODE else ''}: {said}"
     if kind is SourceUnavailable:
@@ -221,12 +211,6 @@ def _classified(kept: list[httpx.Response], code: str | None, message: str | Non
     if kind is SourceRefused:
         return SourceRefused(text, hint="check SUPABASE_KEY: the key may have been replaced")
     return kind(text, hint=_HINTS.get(str(code), ""))
-
-
-def _by_status(status: int) -> type[SourceError]:
-    if status < httpx.codes.BAD_REQUEST or status >= httpx.codes.INTERNAL_SERVER_ERROR:
-        return SourceUnavailable
-    return BY_STATUS.get(status, RecordUnreadable)
 
 
 def _not_json(response: httpx.Response) -> SourceUnavailable:
@@ -243,7 +227,7 @@ def _late() -> SourceUnavailable:
 def _unreachable(error: httpx.HTTPError) -> SourceUnavailable:
     if isinstance(error, httpx.TimeoutException):
         return _late()
-    if _TLS.search(str(error)):
+    if is_tls(error):
         return SourceUnavailable(f"Supabase's certificate is not accepted: {error}", hint="check SUPABASE_URL")
     return SourceUnavailable(f"Supabase cannot be reached: {type(error).__name__}")
 
