@@ -106,9 +106,14 @@ class Reconciler:
                 f"The {kind} failed", source=table.source, table=table.name, error=error.message, hint=error.hint
             )
 
-    async def _run(self, table: FollowedTable, kind: Pass, since: str | None = None) -> PassResult:
+    async def _run(
+        self, table: FollowedTable, kind: Pass, *, since: str | None = None, confirm: bool = False
+    ) -> PassResult:
         began = self._clock()
-        result = await (table.poll.run(since) if kind == "poll" else table.sweep.run(self._pace[table.source].acquire))
+        if kind == "poll":
+            result = await table.poll.run(since)
+        else:
+            result = await table.sweep.run(self._pace[table.source].acquire, confirmed=confirm)
         if kind == "sweep":
             await table.poll.begin_at(table.sweep.state.newest)
         table.succeeded(kind, result)
@@ -184,12 +189,15 @@ class Reconciler:
     async def reconcile(
         self, source: SourceName, name: str, kind: Pass, *, since: str | None = None, confirm: bool = False
     ) -> PassResult:
-        """Run a pass now.  Raises NotFound, SourceError or StoreUnavailable."""
+        """Run a pass now.  Raises NotFound, SourceError or StoreUnavailable.
+
+        A table that cannot be polled, or whose first sweep is not complete, is swept.
+        """
         table = self.table(source, name)
-        if confirm:
-            await table.sweep.confirm()
+        if kind == "poll" and (not table.polled or (since is None and not table.sweep.state.loaded)):
+            kind = "sweep"
         try:
-            return await self._run(table, kind, since)
+            return await self._run(table, kind, since=since, confirm=confirm)
         except HookbridgeError as error:
             table.failed(kind, error)
             raise

@@ -60,9 +60,14 @@ class Sweep:
         """Read where the sweeps stand."""
         self.state = await state.load(self._store, SweepState, self._source, self._table)
 
-    async def run(self, pace: Pace) -> PassResult:
-        """Run one sweep, or the rest of one, ``pace`` before each request.  Raises SourceError."""
+    async def run(self, pace: Pace, *, confirmed: bool = False) -> PassResult:
+        """Run one sweep, or the rest of one, ``pace`` before each request.  Raises SourceError.
+
+        ``confirmed`` says that what is gone is really gone, however much that is.
+        """
         async with self._one_at_a_time:
+            if confirmed:
+                await self._save(msgspec.structs.replace(self.state, confirmed=True))
             if self.state.sweep is None:
                 await self._begin()
             found = 0
@@ -73,10 +78,6 @@ class Sweep:
             gone = await self._gone()
             await self._end()
             return PassResult(listed=self.state.listed, found=found + gone)
-
-    async def confirm(self) -> None:
-        """Let the deletions that wait be made by the next sweep, however many they are."""
-        await self._save(msgspec.structs.replace(self.state, confirmed=True))
 
     async def _begin(self) -> None:
         newest = await self._changes.newest(self._table)

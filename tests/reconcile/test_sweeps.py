@@ -253,3 +253,25 @@ async def test_a_rate_limit_halts_and_is_waited_for(both: Sources, tmp_path: Pat
         await wait_until(lambda: loaded(bridge))
         hits = await bridge.service.store.search("page", source="notion", table=None, limit=500)
         assert len(hits) == 150
+
+
+async def test_a_table_without_a_change_column_is_swept_when_a_pass_is_asked_for(
+    both: Sources, bridge: Running
+) -> None:
+    both.supabase.insert("plain", {"id": 1, "name": "row"})
+    body = {"source": "supabase", "table": "plain"}
+    assert (await bridge.post("/api/v1/reconcile", body, headers=ADMIN)).status == 200
+    await wait_until(has(bridge, RecordKey("supabase", "public.plain", "1"), name="row"))
+
+
+async def test_what_is_asked_for_wrongly_is_explained(both: Sources, bridge: Running) -> None:
+    for body, field in (
+        ({"source": "supabase", "table": "users", "since": "yesterday"}, "since"),
+        ({**SWEEP, "since": "2026-01-01"}, "since"),
+        ({"source": "supabase", "table": "users", "confirm": True}, "confirm"),
+        ({"source": "supabase", "table": "users", "kind": "glance"}, "kind"),
+        ({"source": "supabase"}, "table"),
+    ):
+        answer = await bridge.post("/api/v1/reconcile", body, headers=ADMIN)
+        assert answer.status == 422
+        assert field in [one["loc"][-1] for one in (await answer.json())["detail"]]

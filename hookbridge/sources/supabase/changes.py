@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hookbridge.config import SupabaseConfig, SupabaseTable
-from hookbridge.errors import RecordUnreadable, SourceUnavailable
+from hookbridge.errors import RecordImpossible, SourceUnavailable
 from hookbridge.model import Truth
 from hookbridge.sources import keys
 from hookbridge.sources.bodies import decode_columns
@@ -63,7 +63,7 @@ class SupabaseChanges:
         """List what changed.  Raises SourceError."""
         listed = table_config(self._config, table)
         if listed.changed_at is None:
-            raise RecordUnreadable(f"{table} has no changed_at", hint="it is swept, not polled")
+            raise RecordImpossible(f"{table} has no changed_at: it is swept, not polled")
         least = (listed.changed_at, _earlier(watermark, overlap_seconds))
         return await self._slice(table, listed, (listed.changed_at, *listed.key), least, cursor)
 
