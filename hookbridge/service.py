@@ -20,6 +20,7 @@ from hookbridge.config import Settings
 from hookbridge.errors import HandshakeRefused, StartupError, StoreUnavailable
 from hookbridge.handlers import bridge, load_handlers
 from hookbridge.model import Outcome, Settled, Settlement, SourceName
+from hookbridge.observe.logs import hide
 from hookbridge.pipeline.append import Intake
 from hookbridge.pipeline.attempts import Attempts
 from hookbridge.pipeline.lanes import Lane, LaneState
@@ -73,6 +74,8 @@ class Service:
         self.admin_token, self.admin_token_file = _admin_token(settings)
         self._clock = clock
         self._token = verification_token
+        hide(self.admin_token)
+        hide(verification_token or "")
         config, secrets = settings.config, settings.secrets
         self._notion = NotionSource(
             config.notion, config.signatures, secrets, store.ticket, verification_token, clock=clock
@@ -301,6 +304,7 @@ class Service:
 
     async def handshake(self, token: str) -> None:
         """Keep the first verification token durably.  Raises HandshakeRefused when one is known."""
+        hide(token)
         if self._token is not None or not await self.store.put_note(NOTION_TOKEN_NOTE, token, only_if_absent=True):
             message = "A verification token is known already"
             raise HandshakeRefused(message, hint="DELETE /api/v1/notion/verification-token forgets it")

@@ -66,7 +66,8 @@ def configure(config: LoggingConfig, secrets: Secrets, *, stream: TextIO | None 
     else:
         _encode(target, encoding="utf-8")  # JSON is, whatever the locale says
         render = structlog.processors.JSONRenderer(serializer=to_json)
-    last: list[Processor] = [structlog.processors.format_exc_info, Redaction(secrets), render]
+    _redaction.begin(secrets)
+    last: list[Processor] = [structlog.processors.format_exc_info, _redaction, render]
     level = logging.getLevelNamesMapping()[config.level.upper()]
     out = Output(target)
     structlog.configure(
@@ -137,9 +138,14 @@ def _add_name(logger: WrappedLogger, _method: str, line: MutableMapping[str, Any
 class Redaction:
     """The last processor before a line is rendered: decides what of a line may be seen."""
 
-    def __init__(self, secrets: Secrets) -> None:
+    def __init__(self) -> None:
+        self._secrets: list[str] = []
+
+    def begin(self, secrets: Secrets) -> None:
+        """Know the configured secrets, and no others."""
         password = urlsplit(secrets.redis_url).password or ""
-        values = (
+        self._secrets = []
+        self.know(
             secrets.supabase_key,
             secrets.notion_token,
             *secrets.webhook_secrets,
@@ -149,9 +155,13 @@ class Redaction:
             password,
             unquote(password),
         )
+
+    def know(self, *values: str) -> None:
+        """Hide these values too."""
         known = {value for value in values if len(value) >= SHORTEST_SECRET}
         # Also as Python's tracebacks quote them.  The longest first: one may be part of another.
-        self._secrets = sorted(known | {repr(value)[1:-1] for value in known}, key=len, reverse=True)
+        quoted = {repr(value)[1:-1] for value in known}
+        self._secrets = sorted({*self._secrets, *known, *quoted}, key=len, reverse=True)
 
     def __call__(self, _logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         """Clean a line in place."""
@@ -169,6 +179,15 @@ class Redaction:
             if secret in text:
                 text = text.replace(secret, SECRET)
         return text
+
+
+_redaction = Redaction()
+"""One for the process, as its logging is."""
+
+
+def hide(secret: str) -> None:
+    """Hide a secret that came to be known after ``configure``: generated, or learnt from a sender."""
+    _redaction.know(secret)
 
 
 def to_json(line: dict[str, Any], **_options: object) -> str:

@@ -12,7 +12,7 @@ import pytest
 import structlog
 
 from hookbridge.config import LoggingConfig, Secrets
-from hookbridge.observe.logs import HIDDEN, QUIET, SHOWN, configure
+from hookbridge.observe.logs import HIDDEN, QUIET, SHOWN, configure, hide
 
 ROOT = Path(__file__).parents[2]
 
@@ -255,3 +255,14 @@ def test_auto_is_console_on_a_terminal_and_json_elsewhere(stream: io.StringIO, i
     configure(LoggingConfig(format="auto"), PLANTED, stream=stream)
     say()()
     assert stream.getvalue().startswith("{") is is_json
+
+
+def test_a_secret_that_is_learnt_later_is_hidden_from_then_on() -> None:
+    def speak() -> None:
+        hide("learnt-token")
+        hide("learnt-token-that-is-longer")
+        say("has learnt-token-that-is-longer and learnt-token", reason=PLANTED.supabase_key)()
+
+    (line,) = written(speak)
+    assert line["event"] == "has [secret] and [secret]"
+    assert line["reason"] == "[secret]"
