@@ -121,6 +121,11 @@ class Fields:
         path = (name,) if isinstance(name, str) else name
         self.problems.append(FieldProblem((*self.at, *path), msg, type_))
 
+    def join(self, inner: Fields) -> None:
+        """Take over what is wrong inside one of the objects, unless that object itself is what is wrong."""
+        if all(problem.loc != inner.at for problem in self.problems):
+            self.problems += inner.problems
+
     def text(self, name: str, *, required: bool = True) -> str | None:
         """Take a string."""
         value = self.values.get(name)

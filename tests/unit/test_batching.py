@@ -1,112 +1,154 @@
-"""Calls of the same few milliseconds become one load; each caller gets its own answer or error."""
+"""Calls that come together are loaded together, and nobody pays for what happens to somebody else."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 import pytest
 
-from hookbridge.errors import SourceUnavailable
+from hookbridge.errors import RecordUnreadable, SourceUnavailable
 from hookbridge.sources.batching import Batcher
 from tests.support.waiting import wait_until
 
 
-class Loader:
-    """Doubles numbers; negative ones fail, and a load can be held."""
+class Loads:
+    """What is loaded: each key in upper case, unless told otherwise.  It waits while its gate is closed."""
 
     def __init__(self) -> None:
-        self.loads: list[tuple[int, ...]] = []
-        self.held: asyncio.Event | None = None
-        self.broken = False
-        self.at_once = self.most = 0
+        self.asked: list[tuple[str, ...]] = []
+        self.errors: dict[str, Exception] = {}
+        self.fails: Exception | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.at_once = 0
+        self.most_at_once = 0
 
-    async def __call__(self, keys: tuple[int, ...]) -> Mapping[int, int | Exception]:
-        self.loads.append(keys)
+    async def __call__(self, keys: tuple[str, ...]) -> Mapping[str, str | Exception]:
+        self.asked.append(keys)
         self.at_once += 1
-        self.most = max(self.most, self.at_once)
+        self.most_at_once = max(self.most_at_once, self.at_once)
         try:
-            if self.held is not None:
-                await self.held.wait()
-            if self.broken:
-                raise SourceUnavailable("broken")
-            return {key: key * 2 if key >= 0 else ValueError(str(key)) for key in keys}
+            await self.gate.wait()
         finally:
             self.at_once -= 1
+        if self.fails is not None:
+            raise self.fails
+        return {key: self.errors.get(key, key.upper()) for key in keys}
 
 
-async def test_calls_that_come_together_are_one_load_and_one_key_is_loaded_once() -> None:
-    loader = Loader()
-    batcher = Batcher(loader, keys_max=100)
-    assert await asyncio.gather(*(batcher(n) for n in (1, 2, 3, 2))) == [2, 4, 6, 4]
-    assert loader.loads == [(1, 2, 3)]
+@asynccontextmanager
+async def batching(
+    loads: Loads, *, keys_max: int = 100, window_seconds: float = 0.003, loads_max: int = 4
+) -> AsyncIterator[Batcher[str, str]]:
+    batcher = Batcher(loads, keys_max=keys_max, window_seconds=window_seconds, loads_max=loads_max)
+    try:
+        yield batcher
+    finally:
+        await batcher.close()
 
 
-async def test_a_full_batch_does_not_wait_and_no_batch_is_larger() -> None:
-    loader = Loader()
-    batcher = Batcher(loader, keys_max=3, window_seconds=3600.0)
-    assert await asyncio.gather(*(batcher(n) for n in range(9))) == [n * 2 for n in range(9)]
-    assert [len(load) for load in loader.loads] == [3, 3, 3]
+async def test_calls_of_one_window_are_one_load_and_each_has_its_own_answer() -> None:
+    loads = Loads()
+    async with batching(loads) as batcher:
+        assert await asyncio.gather(*(batcher(key) for key in "abc")) == ["A", "B", "C"]
+    assert loads.asked == [("a", "b", "c")]
 
 
-async def test_an_error_reaches_exactly_its_own_callers() -> None:
-    batcher = Batcher(Loader(), keys_max=100)
-    results = await asyncio.gather(batcher(1), batcher(-1), batcher(-1), return_exceptions=True)
-    assert results[0] == 2
-    assert [str(error) for error in results[1:]] == ["-1", "-1"]
+async def test_a_key_that_is_asked_for_twice_is_loaded_once() -> None:
+    loads = Loads()
+    async with batching(loads) as batcher:
+        assert await asyncio.gather(*(batcher(key) for key in "aab")) == ["A", "A", "B"]
+    assert loads.asked == [("a", "b")]
 
 
-async def test_a_load_that_fails_fails_its_keys_and_the_next_one_is_tried_anew() -> None:
-    loader = Loader()
-    batcher = Batcher(loader, keys_max=100)
-    loader.broken = True
-    results = await asyncio.gather(batcher(1), batcher(2), return_exceptions=True)
-    assert all(isinstance(error, SourceUnavailable) for error in results)
-    loader.broken = False
-    assert await batcher(1) == 2
+async def test_no_load_has_more_keys_than_its_limit_and_a_full_one_does_not_wait() -> None:
+    loads = Loads()
+    # No window ends within this test: what is answered was full.
+    async with batching(loads, keys_max=3, window_seconds=3600) as batcher:
+        await asyncio.gather(*(batcher(f"k{number}") for number in range(9)))
+    assert [len(keys) for keys in loads.asked] == [3, 3, 3]
 
 
-async def test_who_no_longer_waits_takes_nobody_with_it() -> None:
-    loader = Loader()
-    loader.held = asyncio.Event()
-    batcher = Batcher(loader, keys_max=100)
-    impatient, patient = asyncio.ensure_future(batcher(1)), asyncio.ensure_future(batcher(1))
-    await wait_until(lambda: loader.loads)
-    impatient.cancel()
-    loader.held.set()
-    assert await patient == 2
-    assert impatient.cancelled() or (await asyncio.gather(impatient, return_exceptions=True))
+async def test_a_call_is_never_answered_by_a_load_that_began_before_it() -> None:
+    loads = Loads()
+    loads.gate.clear()
+    async with batching(loads) as batcher:
+        first = asyncio.create_task(batcher("a"))
+        await wait_until(lambda: loads.asked)
+        second = asyncio.create_task(batcher("a"))
+        await wait_until(lambda: len(loads.asked) == 2)
+        loads.gate.set()
+        assert (await first, await second) == ("A", "A")
 
 
-async def test_a_call_is_answered_only_by_a_load_that_began_after_it() -> None:
-    loader = Loader()
-    loader.held = asyncio.Event()
-    batcher = Batcher(loader, keys_max=100)
-    first = asyncio.ensure_future(batcher(1))
-    await wait_until(lambda: loader.loads)
-    second = asyncio.ensure_future(batcher(1))
-    await wait_until(lambda: len(loader.loads) == 2)
-    loader.held.set()
-    assert [await first, await second] == [2, 2]
+async def test_at_most_so_many_loads_run_at_once() -> None:
+    loads = Loads()
+    loads.gate.clear()
+    async with batching(loads, keys_max=1, loads_max=2) as batcher:
+        calls = [asyncio.create_task(batcher(key)) for key in "abcdef"]
+        await wait_until(lambda: loads.at_once == 2)
+        loads.gate.set()
+        assert await asyncio.gather(*calls) == list("ABCDEF")
+    assert loads.most_at_once == 2
 
 
-async def test_only_so_many_loads_run_at_once() -> None:
-    loader = Loader()
-    loader.held = asyncio.Event()
-    batcher = Batcher(loader, keys_max=1, loads_max=2)
-    calls = [asyncio.ensure_future(batcher(n)) for n in range(6)]
-    await wait_until(lambda: len(loader.loads) == 2)
-    loader.held.set()
-    assert await asyncio.gather(*calls) == [n * 2 for n in range(6)]
-    assert loader.most == 2
+async def test_the_error_of_a_key_is_for_those_who_asked_for_it() -> None:
+    loads = Loads()
+    loads.errors["b"] = RecordUnreadable("b alone")
+    async with batching(loads) as batcher:
+        found = await asyncio.gather(*(batcher(key) for key in "abcb"), return_exceptions=True)
+    assert [str(one) for one in found] == ["A", "b alone", "C", "b alone"]
 
 
-async def test_closing_tells_everybody_who_waits() -> None:
-    loader = Loader()
-    loader.held = asyncio.Event()
-    batcher = Batcher(loader, keys_max=1)
-    loading = asyncio.ensure_future(batcher(1))
-    await wait_until(lambda: loader.loads)
+async def test_a_load_that_fails_fails_its_own_calls_and_no_later_one() -> None:
+    loads = Loads()
+    loads.fails = SourceUnavailable("down")
+    async with batching(loads) as batcher:
+        found = await asyncio.gather(batcher("a"), batcher("b"), return_exceptions=True)
+        assert [str(one) for one in found] == ["down", "down"]
+        loads.fails = None
+        assert await batcher("a") == "A"
+
+
+async def test_a_load_that_forgets_a_key_leaves_nobody_waiting() -> None:
+    async def forgetful(_keys: tuple[str, ...]) -> Mapping[str, str | Exception]:
+        return {}
+
+    batcher = Batcher(forgetful, keys_max=10)
+    with pytest.raises(KeyError):
+        await batcher("a")
     await batcher.close()
-    with pytest.raises(SourceUnavailable, match="stopping"):
-        await loading
-    with pytest.raises(SourceUnavailable, match="stopping"):
-        await batcher(2)
+
+
+@pytest.mark.parametrize("moment", ["before the load", "during the load"])
+async def test_who_is_cancelled_takes_nobody_with_him(moment: str) -> None:
+    loads = Loads()
+    loads.gate.clear()
+    async with batching(loads) as batcher:
+        calls = [asyncio.create_task(batcher(key)) for key in ("a", "a", "b")]
+        await asyncio.sleep(0)  # all three wait now
+        if moment == "during the load":
+            await wait_until(lambda: loads.asked)
+        calls[0].cancel()
+        loads.gate.set()
+        found = await asyncio.gather(*calls, return_exceptions=True)
+    assert isinstance(found[0], asyncio.CancelledError)
+    assert found[1:] == ["A", "B"]
+
+
+@pytest.mark.parametrize("moment", ["before the load", "during the load"])
+async def test_who_waits_at_the_close_is_told_and_so_is_who_comes_later(moment: str) -> None:
+    loads = Loads()
+    loads.gate.clear()
+    async with batching(loads, window_seconds=3600 if moment == "before the load" else 0.0) as batcher:
+        call = asyncio.create_task(batcher("a"))
+        if moment == "during the load":
+            await wait_until(lambda: loads.asked)
+        else:
+            await asyncio.sleep(0)
+        await batcher.close()
+        with pytest.raises(SourceUnavailable, match="stopping"):
+            await call
+        with pytest.raises(SourceUnavailable, match="stopping"):
+            await batcher("b")
+    assert loads.at_once == 0

@@ -1,185 +1,265 @@
-"""What arrives from Notion: integration webhooks of every type, automations, the guide's format, the handshake."""
+"""What arrives from Notion: every type of an integration webhook, automations, the handshake, the guide's format."""
 
+import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from hookbridge.config import NotionConfig, NotionDatabase
-from hookbridge.errors import InvalidFields, InvalidJson, InvalidSource, Refusal
+from hookbridge.errors import InvalidFields, InvalidSource, Refusal
 from hookbridge.model import Event, RecordKey
 from hookbridge.sources.notion import payloads
-from hookbridge.sources.notion.handshake import handshake_of
-from hookbridge.sources.source import Delivery, Handshake
+from hookbridge.sources.source import AckDetails, Delivery, Handshake
 
-PAGE = "59833787-2cf9-4fdf-8782-e53db20768a5"
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "notion"
+CONFIG = NotionConfig()
+PAGE = "6d5c4b3a-2918-4706-95e4-d3c2b1a09f8e"
 DATABASE = "e8d4b0a1-c7f2-4a9e-8f2d-5c3b1a6e9f4d"
-DATA_SOURCE = "1f2e3d4c-5b6a-4789-8abc-def012345678"
-PARENT = {"id": DATABASE, "type": "database", "data_source_id": DATA_SOURCE}
+DATA_SOURCE = "1a2b3c4d-5e6f-4708-9a1b-2c3d4e5f6071"
 
-PAGE_TYPES = [
-    "page.created",
-    "page.content_updated",
-    "page.properties_updated",
-    "page.moved",
-    "page.deleted",
-    "page.undeleted",
-    "page.locked",
-    "page.unlocked",
-    "page.something_new",
-]
-OTHER_TYPES = [
-    ("database.created", "database"),
-    ("database.schema_updated", "database"),
-    ("data_source.content_updated", "data_source"),
-    ("data_source.schema_updated", "data_source"),
-    ("comment.created", "comment"),
-    ("comment.deleted", "comment"),
-    ("view.created", "view"),
-    ("file_upload.completed", "file_upload"),
-]
+INSERTS = ("page.created", "page.undeleted")
+DELETES = ("page.deleted",)
+UPDATES = (
+    *("page.content_updated", "page.properties_updated", "page.moved", "page.locked", "page.unlocked"),
+    "page.a_type_of_next_year",
+)
+OF_DATABASES = ("created", "deleted", "undeleted", "moved", "content_updated", "schema_updated")
+WITHOUT_A_PAGE = (
+    *((f"database.{what}", "database") for what in OF_DATABASES),
+    *((f"data_source.{what}", "data_source") for what in OF_DATABASES),
+    *((f"comment.{what}", "comment") for what in ("created", "updated", "deleted")),
+    *((f"view.{what}", "view") for what in ("created", "updated", "deleted")),
+    *((f"file_upload.{what}", "file_upload") for what in ("created", "completed", "expired", "upload_failed")),
+    ("something.new", "something"),
+)
 
 
-def integration(type_: str, kind: str = "page", **changes: object) -> dict[str, Any]:
-    return {
-        "id": "367cba44-b6f3-4c92-81e7-6a2e9659efd4",
-        "timestamp": "2026-01-01T15:00:12.123Z",
-        "workspace_id": "13950b26-c203-4f3b-b97d-93ec06319565",
-        "subscription_id": "29d75c0d-5546-4414-8459-7b7a92f1fc4b",
-        "integration_id": "0ef2e755-4912-8096-91c1-00376a88a5ca",
-        "type": type_,
-        "authors": [{"id": "c7c11cca-1d73-471d-9b6e-bdef51470190", "type": "person"}],
-        "attempt_number": 1,
-        "entity": {"id": PAGE, "type": kind},
-        "data": {"parent": PARENT},
-        **changes,
-    }
+def raw(name: str) -> bytes:
+    return (FIXTURES / f"{name}.json").read_bytes()
 
 
-def decode(values: object, config: NotionConfig | None = None, headers: dict[str, str] | None = None) -> Event:
-    decoded = payloads.decode(headers or {}, msgspec.json.encode(values), config or NotionConfig())
-    assert isinstance(decoded, Delivery)
-    (event,) = decoded.events
+def values(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(raw(name))
+    return found
+
+
+def decode(body: bytes | object, config: NotionConfig = CONFIG, headers: Mapping[str, str] | None = None) -> Delivery:
+    found = payloads.decode(headers or {}, body if isinstance(body, bytes) else json.dumps(body).encode(), config)
+    assert isinstance(found, Delivery)
+    return found
+
+
+def only(delivery: Delivery) -> Event:
+    (event,) = delivery.events
     return event
 
 
-@pytest.mark.parametrize("type_", PAGE_TYPES)
-def test_every_event_of_a_page_names_a_page_to_read(type_: str) -> None:
-    event = decode(integration(type_))
-    assert event.record == RecordKey("notion", DATABASE, PAGE)
-    assert event.ignored is None
-    expected = {"page.created": "insert", "page.undeleted": "insert", "page.deleted": "delete"}.get(type_, "update")
-    assert event.type == expected
-    assert payloads.columns_of(event) is None
-    assert event.occurred_at == "2026-01-01T15:00:12.123Z"
+def problems(body: object) -> set[tuple[str | int, ...]]:
+    with pytest.raises(InvalidFields) as error:
+        decode(body)
+    return {tuple(problem.loc) for problem in error.value.problems}
 
 
-@pytest.mark.parametrize(("type_", "entity"), OTHER_TYPES)
-def test_what_carries_no_page_is_kept_with_the_reason_why_it_is_ignored(type_: str, entity: str) -> None:
-    event = decode(integration(type_, entity))
-    assert event.ignored == f"{type_} carries no page to read"
-    assert event.type == type_
-
-
-def test_a_repeated_delivery_is_the_same_event_and_another_id_is_another() -> None:
-    first, again = decode(integration("page.created")), decode(integration("page.created", attempt_number=2))
-    assert first.identity == again.identity
-    assert decode(integration("page.created", id="another")).identity != first.identity
-
-
-def test_ids_are_the_same_with_and_without_dashes() -> None:
-    bare = integration("page.created", entity={"id": PAGE.replace("-", "").upper(), "type": "page"})
-    assert decode(bare).record == decode(integration("page.created")).record
-
-
-def test_the_listed_id_names_the_table_whichever_of_the_two_it_is() -> None:
-    by_source = NotionConfig(databases=(NotionDatabase(id=DATA_SOURCE.replace("-", "")),))
-    assert decode(integration("page.created"), by_source).record.table == DATA_SOURCE
-    assert (
-        decode(integration("page.created"), NotionConfig(databases=(NotionDatabase(id=DATABASE),))).record.table
-        == DATABASE
-    )
-
-
-def test_unlisted_databases_and_standalone_pages_are_ignored_where_that_is_configured() -> None:
-    only_listed = NotionConfig(unlisted_databases="ignore", databases=(NotionDatabase(id=DATA_SOURCE),))
-    assert decode(integration("page.created"), only_listed).ignored is None
-    nothing_listed = NotionConfig(unlisted_databases="ignore")
-    assert "not listed" in (decode(integration("page.created"), nothing_listed).ignored or "")
-    alone = integration("page.created", data={"parent": {"id": PAGE, "type": "page"}})
-    assert decode(alone).ignored == "the page lies in no database"
-    assert decode(alone, NotionConfig(standalone_pages="accept")).ignored is None
+# Integration webhooks
 
 
 @pytest.mark.parametrize(
-    ("changes", "field"),
+    ("type_", "meaning"),
     [
-        ({"id": None}, "id"),
-        ({"type": 7}, "type"),
-        ({"entity": "page"}, "entity"),
-        ({"entity": {"type": "page"}}, "id"),
-        ({"data": []}, "data"),
+        *((type_, "insert") for type_ in INSERTS),
+        *((type_, "update") for type_ in UPDATES),
+        *((type_, "delete") for type_ in DELETES),
     ],
 )
-def test_a_wrong_field_is_named(changes: dict[str, Any], field: str) -> None:
-    with pytest.raises(InvalidFields) as caught:
-        decode(integration("page.created", **changes))
-    assert field in [problem.loc[-1] for problem in caught.value.problems]
+def test_every_event_of_a_page_makes_its_record_dirty(type_: str, meaning: str) -> None:
+    delivery = decode({**values("integration_page_properties_updated"), "type": type_})
+    event = only(delivery)
+    assert event.record == RecordKey("notion", DATABASE, PAGE)
+    assert (event.type, event.ignored, event.format) == (meaning, None, payloads.INTEGRATION)
+    assert delivery.details == AckDetails(
+        event_type=meaning,
+        source="notion",
+        record_id=PAGE,
+        database_id=DATABASE,
+        timestamp="2026-03-04T09:15:30.123Z",
+    )
 
 
-def automation(**changes: object) -> dict[str, Any]:
-    page = {
-        "object": "page",
-        "id": PAGE,
-        "last_edited_time": "2026-01-01T15:00:00.000Z",
-        "parent": {"type": "data_source_id", "data_source_id": DATA_SOURCE, "database_id": DATABASE},
-        "properties": {"Name": {"id": "title", "type": "title", "title": [{"plain_text": "Write"}]}},
-        "in_trash": False,
-        **changes,
+@pytest.mark.parametrize(("type_", "entity"), WITHOUT_A_PAGE)
+def test_what_carries_no_page_is_kept_and_ignored_with_its_reason(type_: str, entity: str) -> None:
+    body = {**values("integration_comment_created"), "type": type_, "entity": {"id": PAGE, "type": entity}}
+    event = only(decode(body))
+    assert event.ignored == f"{type_} carries no page to read"
+    assert (event.type, event.record) == (type_, RecordKey("notion", entity, PAGE))
+
+
+@pytest.mark.parametrize("name", ["integration_comment_created", "integration_data_source_schema_updated"])
+def test_whole_bodies_without_a_page_are_ignored(name: str) -> None:
+    assert only(decode(raw(name))).ignored == f"{values(name)['type']} carries no page to read"
+
+
+def test_an_integration_webhook_is_known_by_its_id_whatever_the_attempt_and_the_headers() -> None:
+    body = values("integration_page_content_updated")
+    first = only(decode(body))
+    again = only(decode({**body, "attempt_number": 2}, headers={"Idempotency-Key": "of a proxy"}))
+    other = only(decode({**body, "id": "another"}))
+    assert first.identity is not None
+    assert first.identity == again.identity != other.identity
+
+
+def test_an_integration_webhook_is_stored_as_it_came() -> None:
+    body = raw("integration_page_content_updated")
+    assert only(decode(body)).body == body
+
+
+@pytest.mark.parametrize(("standalone", "ignored"), [("ignore", "the page lies in no database"), ("accept", None)])
+def test_a_page_in_no_database_is_ignored_unless_it_is_wanted(standalone: Any, ignored: str | None) -> None:  # noqa: ANN401  a literal
+    event = only(decode(raw("integration_page_of_a_page"), NotionConfig(standalone_pages=standalone)))
+    assert (event.record, event.ignored) == (RecordKey("notion", "pages", PAGE), ignored)
+
+
+@pytest.mark.parametrize("listed", [DATABASE, DATABASE.replace("-", "").upper()])
+def test_a_listed_database_is_known_in_either_spelling(listed: str) -> None:
+    config = NotionConfig(unlisted_databases="ignore", databases=(NotionDatabase(id=listed),))
+    assert only(decode(raw("integration_page_content_updated"), config)).ignored is None
+
+
+def test_a_database_that_is_not_listed_is_ignored_where_the_settings_say_so() -> None:
+    config = NotionConfig(unlisted_databases="ignore", databases=(NotionDatabase(id="f" * 32),))
+    reason = only(decode(raw("integration_page_content_updated"), config)).ignored
+    assert reason == f"the database {DATABASE} is not listed in [[notion.databases]]"
+
+
+@pytest.mark.parametrize("name", ["integration_page_content_updated", "automation"])
+def test_of_database_and_data_source_the_listed_one_names_the_table(name: str) -> None:
+    config = NotionConfig(databases=(NotionDatabase(id=DATA_SOURCE),))
+    assert only(decode(raw(name), config)).record.table == DATA_SOURCE
+    assert only(decode(raw(name))).record.table == DATABASE
+
+
+@pytest.mark.parametrize(
+    ("parent", "table"),
+    [
+        ({"type": "database", "id": DATABASE}, DATABASE),
+        ({"type": "database_id", "database_id": DATABASE.replace("-", "")}, DATABASE),
+        ({"type": "data_source_id", "data_source_id": DATA_SOURCE}, DATA_SOURCE),
+        ({"type": "data_source", "id": DATA_SOURCE}, DATA_SOURCE),
+        ({"type": "page_id", "page_id": PAGE}, payloads.STANDALONE),
+        ({"type": "block_id", "block_id": PAGE}, payloads.STANDALONE),
+        ({"type": "workspace", "workspace": True}, payloads.STANDALONE),
+        ({"type": "database"}, payloads.STANDALONE),
+        ({}, payloads.STANDALONE),
+    ],
+)
+def test_every_kind_of_parent_names_a_table(parent: dict[str, Any], table: str) -> None:
+    assert payloads.table_of(parent) == table
+
+
+def test_every_missing_field_of_an_integration_webhook_is_named_at_once() -> None:
+    assert problems({"entity": {}}) == {
+        ("body", "id"),
+        ("body", "type"),
+        ("body", "entity", "id"),
+        ("body", "entity", "type"),
     }
-    source = {"type": "automation", "automation_id": "a", "action_id": "b", "event_id": "c", "attempt": 1}
-    return {"source": source, "data": page}
 
 
-def test_an_automation_claims_the_page_that_it_sends() -> None:
-    event = decode(automation())
-    assert (event.record, event.type) == (RecordKey("notion", DATABASE, PAGE), "update")
-    columns = payloads.columns_of(event)
-    assert columns is not None
-    assert columns["properties"]["Name"]["title"][0]["plain_text"] == "Write"
-    assert decode(automation(in_trash=True)).type == "delete"
-    assert decode(automation(archived=True)).type == "delete"
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"id": None}, ("body", "id")),
+        ({"type": 7}, ("body", "type")),
+        ({"timestamp": 1}, ("body", "timestamp")),
+        ({"data": []}, ("body", "data")),
+    ],
+)
+def test_a_wrong_field_is_named(changes: dict[str, Any], where: tuple[str, ...]) -> None:
+    assert problems({**values("integration_page_content_updated"), **changes}) == {where}
 
 
-def test_the_guides_format_is_taken_and_a_payload_for_supabase_is_not() -> None:
-    guide = {
-        "event_type": "UPDATE",
-        "source": "notion",
-        "table_name": DATABASE.replace("-", ""),
-        "record_id": PAGE,
-        "data": {},
+@pytest.mark.parametrize("body", [{"entity": 1}, {"entity": None}])
+def test_an_entity_that_is_no_object_is_one_problem(body: dict[str, Any]) -> None:
+    assert problems({**values("integration_page_content_updated"), **body}) == {("body", "entity")}
+
+
+# Automations
+
+
+def test_an_automation_brings_the_page() -> None:
+    delivery = decode(raw("automation"))
+    event = only(delivery)
+    assert event.record == RecordKey("notion", DATABASE, PAGE)
+    assert (event.type, event.format, event.occurred_at) == ("update", "automation", "2026-03-04T09:15:00.000Z")
+    assert delivery.details.database_id == DATABASE
+
+
+@pytest.mark.parametrize("field", ["in_trash", "archived"])
+def test_an_automation_of_a_trashed_page_is_a_deletion(field: str) -> None:
+    body = values("automation")
+    assert only(decode({**body, "data": {**body["data"], field: True}})).type == "delete"
+
+
+def test_an_automation_is_known_by_its_event_whatever_the_attempt() -> None:
+    body = values("automation")
+    again = {**body, "source": {**body["source"], "attempt": 2}}
+    other = {**body, "source": {**body["source"], "event_id": "another"}}
+    first, second, third = (only(decode(one)).identity for one in (body, again, other))
+    assert first is not None
+    assert first == second != third
+
+
+def test_every_missing_field_of_an_automation_is_named_at_once() -> None:
+    assert problems({"source": {"type": "automation"}, "data": {"object": "page"}}) == {
+        ("body", "source", "event_id"),
+        ("body", "data", "id"),
     }
-    assert decode(guide).record == RecordKey("notion", DATABASE, PAGE)
+    assert problems({"source": {"event_id": "e"}, "data": []}) == {("body", "data")}
+
+
+# The handshake
+
+
+def test_the_handshake_is_not_an_event() -> None:
+    found = payloads.decode({}, raw("handshake"), CONFIG)
+    assert found == Handshake("secret_written_for_these_tests_0123456789")
+
+
+# The guide's format
+
+
+def test_the_guides_format_has_ids_in_one_form_and_repeats_them_as_sent() -> None:
+    delivery = decode(raw("guide"))
+    event = only(delivery)
+    assert event.record == RecordKey("notion", DATABASE, PAGE)
+    assert (event.type, event.ignored) == ("update", None)
+    assert delivery.details.record_id == PAGE.replace("-", "")
+    assert delivery.details.database_id == DATABASE.replace("-", "")
+
+
+def test_a_page_that_was_written_with_dashes_is_the_same_record() -> None:
+    body = values("guide")
+    assert only(decode({**body, "record_id": PAGE, "table_name": DATABASE})).record == only(decode(raw("guide"))).record
+
+
+def test_a_body_for_another_source_is_refused() -> None:
     with pytest.raises(InvalidSource):
-        decode({**guide, "source": "supabase"})
+        decode({**values("guide"), "source": "supabase"})
 
 
-def test_a_handshake_is_exactly_that() -> None:
-    assert payloads.decode({}, b'{"verification_token": "secret_x"}', NotionConfig()) == Handshake("secret_x")
-    for other in (
-        b'{"verification_token": ""}',
-        b'{"verification_token": 1}',
-        b'{"verification_token": "x", "more": 1}',
-        b'{"verification_token": "\\u00e9"}',
-        b'{"verification_token": "' + b"x" * 2_000 + b'"}',
-        b'["verification_token"]',
-        b'{"verification_token"',
-    ):
-        assert handshake_of(other) is None
-
-
-@pytest.mark.parametrize("body", [b"", b"[]", b"null", b"{", b'{"entity": {}}', b'{"source": {}}', b"\xff"])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b'"text"', b"null", b"\xff", b'{"entity": ', b'{"entity": {}}', b'{"source": {}}']
+)
 def test_anything_else_is_one_of_our_refusals(body: bytes) -> None:
     with pytest.raises(Refusal):
-        payloads.decode({}, body, NotionConfig())
-    assert issubclass(InvalidJson, Refusal)
+        decode(body)
+
+
+# What a body claims
+
+
+def test_only_bodies_with_a_page_claim_columns() -> None:
+    assert payloads.columns_of(only(decode(raw("integration_page_content_updated")))) is None
+    assert payloads.columns_of(only(decode(raw("automation")))) == values("automation")["data"]
+    assert payloads.columns_of(only(decode(raw("guide")))) == {"title": "Straße fegen"}

@@ -37,6 +37,7 @@ CONNECT_SECONDS_MAX = 5.0
 RATE_LIMIT_SECONDS = 1.0
 """How long a rate limit without ``Retry-After`` is taken to last."""
 SHOWN_MAX = 300
+SECRET = "[secret]"  # noqa: S105  what stands in place of one
 
 BY_CODE: Mapping[str, type[SourceError]] = {
     APIErrorCode.Unauthorized: SourceRefused,
@@ -103,6 +104,7 @@ class NotionClient:
         )
         # The SDK has one number for all of them, and replaces what the client was made with.
         self._http.timeout = httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS_MAX))
+        self._token = token
         self._seconds = seconds
         self._budget = budget
         self._clock = clock
@@ -164,6 +166,8 @@ class NotionClient:
             if isinstance(error, HTTPResponseError) and error.code == APIErrorCode.ObjectNotFound:
                 return None
             translated = translate(error, about=about, seconds=self._seconds, now=self._clock())
+            # A server may repeat what it was sent, and its words are stored and shown.
+            translated.message = translated.message.replace(self._token, SECRET)
             if isinstance(translated, SourceUnavailable) and translated.retry_after_seconds is not None:
                 self._budget.halt(translated.retry_after_seconds)
             raise translated from None

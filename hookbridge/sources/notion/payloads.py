@@ -108,8 +108,7 @@ def _integration(body: bytes, values: dict[str, Any], config: NotionConfig) -> D
     kind = entity.table("type")
     data = fields.object("data") or {}
     parent = Fields(data, at=("body", "data")).object("parent") or {}
-    if not fields.problems:
-        fields.problems += entity.problems
+    fields.join(entity)
     fields.raise_if_wrong()
     written_table = table_of(parent, _listed(config)) if kind == "page" else str(kind)
     is_page = kind == "page" and str(type_).startswith("page.")
@@ -142,7 +141,8 @@ def _automation(headers: Mapping[str, str], body: bytes, values: dict[str, Any],
     page_id = page.record_id("id")
     parent = page.object("parent") or {}
     edited = page.text("last_edited_time", required=False)
-    fields.problems += source.problems + page.problems
+    fields.join(source)
+    fields.join(page)
     fields.raise_if_wrong()
     table = table_of(parent, _listed(config))
     meaning = "delete" if page.values.get("in_trash") is True or page.values.get("archived") is True else "update"

@@ -31,6 +31,7 @@ from hookbridge.sources.statuses import by_status, is_tls
 CONNECT_SECONDS_MAX = 5.0
 CONNECTIONS_MAX = 10
 SHOWN_MAX = 300
+SECRET = "[secret]"  # noqa: S105  what stands in place of one
 
 
 class ValueImpossible(RecordImpossible):
@@ -99,6 +100,7 @@ class SupabaseClient:
     """Reads; every method raises SourceError and nothing else of the outside."""
 
     def __init__(self, url: str, key: str, timeout_seconds: float) -> None:
+        self._key = key
         self._seconds = timeout_seconds
         timeout = httpx.Timeout(timeout_seconds, connect=min(timeout_seconds, CONNECT_SECONDS_MAX))
         limits = httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX)
@@ -149,7 +151,9 @@ class SupabaseClient:
         except TimeoutError:
             raise _late() from None
         except APIError as error:
-            raise _classified(kept, error.code, error.message) from None
+            # A server may repeat what it was sent, and its words are stored and shown.
+            said = None if error.message is None else str(error.message).replace(self._key, SECRET)
+            raise _classified(kept, error.code, said) from None
         except httpx.HTTPError as error:
             raise _unreachable(error) from None
         except (ValueError, httpx.InvalidURL):
@@ -167,9 +171,12 @@ class SupabaseClient:
 def _rows_of(response: httpx.Response, without: int | None = None) -> Rows:
     """Give the rows as they are written; ``without`` is the total where the answer has none."""
     try:
+        response.content.decode()  # what is only kept raw is not checked by the decoder
         rows = tuple(bytes(row) for row in _decode_rows(response.content))
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise _not_json(response) from None
+    if not all(row.startswith(b"{") for row in rows):
+        raise _not_json(response)
     found = _total.search(response.headers.get("Content-Range", ""))
     return Rows(rows, int(found[1]) if found else len(rows) if without is None else without)
 

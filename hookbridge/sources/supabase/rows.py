@@ -6,6 +6,7 @@ and a read of the same row.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
@@ -135,7 +136,8 @@ def _same_number(known: object, claimed: object) -> bool:
     if isinstance(known, int) and isinstance(claimed, int):
         return known == claimed
     try:
-        return float(known) == float(claimed)
+        # What is beyond a double is infinite as one, and not the same for that.
+        return float(known) == float(claimed) and math.isfinite(float(known))
     except OverflowError:
         return False
 

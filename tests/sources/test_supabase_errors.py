@@ -1,0 +1,143 @@
+"""What the SDK raises becomes one of our errors: every code, every status, every recorded refusal of a real server."""
+
+import http
+import itertools
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hookbridge.config import Secrets, SignaturesConfig, SupabaseConfig
+from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError, SourceRefused, SourceUnavailable
+from hookbridge.model import RecordKey
+from hookbridge.sources.supabase import SupabaseSource
+from hookbridge.sources.supabase.client import BY_CODE, BY_STATUS, ValueImpossible
+from hookbridge.standins import PostgrestStandin, Reply
+
+KEY = "sb_secret_for_tests"
+JSON = {"Content-Type": "application/json"}
+RECORD = RecordKey("supabase", "public.users", "1")
+RECORDED = Path(__file__).parents[1] / "fixtures" / "supabase" / "postgrest_exchanges.json"
+
+REFUSALS: dict[str, type[SourceError]] = {
+    "PGRST002": SourceUnavailable,
+    "PGRST106": RecordImpossible,
+    "PGRST205": RecordImpossible,
+    "PGRST301": SourceRefused,
+    "PGRST303": SourceRefused,
+    "22003": ValueImpossible,
+    "22023": SourceRefused,
+    "22P02": ValueImpossible,
+    "42501": RecordImpossible,
+    "42703": RecordImpossible,
+    "57014": RecordUnreadable,
+    "57P01": SourceUnavailable,
+}
+"""What every recorded refusal of a read that hookbridge makes means."""
+NEVER_MET = {
+    "PGRST103": "no read asks for an offset",
+    "PGRST116": "no read asks for a single object",
+    "23505": "nothing is written",
+}
+
+
+def recorded_refusals() -> list[dict[str, Any]]:
+    exchanges = json.loads(RECORDED.read_text())["exchanges"]
+    return [one for one in exchanges if one.get("status_line") and status_of(one) >= http.HTTPStatus.BAD_REQUEST]
+
+
+def status_of(exchange: dict[str, Any]) -> int:
+    return int(exchange["status_line"].split()[1])
+
+
+def code_of(exchange: dict[str, Any]) -> str:
+    return str(json.loads(exchange["response_body"])["code"])
+
+
+@asynccontextmanager
+async def reading() -> AsyncIterator[tuple[PostgrestStandin, SupabaseSource]]:
+    async with PostgrestStandin(key=KEY) as standin:
+        standin.create_table("users", {"id": "bigint", "name": "text"})
+        standin.insert("users", {"id": 1, "name": "Ada"})
+        tickets = itertools.count(1).__next__
+        secrets = Secrets(supabase_url=standin.url, supabase_key=KEY)
+        source = SupabaseSource(SupabaseConfig(timeout_seconds=2.0), SignaturesConfig(), secrets, tickets)
+        try:
+            yield standin, source
+        finally:
+            await source.close()
+
+
+async def failure(reply: Reply) -> SourceError:
+    """The error of a read that is answered so."""
+    async with reading() as (standin, source):
+        standin.faults.answer(reply)
+        with pytest.raises(SourceError) as caught:
+            await source.read(RECORD)
+    assert KEY not in caught.value.message + caught.value.hint
+    assert caught.value.__cause__ is None
+    return caught.value
+
+
+def postgrest(status: int, code: str | None, message: str = "why") -> Reply:
+    body = {"code": code, "details": None, "hint": None, "message": message}
+    return Reply(status=status, body=json.dumps(body).encode(), headers=JSON)
+
+
+@pytest.mark.parametrize("code", BY_CODE)
+async def test_every_known_code_has_its_error_whatever_the_status(code: str) -> None:
+    for status in (400, 401, 503):
+        assert type(await failure(postgrest(status, code))) is BY_CODE[code], status
+
+
+@pytest.mark.parametrize(
+    "status", [*BY_STATUS, 300, 307, 400, 402, 405, 406, 409, 416, 418, 500, 502, 503, 504, 520, 529]
+)
+@pytest.mark.parametrize("form", ["html", "no code", "unknown code"])
+async def test_every_status_without_a_known_code_has_its_error(status: int, form: str) -> None:
+    expected = BY_STATUS.get(status, RecordUnreadable if 400 <= status < 500 else SourceUnavailable)
+    html = Reply(status=status, body=b"<html>no</html>", headers={"Content-Type": "text/html"})
+    replies = {"html": html, "no code": postgrest(status, None), "unknown code": postgrest(status, "XX999")}
+    assert type(await failure(replies[form])) is expected
+
+
+def test_every_recorded_refusal_is_expected_here() -> None:
+    assert {code_of(one) for one in recorded_refusals()} == {*REFUSALS, *NEVER_MET}
+
+
+@pytest.mark.parametrize("exchange", recorded_refusals(), ids=lambda one: one["case"])
+async def test_every_recorded_refusal_of_a_real_server_has_its_error(exchange: dict[str, Any]) -> None:
+    code = code_of(exchange)
+    found = await failure(Reply(status=status_of(exchange), body=exchange["response_body"].encode(), headers=JSON))
+    assert type(found) is REFUSALS.get(code, RecordUnreadable)
+
+
+@pytest.mark.parametrize(
+    "body", [b"null", b"[]", b'"text"', b"{", b"\xff", b"1", b"", b'{"message": {}}', b'{"message": 1, "code": []}']
+)
+@pytest.mark.parametrize("status", [400, 401, 500])
+async def test_a_refusal_in_a_form_that_nobody_documents_is_one_of_our_errors(status: int, body: bytes) -> None:
+    expected = {400: RecordUnreadable, 401: SourceRefused, 500: SourceUnavailable}[status]
+    assert type(await failure(Reply(status=status, body=body, headers=JSON))) is expected
+
+
+@pytest.mark.parametrize(
+    "body", [b"null", b'"text"', b"{}", b"[1]", b"[{}, 1]", b'[{"id": "\xff"}]', b"{", b"\xff", b""]
+)
+async def test_a_success_that_is_no_list_of_rows_is_an_outage(body: bytes) -> None:
+    assert type(await failure(Reply(status=200, body=body, headers=JSON))) is SourceUnavailable
+
+
+@pytest.mark.parametrize(("value", "seconds"), [("7", 7.0), ("0", 0.0), ("soon", None), ("-1", None), ("", None)])
+async def test_how_long_to_wait_is_what_the_answer_says(value: str, seconds: float | None) -> None:
+    found = await failure(Reply(status=429, body=b'{"message":"slow"}', headers={**JSON, "Retry-After": value}))
+    assert isinstance(found, SourceUnavailable)
+    assert found.retry_after_seconds == seconds
+
+
+async def test_a_server_that_repeats_the_key_does_not_make_it_known() -> None:
+    found = await failure(postgrest(401, "PGRST301", f"this key is wrong: {KEY}"))
+    assert "this key is wrong: [secret]" in found.message

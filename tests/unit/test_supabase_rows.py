@@ -1,0 +1,171 @@
+"""What a row means: its name, its content whatever the spelling, its words."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hookbridge.config import SupabaseTable
+from hookbridge.model import Columns
+from hookbridge.sources import keys
+from hookbridge.sources.bodies import decode_columns
+from hookbridge.sources.supabase import rows
+
+USERS = SupabaseTable(name="users", changed_at="updated_at")
+UPPER = "6D5C4B3A-2918-4706-95E4-D3C2B1A09F8E"
+
+
+def columns(text: str) -> Columns:
+    return decode_columns(text.encode())
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two values are one content."""
+    first, second = (rows.fingerprint(columns(f'{{"value": {value}}}')) for value in (one, other))
+    return first == second
+
+
+# The fingerprint
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("1", "1.0"),
+        ("1.50", "1.5"),
+        ("100", "1e2"),
+        ("12345678901234567890123.4500", "12345678901234567890123.45"),
+        ('"2026-11-23T10:00:00+00:00"', '"2026-11-23T11:00:00+01:00"'),
+        ('"2026-11-23T10:00:00Z"', '"2026-11-23 10:00:00+00"'),
+        ('{"a": 1, "b": [2.0]}', '{"b": [2], "a": 1}'),
+    ],
+)
+def test_a_value_is_one_content_however_it_is_spelt(one: str, other: str) -> None:
+    assert same(one, other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("9007199254740992", "9007199254740993"),
+        ("18446744073709551616", "18446744073709551617"),
+        ("0.1", "0.1000000000000000055"),
+        ("1e-400", "2e-400"),
+        ("12345678901234567890123.45", "12345678901234567890123.46"),
+        ("true", "false"),
+        ("null", "0"),
+        ('""', "null"),
+        ('"NaN"', '"Infinity"'),
+        ("[1, 2]", "[2, 1]"),
+        ('"2026-11-23T10:00:00Z"', '"2026-11-23T10:00:00.000001Z"'),
+        ('"one"', '"One"'),
+    ],
+)
+def test_different_values_are_different_contents(one: str, other: str) -> None:
+    assert not same(one, other)
+
+
+def test_a_numeric_of_the_largest_size_is_not_rounded() -> None:
+    digits = "9" * 131_072 + "." + "9" * 16_383
+    assert not same(digits, digits[:-1] + "8")
+    assert same(digits, digits + "0")
+
+
+def test_the_fingerprint_of_a_row_with_nan_is_the_same_each_time() -> None:
+    text = '{"id": 1, "ratio": "NaN", "big": "-Infinity"}'
+    assert rows.fingerprint(columns(text)) == rows.fingerprint(columns(text))
+
+
+@given(st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5) | st.booleans() | st.none()))
+def test_the_order_of_columns_is_no_content(values: dict[str, object]) -> None:
+    turned = dict(reversed(values.items()))
+    assert rows.fingerprint(values) == rows.fingerprint(turned)
+
+
+# Names
+
+
+@pytest.mark.parametrize(
+    ("key", "row", "id_"),
+    [
+        (("id",), '{"id": 9007199254740993}', "9007199254740993"),
+        (("id",), '{"id": 18446744073709551617}', "18446744073709551617"),
+        (("id",), '{"id": 0.0000001}', "0.0000001"),
+        (("id",), '{"id": "a,b\\"c)"}', 'a,b"c)'),
+        (("id",), '{"id": true}', "true"),
+        (("order_id", "no"), '{"no": 2, "order_id": 1}', "1,2"),
+        (("a", "b"), '{"a": "x,y", "b": "%2C"}', "x%2Cy,%252C"),
+    ],
+)
+def test_a_row_is_named_by_its_key_columns_in_the_configured_order(key: tuple[str, ...], row: str, id_: str) -> None:
+    found = rows.truth("public.t", row.encode(), SupabaseTable(name="t", key=key), 1)
+    assert found.record.id == id_
+    assert found.data == row.encode()
+
+
+@given(st.lists(st.text(min_size=1), min_size=2, max_size=4))
+def test_the_values_of_a_composite_key_come_back_as_they_were(values: list[str]) -> None:
+    assert keys.values(keys.record_id(values), len(values)) == [keys.text(value) for value in values]
+
+
+def test_the_time_of_change_is_the_columns_text() -> None:
+    row = columns('{"id": 1, "updated_at": "2026-11-23T10:00:00.123456+00:00"}')
+    assert rows.changed_at(row, USERS) == "2026-11-23T10:00:00.123456+00:00"
+    assert rows.changed_at({"id": 1, "updated_at": None}, USERS) is None
+    assert rows.changed_at(row, SupabaseTable(name="users")) is None
+
+
+# Agreement
+
+
+@pytest.mark.parametrize(
+    ("truth", "claimed", "agree"),
+    [
+        ('{"id": 1, "name": "Ada"}', '{"name": "Ada"}', True),
+        ('{"id": 1}', '{"id": 1, "name": null}', False),
+        (f'{{"u": "{UPPER.lower()}"}}', f'{{"u": "{UPPER}"}}', True),
+        ('{"f": 0.1}', '{"f": 0.10000000000000001}', True),
+        ('{"n": 9007199254740993}', '{"n": 9007199254740992}', False),
+        ('{"n": 1}', '{"n": true}', False),
+        ('{"n": "NaN"}', '{"n": "NaN"}', True),
+        ('{"t": "2026-11-23T10:00:00+00:00"}', '{"t": "2026-11-23T11:00:00+01:00"}', True),
+        ('{"j": {"a": [1, 2]}}', '{"j": {"a": [1.0, 2]}}', True),
+        ('{"j": {"a": [1, 2]}}', '{"j": {"a": [1]}}', False),
+        ('{"j": {"a": 1}}', '{"j": {"a": 1, "b": 2}}', False),
+        ('{"n": 1e999}', '{"n": 2e999}', False),
+    ],
+)
+def test_a_claim_agrees_when_each_claimed_column_has_its_value(truth: str, claimed: str, agree: object) -> None:
+    assert rows.agree(columns(truth), columns(claimed)) is agree
+
+
+# Words
+
+
+def test_words_are_text_and_neither_ids_times_links_nor_bytes() -> None:
+    row = {
+        "name": "Ada",
+        "uid": UPPER,
+        "at": "2026-11-23T10:00:00Z",
+        "link": "https://example.com/ada",
+        "raw": "\\xdeadbeef",
+        "tags": ["maths", {"deep": "engine"}],
+        "n": 7,
+        "empty": "",
+    }
+    assert rows.words(row, None).split("\n") == ["Ada", "maths", "engine"]
+
+
+def test_words_of_chosen_columns_are_those_alone_numbers_included() -> None:
+    row: Columns = {"name": "Ada", "city": "London", "n": 7, "price": Decimal("1.50"), "tags": ["maths"]}
+    assert rows.words(row, ("city", "n", "price", "tags", "missing")) == "London\n7\n1.50"
+
+
+def test_the_words_of_one_record_are_bounded() -> None:
+    assert len(rows.words({"text": "w" * 1_000_000}, None)) == rows.WORDS_MAX
+
+
+@pytest.mark.parametrize("text", ["2026-13-01", "0000-01-01", "9999-12-31T23:59:59-23:59", "2026", "not a time at all"])
+def test_what_is_no_instant_is_text(text: str) -> None:
+    assert rows.instant_of(text) is None
