@@ -14,7 +14,7 @@ from hookbridge.config import Secrets, SignaturesConfig, SupabaseConfig
 from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError, SourceRefused, SourceUnavailable
 from hookbridge.model import RecordKey
 from hookbridge.sources.supabase import SupabaseSource
-from hookbridge.sources.supabase.client import BY_CODE, BY_STATUS, ValueImpossible
+from hookbridge.sources.supabase.client import BY_CODE, ValueImpossible
 from hookbridge.standins import PostgrestStandin, Reply
 
 KEY = "sb_secret_for_tests"
@@ -42,6 +42,14 @@ NEVER_MET = {
     "PGRST116": "no read asks for a single object",
     "23505": "nothing is written",
 }
+
+
+BY_STATUS: dict[int, type[SourceError]] = {
+    **dict.fromkeys((401, 403), SourceRefused),
+    **dict.fromkeys((404, 408, 425, 429), SourceUnavailable),
+}
+"""What a status means without a known code; of the others those of a request are the record's own."""
+OTHERS = (300, 307, 400, 402, 405, 406, 409, 416, 418, 500, 502, 503, 504, 520, 529)
 
 
 def recorded_refusals() -> list[dict[str, Any]]:
@@ -93,9 +101,7 @@ async def test_every_known_code_has_its_error_whatever_the_status(code: str) -> 
         assert type(await failure(postgrest(status, code))) is BY_CODE[code], status
 
 
-@pytest.mark.parametrize(
-    "status", [*BY_STATUS, 300, 307, 400, 402, 405, 406, 409, 416, 418, 500, 502, 503, 504, 520, 529]
-)
+@pytest.mark.parametrize("status", [*BY_STATUS, *OTHERS])
 @pytest.mark.parametrize("form", ["html", "no code", "unknown code"])
 async def test_every_status_without_a_known_code_has_its_error(status: int, form: str) -> None:
     expected = BY_STATUS.get(status, RecordUnreadable if 400 <= status < 500 else SourceUnavailable)
