@@ -82,7 +82,8 @@ def _several(value: str) -> tuple[str, ...]:
 
 def _is_base64(text: str) -> bool:
     try:
-        return bool(base64.b64decode(text, validate=True))
+        # Some tools leave the padding out.
+        return bool(base64.b64decode(text + "=" * (-len(text) % 4), validate=True))
     except (binascii.Error, ValueError):
         return False
 

@@ -74,13 +74,19 @@ class StaticToken:
         return matched
 
 
+def standard_key(secret: str) -> bytes:
+    """Give the bytes that a ``whsec_`` secret stands for, with or without base64's padding.  Raises ValueError."""
+    encoded = secret.removeprefix(STANDARD_PREFIX)
+    return base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+
+
 class StandardWebhooks:
     """The Standard Webhooks scheme, symmetric (``v1``); secrets are ``whsec_`` and base64."""
 
     __slots__ = ("_keys", "_tolerance_seconds")
 
     def __init__(self, secrets: Iterable[str], tolerance_seconds: float) -> None:
-        self._keys = tuple(base64.b64decode(secret.removeprefix(STANDARD_PREFIX), validate=True) for secret in secrets)
+        self._keys = tuple(standard_key(secret) for secret in secrets)
         self._tolerance_seconds = tolerance_seconds
 
     def __bool__(self) -> bool:

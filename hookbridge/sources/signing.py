@@ -10,16 +10,15 @@ import base64
 import hmac
 
 from hookbridge.errors import ConfigError
-from hookbridge.sources.signatures import STANDARD_PREFIX
+from hookbridge.sources.signatures import STANDARD_PREFIX, standard_key
 
 
 def headers(secret: str, body: bytes, *, message_id: str, now: float) -> dict[str, str]:
     """Give the headers for a body.  ``now`` is epoch seconds.  Raises ConfigError for a secret that cannot sign."""
     if not secret.startswith(STANDARD_PREFIX):
         return {"X-Webhook-Signature": "sha256=" + hmac.digest(secret.encode(), body, "sha256").hex()}
-    encoded = secret.removeprefix(STANDARD_PREFIX)
     try:
-        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+        key = standard_key(secret)
     except ValueError:
         raise ConfigError(["WEBHOOK_SECRET: what follows whsec_ is not base64"]) from None
     timestamp = str(int(now))

@@ -208,3 +208,11 @@ async def test_the_sdk_writes_no_lines_of_its_own(
             await failure(workspace)
     assert not [record for record in caplog.records if record.name.startswith("notion_client")]
     assert "unauthorized" not in capfd.readouterr().err
+
+
+async def test_a_server_that_repeats_the_token_does_not_make_it_known() -> None:
+    async with tasks() as workspace:
+        workspace.notion.faults.answer(errors.error(400, "validation_error", f"what is {TOKEN}?").reply)
+        found = await failure(workspace)
+        assert "what is [secret]?" in found.message
+        assert TOKEN not in str(found)

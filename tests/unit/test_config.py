@@ -295,6 +295,10 @@ def test_a_wrong_secret_is_refused_and_not_shown(tmp_path: Path, environ: dict[s
     assert problem in found
 
 
+def test_a_standard_secret_may_come_without_its_padding(tmp_path: Path) -> None:
+    assert loaded(tmp_path, environ={"WEBHOOK_SECRET": "whsec_YQ"}).secrets.webhook_secrets == ("whsec_YQ",)
+
+
 def test_verification_with_a_secret_of_either_kind_is_fine(tmp_path: Path) -> None:
     assert loaded(tmp_path, environ=SIGNED).config.signatures.verify
     assert loaded(tmp_path, "[signatures]\nverify = true", {"NOTION_WEBHOOK_SECRET": "n"}).config.signatures.verify

@@ -73,6 +73,15 @@ def test_either_secret_is_taken_while_rotating(secret: str) -> None:
     signed(SECRET, OLD_SECRET).verify(webhook_signature(BODY, secret), BODY, NOW)
 
 
+@pytest.mark.parametrize("key", [b"a", b"of bytes", b"of some bytes"])
+def test_a_standard_secret_is_taken_without_its_padding(key: bytes) -> None:
+    secret = "whsec_" + base64.b64encode(key).decode()
+    assert secret.endswith("=")
+    headers = standard_webhook(BODY, secret, message_id="msg_1", timestamp=NOW)
+    signed(secret.rstrip("=")).verify(headers, BODY, NOW)
+    signed(secret).verify(headers, BODY, NOW)
+
+
 def test_a_changed_body_is_refused() -> None:
     assert "does not match" in refused(signed(SECRET), webhook_signature(BODY, SECRET), BODY + b" ")
 

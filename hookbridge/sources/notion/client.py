@@ -168,6 +168,7 @@ class NotionClient:
             translated = translate(error, about=about, seconds=self._seconds, now=self._clock())
             # A server may repeat what it was sent, and its words are stored and shown.
             translated.message = translated.message.replace(self._token, SECRET)
+            translated.args = (translated.message,)
             if isinstance(translated, SourceUnavailable) and translated.retry_after_seconds is not None:
                 self._budget.halt(translated.retry_after_seconds)
             raise translated from None
