@@ -64,6 +64,11 @@ def test_a_wrong_option_ends_with_2_and_no_stack_trace(tmp_path: Path, arguments
     assert arguments[0] in process.stderr
 
 
+def test_verification_without_a_secret_does_not_start(tmp_path: Path) -> None:
+    (said,) = errors(run(tmp_path, VERIFY_WEBHOOK_SIGNATURES="true"))
+    assert said.startswith("VERIFY_WEBHOOK_SIGNATURES: on, but there is no secret to verify with; set WEBHOOK_SECRET")
+
+
 def test_every_mistake_in_the_settings_is_a_line(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('[server]\nport = "abc"\nprot = 1')
     assert errors(run(tmp_path, SUPABASE_KEY="sb_secret_planted")) == [
