@@ -7,17 +7,15 @@
 from __future__ import annotations
 
 import asyncio
-import secrets as random_secrets
 from collections.abc import Mapping
-from pathlib import Path
 
 import msgspec
 import structlog
 
-from hookbridge.books import Freshness, Statistics, statistics
+from hookbridge.books import Statistics, statistics
 from hookbridge.clock import Clock, anchored_clock
 from hookbridge.config import Settings
-from hookbridge.errors import HandshakeRefused, StartupError, StoreUnavailable
+from hookbridge.errors import HandshakeRefused, StoreUnavailable
 from hookbridge.handlers import bridge, load_handlers
 from hookbridge.model import Outcome, Settled, Settlement, SourceName
 from hookbridge.observe.logs import hide
@@ -29,7 +27,7 @@ from hookbridge.reconcile.findings import InboxSink
 from hookbridge.reconcile.loop import Reconciler
 from hookbridge.reconcile.status import TableStatus
 from hookbridge.records import Records
-from hookbridge.settings.whole import write_whole
+from hookbridge.settings import admin_token
 from hookbridge.sources.notion import NotionSource
 from hookbridge.sources.source import Delivery, Source
 from hookbridge.sources.supabase import SupabaseSource
@@ -71,7 +69,7 @@ class Service:
     def __init__(self, settings: Settings, store: Store, verification_token: str | None, clock: Clock) -> None:
         self.settings = settings
         self.store = store
-        self.admin_token, self.admin_token_file = _admin_token(settings)
+        self.admin_token, self.admin_token_file = admin_token.make(settings)
         self._clock = clock
         self._token = verification_token
         hide(self.admin_token)
@@ -256,19 +254,7 @@ class Service:
             await self.store.totals(),
             queue_depth={state.source: state.queued for state in self.lane_states()},
             oldest_open_age=await self._oldest_open_age(),
-            freshness={f"{one.source}:{one.table}": self._freshness(one) for one in self.reconciler.status()},
-        )
-
-    def _freshness(self, table: TableStatus) -> Freshness:
-        now = self._clock()
-
-        def age(at: float | None) -> float | None:
-            return None if at is None else round(max(now - at, 0.0), 3)
-
-        return Freshness(
-            poll_age_seconds=age(table.last_poll_at),
-            sweep_age_seconds=age(table.last_sweep_at),
-            lag_seconds=None if table.lag_seconds is None else round(table.lag_seconds, 3),
+            freshness={f"{one.source}:{one.table}": one.freshness(self._clock()) for one in self.reconciler.status()},
         )
 
     async def would_be_processed(self, delivery: Delivery) -> tuple[bool, str | None]:
@@ -324,21 +310,3 @@ class Service:
         await self.store.put_note(NOTION_TOKEN_NOTE, None)
         self._token = None
         self._notion.forget()
-
-
-def _admin_token(settings: Settings) -> tuple[str, Path | None]:
-    """Give the admin token, and the file that holds it when it was generated."""
-    if settings.secrets.admin_token:
-        return settings.secrets.admin_token, None
-    path = settings.data_file.parent / "admin-token"
-    try:
-        if not path.exists():
-            write_whole(path, random_secrets.token_urlsafe(32) + "\n")
-    except OSError as error:
-        message = f"Cannot write the admin token to {path}: {error.strerror}"
-        raise StartupError(message, hint="set HOOKBRIDGE_ADMIN_TOKEN") from error
-    token = path.read_text().strip()
-    if not token:
-        message = f"The file of the admin token is empty: {path}"
-        raise StartupError(message, hint="remove it, or set HOOKBRIDGE_ADMIN_TOKEN")
-    return token, path

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,6 +15,7 @@ import msgspec
 
 from hookbridge.config import Settings
 from hookbridge.errors import HookbridgeError
+from hookbridge.settings import admin_token
 
 URL_VARIABLE = "HOOKBRIDGE_URL"
 CONNECT_SECONDS = 3.0
@@ -56,7 +56,7 @@ class Api:
         server = settings.config.server
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104  compared, not bound
         shown = f"[{host}]" if ":" in host else host
-        return cls(url or os.environ.get(URL_VARIABLE) or f"http://{shown}:{server.port}", token_of(settings))
+        return cls(url or os.environ.get(URL_VARIABLE) or f"http://{shown}:{server.port}", admin_token.known(settings))
 
     def ask(self, method: str, path: str, body: object = None, **query: object) -> Any:  # noqa: ANN401  any JSON
         """Send one request and give the decoded answer.  Raises NotRunning or Refused."""
@@ -96,17 +96,6 @@ class Api:
             f"No hookbridge answers at {self.url} ({type(error).__name__})",
             hint=f"start it with: python -m hookbridge, or name another one with --url or {URL_VARIABLE}",
         )
-
-
-def token_of(settings: Settings) -> str | None:
-    """Give the admin token, from the environment or from the file that the first start wrote."""
-    if settings.secrets.admin_token:
-        return settings.secrets.admin_token
-    path: Path = settings.data_file.parent / "admin-token"
-    try:
-        return path.read_text().strip() or None
-    except OSError:
-        return None
 
 
 def _json(body: object) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from hookbridge.books import Freshness
 from hookbridge.model import SourceName
 
 State = Literal["backfilling", "following", "failing", "paused"]
@@ -33,3 +34,15 @@ class TableStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The gap to the next poll as it is now; None for a table that is only swept."""
     lag_seconds: float | None
     """From the source's time of the newest change to its application; None before the first."""
+
+    def freshness(self, now: float) -> Freshness:
+        """Say how old what is known of it can be.  ``now`` is epoch seconds."""
+
+        def age(at: float | None) -> float | None:
+            return None if at is None else round(max(now - at, 0.0), 3)
+
+        return Freshness(
+            poll_age_seconds=age(self.last_poll_at),
+            sweep_age_seconds=age(self.last_sweep_at),
+            lag_seconds=None if self.lag_seconds is None else round(self.lag_seconds, 3),
+        )
