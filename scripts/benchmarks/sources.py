@@ -33,8 +33,8 @@ class Sources:
 
     def edit(self, pages: int) -> int:
         """Edit so many pages; gives how many requests Notion has had so far."""
-        assert self._process.stdin is not None  # noqa: S101  for the type checker
-        assert self._process.stdout is not None  # noqa: S101  likewise
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.write(f"{pages}\n")
         self._process.stdin.flush()
         return int(self._process.stdout.readline().split()[1])
@@ -54,7 +54,7 @@ def sources(*, rows: int = 0, pages: int = 0) -> Iterator[Sources]:
         text=True,
     )
     try:
-        assert process.stdout is not None  # noqa: S101  for the type checker
+        assert process.stdout is not None
         if process.stdout.readline().strip() != "ready":
             raise CannotMeasure("the stand-ins did not start", "start scripts/benchmarks/sources_app.py by hand")
         yield Sources(process, *ports)

@@ -78,10 +78,7 @@ def differing(data: Path, state: dict[str, dict[str, str]]) -> list[str]:
 
 def effects(folder: Path) -> tuple[int, int]:
     """Give how many changes had an effect outside, and how many had it more than once."""
-    try:
-        calls = (folder / "effects.log").read_text().split()
-    except FileNotFoundError:
-        return 0, 0
+    calls = [call for log in sorted(folder.glob("effects-*.log")) for call in log.read_text().split()]
     return len(set(calls)), len(calls) - len(set(calls))
 
 

@@ -48,7 +48,7 @@ class Service:
         return cls(process, port)
 
     async def _read(self) -> None:
-        assert self._process.stdout is not None  # noqa: S101  for the type checker
+        assert self._process.stdout is not None
         async for line in self._process.stdout:
             self.log.append(line.decode(errors="replace").rstrip())
 
@@ -132,8 +132,8 @@ class World:
 
     async def tell(self, command: str) -> dict[str, Any]:
         """Give it a command.  Raises Failed when it, or a promise to it, is broken."""
-        assert self._process.stdin is not None  # noqa: S101  for the type checker
-        assert self._process.stdout is not None  # noqa: S101  likewise
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.write(f"{command}\n".encode())
         await self._process.stdin.drain()
         line = await self._process.stdout.readline()
@@ -163,7 +163,7 @@ async def world(port: int, journal: Path, seed: int) -> AsyncIterator[World]:
         *module("scripts.crashes.world", str(port), str(journal), str(seed)), cwd=ROOT, stdin=PIPE, stdout=PIPE
     )
     try:
-        assert process.stdout is not None  # noqa: S101  for the type checker
+        assert process.stdout is not None
         line = await process.stdout.readline()
         if not line:
             raise Failed("the sources and senders did not start")

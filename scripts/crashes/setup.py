@@ -21,19 +21,20 @@ RETAINED_SECONDS = 120.0
 """How long settled events stay: longer than the time between two looks at them, so that retention hides no loss."""
 
 HANDLERS = """
-import os
-
 from hookbridge import Change, bridge
-
-log = os.open("effects.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
 
 @bridge.on("supabase")
 @bridge.on("notion")
 async def note(change: Change) -> None:
-    os.write(log, b"%d\\n" % change.newest.id)
+    number = change.newest.id
+    with open(f"effects-{number // 10_000}.log", "ab", buffering=0) as log:
+        log.write(b"%d\\n" % number)
 """
-"""A handler with an effect outside the store: a line for each call, with the newest event that it stands for."""
+"""A handler with an effect outside the store: a line for each call, with the newest event that it stands for.
+
+Many small files: what is full for the data file must not be full for them, or the handler's own failure would make dead
+letters."""
 
 
 def prepare(folder: Path) -> None:

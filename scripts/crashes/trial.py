@@ -171,7 +171,7 @@ class Trial:
 
     @property
     def _running(self) -> Service:
-        assert self._service is not None  # noqa: S101  run() starts it first
+        assert self._service is not None
         return self._service
 
     async def _execute(self) -> Service:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import schemathesis
@@ -69,7 +70,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @schema.parametrize()
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
-def test_every_answer_is_documented(case: schemathesis.Case, url: str) -> None:
+def test_every_answer_is_documented(case: schemathesis.Case[Any], url: str) -> None:
     case.call_and_validate(base_url=url, headers=dict(ADMIN), checks=CHECKS, timeout=20)
 
 
