@@ -14,7 +14,7 @@ from typing import Any
 from hookbridge.config import NotionConfig
 from hookbridge.model import Columns, Event, RecordKey
 from hookbridge.sources import guide, keys
-from hookbridge.sources.bodies import Fields, decode_object, named, named_by_header
+from hookbridge.sources.bodies import TABLE_EXPECTED, Fields, decode_object, is_table, named, named_by_header, shown
 from hookbridge.sources.notion.handshake import handshake_of
 from hookbridge.sources.source import AckDetails, Decoded, Delivery, Handshake
 
@@ -110,7 +110,7 @@ def _integration(body: bytes, values: dict[str, Any], config: NotionConfig) -> D
     parent = Fields(data, at=("body", "data")).object("parent") or {}
     fields.join(entity)
     fields.raise_if_wrong()
-    written_table = table_of(parent, _listed(config)) if kind == "page" else str(kind)
+    written_table = _table(fields, parent, config) if kind == "page" else str(kind)
     is_page = kind == "page" and str(type_).startswith("page.")
     meaning = _TYPES.get(str(type_), "update") if is_page else str(type_)
     event = Event(
@@ -144,7 +144,7 @@ def _automation(headers: Mapping[str, str], body: bytes, values: dict[str, Any],
     fields.join(source)
     fields.join(page)
     fields.raise_if_wrong()
-    table = table_of(parent, _listed(config))
+    table = _table(fields, parent, config)
     meaning = "delete" if page.values.get("in_trash") is True or page.values.get("archived") is True else "update"
     event = Event(
         record=RecordKey("notion", table, keys.dashed(str(page_id))),
@@ -163,6 +163,15 @@ def _automation(headers: Mapping[str, str], body: bytes, values: dict[str, Any],
         timestamp=edited,
     )
     return Delivery((event,), details)
+
+
+def _table(fields: Fields, parent: Mapping[str, Any], config: NotionConfig) -> str:
+    """Give the table of a page.  Raises InvalidFields for a parent whose id can be no table's name."""
+    table = table_of(parent, _listed(config))
+    if not is_table(table):
+        fields.wrong(("data", "parent", "id"), f"{TABLE_EXPECTED}, got {shown(table)}", "value_error")
+    fields.raise_if_wrong()
+    return table
 
 
 def _ignored(table: str, config: NotionConfig) -> str | None:
