@@ -21,13 +21,15 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 
 
 def text(value: KeyValue) -> str:
-    """Give a key column's value as text: integers by their digits, UUIDs in lower case, booleans as JSON has them."""
+    """Give a key column's value as text: integers by their digits, booleans as JSON has them, texts as they are.
+
+    A UUID keeps its case: a column of type uuid always writes lower case, and in a text column another case is another
+    key.
+    """
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        lower = value.lower()
-        # Nearly every id is in lower case already; only one that is not needs the look at its form.
-        return lower if value != lower and len(value) == UUID_CHARACTERS and _UUID.fullmatch(value) else value
+        return value
     if isinstance(value, Decimal) and abs(value.adjusted()) < PLAIN_DIGITS_MAX:
         return f"{value:f}"  # str() would write 0.0000001 as 1E-7
     return str(value)

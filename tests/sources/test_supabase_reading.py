@@ -185,3 +185,19 @@ async def test_a_publishable_key_is_doubtful(supabase: PostgrestStandin) -> None
     source = make(supabase, key="sb_publishable_x")
     assert "row level security" in (source.credential_warning or "")
     await source.close()
+
+
+async def test_keys_that_differ_in_case_alone_are_two_rows(supabase: PostgrestStandin) -> None:
+    """Text columns hold UUIDs in upper case, too: Swift and .NET write them so."""
+    supabase.create_table("devices", {"id": "text", "name": "text"})
+    upper = "123E4567-E89B-12D3-A456-426614174ABC"
+    supabase.insert("devices", {"id": upper, "name": "phone"})
+    source = make(supabase)
+    truth, other = await asyncio.gather(
+        source.read(RecordKey("supabase", "public.devices", upper)),
+        source.read(RecordKey("supabase", "public.devices", upper.lower())),
+    )
+    assert truth.data is not None
+    assert other.data is None
+    assert source.key("devices", upper).id == upper
+    await source.close()

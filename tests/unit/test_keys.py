@@ -19,7 +19,7 @@ UUID = "123e4567-e89b-12d3-a456-426614174abc"
         (True, "true"),
         (False, "false"),
         ("As it IS, with a comma", "As it IS, with a comma"),
-        (UUID.upper(), UUID),
+        (UUID.upper(), UUID.upper()),
         (UUID.upper() + "0", UUID.upper() + "0"),
         (UUID.upper().replace("-", "x"), UUID.upper().replace("-", "x")),
         (Decimal("1.50"), "1.50"),
@@ -49,7 +49,7 @@ def test_an_id_with_another_number_of_parts_is_refused(id_: str) -> None:
 
 
 def test_an_id_that_a_person_wrote_has_one_normal_form() -> None:
-    assert keys.normal(f"é b,{UUID.upper()}", 2) == f"%C3%A9%20b,{UUID}"
+    assert keys.normal(f"é b,{UUID.upper()}", 2) == f"%C3%A9%20b,{UUID.upper()}"
     assert keys.normal("a,b", 1) == "a,b"
 
 
