@@ -118,6 +118,8 @@ async def test_no_secret_is_in_any_log_line_answer_or_stored_error(
     stream = io.StringIO()
     settings = make_settings(tmp_path, secrets={**PLANTED})
     configure(LoggingConfig(format=format_, level="debug"), settings.secrets, stream=stream)
+    # A logger that is kept from its first use on would write into this stream in every later test, too.
+    structlog.configure(cache_logger_on_first_use=False)
     async with asyncio.timeout(60), serving(tmp_path) as service:
         texts = await drive(service)
         token = service.service.admin_token
