@@ -6,12 +6,41 @@ here is written only where no later read was faster.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
 
 from hookbridge.clock import Clock
-from hookbridge.model import Copy, Document, RecordKey, SourceName
+from hookbridge.model import Columns, Copy, Document, RecordKey, SourceName, Truth
+from hookbridge.sources.bodies import decode_columns
 from hookbridge.sources.source import Source
 from hookbridge.store.contract import Copies
+
+NESTED_PATH = 2
+"""So many names lead to a difference at most: a column, or a page's property."""
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """One value that is not the same on both sides; a side that has none is left out."""
+
+    path: str
+    copy: Any = msgspec.UNSET
+    truth: Any = msgspec.UNSET
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """A record's copy beside what its source has now."""
+
+    copy: Copy | None
+    """None when nothing is known of the record, and when it is known to be gone."""
+    truth: Truth
+    differences: tuple[Difference, ...]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether both have the same content, or neither has any."""
+        return not self.differences
 
 
 class Records:
@@ -34,6 +63,18 @@ class Records:
             copy = await self._read_through(source, record)
         return copy if copy is not None and copy.data is not None else None
 
+    async def compare(self, record: RecordKey) -> Comparison:
+        """Put the copy beside the truth, read now.  Nothing is written.  Raises SourceError."""
+        source = self._sources[record.source]
+        # The copy first: a change that is settled in between shows as a difference, never as an agreement.
+        copy = await self._store.copy(record)
+        truth = await source.read(record)
+        known = copy if copy is not None and copy.data is not None else None
+        if known is not None and truth.data is not None and known.fingerprint == truth.fingerprint:
+            return Comparison(copy=known, truth=truth, differences=())
+        before = None if known is None or known.data is None else decode_columns(known.data)
+        return Comparison(copy=known, truth=truth, differences=differences(before, source.truth_columns(truth)))
+
     async def _read_through(self, source: Source, record: RecordKey) -> Copy:
         truth = await source.read(record)
         columns = source.truth_columns(truth)
@@ -50,3 +91,26 @@ class Records:
         exclusive = source.ids_are_global and not truth.elsewhere
         await self._store.put(copy, Document(record, words), exclusive=exclusive)
         return copy
+
+
+def differences(copy: Columns | None, truth: Columns | None) -> tuple[Difference, ...]:
+    """List the values that differ, by the names that lead to them; ``*`` is the record where one side has none."""
+    if copy is None and truth is None:
+        return ()
+    if copy is None:
+        return (Difference(path="*", truth=truth),)
+    if truth is None:
+        return (Difference(path="*", copy=copy),)
+    return tuple(_differing(copy, truth, ()))
+
+
+def _differing(copy: Columns, truth: Columns, above: tuple[str, ...]) -> Iterator[Difference]:
+    for name in [*truth, *(name for name in copy if name not in truth)]:
+        mine, theirs = copy.get(name, msgspec.UNSET), truth.get(name, msgspec.UNSET)
+        path = (*above, name)
+        if mine == theirs and type(mine) is type(theirs):
+            continue
+        if isinstance(mine, dict) and isinstance(theirs, dict) and len(path) < NESTED_PATH:
+            yield from _differing(mine, theirs, path)
+        else:
+            yield Difference(path=".".join(path), copy=mine, truth=theirs)

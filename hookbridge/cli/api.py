@@ -7,18 +7,25 @@ it, and what a failure means for the exit code; what is printed is each command'
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
 
-import httpx
 import msgspec
 
 from hookbridge.config import Settings
 from hookbridge.errors import HookbridgeError
 from hookbridge.settings import admin_token
 
+if TYPE_CHECKING:
+    import httpx  # a tenth of a second, which `serve` and `--help` need not wait for
+
 URL_VARIABLE = "HOOKBRIDGE_URL"
 CONNECT_SECONDS = 3.0
+DELIVERY_SECONDS = 30.0
+"""An ack waits for a disk; more than this is no answer."""
 
 FINE = 0
 NO = 1
@@ -43,6 +50,8 @@ class Api:
     """The running service, as its operator."""
 
     def __init__(self, url: str, token: str | None) -> None:
+        import httpx
+
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         # A proof or a pass takes as long as the source needs.
         self._http = httpx.Client(
@@ -61,41 +70,84 @@ class Api:
     def ask(self, method: str, path: str, body: object = None, **query: object) -> Any:  # noqa: ANN401  any JSON
         """Send one request and give the decoded answer.  Raises NotRunning or Refused."""
         parameters = {name: str(value) for name, value in query.items() if value is not None}
-        try:
+        with self._reached():
             answer = self._http.request(method, path, params=parameters, **_json(body))
-        except httpx.HTTPError as error:
-            raise self._silent(error) from None
         if answer.is_error:
             raise _refused(answer.status_code, answer.content)
-        return msgspec.json.decode(answer.content) if answer.content else None
+        return _decoded(msgspec.json.decode, answer.content) if answer.content else None
+
+    def exact(self, path: str) -> Any:  # noqa: ANN401  any JSON
+        """GET a record or a body: every number with all its digits.  Raises NotRunning or Refused."""
+        with self._reached():
+            answer = self._http.get(path)
+        if answer.is_error:
+            raise _refused(answer.status_code, answer.content)
+        return _decoded(_decode_exactly, answer.content)
+
+    def readiness(self) -> dict[str, Any]:
+        """Give ``/readyz``, which says 503 when webhooks cannot be taken.  Raises NotRunning or Refused."""
+        with self._reached():
+            answer = self._http.get("/readyz")
+        if answer.is_error and answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
+            raise _refused(answer.status_code, answer.content)
+        found: dict[str, Any] = _decoded(msgspec.json.decode, answer.content)
+        return found
+
+    def deliver(self, path: str, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
+        """POST a webhook as a sender does, without the admin token.  Raises NotRunning; gives every answer."""
+        request = self._http.build_request(
+            "POST",
+            path,
+            content=body,
+            headers={"Content-Type": "application/json", **headers},
+            timeout=DELIVERY_SECONDS,
+        )
+        if "Authorization" not in headers:
+            request.headers.pop("Authorization", None)
+        with self._reached():
+            return self._http.send(request)
 
     def lines(self, path: str, body: object) -> Iterator[dict[str, Any]]:
         """Send one request and give the lines of its answer as they come.  Raises NotRunning or Refused."""
-        try:
-            with self._http.stream("POST", path, **_json(body)) as answer:
-                if answer.is_error:
-                    raise _refused(answer.status_code, answer.read())
-                for line in answer.iter_lines():
-                    yield msgspec.json.decode(line)
-        except httpx.HTTPError as error:
-            raise self._silent(error) from None
+        with self._reached(), self._http.stream("POST", path, **_json(body)) as answer:
+            if answer.is_error:
+                raise _refused(answer.status_code, answer.read())
+            for line in answer.iter_lines():
+                yield msgspec.json.decode(line)
 
     def is_running(self) -> bool:
         """Whether anybody answers."""
         try:
-            return self._http.get("/healthz", timeout=CONNECT_SECONDS).is_success
-        except httpx.HTTPError:
+            with self._reached():
+                return self._http.get("/healthz", timeout=CONNECT_SECONDS).is_success
+        except NotRunning:
             return False
 
     def close(self) -> None:
         """Close the connection."""
         self._http.close()
 
-    def _silent(self, error: httpx.HTTPError) -> NotRunning:
-        return NotRunning(
-            f"No hookbridge answers at {self.url} ({type(error).__name__})",
-            hint=f"start it with: python -m hookbridge, or name another one with --url or {URL_VARIABLE}",
-        )
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        import httpx
+
+        try:
+            yield
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise NotRunning(
+                f"No hookbridge answers at {self.url} ({type(error).__name__})",
+                hint=f"start it with: python -m hookbridge, or name another one with --url or {URL_VARIABLE}",
+            ) from None
+
+
+_decode_exactly = msgspec.json.Decoder(float_hook=Decimal).decode
+
+
+def _decoded(decode: Callable[[bytes], Any], content: bytes) -> Any:  # noqa: ANN401  any JSON
+    try:
+        return decode(content)
+    except msgspec.DecodeError:
+        raise Refused(HTTPStatus.OK, "What answers is no hookbridge", hint=f"check --url and {URL_VARIABLE}") from None
 
 
 def _json(body: object) -> dict[str, Any]:
@@ -108,8 +160,10 @@ def _refused(status: int, body: bytes) -> Refused:
     try:
         said = msgspec.json.decode(body)
     except msgspec.DecodeError:
+        said = None
+    if not isinstance(said, dict):
         said = {}
-    if status == httpx.codes.UNAUTHORIZED:
+    if status == HTTPStatus.UNAUTHORIZED:
         return Refused(status, "The admin token is missing or wrong", hint="set HOOKBRIDGE_ADMIN_TOKEN")
     if "detail" in said:
         wrong = "; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in said["detail"])

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hookbridge.cli import poll, reconcile, trigger_sql, verify
+from hookbridge.cli import events, lanes, poll, reconcile, records, send, sign, stats, tail, trigger_sql, verify
 from hookbridge.cli.serve import serve
 
 # typer joins lines that no empty line parts.
@@ -57,6 +57,10 @@ def _version(wanted: bool) -> None:
 VersionOption = Annotated[bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)]
 
 
+MEMBERS = {"events": ("list", "show", "replay"), "records": ("show", "diff")}
+"""The commands of each group."""
+
+
 @app.callback(invoke_without_command=True)
 def hookbridge(
     context: typer.Context,
@@ -72,10 +76,12 @@ def hookbridge(
     if context.invoked_subcommand is None:
         raise typer.Exit(serve(config, host, port))
     # An option before the command counts as one after it.
-    context.default_map = {context.invoked_subcommand: {"config": config, "host": host, "port": port}}
+    given = {"config": config, "host": host, "port": port}
+    members = MEMBERS.get(context.invoked_subcommand, ())
+    context.default_map = {context.invoked_subcommand: given | dict.fromkeys(members, given)}
 
 
-@app.command("serve")
+@app.command("serve", epilog=EPILOG)
 def serve_command(config: ConfigOption = None, host: HostOption = None, port: PortOption = None) -> None:
     """Receive webhooks and process them until Ctrl-C or SIGTERM."""
     raise typer.Exit(serve(config, host, port))
@@ -85,3 +91,11 @@ app.command("verify", epilog=verify.EPILOG)(verify.verify)
 app.command("reconcile", epilog=reconcile.EPILOG)(reconcile.reconcile)
 app.command("poll", epilog=poll.EPILOG)(poll.poll)
 app.command("trigger-sql", epilog=trigger_sql.EPILOG)(trigger_sql.trigger_sql)
+app.command("send", epilog=send.EPILOG)(send.send)
+app.command("sign", epilog=sign.EPILOG)(sign.sign)
+app.command("tail", epilog=tail.EPILOG)(tail.tail)
+app.command("stats", epilog=stats.EPILOG)(stats.stats)
+app.command("pause", epilog=lanes.PAUSE_EPILOG)(lanes.pause)
+app.command("resume", epilog=lanes.RESUME_EPILOG)(lanes.resume)
+app.add_typer(events.app, name="events")
+app.add_typer(records.app, name="records")

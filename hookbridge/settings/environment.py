@@ -23,6 +23,8 @@ VERIFY = "VERIFY_WEBHOOK_SIGNATURES"
 """The guide's name for ``[signatures] verify``."""
 NOT_OURS = "HOOKBRIDGE_TEST_"
 """What only tests read."""
+OF_COMMANDS = ("HOOKBRIDGE_URL",)
+"""What commands read that talk to a service elsewhere, and no service."""
 
 
 def read_dotenv(file: Path, problems: list[str]) -> dict[str, str]:
@@ -56,9 +58,15 @@ def override(sections: dict[str, Section], values: Mapping[str, str], problems: 
                 problems.append(f"{name}: expected {expected(type_)}, got {shown(values[name])}")
             else:
                 sections[section] = msgspec.structs.replace(sections[section], **{key: value})
-        elif name.startswith(PREFIX) and not name.startswith(NOT_OURS) and name.removesuffix("_FILE") not in SECRETS:
+        elif _is_mistaken(name):
             problems.append(f"{name}: unknown variable{nearest(name, [*known, *SECRETS])}")
     _check_switch(values, problems)
+
+
+def _is_mistaken(name: str) -> bool:
+    """Whether it looks like one of ours and is none."""
+    known = name in OF_COMMANDS or name.removesuffix("_FILE") in SECRETS or name.startswith(NOT_OURS)
+    return name.startswith(PREFIX) and not known
 
 
 def _names() -> dict[str, tuple[str, str, Any]]:

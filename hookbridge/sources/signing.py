@@ -16,7 +16,7 @@ from hookbridge.sources.signatures import STANDARD_PREFIX, standard_key
 def headers(secret: str, body: bytes, *, message_id: str, now: float) -> dict[str, str]:
     """Give the headers for a body.  ``now`` is epoch seconds.  Raises ConfigError for a secret that cannot sign."""
     if not secret.startswith(STANDARD_PREFIX):
-        return {"X-Webhook-Signature": "sha256=" + hmac.digest(secret.encode(), body, "sha256").hex()}
+        return {"X-Webhook-Signature": hmac_hex(secret, body)}
     try:
         key = standard_key(secret)
     except ValueError:
@@ -25,3 +25,8 @@ def headers(secret: str, body: bytes, *, message_id: str, now: float) -> dict[st
     signed = f"{message_id}.{timestamp}.".encode() + body
     signature = base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
     return {"webhook-id": message_id, "webhook-timestamp": timestamp, "webhook-signature": f"v1,{signature}"}
+
+
+def hmac_hex(secret: str, body: bytes) -> str:
+    """Give the HMAC as headers carry it, Notion's own included."""
+    return "sha256=" + hmac.digest(secret.encode(), body, "sha256").hex()

@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from hookbridge.errors import NotFound
 from hookbridge.model import SourceName
+from hookbridge.records import Difference
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.parameters import path_key, query, table_filter
 from hookbridge.web.replies import json_reply
@@ -34,6 +35,22 @@ class RecordAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """When it was read from the source."""
     verified: bool
     """False when it came from a webhook because the source has no credentials."""
+
+
+class DiffAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A record's copy beside the truth, read now."""
+
+    source: SourceName
+    table: str
+    id: str
+    agrees: bool
+    differences: tuple[Difference, ...]
+    """What is not the same; a path of `*` is the whole record, where one side has none."""
+    copy: msgspec.Raw
+    """Null when there is no copy of it."""
+    copy_read_at: datetime | None
+    truth: msgspec.Raw
+    """Null when the source has no such record."""
 
 
 class SearchQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,6 +98,27 @@ async def record(request: web.Request) -> web.StreamResponse:
             changed_at=copy.changed_at,
             read_at=datetime.fromtimestamp(copy.read_at, UTC),
             verified=copy.verified,
+        ),
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+async def diff(request: web.Request) -> web.StreamResponse:
+    """Read the record from its source and put the copy beside it; nothing is changed."""
+    service = request.app[SERVICE]
+    key = path_key(service, request)
+    found = await service.records.compare(key)
+    copy = found.copy
+    return json_reply(
+        DiffAnswer(
+            source=key.source,
+            table=key.table,
+            id=key.id,
+            agrees=found.agrees,
+            differences=found.differences,
+            copy=msgspec.Raw(b"null" if copy is None or copy.data is None else copy.data),
+            copy_read_at=None if copy is None else datetime.fromtimestamp(copy.read_at, UTC),
+            truth=msgspec.Raw(found.truth.data or b"null"),
         ),
         headers={"Cache-Control": "no-store"},
     )

@@ -216,7 +216,12 @@ def test_a_mistake_in_a_variable_is_named(tmp_path: Path, environ: dict[str, str
 
 
 def test_variables_of_tests_and_of_others_are_left_alone(tmp_path: Path) -> None:
-    environ = {"HOOKBRIDGE_TEST_DATABASE_URL": "x", "PATH": "/bin", "HOOKBRIDGE": "x"}
+    environ = {
+        "HOOKBRIDGE_TEST_DATABASE_URL": "x",
+        "HOOKBRIDGE_URL": "http://elsewhere",
+        "PATH": "/bin",
+        "HOOKBRIDGE": "x",
+    }
     assert loaded(tmp_path, environ=environ).config == Config()
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from hookbridge.errors import SourceUnavailable
 from hookbridge.model import RecordKey, Truth
-from hookbridge.records import Records
+from hookbridge.records import Difference, Records, differences
 from hookbridge.store.sqlite import SqliteStore
 from tests.support.events import copy, key
 from tests.support.files import opened
@@ -125,3 +125,30 @@ async def test_a_page_read_where_it_is_now_leaves_where_it_was(store: SqliteStor
     await records(store, source).get(now)
     assert await store.copy(before) is None
     assert await words(store, "moved") == [now]
+
+
+async def test_comparing_reads_the_source_and_writes_nothing(store: SqliteStore) -> None:
+    source = TableSource()
+    source.rows[R] = {"name": "Ada"}
+    found = records(store, source)
+    compared = await found.compare(R)
+    assert (compared.copy, compared.agrees, source.reads) == (None, False, 1)
+    assert await store.copy(R) is None
+    await found.get(R)
+    assert (await found.compare(R)).agrees
+    del source.rows[R]
+    compared = await found.compare(R)
+    assert compared.differences == (Difference(path="*", copy={"name": "Ada"}),)
+    assert await store.copy(R) == compared.copy
+
+
+def test_differences_are_named_by_the_way_to_them() -> None:
+    copy = {"a": 1, "b": {"x": {"deep": 1}, "y": 2}, "gone": None, "same": [1]}
+    truth = {"a": True, "b": {"x": {"deep": 2}, "y": 2}, "new": None, "same": [1]}
+    assert differences(copy, truth) == (
+        Difference(path="a", copy=1, truth=True),
+        Difference(path="b.x", copy={"deep": 1}, truth={"deep": 2}),
+        Difference(path="new", truth=None),
+        Difference(path="gone", copy=None),
+    )
+    assert differences(copy, dict(copy)) == differences(None, None) == ()

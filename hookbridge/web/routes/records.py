@@ -26,6 +26,22 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         method="GET",
+        path="/api/v1/records/{source}/{table}/{id}/diff",
+        handler=records.diff,
+        access="operators",
+        tag="records",
+        name="recordDiff",
+        summary="A record's copy beside what its source has now",
+        answers={200: Answer(description="Both, and what differs", bodies=(records.DiffAnswer,))},
+        refusals=(
+            errors.SourceUnavailable,
+            errors.RecordUnreadable,
+            errors.SourceRefused,
+            errors.RecordImpossible,
+        ),
+    ),
+    Route(
+        method="GET",
         path="/api/v1/search",
         handler=records.search,
         access="operators",

@@ -1,0 +1,48 @@
+"""An event as one line of a log, and its colour.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+STYLES: Mapping[str, str] = {
+    "open": "yellow",
+    "applied": "green",
+    "coalesced": "dim green",
+    "ignored": "dim",
+    "dead": "bold red",
+}
+
+
+def status_of(event: Mapping[str, Any]) -> str:
+    """Give how it ended, or ``open``."""
+    return str(event["outcome"] or event["state"])
+
+
+def style_of(event: Mapping[str, Any]) -> str:
+    """Give its colour on a terminal."""
+    return STYLES.get(status_of(event), "")
+
+
+def line_of(event: Mapping[str, Any]) -> str:
+    """Give its line: when it came, its number, how it ended, what it says, and why where there is a reason."""
+    received = datetime.fromisoformat(event["received_at"])
+    record = f"{event['source']}:{event['table']}:{event['record_id']}"
+    parts = [
+        f"{received:%Y-%m-%d %H:%M:%S}.{received.microsecond // 1000:03d}Z",
+        f"{event['id']:>8}",
+        f"{status_of(event):<9}",
+        f"{event['origin']:<7}",
+        f"{event['type']:<6}",
+        record,
+    ]
+    if event["settled_at"] is not None:
+        parts.append(f"{(datetime.fromisoformat(event['settled_at']) - received).total_seconds():.3f}s")
+    if event["verification"] is not None:
+        parts.append(str(event["verification"]))
+    if event["attempts"] > 1:
+        parts.append(f"{event['attempts']} attempts")
+    if event["reason"]:
+        parts.append(f"({event['reason']})")
+    return " ".join(parts)

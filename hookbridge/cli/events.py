@@ -1,0 +1,172 @@
+"""``events list``, ``events show``, ``events replay``: the inbox of the running service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import typer
+
+from hookbridge.cli.api import Refused
+from hookbridge.cli.command import (
+    ConfigOption,
+    JsonOption,
+    UrlOption,
+    no_such,
+    print_json,
+    print_pretty,
+    say,
+    service_at,
+)
+from hookbridge.cli.event_line import line_of, style_of
+from hookbridge.errors import ConfigError
+from hookbridge.model import Origin, Outcome, SourceName
+
+app = typer.Typer(help="List, show and replay events.", no_args_is_help=True)
+
+PAGE_MAX = 500
+
+LIST_EPILOG = """
+Examples:
+
+  python -m hookbridge events list                                       the newest 20
+
+  python -m hookbridge events list --outcome dead --limit 100
+
+  python -m hookbridge events list --source supabase --table users --record 42
+
+  python -m hookbridge events list --state open --json | jq .record_id
+"""
+SHOW_EPILOG = """
+Examples:
+
+  python -m hookbridge events show 1234                what came, what became of it, and its body
+
+  python -m hookbridge events show 1234 --json | jq .body
+
+Exit codes: 0 shown, 1 there is no such event, 2 it could not be asked.
+"""
+REPLAY_EPILOG = """
+Examples:
+
+  python -m hookbridge events replay 1234 1235             these two
+
+  python -m hookbridge events replay --outcome dead        all dead letters, newest first
+
+  python -m hookbridge events replay --source notion --limit 5000
+
+  python -m hookbridge events replay --all                 everything
+
+A dead letter is open again; every other event comes in anew with the origin replay. What is still open is left alone.
+"""
+
+SourceOption = Annotated[SourceName | None, typer.Option("--source", help="Only supabase, or only notion.")]
+TableOption = Annotated[str | None, typer.Option("--table", help="Only this table; needs --source.")]
+RecordOption = Annotated[str | None, typer.Option("--record", help="Only the record with this id.")]
+TypeOption = Annotated[str | None, typer.Option("--type", help="Only insert, update or delete.")]
+OriginOption = Annotated[Origin | None, typer.Option("--origin", help="Only what came this way.")]
+OutcomeOption = Annotated[Outcome | None, typer.Option("--outcome", help="Only what ended so.")]
+StateOption = Annotated[Literal["open", "settled"] | None, typer.Option("--state", help="Only open, or only settled.")]
+ListLimitOption = Annotated[int, typer.Option("--limit", min=1, help="So many at most.")]
+CursorOption = Annotated[int | None, typer.Option("--cursor", min=1, help="Only events older than this one.")]
+IdArgument = Annotated[int, typer.Argument(help="The event's number.", min=0)]
+IdsArgument = Annotated[list[int] | None, typer.Argument(help="The events' numbers; without them, by filter.")]
+AllOption = Annotated[bool, typer.Option("--all", help="Every event, without a filter.")]
+ReplayLimitOption = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="So many at most.")]
+
+
+@app.command("list", epilog=LIST_EPILOG)
+def list_(
+    source: SourceOption = None,
+    table: TableOption = None,
+    record: RecordOption = None,
+    type_: TypeOption = None,
+    origin: OriginOption = None,
+    outcome: OutcomeOption = None,
+    state: StateOption = None,
+    limit: ListLimitOption = 20,
+    cursor: CursorOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    url: UrlOption = None,
+) -> None:
+    """List events, newest first."""
+    which = {"source": source, "table": table, "record_id": record, "type": type_, "origin": origin}
+    with service_at(config, url) as api:
+        left, before = limit, cursor
+        while left > 0:
+            asked = {**which, "outcome": outcome, "state": state, "limit": min(left, PAGE_MAX), "cursor": before}
+            page = api.ask("GET", "/api/v1/events", **asked)
+            for event in page["events"]:
+                print_event(event, as_json=as_json)
+            left, before = left - len(page["events"]), page["next_cursor"]
+            if before is None:
+                return
+
+
+@app.command("show", epilog=SHOW_EPILOG)
+def show(event_id: IdArgument, as_json: JsonOption = False, config: ConfigOption = None, url: UrlOption = None) -> None:
+    """Show one event with its body."""
+    with service_at(config, url) as api:
+        try:
+            event = api.exact(f"/api/v1/events/{event_id}")
+        except Refused as error:
+            raise no_such(error) from None
+    if as_json:
+        print_json(event)
+        return
+    body = event.pop("body")
+    for name, value in event.items():
+        if value is not None:
+            say(f"{name:>14}  {value}")
+    say("")
+    print_pretty(body)
+
+
+@app.command("replay", epilog=REPLAY_EPILOG)
+def replay(
+    ids: IdsArgument = None,
+    source: SourceOption = None,
+    table: TableOption = None,
+    record: RecordOption = None,
+    type_: TypeOption = None,
+    origin: OriginOption = None,
+    outcome: OutcomeOption = None,
+    everything: AllOption = False,
+    limit: ReplayLimitOption = 1000,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    url: UrlOption = None,
+) -> None:
+    """Process events again: those that are named, or those that match."""
+    which = {"source": source, "table": table, "record_id": record, "type": type_, "origin": origin, "outcome": outcome}
+    given = {name: value for name, value in which.items() if value is not None}
+    with service_at(config, url) as api:
+        _check(ids, given, everything=everything)
+        if ids:
+            counts = [api.ask("POST", f"/api/v1/events/{one}/replay")["replayed"] for one in ids]
+            done = {"replayed": sum(counts), "limit_reached": False}
+        else:
+            body: dict[str, Any] = {**given, "limit": limit, **({"all": True} if everything else {})}
+            done = api.ask("POST", "/api/v1/events/replay", body)
+    if as_json:
+        print_json(done)
+    else:
+        more = f"; there may be more, {limit} was the limit" if done["limit_reached"] else ""
+        say(f"{done['replayed']} events are processed again{more}")
+
+
+def _check(ids: list[int] | None, given: Mapping[str, str], *, everything: bool) -> None:
+    ways = bool(ids) + bool(given) + everything
+    if ways != 1:
+        none = "no event is named: give numbers, a filter, or --all"
+        problem = none if ways == 0 else "numbers, filters and --all exclude each other"
+        raise ConfigError([problem], hint="python -m hookbridge events replay --help")
+
+
+def print_event(event: dict[str, Any], *, as_json: bool) -> None:
+    """Print one line."""
+    if as_json:
+        print_json(event)
+    else:
+        say(line_of(event), style=style_of(event))

@@ -1,0 +1,42 @@
+"""``pause``, ``resume``: hold the lane of one source, and let it go on."""
+
+from __future__ import annotations
+
+from hookbridge.cli.command import ConfigOption, JsonOption, SourceArgument, UrlOption, print_json, say, service_at
+
+PAUSE_EPILOG = """
+Examples:
+
+  python -m hookbridge pause notion         nothing of Notion is processed; its webhooks go on being stored
+
+It lasts until `resume`, restarts included.
+"""
+RESUME_EPILOG = """
+Examples:
+
+  python -m hookbridge resume notion        what has waited is processed now
+"""
+
+
+def pause(
+    source: SourceArgument, as_json: JsonOption = False, config: ConfigOption = None, url: UrlOption = None
+) -> None:
+    """Hold a source's lane; its webhooks go on being stored."""
+    _do(source, "pause", as_json=as_json, config=config, url=url)
+
+
+def resume(
+    source: SourceArgument, as_json: JsonOption = False, config: ConfigOption = None, url: UrlOption = None
+) -> None:
+    """Let a held lane go on."""
+    _do(source, "resume", as_json=as_json, config=config, url=url)
+
+
+def _do(source: str, verb: str, *, as_json: bool, config: ConfigOption, url: UrlOption) -> None:
+    with service_at(config, url) as api:
+        lane = api.ask("POST", f"/api/v1/sources/{source}/{verb}")
+    if as_json:
+        print_json(lane)
+    else:
+        reason = f" ({lane['reason']})" if lane["reason"] else ""
+        say(f"{source} is {lane['state']}{reason}")

@@ -1,0 +1,136 @@
+"""Sample webhooks of every format and type, as their senders word them.
+
+Pure: ids and times come in.  A sample is a body that the service accepts; what the service makes of it, and whether
+the record exists, is not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from hookbridge.errors import ConfigError
+from hookbridge.model import SourceName
+
+ChangeType = Literal["insert", "update", "delete"]
+TYPES: tuple[ChangeType, ...] = get_args(ChangeType)
+
+FORMATS: Mapping[SourceName, tuple[str, ...]] = {
+    "supabase": ("guide", "database_webhook"),
+    "notion": ("guide", "integration", "automation"),
+}
+"""The formats that can be sent, by source; the names are those that the events have."""
+
+PAGE = "a1b2c3d4-e5f6-4890-abcd-ef1234567890"
+DATABASE = "e8d4b0a1c7f24a9e8f2d5c3b1a6e9f4d"
+
+_INTEGRATION_TYPES: Mapping[ChangeType, str] = {
+    "insert": "page.created",
+    "update": "page.properties_updated",
+    "delete": "page.deleted",
+}
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
+    """What to word."""
+
+    source: SourceName
+    format: str
+    type: ChangeType
+    table: str
+    id: str
+    data: dict[str, Any] | None = None
+    """The record's columns or properties; None for some of ours."""
+    at: str
+    """The time of the change, ISO 8601."""
+    event_id: str
+    """The name of the event, where its format has one."""
+
+
+def body_of(sample: Sample) -> bytes:
+    """Give the bytes.  Raises ConfigError for a format that the source does not have."""
+    known = FORMATS[sample.source]
+    if sample.format not in known:
+        raise ConfigError([f"{sample.source} has no format {sample.format!r}"], hint=f"one of: {', '.join(known)}")
+    worded = {
+        "guide": _guide,
+        "database_webhook": _database_webhook,
+        "integration": _integration,
+        "automation": _automation,
+    }[sample.format](sample)
+    return msgspec.json.encode(worded)
+
+
+def _guide(sample: Sample) -> dict[str, Any]:
+    schema, _, table = sample.table.rpartition(".")
+    own = _row(sample) if sample.source == "supabase" else {"properties": _properties(sample)}
+    return {
+        "event_type": sample.type,
+        "source": sample.source,
+        "table_name": table if sample.source == "supabase" else sample.table,
+        "record_id": sample.id,
+        "data": None if sample.type == "delete" else own,
+        "timestamp": sample.at,
+        "metadata": {"schema": schema or "public"} if sample.source == "supabase" else {},
+    }
+
+
+def _database_webhook(sample: Sample) -> dict[str, Any]:
+    schema, _, table = sample.table.rpartition(".")
+    row = _row(sample)
+    return {
+        "type": sample.type.upper(),
+        "table": table,
+        "schema": schema or "public",
+        "record": None if sample.type == "delete" else row,
+        "old_record": None if sample.type == "insert" else row,
+    }
+
+
+def _integration(sample: Sample) -> dict[str, Any]:
+    return {
+        "id": sample.event_id,
+        "timestamp": sample.at,
+        "workspace_id": "13950b26-c203-4f3b-b97d-93ec06319565",
+        "workspace_name": "A sample",
+        "subscription_id": "29d75c0d-5546-4414-8459-7b7a92f1fc4b",
+        "integration_id": "0ef2e755-4912-8096-91c1-00376a88a5ca",
+        "type": _INTEGRATION_TYPES[sample.type],
+        "authors": [],
+        "accessible_by": [],
+        "attempt_number": 1,
+        "api_version": "2025-09-03",
+        "entity": {"id": sample.id, "type": "page"},
+        "data": {"parent": {"id": sample.table, "type": "database"}},
+    }
+
+
+def _automation(sample: Sample) -> dict[str, Any]:
+    return {
+        "source": {"type": "automation", "event_id": sample.event_id, "attempt": 1},
+        "data": {
+            "object": "page",
+            "id": sample.id,
+            "parent": {"type": "database_id", "database_id": sample.table},
+            "created_time": sample.at,
+            "last_edited_time": sample.at,
+            "in_trash": sample.type == "delete",
+            "properties": _properties(sample),
+        },
+    }
+
+
+def _row(sample: Sample) -> dict[str, Any]:
+    given = {"name": "Ada Lovelace", "email": "ada@example.com"} if sample.data is None else sample.data
+    return {"id": int(sample.id) if sample.id.isascii() and sample.id.isdigit() else sample.id, **given}
+
+
+def _properties(sample: Sample) -> dict[str, Any]:
+    if sample.data is not None:
+        return sample.data
+    return {
+        "Name": {"type": "title", "title": [{"plain_text": "A sample page"}]},
+        "Status": {"type": "select", "select": {"name": "In Progress"}},
+    }

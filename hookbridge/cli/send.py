@@ -1,0 +1,267 @@
+"""``send``: webhooks as their senders make them, to the running service.
+
+It sends what it prints that it sends, signed like a sender of that format; what the service makes of it is the
+service's answer, shown as it came.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from hookbridge.cli.api import FINE, NO, Api, Refused
+from hookbridge.cli.command import (
+    ConfigOption,
+    JsonOption,
+    SourceArgument,
+    UrlOption,
+    explained,
+    print_json,
+    print_pretty,
+    read_input,
+    say,
+    settings_of,
+)
+from hookbridge.cli.samples import DATABASE, FORMATS, PAGE, ChangeType, Sample, body_of
+from hookbridge.config import Settings
+from hookbridge.errors import ConfigError
+from hookbridge.model import SourceName
+
+EPILOG = """
+Examples:
+
+  python -m hookbridge send supabase                                    a sample insert of users
+
+  python -m hookbridge send supabase --type update --table users --id 42 --data '{"name": "Ada"}' --wait
+
+  python -m hookbridge send supabase --format database_webhook --type delete --id 42
+
+  python -m hookbridge send notion --format integration --id PAGE --table DATABASE
+
+  python -m hookbridge send supabase --body my-event.json --test        checked, not stored
+
+  python -m hookbridge send supabase --count 1000 --rate 200            a thousand records, 200 a second
+
+Formats: guide and database_webhook of supabase; guide, integration and automation of notion. A sample is a hint like
+any other: with credentials the record is read from its source, without them the sample itself is applied.
+
+Exit codes: 0 accepted (with --wait: applied), 1 refused (or not applied), 2 not sent.
+"""
+
+WAIT_SECONDS = 30.0
+POLL_SECONDS = 0.1
+
+FormatOption = Annotated[str, typer.Option("--format", help="How it is worded, see below.")]
+TypeOption = Annotated[ChangeType, typer.Option("--type", help="insert, update or delete.")]
+TableOption = Annotated[str | None, typer.Option("--table", help="The table, or the id of the Notion database.")]
+IdOption = Annotated[str | None, typer.Option("--id", help="The record; with --count the same one every time.")]
+DataOption = Annotated[str | None, typer.Option("--data", help="Its columns or properties, a JSON object.")]
+BodyOption = Annotated[Path | None, typer.Option("--body", help="Send this file instead of a sample; - is stdin.")]
+UnsignedOption = Annotated[bool, typer.Option("--unsigned", help="Without a signature.")]
+TestOption = Annotated[bool, typer.Option("--test", help="To the test endpoint: checked, not stored.")]
+WaitOption = Annotated[bool, typer.Option("--wait", help="Wait until it is processed, and say how it ended.")]
+CountOption = Annotated[int, typer.Option("--count", min=1, help="So many, one after another.")]
+RateOption = Annotated[float | None, typer.Option("--rate", min=0.001, help="At most so many a second.")]
+
+
+class Post(msgspec.Struct, frozen=True, kw_only=True):
+    """One request."""
+
+    body: bytes
+    headers: dict[str, str]
+
+
+def send(
+    source: SourceArgument,
+    type_: TypeOption = "insert",
+    format_: FormatOption = "guide",
+    table: TableOption = None,
+    id_: IdOption = None,
+    data: DataOption = None,
+    body: BodyOption = None,
+    unsigned: UnsignedOption = False,
+    test: TestOption = False,
+    wait: WaitOption = False,
+    count: CountOption = 1,
+    rate: RateOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    url: UrlOption = None,
+) -> None:
+    """Send a sample webhook, or your own, and print what was answered."""
+    with explained():
+        settings = settings_of(config)
+        _check(body=body, data=data, count=count, wait=wait, test=test)
+        sample = _sample(source, type_, format_, table, id_, data)
+        own = None if body is None else read_input(body)
+        api = Api.of(settings, url)
+        try:
+            signer = _Signer(settings, api, format_, unsigned=unsigned)
+            posts = (signer.post(one) for one in _bodies(sample, own, count=count, same=id_ is not None))
+            path = f"/api/v1/webhooks/test?source={source}" if test else f"/api/v1/webhooks/{source}"
+            if count > 1:
+                fine = _many(api, path, posts, rate, as_json=as_json)
+            else:
+                fine = _one(api, path, next(posts), wait=wait, as_json=as_json)
+        finally:
+            api.close()
+    raise typer.Exit(FINE if fine else NO)
+
+
+def _check(*, body: Path | None, data: str | None, count: int, wait: bool, test: bool) -> None:
+    problems = []
+    if body is not None and data is not None:
+        problems.append("--data: the columns stand in --body already")
+    if wait and (count > 1 or test):
+        problems.append("--wait: only for one event that is stored")
+    if problems:
+        raise ConfigError(problems, hint="python -m hookbridge send --help")
+
+
+def _sample(
+    source: SourceName, type_: ChangeType, format_: str, table: str | None, id_: str | None, data: str | None
+) -> Sample:
+    columns: dict[str, Any] | None = None
+    if data is not None:
+        try:
+            columns = msgspec.json.decode(data, type=dict[str, Any])
+        except msgspec.DecodeError as error:
+            raise ConfigError([f"--data: {error}"], hint='a JSON object, such as \'{"name": "Ada"}\'') from None
+    if format_ not in FORMATS[source]:
+        raise ConfigError([f"--format: {source} has no {format_!r}"], hint=f"one of {', '.join(FORMATS[source])}")
+    return Sample(
+        source=source,
+        format=format_,
+        type=type_,
+        table=table or ("users" if source == "supabase" else DATABASE),
+        id=id_ or ("1" if source == "supabase" else PAGE),
+        data=columns,
+        at="",
+        event_id="",
+    )
+
+
+def _bodies(sample: Sample, own: bytes | None, *, count: int, same: bool) -> Iterator[bytes]:
+    """Word each event when its turn comes: two of the same time and record would be one event."""
+    for number in range(1, count + 1):
+        if own is not None:
+            yield own
+            continue
+        at = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        id_ = sample.id if same or count == 1 else _numbered(sample.source, number)
+        yield body_of(msgspec.structs.replace(sample, at=at, id=id_, event_id=str(uuid.uuid4())))
+
+
+def _numbered(source: SourceName, number: int) -> str:
+    return str(number) if source == "supabase" else str(uuid.UUID(int=(4 << 76) | (8 << 60) | number))
+
+
+class _Signer:
+    """Signs as the senders of a format do, where there is something to sign with."""
+
+    def __init__(self, settings: Settings, api: Api, format_: str, *, unsigned: bool) -> None:
+        # Knowing how Notion signs means knowing the source: no other command shall wait for that.
+        from hookbridge.cli import signed
+
+        self._signed = signed
+        self._settings = settings
+        self._notion = None if format_ != "integration" or unsigned else _notion_token(settings, api)
+        self._plain = format_ != "integration" and not unsigned and bool(settings.secrets.webhook_secrets)
+
+    def post(self, body: bytes) -> Post:
+        if self._notion is not None:
+            return Post(body=body, headers=self._signed.notion_headers(self._notion, body))
+        if not self._plain:
+            return Post(body=body, headers={})
+        message_id = f"msg_{uuid.uuid4().hex}"
+        headers = self._signed.sender_headers(self._settings, body, message_id=message_id, now=time.time())
+        return Post(body=body, headers=headers)
+
+
+def _notion_token(settings: Settings, api: Api) -> str | None:
+    """Give what Notion signs with: configured, or learnt by the service."""
+    if settings.secrets.notion_webhook_secrets:
+        return settings.secrets.notion_webhook_secrets[0]
+    try:
+        return str(api.ask("GET", "/api/v1/notion/verification-token")["verification_token"])
+    except Refused:
+        return None
+
+
+def _one(api: Api, path: str, post: Post, *, wait: bool, as_json: bool) -> bool:
+    answer = api.deliver(path, post.body, post.headers)
+    event = answer.headers.get("X-Hookbridge-Event")
+    said = _decoded(answer.content)
+    if as_json:
+        print_json({"status": answer.status_code, "event": event, "answer": said})
+    else:
+        duplicate = ", known already" if "X-Hookbridge-Duplicate" in answer.headers else ""
+        about = f" event {event}{duplicate}" if event else ""
+        say(f"{answer.status_code} {answer.reason_phrase}{about}", style="green" if answer.is_success else "red")
+        print_pretty(said)
+    if not wait or not answer.is_success or event is None:
+        return answer.is_success
+    return _ended(api, event.split(",")[-1], as_json=as_json)
+
+
+def _decoded(content: bytes) -> Any:  # noqa: ANN401  any JSON
+    try:
+        return msgspec.json.decode(content)
+    except msgspec.DecodeError:
+        return content.decode(errors="replace")
+
+
+def _ended(api: Api, event_id: str, *, as_json: bool) -> bool:
+    """Wait until the event is settled."""
+    until = time.monotonic() + WAIT_SECONDS
+    while True:
+        event = api.ask("GET", f"/api/v1/events/{event_id}")
+        if event["state"] == "settled":
+            break
+        if time.monotonic() > until:
+            say(f"still open after {WAIT_SECONDS:.0f} s", style="yellow")
+            return False
+        time.sleep(POLL_SECONDS)
+    if as_json:
+        print_json(event)
+    else:
+        verification = f", verification {event['verification']}" if event["verification"] else ""
+        reason = f": {event['reason']}" if event["reason"] else ""
+        say(f"{event['outcome']}{verification}{reason}")
+    return event["outcome"] in ("applied", "coalesced")
+
+
+def _many(api: Api, path: str, posts: Iterator[Post], rate: float | None, *, as_json: bool) -> bool:
+    began = time.monotonic()
+    statuses: dict[str, int] = {}
+    seconds = []
+    for number, post in enumerate(posts):
+        if rate is not None:
+            time.sleep(max(0.0, began + number / rate - time.monotonic()))
+        sent = time.monotonic()
+        answer = api.deliver(path, post.body, post.headers)
+        seconds.append(time.monotonic() - sent)
+        status = str(answer.status_code)
+        statuses[status] = statuses.get(status, 0) + 1
+    took = time.monotonic() - began
+    summary = {
+        "sent": len(seconds),
+        "statuses": statuses,
+        "seconds": round(took, 3),
+        "median_answer_ms": round(sorted(seconds)[len(seconds) // 2] * 1000, 2),
+        "slowest_answer_ms": round(max(seconds) * 1000, 2),
+    }
+    if as_json:
+        print_json(summary)
+    else:
+        answered = ", ".join(f"{count} × {status}" for status, count in sorted(statuses.items()))
+        say(f"{len(seconds)} sent in {took:.1f} s: {answered}")
+        say(f"answers took {summary['median_answer_ms']} ms (median), {summary['slowest_answer_ms']} ms (slowest)")
+    return all(status.startswith("2") for status in statuses)

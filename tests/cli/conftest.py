@@ -1,0 +1,15 @@
+"""The service that commands talk to."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.running import Running, make_settings, running
+
+
+@pytest.fixture
+async def client(tmp_path: Path) -> AsyncIterator[Running]:
+    """A service without credentials that processes what it is sent."""
+    async with running(make_settings(tmp_path / "data")) as one:
+        yield one

@@ -1,0 +1,59 @@
+"""docs/commands.md has every command and every option, and none that does not exist; each has help with examples."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from hookbridge.cli.main import app
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "commands.md"
+
+
+def commands() -> Iterator[tuple[str, typer.models.CommandInfo]]:
+    for one in app.registered_commands:
+        yield str(one.name), one
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        for one in group.typer_instance.registered_commands:
+            yield f"{group.name} {one.name}", one
+
+
+COMMANDS = dict(commands())
+
+
+def options(name: str) -> set[str]:
+    """The long options that the parser of this command knows."""
+    command: Any = typer.main.get_command(app)
+    for word in name.split():
+        command = command.commands[word]
+    found = {option for parameter in command.params for option in parameter.opts if option.startswith("--")}
+    return found - {"--help"}
+
+
+def sections() -> dict[str, str]:
+    _, *parts = re.split(r"^## ", DOCUMENT.read_text(), flags=re.MULTILINE)
+    return dict(part.split("\n", 1) for part in parts)
+
+
+def test_every_command_has_its_section() -> None:
+    assert set(sections()) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_is_in_the_section_of_its_command_once(name: str) -> None:
+    text = re.sub(r"```.*?```", "", sections()[name], flags=re.DOTALL)
+    described = re.findall(r"^\| `(--[a-z-]+)", text, flags=re.MULTILINE)
+    (shared,) = re.findall(r"^With (.*?)\.(?: |$)", text, flags=re.MULTILINE) or [""]
+    described += re.findall(r"`(--[a-z-]+)`", shared)
+    assert sorted(described) == sorted(options(name))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_shows_an_example_of_the_command(name: str) -> None:
+    epilog = str(COMMANDS[name].epilog)
+    assert "Examples:" in epilog
+    assert "python -m hookbridge" + (f" {name}" if name != "serve" else "") in epilog

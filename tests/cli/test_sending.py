@@ -1,0 +1,135 @@
+"""`send` and `sign`: what the commands make is what the service takes, signed or not."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from hookbridge.cli.samples import FORMATS, TYPES
+from hookbridge.model import SOURCES
+from tests.support.commands import command
+from tests.support.running import Running, make_settings, running
+
+SECRETS = {"plain": "a plain secret", "standard": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
+NOTIONS = "secret_of_the_subscription"
+
+
+@pytest.fixture(params=SECRETS)
+async def signed(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[tuple[Running, str]]:
+    """A service that verifies, and the secret of its senders."""
+    secret = SECRETS[request.param]
+    secrets = {"webhook_secrets": (secret,), "notion_webhook_secrets": (NOTIONS,)}
+    async with running(make_settings(tmp_path / "data", secrets=secrets, signatures={"verify": True})) as service:
+        yield service, secret
+
+
+async def received(service: Running) -> int:
+    return (await service.service.store.totals()).books.received
+
+
+@pytest.mark.parametrize(("source", "format_"), [(source, one) for source in SOURCES for one in FORMATS[source]])
+@pytest.mark.parametrize("signed", ["standard"], indirect=True)
+async def test_every_format_and_type_is_taken_signed_as_its_senders_sign(
+    signed: tuple[Running, str], tmp_path: Path, source: str, format_: str
+) -> None:
+    service, secret = signed
+    for type_ in TYPES:
+        # An automation tells of a page, not of what was done to it.
+        meant = "update" if (format_, type_) == ("automation", "insert") else type_
+        words = ("send", source, "--format", format_, "--type", type_, "--wait", "--json", "--url", service.url)
+        ran = await command(tmp_path, *words, WEBHOOK_SECRET=secret, NOTION_WEBHOOK_SECRET=NOTIONS)
+        assert ran.code == 0, ran
+        answered, ended = ran.lines
+        assert answered["status"] == 202
+        assert (ended["format"], ended["type"], ended["verification"]) == (format_, meant, "skipped")
+
+
+async def test_an_edited_sample_is_what_the_copy_has(client: Running, tmp_path: Path) -> None:
+    words = ("--table", "shop.things", "--id", "7", "--data", '{"name": "Gadget"}', "--wait")
+    ran = await command(tmp_path, "send", "supabase", *words, "--url", client.url)
+    assert (ran.code, ran.out.splitlines()[-1]) == (0, "applied, verification skipped")
+    assert "202 Accepted event 1" in ran.out
+    answer = await client.get("/api/v1/records/supabase/shop.things/7")
+    assert (await answer.json())["data"] == {"id": 7, "name": "Gadget"}
+
+
+@pytest.mark.parametrize("signed", ["plain"], indirect=True)
+async def test_what_is_refused_is_shown_and_exits_1(signed: tuple[Running, str], tmp_path: Path) -> None:
+    service, secret = signed
+    ran = await command(tmp_path, "send", "supabase", "--unsigned", "--url", service.url, WEBHOOK_SECRET=secret)
+    assert ran.code == 1
+    assert ran.out.startswith("401 Unauthorized\n")
+    (tmp_path / "mine.json").write_text('{"event_type": "insert"}')
+    words = ("send", "supabase", "--body", "mine.json", "--url", service.url)
+    ran = await command(tmp_path, *words, WEBHOOK_SECRET=secret)
+    assert (ran.code, ran.out.splitlines()[0]) == (1, "422 Unprocessable Entity")
+    assert "field required" in ran.out
+    assert await received(service) == 0
+
+
+async def test_the_test_endpoint_stores_nothing(client: Running, tmp_path: Path) -> None:
+    ran = await command(tmp_path, "send", "notion", "--format", "automation", "--test", "--json", "--url", client.url)
+    assert ran.code == 0
+    assert ran.lines[0]["answer"]["would_be_processed"] is True
+    assert await received(client) == 0
+
+
+async def test_many_are_many_records_and_their_answers_are_counted(client: Running, tmp_path: Path) -> None:
+    for source, format_ in (("supabase", "guide"), ("notion", "integration")):
+        words = ("--format", format_, "--count", "20", "--rate", "1000", "--json", "--url", client.url)
+        ran = await command(tmp_path, "send", source, *words)
+        assert ran.code == 0
+        assert (ran.lines[0]["sent"], ran.lines[0]["statuses"]) == (20, {"202": 20})
+    listed = await (await client.get("/api/v1/events?limit=500")).json()
+    assert len({(event["source"], event["record_id"]) for event in listed["events"]}) == 40
+
+
+async def test_many_of_one_record_are_as_many_events(client: Running, tmp_path: Path) -> None:
+    ran = await command(tmp_path, "send", "supabase", "--id", "9", "--count", "10", "--url", client.url)
+    assert ran.code == 0
+    assert "10 sent in" in ran.out
+    assert "10 × 202" in ran.out
+    assert await received(client) == 10
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("supabase", "--format", "integration"), "--format: supabase has no 'integration'"),
+        (("supabase", "--data", "{"), "--data: "),
+        (("supabase", "--body", "nowhere.json"), "nowhere.json: No such file or directory"),
+        (("supabase", "--wait", "--count", "2"), "--wait: only for one event that is stored"),
+        (("supabase", "--body", "x", "--data", "{}"), "--data: the columns stand in --body already"),
+        (("supabase", "--url", "http://127.0.0.1:1"), "No hookbridge answers at http://127.0.0.1:1"),
+    ],
+)
+async def test_what_cannot_be_sent_exits_2_with_a_reason(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    ran = await command(tmp_path, "send", *words)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith(f"error: {said}")
+    assert "\ntry: " in ran.err
+
+
+async def test_signed_headers_are_accepted_with_the_file_they_were_made_for(
+    signed: tuple[Running, str], tmp_path: Path
+) -> None:
+    service, secret = signed
+    event = {"event_type": "insert", "source": "notion", "table_name": "t", "record_id": "r", "data": {"é": 1}}
+    body = json.dumps(event, ensure_ascii=False, indent=1).encode()
+    (tmp_path / "body.json").write_bytes(body)
+    for words in (("sign", "body.json"), ("sign", "--notion", "body.json")):
+        ran = await command(tmp_path, *words, WEBHOOK_SECRET=secret, NOTION_WEBHOOK_SECRET=NOTIONS)
+        assert ran.code == 0
+        headers = dict(line.split(": ", 1) for line in ran.out.splitlines())
+        assert (await service.post("/api/v1/webhooks/notion", body, headers)).status == 202
+        assert (await service.post("/api/v1/webhooks/notion", body + b" ", headers)).status == 401
+
+
+async def test_sign_reads_standard_input_and_needs_a_secret(tmp_path: Path) -> None:
+    ran = await command(tmp_path, "sign", "--json", stdin=b"abc", WEBHOOK_SECRET="key")
+    # HMAC-SHA256 of "abc" under "key", as openssl gives it.
+    expected = "sha256=9c196e32dc0175f86f4b1cb89289d6619de6bee699e4c378e68309ed97a1a6ab"
+    assert ran.lines == [{"X-Webhook-Signature": expected}]
+    ran = await command(tmp_path, "sign", stdin=b"abc")
+    assert (ran.code, ran.err.splitlines()[0]) == (2, "error: WEBHOOK_SECRET: not set, so nothing can be signed")
