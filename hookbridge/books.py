@@ -87,8 +87,13 @@ def statistics(
         queue_depth=queue_depth,
         oldest_open_event_age_seconds=None if oldest_open_age is None else round(max(oldest_open_age, 0.0), 3),
         freshness=freshness or {},
-        webhook_loss={name: _loss(totals, name) for name in sorted(totals.announced.keys() | totals.missed.keys())},
+        webhook_loss=webhook_loss(totals),
     )
+
+
+def webhook_loss(totals: Totals) -> dict[str, WebhookLoss]:
+    """Give the loss by ``source:table``."""
+    return {name: _loss(totals, name) for name in sorted(totals.announced.keys() | totals.missed.keys())}
 
 
 def _loss(totals: Totals, name: str) -> WebhookLoss:

@@ -81,6 +81,10 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     by_type: dict[str, int] = {}
     by_source: dict[str, int] = {}
     by_verification: dict[str, int] = {}
+    by_origin: dict[str, int] = {}
+    """Events received, by ``source:origin``."""
+    by_outcome: dict[str, int] = {}
+    """Events settled, by ``source:outcome``; a dead letter that was opened again counts each time it ends."""
     announced: dict[str, int] = {}
     """By ``source:table``, for followed tables: changes that a webhook announced."""
     missed: dict[str, int] = {}
@@ -194,6 +198,10 @@ class Claims(Protocol):
 
     async def next_available(self, source: SourceName) -> float | None:
         """When the next dirty record can be claimed; None when there is none."""
+        ...
+
+    async def dirty_records(self) -> dict[SourceName, int]:
+        """Count the dirty records of each source; one that has none may be left out."""
         ...
 
     async def oldest_open(self, *, now: float) -> float | None:

@@ -24,6 +24,9 @@ async def test_the_counters_say_what_happened_and_survive_a_restart(reopen: Reop
     assert before.by_type == {"insert": 1, "update": 2}
     assert before.by_source == {"supabase": 3}
     assert before.by_verification == {"verified": 1}
+    assert before.by_origin == {"supabase:webhook": 4, "notion:webhook": 1}
+    ended = {"supabase:applied": 1, "supabase:coalesced": 1, "supabase:ignored": 1, "supabase:dead": 1}
+    assert before.by_outcome == ended
     again = await reopen()
     assert await again.totals() == before
     assert again.open_events == 1
@@ -34,6 +37,27 @@ async def test_open_events_are_known_without_waiting(store: Store) -> None:
     assert store.open_events == 20
     await finish(store, *await take(store))
     assert store.open_events == 0
+
+
+async def test_received_and_settled_are_counted_by_source_also_where_events_come_again(store: Store) -> None:
+    await bury(store, event(1, identity=b"x"))
+    await add(store, event(1, identity=b"x"))  # a duplicate of a dead letter opens it again, and is not received again
+    await finish(store, await take_one(store))
+    await store.replay(EventFilter(), now=102.0, limit=5)
+    await add(store, event(2, origin="poll", ignored="no"), event(2, origin="poll", ignored="no", identity=b"x"))
+    totals = await store.totals()
+    assert totals.by_origin == {"supabase:webhook": 1, "supabase:replay": 1, "supabase:poll": 1}
+    assert sum(totals.by_origin.values()) == totals.books.received
+    settled = {name: number for name, number in totals.by_outcome.items() if number}
+    assert settled == {"supabase:dead": 1, "supabase:applied": 1, "supabase:ignored": 1}
+
+
+async def test_dirty_records_are_counted_by_source(store: Store) -> None:
+    assert await store.dirty_records() == {}
+    await add(store, event(1), event(1), event(2), event(1, source="notion"))
+    assert await store.dirty_records() == {"supabase": 2, "notion": 1}
+    await finish(store, *await take(store))
+    assert await store.dirty_records() == {"notion": 1}
 
 
 async def test_a_new_store_has_nothing(store: Store) -> None:

@@ -24,6 +24,7 @@ from hookbridge.model import (
     RecordKey,
     Settled,
     Settlement,
+    SourceName,
     StoredEvent,
 )
 from hookbridge.store.sqlite import copies
@@ -227,12 +228,16 @@ def _settle_records(connection: sqlite3.Connection, held: list[Settle], dirty: l
 def _count(transaction: Transaction, settlement: Settlement) -> None:
     number = settlement.claim.open_events
     transaction.count("open", -number)
+    settled = f"settled:{settlement.claim.record.source}:"
     if settlement.outcome is Outcome.APPLIED:
         transaction.count("applied")
         transaction.count("coalesced", number - 1)
+        transaction.count(settled + "applied")
+        transaction.count(settled + "coalesced", number - 1)
         transaction.count("processed", number)
     else:
         transaction.count(settlement.outcome.value, number)
+        transaction.count(settled + settlement.outcome.value, number)
     if settlement.outcome is Outcome.DEAD:
         transaction.count("failed", number)
     if settlement.outcome is not Outcome.IGNORED:
@@ -283,6 +288,11 @@ def next_available(connection: sqlite3.Connection, source: str) -> float | None:
     return None if when is None else float(when)
 
 
+def dirty_records(connection: sqlite3.Connection) -> dict[SourceName, int]:
+    """Count the rows of each source, in the index alone."""
+    return dict(connection.execute("SELECT source, count(*) FROM dirty GROUP BY source"))
+
+
 def oldest_open(connection: sqlite3.Connection, now: float) -> float | None:
     """Since when the longest waiting record is dirty: the first of the line, or one of the few that are leased."""
     times: list[Any] = []
@@ -300,4 +310,13 @@ def oldest_open(connection: sqlite3.Connection, now: float) -> float | None:
     return min((float(time) for time in times if time is not None), default=None)
 
 
-__all__ = ["ClaimSome", "Settle", "next_available", "oldest_open", "release", "release_abandoned", "renew"]
+__all__ = [
+    "ClaimSome",
+    "Settle",
+    "dirty_records",
+    "next_available",
+    "oldest_open",
+    "release",
+    "release_abandoned",
+    "renew",
+]

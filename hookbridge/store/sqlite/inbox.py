@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -93,14 +94,19 @@ def _insert(transaction: Transaction, rows: list[tuple[Any, ...]], first: int) -
     (stored,) = connection.execute("SELECT count(*) FROM events WHERE id BETWEEN ? AND ?", (first, last)).fetchone()
     if stored == len(rows):
         receipts = [Receipt(event_id) for event_id in range(first, last + 1)]
-        ignored = sum(1 for one in rows if one[10] is not None)
+        fresh = rows
     else:
         receipts = _with_duplicates(connection, rows, first, last)
-        ignored = sum(1 for one, receipt in zip(rows, receipts, strict=True) if one[10] and not receipt.duplicate)
+        fresh = [one for one, receipt in zip(rows, receipts, strict=True) if not receipt.duplicate]
+    ignored = Counter(one[1] for one in fresh if one[10] is not None)
     opened_again = changed - stored
+    for (source, origin), number in Counter((one[1], one[5]) for one in fresh).items():
+        transaction.count(f"received:{source}:{origin}", number)
+    for source, number in ignored.items():
+        transaction.count(f"settled:{source}:ignored", number)
     transaction.count("received", stored)
-    transaction.count("open", stored - ignored + opened_again)
-    transaction.count("ignored", ignored)
+    transaction.count("open", stored - ignored.total() + opened_again)
+    transaction.count("ignored", ignored.total())
     transaction.count("dead", -opened_again)
     transaction.count("duplicates", len(rows) - stored)
     return receipts

@@ -58,6 +58,8 @@ def totals(counters: Mapping[str, float]) -> Totals:
         by_type=group("type:"),
         by_source=group("source:"),
         by_verification=group("verification:"),
+        by_origin=group("received:"),
+        by_outcome=group("settled:"),
         announced=group("announced:"),
         missed=group("missed:"),
     )

@@ -96,6 +96,10 @@ class SqliteStore:
         """When the next record can be claimed."""
         return await self._engine.read(lambda connection: claims.next_available(connection, source))
 
+    async def dirty_records(self) -> dict[SourceName, int]:
+        """Count the dirty records."""
+        return await self._engine.read(claims.dirty_records)
+
     async def oldest_open(self, *, now: float) -> float | None:
         """Since when the longest waiting record is dirty."""
         return await self._engine.read(lambda connection: claims.oldest_open(connection, now))
