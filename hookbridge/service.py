@@ -19,6 +19,7 @@ from hookbridge.errors import HandshakeRefused, StoreUnavailable
 from hookbridge.handlers import bridge, load_handlers
 from hookbridge.model import Outcome, Settled, Settlement, SourceName
 from hookbridge.observe.logs import hide
+from hookbridge.observe.metrics import Meters
 from hookbridge.pipeline.append import Intake
 from hookbridge.pipeline.attempts import Attempts
 from hookbridge.pipeline.lanes import Lane, LaneState
@@ -29,6 +30,7 @@ from hookbridge.reconcile.status import TableStatus
 from hookbridge.records import Records
 from hookbridge.settings import admin_token
 from hookbridge.sources.notion import NotionSource
+from hookbridge.sources.notion.budget import Budget
 from hookbridge.sources.source import Delivery, Source
 from hookbridge.sources.supabase import SupabaseSource
 from hookbridge.steps.cache import Cache
@@ -75,13 +77,21 @@ class Service:
         hide(self.admin_token)
         hide(verification_token or "")
         config, secrets = settings.config, settings.secrets
+        self.meters = Meters()
+        asked = {name: meters.batch.observe for name, meters in self.meters.of.items()}
         self._notion = NotionSource(
-            config.notion, config.signatures, secrets, store.ticket, verification_token, clock=clock
+            config.notion,
+            config.signatures,
+            secrets,
+            store.ticket,
+            verification_token,
+            clock=clock,
+            asked=asked["notion"],
         )
-        self.sources: Mapping[SourceName, Source] = {
-            "supabase": SupabaseSource(config.supabase, config.signatures, secrets, store.ticket, clock=clock),
-            "notion": self._notion,
-        }
+        supabase = SupabaseSource(
+            config.supabase, config.signatures, secrets, store.ticket, clock=clock, asked=asked["supabase"]
+        )
+        self.sources: Mapping[SourceName, Source] = {"supabase": supabase, "notion": self._notion}
         self._external = RedisKeys(config.cache, secrets.redis_url) if secrets.redis_url else None
         self._handlers = Handlers(bridge, config.handlers)
         self.intake = Intake(store, config.server, config.store, lambda name: self.lanes[name].wake(), clock)
@@ -156,8 +166,11 @@ class Service:
         return not keys and not (self.settings.config.handlers.module and bridge.listens(source, table))
 
     def _observe(self, settlement: Settlement, met: Settled) -> None:
+        if met is Settled.FENCED:
+            return
+        self.meters.settled(settlement)
         truth = settlement.effects.truth
-        if truth is not None and met is not Settled.FENCED:
+        if truth is not None:
             self.reconciler.applied(truth.record, truth.changed_at)
 
     # Life
@@ -198,11 +211,20 @@ class Service:
         await self._ended.wait()
 
     @property
+    def notion_budget(self) -> Budget:
+        """Of all requests to Notion."""
+        return self._notion.budget
+
+    @property
     def accepting(self) -> bool:
         """Whether events are still taken."""
         return not self._stop_asked.is_set()
 
     # What operators ask and do
+
+    def now(self) -> float:
+        """Give the service's time."""
+        return self._clock()
 
     def lane_states(self) -> tuple[LaneState, ...]:
         """Give the state of each lane."""

@@ -18,10 +18,12 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from hookbridge.model import Receipt, SourceName
+from hookbridge.observe.metrics import Meters
 from hookbridge.pipeline.append import Intake
 from hookbridge.pipeline.receive import receive
 from hookbridge.sources.source import Delivery, Source
 from hookbridge.web.acks import accepted_wire, refused_wire
+from hookbridge.web.replies import row_of
 
 Answer = Callable[[bytes], None]
 
@@ -30,22 +32,29 @@ class Express:
     """What all connections share."""
 
     def __init__(
-        self, intake: Intake, paths: Mapping[str, SourceName], sources: Mapping[SourceName, Source], limit_bytes: int
+        self,
+        intake: Intake,
+        paths: Mapping[str, SourceName],
+        sources: Mapping[SourceName, Source],
+        limit_bytes: int,
+        meters: Meters,
     ) -> None:
         """``paths`` are the endpoints; ``limit_bytes`` is the largest body."""
         self._intake = intake
-        self._sources = {path: sources[name] for path, name in paths.items()}
+        self._meters = meters
+        self._sources = {path: (sources[name], meters.of[name].ack.observe) for path, name in paths.items()}
         self._limit_bytes = limit_bytes
 
     def take(self, message: RawRequestMessage, body: bytes, answer: Answer) -> bool:
         """Store a webhook, and call ``answer`` with the wire's bytes when that is done; False leaves it untouched."""
-        source = self._sources.get(message.path)
-        if source is None or len(body) > self._limit_bytes:
+        known = self._sources.get(message.path)
+        if known is None or len(body) > self._limit_bytes:
             return False
+        source, observe = known
         headers = message.headers
         if headers.get("Content-Type") != "application/json" or "Content-Encoding" in headers:
             return False
-        now = time.time()
+        now, began = time.time(), time.perf_counter()
         try:
             received = receive(source, headers, body, now)
             if not isinstance(received, Delivery):
@@ -58,8 +67,11 @@ class Express:
             error = future.exception()
             if error is None:
                 answer(accepted_wire(received.details, future.result(), now))
+                observe(time.perf_counter() - began)
             else:
-                answer(refused_wire(self._intake.refusal(error)))
+                refusal = self._intake.refusal(error)
+                self._meters.refused(source.name, row_of(type(refusal)).code)
+                answer(refused_wire(refusal))
 
         stored.add_done_callback(done)
         return True

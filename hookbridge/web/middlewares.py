@@ -11,25 +11,30 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from hookbridge.errors import HookbridgeError, InvalidSignature
-from hookbridge.web.replies import INTERNAL, ErrorBody, http_reply, internal_body, json_reply, reply, row_of
+from hookbridge.web.keys import SERVICE
+from hookbridge.web.replies import INTERNAL, ErrorBody, code_of, http_reply, internal_body, json_reply, reply, row_of
+from hookbridge.web.webhooks import WEBHOOKS
 
 log = structlog.get_logger("hookbridge.web")
 
 
 @web.middleware
 async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn what a handler raises into its answer."""
+    """Turn what a handler raises into its answer, and count it by the code of that."""
     try:
         return await handler(request)
     except HookbridgeError as error:
-        return _foreseen(request, error)
+        code, answer = row_of(type(error)).code, _foreseen(request, error)
     except web.HTTPException as error:
-        return http_reply(error)
+        code, answer = code_of(error), http_reply(error)
     except (ConnectionError, web.RequestPayloadError):
         # The body broke off or its chunks are malformed; who hung up does not read this, and nothing was stored.
-        return json_reply(ErrorBody(error="bad_request", message="The body did not arrive completely"), 400)
+        code = "bad_request"
+        answer = json_reply(ErrorBody(error=code, message="The body did not arrive completely"), 400)
     except Exception as error:  # noqa: BLE001  the last line before the sender
-        return _unforeseen(request, error)
+        code, answer = INTERNAL.code, _unforeseen(request, error)
+    request.app[SERVICE].meters.refused(WEBHOOKS.get(request.path, "other"), code)
+    return answer
 
 
 def _foreseen(request: web.Request, error: HookbridgeError) -> web.Response:

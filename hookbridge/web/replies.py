@@ -125,8 +125,14 @@ def reply(error: errors.HookbridgeError) -> web.Response:
 def http_reply(error: web.HTTPException) -> web.Response:
     """Answer with an error that aiohttp raised: same status, same ``Allow``, our form of the body."""
     headers = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
-    code = HTTPStatus(error.status).phrase.lower().replace(" ", "_").replace("-", "_")
-    return json_reply(ErrorBody(error=code, message=_MESSAGES.get(error.status, error.reason)), error.status, headers)
+    return json_reply(
+        ErrorBody(error=code_of(error), message=_MESSAGES.get(error.status, error.reason)), error.status, headers
+    )
+
+
+def code_of(error: web.HTTPException) -> str:
+    """Give our code of an error that aiohttp raised."""
+    return HTTPStatus(error.status).phrase.lower().replace(" ", "_").replace("-", "_")
 
 
 def json_reply(body: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:

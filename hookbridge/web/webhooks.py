@@ -44,12 +44,13 @@ def webhook(source_name: SourceName) -> Callable[[web.Request], Awaitable[web.St
     async def handler(request: web.Request) -> web.StreamResponse:
         service = request.app[SERVICE]
         body = await read_body(request, service.settings.config.server.max_body_bytes)
-        now = time.time()
+        now, began = time.time(), time.perf_counter()
         received = receive(service.sources[source_name], request.headers, body, now)
         if isinstance(received, Handshake):
             await service.handshake(received.token)
             return json_reply(HandshakeStored())
         receipts = await service.intake.accept(received.events)
+        service.meters.of[source_name].ack.observe(time.perf_counter() - began)
         return ack(request, received.details, receipts, now)
 
     return handler

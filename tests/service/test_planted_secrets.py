@@ -104,7 +104,7 @@ async def drive(service: Running) -> list[str]:
 
     await wait_until(dead)
     paths = ["/readyz", "/healthz", "/openapi.json", "/docs", "/api/v1/events", "/api/v1/events/1", f"{hooks}/stats"]
-    for path in [*paths, "/api/v1/events/2", "/api/v1/records/supabase/users/1", "/api/v1/reconcile"]:
+    for path in [*paths, "/api/v1/events/2", "/api/v1/records/supabase/users/1", "/api/v1/reconcile", "/metrics"]:
         answer = await service.get(path, admin)
         texts.append(await answer.text() + str(answer.headers))
     structlog.get_logger("hookbridge").warning(f"said {service.service.admin_token} and {LEARNT}")

@@ -44,18 +44,21 @@ class NotionSource:
         learnt_token: str | None,
         *,
         clock: Callable[[], float] = time.time,
+        asked: Callable[[int], None] = lambda number: None,  # noqa: ARG005
     ) -> None:
+        """``asked`` is told how many records each read asks for."""
         self._config = config
         self._signature = NotionSignature(signatures, secrets, learnt_token)
         self._token = secrets.notion_token
         self._index = {keys.dashed(database.id): database.index for database in config.databases}
         self._reader: Reader | None = None
         self._changes: NotionChanges | None = None
+        self.budget = Budget(config.requests_per_second)
+        """Of all requests to Notion; unused without a token."""
         if self._token:
-            self._budget = Budget(config.requests_per_second)
-            client = _client(config, self._token, self._budget, clock)
-            self._reader = Reader(client, self._budget, tickets)
-            self._changes = NotionChanges(client, self._reader, self._budget, config, tickets, clock)
+            client = _client(config, self._token, self.budget, clock)
+            self._reader = Reader(client, self.budget, tickets, asked=asked)
+            self._changes = NotionChanges(client, self._reader, self.budget, config, tickets, clock)
 
     @property
     def has_credentials(self) -> bool:
@@ -124,7 +127,7 @@ class NotionSource:
         """Close the connections.  Idempotent."""
         if self._reader is not None:
             await self._reader.close()
-            await self._budget.close()
+        await self.budget.close()
 
     def _readable(self) -> Reader:
         if self._reader is None:

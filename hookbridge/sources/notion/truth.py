@@ -74,8 +74,16 @@ class Reader:
     """Answers ``read``; owns the task that hands out the loads, and the loads."""
 
     def __init__(
-        self, client: NotionClient, budget: Budget, tickets: Tickets, *, clock: Callable[[], float] = time.monotonic
+        self,
+        client: NotionClient,
+        budget: Budget,
+        tickets: Tickets,
+        *,
+        asked: Callable[[int], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """``asked`` is told how many records each read asks for."""
+        self._asked = asked
         self._client = client
         self._budget = budget
         self._tickets = tickets
@@ -175,6 +183,7 @@ class Reader:
             try:
                 await self._budget.permit()
                 ticket = self._tickets()
+                self._asked(1)
                 page = await self._client.page(wanted.record.id)
             except SourceError as error:
                 wanted.fail(error)
@@ -183,6 +192,7 @@ class Reader:
 
     async def _query(self, table: str, wanted: dict[str, _Wanted]) -> None:
         """Look for the pages in the database's newest; those that are not found wait for a load of their own."""
+        self._asked(len(wanted))
         try:
             for source in await self.data_sources(table):
                 await self._query_source(source, wanted)

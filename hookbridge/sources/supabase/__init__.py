@@ -42,7 +42,9 @@ class SupabaseSource:
         tickets: Tickets,
         *,
         clock: Callable[[], float] = time.time,
+        asked: Callable[[int], None] = lambda number: None,  # noqa: ARG005
     ) -> None:
+        """``asked`` is told how many records each read asks for."""
         self._config = config
         self._signature = SupabaseSignature(signatures, secrets)
         self._key = secrets.supabase_key
@@ -50,7 +52,7 @@ class SupabaseSource:
         self._changes: SupabaseChanges | None = None
         if secrets.supabase_url and self._key:
             client = _client(config, secrets)
-            self._reader = Reader(client, config, tickets)
+            self._reader = Reader(client, config, tickets, asked)
             self._changes = SupabaseChanges(client, config, tickets, clock)
 
     @property

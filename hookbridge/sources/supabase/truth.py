@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -36,7 +36,11 @@ Outcomes = dict[RecordKey, Truth | Exception]
 class Reader:
     """Answers ``read``."""
 
-    def __init__(self, client: SupabaseClient, config: SupabaseConfig, tickets: Tickets) -> None:
+    def __init__(
+        self, client: SupabaseClient, config: SupabaseConfig, tickets: Tickets, asked: Callable[[int], None]
+    ) -> None:
+        """``asked`` is told how many records each request asks for."""
+        self._asked = asked
         self._client = client
         self._config = config
         self._tickets = tickets
@@ -79,6 +83,7 @@ class Reader:
         schema, name = split(table)
         self._probed = table
         ticket = self._tickets()
+        self._asked(len(wanted))
         try:
             answer = await self._client.rows(schema, name, listed.key, list(wanted.values()))
         except ValueImpossible as error:

@@ -7,7 +7,7 @@ token.  The handlers are in the modules of ``hookbridge.web``.
 from __future__ import annotations
 
 from hookbridge.web.route import Route
-from hookbridge.web.routes import events, health, pages, reconcile, records, sources, webhooks
+from hookbridge.web.routes import events, health, metrics, pages, reconcile, records, sources, webhooks
 
 ROUTES: tuple[Route, ...] = (
     *webhooks.ROUTES,
@@ -16,5 +16,6 @@ ROUTES: tuple[Route, ...] = (
     *sources.ROUTES,
     *reconcile.ROUTES,
     *health.ROUTES,
+    *metrics.ROUTES,
     *pages.ROUTES,
 )

@@ -1,0 +1,253 @@
+"""``/metrics``: the text that Prometheus reads, made when it asks.
+
+Invariants: what the store counts durably comes from its totals, so that a restart loses none of it and no number is
+counted twice; while the disk cannot be written, what would have to be read from it is left out, and everything else is
+still told.  It counts nothing itself: what is observed while the process works is in ``observe/metrics``.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import version
+from itertools import product
+from typing import TypeVar, cast, get_args
+
+import msgspec
+from aiohttp import web
+from prometheus_client import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.registry import Collector
+
+from hookbridge.books import WebhookLoss, webhook_loss
+from hookbridge.model import SOURCES, Origin, Outcome, SourceName, Verification
+from hookbridge.pipeline import lanes
+from hookbridge.reconcile import status
+from hookbridge.service import Readiness, Service
+from hookbridge.store.contract import Totals
+from hookbridge.web.keys import SERVICE
+
+Samples = Iterable[tuple[tuple[str, ...], float | None]]
+"""Label values with their number; None where there is none to tell."""
+
+SOURCE = ("source",)
+TABLE = ("source", "table")
+
+Family = TypeVar("Family", CounterMetricFamily, GaugeMetricFamily)
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """What a scrape tells of the service, as of one moment."""
+
+    totals: Totals
+    readiness: Readiness
+    dirty: Mapping[SourceName, int] | None
+    """None while the inbox cannot be written."""
+    open_events_limit: int
+    budget_waited_seconds: float
+    budget_halted_seconds: float
+    now: float
+
+
+async def metrics(request: web.Request) -> web.StreamResponse:
+    """Give all figures in Prometheus' text format."""
+    service = request.app[SERVICE]
+    body = generate_latest(Exposition(service, await snapshot(service)))
+    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4, "Cache-Control": "no-store"})
+
+
+async def snapshot(service: Service) -> Snapshot:
+    """Ask the service for everything.  Raises StoreUnavailable."""
+    readiness = await service.readiness()
+    dirty = await service.store.dirty_records() if readiness.inbox_writable else None
+    budget = service.notion_budget
+    return Snapshot(
+        totals=await service.store.totals(),
+        readiness=readiness,
+        dirty=dirty,
+        open_events_limit=service.settings.config.store.max_open_events,
+        budget_waited_seconds=budget.waited_seconds,
+        budget_halted_seconds=budget.halted_seconds,
+        now=service.now(),
+    )
+
+
+class Exposition(Collector):
+    """One scrape, for prometheus-client: the snapshot's families, then the observed ones."""
+
+    def __init__(self, service: Service, seen: Snapshot) -> None:
+        self._registry = service.meters.registry
+        self._seen = seen
+
+    def collect(self) -> Iterator[Metric]:
+        """Give all families."""
+        for families in (_events, _changes, _sources, _tables, _service):
+            yield from families(self._seen)
+        for metric in self._registry.collect():
+            # Nobody asks when a histogram was made, and it would double the number of names.
+            metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
+            yield metric
+
+
+def _events(seen: Snapshot) -> Iterator[Metric]:
+    totals, books = seen.totals, seen.totals.books
+    yield _counter(
+        "events_received",
+        "Events that were stored, duplicates not among them",
+        ("source", "origin"),
+        (((source, origin), totals.by_origin.get(f"{source}:{origin}", 0)) for source, origin in _each(Origin)),
+    )
+    yield _counter(
+        "events_settled",
+        "Events that ended; a dead letter that was opened again counts each time",
+        ("source", "outcome"),
+        (
+            ((source, outcome.value), totals.by_outcome.get(f"{source}:{outcome.value}", 0))
+            for source, outcome in product(SOURCES, Outcome)
+        ),
+    )
+    yield _counter("duplicates", "Events that were known already", (), [((), totals.duplicates)])
+    yield _gauge("open_events", "Events that are stored and not settled", (), [((), books.open)])
+    yield _gauge(
+        "open_events_limit", "From so many open events on, more are refused", (), [((), seen.open_events_limit)]
+    )
+    age = seen.readiness.oldest_open_seconds
+    told = seen.dirty is not None
+    yield _gauge(
+        "oldest_open_event_age_seconds",
+        "How long the record has waited that waits longest; 0 while none does",
+        (),
+        [((), max(age or 0.0, 0.0) if told else None)],
+    )
+    yield _gauge(
+        "dirty_records",
+        "Records with open events",
+        SOURCE,
+        (((name,), seen.dirty.get(name, 0) if seen.dirty is not None else None) for name in SOURCES),
+    )
+    yield _gauge("dead_letters", "Events whose attempts ran out, kept for replay", (), [((), books.dead)])
+    yield _gauge(
+        "books_balanced",
+        "Whether received = open + applied + coalesced + ignored + dead",
+        (),
+        [((), books.balanced())],
+    )
+
+
+def _changes(seen: Snapshot) -> Iterator[Metric]:
+    totals = seen.totals
+    yield _counter("retries", "Attempts after the first one of a change", (), [((), totals.retries)])
+    yield _counter(
+        "verifications",
+        "What reading the source said about changes",
+        ("result",),
+        (((one.value,), totals.by_verification.get(one.value, 0)) for one in Verification),
+    )
+
+
+def _sources(seen: Snapshot) -> Iterator[Metric]:
+    states = seen.readiness.lanes
+    yield _gauge(
+        "source_up",
+        "0 while the source cannot be reached or refuses the key",
+        SOURCE,
+        (((lane.source,), lane.state not in {"paused", "refused"}) for lane in states),
+    )
+    yield _gauge(
+        "lane_state",
+        "1 for the state that the source's lane is in",
+        ("source", "state"),
+        (((lane.source, one), lane.state == one) for lane in states for one in get_args(lanes.State)),
+    )
+    yield _gauge(
+        "queue_depth", "Claimed records that wait for a worker", SOURCE, (((one.source,), one.queued) for one in states)
+    )
+    yield _gauge("busy_workers", "Workers that have a record", SOURCE, (((one.source,), one.busy) for one in states))
+    yield _counter(
+        "notion_budget_wait_seconds",
+        "How long requests to Notion have waited for the budget, all together",
+        (),
+        [((), seen.budget_waited_seconds)],
+    )
+    yield _gauge(
+        "notion_budget_halted_seconds",
+        "For how long nothing goes to Notion, because it asked for that",
+        (),
+        [((), seen.budget_halted_seconds)],
+    )
+
+
+def _tables(seen: Snapshot) -> Iterator[Metric]:
+    # The labels are as many as the configuration lists tables.
+    tables = {(one.source, one.table): one for one in seen.readiness.tables}
+    fresh = {name: one.freshness(seen.now) for name, one in tables.items()}
+    yield _gauge(
+        "poll_lag_seconds",
+        "From the source's time of the newest change to its application",
+        TABLE,
+        ((name, one.lag_seconds) for name, one in fresh.items()),
+    )
+    yield _gauge(
+        "poll_age_seconds",
+        "Since the last complete poll began",
+        TABLE,
+        ((name, one.poll_age_seconds) for name, one in fresh.items()),
+    )
+    yield _gauge(
+        "sweep_age_seconds",
+        "Since the last complete sweep began",
+        TABLE,
+        ((name, one.sweep_age_seconds) for name, one in fresh.items()),
+    )
+    yield _gauge(
+        "table_state",
+        "1 for the state that following the table is in",
+        (*TABLE, "state"),
+        (((*name, one), table.state == one) for name, table in tables.items() for one in get_args(status.State)),
+    )
+    # Zero from the beginning, so that the first loss shows as a rise.
+    loss = dict.fromkeys(tables, WebhookLoss(announced=0, missed=0, share=0.0))
+    loss |= {_source_and_table(name): one for name, one in webhook_loss(seen.totals).items()}
+    announced, missed = "Changes that a webhook announced", "Changes that only the reconciler found"
+    yield _counter("changes_announced", announced, TABLE, ((name, one.announced) for name, one in loss.items()))
+    yield _counter("changes_missed", missed, TABLE, ((name, one.missed) for name, one in loss.items()))
+    yield _gauge(
+        "webhook_loss_ratio", "Missed of all changes", TABLE, ((name, one.share) for name, one in loss.items())
+    )
+
+
+def _service(seen: Snapshot) -> Iterator[Metric]:
+    ready = seen.readiness
+    yield _gauge("ready", "Whether webhooks can be taken", (), [((), ready.ready)])
+    yield _gauge("inbox_writable", "Whether the inbox can be written", (), [((), ready.inbox_writable)])
+    yield _gauge(
+        "build_info",
+        "1, with the versions as labels",
+        ("version", "python"),
+        [((version("hookbridge"), platform.python_version()), 1)],
+    )
+
+
+def _each(literal: object) -> Iterator[tuple[str, str]]:
+    return product(SOURCES, get_args(literal))
+
+
+def _source_and_table(name: str) -> tuple[SourceName, str]:
+    source, _, table = name.partition(":")
+    return cast("SourceName", source), table
+
+
+def _counter(name: str, meaning: str, labels: tuple[str, ...], samples: Samples) -> CounterMetricFamily:
+    return _filled(CounterMetricFamily(f"hookbridge_{name}", meaning, labels=labels), samples)
+
+
+def _gauge(name: str, meaning: str, labels: tuple[str, ...], samples: Samples) -> GaugeMetricFamily:
+    return _filled(GaugeMetricFamily(f"hookbridge_{name}", meaning, labels=labels), samples)
+
+
+def _filled(family: Family, samples: Samples) -> Family:
+    for labels, value in samples:
+        if value is not None:
+            family.add_metric(labels, float(value))
+    return family

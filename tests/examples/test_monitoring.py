@@ -1,0 +1,134 @@
+"""The monitoring examples name what is told, and scrape with the token that is needed."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.examples import EXAMPLES
+from tests.support.metrics import Scrape, scrape_with_every_figure
+from tests.support.running import ADMIN_TOKEN, Running
+
+MONITORING = EXAMPLES / "monitoring"
+DOCUMENT = (EXAMPLES.parents[1] / "docs" / "metrics.md").read_text()
+
+ALERTS: list[dict[str, Any]] = yaml.safe_load((MONITORING / "alerts.yml").read_text())["groups"][0]["rules"]
+CONFIG: dict[str, Any] = yaml.safe_load((MONITORING / "prometheus.yml").read_text())
+BOARD: dict[str, Any] = json.loads((MONITORING / "grafana-dashboard.json").read_text())
+
+PROMETHEUS_OWN = {"up"}
+NAME = re.compile(r"\b(?:hookbridge|process)_\w+\b|\bup\b(?=\{)")
+SELECTOR = re.compile(r"(hookbridge_\w+)\{([^}]*)\}")
+GROUPING = re.compile(r"\bby \(([^)]*)\)")
+
+
+def expressions() -> Iterator[tuple[str, str]]:
+    """Every query of the examples, with where it stands."""
+    for rule in ALERTS:
+        yield rule["alert"], rule["expr"]
+    for panel in BOARD["panels"]:
+        for target in panel.get("targets", []):
+            yield panel["title"], target["expr"]
+
+
+@pytest.fixture
+async def seen(tmp_path: Path) -> Scrape:
+    """What a service tells that has done a little of everything."""
+    return await scrape_with_every_figure(tmp_path)
+
+
+async def test_every_figure_of_a_query_is_told(seen: Scrape) -> None:
+    known = seen.series() | PROMETHEUS_OWN
+    for where, expression in expressions():
+        names = set(NAME.findall(expression))
+        assert names, (where, expression)
+        assert names <= known, (where, names - known)
+
+
+async def test_every_label_of_a_query_is_one_that_its_figure_has(seen: Scrape) -> None:
+    added = {"instance", "job", "le"}
+    for where, expression in expressions():
+        for name, selector in SELECTOR.findall(expression):
+            wanted = set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", selector)) - added
+            assert wanted <= (seen.labels_of(family(name)) or set()), (where, name)
+        for grouping in GROUPING.findall(expression):
+            wanted = {one.strip() for one in grouping.split(",")} - added
+            names = NAME.findall(expression)
+            assert all(wanted <= (seen.labels_of(family(name)) or set()) for name in names), (where, grouping)
+
+
+def family(name: str) -> str:
+    """The name of a histogram for that of one of its series."""
+    return re.sub(r"_(bucket|sum|count)$", "", name)
+
+
+def test_the_index_names_every_file() -> None:
+    linked = set(re.findall(r"\]\(([\w.-]+)\)", (MONITORING / "README.md").read_text()))
+    assert linked == {path.name for path in MONITORING.iterdir()} - {"README.md"}
+
+
+def test_there_is_an_alert_for_each_state_that_needs_somebody() -> None:
+    text = " ".join(rule["expr"] for rule in ALERTS)
+    for figure in (
+        "oldest_open_event_age_seconds",
+        "dead_letters",
+        "source_up",
+        "books_balanced",
+        "poll_age_seconds",
+        "changes_missed_total",
+    ):
+        assert f"hookbridge_{figure}" in text
+
+
+def test_the_document_says_of_every_alert_where_to_look() -> None:
+    rows = re.findall(r"^\| `(Hookbridge\w+)` \|", DOCUMENT, re.MULTILINE)
+    assert rows == [rule["alert"] for rule in ALERTS]
+    for rule in ALERTS:
+        assert rule["labels"]["severity"] in {"warning", "critical"}
+        assert rule["annotations"]["summary"]
+        assert rule["annotations"]["description"]
+
+
+def test_brackets_of_every_query_close() -> None:
+    for where, expression in expressions():
+        for one, other in ("()", "{}", "[]"):
+            assert expression.count(one) == expression.count(other), where
+
+
+def test_panels_do_not_overlap_and_ask_the_chosen_data_source() -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in BOARD["panels"]:
+        place = panel["gridPos"]
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken, panel["title"]
+        assert place["x"] + place["w"] <= 24
+        taken |= cells
+        if panel["type"] != "row":
+            assert panel["datasource"]["uid"] == "${datasource}"
+            assert panel["description"]
+    assert len({panel["id"] for panel in BOARD["panels"]}) == len(BOARD["panels"])
+    assert {one["name"] for one in BOARD["templating"]["list"]} == {"datasource", "instance"}
+
+
+async def test_the_scrape_config_asks_the_endpoint_with_the_token(client: Running) -> None:
+    (job,) = CONFIG["scrape_configs"]
+    assert job["job_name"] == "hookbridge"
+    assert 'up{job="hookbridge"}' in ALERTS[0]["expr"]
+    assert CONFIG["rule_files"] == ["alerts.yml"]
+    assert job["static_configs"] == [{"targets": ["127.0.0.1:8080"]}]
+    assert job["authorization"]["credentials_file"].endswith("admin-token")
+    answer = await client.get(job["metrics_path"], {"Authorization": f"{job['authorization']['type']} {ADMIN_TOKEN}"})
+    assert answer.status == 200
+    shown = re.search(r"```yaml\n(.*?)```", DOCUMENT, re.DOTALL)
+    assert shown
+    (documented,) = yaml.safe_load(shown[1])["scrape_configs"]
+    assert documented["authorization"]["credentials_file"] == job["authorization"]["credentials_file"]
+    assert documented["static_configs"] == job["static_configs"]

@@ -1,0 +1,66 @@
+"""Reading /metrics as Prometheus does."""
+
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.followed import loaded, sources
+from tests.support.running import Client, running
+from tests.support.waiting import wait_until
+
+
+class Scrape:
+    """One answer of /metrics."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        families = list(text_string_to_metric_families(text))
+        self.types = {one.name + ("_total" if one.type == "counter" else ""): one.type for one in families}
+        """By the name that a query or a document uses."""
+        self._values = {
+            (sample.name, frozenset(sample.labels.items())): sample.value for one in families for sample in one.samples
+        }
+
+    def __call__(self, name: str, **labels: str) -> float | None:
+        """Give one figure of ``hookbridge_…``; None when it is not told."""
+        return self._values.get((f"hookbridge_{name}", frozenset(labels.items())))
+
+    def total(self, name: str, **labels: str) -> float:
+        """Add up all figures of a name that have these labels."""
+        wanted = set(labels.items())
+        return sum(value for (one, has), value in self._values.items() if one == f"hookbridge_{name}" and wanted <= has)
+
+    def labels(self, label: str) -> set[str]:
+        """Give all values of a label, wherever it stands."""
+        return {value for _, has in self._values for one, value in has if one == label}
+
+    def labels_of(self, name: str) -> set[str] | None:
+        """Give the names of a query's labels, but for a histogram's ``le``; None when nothing is told."""
+        suffixes = ("", "_bucket", "_sum", "_count")
+        found = [has for one, has in self._values if one in {name + suffix for suffix in suffixes}]
+        return {label for has in found for label, _ in has} - {"le"} if found else None
+
+    def series(self) -> set[str]:
+        """Give the names that a query may have: those of histograms with all of their suffixes."""
+        return {name for name, _ in self._values} | set(self.types)
+
+
+async def scrape(client: Client) -> Scrape:
+    """Ask with the admin token."""
+    answer = await client.get("/metrics")
+    assert answer.status == 200
+    return Scrape(await answer.text())
+
+
+async def scrape_with_every_figure(folder: Path) -> Scrape:
+    """Let a service follow a table, apply a change of it and refuse something; gives what it then tells."""
+    async with sources() as both, running(both.settings(folder)) as service:
+        await wait_until(lambda: loaded(service))
+        both.supabase.insert("users", {"id": 1, "name": "Ada"})
+        await service.post("/api/v1/webhooks/supabase", b"{")
+
+        async def applied() -> bool:
+            return (await scrape(service)).total("poll_lag_seconds") > 0
+
+        await wait_until(applied)
+        return await scrape(service)
