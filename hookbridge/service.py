@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping
 
 import msgspec
@@ -18,12 +19,14 @@ from hookbridge.config import Settings
 from hookbridge.errors import HandshakeRefused, StoreUnavailable
 from hookbridge.handlers import bridge, load_handlers
 from hookbridge.model import Outcome, Settled, Settlement, SourceName
+from hookbridge.observe import traces
 from hookbridge.observe.logs import hide
 from hookbridge.observe.metrics import Meters
 from hookbridge.pipeline.append import Intake
 from hookbridge.pipeline.attempts import Attempts
 from hookbridge.pipeline.lanes import Lane, LaneState
-from hookbridge.pipeline.worker import Worker
+from hookbridge.pipeline.traced import TracedStep, TracedWorker
+from hookbridge.pipeline.worker import Worker, Working
 from hookbridge.reconcile.findings import InboxSink
 from hookbridge.reconcile.loop import Reconciler
 from hookbridge.reconcile.status import TableStatus
@@ -78,6 +81,7 @@ class Service:
         hide(verification_token or "")
         config, secrets = settings.config, settings.secrets
         self.meters = Meters()
+        self.traces = traces.from_environment(os.environ)
         asked = {name: meters.batch.observe for name, meters in self.meters.of.items()}
         self._notion = NotionSource(
             config.notion,
@@ -135,6 +139,8 @@ class Service:
         ]
         if config.handlers.module:
             steps.append(self._handlers)
+        if (spans := self.traces) is not None:
+            steps = [TracedStep(step, spans) for step in steps]
 
         async def probe() -> None:
             if source.has_credentials:
@@ -142,7 +148,7 @@ class Service:
             if self._external is not None:
                 await self._external.probe()
 
-        worker = Worker(
+        worker: Working = Worker(
             self.store,
             steps,
             Attempts(config.processing),
@@ -150,6 +156,8 @@ class Service:
             observer=self._observe,
             clock=self._clock,
         )
+        if spans is not None:
+            worker = TracedWorker(worker, spans)
         return Lane(
             source.name,
             self.store,
@@ -166,6 +174,8 @@ class Service:
         return not keys and not (self.settings.config.handlers.module and bridge.listens(source, table))
 
     def _observe(self, settlement: Settlement, met: Settled) -> None:
+        if self.traces is not None:
+            self.traces.settled(settlement, met)
         if met is Settled.FENCED:
             return
         self.meters.settled(settlement)
@@ -203,6 +213,8 @@ class Service:
             await source.close()
         if self._external is not None:
             await self._external.close()
+        if self.traces is not None:
+            await self.traces.close()
         await self.store.close()
 
     async def stop(self) -> None:

@@ -19,7 +19,7 @@ from hookbridge.config import ProcessingConfig
 from hookbridge.errors import CacheUnavailable, HookbridgeError, SourceError, SourceRefused, StoreUnavailable
 from hookbridge.model import Claim, Settled, Settlement, SourceName
 from hookbridge.pipeline.held import Held, is_cut
-from hookbridge.pipeline.worker import Worker, dead
+from hookbridge.pipeline.worker import Working, dead
 from hookbridge.store.contract import Claims
 
 _log = structlog.get_logger(__name__)
@@ -60,7 +60,7 @@ class Lane:
         self,
         source: SourceName,
         store: Claims,
-        worker: Worker,
+        worker: Working,
         probe: Callable[[], Awaitable[None]],
         config: ProcessingConfig,
         *,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
 
 import msgspec
 import structlog
@@ -28,6 +29,14 @@ Stop = Callable[[Claim, HookbridgeError], Awaitable[Settlement | None]]
 
 Observer = Callable[[Settlement, Settled], None]
 """Is told how each change ended."""
+
+
+class Working(Protocol):
+    """What a lane asks of its worker."""
+
+    async def work(self, claim: Claim, stop: Stop) -> Settled | None:
+        """Bring one claimed record to its outcome, or give it back through ``stop``."""
+        ...
 
 
 class Worker:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from aiohttp import HttpVersion11
 from aiohttp.http_parser import RawRequestMessage
@@ -24,6 +25,9 @@ from hookbridge.pipeline.receive import receive
 from hookbridge.sources.source import Delivery, Source
 from hookbridge.web.acks import accepted_wire, refused_wire
 from hookbridge.web.replies import row_of
+
+if TYPE_CHECKING:
+    from hookbridge.observe.spans import Traces  # imports OpenTelemetry's SDK
 
 Answer = Callable[[bytes], None]
 
@@ -38,10 +42,12 @@ class Express:
         sources: Mapping[SourceName, Source],
         limit_bytes: int,
         meters: Meters,
+        traces: Traces | None,
     ) -> None:
         """``paths`` are the endpoints; ``limit_bytes`` is the largest body."""
         self._intake = intake
         self._meters = meters
+        self._traces = traces
         self._sources = {path: (sources[name], meters.of[name].ack.observe) for path, name in paths.items()}
         self._limit_bytes = limit_bytes
 
@@ -67,7 +73,10 @@ class Express:
             error = future.exception()
             if error is None:
                 answer(accepted_wire(received.details, future.result(), now))
-                observe(time.perf_counter() - began)
+                seconds = time.perf_counter() - began
+                observe(seconds)
+                if self._traces is not None:
+                    self._traces.received(source.name, headers, future.result(), seconds)
             else:
                 refusal = self._intake.refusal(error)
                 self._meters.refused(source.name, row_of(type(refusal)).code)

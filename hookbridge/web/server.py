@@ -122,7 +122,9 @@ async def listening(service: Service, listener: socket.socket) -> AsyncIterator[
     options = protocol_options(config)
     express = None
     if config.access_log != "all":  # of what goes express no line is written
-        express = Express(service.intake, WEBHOOKS, service.sources, config.max_body_bytes, service.meters)
+        express = Express(
+            service.intake, WEBHOOKS, service.sources, config.max_body_bytes, service.meters, service.traces
+        )
     server = await loop.create_server(
         lambda: Protocol(manager, express, loop=loop, **options), sock=listener, backlog=BACKLOG
     )

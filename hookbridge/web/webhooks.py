@@ -50,7 +50,10 @@ def webhook(source_name: SourceName) -> Callable[[web.Request], Awaitable[web.St
             await service.handshake(received.token)
             return json_reply(HandshakeStored())
         receipts = await service.intake.accept(received.events)
-        service.meters.of[source_name].ack.observe(time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        service.meters.of[source_name].ack.observe(seconds)
+        if service.traces is not None:
+            service.traces.received(source_name, request.headers, receipts, seconds)
         return ack(request, received.details, receipts, now)
 
     return handler
