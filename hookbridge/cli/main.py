@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hookbridge.cli import events, lanes, poll, reconcile, records, send, sign, stats, tail, trigger_sql, verify
+from hookbridge.cli import events, init, lanes, poll, reconcile, records, send, sign, stats, tail, trigger_sql, verify
 from hookbridge.cli.serve import serve
 
 # typer joins lines that no empty line parts.
@@ -87,6 +87,7 @@ def serve_command(config: ConfigOption = None, host: HostOption = None, port: Po
     raise typer.Exit(serve(config, host, port))
 
 
+app.command("init", epilog=init.EPILOG)(init.init)
 app.command("verify", epilog=verify.EPILOG)(verify.verify)
 app.command("reconcile", epilog=reconcile.EPILOG)(reconcile.reconcile)
 app.command("poll", epilog=poll.EPILOG)(poll.poll)

@@ -1,0 +1,265 @@
+"""``init``: writes config.toml and .env with fresh secrets, asking only for what nobody else can know.
+
+Invariants: a file that exists is replaced only with ``--force``; nothing is written that ``serve`` would refuse; .env
+can be read by its owner alone, and no secret is printed.  It asks no source and starts nothing: ``check`` does.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import secrets
+import sys
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from hookbridge.cli.api import FINE, NO
+from hookbridge.cli.command import JsonOption, explained, print_json, say
+from hookbridge.config import Config
+from hookbridge.errors import ConfigError, StartupError
+
+EPILOG = """
+Examples:
+
+  python -m hookbridge init                                   asks for the URL, the key and the token
+
+  python -m hookbridge init --table users --table orders      follows these tables
+
+  SUPABASE_URL=… SUPABASE_KEY=… python -m hookbridge init     asks nothing
+
+  python -m hookbridge init --force                           replaces both files, with new secrets
+
+Each answer may be left empty: without credentials, what a webhook says is applied unverified. A file that exists is
+kept. Nothing is asked when a source is given by option or variable, with --json, or when stdin is not a terminal.
+
+Exit codes: 0 written, 1 both files are there already, 2 could not be written.
+"""
+
+ConfigFileOption = Annotated[
+    Path | None, typer.Option("--config", help="The file to write; without it ./config.toml. .env lies beside it.")
+]
+SupabaseUrlOption = Annotated[
+    str, typer.Option("--supabase-url", envvar="SUPABASE_URL", help="https://your-project.supabase.co")
+]
+SupabaseKeyOption = Annotated[
+    str, typer.Option("--supabase-key", envvar="SUPABASE_KEY", help="A secret key (sb_secret_…) or service-role key.")
+]
+NotionTokenOption = Annotated[
+    str, typer.Option("--notion-token", envvar="NOTION_TOKEN", help="The token of the integration.")
+]
+TablesOption = Annotated[
+    list[str] | None, typer.Option("--table", help="A Supabase table to follow: name, or schema.name; may be repeated.")
+]
+DatabasesOption = Annotated[
+    list[str] | None, typer.Option("--database", help="The id of a Notion database to follow; may be repeated.")
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
+
+Answers = Mapping[str, str]
+"""What was answered, by the name of its variable; empty where nothing was."""
+
+
+def init(
+    supabase_url: SupabaseUrlOption = "",
+    supabase_key: SupabaseKeyOption = "",
+    notion_token: NotionTokenOption = "",
+    table: TablesOption = None,
+    database: DatabasesOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+    config: ConfigFileOption = None,
+) -> None:
+    """Write config.toml and .env with fresh secrets."""
+    with explained():
+        file = config or Path("config.toml")
+        files = (file, file.parent / ".env")
+        wanted = [one for one in files if force or not one.exists()]
+        given: Answers = {"SUPABASE_URL": supabase_url, "SUPABASE_KEY": supabase_key, "NOTION_TOKEN": notion_token}
+        if files[1] in wanted and not any(given.values()) and not as_json and sys.stdin.isatty():
+            given = _asked()
+        texts = {files[0]: config_text(table or (), database or ()), files[1]: env_text(given, new_secrets())}
+        _check(texts[files[0]], given, file)
+        for one in wanted:
+            _write(one, texts[one])
+        _tell(files, wanted, given, config, as_json=as_json)
+    raise typer.Exit(FINE if wanted else NO)
+
+
+def _asked() -> Answers:
+    say("Each answer may be left empty (press Enter) and filled in later, in .env.")
+    url = _answer("Supabase project URL")
+    key = _answer("Supabase secret key (not shown)", hidden=True) if url else ""
+    token = _answer("Notion integration token (not shown)", hidden=True)
+    return {"SUPABASE_URL": url, "SUPABASE_KEY": key, "NOTION_TOKEN": token}
+
+
+def _answer(question: str, *, hidden: bool = False) -> str:
+    answer: str = typer.prompt(question, default="", show_default=False, hide_input=hidden)
+    return answer.strip()
+
+
+class NewSecrets(msgspec.Struct, frozen=True, kw_only=True):
+    """What is made up for this installation."""
+
+    webhook: str
+    admin: str
+
+
+def new_secrets() -> NewSecrets:
+    """Draw them: 256 bits each, the first in the form of Standard Webhooks, which every sender of ours can use."""
+    webhook = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+    return NewSecrets(webhook=webhook, admin=secrets.token_urlsafe(32))
+
+
+def config_text(tables: Sequence[str], databases: Sequence[str]) -> str:
+    """Give the text of config.toml: what is followed; everything else has its default."""
+    blocks = [_table_block(*_parts(name)) for name in tables] or [_commented(_table_block("public", "users"))]
+    blocks += [_database_block(id_) for id_ in databases] or [_commented(_database_block("ID-OF-THE-DATABASE"))]
+    return "\n".join([_CONFIG_HEAD, *blocks])
+
+
+_CONFIG_HEAD = """\
+# hookbridge's configuration.  Every key that is not here has its default.  Secrets stand in .env.
+# Precedence: this file < .env < environment; any key can be set as HOOKBRIDGE_<SECTION>__<KEY>.
+
+[server]
+host = "127.0.0.1"                    # "0.0.0.0" to be reached from other machines
+port = 8080
+
+[store]
+path = "data/hookbridge.db"           # relative to the folder of this file
+
+# What is followed: polled and swept, so that lost webhooks are found.  One block a table or database.
+"""
+
+
+def _table_block(schema: str, name: str) -> str:
+    return (
+        f"[[supabase.tables]]\nschema = {_toml(schema)}\nname = {_toml(name)}\n"
+        'key = ["id"]                          # the key columns, in order\n'
+        '# changed_at = "updated_at"           # the column that moves with every change, if there is one\n'
+    )
+
+
+def _database_block(id_: str) -> str:
+    return f"[[notion.databases]]\nid = {_toml(id_)}\n"
+
+
+def _commented(block: str) -> str:
+    return "".join(f"# {line.removeprefix('# ')}\n" for line in block.splitlines())
+
+
+def _parts(name: str) -> tuple[str, str]:
+    schema, dot, table = name.partition(".")
+    return (schema, table) if dot else ("public", name)
+
+
+def _toml(text: str) -> str:
+    """Write a text as TOML has it: as JSON does, but for one control character."""
+    return msgspec.json.encode(text).decode().replace("\x7f", "\\u007f")
+
+
+def env_text(answers: Answers, new: NewSecrets) -> str:
+    """Give the text of .env: what was answered, and the fresh secrets."""
+    given = {name: _variable(name, value) for name, value in answers.items()}
+    return f"""\
+# Secrets of this installation: keep this file to yourself.  The environment wins over it.
+
+# --- Sources: without credentials, what a webhook says is applied unverified ---
+
+{given["SUPABASE_URL"]}
+{given["SUPABASE_KEY"]}
+{given["NOTION_TOKEN"]}
+
+# --- Webhooks are taken only when they are signed with this secret (Standard Webhooks, HMAC-SHA256) ---
+
+VERIFY_WEBHOOK_SIGNATURES=true
+WEBHOOK_SECRET={new.webhook}
+# Notion's own verification token is learnt when the subscription is made; to set it by hand:
+#NOTION_WEBHOOK_SECRET=
+
+# --- Bearer token of the admin API and the dashboard ---
+
+HOOKBRIDGE_ADMIN_TOKEN={new.admin}
+"""
+
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.:/@%+=~,?&-]+")
+
+
+def _variable(name: str, value: str) -> str:
+    if not value:
+        return f"#{name}="
+    if _PLAIN.fullmatch(value):
+        return f"{name}={value}"
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"{name}='{escaped}'"
+
+
+def _check(text: str, answers: Answers, file: Path) -> None:
+    """Refuse what ``serve`` would refuse.  Raises ConfigError."""
+    from hookbridge.settings.checks import check_together
+    from hookbridge.settings.secrets import read_secrets
+    from hookbridge.settings.sections import read_sections
+
+    problems: list[str] = []
+    found = read_secrets(answers, file.parent, problems)
+    sections = read_sections(tomllib.loads(text), file.name, problems)
+    if not problems:
+        check_together(msgspec.structs.replace(Config(), **sections), found, problems)
+    if problems:
+        raise ConfigError(problems, hint="python -m hookbridge init --help")
+
+
+def _write(file: Path, text: str) -> None:
+    """Write one file whole.  Raises StartupError."""
+    from hookbridge.settings.whole import write_whole
+
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, text)
+        if file.name != ".env":
+            file.chmod(0o644)  # no secret stands here, and another user may run the service
+    except OSError as error:
+        raise StartupError(
+            f"Cannot write {file}: {error.strerror}", hint="name a folder that can be written with --config"
+        ) from None
+
+
+def _tell(
+    files: tuple[Path, Path], wanted: list[Path], answers: Answers, config: Path | None, *, as_json: bool
+) -> None:
+    kept = [str(one) for one in files if one not in wanted]
+    steps = _steps(answers, "" if config is None else f" --config {config}")
+    if as_json:
+        print_json({"written": [str(one) for one in wanted], "kept": kept, "next": steps})
+        return
+    for one in wanted:
+        say(f"written: {one}", style="green")
+    for name in kept:
+        say(f"kept, because it exists: {name}", style="yellow")
+    if not wanted:
+        say("try: python -m hookbridge init --force, which replaces both files and makes new secrets")
+        return
+    say("Next:")
+    for number, step in enumerate(steps, start=1):
+        say(f"  {number}. {step}")
+
+
+def _steps(answers: Answers, option: str) -> list[str]:
+    here = f"python -m hookbridge{option}"
+    steps = [
+        f"{here}    serves, until Ctrl-C",
+        f"{here} check    in another terminal: is everything set up?",
+        f"{here} send supabase --wait    a signed event, from there to its end",
+    ]
+    if answers["SUPABASE_URL"]:
+        steps.append("python -m hookbridge trigger-sql --table users --url https://…    SQL that makes a table tell")
+    if answers["NOTION_TOKEN"]:
+        steps.append("in Notion: share each database with the integration (… > Connections)")
+    return steps

@@ -1,0 +1,170 @@
+"""`init`: what it writes is what `serve` takes, secret, fresh, and never over what is there."""
+
+import base64
+import os
+import pty
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from hookbridge.config import Settings
+from hookbridge.settings import load
+from tests.support.commands import Ran, command, environment, lasting
+from tests.support.waiting import wait_until
+
+GIVEN = {
+    "SUPABASE_URL": "https://abc.supabase.co/",
+    "SUPABASE_KEY": "sb_secret_'a\"b#c\\d$e",
+    "NOTION_TOKEN": "ntn_123",
+}
+
+
+def loaded(folder: Path) -> Settings:
+    return load(None, {}, folder)
+
+
+async def written(folder: Path, *words: str, **environ: str) -> Ran:
+    ran = await command(folder, "init", *words, stdin=b"", **environ)
+    assert ran.code == 0, ran
+    return ran
+
+
+async def test_without_a_terminal_it_asks_nothing_and_the_files_load(tmp_path: Path) -> None:
+    ran = await written(tmp_path)
+    settings = loaded(tmp_path)
+    assert settings.config.signatures.verify
+    assert settings.secrets.supabase_key == settings.secrets.notion_token == ""
+    assert "written: config.toml" in ran.out
+    assert "python -m hookbridge check" in ran.out
+
+
+async def test_the_secrets_are_fresh_long_and_not_printed(tmp_path: Path) -> None:
+    found = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        ran = await written(tmp_path / name)
+        secrets = loaded(tmp_path / name).secrets
+        (webhook,) = secrets.webhook_secrets
+        assert len(base64.b64decode(webhook.removeprefix("whsec_"), validate=True)) == 32
+        assert len(secrets.admin_token) >= 43
+        assert webhook not in ran.out
+        assert secrets.admin_token not in ran.out
+        found += [webhook, secrets.admin_token]
+    assert len(set(found)) == 4
+
+
+async def test_only_its_owner_can_read_the_secrets(tmp_path: Path) -> None:
+    await written(tmp_path)
+    assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "config.toml").stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize("way", ["options", "variables"])
+async def test_what_is_given_arrives_character_for_character(tmp_path: Path, way: str) -> None:
+    if way == "options":
+        await written(tmp_path, *(f"--{name.lower().replace('_', '-')}={value}" for name, value in GIVEN.items()))
+    else:
+        await written(tmp_path, **GIVEN)
+    secrets = loaded(tmp_path).secrets
+    assert (secrets.supabase_url, secrets.supabase_key) == ("https://abc.supabase.co", GIVEN["SUPABASE_KEY"])
+    assert secrets.notion_token == GIVEN["NOTION_TOKEN"]
+
+
+async def test_tables_and_databases_are_followed(tmp_path: Path) -> None:
+    database = "e8d4b0a1c7f24a9e8f2d5c3b1a6e9f4d"
+    await written(tmp_path, "--table", "users", "--table", 'shop.so "quoted"', "--database", database)
+    config = loaded(tmp_path).config
+    assert [(one.schema, one.name) for one in config.supabase.tables] == [("public", "users"), ("shop", 'so "quoted"')]
+    assert [one.id for one in config.notion.databases] == [database]
+
+
+async def test_the_examples_in_the_file_are_right_once_they_are_uncommented(tmp_path: Path) -> None:
+    await written(tmp_path)
+    file = tmp_path / "config.toml"
+    head, mark, blocks = file.read_text().partition("# [[supabase.tables]]")
+    file.write_text(head + "".join(line.removeprefix("# ") for line in (mark + blocks).splitlines(keepends=True)))
+    config = loaded(tmp_path).config
+    assert config.supabase.tables[0].changed_at == "updated_at"
+    assert len(config.notion.databases) == 1
+
+
+async def test_what_exists_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[server]\nport = 9123\n")
+    ran = await written(tmp_path)
+    assert "kept, because it exists: config.toml" in ran.out
+    assert loaded(tmp_path).config.server.port == 9123
+    before = (tmp_path / ".env").read_text()
+    again = await command(tmp_path, "init")
+    assert (again.code, (tmp_path / ".env").read_text()) == (1, before)
+    assert "--force" in again.out
+
+
+async def test_force_replaces_both(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[server]\nport = 9123\n")
+    await written(tmp_path)
+    before = loaded(tmp_path).secrets
+    await written(tmp_path, "--force")
+    assert loaded(tmp_path).config.server.port == 8080
+    assert loaded(tmp_path).secrets != before
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--supabase-url", "abc", "--supabase-key", "k"), "SUPABASE_URL: expected an http or https URL"),
+        (("--supabase-url", "https://abc.supabase.co"), "SUPABASE_KEY: missing"),
+        (("--notion-token", "two words"), "NOTION_TOKEN: expected printable ASCII"),
+        (("--table", "users", "--table", "public.users"), "public.users is listed twice"),
+        (("--table", ""), "name: expected a text that is not empty"),
+    ],
+)
+async def test_what_serve_would_refuse_is_not_written(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    ran = await command(tmp_path, "init", *words)
+    assert ran.code == 2
+    assert said in ran.err
+    assert not any((tmp_path / name).exists() for name in ("config.toml", ".env"))
+
+
+async def test_a_folder_that_cannot_be_written_is_an_error_with_a_hint(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    ran = await command(tmp_path, "init", "--config", "file/config.toml")
+    assert (ran.code, "try: " in ran.err) == (2, True)
+
+
+async def test_json_names_the_files_and_the_next_steps(tmp_path: Path) -> None:
+    ran = await written(tmp_path, "--json", "--config", "mine/my.toml")
+    (said,) = ran.lines
+    assert (said["written"], said["kept"]) == (["mine/my.toml", "mine/.env"], [])
+    assert said["next"][1].startswith("python -m hookbridge --config mine/my.toml check")
+
+
+async def test_serve_starts_with_what_was_written(tmp_path: Path) -> None:
+    await written(tmp_path, "--table", "users")
+    async with lasting(tmp_path, "serve", "--port", "0", HOOKBRIDGE_ADMIN_TOKEN="") as service:
+        await wait_until(lambda: any("127.0.0.1" in line for line in service.lines + service.errors))
+        assert service.process.returncode is None
+
+
+def test_on_a_terminal_it_asks_and_shows_no_secret(tmp_path: Path) -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(tmp_path)
+        os.execve(sys.executable, [sys.executable, "-m", "hookbridge", "init"], environment({}))
+    shown = b""
+    for question, answer in ((b"URL", GIVEN["SUPABASE_URL"]), (b"key", "sb_secret_x"), (b"token", "")):
+        # What is typed before the last blank is thrown away: then the terminal still echoes.
+        while not (question in shown.rpartition(b"\n")[2] and shown.endswith(b": ")):
+            shown += os.read(terminal, 1000)
+        os.write(terminal, answer.encode() + b"\n")
+    while True:
+        try:
+            shown += os.read(terminal, 1000)
+        except OSError:  # that is how a terminal ends
+            break
+    os.close(terminal)
+    assert os.waitpid(pid, 0)[1] == 0
+    secrets = loaded(tmp_path).secrets
+    assert (secrets.supabase_key, secrets.notion_token) == ("sb_secret_x", "")
+    assert b"sb_secret_x" not in shown
