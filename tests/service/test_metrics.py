@@ -1,16 +1,19 @@
 """/metrics: each figure says what happened, and the document lists exactly the names that are told."""
 
+import asyncio
 import re
 from pathlib import Path
 
 import pytest
 
-from hookbridge.model import SOURCES, Verification
+from hookbridge.model import SOURCES, RecordKey, SourceName, Verification
 from hookbridge.sources.notion.budget import Budget
 from hookbridge.standins import PostgrestStandin
+from hookbridge.store.sqlite import SqliteStore
 from tests.support.books import hint, settled
+from tests.support.files import refuse_writes
 from tests.support.followed import loaded, sources
-from tests.support.metrics import Scrape, scrape, scrape_with_every_figure
+from tests.support.metrics import scrape, scrape_with_every_figure
 from tests.support.running import ADMIN, Running, make_settings, running
 from tests.support.waiting import wait_until
 
@@ -106,6 +109,17 @@ async def test_refusals_are_counted_by_their_code(client: Running) -> None:
     assert seen("requests_refused_total", endpoint="other", reason="not_found") == 1
 
 
+@pytest.mark.parametrize("access_log", ["errors", "all"])
+async def test_a_webhook_that_cannot_be_stored_is_refused_and_no_ack(tmp_path: Path, access_log: str) -> None:
+    async with running(make_settings(tmp_path, server={"access_log": access_log})) as service:
+        refuse(service, refuse=True)
+        assert (await service.post(HOOK, hint(1))).status == 503
+        refuse(service, refuse=False)
+        seen = await scrape(service)
+    assert seen("requests_refused_total", endpoint="supabase", reason="unavailable") == 1
+    assert seen("ack_seconds_count", source="supabase") == 0
+
+
 async def test_a_dead_letter_shows_until_it_is_replayed(tmp_path: Path) -> None:
     secrets = {"supabase_key": "sb_secret_for_tests"}
     async with PostgrestStandin(key="sb_secret_for_tests") as supabase:
@@ -164,6 +178,26 @@ async def test_followed_tables_have_their_lag_ages_and_loss(tmp_path: Path) -> N
     assert seen("poll_age_seconds", source="supabase", table="public.plain") is None, "it is only swept"
 
 
+async def test_what_each_read_asks_for_is_told(tmp_path: Path) -> None:
+    async with sources() as both:
+        both.supabase.insert_many("users", [{"id": number} for number in range(20)])
+        pages = [both.notion.create_page(both.data_source, title="task") for _ in range(10)]
+        keys: list[tuple[SourceName, str, str]] = [
+            *(("supabase", "public.users", str(number)) for number in range(20)),
+            *(("notion", both.database, page) for page in pages),
+        ]
+        async with running(both.settings(tmp_path, reconcile={"enabled": False})) as service:
+            read = service.service.sources
+            await asyncio.gather(*(read[source].read(RecordKey(source, table, id_)) for source, table, id_ in keys))
+            seen = await scrape(service)
+            await read["notion"].read(RecordKey(*keys[-1]))
+            single = await scrape(service)
+    for source, number in (("supabase", 20), ("notion", 10)):
+        assert seen("read_records_count", source=source) == 1
+        assert seen("read_records_sum", source=source) == number
+    assert single("read_records_sum", source="notion") == 11
+
+
 async def test_waiting_for_the_budget_and_a_halt_are_told(client: Running) -> None:
     budget: Budget = client.service.notion_budget
     budget.halt(100.0)
@@ -187,24 +221,31 @@ async def test_senders_cannot_make_labels(client: Running) -> None:
     assert len(full.text.splitlines()) <= len(empty.text.splitlines()) + 4, new
 
 
-async def test_a_disk_that_refuses_is_told_and_leaves_out_what_must_be_read(
-    client: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = await scrape(client)
-    monkeypatch.setattr(client.service, "_writable", (float("inf"), False))
-    seen: Scrape = await scrape(client)
-    assert (whole("inbox_writable"), whole("ready")) == (1, 1)
+async def test_a_disk_that_refuses_is_told_and_leaves_out_what_must_be_read(client: Running, tmp_path: Path) -> None:
+    refuse(client, refuse=True)
+    seen = await scrape(client)
+    refuse(client, refuse=False)
     assert (seen("inbox_writable"), seen("ready")) == (0, 0)
     assert seen("dirty_records", source="supabase") is None
     assert seen("oldest_open_event_age_seconds") is None
     assert seen("open_events") == 0
-    assert set(seen.types) == set(whole.types)
+    async with running(make_settings(tmp_path / "other")) as other:
+        well = await scrape(other)
+    assert (well("inbox_writable"), well("ready")) == (1, 1)
+    assert well("dirty_records", source="supabase") == 0
+    assert well("oldest_open_event_age_seconds") == 0
+    assert set(seen.types) == set(well.types)
+
+
+def refuse(service: Running, *, refuse: bool) -> None:
+    """Let the disk of a service refuse, or take again, what is written."""
+    store = service.service.store
+    assert isinstance(store, SqliteStore)
+    refuse_writes(store, refuse=refuse)
 
 
 async def test_two_services_of_one_process_share_nothing(client: Running, tmp_path: Path) -> None:
-    folder = tmp_path / "other"
-    folder.mkdir()
-    async with running(make_settings(folder)) as other:
+    async with running(make_settings(tmp_path / "other")) as other:
         await other.post(HOOK, hint(1))
         assert (await scrape(other)).total("ack_seconds_count") == 1
         assert (await scrape(client)).total("ack_seconds_count") == 0
