@@ -58,6 +58,7 @@ class Api:
             base_url=url, headers=headers, timeout=httpx.Timeout(None, connect=CONNECT_SECONDS), trust_env=False
         )
         self.url = url
+        self.token = token
 
     @classmethod
     def of(cls, settings: Settings, url: str | None = None) -> Api:

@@ -10,7 +10,6 @@ import base64
 import re
 import secrets
 import sys
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -203,6 +202,8 @@ def _variable(name: str, value: str) -> str:
 
 def _check(text: str, answers: Answers, file: Path) -> None:
     """Refuse what ``serve`` would refuse.  Raises ConfigError."""
+    import tomllib
+
     from hookbridge.settings.checks import check_together
     from hookbridge.settings.secrets import read_secrets
     from hookbridge.settings.sections import read_sections

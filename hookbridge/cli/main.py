@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from hookbridge.cli import events, init, lanes, poll, reconcile, records, send, sign, stats, tail, trigger_sql, verify
+from hookbridge.cli import (
+    check,
+    events,
+    init,
+    lanes,
+    poll,
+    reconcile,
+    records,
+    send,
+    sign,
+    stats,
+    tail,
+    trigger_sql,
+    verify,
+)
 from hookbridge.cli.serve import serve
 
 # typer joins lines that no empty line parts.
@@ -88,6 +102,7 @@ def serve_command(config: ConfigOption = None, host: HostOption = None, port: Po
 
 
 app.command("init", epilog=init.EPILOG)(init.init)
+app.command("check", epilog=check.EPILOG)(check.check)
 app.command("verify", epilog=verify.EPILOG)(verify.verify)
 app.command("reconcile", epilog=reconcile.EPILOG)(reconcile.reconcile)
 app.command("poll", epilog=poll.EPILOG)(poll.poll)

@@ -1,0 +1,42 @@
+"""The order of the checks, from this machine outwards.  It decides nothing else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from hookbridge.config import Settings
+from hookbridge.doctor import clock, machine, notion, pg_net, server, supabase
+from hookbridge.doctor.finding import Findings
+
+
+class Examined(msgspec.Struct, frozen=True, kw_only=True):
+    """What is looked at."""
+
+    settings: Settings
+    server_url: str
+    """Where the service should be."""
+    admin_token: str | None
+    database_url: str
+    """Of the Supabase project's database; empty when it is not to be looked at."""
+
+
+async def examine(what: Examined, *, now: Callable[[], float] = time.time) -> Findings:
+    """Give the findings as they come.  ``now`` is this machine's clock, in epoch seconds."""
+    settings = what.settings
+    for finding in machine.look(settings):
+        yield finding
+    async for finding in machine.look_at_cache(settings):
+        yield finding
+    async for finding in clock.look(settings, now):
+        yield finding
+    async for finding in supabase.look(settings):
+        yield finding
+    async for finding in notion.look(settings, now):
+        yield finding
+    async for finding in server.look(settings, what.server_url, what.admin_token, now):
+        yield finding
+    async for finding in pg_net.look(what.database_url, settings.secrets.webhook_secrets):
+        yield finding

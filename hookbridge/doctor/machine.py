@@ -1,0 +1,104 @@
+"""What is on the machine itself: settings, the secrets' file, signatures, the data folder, handlers, the user's cache.
+
+The settings have been loaded when this looks at them; what is wrong with them is told by whoever loaded them.
+"""
+
+from __future__ import annotations
+
+import stat
+import tempfile
+from pathlib import Path
+
+from hookbridge.config import Settings
+from hookbridge.doctor.finding import Finding, Findings, FindingsNow, broken, failed, ok, skipped, warning
+from hookbridge.errors import CacheUnavailable, StartupError
+from hookbridge.handlers import load_handlers
+from hookbridge.pipeline.append import free_bytes
+from hookbridge.steps.external import RedisKeys
+
+SQLITE_HEADER = b"SQLite format 3\x00"
+MEBIBYTE = 1024 * 1024
+
+
+def look(settings: Settings) -> FindingsNow:
+    """Look at files and settings."""
+    yield ok("config", str(settings.path) if settings.path else "no config.toml: every key has its default")
+    yield from _secrets_file(settings.folder / ".env")
+    yield _signatures(settings)
+    yield _data_folder(settings)
+    if settings.config.handlers.module:
+        yield _handlers(settings)
+
+
+def _secrets_file(file: Path) -> FindingsNow:
+    if file.is_file() and stat.S_IMODE(file.stat().st_mode) & 0o077:
+        yield warning(".env", "other users of this machine can read its secrets", f"chmod 600 {file}")
+
+
+def _signatures(settings: Settings) -> Finding:
+    if settings.config.signatures.verify:
+        return ok("signatures", "webhooks are taken only when they are signed")
+    return warning(
+        "signatures",
+        "webhooks are taken unsigned: anyone who reaches the service can send them",
+        "set VERIFY_WEBHOOK_SIGNATURES=true and WEBHOOK_SECRET",
+    )
+
+
+def _data_folder(settings: Settings) -> Finding:
+    check, file = "data folder", settings.data_file
+    elsewhere = "make the folder writable for this user, or set [store] path"
+    # The service makes the folders that are missing.
+    there = next(folder for folder in file.parents if folder.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+        free = free_bytes(there / file.name)
+        strange = file.exists() and file.stat().st_size > 0 and not _is_sqlite(file)
+    except OSError as error:
+        return failed(check, f"{there} cannot be written: {error.strerror}", elsewhere)
+    if strange:
+        return failed(check, f"{file} is no SQLite file", "move it away, or set [store] path")
+    needed = settings.config.store.min_free_bytes
+    if free < needed:
+        return failed(
+            check,
+            f"{free // MEBIBYTE} MiB free, less than the {needed // MEBIBYTE} MiB below which webhooks get 503",
+            "free some space, or lower [store] min_free_bytes",
+        )
+    made = "" if file.parent.exists() else ", made at the first start"
+    return ok(check, f"{file.parent}{made}, {free // MEBIBYTE} MiB free")
+
+
+def _is_sqlite(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return opened.read(len(SQLITE_HEADER)) == SQLITE_HEADER
+
+
+def _handlers(settings: Settings) -> Finding:
+    module = settings.config.handlers.module
+    try:
+        load_handlers(module, settings.folder)
+    except StartupError as error:
+        return broken("handlers", error, "correct it, or take it out of [handlers] module")
+    return ok("handlers", f"{module} can be imported")
+
+
+async def look_at_cache(settings: Settings) -> Findings:
+    """Look at the user's own cache."""
+    url = settings.secrets.redis_url
+    if not url:
+        yield skipped("cache", "no REDIS_URL: there are no keys of your own to delete")
+        return
+    try:
+        keys = RedisKeys(settings.config.cache, url)
+    except StartupError as error:
+        yield broken("cache", error, "correct REDIS_URL")
+        return
+    try:
+        await keys.probe()
+        yield ok("cache", "answers")
+    except CacheUnavailable as error:
+        yield broken("cache", error, "check REDIS_URL and the server")
+    finally:
+        await keys.close()

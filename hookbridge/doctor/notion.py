@@ -1,0 +1,92 @@
+"""Notion: does it answer, does it take the token and the version, and is each database shared with the integration.
+
+It asks as the service does, by the same client and with the same budget of requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from hookbridge.config import NotionConfig, Settings
+from hookbridge.doctor.finding import Finding, Findings, broken, failed, ok, skipped
+from hookbridge.errors import SourceError, SourceRefused, SourceUnavailable
+from hookbridge.sources import keys
+from hookbridge.sources.notion.budget import Budget, Urgency
+
+if TYPE_CHECKING:
+    from hookbridge.sources.notion.client import NotionClient
+
+CHECK = "notion"
+OLDEST_VERSION = "2025-09-03"
+"""The first whose databases contain data sources, which is how they are read here."""
+VERSION_HINT = f'set [notion] api_version to "{OLDEST_VERSION}" or leave it out'
+REACHABLE_HINT = "check the network and [notion] base_url; Notion's own state is on https://www.notion-status.com"
+
+
+async def look(settings: Settings, now: Callable[[], float]) -> Findings:
+    """Look at the integration and every configured database."""
+    config, token = settings.config.notion, settings.secrets.notion_token
+    if not token:
+        yield skipped(CHECK, "no token: its webhooks are applied unverified", "set NOTION_TOKEN")
+        return
+    from hookbridge.sources.notion.client import NotionClient  # noqa: PLC0415  imports the SDK
+
+    budget = Budget(config.requests_per_second)
+    client = NotionClient(config, token, budget, clock=now)
+    try:
+        integration = await _integration(client, config)
+        yield integration
+        if integration.state == "failed":
+            yield skipped(f"{CHECK} databases", "Notion has to answer first")
+            return
+        if not config.databases:
+            yield skipped(f"{CHECK} databases", "none is listed, so none is polled", "list [[notion.databases]]")
+        for database in config.databases:
+            yield await _database(client, budget, keys.dashed(database.id))
+    finally:
+        await client.close()
+        await budget.close()
+
+
+async def _integration(client: NotionClient, config: NotionConfig) -> Finding:
+    if config.api_version < OLDEST_VERSION:
+        message = f"API version {config.api_version} is older than {OLDEST_VERSION}, the oldest that can be read here"
+        return failed(CHECK, message, VERSION_HINT)
+    try:
+        await client.me()
+    except SourceRefused as error:
+        return failed(CHECK, error.message, "set NOTION_TOKEN to the integration's token (notion.so/my-integrations)")
+    except SourceUnavailable as error:
+        return broken(CHECK, error, REACHABLE_HINT)
+    except SourceError as error:
+        return broken(CHECK, error, VERSION_HINT)
+    return ok(CHECK, f"answers, takes the token and the API version {config.api_version}")
+
+
+async def _database(client: NotionClient, budget: Budget, id_: str) -> Finding:
+    check = f"{CHECK} {id_}"
+    try:
+        await budget.permit(Urgency.READ)
+        found = await client.data_sources(id_)
+        # The settings may name a data source where a database is expected.
+        sources = (id_,) if found is None else found
+        for source in sources:
+            await budget.permit(Urgency.READ)
+            if await client.newest(source, None, limit=1) is None:
+                return _not_shared(check)
+    except SourceUnavailable as error:
+        return broken(check, error, REACHABLE_HINT)
+    except SourceError as error:
+        return broken(check, error, "correct its id in [[notion.databases]]")
+    if not sources:
+        return _not_shared(check)
+    return ok(check, "shared with the integration and readable")
+
+
+def _not_shared(check: str) -> Finding:
+    return failed(
+        check,
+        "there is no such database, or it is not shared with the integration",
+        "in Notion, open the database, … > Connections, and add the integration; or correct its id",
+    )

@@ -1,0 +1,131 @@
+"""pg_net, which sends Supabase's webhooks: is it there, does its worker run, what was it answered.
+
+It only reads, in one connection that ends with it.  pg_net keeps answers for six hours and does not say whose they are,
+so a failed answer may belong to another receiver.  Tables: https://supabase.github.io/pg_net/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from hookbridge.doctor.finding import Finding, Findings, failed, ok, skipped, warning
+
+if TYPE_CHECKING:
+    import asyncpg
+
+CHECK = "pg_net"
+RESPONSES = "pg_net responses"
+VAULT = "vault secret"
+CONNECT_SECONDS = 10.0
+QUEUE_LONG = 1_000
+"""Five seconds of its work: longer than a burst that it works off takes to be told of."""
+RESTART_HINT = "select net.worker_restart(); in Supabase's SQL editor"
+
+_STATE = """
+select (select extversion from pg_extension where extname = 'pg_net') as version,
+       (select count(*) from net.http_request_queue) as queued,
+       exists (
+         select from pg_stat_activity where backend_type ilike 'pg_net%' or application_name ilike 'pg_net%'
+       ) as working
+"""
+_ANSWERS = """
+select count(*) as total, count(*) filter (where status_code is null or status_code >= 400) as failed
+from net._http_response where created > now() - interval '6 hours'
+"""
+_NEWEST = """
+select status_code, timed_out, error_msg, status_code is null or status_code >= 400 as failed
+from net._http_response order by created desc, id desc limit 1
+"""
+_NEWEST_FAILED = """
+select status_code, timed_out, error_msg
+from net._http_response where status_code is null or status_code >= 400 order by created desc, id desc limit 1
+"""
+
+
+async def look(url: str, secrets: Sequence[str]) -> Findings:
+    """Look into the project's database; ``secrets`` is what the service verifies with."""
+    if not url:
+        hint = "give --database-url or DATABASE_URL (Supabase's dashboard: Connect)"
+        yield skipped(CHECK, "no database URL, so how Supabase sends cannot be seen", hint)
+        return
+    try:
+        import asyncpg  # noqa: PLC0415  an extra
+    except ImportError:
+        yield failed(CHECK, "the package asyncpg is not installed", "pip install 'hookbridge[postgres]'")
+        return
+    try:
+        sql = await asyncpg.connect(url, timeout=CONNECT_SECONDS, command_timeout=CONNECT_SECONDS)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
+        # Of a URL that cannot be read the error may quote the password.
+        why = type(error).__name__ if isinstance(error, ValueError) else str(error) or type(error).__name__
+        yield failed(CHECK, f"the database cannot be reached: {why}", "check the database URL and its password")
+        return
+    try:
+        async for finding in _database(sql, secrets):
+            yield finding
+    except asyncpg.PostgresError as error:
+        yield failed(CHECK, f"cannot be looked at: {error}", "connect as the role postgres")
+    finally:
+        await sql.close()
+
+
+async def _database(sql: asyncpg.Connection, secrets: Sequence[str]) -> Findings:
+    if await sql.fetchval("select to_regclass('net.http_request_queue')") is None:
+        yield failed(CHECK, "the extension is not there, so no webhook is sent", "create extension pg_net;")
+        return
+    yield _state(await sql.fetchrow(_STATE))
+    yield await _responses(sql)
+    yield await _vault(sql, secrets)
+
+
+def _state(row: Any) -> Finding:  # noqa: ANN401  asyncpg has no types
+    queued = row["queued"]
+    version = f"version {row['version']}, " if row["version"] else ""
+    if row["working"]:
+        if queued > QUEUE_LONG:
+            hint = "one slow receiver delays all: look at net._http_response for timeouts"
+            return warning(CHECK, f"{queued} requests wait in its queue", hint)
+        return ok(CHECK, f"{version}its worker runs, {queued} in its queue")
+    if queued:
+        return failed(CHECK, f"its worker does not run, and {queued} requests wait in its queue", RESTART_HINT)
+    return warning(CHECK, "its worker is not to be seen", RESTART_HINT)
+
+
+async def _responses(sql: asyncpg.Connection) -> Finding:
+    count = await sql.fetchrow(_ANSWERS)
+    if not count["total"]:
+        return ok(RESPONSES, "none in the last six hours")
+    if not count["failed"]:
+        return ok(RESPONSES, f"{count['total']} in the last six hours, all accepted")
+    newest = await sql.fetchrow(_NEWEST)
+    why, hint = _reason(await sql.fetchrow(_NEWEST_FAILED))
+    message = f"{count['failed']} of {count['total']} in the last six hours failed, the last of them with {why}"
+    return failed(RESPONSES, message, hint) if newest["failed"] else warning(RESPONSES, message, hint)
+
+
+def _reason(row: Any) -> tuple[str, str]:  # noqa: ANN401  asyncpg has no types
+    """Say why an answer failed, and what to do about it."""
+    status = row["status_code"]
+    if status == 401:  # noqa: PLR2004  HTTP
+        return "401", "make hookbridge_webhook_secret in Supabase Vault the same as WEBHOOK_SECRET"
+    if status in (404, 405):
+        return str(status), "correct the URL: python -m hookbridge trigger-sql --url https://…"
+    if status is not None:
+        return str(status), "look at the service's log for that time"
+    why = "a timeout" if row["timed_out"] else str(row["error_msg"] or "no answer")[:200]
+    return why, "make the service reachable from Supabase: the URL given to trigger-sql, DNS, firewall"
+
+
+async def _vault(sql: asyncpg.Connection, secrets: Sequence[str]) -> Finding:
+    if await sql.fetchval("select to_regprocedure('hookbridge_webhooks.secret()')") is None:
+        hint = "python -m hookbridge trigger-sql --table … --url https://…"
+        return skipped(VAULT, "no trigger of hookbridge's is installed", hint)
+    secret = await sql.fetchval("select hookbridge_webhooks.secret()")
+    if secret is None:
+        hint = "select vault.create_secret('…', 'hookbridge_webhook_secret'); with the WEBHOOK_SECRET"
+        return (failed if secrets else warning)(VAULT, "there is none, so the triggers sign nothing", hint)
+    if secret not in secrets:
+        hint = "make hookbridge_webhook_secret in Supabase Vault the same as WEBHOOK_SECRET"
+        return failed(VAULT, "the triggers sign with another secret than WEBHOOK_SECRET", hint)
+    return ok(VAULT, "is WEBHOOK_SECRET")

@@ -1,0 +1,110 @@
+"""The running service: is it there, is it ready, does it take what is signed with our secret and nothing else.
+
+The signed webhook goes to the test endpoint, which checks it completely and stores nothing.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+import msgspec
+
+from hookbridge.config import Settings
+from hookbridge.doctor.finding import Finding, Findings, failed, ok, skipped, warning
+from hookbridge.sources.signing import headers
+
+CHECK = "server"
+TRIP = "round trip"
+SECONDS = 10.0
+PATH = "/api/v1/webhooks/test?source=supabase"
+BODY = msgspec.json.encode(
+    {"event_type": "insert", "source": "supabase", "table_name": "users", "record_id": "1", "data": {"id": 1}}
+)
+JSON = {"Content-Type": "application/json"}
+
+
+async def look(settings: Settings, url: str, admin_token: str | None, now: Callable[[], float]) -> Findings:
+    """Look at the service at this URL."""
+    # A proxy of the environment does not know this machine's own addresses.
+    async with httpx.AsyncClient(base_url=url, timeout=SECONDS, trust_env=False) as http:
+        try:
+            alive = await http.get("/healthz")
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            message = f"no service answers at {url} ({type(error).__name__})"
+            yield skipped(CHECK, message, "start it with python -m hookbridge, or name it with --url")
+            yield skipped(TRIP, "no service is running")
+            return
+        if alive.status_code != HTTPStatus.OK or _object(alive).get("status") != "ok":
+            yield failed(
+                CHECK, f"what answers at {url} is no hookbridge", "check [server] port, --url and HOOKBRIDGE_URL"
+            )
+            yield skipped(TRIP, "no service is running")
+            return
+        try:
+            yield await _token(http, url, admin_token)
+            async for finding in _readiness(http, admin_token):
+                yield finding
+            yield await _trip(http, settings, now())
+        except httpx.HTTPError as error:
+            yield failed(CHECK, f"the service stopped answering ({type(error).__name__})", "look at its log")
+
+
+async def _token(http: httpx.AsyncClient, url: str, token: str | None) -> Finding:
+    answer = await http.get("/api/v1/events?limit=1", headers=_authorized(token))
+    if answer.status_code == HTTPStatus.UNAUTHORIZED:
+        hint = "set HOOKBRIDGE_ADMIN_TOKEN as the service has it, or restart the service"
+        return failed(CHECK, f"the service at {url} refuses the admin token", hint)
+    return ok(CHECK, f"answers at {url} and takes the admin token")
+
+
+async def _readiness(http: httpx.AsyncClient, token: str | None) -> Findings:
+    answer = await http.get("/readyz", headers=_authorized(token))
+    found = _object(answer)
+    if not found.get("ready"):
+        why = "" if found.get("inbox_writable") else ": its data file cannot be written"
+        yield failed(CHECK, f"not ready for webhooks{why}", "look at its log, its disk and its data folder")
+    for lane in found.get("lanes", ()):
+        reason = f": {lane['reason']}" if lane.get("reason") else ""
+        if lane["state"] == "held":
+            hint = f"python -m hookbridge resume {lane['source']}"
+            yield warning(f"lane {lane['source']}", f"paused by an operator{reason}", hint)
+        elif lane["state"] != "running":
+            hint = "see the finding of this source; the lane goes on by itself"
+            yield failed(f"lane {lane['source']}", f"{lane['state']}{reason}", hint)
+
+
+async def _trip(http: httpx.AsyncClient, settings: Settings, now: float) -> Finding:
+    secrets = settings.secrets.webhook_secrets
+    if not secrets:
+        return skipped(TRIP, "no WEBHOOK_SECRET to sign with", "set WEBHOOK_SECRET, and restart the service")
+    message_id = f"msg_{uuid.uuid4().hex}"
+    signed = headers(secrets[0], BODY, message_id=message_id, now=now)
+    answer = await http.post(PATH, content=BODY, headers={**JSON, **signed})
+    if answer.status_code == HTTPStatus.UNAUTHORIZED:
+        hint = "set the service's WEBHOOK_SECRET here, or restart it if the secret was changed; check its clock"
+        return failed(TRIP, "the running service refuses what is signed with WEBHOOK_SECRET", hint)
+    if answer.status_code != HTTPStatus.OK:
+        said = str(_object(answer).get("message", ""))[:200]
+        return failed(TRIP, f"the running service answered {answer.status_code} {said}".rstrip(), "look at its log")
+    unsigned = await http.post(PATH, content=BODY, headers=JSON)
+    if settings.config.signatures.verify and unsigned.status_code == HTTPStatus.OK:
+        message = "the running service takes unsigned webhooks, although the settings say that it verifies"
+        return failed(TRIP, message, "restart it with these settings")
+    verified = "and refused unsigned" if unsigned.status_code == HTTPStatus.UNAUTHORIZED else "as any other is"
+    return ok(TRIP, f"a signed webhook is accepted, {verified}")
+
+
+def _authorized(token: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _object(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        found = msgspec.json.decode(answer.content)
+    except msgspec.DecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}

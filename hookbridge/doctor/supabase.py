@@ -1,0 +1,101 @@
+"""Supabase: does it answer, does it take the key, and can what is configured be read.
+
+It asks as the service does, by the same client, for one row of each table.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hookbridge.config import Settings, SupabaseTable
+from hookbridge.doctor.finding import Finding, Findings, broken, failed, ok, skipped, warning
+from hookbridge.errors import SourceError, SourceRefused, SourceUnavailable, StartupError
+from hookbridge.sources.bodies import decode_columns
+from hookbridge.sources.supabase import SupabaseSource, rows
+
+if TYPE_CHECKING:
+    from hookbridge.sources.supabase.client import Rows, SupabaseClient
+
+CHECK = "supabase"
+REACHABLE_HINT = "check SUPABASE_URL and the network; a project that was paused has to be restored in the dashboard"
+
+
+async def look(settings: Settings) -> Findings:
+    """Look at the project and every configured table."""
+    secrets, config = settings.secrets, settings.config.supabase
+    if not (secrets.supabase_url and secrets.supabase_key):
+        yield skipped(CHECK, "no credentials: its webhooks are applied unverified", "set SUPABASE_URL and SUPABASE_KEY")
+        return
+    from hookbridge.sources.supabase.client import SupabaseClient  # noqa: PLC0415  a second, see the source
+
+    try:
+        source = SupabaseSource(config, settings.config.signatures, secrets, lambda: 0)
+        client = SupabaseClient(secrets.supabase_url, secrets.supabase_key, config.timeout_seconds)
+    except StartupError as error:
+        yield broken(CHECK, error, "correct SUPABASE_URL and SUPABASE_KEY")
+        return
+    try:
+        project = await _project(source)
+        yield project
+        if project.state == "failed":
+            yield skipped(f"{CHECK} tables", "Supabase has to answer first")
+            return
+        if not config.tables:
+            yield skipped(f"{CHECK} tables", "none is listed, so none is polled or swept", "list [[supabase.tables]]")
+        for table in config.tables:
+            yield await _table(client, table)
+    finally:
+        await client.close()
+        await source.close()
+
+
+async def _project(source: SupabaseSource) -> Finding:
+    try:
+        await source.probe()
+    except SourceRefused as error:
+        return failed(CHECK, error.message, "set SUPABASE_KEY to a secret key (sb_secret_…) of this project")
+    except SourceError as error:
+        return broken(CHECK, error, REACHABLE_HINT)
+    if source.credential_warning:
+        return warning(CHECK, source.credential_warning, "set SUPABASE_KEY to a secret key of this project")
+    return ok(CHECK, "answers and takes the key")
+
+
+async def _table(client: SupabaseClient, table: SupabaseTable) -> Finding:
+    check = f"{CHECK} {table.schema}.{table.name}"
+    try:
+        await _read(client, table, ())
+    except SourceUnavailable as error:
+        return broken(check, error, REACHABLE_HINT)
+    except SourceError as error:
+        return broken(check, error, "check name and schema in [[supabase.tables]]")
+    for column in table.key:
+        try:
+            await _read(client, table, (column,))
+        except SourceError as error:
+            return failed(check, f"key column {column}: {error.message}", "correct key in [[supabase.tables]]")
+    if table.changed_at is None:
+        return ok(check, "readable; without changed_at its changes are found by sweeps only")
+    return await _change_column(client, table, check, table.changed_at)
+
+
+async def _change_column(client: SupabaseClient, table: SupabaseTable, check: str, column: str) -> Finding:
+    hint = "correct changed_at in [[supabase.tables]], or leave it out"
+    try:
+        found = await _read(client, table, (column,))
+    except SourceError as error:
+        return failed(check, f"change column {column}: {error.message}", hint)
+    if not found.rows:
+        return ok(check, "readable, and empty")
+    value = decode_columns(found.rows[0]).get(column)
+    if value is None:
+        return warning(check, f"change column {column}: empty in the newest row", f"set {column} on every change")
+    if not isinstance(value, str) or rows.instant_of(value) is None:
+        return failed(check, f"change column {column}: holds no time", hint)
+    return ok(check, "readable, with its key and change column")
+
+
+async def _read(client: SupabaseClient, table: SupabaseTable, order: tuple[str, ...]) -> Rows:
+    from hookbridge.sources.supabase.client import Asked  # noqa: PLC0415  imports the SDK
+
+    return await client.slice(table.schema, table.name, Asked(order=order, descending=True, limit=1))

@@ -1,0 +1,409 @@
+"""`check` names the cause and the remedy of every planted fault, and finds nothing where nothing is wrong."""
+
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from hookbridge.doctor import Finding
+from hookbridge.standins.notion import errors as notion_errors
+from hookbridge.standins.wire import Reply
+from tests.support import project as projects
+from tests.support.commands import command
+from tests.support.faults import Scene
+from tests.support.followed import KEY, TOKEN, sources
+from tests.support.project import Project
+from tests.support.running import Running, running
+
+USERS = "supabase public.users"
+PLAIN = "supabase public.plain"
+NOBODY = "11111111-1111-4111-8111-111111111111"
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    async with sources() as both:
+        both.supabase.insert("users", {"id": 1, "name": "Ada"})
+        yield Scene(both, tmp_path)
+
+
+@pytest.fixture
+async def project(postgres_url: str) -> AsyncIterator[Project]:
+    async with projects.project(postgres_url) as one:
+        yield one
+
+
+def states(found: dict[str, Finding], *wanted: str) -> dict[str, str]:
+    return {name: one.message for name, one in found.items() if one.state in wanted}
+
+
+def expect(finding: Finding, state: str, cause: str, remedy: str) -> None:
+    assert (finding.state, cause in finding.message, remedy in finding.hint) == (state, True, True), finding
+
+
+async def test_where_nothing_is_wrong_nothing_is_found(scene: Scene, project: Project) -> None:
+    scene.database_url = project.url
+    await project.install("http://example.com")
+    await project.keep_secret("a plain secret")
+    worker = await asyncpg.connect(project.url, server_settings={"application_name": "pg_net 0.20.4"})
+    scene.set("server", port=0)
+    try:
+        async with running(scene.settings) as service:
+            scene.server_url = service.url
+            found = await scene.findings()
+    finally:
+        await worker.close()
+    assert states(found, "failed", "warning") == {}
+    assert states(found, "skipped") == {"cache": "no REDIS_URL: there are no keys of your own to delete"}
+    assert "refused unsigned" in found["round trip"].message
+
+
+# What the doctor can see without a service and without the project's database.
+
+Plant = Callable[[Scene], None]
+
+
+def _file_in_the_way(scene: Scene) -> None:
+    (scene.folder / "file").touch()
+    scene.set("store", path=str(scene.folder / "file" / "hookbridge.db"))
+
+
+def _another_file(scene: Scene) -> None:
+    (scene.folder / "notes.txt").write_text("no database")
+    scene.set("store", path=str(scene.folder / "notes.txt"))
+
+
+def _clock(seconds: float) -> Plant:
+    """The sources' answers have the time of a clock that is right, and this machine's is not."""
+
+    def plant(scene: Scene) -> None:
+        date = format_datetime(datetime.now(UTC) - timedelta(seconds=seconds), usegmt=True)
+        scene.supabase.faults.answer(Reply(status=401, headers={"Date": date}), path=lambda path: path == "/rest/v1/")
+        scene.secrets["notion_token"] = ""
+
+    return plant
+
+
+def _columns_unknown(**keys: object) -> Plant:
+    return lambda scene: scene.set("supabase", tables=[{"name": "users", "changed_at": "updated_at", **keys}])
+
+
+def _version_unknown(scene: Scene) -> None:
+    refused = notion_errors.validation("Notion-Version header failed validation: `2099-01-01` is not a version.")
+    scene.notion.faults.answer(refused.reply, path=lambda path: path == "/v1/users/me")
+
+
+def _secrets_readable(scene: Scene) -> None:
+    (scene.folder / ".env").touch(mode=0o644)
+
+
+def _not_a_time(scene: Scene) -> None:
+    scene.set("supabase", tables=[{"name": "users", "changed_at": "name"}])
+
+
+def _handlers_broken(scene: Scene) -> None:
+    (scene.folder / "broken_handlers.py").write_text("import there_is_none\n")
+    scene.set("handlers", module="broken_handlers")
+
+
+def _nobody_there(scene: Scene) -> None:
+    scene.secrets["supabase_url"] = "http://127.0.0.1:9"
+
+
+def _public_key(scene: Scene) -> None:
+    scene.supabase.keys.add("sb_publishable_x", "anon")
+    scene.secrets["supabase_key"] = "sb_publishable_x"
+
+
+def _nothing(scene: Scene) -> None:
+    """There is no service without any doing."""
+
+
+FAULTS: dict[str, tuple[Plant, str, str, str, str]] = {
+    "data folder cannot be written": (_file_in_the_way, "data folder", "failed", "cannot be written", "[store] path"),
+    "data file is something else": (_another_file, "data folder", "failed", "no SQLite file", "[store] path"),
+    "disk nearly full": (
+        lambda scene: scene.set("store", min_free_bytes=1 << 60),
+        *("data folder", "failed", "below which webhooks get 503", "free some space"),
+    ),
+    "secrets readable by others": (_secrets_readable, ".env", "warning", "other users", "chmod 600"),
+    "webhooks unsigned": (
+        lambda scene: scene.set("signatures", verify=False),
+        *("signatures", "warning", "taken unsigned", "VERIFY_WEBHOOK_SIGNATURES=true"),
+    ),
+    "handlers cannot be imported": (_handlers_broken, "handlers", "failed", "there_is_none", "handlers"),
+    "cache not answering": (
+        lambda scene: scene.secrets.update(redis_url="redis://127.0.0.1:9/0"),
+        *("cache", "failed", "could not be reached", "REDIS_URL"),
+    ),
+    "clock far off": (_clock(900), "clock", "failed", "s ahead of Supabase's: Standard Webhooks are refused", "NTP"),
+    "clock far behind": (_clock(-900), "clock", "failed", "s behind Supabase's: Standard Webhooks are refused", "NTP"),
+    "clock off": (_clock(60), "clock", "warning", "s ahead of Supabase's", "NTP"),
+    "Supabase key wrong": (
+        lambda scene: scene.secrets.update(supabase_key="sb_secret_other"),
+        *("supabase", "failed", "401", "SUPABASE_KEY"),
+    ),
+    "Supabase key public": (_public_key, "supabase", "warning", "row level security", "SUPABASE_KEY"),
+    "Supabase not answering": (_nobody_there, "supabase", "failed", "cannot be reached", "SUPABASE_URL"),
+    "Supabase answers a web page": (
+        lambda scene: scene.secrets.update(supabase_url=f"{scene.supabase.url}/somewhere/else"),
+        *("supabase", "failed", "404", "SUPABASE_URL"),
+    ),
+    "table missing": (
+        lambda scene: scene.supabase.drop_table("plain"),
+        PLAIN,
+        "failed",
+        "public.plain",
+        "name and schema",
+    ),
+    "schema not exposed": (
+        lambda scene: scene.set("supabase", tables=[{"schema": "shop", "name": "users"}]),
+        *("supabase shop.users", "failed", "Invalid schema", "exposed schemas"),
+    ),
+    "table not granted": (
+        lambda scene: scene.supabase.deny("plain"),
+        PLAIN,
+        "failed",
+        "permission denied",
+        "grant select",
+    ),
+    "key column missing": (_columns_unknown(key=["uid"]), USERS, "failed", "key column uid", "correct key"),
+    "one of two key columns missing": (
+        _columns_unknown(key=["id", "no"]),
+        *(USERS, "failed", "key column no:", "correct key"),
+    ),
+    "change column missing": (
+        _columns_unknown(changed_at="changed"),
+        *(USERS, "failed", "change column changed", "correct changed_at"),
+    ),
+    "change column is no time": (_not_a_time, USERS, "failed", "holds no time", "correct changed_at"),
+    "Notion token refused": (
+        lambda scene: scene.secrets.update(notion_token="ntn_other"),
+        *("notion", "failed", "API token is invalid", "NOTION_TOKEN"),
+    ),
+    "Notion not answering": (
+        lambda scene: scene.set("notion", base_url="http://127.0.0.1:9"),
+        *("notion", "failed", "Cannot reach Notion", "base_url"),
+    ),
+    "Notion database not shared": (
+        lambda scene: scene.notion.revoke(scene.database),
+        *("notion {database}", "failed", "not shared", "Connections"),
+    ),
+    "Notion database unknown": (
+        lambda scene: scene.set("notion", databases=[{"id": NOBODY}]),
+        *(f"notion {NOBODY}", "failed", "no such database", "correct its id"),
+    ),
+    "Notion version too old": (
+        lambda scene: scene.set("notion", api_version="2022-06-28"),
+        *("notion", "failed", "2022-06-28 is older", "api_version"),
+    ),
+    "Notion version unknown": (_version_unknown, "notion", "failed", "header failed validation", "api_version"),
+    "no service running": (
+        _nothing,
+        *("server", "skipped", "no service answers at http://127.0.0.1:9", "python -m hookbridge"),
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_cause_and_remedy_are_named_for(scene: Scene, fault: str) -> None:
+    plant, check, state, cause, remedy = FAULTS[fault]
+    check = check.format(database=scene.database)
+    before = (await scene.findings()).get(check)
+    if fault != "no service running":
+        assert before is None or before.state in {"ok", "skipped"}, before
+    plant(scene)
+    found = await scene.findings()
+    expect(found[check], state, cause, remedy)
+    others = [name for name in states(found, "failed") if name != check]
+    assert others == []
+
+
+async def test_no_finding_shows_a_secret(scene: Scene) -> None:
+    secrets = {
+        "supabase_key": "sb_secret_wrong",
+        "notion_token": "ntn_wrong",
+        "redis_url": "redis://:pass@127.0.0.1:9/0",
+    }
+    scene.secrets.update(secrets)
+    scene.database_url = "postgresql://postgres:hidden word@127.0.0.1:9wrong/postgres"
+    shown = str(list((await scene.findings()).values()))
+    for secret in ("sb_secret_wrong", "ntn_wrong", "pass@", "hidden word", "a plain secret", KEY, TOKEN):
+        assert secret not in shown
+
+
+async def test_a_database_may_be_named_by_its_data_source(scene: Scene) -> None:
+    (source,) = scene.notion.data_source_ids(scene.database)
+    scene.set("notion", databases=[{"id": source}])
+    assert (await scene.findings())[f"notion {source}"].state == "ok"
+
+
+async def test_what_cannot_be_asked_is_skipped_and_not_failed(scene: Scene) -> None:
+    scene.secrets.update(supabase_url="", supabase_key="", notion_token="")
+    found = await scene.findings()
+    assert states(found, "failed") == {}
+    assert {"clock", "supabase", "notion", "server", "round trip", "pg_net"} <= set(states(found, "skipped"))
+
+
+# The running service.
+
+
+@pytest.fixture
+async def service(scene: Scene) -> AsyncIterator[Running]:
+    async with running(scene.settings) as one:
+        scene.server_url = one.url
+        yield one
+
+
+async def test_a_secret_that_the_running_service_does_not_have_is_told(scene: Scene, service: Running) -> None:
+    scene.secrets["webhook_secrets"] = ("another secret",)
+    expect((await scene.findings())["round trip"], "failed", "refuses what is signed", "WEBHOOK_SECRET")
+
+
+async def test_a_clock_that_is_off_fails_the_round_trip_of_standard_webhooks(scene: Scene) -> None:
+    scene.secrets["webhook_secrets"] = ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",)
+    async with running(scene.settings) as one:
+        scene.server_url = one.url
+        assert (await scene.findings())["round trip"].state == "ok"
+        found = await scene.findings(now=lambda: time.time() + 900)
+    expect(found["round trip"], "failed", "refuses", "clock")
+    assert found["clock"].state == "failed"
+
+
+async def test_a_service_that_was_not_restarted_since_it_shall_verify_is_told(scene: Scene) -> None:
+    scene.set("signatures", verify=False)
+    async with running(scene.settings) as one:
+        scene.set("signatures", verify=True)
+        scene.server_url = one.url
+        found = await scene.findings()
+    expect(found["round trip"], "failed", "takes unsigned webhooks", "restart")
+
+
+async def test_another_admin_token_is_told(scene: Scene, service: Running) -> None:
+    scene.admin_token = "another"
+    expect((await scene.findings())["server"], "failed", "refuses the admin token", "HOOKBRIDGE_ADMIN_TOKEN")
+
+
+async def test_a_lane_that_was_paused_is_told(scene: Scene, service: Running) -> None:
+    await service.service.pause("supabase")
+    expect((await scene.findings())["lane supabase"], "warning", "paused by an operator", "resume supabase")
+
+
+async def test_something_else_at_the_services_address_is_told(scene: Scene) -> None:
+    scene.server_url = scene.notion.url
+    expect((await scene.findings())["server"], "failed", "no hookbridge", "--url")
+
+
+async def test_a_check_stores_nothing(scene: Scene, service: Running) -> None:
+    await scene.findings()
+    assert (await service.service.store.totals()).books.received == 0
+
+
+# The project's database.
+
+Sql = str
+
+DATABASE_FAULTS: dict[str, tuple[Sql, str, str, str, str]] = {
+    "pg_net absent": ("drop schema net cascade", "pg_net", "failed", "not there", "create extension pg_net"),
+    "worker not to be seen": ("select", "pg_net", "warning", "not to be seen", "worker_restart"),
+    "worker down with a queue": (
+        "select net.http_post('http://example.com')",
+        *("pg_net", "failed", "does not run, and 1 request", "worker_restart"),
+    ),
+    "last answer refused": (
+        "insert into net._http_response (id, status_code) values (1, 200), (2, 401)",
+        *("pg_net responses", "failed", "1 of 2 in the last six hours failed, the last of them with 401", "Vault"),
+    ),
+    "an answer refused, and accepted since": (
+        "insert into net._http_response (id, status_code) values (1, 503), (2, 202)",
+        *("pg_net responses", "warning", "with 503", "the service's log"),
+    ),
+    "URL wrong": (
+        "insert into net._http_response (id, status_code) values (1, 404)",
+        *("pg_net responses", "failed", "with 404", "trigger-sql --url"),
+    ),
+    "not reachable from Supabase": (
+        "insert into net._http_response (id, error_msg) values (1, 'Couldn''t resolve host name')",
+        *("pg_net responses", "failed", "resolve host name", "reachable from Supabase"),
+    ),
+    "answered too late": (
+        "insert into net._http_response (id, timed_out, error_msg) values (1, true, 'Timeout of 5000 ms reached')",
+        *("pg_net responses", "failed", "a timeout", "reachable from Supabase"),
+    ),
+    "no secret in Vault": ("select", "vault secret", "failed", "sign nothing", "vault.create_secret"),
+    "another secret in Vault": (
+        "select vault.create_secret('another', 'hookbridge_webhook_secret')",
+        *("vault secret", "failed", "another secret", "the same as WEBHOOK_SECRET"),
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", DATABASE_FAULTS)
+async def test_in_the_database_cause_and_remedy_are_named_for(scene: Scene, project: Project, fault: str) -> None:
+    statement, check, state, cause, remedy = DATABASE_FAULTS[fault]
+    await project.install("http://example.com")
+    await project.sql.execute(statement)
+    scene.database_url = project.url
+    expect((await scene.findings())[check], state, cause, remedy)
+
+
+async def test_a_database_that_cannot_be_reached_is_told(scene: Scene) -> None:
+    scene.database_url = "postgresql://postgres@127.0.0.1:9/postgres"
+    expect((await scene.findings())["pg_net"], "failed", "cannot be reached", "database URL")
+
+
+async def test_a_role_that_may_not_look_is_told(scene: Scene, project: Project) -> None:
+    await project.sql.execute("create role nobody_much login")
+    try:
+        scene.database_url = project.url.replace("postgres@", "nobody_much@")
+        expect((await scene.findings())["pg_net"], "failed", "permission denied", "role postgres")
+    finally:
+        await project.sql.execute("drop role nobody_much")
+
+
+async def test_without_the_extra_the_way_to_get_it_is_told(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    scene.database_url = "postgresql://localhost/postgres"
+    expect((await scene.findings())["pg_net"], "failed", "not installed", "pip install 'hookbridge[postgres]'")
+
+
+# The command.
+
+
+async def test_the_command_prints_a_line_for_each_check_and_exits_0(tmp_path: Path) -> None:
+    ran = await command(tmp_path, "check", HOOKBRIDGE_URL="http://127.0.0.1:9")
+    assert (ran.code, ran.err) == (0, ""), ran
+    lines = ran.out.splitlines()
+    assert lines[0].startswith("ok       config: ")
+    assert lines[-1].endswith("skipped")
+    assert any(line.startswith("skipped  server: ") and "; try: " in line for line in lines)
+
+
+async def test_what_is_wrong_with_the_settings_is_told_and_exits_1(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[server]\nport = "x"\nprot = 1\n')
+    ran = await command(tmp_path, "check", "--json")
+    *findings, result = ran.lines
+    assert ran.code == 1
+    assert [(one["check"], one["state"]) for one in findings[:2]] == [("config", "failed")] * 2
+    assert "did you mean port?" in findings[1]["message"] + findings[0]["message"]
+    assert (result["type"], result["fine"], result["failed"]) == ("result", False, 2)
+
+
+async def test_a_configuration_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_bytes(b"\xff\xfe\x00")
+    ran = await command(tmp_path, "check")
+    assert ran.code == 1
+    assert "failed   config: config.toml: not UTF-8; try: " in ran.out
+
+
+async def test_the_databases_url_may_stand_in_dotenv(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DATABASE_URL=postgresql://postgres@127.0.0.1:9/postgres\n")
+    ran = await command(tmp_path, "check", "--json", HOOKBRIDGE_URL="http://127.0.0.1:9")
+    assert ran.code == 1
+    (found,) = (one for one in ran.lines if one.get("check") == "pg_net")
+    assert found["message"].startswith("the database cannot be reached")
