@@ -38,5 +38,7 @@ async def examine(what: Examined, *, now: Callable[[], float] = time.time) -> Fi
         yield finding
     async for finding in server.look(settings, what.server_url, what.admin_token, now):
         yield finding
-    async for finding in pg_net.look(what.database_url, settings.secrets.webhook_secrets):
+    async for finding in pg_net.look(
+        what.database_url, settings.secrets.webhook_secrets, settings.config.supabase.tables
+    ):
         yield finding

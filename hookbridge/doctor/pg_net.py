@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from hookbridge.config import SupabaseTable
 from hookbridge.doctor.finding import Finding, Findings, failed, ok, skipped, warning
 
 if TYPE_CHECKING:
@@ -29,6 +30,14 @@ select (select extversion from pg_extension where extname = 'pg_net') as version
          select from pg_stat_activity where backend_type ilike 'pg_net%' or application_name ilike 'pg_net%'
        ) as working
 """
+_TRIGGERS = """
+select tgenabled <> 'D' as enabled, format('alter table %I.%I enable trigger %I;', $1::text, $2::text, tgname) as remedy
+from pg_trigger
+join pg_class on pg_class.oid = tgrelid join pg_namespace tables on tables.oid = relnamespace
+join pg_proc on pg_proc.oid = tgfoid join pg_namespace functions on functions.oid = pronamespace
+where tables.nspname = $1 and relname = $2 and functions.nspname in ('hookbridge_webhooks', 'supabase_functions')
+"""
+"""Ours, and those of the dashboard's Database Webhooks."""
 _ANSWERS = """
 select count(*) as total, count(*) filter (where status_code is null or status_code >= 400) as failed
 from net._http_response where created > now() - interval '6 hours'
@@ -43,8 +52,8 @@ from net._http_response where status_code is null or status_code >= 400 order by
 """
 
 
-async def look(url: str, secrets: Sequence[str]) -> Findings:
-    """Look into the project's database; ``secrets`` is what the service verifies with."""
+async def look(url: str, secrets: Sequence[str], tables: Sequence[SupabaseTable]) -> Findings:
+    """Look into the project's database; ``secrets`` is what the service verifies with, ``tables`` what it follows."""
     if not url:
         hint = "give --database-url or DATABASE_URL (Supabase's dashboard: Connect)"
         yield skipped(CHECK, "no database URL, so how Supabase sends cannot be seen", hint)
@@ -55,7 +64,10 @@ async def look(url: str, secrets: Sequence[str]) -> Findings:
         yield failed(CHECK, "the package asyncpg is not installed", "pip install 'hookbridge[postgres]'")
         return
     try:
-        sql = await asyncpg.connect(url, timeout=CONNECT_SECONDS, command_timeout=CONNECT_SECONDS)
+        # Without a cache it works through Supabase's transaction pooler, too.
+        sql = await asyncpg.connect(
+            url, timeout=CONNECT_SECONDS, command_timeout=CONNECT_SECONDS, statement_cache_size=0
+        )
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
         # Of a URL that cannot be read the error may quote the password.
         why = type(error).__name__ if isinstance(error, ValueError) else str(error) or type(error).__name__
@@ -64,8 +76,11 @@ async def look(url: str, secrets: Sequence[str]) -> Findings:
     try:
         async for finding in _database(sql, secrets):
             yield finding
-    except asyncpg.PostgresError as error:
-        yield failed(CHECK, f"cannot be looked at: {error}", "connect as the role postgres")
+        for table in tables:
+            yield await _trigger(sql, table)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        why = str(error) or type(error).__name__
+        yield failed(CHECK, f"the database cannot be looked at: {why}", "connect as the role postgres")
     finally:
         await sql.close()
 
@@ -115,6 +130,17 @@ def _reason(row: Any) -> tuple[str, str]:  # noqa: ANN401  asyncpg has no types
         return str(status), "look at the service's log for that time"
     why = "a timeout" if row["timed_out"] else str(row["error_msg"] or "no answer")[:200]
     return why, "make the service reachable from Supabase: the URL given to trigger-sql, DNS, firewall"
+
+
+async def _trigger(sql: asyncpg.Connection, table: SupabaseTable) -> Finding:
+    check = f"trigger {table.schema}.{table.name}"
+    found = await sql.fetch(_TRIGGERS, table.schema, table.name)
+    if not found:
+        hint = f"python -m hookbridge trigger-sql --table {table.name} --schema {table.schema} --url https://…"
+        return warning(check, "there is none, so changes are found by polls and sweeps only", hint)
+    if not any(row["enabled"] for row in found):
+        return failed(check, "it is disabled", found[0]["remedy"])
+    return ok(check, "sends every change")
 
 
 async def _vault(sql: asyncpg.Connection, secrets: Sequence[str]) -> Finding:

@@ -49,6 +49,8 @@ async def look(settings: Settings, url: str, admin_token: str | None, now: Calla
             async for finding in _readiness(http, admin_token):
                 yield finding
             yield await _trip(http, settings, now())
+            if settings.secrets.notion_token and settings.config.signatures.verify:
+                yield await _notion_signature(http, settings, admin_token)
         except httpx.HTTPError as error:
             yield failed(CHECK, f"the service stopped answering ({type(error).__name__})", "look at its log")
 
@@ -75,6 +77,20 @@ async def _readiness(http: httpx.AsyncClient, token: str | None) -> Findings:
         elif lane["state"] != "running":
             hint = "see the finding of this source; the lane goes on by itself"
             yield failed(f"lane {lane['source']}", f"{lane['state']}{reason}", hint)
+    for found_table in map(_table, found.get("tables", ())):
+        if found_table is not None:
+            yield found_table
+
+
+def _table(table: dict[str, Any]) -> Finding | None:
+    """Tell of a table that the reconciler cannot follow as it should."""
+    check = f"reconciler {table['source']} {table['table']}"
+    if table["state"] == "paused":
+        which = f"--source {table['source']} --table {table['table']}"
+        return warning(check, str(table["reason"]), f"python -m hookbridge reconcile {which} --sweep --confirm")
+    if table["state"] == "failing":
+        return failed(check, str(table["reason"]), "see the finding of this source or table")
+    return None
 
 
 async def _trip(http: httpx.AsyncClient, settings: Settings, now: float) -> Finding:
@@ -96,6 +112,20 @@ async def _trip(http: httpx.AsyncClient, settings: Settings, now: float) -> Find
         return failed(TRIP, message, "restart it with these settings")
     verified = "and refused unsigned" if unsigned.status_code == HTTPStatus.UNAUTHORIZED else "as any other is"
     return ok(TRIP, f"a signed webhook is accepted, {verified}")
+
+
+async def _notion_signature(http: httpx.AsyncClient, settings: Settings, token: str | None) -> Finding:
+    check = "notion signature"
+    if settings.secrets.notion_webhook_secrets:
+        return ok(check, "NOTION_WEBHOOK_SECRET is set")
+    # Only the status counts: the answer has the secret itself.
+    answer = await http.get("/api/v1/notion/verification-token", headers=_authorized(token))
+    if answer.status_code == HTTPStatus.NOT_FOUND:
+        hint = "make a webhook subscription in the integration's settings that points at /api/v1/webhooks/notion"
+        return warning(check, "no verification token yet, so webhooks of a subscription are refused", hint)
+    if answer.status_code != HTTPStatus.OK:
+        return skipped(check, f"the service answered {answer.status_code}")
+    return ok(check, "the verification token was learnt by the handshake")
 
 
 def _authorized(token: str | None) -> dict[str, str]:

@@ -8,6 +8,7 @@ from email.utils import format_datetime
 from pathlib import Path
 
 import asyncpg
+import msgspec
 import pytest
 
 from hookbridge.doctor import Finding
@@ -16,9 +17,11 @@ from hookbridge.standins.wire import Reply
 from tests.support import project as projects
 from tests.support.commands import command
 from tests.support.faults import Scene
-from tests.support.followed import KEY, TOKEN, sources
+from tests.support.followed import KEY, TOKEN, loaded, sources
 from tests.support.project import Project
 from tests.support.running import Running, running
+from tests.support.signing import webhook_signature
+from tests.support.waiting import wait_until
 
 USERS = "supabase public.users"
 PLAIN = "supabase public.plain"
@@ -52,6 +55,8 @@ async def test_where_nothing_is_wrong_nothing_is_found(scene: Scene, project: Pr
     await project.keep_secret("a plain secret")
     worker = await asyncpg.connect(project.url, server_settings={"application_name": "pg_net 0.20.4"})
     scene.set("server", port=0)
+    scene.set("supabase", tables=[{"name": "users", "changed_at": "updated_at"}])
+    scene.secrets["notion_webhook_secrets"] = ("secret_x",)
     try:
         async with running(scene.settings) as service:
             scene.server_url = service.url
@@ -294,6 +299,42 @@ async def test_a_lane_that_was_paused_is_told(scene: Scene, service: Running) ->
     expect((await scene.findings())["lane supabase"], "warning", "paused by an operator", "resume supabase")
 
 
+async def test_notions_missing_verification_token_is_told(scene: Scene, service: Running) -> None:
+    expect((await scene.findings())["notion signature"], "warning", "no verification token yet", "webhook subscription")
+    scene.secrets["notion_webhook_secrets"] = ("secret_x",)
+    assert (await scene.findings())["notion signature"].state == "ok"
+
+
+async def test_a_lane_and_tables_that_wait_for_their_source_are_told(scene: Scene, service: Running) -> None:
+    async with scene.supabase.down():
+        event = {
+            "event_type": "update",
+            "source": "supabase",
+            "table_name": "users",
+            "record_id": "1",
+            "data": {"id": 1},
+        }
+        body = msgspec.json.encode(event)
+        answer = await service.post("/api/v1/webhooks/supabase", body, webhook_signature(body, "a plain secret"))
+        assert answer.status == 202
+        await wait_until(lambda: service.service.lanes["supabase"].state().state == "paused")
+        await wait_until(lambda: any(one.state == "failing" for one in service.service.reconciler.status()))
+        found = await scene.findings()
+    expect(found["lane supabase"], "failed", "paused: ", "goes on by itself")
+    assert any(name.startswith("reconciler supabase public.") for name in states(found, "failed"))
+    expect(found["supabase"], "failed", "cannot be reached", "SUPABASE_URL")
+
+
+async def test_deletions_that_wait_for_an_operator_are_told(scene: Scene, service: Running) -> None:
+    scene.supabase.insert_many("plain", ({"id": number} for number in range(20)))
+    status = service.service.reconciler.tables
+    await wait_until(lambda: loaded(service) and status["supabase", "public.plain"].status().total == 20)
+    scene.supabase.truncate("plain")
+    await wait_until(lambda: status["supabase", "public.plain"].status().state == "paused")
+    found = (await scene.findings())["reconciler supabase public.plain"]
+    expect(found, "warning", "20 records are gone at once", "--table public.plain --sweep --confirm")
+
+
 async def test_something_else_at_the_services_address_is_told(scene: Scene) -> None:
     scene.server_url = scene.notion.url
     expect((await scene.findings())["server"], "failed", "no hookbridge", "--url")
@@ -334,6 +375,14 @@ DATABASE_FAULTS: dict[str, tuple[Sql, str, str, str, str]] = {
     "answered too late": (
         "insert into net._http_response (id, timed_out, error_msg) values (1, true, 'Timeout of 5000 ms reached')",
         *("pg_net responses", "failed", "a timeout", "reachable from Supabase"),
+    ),
+    "trigger disabled": (
+        "alter table users disable trigger hookbridge",
+        *("trigger public.users", "failed", "disabled", "alter table public.users enable trigger hookbridge;"),
+    ),
+    "trigger absent": (
+        "drop trigger hookbridge on users",
+        *("trigger public.users", "warning", "there is none", "trigger-sql --table users"),
     ),
     "no secret in Vault": ("select", "vault secret", "failed", "sign nothing", "vault.create_secret"),
     "another secret in Vault": (
