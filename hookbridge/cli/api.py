@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from hookbridge.config import Settings
-from hookbridge.errors import HookbridgeError
+from hookbridge.errors import ConfigError, HookbridgeError
 from hookbridge.settings import admin_token
+from hookbridge.settings.secrets import is_http_url
 
 if TYPE_CHECKING:
     import httpx  # a tenth of a second, which `serve` and `--help` need not wait for
@@ -52,6 +53,9 @@ class Api:
     def __init__(self, url: str, token: str | None) -> None:
         import httpx
 
+        if not is_http_url(url):
+            problem = f"The service's address is no http or https URL: {url}"
+            raise ConfigError([problem], hint=f"correct --url or {URL_VARIABLE}, such as http://127.0.0.1:8080")
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         # A proof or a pass takes as long as the source needs.
         self._http = httpx.Client(

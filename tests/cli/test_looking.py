@@ -259,3 +259,11 @@ async def test_the_options_before_a_command_of_a_group_count_as_those_after_it(c
     (tmp_path / "mine.toml").write_text(f"[server]\nport = {client.port}\n")
     ran = await command(tmp_path, "--config", "mine.toml", "events", "list")
     assert (ran.code, ran.err) == (0, "")
+
+
+@pytest.mark.parametrize("url", ["http://host:port", "http://[", "localhost:8080"])
+async def test_an_address_that_is_none_is_an_error_with_a_hint(tmp_path: Path, url: str) -> None:
+    ran = await command(tmp_path, "stats", "--url", url)
+    assert (ran.code, ran.out) == (2, "")
+    assert f"is no http or https URL: {url}" in ran.err
+    assert "try: correct --url" in ran.err
