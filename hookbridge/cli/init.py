@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import re
 import secrets
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -236,7 +237,7 @@ def _tell(
     files: tuple[Path, Path], wanted: list[Path], answers: Answers, config: Path | None, *, as_json: bool
 ) -> None:
     kept = [str(one) for one in files if one not in wanted]
-    steps = _steps(answers, "" if config is None else f" --config {config}")
+    steps = _steps(answers, "" if config is None else f" --config {shlex.quote(str(config))}")
     if as_json:
         print_json({"written": [str(one) for one in wanted], "kept": kept, "next": steps})
         return

@@ -6,6 +6,7 @@ so a failed answer may belong to another receiver.  Tables: https://supabase.git
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -136,7 +137,8 @@ async def _trigger(sql: asyncpg.Connection, table: SupabaseTable) -> Finding:
     check = f"trigger {table.schema}.{table.name}"
     found = await sql.fetch(_TRIGGERS, table.schema, table.name)
     if not found:
-        hint = f"python -m hookbridge trigger-sql --table {table.name} --schema {table.schema} --url https://…"
+        which = f"--table {shlex.quote(table.name)} --schema {shlex.quote(table.schema)}"
+        hint = f"python -m hookbridge trigger-sql {which} --url https://…"
         return warning(check, "there is none, so changes are found by polls and sweeps only", hint)
     if not any(row["enabled"] for row in found):
         return failed(check, "it is disabled", found[0]["remedy"])

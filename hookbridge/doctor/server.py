@@ -5,6 +5,7 @@ The signed webhook goes to the test endpoint, which checks it completely and sto
 
 from __future__ import annotations
 
+import shlex
 import uuid
 from collections.abc import Callable
 from http import HTTPStatus
@@ -86,7 +87,7 @@ def _table(table: dict[str, Any]) -> Finding | None:
     """Tell of a table that the reconciler cannot follow as it should."""
     check = f"reconciler {table['source']} {table['table']}"
     if table["state"] == "paused":
-        which = f"--source {table['source']} --table {table['table']}"
+        which = f"--source {table['source']} --table {shlex.quote(table['table'])}"
         return warning(check, str(table["reason"]), f"python -m hookbridge reconcile {which} --sweep --confirm")
     if table["state"] == "failing":
         return failed(check, str(table["reason"]), "see the finding of this source or table")
