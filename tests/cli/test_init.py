@@ -16,7 +16,7 @@ from tests.support.waiting import wait_until
 
 GIVEN = {
     "SUPABASE_URL": "https://abc.supabase.co/",
-    "SUPABASE_KEY": "sb_secret_'a\"b#c\\d$e",
+    "SUPABASE_KEY": "sb_secret_'a\"b#c\\\\d$e\\",
     "NOTION_TOKEN": "ntn_123",
 }
 
