@@ -9,6 +9,7 @@ import typer
 
 from hookbridge.cli import (
     check,
+    demo,
     events,
     init,
     lanes,
@@ -102,6 +103,7 @@ def serve_command(config: ConfigOption = None, host: HostOption = None, port: Po
 
 
 app.command("init", epilog=init.EPILOG)(init.init)
+app.command("demo", epilog=demo.EPILOG)(demo.demo)
 app.command("check", epilog=check.EPILOG)(check.check)
 app.command("verify", epilog=verify.EPILOG)(verify.verify)
 app.command("reconcile", epilog=reconcile.EPILOG)(reconcile.reconcile)

@@ -51,8 +51,8 @@ async def serve(
     # The socket first: a port that is taken shall be found before any file is touched or any change is processed.
     with closing(bind(settings.config.server)) as listener:
         async with (
-            _signals() as signalled,
-            _working(await Service.open(settings)) as (service, work),
+            signals() as signalled,
+            working(await Service.open(settings)) as (service, work),
             listening(service, listener) as url,
         ):
             _announce(service, url)
@@ -83,7 +83,7 @@ def bind(config: ServerConfig) -> socket.socket:
 
 
 @asynccontextmanager
-async def _signals() -> AsyncIterator[asyncio.Event]:
+async def signals() -> AsyncIterator[asyncio.Event]:
     """Give an event that SIGTERM and SIGINT set; a second signal does nothing more."""
     loop = asyncio.get_running_loop()
     received = asyncio.Event()
@@ -97,7 +97,7 @@ async def _signals() -> AsyncIterator[asyncio.Event]:
 
 
 @asynccontextmanager
-async def _working(service: Service) -> AsyncIterator[tuple[Service, asyncio.Task[None]]]:
+async def working(service: Service) -> AsyncIterator[tuple[Service, asyncio.Task[None]]]:
     """Process changes until the end of the context, then close the service; raises what ended its work before."""
     work = asyncio.create_task(service.run(), name="service")
     try:

@@ -1,0 +1,165 @@
+"""The two local sources of the demonstration, and the edits that are made in them.
+
+Invariant: the same seed makes the same edits, whatever the service does meanwhile.  Each edit leaves its webhook in the
+outbox; whether it ever arrives is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from random import Random
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from hookbridge.model import SOURCES, RecordKey, SourceName
+from hookbridge.standins import NotionStandin, PostgrestStandin, Standin, Webhook
+from hookbridge.standins.notion.objects import page_object
+
+TABLE = "customers"
+COLUMNS = {"id": "bigint", "name": "text", "city": "text", "updated_at": "timestamptz"}
+DATABASE = "Projects"
+SCHEMA = {"Name": "title", "Status": "select"}
+NOTION_VERSION = "2025-09-03"
+
+ROWS = 40
+PAGES = 24
+FEWEST = 12
+"""With fewer records than this, a source gets a new one instead of losing another."""
+
+NAMES = (
+    "Ada",
+    "Grace",
+    "Edsger",
+    "Barbara",
+    "Donald",
+    "Radia",
+    "Tim",
+    "Frances",
+    "Niklaus",
+    "Sophie",
+    "Alan",
+    "Margaret",
+)
+CITIES = ("Zürich", "Nairobi", "Lima", "Osaka", "Kraków", "Toronto", "Lagos", "Hanoi", "São Paulo", "Reykjavík")
+WORKS = ("Website", "Invoice run", "Map of pipes", "Winter catalogue", "Data move", "Office plants", "Price list")
+STATUSES = ("Open", "In progress", "Blocked", "Done")
+
+
+class Told(msgspec.Struct, frozen=True):
+    """One webhook that waits in the outbox."""
+
+    source: SourceName
+    webhook: Webhook
+
+
+class Places:
+    """Both sources with some records, and the outbox of their webhooks."""
+
+    def __init__(self, supabase: PostgrestStandin, notion: NotionStandin, random: Random) -> None:
+        self.supabase = supabase
+        self.notion = notion
+        self._random = random
+        self._newest = 0
+        self.outbox: list[Told] = []
+        supabase.create_table(TABLE, COLUMNS, changed_at="updated_at")
+        self.database = notion.create_database(DATABASE, SCHEMA)
+        (self._data_source,) = notion.data_source_ids(self.database)
+        for _ in range(ROWS):
+            self._insert_row()
+        for _ in range(PAGES):
+            self._create_page()
+        self._seen = set(self.truths())
+        # What was there before the service is found by its first sweep: no webhook tells of it.
+        supabase.listen(lambda webhook: self.outbox.append(Told("supabase", webhook)))
+        notion.listen(lambda webhook: self.outbox.append(Told("notion", webhook)))
+
+    def standin(self, source: SourceName) -> Standin:
+        """Give the server of a source."""
+        return self.supabase if source == "supabase" else self.notion
+
+    def edit(self, source: SourceName, times: int) -> None:
+        """Edit a source so many times, at random."""
+        kinds = self._row_edits() if source == "supabase" else self._page_edits()
+        for edit in self._random.choices(list(kinds), weights=list(kinds.values()), k=times):
+            edit()
+        self._seen |= set(self.truths())
+
+    def take_outbox(self) -> list[Told]:
+        """Empty the outbox, in an order of chance."""
+        told, self.outbox = self.outbox, []
+        self._random.shuffle(told)
+        return told
+
+    def truths(self) -> dict[RecordKey, Any]:
+        """Give every record that the sources have now, as they show it."""
+        found: dict[RecordKey, Any] = {
+            RecordKey("supabase", f"public.{TABLE}", str(row["id"])): row for row in self.supabase.rows(TABLE)
+        }
+        for page in self.notion.pages.values():
+            if not page.in_trash:
+                found[RecordKey("notion", self.database, page.id)] = page_object(page, NOTION_VERSION)
+        return found
+
+    def expected(self) -> dict[RecordKey, Any]:
+        """Give every record that there ever was; None for those that are gone."""
+        return dict.fromkeys(self._seen) | self.truths()
+
+    # Edits
+
+    def _row_edits(self) -> Mapping[Callable[[], None], int]:
+        return {self._insert_row: 2, self._update_row: 6, self._delete_row: 2}
+
+    def _page_edits(self) -> Mapping[Callable[[], None], int]:
+        return {self._create_page: 2, self._edit_page: 6, self._trash_page: 2}
+
+    def _insert_row(self) -> None:
+        self._newest += 1
+        self.supabase.insert(TABLE, {"id": self._newest, **self._row()})
+
+    def _update_row(self) -> None:
+        row = self._random.choice(self.supabase.rows(TABLE))
+        self.supabase.update(TABLE, row["id"], self._row())
+
+    def _delete_row(self) -> None:
+        rows = self.supabase.rows(TABLE)
+        if len(rows) < FEWEST:
+            self._insert_row()
+        else:
+            self.supabase.delete(TABLE, self._random.choice(rows)["id"])
+
+    def _create_page(self) -> None:
+        self.notion.create_page(self._data_source, self._page(), page_id=self._page_id())
+
+    def _edit_page(self) -> None:
+        self.notion.update_page(self._random.choice(self._living()), self._page())
+
+    def _trash_page(self) -> None:
+        living = self._living()
+        if len(living) < FEWEST:
+            self._create_page()
+        else:
+            self.notion.trash(self._random.choice(living))
+
+    def _living(self) -> list[str]:
+        return [page.id for page in self.notion.pages.values() if not page.in_trash]
+
+    def _row(self) -> dict[str, object]:
+        # The number makes every edit a change, also where the same name is drawn again.
+        return {"name": f"{self._random.choice(NAMES)} {self._number()}", "city": self._random.choice(CITIES)}
+
+    def _page(self) -> dict[str, object]:
+        name = f"{self._random.choice(WORKS)} {self._number()}"
+        return {"Name": name, "Status": self._random.choice(STATUSES)}
+
+    def _page_id(self) -> str:
+        return str(UUID(int=self._random.getrandbits(128), version=4))
+
+    def _number(self) -> int:
+        return self._random.randrange(1_000, 10_000)
+
+
+def other(source: SourceName) -> SourceName:
+    """Give the other one of the two."""
+    return next(name for name in SOURCES if name != source)

@@ -1,0 +1,146 @@
+"""`demo`: what it claims is what happens, it ends when told to, and nothing is left of it."""
+
+import signal
+import socket
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import msgspec
+import pytest
+from aiohttp import ClientSession
+
+from hookbridge.demo.comparison import differing
+from hookbridge.demo.places import TABLE, Places
+from hookbridge.model import Copy, RecordKey
+from hookbridge.standins import NotionStandin, PostgrestStandin
+from hookbridge.store.sqlite import SqliteStore
+from tests.support.commands import Lasting, Ran, command, lasting
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture
+def temporary(tmp_path: Path) -> Path:
+    """Where the command makes its folder."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    return folder
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def address(demo: Lasting) -> str | None:
+    prefix = "Look at it: "
+    return next((line.removeprefix(prefix) for line in demo.lines if line.startswith(prefix)), None)
+
+
+def of(ran: Ran, kind: str) -> list[dict[str, Any]]:
+    return [line for line in ran.lines if line["kind"] == kind]
+
+
+async def test_a_round_loses_webhooks_survives_an_outage_and_ends_equal_twice(tmp_path: Path, temporary: Path) -> None:
+    ran = await command(tmp_path, "demo", "--seconds", "0", "--seed", "7", "--json", TMPDIR=str(temporary))
+    assert (ran.code, ran.err) == (0, "")
+    kinds = [line["kind"] for line in ran.lines]
+    once = [kind for at, kind in enumerate(kinds) if kind != "differing" or kinds[at - 1] != "differing"]
+    assert once == [
+        *("started", "dashboard", "loaded", "edited", "delivered", "differing", "proven"),
+        *("down", "edited", "waiting", "apart", "up", "differing", "proven", "books", "stopped"),
+    ]
+    (delivered,) = of(ran, "delivered")
+    assert delivered["figures"]["lost"] > 0
+    (waiting,) = of(ran, "waiting")
+    assert waiting["figures"]["waiting"] > 0
+    assert all(proven["figures"]["equal"] > 0 for proven in of(ran, "proven"))
+    for proof in (at for at, kind in enumerate(kinds) if kind == "proven"):
+        assert ran.lines[proof - 1]["figures"] == {"differing": 0}
+    (books,) = of(ran, "books")
+    figures = books["figures"]
+    assert figures["open"] == figures["dead"] == 0
+    assert figures["received"] == figures["applied"] + figures["coalesced"] + figures["ignored"]
+    assert names(temporary) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_ends_it_and_its_folder_is_gone(tmp_path: Path, temporary: Path, number: signal.Signals) -> None:
+    async with lasting(tmp_path, "demo", TMPDIR=str(temporary)) as demo:
+        await wait_until(lambda: address(demo))
+        assert names(temporary)
+        demo.process.send_signal(number)
+        assert await demo.process.wait() == 0
+    assert demo.lines[-1] == "Stopped; the temporary folder is removed."
+    assert demo.errors == []
+    assert names(temporary) == []
+
+
+async def test_it_stops_cleanly_while_a_source_is_down(tmp_path: Path, temporary: Path) -> None:
+    async with lasting(tmp_path, "demo", TMPDIR=str(temporary)) as demo:
+        await wait_until(lambda: any("goes down" in line for line in demo.lines))
+        demo.process.send_signal(signal.SIGINT)
+        assert await demo.process.wait() == 0
+    assert demo.errors == []
+    assert names(temporary) == []
+
+
+async def test_the_address_carries_the_token_of_the_service(tmp_path: Path, temporary: Path) -> None:
+    async with lasting(tmp_path, "demo", TMPDIR=str(temporary)) as demo:
+        await wait_until(lambda: address(demo))
+        url, _, token = str(address(demo)).partition("/#token=")
+        headers = {"Authorization": f"Bearer {token}"}
+        async with ClientSession() as http, http.get(f"{url}/api/v1/reconcile", headers=headers) as answer:
+            assert answer.status == 200
+            followed = (await answer.json())["tables"]
+        assert {table["source"] for table in followed} == {"supabase", "notion"}
+
+
+async def test_the_users_settings_are_not_read(tmp_path: Path, temporary: Path) -> None:
+    (tmp_path / "config.toml").write_text("this is not TOML")
+    ran = await command(
+        tmp_path, "demo", "--seconds", "0", TMPDIR=str(temporary), SUPABASE_URL="http://192.0.2.1", SUPABASE_KEY="real"
+    )
+    assert (ran.code, ran.err) == (0, "")
+    assert names(tmp_path) == ["config.toml", "temporary"]
+
+
+async def test_a_port_that_is_taken_ends_it_with_two_lines(tmp_path: Path, temporary: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ran = await command(tmp_path, "demo", "--port", str(port), TMPDIR=str(temporary))
+    assert (ran.code, ran.out) == (2, "")
+    error, hint = ran.err.splitlines()
+    assert error.startswith("error: Cannot listen on")
+    assert hint.startswith("try: ")
+    assert names(temporary) == []
+
+
+def places(seed: int) -> Places:
+    return Places(PostgrestStandin(), NotionStandin(), Random(seed))
+
+
+def edited(seed: int) -> list[Any]:
+    """The names of everything after some edits, without the times and without the database's own id."""
+    one = places(seed)
+    one.edit("supabase", 50)
+    one.edit("notion", 50)
+    rows = [(row["id"], row["name"], row["city"]) for row in one.supabase.rows(TABLE)]
+    return [*rows, *(one.notion.page_title(page.id) for page in one.notion.pages.values() if not page.in_trash)]
+
+
+def test_the_same_seed_makes_the_same_edits() -> None:
+    assert edited(7) == edited(7)
+    assert edited(7) != edited(8)
+
+
+async def test_what_is_missing_other_or_left_over_in_the_copy_is_counted(tmp_path: Path) -> None:
+    keys = [RecordKey("supabase", "public.customers", str(number)) for number in range(4)]
+    store = await SqliteStore.open(tmp_path / "hookbridge.db")
+    try:
+        for key, name in zip(keys[1:], ("Ada", "Grace", "Tim"), strict=True):
+            await store.put(Copy(record=key, data=msgspec.json.encode({"name": name})), None, exclusive=False)
+        expected = {keys[0]: {"name": "Alan"}, keys[1]: {"name": "Eve"}, keys[2]: None, keys[3]: {"name": "Tim"}}
+        assert await differing(store, expected) == keys[:3]
+        assert await differing(store, expected, "notion") == []
+    finally:
+        await store.close()
