@@ -1,7 +1,7 @@
 """``/openapi.json``: OpenAPI 3.1 from the route table and the structs that handlers really decode and encode.
 
 Invariant: every documented route of the table is in it with every error it may answer, and nothing else is.  Examples
-of errors are what ``replies`` makes of real errors.
+of errors are what ``replies`` makes of real errors, those of answers stand in ``answers``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from hookbridge import errors
+from hookbridge.web import answers
 from hookbridge.web.replies import (
     INTERNAL,
     RETRY_AFTER_SECONDS,
@@ -133,12 +134,28 @@ class _Schemas:
         ]
 
 
+def _explained(route: Route, parameter: Json) -> Json:
+    """Add what a parameter means, and an example; what its own schema says of it comes first."""
+    name = parameter["name"]
+    known = answers.PARAMETERS_OF.get((route.tag, name), answers.PARAMETERS.get(name))
+    if known is None:
+        return parameter
+    said = parameter["schema"].get("description")
+    description = f"{known.description}. {said}" if said and said != known.description else known.description
+    return {**parameter, "description": description, "example": known.example}
+
+
+def _description(route: Route) -> str:
+    """Give the handler's docstring, without what it says to its callers in Python."""
+    return route.description or re.sub(r"\s*Raises [^.]*\.", "", route.handler.__doc__ or "")
+
+
 def _operation(route: Route, schemas: _Schemas) -> Json:
     operation: Json = {
         "operationId": route.name,
         "tags": [route.tag],
         "summary": route.summary,
-        "description": route.handler.__doc__ or "",
+        "description": _description(route),
         "security": _SECURITY[route.access],
         "responses": {
             **{str(status): _answer(answer, schemas) for status, answer in sorted(route.answers.items())},
@@ -151,7 +168,7 @@ def _operation(route: Route, schemas: _Schemas) -> Json:
     ]
     parameters += schemas.parameters(route.query) if route.query else []
     if parameters:
-        operation["parameters"] = parameters
+        operation["parameters"] = [_explained(route, parameter) for parameter in parameters]
     if route.request is not None:
         operation["requestBody"] = _request(route.request, schemas)
     return operation
@@ -172,11 +189,19 @@ def _answer(answer: Answer, schemas: _Schemas) -> Json:
             name: {"description": meaning, "schema": {"type": "string"}} for name, meaning in answer.headers.items()
         }
     if answer.bodies:
-        content: Json = {"schema": schemas.of(answer.bodies)}
-        if answer.example is not None:
-            content["example"] = answer.example
-        said["content"] = {answer.media: content}
+        said["content"] = {answer.media: {"schema": schemas.of(answer.bodies), **_examples(answer)}}
     return said
+
+
+def _examples(answer: Answer) -> Json:
+    """Give the answer's own example, or that of each struct that its body may be."""
+    if answer.example is not None:
+        return {"example": answer.example}
+    return {
+        "examples": {
+            kind.__name__: {"value": answers.EXAMPLES[kind]} for kind in answer.bodies if kind in answers.EXAMPLES
+        }
+    }
 
 
 def _refusals(route: Route, schemas: _Schemas) -> Json:

@@ -24,6 +24,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     bodies: tuple[type, ...] = ()
     """The structs that the body may be; none for an answer without a body."""
     example: object = None
+    """Without one, those that ``answers`` has of the structs."""
     headers: dict[str, str] = {}
     """Name → what it says."""
     media: str = "application/json"
@@ -47,6 +48,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """The chapter of the API's documentation; None for what is no part of the API (the documentation itself)."""
     name: str = ""
     summary: str = ""
+    description: str = ""
+    """Without one, the handler's docstring."""
     query: type[msgspec.Struct] | None = None
     request: Request | None = None
     answers: dict[int, Answer] = {}

@@ -12,6 +12,11 @@ ACK_HEADERS = {
     "X-Hookbridge-Duplicate": "`true` when the event was known already",
 }
 
+RECEIVES = (
+    "Stores the event durably before it answers 202; the record is then read from its source. The signature is"
+    " asked for where signatures are verified."
+)
+
 ROUTES: tuple[Route, ...] = (
     Route(
         method="POST",
@@ -21,6 +26,7 @@ ROUTES: tuple[Route, ...] = (
         tag="webhooks",
         name="receiveSupabase",
         summary="Receive a Supabase webhook",
+        description=RECEIVES + " Takes the guide's format, Supabase's Database Webhooks, and what our trigger sends.",
         request=Request(bodies=(dict,), examples=examples.SUPABASE),
         answers={
             202: Answer(
@@ -40,6 +46,7 @@ ROUTES: tuple[Route, ...] = (
         tag="webhooks",
         name="receiveNotion",
         summary="Receive a Notion webhook, or its verification handshake",
+        description=RECEIVES + " Takes the guide's format, integration webhooks, and what a database automation sends.",
         request=Request(bodies=(dict,), examples=examples.NOTION),
         answers={
             200: Answer(description="The verification token is stored", bodies=(webhooks.HandshakeStored,)),

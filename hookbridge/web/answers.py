@@ -1,0 +1,175 @@
+"""One example of each struct that is answered, for ``/openapi.json``; and what the parameters mean.
+
+Invariant: an example is an instance of its struct, so the type checker holds it against the fields.  A route that
+answers with a new struct needs one entry here, and a test names the struct that has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import msgspec
+
+from hookbridge.books import Freshness, Statistics, WebhookLoss
+from hookbridge.model import Books, Outcome, Verification
+from hookbridge.pipeline.lanes import LaneState
+from hookbridge.reconcile.poll import PassResult
+from hookbridge.reconcile.proof import Progress, TableProof
+from hookbridge.reconcile.status import TableStatus
+from hookbridge.records import Difference
+from hookbridge.service import Readiness
+from hookbridge.web import admin, health, reconcile, records
+from hookbridge.web.webhooks import HandshakeStored
+
+_TIME = datetime(2026, 1, 1, 15, tzinfo=UTC)
+_EPOCH = _TIME.timestamp()
+_CHANGED = "2026-01-01T15:00:00+00:00"
+_USERS = "public.users"
+_ROW = msgspec.Raw(b'{"id": 42, "name": "Ada Lovelace", "updated_at": "2026-01-01T15:00:00+00:00"}')
+_OLD_ROW = msgspec.Raw(b'{"id": 42, "name": "Ada Byron", "updated_at": "2026-01-01T14:00:00+00:00"}')
+
+_LANE = LaneState(
+    source="supabase",
+    state="running",
+    reason=None,
+    since=None,
+    next_probe_at=None,
+    queued=0,
+    busy=1,
+    has_credentials=True,
+)
+_TABLE = TableStatus(
+    source="supabase",
+    table=_USERS,
+    state="following",
+    reason=None,
+    listed=1200,
+    total=1200,
+    watermark=_CHANGED,
+    last_poll_at=_EPOCH,
+    last_sweep_at=_EPOCH,
+    poll_gap_seconds=30.0,
+    lag_seconds=0.4,
+)
+_EVENT = admin.EventDetail(
+    id=1234,
+    source="supabase",
+    table=_USERS,
+    record_id="42",
+    type="update",
+    origin="webhook",
+    format="database_webhook",
+    state="settled",
+    outcome=Outcome.APPLIED,
+    reason=None,
+    verification=Verification.VERIFIED,
+    attempts=1,
+    occurred_at=None,
+    received_at=_TIME,
+    settled_at=_TIME,
+    body=msgspec.Raw(b'{"type": "UPDATE", "schema": "public", "table": "users", "record": {"id": 42}}'),
+)
+_SUMMARY = admin.EventSummary(**{name: getattr(_EVENT, name) for name in admin.EventSummary.__struct_fields__})
+
+_EXAMPLES: tuple[msgspec.Struct, ...] = (
+    Statistics(
+        total_processed=1190,
+        total_failed=2,
+        total_retries=7,
+        success_rate=0.998322,
+        average_processing_time_seconds=0.021,
+        events_by_type={"insert": 400, "update": 700, "delete": 100},
+        events_by_source={"supabase": 900, "notion": 300},
+        books=Books(received=1200, open=3, applied=1100, coalesced=90, ignored=5, dead=2),
+        books_balanced=True,
+        duplicates=12,
+        verification={"verified": 1000, "superseded": 60, "absent": 40, "contradicted": 0, "skipped": 0},
+        queue_depth={"supabase": 0, "notion": 2},
+        oldest_open_event_age_seconds=0.8,
+        webhook_loss={f"supabase:{_USERS}": WebhookLoss(announced=990, missed=10, share=0.01)},
+        freshness={f"supabase:{_USERS}": Freshness(poll_age_seconds=12.5, sweep_age_seconds=900.0, lag_seconds=0.4)},
+    ),
+    HandshakeStored(),
+    records.RecordAnswer(
+        source="supabase", table=_USERS, id="42", data=_ROW, changed_at=_CHANGED, read_at=_TIME, verified=True
+    ),
+    records.DiffAnswer(
+        source="supabase",
+        table=_USERS,
+        id="42",
+        agrees=False,
+        differences=(
+            Difference(path="name", copy="Ada Byron", truth="Ada Lovelace"),
+            Difference(path="updated_at", copy="2026-01-01T14:00:00+00:00", truth=_CHANGED),
+        ),
+        copy=_OLD_ROW,
+        copy_read_at=_TIME,
+        truth=_ROW,
+    ),
+    records.SearchAnswer(
+        query="lovel",
+        hits=(
+            records.HitAnswer(source="supabase", table=_USERS, id="42", snippet="Ada [Lovelace]", score=1.7, data=_ROW),
+        ),
+    ),
+    admin.EventPageAnswer(events=(_SUMMARY,), next_cursor=None),
+    _EVENT,
+    admin.Replayed(replayed=1, limit_reached=False),
+    admin.VerificationToken(verification_token="secret_from_notion"),  # noqa: S106  an example
+    _LANE,
+    reconcile.Following(tables=(_TABLE,)),
+    PassResult(listed=1200, found=3),
+    Progress(source="supabase", table=_USERS, compared=600, total=1200),
+    TableProof(
+        source="supabase",
+        table=_USERS,
+        as_of=_TIME,
+        equal=1199,
+        differing=1,
+        missing=0,
+        extra=0,
+        keys={"differing": ("42",)},
+    ),
+    reconcile.Verdict(agrees=False, as_of=_TIME, tables=1),
+    reconcile.Failure(error="source_unavailable", message="Supabase did not answer within 10 s", hint=""),
+    health.Health(),
+    health.ReadinessSummary(
+        ready=True,
+        inbox_writable=True,
+        lanes=(health.LaneSummary(source="supabase", state="running"),),
+        warnings=(),
+    ),
+    Readiness(ready=True, inbox_writable=True, lanes=(_LANE,), tables=(_TABLE,), warnings=(), oldest_open_seconds=0.8),
+)
+
+EXAMPLES: Mapping[type, msgspec.Struct] = {type(one): one for one in _EXAMPLES}
+"""Of each struct its example."""
+
+
+class Parameter(msgspec.Struct, frozen=True):
+    """What a path or query parameter means."""
+
+    description: str
+    example: str | int
+
+
+PARAMETERS: Mapping[str, Parameter] = {
+    "source": Parameter("The source: `supabase` or `notion`", "supabase"),
+    "table": Parameter("The table, `name` or `schema.name`, or the id of a Notion database", "users"),
+    "id": Parameter("The record's key, the parts of a composite one joined by a comma; or a page's id", "42"),
+    "record_id": Parameter("Only events of the record with this id", "42"),
+    "type": Parameter("Only events of this type: `insert`, `update` or `delete`", "update"),
+    "origin": Parameter("Only events that came this way", "webhook"),
+    "outcome": Parameter("Only events that ended so", "dead"),
+    "state": Parameter("Only open, or only settled events", "settled"),
+    "limit": Parameter("So many at most", 20),
+    "cursor": Parameter("`next_cursor` of the page before", 1234),
+    "q": Parameter("Words; the last one may be a beginning", "lovel"),
+}
+"""By name; ``PARAMETERS_OF`` has those that mean something else in one chapter."""
+
+PARAMETERS_OF: Mapping[tuple[str | None, str], Parameter] = {
+    ("events", "id"): Parameter("The event's number, as the ack's header `X-Hookbridge-Event` gave it", "1234"),
+}
+"""By chapter and name."""
