@@ -9,6 +9,8 @@ from hookbridge.web.routes import ROUTES
 from tests.support.running import ADMIN, Running
 
 PUBLIC = {
+    "/",
+    "/dashboard/{name}",
     "/api/v1/webhooks/stats",
     "/healthz",
     "/readyz",
