@@ -103,6 +103,14 @@ class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
     verification: Verification | None = None
     attempts: int = 0
     settled_at: float | None = None
+    headers: bytes | None = None
+    """The headers it came with as a JSON object, secrets masked; None for one that no request brought."""
+    stored_at: float | None = None
+    """When it was written; the commit followed at once, and the 202 after that."""
+    claimed_at: float | None = None
+    """When a worker took its record; None while it is open."""
+    verified_at: float | None = None
+    """When its record had been read from the source."""
 
 
 class Copy(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,6 +159,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """The fencing token: larger than that of every earlier claim of the record."""
     head: int
     """The newest event at the time of the claim; it and all open events before it are settled together."""
+    claimed_at: float = 0.0
     types: dict[str, int]
     """How many events of each type that is."""
     events: tuple[StoredEvent, ...]
@@ -204,6 +213,8 @@ class Effects(msgspec.Struct, frozen=True, kw_only=True):
 
     steps: tuple[str, ...] = ()
     verification: Verification | None = None
+    verified_at: float | None = None
+    """When the source had answered."""
     truth: Truth | None = None
     columns: Columns | None = None
     """The record as it is now: the truth's columns, or the event's own where verification was skipped."""
@@ -213,6 +224,16 @@ class Effects(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the copies of the same id in other tables go when this one is written (ids are global)."""
     document: Document | None = None
     """The index entry to write; with an empty text the record leaves the index.  None leaves it as it is."""
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """An attempt that failed."""
+
+    number: int
+    """From 1."""
+    began_at: float
+    ended_at: float
+    error: str
 
 
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):
@@ -226,6 +247,8 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 1
     duration: float = 0.0
     """Seconds from the start of the first attempt to this settlement."""
+    failures: tuple[Failure, ...] = ()
+    """The attempts that failed, also before one that succeeded."""
     announced: bool = False
     """Whether a webhook alone announced a change of a table that the reconciler follows."""
 

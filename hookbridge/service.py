@@ -42,7 +42,7 @@ from hookbridge.steps.handlers import Handlers
 from hookbridge.steps.index import Index
 from hookbridge.steps.step import Step
 from hookbridge.steps.verify import Verify
-from hookbridge.store.contract import EventFilter, Store
+from hookbridge.store.contract import EventFilter, Replay, Store
 from hookbridge.store.sqlite import SqliteStore
 from hookbridge.upkeep import Upkeep
 
@@ -302,12 +302,14 @@ class Service:
                     return False, f"a duplicate of event {known.id}"
         return True, None
 
-    async def replay(self, which: EventFilter, *, limit: int, event_id: int | None = None) -> int:
-        """Process settled events again; gives how many."""
-        count = await self.store.replay(which, now=self._clock(), limit=limit, event_id=event_id)
+    async def replay(
+        self, which: EventFilter, *, limit: int, event_id: int | None = None, before: int | None = None
+    ) -> Replay:
+        """Process settled events again, those older than ``before``."""
+        done = await self.store.replay(which, now=self._clock(), limit=limit, event_id=event_id, before=before)
         for lane in self.lanes.values():
             lane.wake()
-        return count
+        return done
 
     async def pause(self, source: SourceName) -> None:
         """Hold a lane until ``resume``, restarts included."""

@@ -37,23 +37,23 @@ class Intake:
         self._stopping = False
         self.disk_is_low = False
 
-    async def accept(self, events: tuple[Event, ...]) -> tuple[Receipt, ...]:
-        """Store the events of one request durably and give their receipts.
+    async def accept(self, events: tuple[Event, ...], headers: bytes | None = None) -> tuple[Receipt, ...]:
+        """Store the events of one request durably, with its masked headers, and give their receipts.
 
         Raises TryLater at a limit, while stopping, or when the store cannot write.
         """
         try:
-            return await self.submit(events)
+            return await self.submit(events, headers)
         except StoreUnavailable as error:
             raise self.refusal(error) from error
 
-    def submit(self, events: tuple[Event, ...]) -> asyncio.Future[tuple[Receipt, ...]]:
+    def submit(self, events: tuple[Event, ...], headers: bytes | None = None) -> asyncio.Future[tuple[Receipt, ...]]:
         """Begin to store the events of one request; the future has their receipts when they are on disk.
 
         Raises TryLater at a limit or while stopping.  The future's exception has its answer in ``refusal``.
         """
         self._admit(len(events))
-        stored = self._store.append(events, self._clock())
+        stored = self._store.append(events, self._clock(), headers)
         number, source = len(events), events[0].record.source
         self._in_flight += number
 

@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from hookbridge.errors import HookbridgeError, StoreError
-from hookbridge.model import Change, Claim, Effects, Outcome, RecordKey, Settled, Settlement
+from hookbridge.model import Change, Claim, Effects, Failure, Outcome, RecordKey, Settled, Settlement
 from hookbridge.pipeline.attempts import LANE_STOPPERS, Attempts, describe, is_final
 from hookbridge.pipeline.settle import settle
 from hookbridge.steps.step import Step
@@ -69,12 +69,19 @@ class Worker:
         """
         started = self._clock()
         done = 0
+        failures: list[Failure] = []
         change = Change(record=claim.record, events=claim.events, previous=claim.previous)
 
         async def attempt(number: int) -> Effects:
             nonlocal done
             done = number
-            return await self._run_steps(change, number)
+            began = self._clock()
+            try:
+                return await self._run_steps(change, number)
+            except Exception as error:
+                ended = self._clock()
+                failures.append(Failure(number=number, began_at=began, ended_at=ended, error=describe(error)))
+                raise
 
         settlement: Settlement | None
         try:
@@ -89,8 +96,14 @@ class Worker:
                 _log.debug("Webhook processing failed", record=str(claim.record), exc_info=error)
         if settlement is None:
             return None
-        duration = self._clock() - started
-        return await self._end(msgspec.structs.replace(settlement, attempts=done, duration=duration))
+        return await self._end(
+            msgspec.structs.replace(
+                settlement,
+                attempts=done,
+                duration=self._clock() - started,
+                failures=tuple(failures),
+            )
+        )
 
     async def _end(self, settlement: Settlement) -> Settled:
         try:
@@ -98,7 +111,12 @@ class Worker:
         except StoreError as error:
             # The store cannot hold what the steps found.  That is this record's failure, and no reason to stop others.
             without = dead(settlement.claim, error)
-            settlement = msgspec.structs.replace(without, attempts=settlement.attempts, duration=settlement.duration)
+            settlement = msgspec.structs.replace(
+                without,
+                attempts=settlement.attempts,
+                duration=settlement.duration,
+                failures=settlement.failures,
+            )
             met = await settle(self._store, settlement, clock=self._clock, sleep=self._sleep)
         self._tell(settlement, met)
         self._observer(settlement, met)
@@ -113,7 +131,10 @@ class Worker:
         effects = Effects()
         for step in self._steps:
             effects = await step(change, effects)
-            effects = msgspec.structs.replace(effects, steps=(*effects.steps, step.name))
+            verified_at = effects.verified_at
+            if verified_at is None and effects.verification is not None:
+                verified_at = self._clock()
+            effects = msgspec.structs.replace(effects, steps=(*effects.steps, step.name), verified_at=verified_at)
         _log.debug(f"{source.capitalize()} webhook processed: {list(effects.steps)}", record=str(change.record))
         return effects
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -27,6 +27,7 @@ from hookbridge.model import (
     Copy,
     Document,
     Event,
+    Failure,
     Origin,
     Outcome,
     Receipt,
@@ -48,13 +49,60 @@ class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
     origin: Origin | None = None
     outcome: Outcome | None = None
     open: bool | None = None
+    text: str | None = None
+    """Words that all have to stand in the record's name, the type, the reason or the body, in any case."""
 
 
 class EventPage(msgspec.Struct, frozen=True):
-    """Events, newest first, and the cursor of the next page (None on the last one)."""
+    """Events, newest first, and the cursor of the next page (None on the last one).
+
+    A page with ``text`` ends where it has looked far enough, and may then be short or empty though there are more.
+    """
 
     events: tuple[StoredEvent, ...]
     next_cursor: int | None
+
+
+class Replay(msgspec.Struct, frozen=True):
+    """What a replay did: how many events are processed again, and before which one it goes on (None at the end)."""
+
+    count: int
+    next_cursor: int | None = None
+
+
+RecordState = Literal["present", "absent", "waiting"]
+"""``present``: the copy has data; ``absent``: it knows that there is none; ``waiting``: it has open events."""
+
+
+class RecordFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which records are meant; a field that is None does not narrow."""
+
+    source: SourceName | None = None
+    table: str | None = None
+    record_id: str | None = None
+    state: RecordState | None = None
+    text: str | None = None
+    """Words of the index, the last one may be a beginning; or the beginning of an id."""
+
+
+class RecordEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A record in a listing: what is known of it, without its data."""
+
+    record: RecordKey
+    present: bool | None
+    """Whether the copy has data; None when there is no copy of it yet."""
+    changed_at: str | None = None
+    read_at: float | None = None
+    verified: bool | None = None
+    waiting_since: float | None = None
+    """Since when it has open events; None while it has none."""
+
+
+class RecordPage(msgspec.Struct, frozen=True):
+    """Records in the order of source, table and id, and the last one's name as the cursor of the next page."""
+
+    records: tuple[RecordEntry, ...]
+    next_cursor: RecordKey | None
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,8 +187,10 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
 class Inbox(Protocol):
     """The durable table of events."""
 
-    def append(self, events: Sequence[Event], received_at: float) -> asyncio.Future[tuple[Receipt, ...]]:
-        """Store the events of one request and make their records dirty, in one transaction.
+    def append(
+        self, events: Sequence[Event], received_at: float, headers: bytes | None = None
+    ) -> asyncio.Future[tuple[Receipt, ...]]:
+        """Store the events of one request, with its masked headers, and make their records dirty, in one transaction.
 
         An event whose identity is known is not stored again; when the known one is dead it is open again.
         """
@@ -158,15 +208,29 @@ class Inbox(Protocol):
         """List events, newest first, older than the cursor ``before``."""
         ...
 
-    async def replay(self, which: EventFilter, *, now: float, limit: int, event_id: int | None = None) -> int:
+    async def replay(
+        self, which: EventFilter, *, now: float, limit: int, event_id: int | None = None, before: int | None = None
+    ) -> Replay:
         """Process settled events again: dead ones are open again, others come in anew with origin ``replay``.
 
-        At most ``limit`` of them, newest first; gives how many.  Open and ignored events are left alone.
+        At most ``limit`` of them, newest first, older than the cursor ``before``.  Open and ignored events are left
+        alone.
         """
         ...
 
+    async def replayable(self, which: EventFilter) -> int:
+        """Count what a replay without a limit would process again."""
+        ...
+
+    async def failures(self, event: StoredEvent) -> tuple[Failure, ...]:
+        """List the failed attempts of an event's change, the first ones first."""
+        ...
+
     async def remove_settled(self, before: float, limit: int) -> int:
-        """Remove at most ``limit`` events that were applied, coalesced or ignored before that time; gives how many."""
+        """Remove at most ``limit`` events that were applied, coalesced or ignored before that time; gives how many.
+
+        Failed attempts of that time go with them.
+        """
         ...
 
 
@@ -229,6 +293,13 @@ class Copies(Protocol):
 
     async def search(self, text: str, *, source: SourceName | None, table: str | None, limit: int) -> tuple[Hit, ...]:
         """Find records by words, best first.  Any text is a valid query; one without a word finds nothing."""
+        ...
+
+    async def records(self, which: RecordFilter, *, after: RecordKey | None, limit: int) -> RecordPage:
+        """List records by name, behind the cursor ``after``.
+
+        Those of ``waiting`` are listed whether or not there is a copy of them; else those with a copy.
+        """
         ...
 
     async def remove_tombstones(self, before: float, limit: int) -> int:

@@ -19,7 +19,7 @@ from hookbridge.reconcile.proof import Progress, TableProof
 from hookbridge.reconcile.status import TableStatus
 from hookbridge.records import Difference
 from hookbridge.service import Readiness
-from hookbridge.web import admin, health, reconcile, records
+from hookbridge.web import admin, events, health, reconcile, records
 from hookbridge.web.webhooks import HandshakeStored
 
 _TIME = datetime(2026, 1, 1, 15, tzinfo=UTC)
@@ -52,7 +52,7 @@ _TABLE = TableStatus(
     poll_gap_seconds=30.0,
     lag_seconds=0.4,
 )
-_EVENT = admin.EventDetail(
+_EVENT = events.EventDetail(
     id=1234,
     source="supabase",
     table=_USERS,
@@ -68,9 +68,16 @@ _EVENT = admin.EventDetail(
     occurred_at=None,
     received_at=_TIME,
     settled_at=_TIME,
+    stored_at=_TIME,
+    claimed_at=_TIME,
+    verified_at=_TIME,
+    failures=(
+        events.FailedAttempt(attempt=1, began_at=_TIME, ended_at=_TIME, error="SourceUnavailable: no answer in 10 s"),
+    ),
+    headers={"content-type": "application/json", "x-webhook-signature": "(masked)"},
     body=msgspec.Raw(b'{"type": "UPDATE", "schema": "public", "table": "users", "record": {"id": 42}}'),
 )
-_SUMMARY = admin.EventSummary(**{name: getattr(_EVENT, name) for name in admin.EventSummary.__struct_fields__})
+_SUMMARY = events.EventSummary(**{name: getattr(_EVENT, name) for name in events.EventSummary.__struct_fields__})
 
 _EXAMPLES: tuple[msgspec.Struct, ...] = (
     Statistics(
@@ -107,15 +114,30 @@ _EXAMPLES: tuple[msgspec.Struct, ...] = (
         copy_read_at=_TIME,
         truth=_ROW,
     ),
+    records.RecordPageAnswer(
+        records=(
+            records.RecordSummary(
+                source="supabase",
+                table=_USERS,
+                id="42",
+                present=True,
+                changed_at=_CHANGED,
+                read_at=_TIME,
+                verified=True,
+                waiting_since=None,
+            ),
+        ),
+        next_cursor=f"supabase:{_USERS}:42",
+    ),
     records.SearchAnswer(
         query="lovel",
         hits=(
             records.HitAnswer(source="supabase", table=_USERS, id="42", snippet="Ada [Lovelace]", score=1.7, data=_ROW),
         ),
     ),
-    admin.EventPageAnswer(events=(_SUMMARY,), next_cursor=None),
+    events.EventPageAnswer(events=(_SUMMARY,), next_cursor=None),
     _EVENT,
-    admin.Replayed(replayed=1, limit_reached=False),
+    events.Replayed(matching=None, replayed=1, limit_reached=False, next_cursor=None),
     admin.VerificationToken(verification_token="secret_from_notion"),  # noqa: S106  an example
     _LANE,
     reconcile.Following(tables=(_TABLE,)),
@@ -170,6 +192,12 @@ PARAMETERS: Mapping[str, Parameter] = {
 """By name; ``PARAMETERS_OF`` has those that mean something else in one chapter."""
 
 PARAMETERS_OF: Mapping[tuple[str | None, str], Parameter] = {
+    ("records", "record_id"): Parameter("Only the record with this id", "42"),
+    ("records", "state"): Parameter(
+        "`present` and `absent` ones have a copy that says so; `waiting` ones have open events", "present"
+    ),
+    ("records", "cursor"): Parameter("`next_cursor` of the page before", f"supabase:{_USERS}:42"),
+    ("events", "q"): Parameter("Words that all stand in the record's name, type, reason or body, in any case", "lovel"),
     ("events", "id"): Parameter("The event's number, as the ack's header `X-Hookbridge-Event` gave it", "1234"),
 }
 """By chapter and name."""

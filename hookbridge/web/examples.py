@@ -109,6 +109,7 @@ REPLAY: dict[str, object] = {
     "deadLetters": {"outcome": "dead"},
     "oneTable": {"source": "supabase", "table": "users", "limit": 100},
     "everything": {"all": True},
+    "onlyCount": {"outcome": "dead", "dry_run": True},
 }
 
 RECONCILE: dict[str, object] = {

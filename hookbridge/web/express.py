@@ -21,6 +21,7 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from hookbridge.model import Receipt, SourceName
 from hookbridge.observe.metrics import Meters
 from hookbridge.pipeline.append import Intake
+from hookbridge.pipeline.headers import kept
 from hookbridge.pipeline.receive import receive
 from hookbridge.sources.source import Delivery, Source
 from hookbridge.web.acks import accepted_wire, refused_wire
@@ -65,7 +66,7 @@ class Express:
             received = receive(source, headers, body, now)
             if not isinstance(received, Delivery):
                 return False
-            stored = self._intake.submit(received.events)
+            stored = self._intake.submit(received.events, kept(headers))
         except Exception:  # noqa: BLE001  the ordinary way meets it again, and says or logs what it is
             return False
 

@@ -12,7 +12,17 @@ from aiohttp.typedefs import Handler
 
 from hookbridge.errors import HookbridgeError, InvalidSignature
 from hookbridge.web.keys import SERVICE
-from hookbridge.web.replies import INTERNAL, ErrorBody, code_of, http_reply, internal_body, json_reply, reply, row_of
+from hookbridge.web.replies import (
+    INTERNAL,
+    MALFORMED,
+    ErrorBody,
+    code_of,
+    http_reply,
+    internal_body,
+    json_reply,
+    reply,
+    row_of,
+)
 from hookbridge.web.webhooks import WEBHOOKS
 
 log = structlog.get_logger("hookbridge.web")
@@ -29,8 +39,8 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         code, answer = code_of(error), http_reply(error)
     except (ConnectionError, web.RequestPayloadError):
         # The body broke off or its chunks are malformed; who hung up does not read this, and nothing was stored.
-        code = "bad_request"
-        answer = json_reply(ErrorBody(error=code, message="The body did not arrive completely"), 400)
+        code = MALFORMED.code
+        answer = json_reply(ErrorBody(error=code, message="The body did not arrive completely"), MALFORMED.status)
     except Exception as error:  # noqa: BLE001  the last line before the sender
         code, answer = INTERNAL.code, _unforeseen(request, error)
     request.app[SERVICE].meters.refused(WEBHOOKS.get(request.path, "other"), code)

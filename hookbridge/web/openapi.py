@@ -18,12 +18,14 @@ from hookbridge import errors
 from hookbridge.web import answers
 from hookbridge.web.replies import (
     INTERNAL,
+    MALFORMED,
     RETRY_AFTER_SECONDS,
     ErrorBody,
     InvalidFieldsBody,
     InvalidSourceBody,
     body_of,
     internal_body,
+    malformed_body,
     row_of,
 )
 from hookbridge.web.route import Answer, Request, Route
@@ -205,7 +207,10 @@ def _examples(answer: Answer) -> Json:
 
 
 def _refusals(route: Route, schemas: _Schemas) -> Json:
-    by_status: dict[int, dict[str, object]] = {INTERNAL.status: {INTERNAL.code: internal_body()}}
+    by_status: dict[int, dict[str, object]] = {
+        INTERNAL.status: {INTERNAL.code: internal_body()},
+        MALFORMED.status: {MALFORMED.code: malformed_body("Got more than 8190 bytes when reading the line")},
+    }
     for kind in route.all_refusals():
         row = row_of(kind)
         example = next(example for example in EXAMPLES if type(example) is kind)

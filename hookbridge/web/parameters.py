@@ -49,6 +49,13 @@ def table_filter(service: Service, source: SourceName | None, table: str | None)
     return service.sources[source].table(table)
 
 
+def normal_id(service: Service, source: SourceName | None, table: str | None, record_id: str | None) -> str | None:
+    """Give the normal form of a record's id to filter by, where its table is known; any other text as it is."""
+    if source is None or table is None or record_id is None:
+        return record_id
+    return service.sources[source].key(table, record_id).id
+
+
 def _convert(values: Mapping[str, object], kind: type[T], *, where: Where) -> T:
     # A query has only strings: there "20" is a number.  In JSON it is not.
     strict = where == "body"

@@ -15,7 +15,7 @@ from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
 
 from hookbridge.web.express import Express, whole_body
-from hookbridge.web.replies import INTERNAL, ErrorBody, internal_body, json_reply
+from hookbridge.web.replies import INTERNAL, internal_body, json_reply, malformed_body
 
 log = structlog.get_logger("hookbridge.web")
 
@@ -105,6 +105,6 @@ class Protocol(web.RequestHandler):
             # What follows the colon is the request's own bytes, and among them may be a credential.
             reason = (message or "").strip().partition(":")[0]
             log.info("Malformed request", remote=request.remote, reason=reason)
-            response = json_reply(ErrorBody(error="bad_request", message=f"Malformed request: {reason}"), status)
+            response = json_reply(malformed_body(reason), status)
         response.force_close()
         return response

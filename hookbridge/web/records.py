@@ -13,12 +13,13 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from hookbridge.errors import NotFound
-from hookbridge.model import SourceName
+from hookbridge.errors import InvalidParameter, NotFound
+from hookbridge.model import RecordKey, SourceName
 from hookbridge.records import Difference
+from hookbridge.store.contract import RecordEntry, RecordFilter, RecordState
 from hookbridge.web.keys import SERVICE
-from hookbridge.web.parameters import path_key, query, table_filter
-from hookbridge.web.replies import json_reply
+from hookbridge.web.parameters import normal_id, path_key, query, table_filter
+from hookbridge.web.replies import epoch_time, json_reply
 
 
 class RecordAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +52,42 @@ class DiffAnswer(msgspec.Struct, frozen=True, kw_only=True):
     copy_read_at: datetime | None
     truth: msgspec.Raw
     """Null when the source has no such record."""
+
+
+class RecordQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which records to list."""
+
+    source: SourceName | None = None
+    table: Annotated[str | None, Meta(description="Needs `source`")] = None
+    record_id: str | None = None
+    state: RecordState | None = None
+    q: Annotated[str, Meta(min_length=1, max_length=1000)] | None = None
+    limit: Annotated[int, Meta(ge=1, le=500)] = 100
+    cursor: str | None = None
+
+
+class RecordSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """A record, without its data."""
+
+    source: SourceName
+    table: str
+    id: str
+    present: bool | None
+    """False when the source has no such record; null while there is no copy of it."""
+    changed_at: str | None
+    """The source's own time of the last change, as the source wrote it."""
+    read_at: datetime | None
+    verified: bool | None
+    waiting_since: datetime | None
+    """Since when it has open events; null when it has none."""
+
+
+class RecordPageAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Records, by source, table and id."""
+
+    records: tuple[RecordSummary, ...]
+    next_cursor: str | None
+    """Pass it as `cursor` for the next page; null on the last one."""
 
 
 class SearchQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -121,6 +158,48 @@ async def diff(request: web.Request) -> web.StreamResponse:
             truth=msgspec.Raw(found.truth.data or b"null"),
         ),
         headers={"Cache-Control": "no-store"},
+    )
+
+
+async def listing(request: web.Request) -> web.StreamResponse:
+    """List records by name."""
+    service = request.app[SERVICE]
+    asked = query(request, RecordQuery)
+    table = table_filter(service, asked.source, asked.table)
+    which = RecordFilter(
+        source=asked.source,
+        table=table,
+        record_id=normal_id(service, asked.source, table, asked.record_id),
+        state=asked.state,
+        text=asked.q,
+    )
+    page = await service.store.records(which, after=_after(asked.cursor), limit=asked.limit)
+    return json_reply(
+        RecordPageAnswer(
+            records=tuple(map(_summary, page.records)),
+            next_cursor=None if page.next_cursor is None else str(page.next_cursor),
+        ),
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+def _after(cursor: str | None) -> RecordKey | None:
+    try:
+        return None if cursor is None else RecordKey.parse(cursor)
+    except ValueError:
+        raise InvalidParameter("cursor", "expected `next_cursor` of a page") from None
+
+
+def _summary(entry: RecordEntry) -> RecordSummary:
+    return RecordSummary(
+        source=entry.record.source,
+        table=entry.record.table,
+        id=entry.record.id,
+        present=entry.present,
+        changed_at=entry.changed_at,
+        read_at=epoch_time(entry.read_at),
+        verified=entry.verified,
+        waiting_since=epoch_time(entry.waiting_since),
     )
 
 

@@ -8,6 +8,7 @@ reason of a refused signature stays in the log.
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 from http import HTTPStatus
 
 import msgspec
@@ -48,6 +49,8 @@ TABLE: dict[type[errors.HookbridgeError], Row] = {
     errors.RecordImpossible: Row(404, "record_impossible"),
 }
 INTERNAL = Row(500, "internal_error")
+MALFORMED = Row(400, "bad_request")
+"""What is no HTTP, or too long for it, is met before its path is known: every endpoint can answer it."""
 
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -155,3 +158,13 @@ def _headers_of(error: errors.HookbridgeError) -> dict[str, str]:
             return {"Retry-After": str(RETRY_AFTER_SECONDS)}
         case _:
             return {}
+
+
+def malformed_body(reason: str) -> ErrorBody:
+    """Give the body for a request that could not be parsed as HTTP."""
+    return ErrorBody(error=MALFORMED.code, message=f"Malformed request: {reason}")
+
+
+def epoch_time(seconds: float | None) -> datetime | None:
+    """Give epoch seconds as a time to show."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

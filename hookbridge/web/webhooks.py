@@ -15,6 +15,7 @@ import msgspec
 from aiohttp import web
 
 from hookbridge.model import SourceName
+from hookbridge.pipeline.headers import kept
 from hookbridge.pipeline.receive import receive
 from hookbridge.sources.source import Handshake
 from hookbridge.web.acks import ack
@@ -49,7 +50,7 @@ def webhook(source_name: SourceName) -> Callable[[web.Request], Awaitable[web.St
         if isinstance(received, Handshake):
             await service.handshake(received.token)
             return json_reply(HandshakeStored())
-        receipts = await service.intake.accept(received.events)
+        receipts = await service.intake.accept(received.events, kept(request.headers))
         seconds = time.perf_counter() - began
         service.meters.of[source_name].ack.observe(seconds)
         if service.traces is not None:

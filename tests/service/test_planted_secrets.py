@@ -94,7 +94,8 @@ async def drive(service: Running) -> list[str]:
         assert (await service.get("/api/v1/events", wrong)).status == 401
     secret = PLANTED["webhook_secrets"][0]
     hint, page, broken = (json.dumps(one).encode() for one in (HINT, PAGE, {"source": "supabase"}))
-    assert await post(f"{hooks}/supabase", hint, webhook_signature(hint, secret)) == 202
+    carried = {f"X-Any-{number}": value for number, value in enumerate(EVERY)}
+    assert await post(f"{hooks}/supabase", hint, webhook_signature(hint, secret) | carried) == 202
     assert await post(f"{hooks}/notion", page, notion_signature(page, LEARNT)) == 202
     assert await post(f"{hooks}/supabase", broken, webhook_signature(broken, secret)) == 422
 
@@ -107,6 +108,7 @@ async def drive(service: Running) -> list[str]:
     for path in [*paths, "/api/v1/events/2", "/api/v1/records/supabase/users/1", "/api/v1/reconcile", "/metrics"]:
         answer = await service.get(path, admin)
         texts.append(await answer.text() + str(answer.headers))
+    assert any('"x-any-0":"(masked)"' in text for text in texts), "an event shows its headers' names"
     structlog.get_logger("hookbridge").warning(f"said {service.service.admin_token} and {LEARNT}")
     return texts
 

@@ -90,7 +90,7 @@ async def test_open_and_dead_events_stay_and_everything_else_goes(store: Store) 
     assert await store.remove_settled(1_000.0, 100) == 3
     left = await store.events(EventFilter(), before=None, limit=100)
     assert [one.id for one in left.events] == [opened, dead]
-    assert await store.replay(EventFilter(outcome=Outcome.DEAD), now=200.0, limit=5) == 1
+    assert (await store.replay(EventFilter(outcome=Outcome.DEAD), now=200.0, limit=5)).count == 1
     assert len(await take(store, now=300.0)) == 2
 
 

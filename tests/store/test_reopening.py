@@ -15,7 +15,7 @@ ALL = EventFilter()
 
 async def test_a_replayed_dead_letter_is_the_same_event_open_again(store: Store) -> None:
     (event_id,) = await bury(store, event(identity=b"x", body=b"first"))
-    assert await store.replay(ALL, now=200.0, limit=10) == 1
+    assert (await store.replay(ALL, now=200.0, limit=10)).count == 1
     assert ids(await take_one(store, now=200.0)) == [event_id]
     assert await books(store) == {"received": 1, "open": 1}
 
@@ -23,7 +23,7 @@ async def test_a_replayed_dead_letter_is_the_same_event_open_again(store: Store)
 async def test_a_replayed_applied_event_comes_in_anew(store: Store) -> None:
     (old,) = await add(store, event(identity=b"x", body=b"first", occurred_at="then"))
     await finish(store, await take_one(store))
-    assert await store.replay(ALL, now=200.0, limit=10) == 1
+    assert (await store.replay(ALL, now=200.0, limit=10)).count == 1
     (new,) = (await take_one(store, now=200.0)).events
     assert new.id > old
     assert new.event == event(body=b"first", occurred_at="then", origin="replay")
@@ -38,27 +38,28 @@ async def test_open_and_ignored_events_are_left_alone(store: Store) -> None:
     (ignored,) = await add(store, event(1, ignored="no"))
     (opened,) = await add(store, event(2))
     for event_id in (ignored, opened, 99):
-        assert await store.replay(ALL, now=200.0, limit=10, event_id=event_id) == 0
-    assert await store.replay(ALL, now=200.0, limit=10) == 0
+        assert (await store.replay(ALL, now=200.0, limit=10, event_id=event_id)).count == 0
+    assert (await store.replay(ALL, now=200.0, limit=10)).count == 0
     assert await books(store) == {"received": 2, "open": 1, "ignored": 1}
 
 
 async def test_two_replays_of_one_moment_open_a_dead_letter_once(store: Store) -> None:
     await bury(store, event())
-    counts = await asyncio.gather(*[store.replay(ALL, now=200.0, limit=10) for _ in range(2)])
+    done = await asyncio.gather(*[store.replay(ALL, now=200.0, limit=10) for _ in range(2)])
+    counts = [one.count for one in done]
     assert sorted(counts) == [0, 1]
     assert await books(store) == {"received": 1, "open": 1}
 
 
 async def test_one_event_is_replayed_when_one_is_named(store: Store) -> None:
     first, _ = await bury(store, event(1), event(2))
-    assert await store.replay(ALL, now=200.0, limit=10, event_id=first) == 1
+    assert (await store.replay(ALL, now=200.0, limit=10, event_id=first)).count == 1
     assert ids(await take_one(store, now=200.0)) == [first]
 
 
 async def test_the_newest_are_replayed_up_to_the_limit_and_in_arrival_order(store: Store) -> None:
     given = await bury(store, *[event(type=f"t{n}") for n in range(5)])
-    assert await store.replay(ALL, now=200.0, limit=3) == 3
+    assert (await store.replay(ALL, now=200.0, limit=3)).count == 3
     assert ids(await take_one(store, now=200.0)) == list(given[2:])
     assert await books(store) == {"received": 5, "open": 3, "dead": 2}
 
@@ -81,7 +82,7 @@ async def test_only_what_the_filter_says_is_replayed(store: Store, which: EventF
     await bury(store, event(1), event(1, table="d", source="notion"))
     await add(store, event(2), event(2))
     await finish(store, await take_one(store))
-    assert await store.replay(which, now=200.0, limit=10) == expected
+    assert (await store.replay(which, now=200.0, limit=10)).count == expected
     assert (await books(store)).get("open", 0) == expected
 
 

@@ -128,7 +128,7 @@ class Life(RuleBasedStateMachine):
         self.now += 1
         again = {Outcome.DEAD, Outcome.APPLIED, Outcome.COALESCED} if outcome is None else {outcome}
         chosen = [n for n in sorted(self.model.events, reverse=True) if self.model.events[n].outcome in again][:limit]
-        count = self._runner.run(self.store.replay(EventFilter(outcome=outcome), now=self.now, limit=limit))
+        count = self._runner.run(self.store.replay(EventFilter(outcome=outcome), now=self.now, limit=limit)).count
         assert count == len(chosen)
         for event_id in reversed(chosen):
             old = self.model.events[event_id]

@@ -27,7 +27,7 @@ from hookbridge.model import (
     SourceName,
     StoredEvent,
 )
-from hookbridge.store.sqlite import copies
+from hookbridge.store.sqlite import copies, failures
 from hookbridge.store.sqlite.engine import Job, Transaction
 from hookbridge.store.sqlite.inbox import stored_event
 
@@ -48,7 +48,7 @@ WITH RECURSIVE chain (head, id, depth, newer_bytes) AS (
     WHERE events.previous IS NOT NULL AND depth < ?2
 )
 SELECT chain.head, events.id, record, type, format, origin, iif(newer_bytes <= ?3, body, x''), identity, occurred_at,
-       received_at, outcome, reason, verification, attempts, settled_at
+       received_at, outcome, reason, verification, attempts, settled_at, headers, stored_at, claimed_at, verified_at
 FROM chain JOIN events ON events.id = chain.id ORDER BY chain.head, depth DESC
 """
 
@@ -65,13 +65,16 @@ _TYPES = _CHAIN + "SELECT type, count(*) FROM chain JOIN events USING (id) GROUP
 _SETTLE_OLDER = (
     _CHAIN
     + """
-UPDATE events SET outcome = ?2, reason = ?3, verification = ?4, attempts = ?5, settled_at = ?6
+UPDATE events SET outcome = ?2, reason = ?3, verification = ?4, attempts = ?5, settled_at = ?6,
+                  claimed_at = ?7, verified_at = ?8
 WHERE id IN (SELECT id FROM chain WHERE id <> ?1)
 """
 )
 
 _SETTLE_HEAD = """
-UPDATE events SET outcome = ?2, reason = ?3, verification = ?4, attempts = ?5, settled_at = ?6 WHERE id = ?1
+UPDATE events SET outcome = ?2, reason = ?3, verification = ?4, attempts = ?5, settled_at = ?6,
+                  claimed_at = ?7, verified_at = ?8
+WHERE id = ?1
 """
 
 # What arrived during the run linked to the head that is settled now: the list must not lead into settled events, or
@@ -113,6 +116,7 @@ def _claim(connection: sqlite3.Connection, job: ClaimSome) -> tuple[Claim, ...]:
             version=version,
             generation=job.generation,
             head=head,
+            claimed_at=job.now,
             types=_types(connection, head, waiting[head]),
             events=tuple(waiting[head]),
             previous=previous.get(record),
@@ -199,13 +203,15 @@ def _settle_events(connection: sqlite3.Connection, jobs: list[Settle]) -> None:
     for job in jobs:
         settlement = job.settlement
         verification = settlement.effects.verification
-        rest = (settlement.reason, verification and verification.value, settlement.attempts, job.now)
+        ended = (settlement.reason, verification and verification.value, settlement.attempts, job.now)
+        rest = (*ended, settlement.claim.claimed_at, settlement.effects.verified_at)
         if settlement.claim.open_events > 1:
             outcome = Outcome.COALESCED if settlement.outcome is Outcome.APPLIED else settlement.outcome
             older.append((settlement.claim.head, outcome.value, *rest))
         heads.append((settlement.claim.head, settlement.outcome.value, *rest))
     connection.executemany(_SETTLE_OLDER, older)
     connection.executemany(_SETTLE_HEAD, heads)
+    failures.note(connection, [job.settlement for job in jobs if job.settlement.failures])
 
 
 def _settle_records(connection: sqlite3.Connection, held: list[Settle], dirty: list[Settle]) -> None:

@@ -142,10 +142,9 @@ def search(
     connection: sqlite3.Connection, text: str, source: str | None, table: str | None, limit: int
 ) -> tuple[Hit, ...]:
     """Find words; every word must be there, the last one may be the beginning of a longer one."""
-    wanted = re.findall(r"\w+", text)
-    if not wanted:
+    query = words_of(text)
+    if query is None:
         return ()
-    query = " ".join(f'"{word}"' for word in wanted) + " *"
     found = connection.execute(
         "SELECT source, table_name, record_id, snippet(words, 0, '[', ']', '…', 16), -bm25(words), data"
         " FROM words JOIN copies ON copies.id = words.rowid"
@@ -157,6 +156,12 @@ def search(
         Hit(record=RecordKey(source_, table_, id_), snippet=snippet, score=score, data=data)
         for source_, table_, id_, snippet, score, data in found
     )
+
+
+def words_of(text: str) -> str | None:
+    """Give the index's query for words, the last of which may be a beginning; None where there is no word."""
+    wanted = re.findall(r"\w+", text)
+    return " ".join(f'"{word}"' for word in wanted) + " *" if wanted else None
 
 
 def remove_tombstones(transaction: Transaction, before: float, limit: int) -> int:

@@ -12,6 +12,7 @@ import os
 import queue
 import sqlite3
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -45,10 +46,12 @@ _DISK_CODES = {
 class Transaction:
     """What a job sees: the connection, and the counters that change with this transaction."""
 
-    __slots__ = ("connection", "deltas")
+    __slots__ = ("connection", "deltas", "now")
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, now: float) -> None:
+        """``now`` is when it begins, in epoch seconds."""
         self.connection = connection
+        self.now = now
         self.deltas: Counter[str] = Counter()
 
     def count(self, name: str, by: float = 1) -> None:
@@ -98,8 +101,9 @@ class Call(Job):
 class Engine:
     """The file, its writer thread and its readers."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self.path = path
+        self._clock = clock
         self._lock = file.lock(path)
         try:
             self._writer, self.starts = file.prepare(path)
@@ -171,7 +175,7 @@ class Engine:
         return results, deltas
 
     def _commit(self, jobs: list[Job]) -> tuple[list[Any], Counter[str]]:
-        transaction = Transaction(self._writer)
+        transaction = Transaction(self._writer, self._clock())
         results: list[Any] = [None] * len(jobs)
         kinds: dict[type[Job], list[int]] = {}
         for place, job in enumerate(jobs):

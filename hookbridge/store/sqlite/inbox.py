@@ -1,4 +1,4 @@
-"""The inbox on SQLite: events in, duplicates known, settled ones listed, replayed and removed."""
+"""The inbox on SQLite: events in, duplicates known, settled ones replayed and removed.  ``listings`` shows them."""
 
 from __future__ import annotations
 
@@ -10,52 +10,55 @@ from typing import Any
 import msgspec
 
 from hookbridge.model import Event, Outcome, Receipt, RecordKey, StoredEvent, Verification
-from hookbridge.store.contract import EventFilter, EventPage
+from hookbridge.store.sqlite import failures
 from hookbridge.store.sqlite.engine import Job, Transaction
 
 # The dirty row is written by the trigger event_arrives, and for a dead letter that is known again by dead_letter_opens:
 # what is stored and what is claimable cannot differ.
 _APPEND = """
 INSERT INTO events (id, source, record, type, format, origin, identity, received_at, occurred_at, body,
-                    previous, outcome, reason, settled_at)
+                    previous, outcome, reason, settled_at, stored_at, headers)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
-        (SELECT head FROM dirty WHERE record = ?3), ?11, ?12, ?13)
+        (SELECT head FROM dirty WHERE record = ?3), ?11, ?12, ?13, ?14, ?15)
 ON CONFLICT (identity) WHERE identity IS NOT NULL DO UPDATE
 SET outcome = NULL, reason = NULL, verification = NULL, attempts = 0, settled_at = excluded.received_at,
+    claimed_at = NULL, verified_at = NULL,
     previous = (SELECT head FROM dirty WHERE record = events.record)
 WHERE events.outcome = 'dead'
 """
 
 _REOPEN = """
 UPDATE events SET outcome = NULL, reason = NULL, verification = NULL, attempts = 0, settled_at = ?2,
+                  claimed_at = NULL, verified_at = NULL,
                   previous = (SELECT head FROM dirty WHERE record = events.record)
 WHERE id = ?1 AND outcome = 'dead'
 """
 
-_COLUMNS = (
+COLUMNS = (
     "id, record, type, format, origin, body, identity, occurred_at, received_at,"
-    " outcome, reason, verification, attempts, settled_at"
+    " outcome, reason, verification, attempts, settled_at, headers, stored_at, claimed_at, verified_at"
 )
 
 
 class Append(Job):
     """The events of one request."""
 
-    __slots__ = ("events", "received_at")
+    __slots__ = ("events", "headers", "received_at")
 
     rank = 0
 
-    def __init__(self, events: Sequence[Event], received_at: float) -> None:
+    def __init__(self, events: Sequence[Event], received_at: float, headers: bytes | None) -> None:
         self.events = events
         self.received_at = received_at
+        self.headers = headers
 
     @staticmethod
     def run_together(jobs: Sequence[Append], transaction: Transaction) -> Sequence[tuple[Receipt, ...]]:
         """Insert the events of all jobs with one prepared statement."""
         first = next_id(transaction.connection)
         rows = [
-            row(event, first + place, at)
-            for place, (event, at) in enumerate((event, job.received_at) for job in jobs for event in job.events)
+            row(event, first + place, job.received_at, transaction.now, job.headers)
+            for place, (event, job) in enumerate((event, job) for job in jobs for event in job.events)
         ]
         receipts = iter(_insert(transaction, rows, first))
         return [tuple(next(receipts) for _ in job.events) for job in jobs]
@@ -67,7 +70,7 @@ def next_id(connection: sqlite3.Connection) -> int:
     return (newest or 0) + 1
 
 
-def row(event: Event, event_id: int, received_at: float) -> tuple[Any, ...]:
+def row(event: Event, event_id: int, received_at: float, stored_at: float, headers: bytes | None) -> tuple[Any, ...]:
     """Give the parameters of ``_APPEND``."""
     ignored = event.ignored is not None
     return (
@@ -84,6 +87,8 @@ def row(event: Event, event_id: int, received_at: float) -> tuple[Any, ...]:
         Outcome.IGNORED.value if ignored else None,
         event.ignored,
         received_at if ignored else None,
+        stored_at,
+        headers,
     )
 
 
@@ -128,20 +133,20 @@ def _with_duplicates(
 
 def known(connection: sqlite3.Connection, identity: bytes) -> StoredEvent | None:
     """Find the event of an identity."""
-    found = connection.execute(f"SELECT {_COLUMNS} FROM events WHERE identity = ?", (identity,)).fetchone()
+    found = connection.execute(f"SELECT {COLUMNS} FROM events WHERE identity = ?", (identity,)).fetchone()
     return stored_event(found) if found else None
 
 
 def event(connection: sqlite3.Connection, event_id: int) -> StoredEvent | None:
     """Find one event."""
-    found = connection.execute(f"SELECT {_COLUMNS} FROM events WHERE id = ?", (event_id,)).fetchone()
+    found = connection.execute(f"SELECT {COLUMNS} FROM events WHERE id = ?", (event_id,)).fetchone()
     return stored_event(found) if found else None
 
 
 def stored_event(columns: tuple[Any, ...]) -> StoredEvent:
-    """Make the struct of a row of ``_COLUMNS``."""
+    """Make the struct of a row of ``COLUMNS``."""
     (id_, record, type_, format_, origin, body, identity, occurred_at, received_at) = columns[:9]
-    outcome, reason, verification, attempts, settled_at = columns[9:]
+    outcome, reason, verification, attempts, settled_at, headers, stored_at, claimed_at, verified_at = columns[9:]
     return StoredEvent(
         id=id_,
         event=Event(
@@ -159,62 +164,11 @@ def stored_event(columns: tuple[Any, ...]) -> StoredEvent:
         verification=Verification(verification) if verification else None,
         attempts=attempts,
         settled_at=settled_at,
+        headers=headers,
+        stored_at=stored_at,
+        claimed_at=claimed_at,
+        verified_at=verified_at,
     )
-
-
-def events(connection: sqlite3.Connection, which: EventFilter, before: int | None, limit: int) -> EventPage:
-    """List events, newest first."""
-    where, parameters = _where(which)
-    if before is not None:
-        where.append("id < ?")
-        parameters.append(before)
-    found = connection.execute(
-        f"SELECT {_COLUMNS} FROM events WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?",
-        (*parameters, limit + 1),
-    ).fetchall()
-    page = tuple(stored_event(one) for one in found[:limit])
-    return EventPage(page, page[-1].id if len(found) > limit else None)
-
-
-def _where(which: EventFilter) -> tuple[list[str], list[Any]]:
-    where: list[str] = ["true"]
-    parameters: list[Any] = []
-    equal = {"source": which.source, "type": which.type, "origin": which.origin}
-    for column, value in equal.items():
-        if value is not None:
-            where.append(f"{column} = ?")
-            parameters.append(value)
-    if which.outcome is not None:
-        # Spelled out, so that the partial index of dead letters can serve it.
-        where.append(f"outcome = '{which.outcome.value}'")
-    if which.open is not None:
-        where.append("outcome IS NULL" if which.open else "outcome IS NOT NULL")
-    if which.table is not None:
-        where.append("substr(record, instr(record, ':') + 1, ?) = ?")
-        prefix = which.table + ":"
-        parameters += [len(prefix), prefix]
-    if which.record_id is not None:
-        # What stands behind the second colon.
-        behind_first = "substr(record, instr(record, ':') + 1)"
-        where.append(f"substr({behind_first}, instr({behind_first}, ':') + 1) = ?")
-        parameters.append(which.record_id)
-    return where, parameters
-
-
-def replayable(connection: sqlite3.Connection, which: EventFilter, limit: int, event_id: int | None) -> list[int]:
-    """Choose what to replay: the ids of the newest settled events, oldest first.
-
-    A filter may have to look at very many events: that is for a reader, while the writer goes on.
-    """
-    where, parameters = _where(which)
-    where.append("outcome IN ('dead', 'applied', 'coalesced')")
-    if event_id is not None:
-        where.append("id = ?")
-        parameters.append(event_id)
-    chosen = connection.execute(
-        f"SELECT id FROM events WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?", (*parameters, limit)
-    ).fetchall()
-    return sorted(id_ for (id_,) in chosen)
 
 
 def replay(transaction: Transaction, chosen: Sequence[int], now: float) -> int:
@@ -231,12 +185,13 @@ def replay(transaction: Transaction, chosen: Sequence[int], now: float) -> int:
         else:
             again = msgspec.structs.replace(found.event, origin="replay", identity=None)
             first = next_id(transaction.connection)
-            _insert(transaction, [row(again, first, now)], first)
+            _insert(transaction, [row(again, first, now, transaction.now, None)], first)
     return count
 
 
 def remove_settled(transaction: Transaction, before: float, limit: int) -> int:
     """Remove old settled events.  The newest event stays whatever it is: ``next_id`` counts from it."""
+    failures.remove(transaction, before, limit)
     return transaction.connection.execute(
         "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE settled_at < ? AND settled_at IS NOT NULL"
         " AND outcome <> 'dead' AND id < (SELECT max(id) FROM events) ORDER BY settled_at LIMIT ?)",

@@ -13,6 +13,7 @@ from hookbridge.model import (
     Copy,
     Document,
     Event,
+    Failure,
     Receipt,
     RecordKey,
     Settled,
@@ -20,8 +21,19 @@ from hookbridge.model import (
     SourceName,
     StoredEvent,
 )
-from hookbridge.store.contract import Announcement, EventFilter, EventPage, Hit, Standings, Totals, Unmet
-from hookbridge.store.sqlite import claims, copies, inbox, notes, sweeps
+from hookbridge.store.contract import (
+    Announcement,
+    EventFilter,
+    EventPage,
+    Hit,
+    RecordFilter,
+    RecordPage,
+    Replay,
+    Standings,
+    Totals,
+    Unmet,
+)
+from hookbridge.store.sqlite import claims, copies, failures, inbox, listings, notes, sweeps
 from hookbridge.store.sqlite.engine import Engine, Transaction
 
 _TICKETS_PER_START = 1 << 40
@@ -42,9 +54,11 @@ class SqliteStore:
 
     # Inbox
 
-    def append(self, events: Sequence[Event], received_at: float) -> asyncio.Future[tuple[Receipt, ...]]:
+    def append(
+        self, events: Sequence[Event], received_at: float, headers: bytes | None = None
+    ) -> asyncio.Future[tuple[Receipt, ...]]:
         """Store events durably."""
-        return self._engine.write(inbox.Append(events, received_at))
+        return self._engine.write(inbox.Append(events, received_at, headers))
 
     async def known(self, identity: bytes) -> StoredEvent | None:
         """Find the event of an identity."""
@@ -56,12 +70,27 @@ class SqliteStore:
 
     async def events(self, which: EventFilter, *, before: int | None, limit: int) -> EventPage:
         """List events, newest first."""
-        return await self._engine.read(lambda connection: inbox.events(connection, which, before, limit))
+        return await self._engine.read(lambda connection: listings.events(connection, which, before, limit))
 
-    async def replay(self, which: EventFilter, *, now: float, limit: int, event_id: int | None = None) -> int:
+    async def replay(
+        self, which: EventFilter, *, now: float, limit: int, event_id: int | None = None, before: int | None = None
+    ) -> Replay:
         """Process settled events again."""
-        chosen = await self._engine.read(lambda connection: inbox.replayable(connection, which, limit, event_id))
-        return await self._engine.call(lambda transaction: inbox.replay(transaction, chosen, now)) if chosen else 0
+        chosen = await self._engine.read(
+            lambda connection: listings.replayable(connection, which, limit, event_id, before)
+        )
+        if not chosen:
+            return Replay(0)
+        count = await self._engine.call(lambda transaction: inbox.replay(transaction, chosen, now))
+        return Replay(count, chosen[0] if len(chosen) == limit else None)
+
+    async def replayable(self, which: EventFilter) -> int:
+        """Count what can be processed again."""
+        return await self._engine.read(lambda connection: listings.count_replayable(connection, which))
+
+    async def failures(self, event: StoredEvent) -> tuple[Failure, ...]:
+        """List failed attempts."""
+        return await self._engine.read(lambda connection: failures.of_event(connection, event))
 
     async def remove_settled(self, before: float, limit: int) -> int:
         """Remove old settled events."""
@@ -121,6 +150,10 @@ class SqliteStore:
     async def search(self, text: str, *, source: SourceName | None, table: str | None, limit: int) -> tuple[Hit, ...]:
         """Find records by words."""
         return await self._engine.read(lambda connection: copies.search(connection, text, source, table, limit))
+
+    async def records(self, which: RecordFilter, *, after: RecordKey | None, limit: int) -> RecordPage:
+        """List records by name."""
+        return await self._engine.read(lambda connection: listings.records(connection, which, after, limit))
 
     async def remove_tombstones(self, before: float, limit: int) -> int:
         """Forget old absences."""

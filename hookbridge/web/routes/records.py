@@ -9,6 +9,17 @@ from hookbridge.web.route import Answer, Route
 ROUTES: tuple[Route, ...] = (
     Route(
         method="GET",
+        path="/api/v1/records",
+        handler=records.listing,
+        access="operators",
+        tag="records",
+        name="listRecords",
+        summary="Records by source, table and id",
+        query=records.RecordQuery,
+        answers={200: Answer(description="One page", bodies=(records.RecordPageAnswer,))},
+    ),
+    Route(
+        method="GET",
         path="/api/v1/records/{source}/{table}/{id}",
         handler=records.record,
         access="operators",

@@ -12,7 +12,7 @@ import pytest
 
 from hookbridge.model import Outcome
 from hookbridge.store.contract import EventFilter
-from hookbridge.store.sqlite import SqliteStore, inbox
+from hookbridge.store.sqlite import SqliteStore, listings
 from hookbridge.store.sqlite.engine import READERS
 from tests.support.events import copy, effects, event, key, settlement
 from tests.support.files import opened
@@ -127,7 +127,7 @@ async def test_dead_letters_are_listed_and_chosen_from_their_own_index(store: Sq
     with watched(store) as ran:
         await store.events(dead, before=None, limit=5)
         await store.events(dead, before=2, limit=5)
-        await store._engine.read(lambda connection: inbox.replayable(connection, dead, 5, None))
+        await store._engine.read(lambda connection: listings.replayable(connection, dead, 5, None, None))
     found = await plans(store, ran)
     assert len(found) == 3
     assert all("events_dead" in steps[0] for steps in found.values()), found

@@ -1,0 +1,240 @@
+"""The inbox, as operators see it: events listed and shown, and processed again.
+
+Every handler here stands behind the admin token (the route table says so, and a test enumerates it).  A replay makes
+events open again and returns; the lanes do the work.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from hookbridge.errors import FieldProblem, InvalidFields, InvalidParameter, NotFound
+from hookbridge.model import Failure, Origin, Outcome, SourceName, StoredEvent, Verification
+from hookbridge.service import Service
+from hookbridge.store.contract import EventFilter
+from hookbridge.web.bodies import read_body
+from hookbridge.web.keys import SERVICE
+from hookbridge.web.parameters import json_body, normal_id, query, table_filter
+from hookbridge.web.replies import epoch_time, json_reply
+
+PRIVATE = {"Cache-Control": "no-store"}
+
+State = Literal["open", "settled"]
+TABLE = Meta(description="Needs `source`")
+TEXT = Meta(min_length=1, max_length=1000)
+
+
+class EventQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which events to list."""
+
+    source: SourceName | None = None
+    table: Annotated[str | None, TABLE] = None
+    record_id: str | None = None
+    type: str | None = None
+    origin: Origin | None = None
+    outcome: Outcome | None = None
+    state: State | None = None
+    q: Annotated[str, TEXT] | None = None
+    limit: Annotated[int, Meta(ge=1, le=500)] = 100
+    cursor: Annotated[int, Meta(ge=1, le=2**63 - 1, description="`next_cursor` of the page before")] | None = None
+
+
+class ReplayBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which events to process again: at least one of the filters, or `all`."""
+
+    source: SourceName | None = None
+    table: Annotated[str | None, TABLE] = None
+    record_id: str | None = None
+    type: str | None = None
+    origin: Origin | None = None
+    outcome: Outcome | None = None
+    q: Annotated[str, TEXT] | None = None
+    all: bool = False
+    dry_run: bool = False
+    """Only count what matches."""
+    limit: Annotated[int, Meta(ge=1, le=10_000)] = 1000
+    cursor: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
+    """`next_cursor` of the replay before: it goes on behind the events of that one."""
+
+
+class EventSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """An event, without its body."""
+
+    id: int
+    source: SourceName
+    table: str
+    record_id: str
+    type: str
+    origin: Origin
+    format: str
+    state: State
+    outcome: Outcome | None
+    reason: str | None
+    verification: Verification | None
+    attempts: int
+    occurred_at: str | None
+    """The sender's own timestamp, as it wrote it."""
+    received_at: datetime
+    settled_at: datetime | None
+
+
+class FailedAttempt(msgspec.Struct, frozen=True, kw_only=True):
+    """An attempt that failed."""
+
+    attempt: int
+    """From 1."""
+    began_at: datetime
+    ended_at: datetime
+    error: str
+
+
+class EventDetail(EventSummary, frozen=True, kw_only=True):
+    """An event with its body and its way."""
+
+    stored_at: datetime | None
+    """When it was written to disk; the 202 went out after that."""
+    claimed_at: datetime | None
+    """When a worker took its record."""
+    verified_at: datetime | None
+    """When the record had been read from the source."""
+    failures: tuple[FailedAttempt, ...]
+    """The attempts that failed, the first ones first, also before one that succeeded."""
+    headers: dict[str, str] | None
+    """As they came, masked but for those that hold no secret; null for an event that no request brought."""
+    body: msgspec.Raw
+    """As it arrived; null for an event that came without one (a poll, a sweep)."""
+
+
+class EventPageAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Events, newest first."""
+
+    events: tuple[EventSummary, ...]
+    next_cursor: int | None
+    """Pass it as `cursor` for the next page; null on the last one."""
+
+
+class Replayed(msgspec.Struct, frozen=True, kw_only=True):
+    """How many events are processed again."""
+
+    matching: int | None
+    """Of a dry run: how many match; else null."""
+    replayed: int
+    limit_reached: bool
+    """There may be more that match."""
+    next_cursor: int | None
+    """Pass it as `cursor` to go on with older events; null when there are none."""
+
+
+async def events(request: web.Request) -> web.StreamResponse:
+    """List events, newest first."""
+    service = request.app[SERVICE]
+    asked = query(request, EventQuery)
+    is_open = None if asked.state is None else asked.state == "open"
+    page = await service.store.events(_filter(service, asked, is_open=is_open), before=asked.cursor, limit=asked.limit)
+    return json_reply(
+        EventPageAnswer(events=tuple(map(_summary, page.events)), next_cursor=page.next_cursor), headers=PRIVATE
+    )
+
+
+async def event(request: web.Request) -> web.StreamResponse:
+    """Show one event with its body and its way.  Raises NotFound."""
+    stored = await _event(request)
+    failures = await request.app[SERVICE].store.failures(stored)
+    shown = EventDetail(
+        **msgspec.structs.asdict(_summary(stored)),
+        stored_at=epoch_time(stored.stored_at),
+        claimed_at=epoch_time(stored.claimed_at),
+        verified_at=epoch_time(stored.verified_at),
+        failures=tuple(map(_failed_attempt, failures)),
+        headers=None if stored.headers is None else msgspec.json.decode(stored.headers, type=dict[str, str]),
+        body=msgspec.Raw(stored.event.body or b"null"),
+    )
+    return json_reply(shown, headers=PRIVATE)
+
+
+async def replay_one(request: web.Request) -> web.StreamResponse:
+    """Process one settled event again; an open one is processed anyway.  Raises NotFound."""
+    stored = await _event(request)
+    service = request.app[SERVICE]
+    done = await service.replay(EventFilter(), limit=1, event_id=stored.id)
+    return json_reply(Replayed(matching=None, replayed=done.count, limit_reached=False, next_cursor=None))
+
+
+async def replay(request: web.Request) -> web.StreamResponse:
+    """Process the settled events that match again, or only count them."""
+    service = request.app[SERVICE]
+    raw = await read_body(request, service.settings.config.server.max_body_bytes)
+    asked = json_body(raw, ReplayBody)
+    which = _filter(service, asked, is_open=None)
+    if (which == EventFilter()) != asked.all:
+        raise InvalidFields(
+            [FieldProblem(("body",), 'give at least one filter, or {"all": true} alone for every event', "value_error")]
+        )
+    if asked.dry_run:
+        matching = await service.store.replayable(which)
+        return json_reply(Replayed(matching=matching, replayed=0, limit_reached=False, next_cursor=None))
+    done = await service.replay(which, limit=asked.limit, before=asked.cursor)
+    reached = done.next_cursor is not None
+    return json_reply(Replayed(matching=None, replayed=done.count, limit_reached=reached, next_cursor=done.next_cursor))
+
+
+async def _event(request: web.Request) -> StoredEvent:
+    written = request.match_info["id"]
+    if not (written.isascii() and written.isdigit() and len(written) <= _MAX_ID_DIGITS):
+        raise InvalidParameter("id", "expected an event's number", where="path")
+    stored = await request.app[SERVICE].store.event(int(written))
+    if stored is None:
+        raise NotFound(f"There is no event {written}")
+    return stored
+
+
+_MAX_ID_DIGITS = 18  # fits the store's 64 bits
+
+
+def _filter(service: Service, asked: EventQuery | ReplayBody, *, is_open: bool | None) -> EventFilter:
+    table = table_filter(service, asked.source, asked.table)
+    return EventFilter(
+        source=asked.source,
+        table=table,
+        record_id=normal_id(service, asked.source, table, asked.record_id),
+        type=asked.type,
+        origin=asked.origin,
+        outcome=asked.outcome,
+        open=is_open,
+        text=asked.q,
+    )
+
+
+def _summary(stored: StoredEvent) -> EventSummary:
+    event = stored.event
+    return EventSummary(
+        id=stored.id,
+        source=event.record.source,
+        table=event.record.table,
+        record_id=event.record.id,
+        type=event.type,
+        origin=event.origin,
+        format=event.format,
+        state="open" if stored.outcome is None else "settled",
+        outcome=stored.outcome,
+        reason=stored.reason,
+        verification=stored.verification,
+        attempts=stored.attempts,
+        occurred_at=event.occurred_at,
+        received_at=datetime.fromtimestamp(stored.received_at, UTC),
+        settled_at=epoch_time(stored.settled_at),
+    )
+
+
+def _failed_attempt(failure: Failure) -> FailedAttempt:
+    return FailedAttempt(
+        attempt=failure.number,
+        began_at=datetime.fromtimestamp(failure.began_at, UTC),
+        ended_at=datetime.fromtimestamp(failure.ended_at, UTC),
+        error=failure.error,
+    )

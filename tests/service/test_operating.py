@@ -1,0 +1,119 @@
+"""What an operator sees of events and records over HTTP, and how much is processed again."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hookbridge.standins import PostgrestStandin, Reply
+from tests.support.running import ADMIN, Running, make_settings, running
+from tests.support.waiting import wait_until
+
+SUPABASE = "/api/v1/webhooks/supabase"
+
+
+async def send(client: Running, record_id: str, name: str = "Ada") -> int:
+    body = {
+        "type": "INSERT",
+        "schema": "public",
+        "table": "users",
+        "record": {"id": record_id, "name": name},
+        "old_record": None,
+    }
+    answer = await client.post(SUPABASE, body, {"X-Webhook-Signature": "sha256=00", "User-Agent": "pg_net/0.20.4"})
+    assert answer.status == 202
+    return int(answer.headers["X-Hookbridge-Event"])
+
+
+async def ended(client: Running, event_id: int) -> dict[str, Any]:
+    """The event, when it has an outcome."""
+    shown: dict[str, Any] = {}
+
+    async def settled() -> bool:
+        nonlocal shown
+        shown = await (await client.get(f"/api/v1/events/{event_id}")).json()
+        return shown["outcome"] is not None
+
+    await wait_until(settled)
+    return shown
+
+
+async def replay(client: Running, which: dict[str, Any]) -> dict[str, Any]:
+    answer = await client.post("/api/v1/events/replay", which, ADMIN)
+    assert answer.status == 200
+    answered: dict[str, Any] = await answer.json()
+    return answered
+
+
+@pytest.fixture
+async def client(tmp_path: Path) -> AsyncIterator[Running]:
+    """A service without credentials."""
+    async with asyncio.timeout(60), running(make_settings(tmp_path)) as one:
+        yield one
+
+
+async def test_an_event_shows_its_headers_masked_and_its_way_in_order(client: Running) -> None:
+    shown = await ended(client, await send(client, "1"))
+    assert shown["headers"]["user-agent"] == "pg_net/0.20.4"
+    assert shown["headers"]["x-webhook-signature"] == "(masked)"
+    way = [shown[name] for name in ("received_at", "stored_at", "claimed_at", "verified_at", "settled_at")]
+    assert None not in way
+    assert way == sorted(way)
+    assert shown["failures"] == []
+
+
+async def test_an_attempt_that_failed_is_shown_also_after_one_that_succeeded(tmp_path: Path) -> None:
+    key = "sb_secret_for_tests"
+    async with asyncio.timeout(60), PostgrestStandin(key=key) as supabase:
+        supabase.create_table("users", {"id": "bigint"})
+        settings = make_settings(tmp_path, secrets={"supabase_url": supabase.url, "supabase_key": key})
+        async with running(settings) as client:
+            supabase.faults.answer(Reply(status=503, body=b"{}"), times=1)
+            shown = await ended(client, await send(client, "1"))
+    assert (shown["outcome"], shown["attempts"]) == ("applied", 2)
+    (failure,) = shown["failures"]
+    assert failure["attempt"] == 1
+    assert "503" in failure["error"]
+
+
+async def test_what_matches_is_counted_before_it_is_processed_again(client: Running) -> None:
+    for number in range(3):
+        await ended(client, await send(client, str(number)))
+    await ended(client, await send(client, "9", "Grace"))
+    which = {"source": "supabase", "q": "ada"}
+    counted = await replay(client, {**which, "dry_run": True})
+    assert counted == {"matching": 3, "replayed": 0, "limit_reached": False, "next_cursor": None}
+    first = await replay(client, {**which, "limit": 2})
+    assert (first["replayed"], first["limit_reached"]) == (2, True)
+    rest = await replay(client, {**which, "cursor": first["next_cursor"]})
+    assert rest == {"matching": None, "replayed": 1, "limit_reached": False, "next_cursor": None}
+
+
+async def test_records_are_listed_and_found(client: Running) -> None:
+    for number, name in enumerate(("Ada", "Grace", "Edsger")):
+        await ended(client, await send(client, str(number), name))
+    page = await (await client.get("/api/v1/records?limit=2")).json()
+    assert [(one["id"], one["present"], one["waiting_since"]) for one in page["records"]] == [
+        ("0", True, None),
+        ("1", True, None),
+    ]
+    rest = await client.http.get(
+        "/api/v1/records",
+        params={"cursor": page["next_cursor"], "source": "supabase", "table": "users"},
+        headers=ADMIN,
+    )
+    assert [one["id"] for one in (await rest.json())["records"]] == ["2"]
+    found = await (await client.get("/api/v1/records?q=grace")).json()
+    assert [one["id"] for one in found["records"]] == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [("cursor=nonsense", "cursor"), ("state=gone", "state"), ("table=users", "source"), ("q=", "q"), ("x=1", "x")],
+)
+async def test_a_wrong_filter_is_named(client: Running, query: str, field: str) -> None:
+    answer = await client.get(f"/api/v1/records?{query}")
+    assert answer.status == 422
+    assert field in await answer.text()

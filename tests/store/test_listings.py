@@ -1,0 +1,169 @@
+"""What operators list: events by words, an event's way, records by name, and replays that go on where one ended."""
+
+import pytest
+from msgspec.structs import replace
+
+from hookbridge.model import Copy, Document, Failure, Outcome, RecordKey
+from hookbridge.store.contract import EventFilter, RecordFilter, Store
+from tests.store.conftest import Reopen
+from tests.support.events import copy, event, key, settlement
+from tests.support.stores import add, bury, finish, ids, take, take_one
+
+ALL = EventFilter()
+PAGE_ID = "0ef104cd-477e-80e1-8571-cfd10e92339a"
+
+
+async def put(store: Store, record: RecordKey, text: str | None = None, data: bytes | None = b"{}") -> Copy:
+    written = copy(record, store.ticket(), data)
+    await store.put(written, None if text is None else Document(record, text), exclusive=False)
+    return written
+
+
+async def listed(store: Store, which: RecordFilter) -> list[str]:
+    """The ids of all records that match, gathered from pages of two."""
+    found: list[str] = []
+    after: RecordKey | None = None
+    while True:
+        page = await store.records(which, after=after, limit=2)
+        assert len(page.records) <= 2
+        found += [entry.record.id for entry in page.records]
+        if page.next_cursor is None:
+            return found
+        after = page.next_cursor
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ada", {1}),
+        ("ADA lovelace", {1}),
+        ("lovelace hopper", set()),
+        ("100%", {2}),
+        ("100_", set()),
+        ("delete", {3}),
+        ("public.users:3", {3}),
+        ("Ünal", {4}),
+        ("a!b", {5}),
+    ],
+)
+async def test_events_are_found_by_words_of_body_type_and_record(store: Store, text: str, expected: set[int]) -> None:
+    await add(store, event(1, body=b'{"name": "Ada Lovelace"}'))
+    await add(store, event(2, body=b'{"discount": "100%"}'))
+    await add(store, event(3, type="delete"))
+    await add(store, event(4, body=b'{"name": "\\u00dcnal"}'))
+    await add(store, event(5, body=b'{"name": "a!b"}'))
+    page = await store.events(EventFilter(text=text), before=None, limit=10)
+    assert {int(one.event.record.id) for one in page.events} == expected
+
+
+async def test_the_way_of_an_event_is_kept_across_a_restart(reopen: Reopen) -> None:
+    store = await reopen()
+    (receipt,) = await store.append([event()], 10.0, b'{"a":"b"}')
+    arrived = await store.event(receipt.event_id)
+    assert arrived is not None
+    assert arrived.stored_at is not None
+    assert (arrived.headers, arrived.claimed_at, arrived.verified_at) == (b'{"a":"b"}', None, None)
+    claim = await take_one(store, now=100.0)
+    failed = Failure(number=1, began_at=100.5, ended_at=101.0, error="SourceUnavailable: no answer")
+    done = settlement(claim, failures=(failed,), attempts=2)
+    done = replace(done, effects=replace(done.effects, verified_at=102.0))
+    await store.settle(done, now=103.0)
+    store = await reopen()
+    ended = await store.event(receipt.event_id)
+    assert ended is not None
+    assert (ended.claimed_at, ended.verified_at, ended.settled_at) == (100.0, 102.0, 103.0)
+    assert await store.failures(ended) == (failed,)
+
+
+async def test_another_events_failures_are_not_shown(store: Store) -> None:
+    (first,) = await add(store, event(), at=1.0)
+    claim = await take_one(store, now=2.0)
+    failed = Failure(number=1, began_at=2.0, ended_at=3.0, error="why")
+    await store.settle(settlement(claim, Outcome.DEAD, failures=(failed,)), now=3.0)
+    (second,) = await add(store, event(), at=10.0)
+    (other,) = await add(store, event(2), at=1.0)
+    for event_id, expected in ((first, (failed,)), (second, ()), (other, ())):
+        stored = await store.event(event_id)
+        assert stored is not None
+        assert await store.failures(stored) == expected
+
+
+async def test_failures_go_with_the_events_of_their_time(store: Store) -> None:
+    (event_id,) = await add(store, event(), at=1.0)
+    failed = Failure(number=1, began_at=2.0, ended_at=3.0, error="why")
+    await store.settle(settlement(await take_one(store, now=2.0), failures=(failed,)), now=3.0)
+    stored = await store.event(event_id)
+    assert stored is not None
+    await store.remove_settled(3.0, 10)
+    assert await store.failures(stored) == (failed,)
+    await store.remove_settled(4.0, 10)
+    assert await store.failures(stored) == ()
+
+
+async def test_a_replay_goes_on_where_the_one_before_ended(store: Store) -> None:
+    buried = await bury(store, *(event(number) for number in range(5)))
+    assert await store.replayable(ALL) == 5
+    first = await store.replay(ALL, now=200.0, limit=2)
+    assert (first.count, first.next_cursor) == (2, buried[3])
+    rest = await store.replay(ALL, now=200.0, limit=10, before=first.next_cursor)
+    assert (rest.count, rest.next_cursor) == (3, None)
+    assert await store.replayable(ALL) == 0
+
+
+async def test_what_a_replay_brings_in_is_not_replayed_by_its_next_page(store: Store) -> None:
+    await add(store, *(event(number) for number in range(3)))
+    await finish(store, *await take(store))
+    replayed, cursor = 0, None
+    while True:
+        done = await store.replay(ALL, now=200.0, limit=2, before=cursor)
+        replayed, cursor = replayed + done.count, done.next_cursor
+        await finish(store, *await take(store, now=300.0), now=301.0)
+        if cursor is None:
+            break
+    assert replayed == 3
+
+
+async def test_only_what_can_be_replayed_is_counted(store: Store) -> None:
+    await bury(store, event(1, body=b"ada"))
+    await add(store, event(2, body=b"ada", ignored="why"), event(3, body=b"ada"))
+    assert await store.replayable(EventFilter(text="ada")) == 1
+
+
+async def test_records_are_listed_by_name_in_pages(store: Store) -> None:
+    for id_ in ("b", "a", "d", "c", "e"):
+        await put(store, key(id_))
+    await put(store, key(PAGE_ID, table="d" * 32, source="notion"))
+    assert await listed(store, RecordFilter()) == [PAGE_ID, "a", "b", "c", "d", "e"]
+    assert await listed(store, RecordFilter(source="supabase")) == ["a", "b", "c", "d", "e"]
+    assert await listed(store, RecordFilter(source="supabase", table="public.users", record_id="c")) == ["c"]
+    assert await listed(store, RecordFilter(source="supabase", table="public.others")) == []
+
+
+async def test_records_are_found_by_the_beginning_of_an_id_and_by_words(store: Store) -> None:
+    await put(store, key("order-1"), "Ada Lovelace")
+    await put(store, key("order-2"), "Grace Hopper")
+    await put(store, key("100%"))
+    assert await listed(store, RecordFilter(text="order")) == ["order-1", "order-2"]
+    assert await listed(store, RecordFilter(text="lovel")) == ["order-1"]
+    assert await listed(store, RecordFilter(text="100%")) == ["100%"]
+    assert await listed(store, RecordFilter(text="!")) == []
+
+
+async def test_absent_and_waiting_records_are_listed_apart(store: Store) -> None:
+    await put(store, key("there"))
+    await put(store, key("gone"), data=None)
+    for id_ in ("there", "x", "new"):
+        await add(store, event(id_), at=7.0)
+    assert await listed(store, RecordFilter(state="present")) == ["there"]
+    assert await listed(store, RecordFilter(state="absent")) == ["gone"]
+    waiting = RecordFilter(source="supabase", table="public.users", state="waiting")
+    assert await listed(store, waiting) == ["new", "there", "x"]
+    assert await listed(store, replace(waiting, text="ne")) == ["new"]
+    assert await listed(store, replace(waiting, record_id="x")) == ["x"]
+    assert await listed(store, replace(waiting, source="notion", table=None)) == []
+    entries = (await store.records(waiting, after=None, limit=10)).records
+    assert [(one.present, one.waiting_since) for one in entries] == [(None, 7.0), (True, 7.0), (None, 7.0)]
+    (there,) = (await store.records(RecordFilter(record_id="there"), after=None, limit=10)).records
+    assert (there.present, there.waiting_since, there.verified) == (True, 7.0, True)
+    (claim, *_) = await take(store, now=100.0)
+    assert ids(claim)
