@@ -10,28 +10,30 @@ import asyncio
 import os
 from collections.abc import Mapping
 
-import msgspec
 import structlog
 
 from hookbridge.books import Statistics, statistics
 from hookbridge.clock import Clock, anchored_clock
 from hookbridge.config import Settings
-from hookbridge.errors import HandshakeRefused, StoreUnavailable
+from hookbridge.errors import HandshakeRefused, SourceRefused
 from hookbridge.handlers import bridge, load_handlers
-from hookbridge.model import Outcome, Settled, Settlement, SourceName
+from hookbridge.model import Event, Outcome, Receipt, RecordKey, Settled, Settlement, SourceName
 from hookbridge.observe import traces
+from hookbridge.observe.history import Counts, History
 from hookbridge.observe.logs import hide
 from hookbridge.observe.metrics import Meters
+from hookbridge.observe.rejections import Rejections
 from hookbridge.pipeline.append import Intake
 from hookbridge.pipeline.attempts import Attempts
 from hookbridge.pipeline.lanes import Lane, LaneState
 from hookbridge.pipeline.traced import TracedStep, TracedWorker
 from hookbridge.pipeline.worker import Worker, Working
+from hookbridge.readiness import Readiness, WritableInbox, warnings_of
 from hookbridge.reconcile.findings import InboxSink
 from hookbridge.reconcile.loop import Reconciler
-from hookbridge.reconcile.status import TableStatus
 from hookbridge.records import Records
 from hookbridge.settings import admin_token
+from hookbridge.sources import listed
 from hookbridge.sources.notion import NotionSource
 from hookbridge.sources.notion.budget import Budget
 from hookbridge.sources.source import Delivery, Source
@@ -48,24 +50,7 @@ from hookbridge.upkeep import Upkeep
 
 NOTION_TOKEN_NOTE = "notion-verification-token"  # noqa: S105  the note's name, not a token
 HELD_NOTE = "held:"
-WRITABLE_SECONDS = 2.0
-"""How long the answer to "can the inbox be written?" is good for: asking costs a commit."""
-
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
-
 _log = structlog.get_logger(__name__)
-
-
-class Readiness(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether webhooks can be taken now, and what an operator should know."""
-
-    ready: bool
-    inbox_writable: bool
-    lanes: tuple[LaneState, ...]
-    tables: tuple[TableStatus, ...]
-    """What the reconciler follows."""
-    warnings: tuple[str, ...]
-    oldest_open_seconds: float | None
 
 
 class Service:
@@ -107,7 +92,9 @@ class Service:
         self.upkeep = Upkeep(store, self.intake, settings.data_file, config.retention, config.store, clock)
         self._stop_asked = asyncio.Event()
         self._ended = asyncio.Event()
-        self._writable = (0.0, True)
+        self._inbox = WritableInbox(store, clock)
+        self.history = History(self._counts, clock)
+        self.rejections = Rejections(clock)
 
     @classmethod
     async def open(cls, settings: Settings) -> Service:
@@ -191,6 +178,7 @@ class Service:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(lane.run(), name=f"{name}-lane") for name, lane in self.lanes.items()]
                 tasks.append(group.create_task(self.upkeep.run(), name="upkeep"))
+                tasks.append(group.create_task(self.history.run(), name="history"))
                 reconciling = group.create_task(self.reconciler.run(), name="reconciler")
                 await self._stop_asked.wait()
                 reconciling.cancel()
@@ -244,43 +232,29 @@ class Service:
 
     def warnings(self) -> tuple[str, ...]:
         """Say what an operator should change, loudest first."""
-        config = self.settings.config
-        found = []
-        if not config.signatures.verify and config.server.host not in LOOPBACK:
-            found.append(
-                f"Signatures are not verified and the service listens on {config.server.host}:"
-                " anyone who reaches it can send events. Set VERIFY_WEBHOOK_SIGNATURES=true and WEBHOOK_SECRET."
-            )
-        found += [source.credential_warning for source in self.sources.values() if source.credential_warning]
-        return tuple(found)
+        return warnings_of(self.settings, self.sources)
 
     async def readiness(self) -> Readiness:
         """Say whether webhooks can be taken now."""
-        writable = await self._is_writable()
+        writable = await self._inbox.check()
         return Readiness(
             ready=writable and self.accepting and not self.intake.disk_is_low,
             inbox_writable=writable,
             lanes=self.lane_states(),
             tables=self.reconciler.status(),
+            notion_budget=self.notion_budget.state(),
             warnings=self.warnings(),
             oldest_open_seconds=await self._oldest_open_age() if writable else None,
         )
-
-    async def _is_writable(self) -> bool:
-        until, known = self._writable
-        if self._clock() >= until:
-            try:
-                await self.store.check_writable()
-                known = True
-            except StoreUnavailable:
-                known = False
-            self._writable = (self._clock() + WRITABLE_SECONDS, known)
-        return known
 
     async def _oldest_open_age(self) -> float | None:
         now = self._clock()
         oldest = await self.store.oldest_open(now=now)
         return None if oldest is None else now - oldest
+
+    async def _counts(self) -> Counts:
+        books = (await self.store.totals()).books
+        return Counts(books.received, books.applied + books.coalesced, books.open)
 
     async def statistics(self) -> Statistics:
         """Give the guide's statistics with ours."""
@@ -310,6 +284,15 @@ class Service:
         for lane in self.lanes.values():
             lane.wake()
         return done
+
+    async def verify(self, record: RecordKey) -> Receipt:
+        """Have a record read from its source now, through its lane.  Raises SourceRefused, TryLater."""
+        source = self.sources[record.source]
+        if not source.has_credentials:
+            raise SourceRefused(f"There are no credentials to read {record.source} with", hint="see .env")
+        hint = Event(record=record, type="update", format=listed.FORMAT, origin="replay")
+        (receipt,) = await self.intake.accept((hint,))
+        return receipt
 
     async def pause(self, source: SourceName) -> None:
         """Hold a lane until ``resume``, restarts included."""

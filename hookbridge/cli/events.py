@@ -1,4 +1,4 @@
-"""``events list``, ``events show``, ``events replay``: the inbox of the running service."""
+"""``events list``, ``show``, ``replay``, ``rejected``: the inbox of the running service, and what did not come in."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ Examples:
 
   python -m hookbridge events list --source supabase --table users --record 42
 
+  python -m hookbridge events list --text "lovelace"                     words of the body, the record or the reason
+
   python -m hookbridge events list --state open --json | jq .record_id
 """
 SHOW_EPILOG = """
@@ -53,11 +55,23 @@ Examples:
 
   python -m hookbridge events replay --outcome dead        all dead letters, newest first
 
+  python -m hookbridge events replay --outcome dead --dry-run     only how many that would be
+
   python -m hookbridge events replay --source notion --limit 5000
 
   python -m hookbridge events replay --all                 everything
 
 A dead letter is open again; every other event comes in anew with the origin replay. What is still open is left alone.
+"""
+
+REJECTED_EPILOG = """
+Examples:
+
+  python -m hookbridge events rejected                                   the newest 20 webhooks that were refused
+
+  python -m hookbridge events rejected --reason invalid_signature
+
+The service remembers the last 500, until it is restarted.
 """
 
 SourceOption = Annotated[SourceName | None, typer.Option("--source", help="Only supabase, or only notion.")]
@@ -67,6 +81,11 @@ TypeOption = Annotated[str | None, typer.Option("--type", help="Only insert, upd
 OriginOption = Annotated[Origin | None, typer.Option("--origin", help="Only what came this way.")]
 OutcomeOption = Annotated[Outcome | None, typer.Option("--outcome", help="Only what ended so.")]
 StateOption = Annotated[Literal["open", "settled"] | None, typer.Option("--state", help="Only open, or only settled.")]
+TextOption = Annotated[str | None, typer.Option("--text", help="Only what mentions all these words.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only count what matches.")]
+EndpointOption = Annotated[str | None, typer.Option("--endpoint", help="Only those of this path.")]
+ReasonOption = Annotated[str | None, typer.Option("--reason", help="Only those that were answered with this code.")]
+RejectedLimitOption = Annotated[int, typer.Option("--limit", min=1, max=500, help="So many at most.")]
 ListLimitOption = Annotated[int, typer.Option("--limit", min=1, help="So many at most.")]
 CursorOption = Annotated[int | None, typer.Option("--cursor", min=1, help="Only events older than this one.")]
 IdArgument = Annotated[int, typer.Argument(help="The event's number.", min=0)]
@@ -84,6 +103,7 @@ def list_(
     origin: OriginOption = None,
     outcome: OutcomeOption = None,
     state: StateOption = None,
+    text: TextOption = None,
     limit: ListLimitOption = 20,
     cursor: CursorOption = None,
     as_json: JsonOption = False,
@@ -95,8 +115,8 @@ def list_(
     with service_at(config, url) as api:
         left, before = limit, cursor
         while left > 0:
-            asked = {**which, "outcome": outcome, "state": state, "limit": min(left, PAGE_MAX), "cursor": before}
-            page = api.ask("GET", "/api/v1/events", **asked)
+            asked = {**which, "outcome": outcome, "state": state, "q": text, "cursor": before}
+            page = api.ask("GET", "/api/v1/events", **asked, limit=min(left, PAGE_MAX))
             for event in page["events"]:
                 print_event(event, as_json=as_json)
             left, before = left - len(page["events"]), page["next_cursor"]
@@ -132,7 +152,9 @@ def replay(
     type_: TypeOption = None,
     origin: OriginOption = None,
     outcome: OutcomeOption = None,
+    text: TextOption = None,
     everything: AllOption = False,
+    dry_run: DryRunOption = False,
     limit: ReplayLimitOption = 1000,
     as_json: JsonOption = False,
     config: ConfigOption = None,
@@ -140,23 +162,55 @@ def replay(
 ) -> None:
     """Process events again: those that are named, or those that match."""
     which = {"source": source, "table": table, "record_id": record, "type": type_, "origin": origin, "outcome": outcome}
+    which |= {"q": text}
     given = {name: value for name, value in which.items() if value is not None}
     with service_at(config, url) as api:
-        _check(ids, given, everything=everything)
+        _check(ids, given, everything=everything, dry_run=dry_run)
         if ids:
             counts = [api.ask("POST", f"/api/v1/events/{one}/replay")["replayed"] for one in ids]
             done = {"replayed": sum(counts), "limit_reached": False}
         else:
-            body: dict[str, Any] = {**given, "limit": limit, **({"all": True} if everything else {})}
+            body: dict[str, Any] = {
+                **given,
+                "limit": limit,
+                "dry_run": dry_run,
+                **({"all": True} if everything else {}),
+            }
             done = api.ask("POST", "/api/v1/events/replay", body)
     if as_json:
         print_json(done)
+    elif dry_run:
+        say(f"{done['matching']} events would be processed again")
     else:
         more = f"; there may be more, {limit} was the limit" if done["limit_reached"] else ""
         say(f"{done['replayed']} events are processed again{more}")
 
 
-def _check(ids: list[int] | None, given: Mapping[str, str], *, everything: bool) -> None:
+@app.command("rejected", epilog=REJECTED_EPILOG)
+def rejected(
+    endpoint: EndpointOption = None,
+    reason: ReasonOption = None,
+    limit: RejectedLimitOption = 20,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    url: UrlOption = None,
+) -> None:
+    """List the webhooks that were refused lately, newest first."""
+    with service_at(config, url) as api:
+        page = api.ask("GET", "/api/v1/rejected", endpoint=endpoint, reason=reason, limit=limit)
+    for one in page["rejected"]:
+        if as_json:
+            print_json(one)
+        else:
+            peer = f" from {one['peer']}" if one["peer"] else ""
+            say(f"{one['at']}  {one['status']} {one['reason']}  {one['endpoint']}{peer}: {one['message']}")
+    if not page["rejected"] and not as_json:
+        say("No webhook was refused since the service began")
+
+
+def _check(ids: list[int] | None, given: Mapping[str, str], *, everything: bool, dry_run: bool) -> None:
+    if ids and dry_run:
+        raise ConfigError(["--dry-run: only with filters or --all"], hint="python -m hookbridge events replay --help")
     ways = bool(ids) + bool(given) + everything
     if ways != 1:
         none = "no event is named: give numbers, a filter, or --all"

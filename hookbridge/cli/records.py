@@ -1,4 +1,4 @@
-"""``records show``, ``records diff``: what hookbridge has of a record, and what its source has."""
+"""``records show``, ``records diff``, ``records verify``: what hookbridge has of a record, and what its source has."""
 
 from __future__ import annotations
 
@@ -40,6 +40,14 @@ Examples:
   python -m hookbridge records diff supabase shop.lines 7,2      a key of two columns
 
 Exit codes: 0 copy and source are equal, 1 they differ, 2 it could not be read.
+"""
+
+VERIFY_EPILOG = """
+Examples:
+
+  python -m hookbridge records verify supabase users 42          whatever is known of it, the source is asked
+
+Exit codes: 0 its event is stored and will be processed, 2 it could not be asked for.
 """
 
 TableArgument = Annotated[str, typer.Argument(help="The table, or the id of the Notion database.")]
@@ -87,6 +95,24 @@ def diff(
         _show(found)
     if not found["agrees"]:
         raise typer.Exit(NO)
+
+
+@app.command("verify", epilog=VERIFY_EPILOG)
+def verify(
+    source: SourceArgument,
+    table: TableArgument,
+    record_id: IdArgument,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    url: UrlOption = None,
+) -> None:
+    """Have a record read from its source now, so that copy, index and caches follow it."""
+    with service_at(config, url) as api:
+        answer = api.ask("POST", _path(source, table, record_id) + "/verify")
+    if as_json:
+        print_json(answer)
+    else:
+        say(f"Event {answer['event_id']} is stored: python -m hookbridge events show {answer['event_id']}")
 
 
 def _show(found: dict[str, Any]) -> None:

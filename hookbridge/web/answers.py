@@ -14,12 +14,13 @@ import msgspec
 from hookbridge.books import Freshness, Statistics, WebhookLoss
 from hookbridge.model import Books, Outcome, Verification
 from hookbridge.pipeline.lanes import LaneState
+from hookbridge.readiness import Readiness
 from hookbridge.reconcile.poll import PassResult
 from hookbridge.reconcile.proof import Progress, TableProof
 from hookbridge.reconcile.status import TableStatus
 from hookbridge.records import Difference
-from hookbridge.service import Readiness
-from hookbridge.web import admin, events, health, reconcile, records
+from hookbridge.sources.notion.budget import BudgetState
+from hookbridge.web import admin, events, health, live, reconcile, records
 from hookbridge.web.webhooks import HandshakeStored
 
 _TIME = datetime(2026, 1, 1, 15, tzinfo=UTC)
@@ -162,7 +163,37 @@ _EXAMPLES: tuple[msgspec.Struct, ...] = (
         lanes=(health.LaneSummary(source="supabase", state="running"),),
         warnings=(),
     ),
-    Readiness(ready=True, inbox_writable=True, lanes=(_LANE,), tables=(_TABLE,), warnings=(), oldest_open_seconds=0.8),
+    Readiness(
+        ready=True,
+        inbox_writable=True,
+        lanes=(_LANE,),
+        tables=(_TABLE,),
+        notion_budget=BudgetState(requests_per_second=3.0, left=3, waiting=0, halted_seconds=0.0),
+        warnings=(),
+        oldest_open_seconds=0.8,
+    ),
+    live.HistoryAnswer(
+        hours=1,
+        step_seconds=10.0,
+        per_second=live.PerSecond(received=4.2, applied=4.1),
+        samples=(live.Sample(at=_TIME, received=42, applied=41, open=1),),
+    ),
+    live.RejectedPage(
+        rejected=(
+            live.RejectedRequest(
+                id=7,
+                at=_TIME,
+                endpoint="/api/v1/webhooks/supabase",
+                status=401,
+                reason="invalid_signature",
+                message="no signature header",
+                peer="203.0.113.7",
+                bytes=412,
+            ),
+        ),
+        next_cursor=None,
+    ),
+    records.VerifyAnswer(event_id=1234),
 )
 
 EXAMPLES: Mapping[type, msgspec.Struct] = {type(one): one for one in _EXAMPLES}
@@ -198,6 +229,9 @@ PARAMETERS_OF: Mapping[tuple[str | None, str], Parameter] = {
     ),
     ("records", "cursor"): Parameter("`next_cursor` of the page before", f"supabase:{_USERS}:42"),
     ("events", "q"): Parameter("Words that all stand in the record's name, type, reason or body, in any case", "lovel"),
+    ("events", "endpoint"): Parameter("Only those of this path", "/api/v1/webhooks/supabase"),
+    ("events", "reason"): Parameter("Only those that were answered with this code", "invalid_signature"),
+    ("events", "hours"): Parameter("Of so many hours", 1),
     ("events", "id"): Parameter("The event's number, as the ack's header `X-Hookbridge-Event` gave it", "1234"),
 }
 """By chapter and name."""

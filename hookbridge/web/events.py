@@ -6,7 +6,7 @@ events open again and returns; the lanes do the work.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -20,7 +20,7 @@ from hookbridge.store.contract import EventFilter
 from hookbridge.web.bodies import read_body
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.parameters import json_body, normal_id, query, table_filter
-from hookbridge.web.replies import epoch_time, json_reply
+from hookbridge.web.replies import epoch_time, json_reply, time_of
 
 PRIVATE = {"Cache-Control": "no-store"}
 
@@ -226,7 +226,7 @@ def _summary(stored: StoredEvent) -> EventSummary:
         verification=stored.verification,
         attempts=stored.attempts,
         occurred_at=event.occurred_at,
-        received_at=datetime.fromtimestamp(stored.received_at, UTC),
+        received_at=time_of(stored.received_at),
         settled_at=epoch_time(stored.settled_at),
     )
 
@@ -234,7 +234,7 @@ def _summary(stored: StoredEvent) -> EventSummary:
 def _failed_attempt(failure: Failure) -> FailedAttempt:
     return FailedAttempt(
         attempt=failure.number,
-        began_at=datetime.fromtimestamp(failure.began_at, UTC),
-        ended_at=datetime.fromtimestamp(failure.ended_at, UTC),
+        began_at=time_of(failure.began_at),
+        ended_at=time_of(failure.ended_at),
         error=failure.error,
     )

@@ -20,6 +20,7 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from hookbridge.model import Receipt, SourceName
 from hookbridge.observe.metrics import Meters
+from hookbridge.observe.rejections import Rejections
 from hookbridge.pipeline.append import Intake
 from hookbridge.pipeline.headers import kept
 from hookbridge.pipeline.receive import receive
@@ -43,11 +44,13 @@ class Express:
         sources: Mapping[SourceName, Source],
         limit_bytes: int,
         meters: Meters,
+        rejections: Rejections,
         traces: Traces | None,
     ) -> None:
         """``paths`` are the endpoints; ``limit_bytes`` is the largest body."""
         self._intake = intake
         self._meters = meters
+        self._rejections = rejections
         self._traces = traces
         self._sources = {path: (sources[name], meters.of[name].ack.observe) for path, name in paths.items()}
         self._limit_bytes = limit_bytes
@@ -80,7 +83,10 @@ class Express:
                     self._traces.received(source.name, headers, future.result(), seconds)
             else:
                 refusal = self._intake.refusal(error)
-                self._meters.refused(source.name, row_of(type(refusal)).code)
+                row = row_of(type(refusal))
+                self._meters.refused(source.name, row.code)
+                # Who sent it is not known here; it was a signed webhook, and a full inbox is nobody's in particular.
+                self._rejections.note(message.path, row.status, row.code, refusal.message, peer=None, length=len(body))
                 answer(refused_wire(refusal))
 
         stored.add_done_callback(done)

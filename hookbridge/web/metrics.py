@@ -23,8 +23,9 @@ from prometheus_client.registry import Collector
 from hookbridge.books import WebhookLoss, webhook_loss
 from hookbridge.model import SOURCES, Origin, Outcome, SourceName, Verification
 from hookbridge.pipeline import lanes
+from hookbridge.readiness import Readiness
 from hookbridge.reconcile import status
-from hookbridge.service import Readiness, Service
+from hookbridge.service import Service
 from hookbridge.store.contract import Totals
 from hookbridge.web.keys import SERVICE
 

@@ -34,17 +34,29 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     try:
         return await handler(request)
     except HookbridgeError as error:
-        code, answer = row_of(type(error)).code, _foreseen(request, error)
+        code, answer, message = row_of(type(error)).code, _foreseen(request, error), _said(error)
     except web.HTTPException as error:
-        code, answer = code_of(error), http_reply(error)
+        code, answer, message = code_of(error), http_reply(error), error.reason
     except (ConnectionError, web.RequestPayloadError):
         # The body broke off or its chunks are malformed; who hung up does not read this, and nothing was stored.
-        code = MALFORMED.code
-        answer = json_reply(ErrorBody(error=code, message="The body did not arrive completely"), MALFORMED.status)
+        code, message = MALFORMED.code, "The body did not arrive completely"
+        answer = json_reply(ErrorBody(error=code, message=message), MALFORMED.status)
     except Exception as error:  # noqa: BLE001  the last line before the sender
-        code, answer = INTERNAL.code, _unforeseen(request, error)
-    request.app[SERVICE].meters.refused(WEBHOOKS.get(request.path, "other"), code)
+        code, answer, message = INTERNAL.code, _unforeseen(request, error), internal_body().message
+    _count(request, answer.status, code, message)
     return answer
+
+
+def _said(error: HookbridgeError) -> str:
+    return error.reason if isinstance(error, InvalidSignature) else error.message
+
+
+def _count(request: web.Request, status: int, code: str, message: str) -> None:
+    service = request.app[SERVICE]
+    source = WEBHOOKS.get(request.path)
+    service.meters.refused(source or "other", code)
+    if source is not None:
+        service.rejections.note(request.path, status, code, message, peer=request.remote, length=request.content_length)
 
 
 def _foreseen(request: web.Request, error: HookbridgeError) -> web.Response:

@@ -6,7 +6,7 @@ now; the record's JSON is passed on byte for byte, digits and all.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -19,7 +19,7 @@ from hookbridge.records import Difference
 from hookbridge.store.contract import RecordEntry, RecordFilter, RecordState
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.parameters import normal_id, path_key, query, table_filter
-from hookbridge.web.replies import epoch_time, json_reply
+from hookbridge.web.replies import epoch_time, json_reply, time_of
 
 
 class RecordAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,7 +133,7 @@ async def record(request: web.Request) -> web.StreamResponse:
             id=copy.record.id,
             data=msgspec.Raw(copy.data),
             changed_at=copy.changed_at,
-            read_at=datetime.fromtimestamp(copy.read_at, UTC),
+            read_at=time_of(copy.read_at),
             verified=copy.verified,
         ),
         headers={"Cache-Control": "no-store"},
@@ -154,11 +154,25 @@ async def diff(request: web.Request) -> web.StreamResponse:
             agrees=found.agrees,
             differences=found.differences,
             copy=msgspec.Raw(b"null" if copy is None or copy.data is None else copy.data),
-            copy_read_at=None if copy is None else datetime.fromtimestamp(copy.read_at, UTC),
+            copy_read_at=None if copy is None else time_of(copy.read_at),
             truth=msgspec.Raw(found.truth.data or b"null"),
         ),
         headers={"Cache-Control": "no-store"},
     )
+
+
+class VerifyAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The record will be read from its source."""
+
+    event_id: int
+    """Of the event that says so: when it is applied, copy and index are what the source had."""
+
+
+async def verify_now(request: web.Request) -> web.StreamResponse:
+    """Have the record read from its source, through its lane, whatever is known of it."""
+    service = request.app[SERVICE]
+    receipt = await service.verify(path_key(service, request))
+    return json_reply(VerifyAnswer(event_id=receipt.event_id), 202)
 
 
 async def listing(request: web.Request) -> web.StreamResponse:

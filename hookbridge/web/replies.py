@@ -165,6 +165,11 @@ def malformed_body(reason: str) -> ErrorBody:
     return ErrorBody(error=MALFORMED.code, message=f"Malformed request: {reason}")
 
 
-def epoch_time(seconds: float | None) -> datetime | None:
+def time_of(seconds: float) -> datetime:
     """Give epoch seconds as a time to show."""
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def epoch_time(seconds: float | None) -> datetime | None:
+    """Do so where there may be none."""
+    return None if seconds is None else time_of(seconds)

@@ -123,7 +123,13 @@ async def listening(service: Service, listener: socket.socket) -> AsyncIterator[
     express = None
     if config.access_log != "all":  # of what goes express no line is written
         express = Express(
-            service.intake, WEBHOOKS, service.sources, config.max_body_bytes, service.meters, service.traces
+            service.intake,
+            WEBHOOKS,
+            service.sources,
+            config.max_body_bytes,
+            service.meters,
+            service.rejections,
+            service.traces,
         )
     server = await loop.create_server(
         lambda: Protocol(manager, express, loop=loop, **options), sock=listener, backlog=BACKLOG

@@ -8,12 +8,14 @@ sweep of a large database never delays the reading of a record.  It sends nothin
 from __future__ import annotations
 
 import asyncio
+import bisect
 import enum
 import heapq
 import itertools
 import time
 from collections.abc import Awaitable, Callable
 
+import msgspec
 from aiolimiter import AsyncLimiter
 
 from hookbridge.errors import SourceUnavailable
@@ -34,6 +36,18 @@ class Urgency(enum.IntEnum):
     SWEEP = 2
 
 
+class BudgetState(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator sees of the budget."""
+
+    requests_per_second: float
+    left: int
+    """Requests that may go at once."""
+    waiting: int
+    """Requests that wait for a permit."""
+    halted_seconds: float
+    """For how long nothing goes, because Notion asked for that."""
+
+
 class Budget:
     """Permits, one a request."""
 
@@ -45,6 +59,8 @@ class Budget:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         burst = max(1.0, requests_per_second)
+        self._per_second = requests_per_second
+        self._burst = int(burst)
         self._limiter = AsyncLimiter(burst, burst / requests_per_second)
         self._clock = clock
         self._sleep = sleep
@@ -75,6 +91,16 @@ class Budget:
     def halted_seconds(self) -> float:
         """For how long nothing goes."""
         return max(0.0, self._halted_until - self._clock())
+
+    def state(self) -> BudgetState:
+        """Give what an operator sees."""
+        left = bisect.bisect(range(1, self._burst + 1), 0, key=lambda number: not self._limiter.has_capacity(number))
+        return BudgetState(
+            requests_per_second=self._per_second,
+            left=0 if self.halted_seconds else left,
+            waiting=sum(not turn.done() for _, _, turn in self._waiting),
+            halted_seconds=round(self.halted_seconds, 3),
+        )
 
     async def _turn(self, urgency: Urgency) -> None:
         if not self._waiting and self._limiter.has_capacity():

@@ -7,12 +7,13 @@ token.  The handlers are in the modules of ``hookbridge.web``.
 from __future__ import annotations
 
 from hookbridge.web.route import Route
-from hookbridge.web.routes import events, health, metrics, pages, reconcile, records, sources, webhooks
+from hookbridge.web.routes import events, health, live, metrics, pages, reconcile, records, sources, webhooks
 
 ROUTES: tuple[Route, ...] = (
     *webhooks.ROUTES,
     *records.ROUTES,
     *events.ROUTES,
+    *live.ROUTES,
     *sources.ROUTES,
     *reconcile.ROUTES,
     *health.ROUTES,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hookbridge.service import Readiness
+from hookbridge.readiness import Readiness
 from hookbridge.web import health
 from hookbridge.web.route import Answer, Route
 

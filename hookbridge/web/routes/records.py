@@ -52,6 +52,17 @@ ROUTES: tuple[Route, ...] = (
         ),
     ),
     Route(
+        method="POST",
+        path="/api/v1/records/{source}/{table}/{id}/verify",
+        handler=records.verify_now,
+        access="operators",
+        tag="records",
+        name="verifyRecord",
+        summary="Have a record read from its source now",
+        answers={202: Answer(description="Its event is on disk", bodies=(records.VerifyAnswer,))},
+        refusals=(errors.SourceRefused, errors.TryLater),
+    ),
+    Route(
         method="GET",
         path="/api/v1/search",
         handler=records.search,

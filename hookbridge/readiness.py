@@ -1,0 +1,73 @@
+"""Whether webhooks can be taken now, and what an operator should know.
+
+It asks the parts and changes nothing but a note in the store: only a commit shows that the inbox can be written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from hookbridge.clock import Clock
+from hookbridge.config import Settings
+from hookbridge.errors import StoreUnavailable
+from hookbridge.model import SourceName
+from hookbridge.pipeline.lanes import LaneState
+from hookbridge.reconcile.status import TableStatus
+from hookbridge.sources.notion.budget import BudgetState
+from hookbridge.sources.source import Source
+from hookbridge.store.contract import Store
+
+WRITABLE_SECONDS = 2.0
+"""How long the answer to "can the inbox be written?" is good for: asking costs a commit."""
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether webhooks can be taken now, and what an operator should know."""
+
+    ready: bool
+    inbox_writable: bool
+    lanes: tuple[LaneState, ...]
+    tables: tuple[TableStatus, ...]
+    """What the reconciler follows."""
+    notion_budget: BudgetState
+    """Of all requests to Notion."""
+    warnings: tuple[str, ...]
+    oldest_open_seconds: float | None
+
+
+class WritableInbox:
+    """Says whether the inbox can be written, and remembers the answer for a moment."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._known_until = 0.0
+        self._known = True
+
+    async def check(self) -> bool:
+        """Ask the store, unless it was just asked."""
+        if self._clock() >= self._known_until:
+            try:
+                await self._store.check_writable()
+                self._known = True
+            except StoreUnavailable:
+                self._known = False
+            self._known_until = self._clock() + WRITABLE_SECONDS
+        return self._known
+
+
+def warnings_of(settings: Settings, sources: Mapping[SourceName, Source]) -> tuple[str, ...]:
+    """Say what an operator should change, loudest first."""
+    config = settings.config
+    found = []
+    if not config.signatures.verify and config.server.host not in LOOPBACK:
+        found.append(
+            f"Signatures are not verified and the service listens on {config.server.host}:"
+            " anyone who reaches it can send events. Set VERIFY_WEBHOOK_SIGNATURES=true and WEBHOOK_SECRET."
+        )
+    found += [source.credential_warning for source in sources.values() if source.credential_warning]
+    return tuple(found)
