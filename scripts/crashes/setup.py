@@ -18,7 +18,7 @@ DATABASE = "11111111-1111-4111-8111-111111111111"
 TABLE = "users"
 
 RETAINED_SECONDS = 120.0
-"""How long settled events stay: longer than the time between two looks at them, so that retention hides no loss."""
+"""How long settled events and absences stay: longer than between two looks at them, so that retention hides no loss."""
 
 HANDLERS = """
 from hookbridge import Change, bridge
@@ -63,6 +63,7 @@ def environment(supabase_url: str, notion_url: str) -> dict[str, str]:
         "HOOKBRIDGE_PROCESSING__PROBE_MAX_SECONDS": "1",
         "HOOKBRIDGE_RECONCILE__ENABLED": "false",
         "HOOKBRIDGE_RETENTION__SETTLED_DAYS": str(RETAINED_SECONDS / 86_400),
+        "HOOKBRIDGE_RETENTION__TOMBSTONE_HOURS": str(RETAINED_SECONDS / 3600),
         "HOOKBRIDGE_RETENTION__INTERVAL_SECONDS": "0.5",
         "HOOKBRIDGE_STORE__MIN_FREE_BYTES": "0",
         "HOOKBRIDGE_LOGGING__LEVEL": "error",
