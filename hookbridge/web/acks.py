@@ -28,6 +28,13 @@ _HEAD = "HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\n" + "".join(
 )
 
 
+ACK_HEADERS = {
+    "X-Hookbridge-Event": "The event's id in the inbox; two, separated by a comma, where a key changed",
+    "X-Hookbridge-Duplicate": "`true` when the event was known already",
+}
+"""What they mean, for the API's document."""
+
+
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     """The guide's 202: the events of this request are on disk."""
 

@@ -1,6 +1,7 @@
-"""The guide's test endpoint: a payload goes the way of a webhook up to the inbox, and stops there.
+"""Payloads by hand: the guide's test endpoint, and an operator's way into the inbox.
 
-Invariant: it stores nothing, and answers as the real endpoint would: the same errors, the same signature asked for.
+Invariants: the test endpoint stores nothing, and answers as the real endpoint would, with the same errors; both ask a
+stranger for the signature, or the admin token, and an operator with the admin token for nothing else.
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from hookbridge.errors import InvalidSource
+from hookbridge.errors import FieldProblem, InvalidFields, InvalidSource
 from hookbridge.model import SOURCES, SourceName
+from hookbridge.pipeline.headers import kept
 from hookbridge.pipeline.receive import receive
 from hookbridge.sources.bodies import decode_any
 from hookbridge.sources.source import Delivery, Handshake, Source
+from hookbridge.web.access import is_operator
+from hookbridge.web.acks import Accepted, ack_headers
 from hookbridge.web.bodies import read_body
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.parameters import query
@@ -59,7 +63,10 @@ async def trial(request: web.Request) -> web.StreamResponse:
     asked = query(request, TrialQuery).source
     body = await read_body(request, service.settings.config.server.max_body_bytes)
     source = service.sources[asked or _source_of(decode_any(body))]
-    received = receive(source, request.headers, body, time.time())
+    if is_operator(request):
+        received = source.decode(request.headers, body)
+    else:
+        received = receive(source, request.headers, body, time.time())
     if isinstance(received, Handshake):
         return json_reply(_HANDSHAKE)
     processed, reason = await service.would_be_processed(received)
@@ -73,6 +80,18 @@ async def trial(request: web.Request) -> web.StreamResponse:
             records=tuple(str(event.record) for event in received.events),
         )
     )
+
+
+async def send(request: web.Request) -> web.StreamResponse:
+    """Take a payload as its endpoint would take it; the admin token stands for the signature."""
+    service = request.app[SERVICE]
+    asked = query(request, TrialQuery).source
+    body = await read_body(request, service.settings.config.server.max_body_bytes)
+    received = service.sources[asked or _source_of(decode_any(body))].decode(request.headers, body)
+    if isinstance(received, Handshake):
+        raise InvalidFields([FieldProblem(("body",), "expected an event; this is Notion's handshake", "value_error")])
+    receipts = await service.intake.accept(received.events, kept(request.headers))
+    return json_reply(Accepted(details=received.details), 202, ack_headers(receipts))
 
 
 _HANDSHAKE = Trial(

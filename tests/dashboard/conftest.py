@@ -4,10 +4,15 @@ import shutil
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import ConsoleMessage, Page, async_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+
+
+def is_complaint(said: ConsoleMessage) -> bool:
+    """Whether the page complains: that an answer was a refusal, the browser notes by itself."""
+    return said.type == "error" and not said.text.startswith("Failed to load resource: the server responded with")
 
 
 @pytest.fixture
@@ -21,7 +26,7 @@ async def page() -> AsyncIterator[Page]:
         opened = await context.new_page()
         complaints: list[str] = []
         asked: list[str] = []
-        opened.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+        opened.on("console", lambda said: complaints.append(said.text) if is_complaint(said) else None)
         opened.on("pageerror", lambda error: complaints.append(str(error)))
         opened.on("request", lambda request: asked.append(request.url))
         yield opened

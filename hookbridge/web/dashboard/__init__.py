@@ -1,4 +1,4 @@
-"""``/``: the dashboard, one page and the two files that it loads.
+"""``/``: the dashboard, one page and the files beside it that it loads.
 
 Invariant: it loads nothing from elsewhere and runs no script or style that stands in the page, which its
 Content-Security-Policy enforces.  The files hold no data: all of it comes from the API, with the admin token that the
@@ -15,7 +15,8 @@ from hookbridge.errors import NotFound
 from hookbridge.web.replies import JSON_HEADERS
 
 FOLDER = Path(__file__).parent
-ASSETS = {"dashboard.css": "text/css; charset=utf-8", "dashboard.js": "text/javascript; charset=utf-8"}
+MEDIA = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
+ASSETS = {file.name: MEDIA[file.suffix] for file in FOLDER.iterdir() if file.suffix in MEDIA}
 """File name → media type."""
 
 PAGE_HEADERS = {

@@ -3,10 +3,30 @@
 from __future__ import annotations
 
 from hookbridge import errors
-from hookbridge.web import events, examples
+from hookbridge.web import acks, events, examples, trial
 from hookbridge.web.route import Answer, Request, Route
 
 ROUTES: tuple[Route, ...] = (
+    Route(
+        method="POST",
+        path="/api/v1/events",
+        handler=trial.send,
+        access="operators",
+        tag="events",
+        name="sendEvent",
+        summary="Send an event by hand",
+        query=trial.TrialQuery,
+        request=Request(bodies=(dict,), examples=examples.TRIAL),
+        answers={
+            202: Answer(
+                description="The event is on disk and will be processed",
+                bodies=(acks.Accepted,),
+                example=examples.SUPABASE_ACCEPTED,
+                headers=acks.ACK_HEADERS,
+            )
+        },
+        refusals=(errors.InvalidSource, errors.TryLater),
+    ),
     Route(
         method="GET",
         path="/api/v1/events",

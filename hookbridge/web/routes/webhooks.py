@@ -7,11 +7,6 @@ from hookbridge.books import Statistics
 from hookbridge.web import acks, examples, trial, webhooks
 from hookbridge.web.route import Answer, Request, Route
 
-ACK_HEADERS = {
-    "X-Hookbridge-Event": "The event's id in the inbox; two, separated by a comma, where a key changed",
-    "X-Hookbridge-Duplicate": "`true` when the event was known already",
-}
-
 RECEIVES = (
     "Stores the event durably before it answers 202; the record is then read from its source. The signature is"
     " asked for where signatures are verified."
@@ -33,7 +28,7 @@ ROUTES: tuple[Route, ...] = (
                 description="The event is on disk and will be processed",
                 bodies=(acks.Accepted,),
                 example=examples.SUPABASE_ACCEPTED,
-                headers=ACK_HEADERS,
+                headers=acks.ACK_HEADERS,
             )
         },
         refusals=(errors.InvalidSource, errors.TryLater),
@@ -54,7 +49,7 @@ ROUTES: tuple[Route, ...] = (
                 description="The event is on disk and will be processed",
                 bodies=(acks.Accepted,),
                 example=examples.NOTION_ACCEPTED,
-                headers=ACK_HEADERS,
+                headers=acks.ACK_HEADERS,
             ),
         },
         refusals=(errors.InvalidSource, errors.HandshakeRefused, errors.TryLater),
@@ -67,6 +62,8 @@ ROUTES: tuple[Route, ...] = (
         tag="webhooks",
         name="testWebhook",
         summary="Check a payload without storing it",
+        description="Receives a payload as its endpoint would, and says what would happen. Nothing is stored. The"
+        " signature is asked for where signatures are verified; the admin token stands for it.",
         query=trial.TrialQuery,
         request=Request(bodies=(dict,), examples=examples.TRIAL),
         answers={200: Answer(description="The payload is valid", bodies=(trial.Trial,), example=examples.TRIAL_VALID)},
