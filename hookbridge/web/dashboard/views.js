@@ -37,7 +37,7 @@ export const VIEWS = {
     live: false,
     empty: (filtered) => filtered
       ? "No record matches. A text finds words of the index, or the beginning of an id."
-      : "There is no copy of any record yet. The first event brings one; to copy a whole table, list it under [reconcile] in config.toml.",
+      : "There is no copy of any record yet. The first event brings one; to copy a whole table, list it under [[supabase.tables]] or [[notion.databases]] in config.toml.",
   },
   rejected: {
     path: "api/v1/rejected",
