@@ -13,6 +13,7 @@ from hookbridge.model import RecordKey, Truth
 from hookbridge.sources import keys
 from hookbridge.sources.supabase import SupabaseSource
 from hookbridge.standins import PostgrestStandin
+from hookbridge.standins.wire import Reply
 
 KEY = "sb_secret_for_tests"
 COLUMNS = {"id": "bigint", "name": "text", "score": "numeric", "updated_at": "timestamptz"}
@@ -201,3 +202,19 @@ async def test_keys_that_differ_in_case_alone_are_two_rows(supabase: PostgrestSt
     assert other.data is None
     assert source.key("devices", upper).id == upper
     await source.close()
+
+
+async def test_rows_that_were_not_asked_for_are_nobodys_truth(
+    supabase: PostgrestStandin, source: SupabaseSource
+) -> None:
+    """A cache that forgets the query answers so, and would have every record of the table taken as absent."""
+    body = b'[{"id":7,"name":"seven"},{"id":8,"name":"eight"}]'
+    headers = {"Content-Type": "application/json; charset=utf-8", "Content-Range": "0-1/2"}
+    supabase.faults.answer(Reply(status=200, body=body, headers=headers))
+    answers = await asyncio.gather(*(source.read(user(n)) for n in (1, 7, 2)), return_exceptions=True)
+    assert isinstance(answers[0], SourceUnavailable)
+    assert isinstance(answers[1], Truth)
+    assert b"seven" in (answers[1].data or b"")
+    assert isinstance(answers[2], SourceUnavailable)
+    assert "row 7 where 2 was asked for" in str(answers[2])
+    assert supabase.requests.total == 3

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hookbridge.config import SupabaseTable
-from hookbridge.model import Columns
+from hookbridge.model import Columns, RecordKey, Truth
 from hookbridge.sources import keys
 from hookbridge.sources.bodies import decode_columns
 from hookbridge.sources.supabase import rows
@@ -169,3 +169,39 @@ def test_the_words_of_one_record_are_bounded() -> None:
 @pytest.mark.parametrize("text", ["2026-13-01", "0000-01-01", "9999-12-31T23:59:59-23:59", "2026", "not a time at all"])
 def test_what_is_no_instant_is_text(text: str) -> None:
     assert rows.instant_of(text) is None
+
+
+# The row that was asked for
+
+
+@pytest.mark.parametrize(
+    ("came", "asked"),
+    [
+        ("1.50", "1.5"),
+        ("10", "1e1"),
+        (UPPER.lower(), UPPER),
+        (UPPER.lower(), "{" + UPPER.replace("-", "") + "}"),
+        ("Ada@Example.com", "ada@example.com"),
+        ("ab   ", "ab"),
+        ("2026-11-23T10:00:00+00:00", "2026-11-23 11:00:00+01"),
+        ("de,42", "DE,42.0"),
+    ],
+)
+def test_a_key_names_its_row_however_it_is_spelled(came: str, asked: str) -> None:
+    parts = asked.split(",")
+    assert rows.is_named(Truth(record=RecordKey("supabase", "public.users", came), data=b"{}"), parts)
+
+
+@pytest.mark.parametrize(
+    ("came", "asked"),
+    [
+        ("2", "1"),
+        ("1", "NaN"),
+        ("abc", "abd"),
+        ("", "1"),
+        ("2026-11-23T10:00:00Z", "2026-11-23T10:00:01Z"),
+        ("1", "sNaN"),
+    ],
+)
+def test_another_key_names_another_row(came: str, asked: str) -> None:
+    assert not rows.is_named(Truth(record=RecordKey("supabase", "public.users", came), data=b"{}"), [asked])

@@ -27,6 +27,7 @@ from notion_client.errors import (
 from hookbridge.config import NotionConfig
 from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError, SourceRefused, SourceUnavailable
 from hookbridge.model import Columns
+from hookbridge.sources import keys
 from hookbridge.sources.notion.budget import Budget
 from hookbridge.sources.statuses import by_status, is_tls
 
@@ -112,7 +113,12 @@ class NotionClient:
     async def page(self, page_id: str) -> Columns | None:
         """Read a page; None when there is none or it is not shared with the integration (Notion does not tell)."""
         page = await self._ask(lambda: self._sdk.pages.retrieve(page_id=page_id), about=page_id)
-        return None if page is None else _whole(page)
+        if page is None:
+            return None
+        came = str(_whole(page)["id"])
+        if keys.dashed(came) != keys.dashed(page_id):
+            raise SourceUnavailable(f"Notion answered with page {came} where {page_id} was asked for")
+        return page
 
     async def data_sources(self, database_id: str) -> tuple[str, ...] | None:
         """Give the ids of a database's data sources; None when there is no such database."""

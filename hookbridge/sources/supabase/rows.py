@@ -7,7 +7,7 @@ and a read of the same row.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from hashlib import blake2b
@@ -47,6 +47,24 @@ def truth(table: str, row: bytes, listed: SupabaseTable, ticket: int) -> Truth:
 def named(truth: Truth, record: RecordKey) -> Truth:
     """Give the truth under the name that was asked for."""
     return msgspec.structs.replace(truth, record=record)
+
+
+def is_named(truth: Truth, asked: Sequence[str]) -> bool:
+    """Whether these texts of the key columns can name the row, as PostgreSQL's types compare."""
+    came = keys.values(truth.record.id, len(asked))
+    return all(map(_same_key, came, asked))
+
+
+def _same_key(came: str, asked: str) -> bool:
+    came, asked = came.strip(), asked.strip()  # char(n) is padded
+    if came.casefold() == asked.casefold() or keys.dashed(came) == keys.dashed(asked.strip("{}")):  # citext; uuid
+        return True
+    if (when := instant_of(came)) is not None:
+        return when == instant_of(asked)
+    try:
+        return Decimal(came) == Decimal(asked)
+    except ArithmeticError:
+        return False
 
 
 def changed_at(values: Columns, listed: SupabaseTable) -> str | None:

@@ -1,7 +1,8 @@
 """Reading rows in batches: many records, one request, each with its own answer.
 
 Invariants: a ticket is taken before its request; a row that the server left out of a cut answer is asked for again
-before it counts as absent; one malformed id fails alone.  It does not retry.
+before it counts as absent; a row that was not asked for is nobody's truth; one malformed id fails alone.  It does not
+retry.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from hookbridge.config import SupabaseConfig
-from hookbridge.errors import RecordImpossible, SourceError
+from hookbridge.errors import RecordImpossible, SourceError, SourceUnavailable
 from hookbridge.model import RecordKey, Truth
 from hookbridge.sources import keys
 from hookbridge.sources.batching import Batcher
@@ -93,10 +94,8 @@ class Reader:
         except SourceError as error:
             return dict.fromkeys(wanted, error)
         truths = [rows.truth(table, row, listed, ticket) for row in answer.rows]
-        if len(wanted) == 1 and len(truths) == 1:
-            # The source compares as its type does (1.50 is 1.5); with one asked for, the one that came is it.
-            (record,) = wanted
-            return {record: rows.named(truths[0], record)}
+        if len(wanted) == 1:  # there are no smaller parts: whatever came is the answer
+            return {record: _only(record, asked, truths, ticket) for record, asked in wanted.items()}
         found: Outcomes = {truth.record: truth for truth in truths if truth.record in wanted}
         missing = {record: values for record, values in wanted.items() if record not in found}
         if missing and (answer.total > len(answer.rows) or len(found) < len(truths)):
@@ -112,6 +111,19 @@ class Reader:
         for start in range(0, len(items), size):
             found |= await self._read(table, dict(items[start : start + size]))
         return found
+
+
+def _only(record: RecordKey, asked: list[str], truths: list[Truth], ticket: int) -> Truth | SourceUnavailable:
+    """Find the truth of the one row that was asked for: the source compares as its type does (1.50 is 1.5)."""
+    for truth in truths:
+        if rows.is_named(truth, asked):
+            return rows.named(truth, record)
+    if not truths:
+        return Truth(record=record, data=None, ticket=ticket)
+    return SourceUnavailable(
+        f"Supabase answered with row {truths[0].record.id} where {record.id} was asked for",
+        hint="is there a cache or a proxy before it? If both name one row, let senders write the key as Supabase does",
+    )
 
 
 def _chunks(wanted: Mapping[RecordKey, Sequence[str]]) -> list[dict[RecordKey, list[str]]]:
