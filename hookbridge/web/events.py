@@ -19,21 +19,23 @@ from hookbridge.service import Service
 from hookbridge.store.contract import EventFilter
 from hookbridge.web.bodies import read_body
 from hookbridge.web.keys import SERVICE
-from hookbridge.web.parameters import json_body, normal_id, query, table_filter
+from hookbridge.web.parameters import json_body, query, record_ids, table_names
 from hookbridge.web.replies import epoch_time, json_reply, time_of
 
 PRIVATE = {"Cache-Control": "no-store"}
 
 State = Literal["open", "settled"]
-TABLE = Meta(description="Needs `source`")
 TEXT = Meta(min_length=1, max_length=1000)
+IDS = Meta(pattern=r"^[0-9]{1,18}(,[0-9]{1,18}){0,499}$")
+"""Numbers that fit the store's 64 bits, not more than a page has."""
 
 
 class EventQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which events to list."""
 
+    ids: Annotated[str, IDS] | None = None
     source: SourceName | None = None
-    table: Annotated[str | None, TABLE] = None
+    table: str | None = None
     record_id: str | None = None
     type: str | None = None
     origin: Origin | None = None
@@ -48,7 +50,7 @@ class ReplayBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Which events to process again: at least one of the filters, or `all`."""
 
     source: SourceName | None = None
-    table: Annotated[str | None, TABLE] = None
+    table: str | None = None
     record_id: str | None = None
     type: str | None = None
     origin: Origin | None = None
@@ -131,11 +133,22 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def events(request: web.Request) -> web.StreamResponse:
-    """List events, newest first."""
+    """List events, newest first.
+
+    A page with filters looks at 20,000 events at most: it may be short, or empty, though older ones match. Then
+    `next_cursor` goes on; there are no more when it is null. With `ids`, those events are listed as they are now,
+    however many; numbers that no event has are left out.
+    """
     service = request.app[SERVICE]
     asked = query(request, EventQuery)
-    is_open = None if asked.state is None else asked.state == "open"
-    page = await service.store.events(_filter(service, asked, is_open=is_open), before=asked.cursor, limit=asked.limit)
+    which = _filter(service, asked)
+    which = msgspec.structs.replace(
+        which,
+        ids=None if asked.ids is None else tuple(map(int, asked.ids.split(","))),
+        open=None if asked.state is None else asked.state == "open",
+    )
+    limit = asked.limit if which.ids is None else len(which.ids)
+    page = await service.store.events(which, before=asked.cursor, limit=limit)
     return json_reply(
         EventPageAnswer(events=tuple(map(_summary, page.events)), next_cursor=page.next_cursor), headers=PRIVATE
     )
@@ -161,7 +174,7 @@ async def replay_one(request: web.Request) -> web.StreamResponse:
     """Process one settled event again; an open one is processed anyway.  Raises NotFound."""
     stored = await _event(request)
     service = request.app[SERVICE]
-    done = await service.replay(EventFilter(), limit=1, event_id=stored.id)
+    done = await service.replay(EventFilter(ids=(stored.id,)), limit=1)
     return json_reply(Replayed(matching=None, replayed=done.count, limit_reached=False, next_cursor=None))
 
 
@@ -170,7 +183,7 @@ async def replay(request: web.Request) -> web.StreamResponse:
     service = request.app[SERVICE]
     raw = await read_body(request, service.settings.config.server.max_body_bytes)
     asked = json_body(raw, ReplayBody)
-    which = _filter(service, asked, is_open=None)
+    which = _filter(service, asked)
     if (which == EventFilter()) != asked.all:
         raise InvalidFields(
             [FieldProblem(("body",), 'give at least one filter, or {"all": true} alone for every event', "value_error")]
@@ -196,16 +209,14 @@ async def _event(request: web.Request) -> StoredEvent:
 _MAX_ID_DIGITS = 18  # fits the store's 64 bits
 
 
-def _filter(service: Service, asked: EventQuery | ReplayBody, *, is_open: bool | None) -> EventFilter:
-    table = table_filter(service, asked.source, asked.table)
+def _filter(service: Service, asked: EventQuery | ReplayBody) -> EventFilter:
     return EventFilter(
         source=asked.source,
-        table=table,
-        record_id=normal_id(service, asked.source, table, asked.record_id),
+        tables=table_names(service, asked.source, asked.table),
+        record_ids=record_ids(service, asked.source, asked.table, asked.record_id),
         type=asked.type,
         origin=asked.origin,
         outcome=asked.outcome,
-        open=is_open,
         text=asked.q,
     )
 

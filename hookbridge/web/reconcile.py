@@ -23,7 +23,7 @@ from hookbridge.reconcile.status import TableStatus
 from hookbridge.service import Service
 from hookbridge.web.bodies import read_body
 from hookbridge.web.keys import SERVICE
-from hookbridge.web.parameters import json_body, table_filter
+from hookbridge.web.parameters import json_body, table_of_source
 from hookbridge.web.replies import JSON_HEADERS, body_of, json_reply
 
 NDJSON = "application/x-ndjson"
@@ -134,7 +134,7 @@ async def verify(request: web.Request) -> web.StreamResponse:
 
 async def proof_lines(service: Service, asked: VerifyBody) -> AsyncGenerator[Progress | TableProof | Verdict, None]:
     """Give the lines of a proof.  Raises NotFound, InvalidParameter, SourceError or StoreUnavailable."""
-    name = table_filter(service, asked.source, asked.table)
+    name = table_of_source(service, asked.source, asked.table)
     tables = service.reconciler.chosen(asked.source, name)
     proofs: list[TableProof] = []
     async for step in service.reconciler.verify(tables, heal=asked.heal):

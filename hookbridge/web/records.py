@@ -18,7 +18,7 @@ from hookbridge.model import RecordKey, SourceName
 from hookbridge.records import Difference
 from hookbridge.store.contract import RecordEntry, RecordFilter, RecordState
 from hookbridge.web.keys import SERVICE
-from hookbridge.web.parameters import normal_id, path_key, query, table_filter
+from hookbridge.web.parameters import path_key, query, record_ids, table_names, table_of_source
 from hookbridge.web.replies import epoch_time, json_reply, time_of
 
 
@@ -58,7 +58,7 @@ class RecordQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Which records to list."""
 
     source: SourceName | None = None
-    table: Annotated[str | None, Meta(description="Needs `source`")] = None
+    table: str | None = None
     record_id: str | None = None
     state: RecordState | None = None
     q: Annotated[str, Meta(min_length=1, max_length=1000)] | None = None
@@ -179,11 +179,10 @@ async def listing(request: web.Request) -> web.StreamResponse:
     """List records by name."""
     service = request.app[SERVICE]
     asked = query(request, RecordQuery)
-    table = table_filter(service, asked.source, asked.table)
     which = RecordFilter(
         source=asked.source,
-        table=table,
-        record_id=normal_id(service, asked.source, table, asked.record_id),
+        tables=table_names(service, asked.source, asked.table),
+        record_ids=record_ids(service, asked.source, asked.table, asked.record_id),
         state=asked.state,
         text=asked.q,
     )
@@ -221,7 +220,7 @@ async def search(request: web.Request) -> web.StreamResponse:
     """Find records by their words."""
     service = request.app[SERVICE]
     asked = query(request, SearchQuery)
-    table = table_filter(service, asked.source, asked.table)
+    table = table_of_source(service, asked.source, asked.table)
     found = await service.store.search(asked.q, source=asked.source, table=table, limit=asked.limit)
     hits = tuple(
         HitAnswer(
