@@ -53,13 +53,19 @@ class ReplayBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     table: str | None = None
     record_id: str | None = None
     type: str | None = None
+    """Only events of this type."""
     origin: Origin | None = None
+    """Only events that came this way."""
     outcome: Outcome | None = None
+    """Only events that ended so."""
     q: Annotated[str, TEXT] | None = None
+    """Words that all stand in the record's name, type, reason or body, in any case."""
     all: bool = False
+    """Every event; goes with no filter."""
     dry_run: bool = False
     """Only count what matches."""
     limit: Annotated[int, Meta(ge=1, le=10_000)] = 1000
+    """So many at most, the newest ones."""
     cursor: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
     """`next_cursor` of the replay before: it goes on behind the events of that one."""
 
@@ -68,21 +74,31 @@ class EventSummary(msgspec.Struct, frozen=True, kw_only=True):
     """An event, without its body."""
 
     id: int
+    """Its number in the inbox."""
     source: SourceName
     table: str
     record_id: str
     type: str
+    """`insert`, `update` or `delete`; the source's own word for what carries no record."""
     origin: Origin
+    """How it came."""
     format: str
+    """Which of the source's formats its body has."""
     state: State
+    """`open` until it has an outcome."""
     outcome: Outcome | None
+    """How it ended; null while it is open."""
     reason: str | None
     verification: Verification | None
+    """What reading the source said; null where it was not read."""
     attempts: int
+    """How many its change took."""
     occurred_at: str | None
     """The sender's own timestamp, as it wrote it."""
     received_at: datetime
+    """When it came."""
     settled_at: datetime | None
+    """When it ended."""
 
 
 class FailedAttempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,8 +107,11 @@ class FailedAttempt(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int
     """From 1."""
     began_at: datetime
+    """When it began."""
     ended_at: datetime
+    """When it ended."""
     error: str
+    """What went wrong."""
 
 
 class EventDetail(EventSummary, frozen=True, kw_only=True):
@@ -116,6 +135,7 @@ class EventPageAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Events, newest first."""
 
     events: tuple[EventSummary, ...]
+    """The newest first."""
     next_cursor: int | None
     """Pass it as `cursor` for the next page; null on the last one."""
 
@@ -126,6 +146,7 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     matching: int | None
     """Of a dry run: how many match; else null."""
     replayed: int
+    """How many were brought in again."""
     limit_reached: bool
     """There may be more that match."""
     next_cursor: int | None
