@@ -197,3 +197,8 @@ class StoreError(HookbridgeError):
 
 class StoreUnavailable(StoreError):
     """Disk full or i/o error.  Nothing of the transaction was stored."""
+
+
+def to_install(extra: str) -> str:
+    """Give the hint for an extra's package that is not there: hookbridge is in no registry, its folder is installed."""
+    return f".venv/bin/python -m pip install -e '.[{extra}]'"

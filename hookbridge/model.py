@@ -30,7 +30,7 @@ class Outcome(enum.StrEnum):
 
 
 class Verification(enum.StrEnum):
-    """What reading the source said about a change (design: "Truth, verification and the copy")."""
+    """What reading the source said about a change."""
 
     VERIFIED = "verified"
     SUPERSEDED = "superseded"
@@ -265,11 +265,17 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
     """The balance: ``received = open + applied + coalesced + ignored + dead`` at every moment."""
 
     received: int
+    """All events that were stored."""
     open: int
+    """Not settled yet."""
     applied: int
+    """Settled as the newest of their change."""
     coalesced: int
+    """Settled by a newer event of their record."""
     ignored: int
+    """Stored and not to be processed."""
     dead: int
+    """Given up, kept for a replay."""
 
     def balanced(self) -> bool:
         """Whether every event received is accounted for."""

@@ -29,14 +29,19 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     """Whether webhooks can be taken now, and what an operator should know."""
 
     ready: bool
+    """Whether webhooks can be taken."""
     inbox_writable: bool
+    """Whether the inbox can be written."""
     lanes: tuple[LaneState, ...]
+    """One for each source."""
     tables: tuple[TableStatus, ...]
     """What the reconciler follows."""
     notion_budget: BudgetState
     """Of all requests to Notion."""
     warnings: tuple[str, ...]
+    """What an operator should look at."""
     oldest_open_seconds: float | None
+    """How long the record has waited that waits longest; null while none does."""
 
 
 class WritableInbox:

@@ -25,8 +25,11 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """One value that is not the same on both sides; a side that has none is left out."""
 
     path: str
+    """Where it is: names with dots between them."""
     copy: Any = msgspec.UNSET
+    """The copy's value."""
     truth: Any = msgspec.UNSET
+    """The source's value."""
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):

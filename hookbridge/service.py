@@ -276,11 +276,9 @@ class Service:
                     return False, f"a duplicate of event {known.id}"
         return True, None
 
-    async def replay(
-        self, which: EventFilter, *, limit: int, event_id: int | None = None, before: int | None = None
-    ) -> Replay:
+    async def replay(self, which: EventFilter, *, limit: int, before: int | None = None) -> Replay:
         """Process settled events again, those older than ``before``."""
-        done = await self.store.replay(which, now=self._clock(), limit=limit, event_id=event_id, before=before)
+        done = await self.store.replay(which, now=self._clock(), limit=limit, before=before)
         for lane in self.lanes.values():
             lane.wake()
         return done

@@ -75,7 +75,7 @@ The service remembers the last 500, until it is restarted.
 """
 
 SourceOption = Annotated[SourceName | None, typer.Option("--source", help="Only supabase, or only notion.")]
-TableOption = Annotated[str | None, typer.Option("--table", help="Only this table; needs --source.")]
+TableOption = Annotated[str | None, typer.Option("--table", help="Only this table.")]
 RecordOption = Annotated[str | None, typer.Option("--record", help="Only the record with this id.")]
 TypeOption = Annotated[str | None, typer.Option("--type", help="Only insert, update or delete.")]
 OriginOption = Annotated[Origin | None, typer.Option("--origin", help="Only what came this way.")]

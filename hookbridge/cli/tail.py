@@ -59,51 +59,58 @@ class Follower:
     def __init__(self, api: Api, which: dict[str, str | None]) -> None:
         self._api = api
         self._which = which
-        self._newest = 0
+        self._seen = 0
         self._open: set[int] = set()
 
     def past(self, lines: int) -> list[Event]:
         """Give the newest events, oldest first, and begin behind them."""
-        found: list[Event] = self._page(None, max(lines, 1))
-        self._note(found)
-        return found[:lines][::-1]
+        newest = self._newest()
+        found: list[Event] = []
+        before: int | None = newest + 1
+        while before is not None and len(found) < lines:
+            page, before = self._page(before, lines - len(found))
+            found += page
+        self._note(found, newest)
+        return found[::-1]
 
     def look(self) -> list[Event]:
         """Give what ended and what came since the last look, each in the order of arrival."""
-        # Nothing is noted before both were answered: after a failure the next look sees the same again.
-        came, ended = self._came(), self._ended()
+        # Nothing is noted before all was answered: after a failure the next look sees the same again.
+        newest = self._newest()
+        came, ended = self._came(newest), self._ended()
         self._open -= {event["id"] for event in ended}
-        self._note(came)
+        self._note(came, newest)
         return ended[::-1] + came[::-1]
 
-    def _came(self) -> list[Event]:
+    def _newest(self) -> int:
+        """Give the number of the newest event, whether or not it is one of those to show."""
+        events = self._api.ask("GET", "/api/v1/events", limit=1)["events"]
+        return int(events[0]["id"]) if events else 0
+
+    def _came(self, newest: int) -> list[Event]:
         found: list[Event] = []
-        while True:
-            page = self._page(found[-1]["id"] if found else None, PAGE_MAX)
-            new = [event for event in page if event["id"] > self._newest]
-            found += new
-            if len(new) < PAGE_MAX:
-                return found
+        before: int | None = newest + 1
+        while before is not None and before > self._seen + 1:
+            page, before = self._page(before, PAGE_MAX)
+            found += [event for event in page if event["id"] > self._seen]
+        return found
 
     def _ended(self) -> list[Event]:
-        """Ask for the pages in which open events stand; gives those that are open no more, newest first."""
+        """Ask for those that were open; gives those that are open no more, newest first."""
         ended: list[Event] = []
-        before = max(self._open) + 1 if self._open else None
-        while before is not None:
-            page = self._page(before, PAGE_MAX)
-            ended += [event for event in page if event["id"] in self._open and event["state"] != "open"]
-            reached = page[-1]["id"] if len(page) == PAGE_MAX else 0
-            below = [one for one in self._open if one < reached]
-            before = max(below) + 1 if below else None
+        asked = sorted(self._open, reverse=True)
+        for first in range(0, len(asked), PAGE_MAX):
+            ids = ",".join(map(str, asked[first : first + PAGE_MAX]))
+            page = self._api.ask("GET", "/api/v1/events", ids=ids)["events"]
+            ended += [event for event in page if event["state"] != "open"]
         return ended
 
-    def _page(self, before: int | None, limit: int) -> list[Event]:
+    def _page(self, before: int, limit: int) -> tuple[list[Event], int | None]:
         page = self._api.ask("GET", "/api/v1/events", **self._which, cursor=before, limit=limit)
-        events: list[Event] = page["events"]
-        return events
+        return page["events"], page["next_cursor"]
 
-    def _note(self, found: list[Event]) -> None:
-        self._newest = max([self._newest, *(event["id"] for event in found)])
+    def _note(self, found: list[Event], newest: int) -> None:
+        self._seen = newest
         self._open |= {event["id"] for event in found if event["state"] == "open"}
         self._open = set(sorted(self._open)[-OPEN_WATCHED_MAX:])
 

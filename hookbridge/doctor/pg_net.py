@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hookbridge.config import SupabaseTable
 from hookbridge.doctor.finding import Finding, Findings, failed, ok, skipped, warning
+from hookbridge.errors import to_install
 
 if TYPE_CHECKING:
     import asyncpg
@@ -62,7 +63,7 @@ async def look(url: str, secrets: Sequence[str], tables: Sequence[SupabaseTable]
     try:
         import asyncpg  # noqa: PLC0415  an extra
     except ImportError:
-        yield failed(CHECK, "the package asyncpg is not installed", "pip install 'hookbridge[postgres]'")
+        yield failed(CHECK, "the package asyncpg is not installed", to_install("postgres"))
         return
     try:
         # Without a cache it works through Supabase's transaction pooler, too.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from hookbridge.errors import StartupError
+from hookbridge.errors import StartupError, to_install
 
 if TYPE_CHECKING:
     from hookbridge.observe.spans import Traces  # imports the SDK
@@ -32,5 +32,5 @@ def from_environment(environ: Mapping[str, str]) -> Traces | None:
         from hookbridge.observe.spans import exporting  # noqa: PLC0415  an extra, and needed only here
     except ImportError as error:
         message = "An OTEL_EXPORTER_OTLP_ENDPOINT is set, but the packages for traces are not installed"
-        raise StartupError(message, hint="pip install 'hookbridge[otel]'") from error
+        raise StartupError(message, hint=to_install("otel")) from error
     return exporting(environ)

@@ -46,11 +46,17 @@ class LaneState(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     """``paused``: the source cannot be reached; ``refused``: it refuses our key; ``held``: an operator paused it."""
     reason: str | None
+    """Why it is in this state; null while it runs."""
     since: float | None
+    """Since when it does not run, in seconds since 1970; null while it runs."""
     next_probe_at: float | None
+    """When its source is asked next, in seconds since 1970."""
     queued: int
+    """Records that wait for a worker."""
     busy: int
+    """Workers that have a record."""
     has_credentials: bool
+    """Whether the source can be read."""
 
 
 class Lane:

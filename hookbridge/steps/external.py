@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hookbridge.config import CacheConfig, CacheKeys
-from hookbridge.errors import CacheUnavailable, StartupError
+from hookbridge.errors import CacheUnavailable, StartupError, to_install
 from hookbridge.model import Change, Columns, RecordKey, SourceName
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class RedisKeys:
             from redis.asyncio import Redis  # noqa: PLC0415  an extra, and needed only here
         except ImportError as error:
             message = "A Redis URL is set, but the redis package is not installed"
-            raise StartupError(message, hint="pip install 'hookbridge[redis]'") from error
+            raise StartupError(message, hint=to_install("redis")) from error
         self._timeout_seconds = config.timeout_seconds
         try:
             self._client: Redis = Redis.from_url(

@@ -40,15 +40,20 @@ from hookbridge.model import (
 
 
 class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which events are meant; a field that is None does not narrow.  ``open`` selects by whether an outcome is set."""
+    """Which events are meant; a field that is None or empty does not narrow."""
 
+    ids: tuple[int, ...] | None = None
+    """These events, as far as there are such."""
     source: SourceName | None = None
-    table: str | None = None
-    record_id: str | None = None
+    tables: tuple[str, ...] = ()
+    """The names that the table may have: a source of its own may write it otherwise."""
+    record_ids: tuple[str, ...] = ()
+    """The ids that the record may have, likewise."""
     type: str | None = None
     origin: Origin | None = None
     outcome: Outcome | None = None
     open: bool | None = None
+    """Whether no outcome is set."""
     text: str | None = None
     """Words that all have to stand in the record's name, the type, the reason or the body, in any case."""
 
@@ -56,7 +61,7 @@ class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
 class EventPage(msgspec.Struct, frozen=True):
     """Events, newest first, and the cursor of the next page (None on the last one).
 
-    A page with ``text`` ends where it has looked far enough, and may then be short or empty though there are more.
+    A page ends where it has looked far enough, and may then be short or empty though there are more that match.
     """
 
     events: tuple[StoredEvent, ...]
@@ -75,11 +80,13 @@ RecordState = Literal["present", "absent", "waiting"]
 
 
 class RecordFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which records are meant; a field that is None does not narrow."""
+    """Which records are meant; a field that is None or empty does not narrow."""
 
     source: SourceName | None = None
-    table: str | None = None
-    record_id: str | None = None
+    tables: tuple[str, ...] = ()
+    """The names that the table may have."""
+    record_ids: tuple[str, ...] = ()
+    """The ids that the record may have."""
     state: RecordState | None = None
     text: str | None = None
     """Words of the index, the last one may be a beginning; or the beginning of an id."""
@@ -99,7 +106,10 @@ class RecordEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecordPage(msgspec.Struct, frozen=True):
-    """Records in the order of source, table and id, and the last one's name as the cursor of the next page."""
+    """Records in the order of source, table and id, and the cursor of the next page: the last name looked at.
+
+    A page ends where it has looked far enough, and may then be short or empty though there are more that match.
+    """
 
     records: tuple[RecordEntry, ...]
     next_cursor: RecordKey | None
@@ -208,9 +218,7 @@ class Inbox(Protocol):
         """List events, newest first, older than the cursor ``before``."""
         ...
 
-    async def replay(
-        self, which: EventFilter, *, now: float, limit: int, event_id: int | None = None, before: int | None = None
-    ) -> Replay:
+    async def replay(self, which: EventFilter, *, now: float, limit: int, before: int | None = None) -> Replay:
         """Process settled events again: dead ones are open again, others come in anew with origin ``replay``.
 
         At most ``limit`` of them, newest first, older than the cursor ``before``.  Open and ignored events are left

@@ -39,8 +39,10 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     """The guide's 202: the events of this request are on disk."""
 
     status: str = "accepted"
+    """Always `accepted`."""
     message: str = "Webhook payload received and queued for processing"
     details: AckDetails
+    """What was understood, as the sender wrote it."""
 
 
 class Ack(web.StreamResponse):

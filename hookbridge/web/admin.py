@@ -20,6 +20,7 @@ class VerificationToken(msgspec.Struct, frozen=True, kw_only=True):
     """What to paste into the form of the webhook subscription in Notion."""
 
     verification_token: str
+    """Paste it into the form of the subscription."""
 
 
 async def verification_token(request: web.Request) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""One example of each struct that is answered, for ``/openapi.json``; and what the parameters mean.
+"""One example of each struct that is answered, for ``/openapi.json``.
 
 Invariant: an example is an instance of its struct, so the type checker holds it against the fields.  A route that
 answers with a new struct needs one entry here, and a test names the struct that has none.
@@ -198,40 +198,3 @@ _EXAMPLES: tuple[msgspec.Struct, ...] = (
 
 EXAMPLES: Mapping[type, msgspec.Struct] = {type(one): one for one in _EXAMPLES}
 """Of each struct its example."""
-
-
-class Parameter(msgspec.Struct, frozen=True):
-    """What a path or query parameter means."""
-
-    description: str
-    example: str | int
-
-
-PARAMETERS: Mapping[str, Parameter] = {
-    "source": Parameter("The source: `supabase` or `notion`", "supabase"),
-    "table": Parameter("The table, `name` or `schema.name`, or the id of a Notion database", "users"),
-    "id": Parameter("The record's key, the parts of a composite one joined by a comma; or a page's id", "42"),
-    "record_id": Parameter("Only events of the record with this id", "42"),
-    "type": Parameter("Only events of this type: `insert`, `update` or `delete`", "update"),
-    "origin": Parameter("Only events that came this way", "webhook"),
-    "outcome": Parameter("Only events that ended so", "dead"),
-    "state": Parameter("Only open, or only settled events", "settled"),
-    "limit": Parameter("So many at most", 20),
-    "cursor": Parameter("`next_cursor` of the page before", 1234),
-    "q": Parameter("Words; the last one may be a beginning", "lovel"),
-}
-"""By name; ``PARAMETERS_OF`` has those that mean something else in one chapter."""
-
-PARAMETERS_OF: Mapping[tuple[str | None, str], Parameter] = {
-    ("records", "record_id"): Parameter("Only the record with this id", "42"),
-    ("records", "state"): Parameter(
-        "`present` and `absent` ones have a copy that says so; `waiting` ones have open events", "present"
-    ),
-    ("records", "cursor"): Parameter("`next_cursor` of the page before", f"supabase:{_USERS}:42"),
-    ("events", "q"): Parameter("Words that all stand in the record's name, type, reason or body, in any case", "lovel"),
-    ("events", "endpoint"): Parameter("Only those of this path", "/api/v1/webhooks/supabase"),
-    ("events", "reason"): Parameter("Only those that were answered with this code", "invalid_signature"),
-    ("events", "hours"): Parameter("Of so many hours", 1),
-    ("events", "id"): Parameter("The event's number, as the ack's header `X-Hookbridge-Event` gave it", "1234"),
-}
-"""By chapter and name."""

@@ -5,6 +5,9 @@ It starts nothing and owns nothing: the service is given.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache, partial
+
 from aiohttp import web
 
 from hookbridge.service import Service
@@ -20,7 +23,8 @@ def build_app(service: Service) -> web.Application:
     """Make the application of a service that is open already."""
     app = web.Application(middlewares=[errors_as_json], client_max_size=service.settings.config.server.max_body_bytes)
     app[SERVICE] = service
-    app[OPENAPI] = openapi.document(ROUTES)
+    described: Callable[[], bytes] = cache(partial(openapi.document, ROUTES))
+    app[OPENAPI] = described
     for route in ROUTES:
         handler = operators_only(route.handler) if route.access == "operators" else route.handler
         resource = app.router.add_resource(route.path)

@@ -6,6 +6,7 @@ here are served.  The files come from the package ``swagger-ui-bundle-v2``; noth
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from aiohttp import web
@@ -77,4 +78,5 @@ async def asset(request: web.Request) -> web.StreamResponse:
 
 async def openapi(request: web.Request) -> web.StreamResponse:
     """The description of this API."""
-    return web.Response(body=request.app[OPENAPI], content_type="application/json", headers=JSON_HEADERS)
+    body = await asyncio.to_thread(request.app[OPENAPI])
+    return web.Response(body=body, content_type="application/json", headers=JSON_HEADERS)

@@ -19,21 +19,23 @@ from hookbridge.service import Service
 from hookbridge.store.contract import EventFilter
 from hookbridge.web.bodies import read_body
 from hookbridge.web.keys import SERVICE
-from hookbridge.web.parameters import json_body, normal_id, query, table_filter
+from hookbridge.web.parameters import json_body, query, record_ids, table_names
 from hookbridge.web.replies import epoch_time, json_reply, time_of
 
 PRIVATE = {"Cache-Control": "no-store"}
 
 State = Literal["open", "settled"]
-TABLE = Meta(description="Needs `source`")
 TEXT = Meta(min_length=1, max_length=1000)
+IDS = Meta(pattern=r"^[0-9]{1,18}(,[0-9]{1,18}){0,499}$")
+"""Numbers that fit the store's 64 bits, not more than a page has."""
 
 
 class EventQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which events to list."""
 
+    ids: Annotated[str, IDS] | None = None
     source: SourceName | None = None
-    table: Annotated[str | None, TABLE] = None
+    table: str | None = None
     record_id: str | None = None
     type: str | None = None
     origin: Origin | None = None
@@ -48,16 +50,22 @@ class ReplayBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Which events to process again: at least one of the filters, or `all`."""
 
     source: SourceName | None = None
-    table: Annotated[str | None, TABLE] = None
+    table: str | None = None
     record_id: str | None = None
     type: str | None = None
+    """Only events of this type."""
     origin: Origin | None = None
+    """Only events that came this way."""
     outcome: Outcome | None = None
+    """Only events that ended so."""
     q: Annotated[str, TEXT] | None = None
+    """Words that all stand in the record's name, type, reason or body, in any case."""
     all: bool = False
+    """Every event; goes with no filter."""
     dry_run: bool = False
     """Only count what matches."""
     limit: Annotated[int, Meta(ge=1, le=10_000)] = 1000
+    """So many at most, the newest ones."""
     cursor: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
     """`next_cursor` of the replay before: it goes on behind the events of that one."""
 
@@ -66,21 +74,31 @@ class EventSummary(msgspec.Struct, frozen=True, kw_only=True):
     """An event, without its body."""
 
     id: int
+    """Its number in the inbox."""
     source: SourceName
     table: str
     record_id: str
     type: str
+    """`insert`, `update` or `delete`; the source's own word for what carries no record."""
     origin: Origin
+    """How it came."""
     format: str
+    """Which of the source's formats its body has."""
     state: State
+    """`open` until it has an outcome."""
     outcome: Outcome | None
+    """How it ended; null while it is open."""
     reason: str | None
     verification: Verification | None
+    """What reading the source said; null where it was not read."""
     attempts: int
+    """How many its change took."""
     occurred_at: str | None
     """The sender's own timestamp, as it wrote it."""
     received_at: datetime
+    """When it came."""
     settled_at: datetime | None
+    """When it ended."""
 
 
 class FailedAttempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,8 +107,11 @@ class FailedAttempt(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int
     """From 1."""
     began_at: datetime
+    """When it began."""
     ended_at: datetime
+    """When it ended."""
     error: str
+    """What went wrong."""
 
 
 class EventDetail(EventSummary, frozen=True, kw_only=True):
@@ -114,6 +135,7 @@ class EventPageAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Events, newest first."""
 
     events: tuple[EventSummary, ...]
+    """The newest first."""
     next_cursor: int | None
     """Pass it as `cursor` for the next page; null on the last one."""
 
@@ -124,6 +146,7 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     matching: int | None
     """Of a dry run: how many match; else null."""
     replayed: int
+    """How many were brought in again."""
     limit_reached: bool
     """There may be more that match."""
     next_cursor: int | None
@@ -131,11 +154,22 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def events(request: web.Request) -> web.StreamResponse:
-    """List events, newest first."""
+    """List events, newest first.
+
+    A page with filters looks at 20,000 events at most: it may be short, or empty, though older ones match. Then
+    `next_cursor` goes on; there are no more when it is null. With `ids`, those events are listed as they are now,
+    however many; numbers that no event has are left out.
+    """
     service = request.app[SERVICE]
     asked = query(request, EventQuery)
-    is_open = None if asked.state is None else asked.state == "open"
-    page = await service.store.events(_filter(service, asked, is_open=is_open), before=asked.cursor, limit=asked.limit)
+    which = _filter(service, asked)
+    which = msgspec.structs.replace(
+        which,
+        ids=None if asked.ids is None else tuple(map(int, asked.ids.split(","))),
+        open=None if asked.state is None else asked.state == "open",
+    )
+    limit = asked.limit if which.ids is None else len(which.ids)
+    page = await service.store.events(which, before=asked.cursor, limit=limit)
     return json_reply(
         EventPageAnswer(events=tuple(map(_summary, page.events)), next_cursor=page.next_cursor), headers=PRIVATE
     )
@@ -161,7 +195,7 @@ async def replay_one(request: web.Request) -> web.StreamResponse:
     """Process one settled event again; an open one is processed anyway.  Raises NotFound."""
     stored = await _event(request)
     service = request.app[SERVICE]
-    done = await service.replay(EventFilter(), limit=1, event_id=stored.id)
+    done = await service.replay(EventFilter(ids=(stored.id,)), limit=1)
     return json_reply(Replayed(matching=None, replayed=done.count, limit_reached=False, next_cursor=None))
 
 
@@ -170,7 +204,7 @@ async def replay(request: web.Request) -> web.StreamResponse:
     service = request.app[SERVICE]
     raw = await read_body(request, service.settings.config.server.max_body_bytes)
     asked = json_body(raw, ReplayBody)
-    which = _filter(service, asked, is_open=None)
+    which = _filter(service, asked)
     if (which == EventFilter()) != asked.all:
         raise InvalidFields(
             [FieldProblem(("body",), 'give at least one filter, or {"all": true} alone for every event', "value_error")]
@@ -196,16 +230,14 @@ async def _event(request: web.Request) -> StoredEvent:
 _MAX_ID_DIGITS = 18  # fits the store's 64 bits
 
 
-def _filter(service: Service, asked: EventQuery | ReplayBody, *, is_open: bool | None) -> EventFilter:
-    table = table_filter(service, asked.source, asked.table)
+def _filter(service: Service, asked: EventQuery | ReplayBody) -> EventFilter:
     return EventFilter(
         source=asked.source,
-        table=table,
-        record_id=normal_id(service, asked.source, table, asked.record_id),
+        tables=table_names(service, asked.source, asked.table),
+        record_ids=record_ids(service, asked.source, asked.table, asked.record_id),
         type=asked.type,
         origin=asked.origin,
         outcome=asked.outcome,
-        open=is_open,
         text=asked.q,
     )
 

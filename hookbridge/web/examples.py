@@ -68,6 +68,23 @@ NOTION: dict[str, object] = {
         "entity": {"id": _PAGE, "type": "page"},
         "data": {"parent": {"id": _DATABASE, "type": "database"}, "updated_blocks": []},
     },
+    "automation": {
+        "source": {
+            "type": "automation",
+            "automation_id": "2f5b1c7a-0000-8000-8000-00a0b1c2d3e4",
+            "action_id": "2f5b1c7a-0000-8000-8000-00a0b1c2d3e5",
+            "event_id": "2f5b1c7a-0000-8000-8000-00a0b1c2d3e6",
+            "attempt": 1,
+        },
+        "data": {
+            "object": "page",
+            "id": _PAGE,
+            "last_edited_time": "2026-01-01T15:00:00.000Z",
+            "in_trash": False,
+            "parent": {"type": "database_id", "database_id": _DATABASE},
+            "properties": {},
+        },
+    },
     "verificationHandshake": {"verification_token": "secret_from_notion"},
 }
 NOTION_ACCEPTED: object = {
@@ -81,15 +98,20 @@ NOTION_ACCEPTED: object = {
         "timestamp": _TIME,
     },
 }
-TRIAL: dict[str, object] = {
+_NATIVE = {"databaseWebhook": SUPABASE["databaseWebhook"]} | {
+    name: NOTION[name] for name in ("integrationWebhook", "automation")
+}
+EVENTS: dict[str, object] = {
     "guide": {
         "event_type": "insert",
         "source": "supabase",
         "table_name": "test_table",
         "record_id": "test-123",
         "data": {"test": "data"},
-    }
+    },
+    **_NATIVE,
 }
+TRIAL: dict[str, object] = {**EVENTS, "verificationHandshake": NOTION["verificationHandshake"]}
 TRIAL_VALID: object = {
     "status": "valid",
     "message": "Webhook payload is valid",

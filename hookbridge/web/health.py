@@ -19,6 +19,7 @@ class Health(msgspec.Struct, frozen=True):
     """The event loop runs."""
 
     status: str = "ok"
+    """Always `ok`."""
 
 
 class LaneSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,15 +27,20 @@ class LaneSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     source: SourceName
     state: str
+    """`running`, `paused`, `refused` or `held`."""
 
 
 class ReadinessSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What a stranger may know of the service."""
 
     ready: bool
+    """Whether webhooks can be taken."""
     inbox_writable: bool
+    """Whether the inbox can be written."""
     lanes: tuple[LaneSummary, ...]
+    """One for each source."""
     warnings: tuple[str, ...]
+    """What an operator should look at."""
 
 
 async def healthz(request: web.Request) -> web.StreamResponse:  # noqa: ARG001  every handler is called with it

@@ -5,10 +5,12 @@ One key for each object; nothing is stored under a plain string.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aiohttp import web
 
 from hookbridge.service import Service
 
 SERVICE = web.AppKey("service", Service)
-OPENAPI = web.AppKey("openapi", bytes)
-"""The finished ``/openapi.json``: the route table does not change while the service runs."""
+OPENAPI: web.AppKey[Callable[[], bytes]] = web.AppKey("openapi")
+"""Gives ``/openapi.json``, made when it is first asked for: that reads our own modules, and a start is to be fast."""

@@ -50,7 +50,9 @@ class HistoryAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What happened lately, since the process began."""
 
     hours: Hours
+    """Of how many hours."""
     step_seconds: float
+    """How long a step is."""
     per_second: PerSecond | None
     """Null in the first seconds of the process."""
     samples: tuple[Sample, ...]
@@ -72,20 +74,26 @@ class RejectedRequest(msgspec.Struct, frozen=True, kw_only=True):
     id: int
     """Counted since the start of the process."""
     at: datetime
+    """When it was refused."""
     endpoint: str
+    """The path that it was sent to."""
     status: int
+    """The HTTP status of the answer."""
     reason: str
     """The code of the answer."""
     message: str
     """What the sender was told; for a signature, what was wrong with it."""
     peer: str | None
+    """The address that it came from."""
     bytes: int | None
+    """The length of its body, where it was announced."""
 
 
 class RejectedPage(msgspec.Struct, frozen=True, kw_only=True):
     """The latest 500 at most, the newest first."""
 
     rejected: tuple[RejectedRequest, ...]
+    """The newest first."""
     next_cursor: int | None
 
 

@@ -151,9 +151,9 @@ def _sources(seen: Snapshot) -> Iterator[Metric]:
     states = seen.readiness.lanes
     yield _gauge(
         "source_up",
-        "0 while the source cannot be reached or refuses the key",
+        "0 while the source cannot be reached or refuses the key; absent without credentials",
         SOURCE,
-        (((lane.source,), lane.state not in {"paused", "refused"}) for lane in states),
+        (((one.source,), one.state not in {"paused", "refused"} if one.has_credentials else None) for one in states),
     )
     yield _gauge(
         "lane_state",
@@ -194,6 +194,12 @@ def _tables(seen: Snapshot) -> Iterator[Metric]:
         "Since the last complete poll began",
         TABLE,
         ((name, one.poll_age_seconds) for name, one in fresh.items()),
+    )
+    yield _gauge(
+        "poll_gap_seconds",
+        "The gap to the next poll as it is now",
+        TABLE,
+        ((name, table.poll_gap_seconds) for name, table in tables.items()),
     )
     yield _gauge(
         "sweep_age_seconds",

@@ -1,7 +1,8 @@
 """``/openapi.json``: OpenAPI 3.1 from the route table and the structs that handlers really decode and encode.
 
 Invariant: every documented route of the table is in it with every error it may answer, and nothing else is.  Examples
-of errors are what ``replies`` makes of real errors, those of answers stand in ``answers``.
+of errors are what ``replies`` makes of real errors, and when they are met the errors' docstrings say; examples of
+answers stand in ``answers``.
 """
 
 from __future__ import annotations
@@ -10,27 +11,33 @@ import re
 from collections.abc import Iterable
 from http import HTTPStatus
 from importlib.metadata import version
-from typing import Any
 
 import msgspec
 
 from hookbridge import errors
-from hookbridge.web import answers
+from hookbridge.web import answers, meanings, security
 from hookbridge.web.replies import (
     INTERNAL,
     MALFORMED,
     RETRY_AFTER_SECONDS,
-    ErrorBody,
-    InvalidFieldsBody,
-    InvalidSourceBody,
     body_of,
     internal_body,
     malformed_body,
     row_of,
 )
 from hookbridge.web.route import Answer, Request, Route
+from hookbridge.web.schemas import Json, Schemas, readable
 
-Json = dict[str, Any]
+TAGS = {
+    "webhooks": "What senders call: the guide's four endpoints.",
+    "records": "The copies and the index, for your own API.",
+    "events": "The inbox: what came, what became of it, and processing it again.",
+    "sources": "The lanes of the sources.",
+    "notion": "The verification token of Notion's webhooks.",
+    "reconciler": "Following whole tables: polls, sweeps and proofs.",
+    "health": "Whether it lives and can take webhooks, and its figures.",
+}
+"""The chapters, in their order."""
 
 EXAMPLES: tuple[errors.HookbridgeError, ...] = (
     errors.InvalidJson("The body is not valid JSON: Input data was truncated"),
@@ -55,39 +62,11 @@ EXAMPLES: tuple[errors.HookbridgeError, ...] = (
 )
 """One of each kind that ``replies`` knows."""
 
-SECURITY_SCHEMES: Json = {
-    "adminToken": {"type": "http", "scheme": "bearer", "description": "`HOOKBRIDGE_ADMIN_TOKEN`"},
-    "webhookSignature": {
-        "type": "apiKey",
-        "in": "header",
-        "name": "X-Webhook-Signature",
-        "description": "HMAC-SHA256 of the raw body in hex, with or without `sha256=`",
-    },
-    "notionSignature": {
-        "type": "apiKey",
-        "in": "header",
-        "name": "X-Notion-Signature",
-        "description": "`sha256=` and the HMAC-SHA256 of the raw body in hex; the key is the verification token",
-    },
-    "standardWebhooks": {
-        "type": "apiKey",
-        "in": "header",
-        "name": "webhook-signature",
-        "description": "Standard Webhooks: `v1,<base64>` over `webhook-id`, `webhook-timestamp` and the raw body",
-    },
-}
-_SECURITY: dict[str, list[Json]] = {
-    "public": [],
-    # The empty one: signatures need not be verified.
-    "signed": [{}, {"webhookSignature": []}, {"notionSignature": []}, {"standardWebhooks": []}],
-    "operators": [{"adminToken": []}],
-}
-
 
 def document(routes: Iterable[Route]) -> bytes:
     """Describe the routes that belong to the API."""
     documented = [route for route in routes if route.tag is not None]
-    schemas = _Schemas(documented)
+    schemas = Schemas(documented)
     paths: dict[str, Json] = {}
     for route in documented:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
@@ -99,84 +78,59 @@ def document(routes: Iterable[Route]) -> bytes:
             "license": {"name": "MIT", "identifier": "MIT"},
             "description": "Keeps a copy and a search index true to Supabase tables and Notion databases.",
         },
+        "servers": [{"url": "/", "description": "The service that answers this"}],
+        "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
         "paths": paths,
-        "components": {"schemas": schemas.components, "securitySchemes": SECURITY_SCHEMES},
+        "components": {"schemas": schemas.components, "securitySchemes": security.SCHEMES},
     }
     return msgspec.json.encode(whole)
 
 
-class _Schemas:
-    """The JSON Schemas of all structs that routes speak of."""
-
-    def __init__(self, routes: list[Route]) -> None:
-        types: list[type] = [ErrorBody, InvalidSourceBody, InvalidFieldsBody]
-        for route in routes:
-            types += route.request.bodies if route.request else ()
-            types += [body for answer in route.answers.values() for body in answer.bodies]
-        queries = [route.query for route in routes if route.query is not None]
-        unique = list(dict.fromkeys([*types, *queries]))
-        schemas, components = msgspec.json.schema_components(unique, ref_template="#/components/schemas/{name}")
-        self._by_type = dict(zip(unique, schemas, strict=True))
-        # A query is spread into parameters; its struct is no schema of the API.
-        self._queries = {query: components.pop(query.__name__) for query in dict.fromkeys(queries)}
-        self.components: Json = components
-
-    def of(self, types: tuple[type, ...]) -> Json:
-        """The schema of a body that is one of these."""
-        found = [self._by_type[kind] for kind in types]
-        return found[0] if len(found) == 1 else {"anyOf": found}
-
-    def parameters(self, query: type[msgspec.Struct]) -> list[Json]:
-        """The query parameters of a struct."""
-        schema = self._queries[query]
-        required = schema.get("required", ())
-        return [
-            {"name": name, "in": "query", "required": name in required, "schema": shape}
-            for name, shape in schema["properties"].items()
-        ]
-
-
-def _explained(route: Route, parameter: Json) -> Json:
-    """Add what a parameter means, and an example; what its own schema says of it comes first."""
-    name = parameter["name"]
-    known = answers.PARAMETERS_OF.get((route.tag, name), answers.PARAMETERS.get(name))
-    if known is None:
-        return parameter
-    said = parameter["schema"].get("description")
-    description = f"{known.description}. {said}" if said and said != known.description else known.description
-    return {**parameter, "description": description, "example": known.example}
-
-
-def _description(route: Route) -> str:
-    """Give the handler's docstring, without what it says to its callers in Python."""
-    return route.description or re.sub(r"\s*Raises [^.]*\.", "", route.handler.__doc__ or "")
-
-
-def _operation(route: Route, schemas: _Schemas) -> Json:
+def _operation(route: Route, schemas: Schemas) -> Json:
     operation: Json = {
         "operationId": route.name,
         "tags": [route.tag],
         "summary": route.summary,
         "description": _description(route),
-        "security": _SECURITY[route.access],
+        "security": security.requirements(route),
         "responses": {
             **{str(status): _answer(answer, schemas) for status, answer in sorted(route.answers.items())},
             **_refusals(route, schemas),
         },
     }
-    parameters = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in re.findall(r"\{(\w+)\}", route.path)
-    ]
-    parameters += schemas.parameters(route.query) if route.query else []
+    parameters = _parameters(route, schemas)
     if parameters:
-        operation["parameters"] = [_explained(route, parameter) for parameter in parameters]
+        operation["parameters"] = parameters
     if route.request is not None:
         operation["requestBody"] = _request(route.request, schemas)
     return operation
 
 
-def _request(request: Request, schemas: _Schemas) -> Json:
+def _description(route: Route) -> str:
+    """Give the handler's docstring, without what it says to its callers in Python."""
+    return route.description or re.sub(r"\s*Raises [^.]*\.", "", readable(route.handler.__doc__ or ""))
+
+
+def _parameters(route: Route, schemas: Schemas) -> list[Json]:
+    """Give what stands in path, query and headers, each with what it means and an example."""
+    path = [_place(name, "path", meanings.parameter(route.tag, name)) for name in re.findall(r"\{(\w+)\}", route.path)]
+    asked = schemas.parameters(route.query) if route.query else []
+    query = [_explained(one, meanings.parameter(route.tag, one["name"])) for one in asked]
+    return [*path, *query, *(_place(name, "header", meanings.HEADERS[name]) for name in route.headers)]
+
+
+def _place(name: str, where: str, known: meanings.Parameter) -> Json:
+    return _explained({"name": name, "in": where, "required": where == "path", "schema": known.schema}, known)
+
+
+def _explained(parameter: Json, known: meanings.Parameter) -> Json:
+    """Add what a parameter means, and an example."""
+    said = parameter["schema"].get("description")
+    description = f"{known.description}. {said}" if said and said != known.description else known.description
+    return {**parameter, "description": description, "example": known.example}
+
+
+def _request(request: Request, schemas: Schemas) -> Json:
     examples = {name: {"value": example} for name, example in request.examples.items()}
     return {
         "required": True,
@@ -184,15 +138,17 @@ def _request(request: Request, schemas: _Schemas) -> Json:
     }
 
 
-def _answer(answer: Answer, schemas: _Schemas) -> Json:
+def _answer(answer: Answer, schemas: Schemas) -> Json:
     said: Json = {"description": answer.description}
     if answer.headers:
-        said["headers"] = {
-            name: {"description": meaning, "schema": {"type": "string"}} for name, meaning in answer.headers.items()
-        }
+        said["headers"] = {name: _header(meaning) for name, meaning in answer.headers.items()}
     if answer.bodies:
         said["content"] = {answer.media: {"schema": schemas.of(answer.bodies), **_examples(answer)}}
     return said
+
+
+def _header(meaning: str, kind: str = "string") -> Json:
+    return {"description": meaning, "schema": {"type": kind}}
 
 
 def _examples(answer: Answer) -> Json:
@@ -206,28 +162,51 @@ def _examples(answer: Answer) -> Json:
     }
 
 
-def _refusals(route: Route, schemas: _Schemas) -> Json:
-    by_status: dict[int, dict[str, object]] = {
-        INTERNAL.status: {INTERNAL.code: internal_body()},
-        MALFORMED.status: {MALFORMED.code: malformed_body("Got more than 8190 bytes when reading the line")},
-    }
+class _Refusals(msgspec.Struct, frozen=True):
+    """What is answered with one status."""
+
+    when: list[str] = []
+    examples: dict[str, object] = {}
+
+    def add(self, when: str, code: str, body: object) -> None:
+        self.when.append(when)
+        self.examples[code] = body
+
+
+def _refusals(route: Route, schemas: Schemas) -> Json:
+    by_status: dict[int, _Refusals] = {}
     for kind in route.all_refusals():
         row = row_of(kind)
         example = next(example for example in EXAMPLES if type(example) is kind)
-        by_status.setdefault(row.status, {})[row.code] = body_of(example)
-    return {str(status): _refusal(status, examples, schemas) for status, examples in sorted(by_status.items())}
+        by_status.setdefault(row.status, _Refusals()).add(_when(kind), row.code, body_of(example))
+    by_status.setdefault(MALFORMED.status, _Refusals()).add(
+        "What was sent is no HTTP, or a part of it is too long.",
+        MALFORMED.code,
+        malformed_body("Got more than 8190 bytes when reading the line"),
+    )
+    by_status.setdefault(INTERNAL.status, _Refusals()).add(
+        "Something happened that was not foreseen; the log says what.", INTERNAL.code, internal_body()
+    )
+    return {str(status): _refusal(status, found, schemas) for status, found in sorted(by_status.items())}
 
 
-def _refusal(status: int, examples: dict[str, object], schemas: _Schemas) -> Json:
+def _when(kind: type[errors.HookbridgeError]) -> str:
+    """Give the first sentence of an error's docstring."""
+    return readable(kind.__doc__ or "").partition("\n")[0].partition(". ")[0].removesuffix(".") + "."
+
+
+def _refusal(status: int, found: _Refusals, schemas: Schemas) -> Json:
     said: Json = {
-        "description": HTTPStatus(status).phrase,
+        "description": " ".join(dict.fromkeys(found.when)),
         "content": {
             "application/json": {
-                "schema": schemas.of(tuple(dict.fromkeys(type(example) for example in examples.values()))),
-                "examples": {code: {"value": example} for code, example in examples.items()},
+                "schema": schemas.of(tuple(dict.fromkeys(type(example) for example in found.examples.values()))),
+                "examples": {code: {"value": example} for code, example in found.examples.items()},
             }
         },
     }
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        said["headers"] = {"Retry-After": {"description": "Whole seconds", "schema": {"type": "integer"}}}
+        said["headers"] = {"Retry-After": _header("Whole seconds", "integer")}
+    if status == HTTPStatus.UNAUTHORIZED:
+        said["headers"] = {"WWW-Authenticate": _header("How to say who is calling")}
     return said

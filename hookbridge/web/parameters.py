@@ -16,6 +16,8 @@ from hookbridge.errors import FieldProblem, InvalidFields, InvalidParameter
 from hookbridge.model import RecordKey, SourceName
 from hookbridge.service import Service
 from hookbridge.sources.bodies import decode_object
+from hookbridge.sources.keys import dashed
+from hookbridge.sources.source import Source
 
 T = TypeVar("T", bound=msgspec.Struct)
 Where = Literal["query", "body"]
@@ -40,8 +42,8 @@ def path_key(service: Service, request: web.Request) -> RecordKey:
     raise InvalidParameter("source", f"expected one of {', '.join(service.sources)}", where="path")
 
 
-def table_filter(service: Service, source: SourceName | None, table: str | None) -> str | None:
-    """Give the normal name of a table to filter by.  Raises InvalidParameter: a table is a table of one source."""
+def table_of_source(service: Service, source: SourceName | None, table: str | None) -> str | None:
+    """Give the normal name of one table.  Raises InvalidParameter: it needs its source."""
     if table is None:
         return None
     if source is None:
@@ -49,11 +51,41 @@ def table_filter(service: Service, source: SourceName | None, table: str | None)
     return service.sources[source].table(table)
 
 
-def normal_id(service: Service, source: SourceName | None, table: str | None, record_id: str | None) -> str | None:
-    """Give the normal form of a record's id to filter by, where its table is known; any other text as it is."""
-    if source is None or table is None or record_id is None:
-        return record_id
-    return service.sources[source].key(table, record_id).id
+def table_names(service: Service, source: SourceName | None, table: str | None) -> tuple[str, ...]:
+    """Give the names that a table may have: its normal name in the source, or without one in each.
+
+    Raises InvalidParameter when it cannot be a table's name.
+    """
+    if table is None:
+        return ()
+    return tuple(dict.fromkeys(one.table(table) for one in _sources(service, source)))
+
+
+def record_ids(
+    service: Service, source: SourceName | None, table: str | None, record_id: str | None
+) -> tuple[str, ...]:
+    """Give the ids that a record may have: the normal form where its table is known; else as written, and as a page's.
+
+    Raises InvalidParameter when it cannot be the id of a record of that table.
+    """
+    if record_id is None:
+        return ()
+    if table is None:
+        return tuple(dict.fromkeys((record_id, dashed(record_id))))
+    found: dict[str, None] = {}
+    refusal: InvalidParameter | None = None
+    for one in _sources(service, source):
+        try:
+            found[one.key(table, record_id).id] = None
+        except InvalidParameter as error:  # what is no key of a row may be a page's
+            refusal = error
+    if not found and refusal is not None:
+        raise InvalidParameter("record_id", refusal.problems[0].msg)
+    return tuple(found)
+
+
+def _sources(service: Service, source: SourceName | None) -> list[Source]:
+    return [one for name, one in service.sources.items() if source in {None, name}]
 
 
 def _convert(values: Mapping[str, object], kind: type[T], *, where: Where) -> T:

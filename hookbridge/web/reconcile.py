@@ -23,7 +23,7 @@ from hookbridge.reconcile.status import TableStatus
 from hookbridge.service import Service
 from hookbridge.web.bodies import read_body
 from hookbridge.web.keys import SERVICE
-from hookbridge.web.parameters import json_body, table_filter
+from hookbridge.web.parameters import json_body, table_of_source
 from hookbridge.web.replies import JSON_HEADERS, body_of, json_reply
 
 NDJSON = "application/x-ndjson"
@@ -35,6 +35,7 @@ class Following(msgspec.Struct, frozen=True, kw_only=True):
     """What the reconciler follows."""
 
     tables: tuple[TableStatus, ...]
+    """Every table that is listed in the settings."""
 
 
 class ReconcileBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,6 +44,7 @@ class ReconcileBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     source: SourceName
     table: str
     kind: Literal["poll", "sweep"] = "poll"
+    """`poll` for what changed since the watermark, `sweep` for everything."""
     since: str | None = None
     """Begin the poll at this time (ISO 8601) instead of the watermark."""
     confirm: bool = False
@@ -66,14 +68,17 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     as_of: datetime
     """Of the oldest of the comparisons."""
     tables: int
+    """How many were compared."""
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="error"):
     """The last line of a proof that could not be finished."""
 
     error: str
+    """A word for programs, as in other refusals."""
     message: str
     hint: str
+    """What to do about it; empty where that is not known."""
 
 
 async def following(request: web.Request) -> web.StreamResponse:
@@ -134,7 +139,7 @@ async def verify(request: web.Request) -> web.StreamResponse:
 
 async def proof_lines(service: Service, asked: VerifyBody) -> AsyncGenerator[Progress | TableProof | Verdict, None]:
     """Give the lines of a proof.  Raises NotFound, InvalidParameter, SourceError or StoreUnavailable."""
-    name = table_filter(service, asked.source, asked.table)
+    name = table_of_source(service, asked.source, asked.table)
     tables = service.reconciler.chosen(asked.source, name)
     proofs: list[TableProof] = []
     async for step in service.reconciler.verify(tables, heal=asked.heal):

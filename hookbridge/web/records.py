@@ -18,7 +18,7 @@ from hookbridge.model import RecordKey, SourceName
 from hookbridge.records import Difference
 from hookbridge.store.contract import RecordEntry, RecordFilter, RecordState
 from hookbridge.web.keys import SERVICE
-from hookbridge.web.parameters import normal_id, path_key, query, table_filter
+from hookbridge.web.parameters import path_key, query, record_ids, table_names, table_of_source
 from hookbridge.web.replies import epoch_time, json_reply, time_of
 
 
@@ -28,6 +28,7 @@ class RecordAnswer(msgspec.Struct, frozen=True, kw_only=True):
     source: SourceName
     table: str
     id: str
+    """The record's key, or the page's id."""
     data: msgspec.Raw
     """The row, or the page object."""
     changed_at: str | None
@@ -44,12 +45,15 @@ class DiffAnswer(msgspec.Struct, frozen=True, kw_only=True):
     source: SourceName
     table: str
     id: str
+    """The record's key, or the page's id."""
     agrees: bool
+    """Whether copy and source are the same."""
     differences: tuple[Difference, ...]
     """What is not the same; a path of `*` is the whole record, where one side has none."""
     copy: msgspec.Raw
     """Null when there is no copy of it."""
     copy_read_at: datetime | None
+    """When the copy was read; null when there is none."""
     truth: msgspec.Raw
     """Null when the source has no such record."""
 
@@ -58,7 +62,7 @@ class RecordQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Which records to list."""
 
     source: SourceName | None = None
-    table: Annotated[str | None, Meta(description="Needs `source`")] = None
+    table: str | None = None
     record_id: str | None = None
     state: RecordState | None = None
     q: Annotated[str, Meta(min_length=1, max_length=1000)] | None = None
@@ -72,12 +76,15 @@ class RecordSummary(msgspec.Struct, frozen=True, kw_only=True):
     source: SourceName
     table: str
     id: str
+    """The record's key, or the page's id."""
     present: bool | None
     """False when the source has no such record; null while there is no copy of it."""
     changed_at: str | None
     """The source's own time of the last change, as the source wrote it."""
     read_at: datetime | None
+    """When it was read from the source."""
     verified: bool | None
+    """False when the copy came from a webhook because the source has no credentials."""
     waiting_since: datetime | None
     """Since when it has open events; null when it has none."""
 
@@ -86,6 +93,7 @@ class RecordPageAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Records, by source, table and id."""
 
     records: tuple[RecordSummary, ...]
+    """In the order of source, table and id."""
     next_cursor: str | None
     """Pass it as `cursor` for the next page; null on the last one."""
 
@@ -105,18 +113,22 @@ class HitAnswer(msgspec.Struct, frozen=True, kw_only=True):
     source: SourceName
     table: str
     id: str
+    """The record's key, or the page's id."""
     snippet: str
     """The words around the match, each match in `[` and `]`."""
     score: float
     """Larger is better."""
     data: msgspec.Raw
+    """The row, or the page object."""
 
 
 class SearchAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What was found, best first."""
 
     query: str
+    """What was looked for."""
     hits: tuple[HitAnswer, ...]
+    """The best first."""
 
 
 async def record(request: web.Request) -> web.StreamResponse:
@@ -179,11 +191,10 @@ async def listing(request: web.Request) -> web.StreamResponse:
     """List records by name."""
     service = request.app[SERVICE]
     asked = query(request, RecordQuery)
-    table = table_filter(service, asked.source, asked.table)
     which = RecordFilter(
         source=asked.source,
-        table=table,
-        record_id=normal_id(service, asked.source, table, asked.record_id),
+        tables=table_names(service, asked.source, asked.table),
+        record_ids=record_ids(service, asked.source, asked.table, asked.record_id),
         state=asked.state,
         text=asked.q,
     )
@@ -221,7 +232,7 @@ async def search(request: web.Request) -> web.StreamResponse:
     """Find records by their words."""
     service = request.app[SERVICE]
     asked = query(request, SearchQuery)
-    table = table_filter(service, asked.source, asked.table)
+    table = table_of_source(service, asked.source, asked.table)
     found = await service.store.search(asked.q, source=asked.source, table=table, limit=asked.limit)
     hits = tuple(
         HitAnswer(

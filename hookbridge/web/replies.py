@@ -57,6 +57,7 @@ class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is wrong, in a word for programs and a sentence for people."""
 
     error: str
+    """A word for programs."""
     message: str
     hint: str = ""
     """What to do about it, where that is known."""
@@ -66,8 +67,10 @@ class InvalidSourceBody(msgspec.Struct, frozen=True, kw_only=True):
     """The payload belongs to another endpoint."""
 
     error: str
+    """A word for programs."""
     message: str
     expected: str
+    """The source that the endpoint takes."""
     received: str
 
 
@@ -75,14 +78,18 @@ class FieldError(msgspec.Struct, frozen=True, kw_only=True):
     """One field that is wrong."""
 
     loc: tuple[str | int, ...]
+    """Where it is: `body`, `query`, `path` or `header`, then the names on the way to it."""
     msg: str
+    """What was expected."""
     type: str
+    """The kind of mistake, for programs."""
 
 
 class InvalidFieldsBody(msgspec.Struct, frozen=True, kw_only=True):
     """Every field that is wrong."""
 
     detail: tuple[FieldError, ...]
+    """One entry for each."""
 
 
 Body = ErrorBody | InvalidSourceBody | InvalidFieldsBody
@@ -152,6 +159,8 @@ def _headers_of(error: errors.HookbridgeError) -> dict[str, str]:
     match error:
         case errors.AdminTokenRequired():
             return {"WWW-Authenticate": 'Bearer realm="hookbridge"'}
+        case errors.InvalidSignature():
+            return {"WWW-Authenticate": 'Signature realm="hookbridge"'}
         case errors.TryLater() | errors.SourceUnavailable():
             return {"Retry-After": str(math.ceil(error.retry_after_seconds or RETRY_AFTER_SECONDS))}
         case errors.StoreUnavailable() | errors.RecordUnreadable():

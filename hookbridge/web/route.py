@@ -16,6 +16,12 @@ from hookbridge import errors
 Access = Literal["public", "signed", "operators"]
 """``signed``: the source authenticates the sender when signatures are verified."""
 
+Scheme = Literal["adminToken", "webhookSignature", "standardWebhooks", "staticToken", "notionSignature"]
+"""How a caller can say who it is; ``openapi`` describes them."""
+
+SIGNED: tuple[Scheme, ...] = ("webhookSignature", "standardWebhooks", "staticToken")
+"""What every endpoint of a source takes."""
+
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """One way in which a request succeeds, or reports a state as a body of its own."""
@@ -44,6 +50,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     handler: Handler
     access: Access
+    schemes: tuple[Scheme, ...] = ()
+    """How a caller can say who it is, beyond what ``operators`` have to say anyway."""
     tag: str | None = None
     """The chapter of the API's documentation; None for what is no part of the API (the documentation itself)."""
     name: str = ""
@@ -51,6 +59,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
     """Without one, the handler's docstring."""
     query: type[msgspec.Struct] | None = None
+    headers: tuple[str, ...] = ()
+    """The headers that it looks at, beyond those of who is calling; ``answers`` says what they mean."""
     request: Request | None = None
     answers: dict[int, Answer] = {}
     refusals: tuple[type[errors.HookbridgeError], ...] = ()

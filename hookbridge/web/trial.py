@@ -40,17 +40,22 @@ class ParsedPayload(msgspec.Struct, frozen=True, kw_only=True):
     table_name: str
     record_id: str
     data: dict[str, Any] | None
+    """The record's columns or page object; null where the payload has none."""
     timestamp: str | None
     metadata: dict[str, Any]
+    """As the sender wrote it."""
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The guide's answer.  Nothing was stored."""
 
     status: str
+    """Always `valid`; what is not valid is refused."""
     message: str
     parsed_payload: ParsedPayload | None
+    """What was understood; null for a handshake."""
     would_be_processed: bool
+    """Whether its endpoint would process it."""
     reason: str | None = None
     """Why it would not be processed."""
     records: tuple[str, ...] = ()

@@ -34,6 +34,7 @@ class HandshakeStored(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to Notion's verification handshake."""
 
     status: str = "verification_token_stored"
+    """Always `verification_token_stored`."""
     message: str = (
         "GET /api/v1/notion/verification-token shows the token; paste it into the form of the subscription in Notion"
     )

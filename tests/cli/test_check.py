@@ -418,7 +418,12 @@ async def test_a_role_that_may_not_look_is_told(scene: Scene, project: Project) 
 async def test_without_the_extra_the_way_to_get_it_is_told(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "asyncpg", None)
     scene.database_url = "postgresql://localhost/postgres"
-    expect((await scene.findings())["pg_net"], "failed", "not installed", "pip install 'hookbridge[postgres]'")
+    expect(
+        (await scene.findings())["pg_net"],
+        "failed",
+        "not installed",
+        ".venv/bin/python -m pip install -e '.[postgres]'",
+    )
 
 
 # The command.

@@ -1,6 +1,9 @@
 """The systemd unit and the compose file say what is so: paths, variables, times, exit codes."""
 
 import configparser
+import re
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +11,8 @@ import yaml
 
 from hookbridge.cli.serve import CANNOT_START
 from hookbridge.config import Config
-from tests.support.examples import EXAMPLES
+from tests.support.commands import command
+from tests.support.examples import EXAMPLES, run
 from tests.support.processes import REPOSITORY, process
 
 DEPLOY = EXAMPLES / "deploy"
@@ -34,6 +38,46 @@ async def test_the_units_command_serves_with_the_units_files(unit: configparser.
     async with process(tmp_path, {name: str(data)}) as service:
         assert service.said("Listening")
         assert data.exists()
+
+
+async def test_the_units_commands_find_the_token_beside_the_data_file(
+    unit: configparser.SectionProxy, tmp_path: Path
+) -> None:
+    written = (DEPLOY / "hookbridge.service").read_text()
+    called = re.search(r"^#   (systemd-run (?:.*\\\n#)*.*)$", written, re.MULTILINE)
+    assert called
+    assert f"-E {unit['Environment']} " in called[1]
+    assert f"-p EnvironmentFile={unit['EnvironmentFile']} " in called[1]
+    words = called[1].partition("-m hookbridge ")[2].split()
+    config = tmp_path / "config.toml"
+    config.write_bytes((REPOSITORY / "config.toml").read_bytes())
+    environ = {"HOOKBRIDGE_STORE__PATH": str(tmp_path / "state" / "hookbridge.db"), "HOOKBRIDGE_ADMIN_TOKEN": ""}
+    async with process(tmp_path, environ) as service:
+        asked = [str(config) if word == "/etc/hookbridge/config.toml" else word for word in words]
+        ran = await command(tmp_path, *asked, "--json", stdin=b"", HOOKBRIDGE_URL=str(service.url), **environ)
+        assert ran.code == 0, ran.err
+        (tmp_path / "state" / "admin-token").write_text("another")
+        listing = await command(tmp_path, "events", "list", stdin=b"", HOOKBRIDGE_URL=str(service.url), **environ)
+        assert (listing.code, "admin token" in listing.err) == (2, True), "it was the token of that file"
+
+
+def test_the_files_that_its_first_lines_install_are_in_the_clone() -> None:
+    lines = re.findall(r"^#   (.*(?:install -m|-r) .*)$", (DEPLOY / "hookbridge.service").read_text(), re.MULTILINE)
+    named = [re.search(r"(?:-r|install -m \d+) (\S+)", line) for line in lines]
+    files = [found[1] for found in named if found]
+    assert len(files) == len(lines) == 5
+    for file in files:
+        assert (REPOSITORY / file).is_file(), file
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+async def test_systemd_takes_the_unit(tmp_path: Path) -> None:
+    # It looks for the program, which is installed nowhere here.
+    unit = tmp_path / "hookbridge.service"
+    written = (DEPLOY / "hookbridge.service").read_text()
+    unit.write_text(written.replace("/opt/hookbridge/bin/python", sys.executable))
+    code, said = await run("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", unit)
+    assert (code, [line for line in said.splitlines() if "hookbridge.service" in line]) == (0, [])
 
 
 def test_the_unit_leaves_time_for_the_end_and_does_not_repeat_a_wrong_start(unit: configparser.SectionProxy) -> None:
@@ -68,6 +112,49 @@ def test_the_compose_files_paths_are_those_of_the_clone_and_the_image(compose: d
     settings, inside, _ = volumes[1].split(":")
     assert (DEPLOY / settings).resolve() == REPOSITORY / "config.toml"
     assert inside == "/data/config.toml"
+
+
+KNOWN: dict[str, type] = {
+    "build": dict,
+    "env_file": list,
+    "environment": dict,
+    "volumes": list,
+    "ports": list,
+    "read_only": bool,
+    "tmpfs": str,
+    "cap_drop": list,
+    "security_opt": list,
+    "stop_grace_period": str,
+    "restart": str,
+}
+"""Keys of a service as the Compose specification has them (https://github.com/compose-spec/compose-spec)."""
+
+
+def test_every_key_of_the_compose_file_is_one_of_the_specification(compose: dict[str, object]) -> None:
+    document = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    assert set(document) == {"services", "volumes"}
+    assert {name: type(value) for name, value in compose.items()} == {name: KNOWN[name] for name in compose}
+    assert compose["build"] == {"context": "../../..", "dockerfile": "Containerfile"}
+    assert compose["env_file"] == [{"path": "../../../.env", "required": False}]
+    assert compose["restart"] in {"no", "always", "on-failure", "unless-stopped"}
+    assert compose["security_opt"] == ["no-new-privileges:true"]
+    assert compose["cap_drop"] == ["ALL"]
+    variables = compose["environment"]
+    assert isinstance(variables, dict)
+    for name in variables:
+        section, _, key = name.removeprefix("HOOKBRIDGE_").lower().partition("__")
+        assert hasattr(getattr(Config(), section), key), name
+
+
+async def has_compose() -> bool:
+    return shutil.which("docker") is not None and (await run("docker", "compose", "version"))[0] == 0
+
+
+async def test_compose_itself_takes_the_file() -> None:
+    if not await has_compose():
+        pytest.skip("docker compose is not installed")
+    code, said = await run("docker", "compose", "-f", DEPLOY / "compose.yaml", "config", "--quiet")
+    assert code == 0, said
 
 
 def test_the_compose_file_leaves_time_for_the_end(compose: dict[str, object]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.examples import EXAMPLES, run
-from tests.support.running import Running
+from tests.support.running import ADMIN_TOKEN, Running, make_settings, running
 
 README = (EXAMPLES / "README.md").read_text()
 ELSEWHERE = ("monitoring",)  # has an index of its own
@@ -45,3 +45,18 @@ async def test_the_check_says_which_payload_is_refused(client: Running, tmp_path
         1,
         "422 supabase_wrong.json\n200 notion_guide_update.json\n",
     )
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+async def test_the_check_presents_the_admin_token_where_signatures_are_verified(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text(f"{ADMIN_TOKEN}\n")
+    payload = EXAMPLES / "payloads" / "supabase_guide_insert.json"
+    settings = make_settings(tmp_path, secrets={"webhook_secrets": ("secret",)}, signatures={"verify": True})
+    async with running(settings) as strict:
+        check = ("testing/check_payloads.sh", strict.url, payload)
+        right, wrong = f"200 {payload.name}\n", f"401 {payload.name}\n"
+        assert await run(*check, HOOKBRIDGE_ADMIN_TOKEN=ADMIN_TOKEN) == (0, right)
+        assert await run(*check, HOOKBRIDGE_ADMIN_TOKEN="", HOOKBRIDGE_ADMIN_TOKEN_FILE=str(token)) == (0, right)
+        nowhere = str(tmp_path / "nowhere")
+        assert await run(*check, HOOKBRIDGE_ADMIN_TOKEN="", HOOKBRIDGE_ADMIN_TOKEN_FILE=nowhere) == (1, wrong)

@@ -2,19 +2,23 @@
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import promql_parser
 import pytest
 import yaml
 
-from tests.support.examples import EXAMPLES
+from tests.support.examples import EXAMPLES, run
 from tests.support.metrics import Scrape, scrape_with_every_figure
 from tests.support.running import ADMIN_TOKEN, Running
 
 MONITORING = EXAMPLES / "monitoring"
-DOCUMENT = (EXAMPLES.parents[1] / "docs" / "metrics.md").read_text()
+DOCS = EXAMPLES.parents[1] / "docs"
+DOCUMENT = (DOCS / "metrics.md").read_text()
+OPERATIONS = (DOCS / "operations.md").read_text()
 
 ALERTS: list[dict[str, Any]] = yaml.safe_load((MONITORING / "alerts.yml").read_text())["groups"][0]["rules"]
 CONFIG: dict[str, Any] = yaml.safe_load((MONITORING / "prometheus.yml").read_text())
@@ -85,7 +89,7 @@ def test_there_is_an_alert_for_each_state_that_needs_somebody() -> None:
 
 
 def test_the_document_says_of_every_alert_where_to_look() -> None:
-    rows = re.findall(r"^\| `(Hookbridge\w+)` \|", DOCUMENT, re.MULTILINE)
+    rows = re.findall(r"^\| `(Hookbridge\w+)` \|", OPERATIONS, re.MULTILINE)
     assert rows == [rule["alert"] for rule in ALERTS]
     for rule in ALERTS:
         assert rule["labels"]["severity"] in {"warning", "critical"}
@@ -93,10 +97,26 @@ def test_the_document_says_of_every_alert_where_to_look() -> None:
         assert rule["annotations"]["description"]
 
 
-def test_brackets_of_every_query_close() -> None:
-    for where, expression in expressions():
-        for one, other in ("()", "{}", "[]"):
-            assert expression.count(one) == expression.count(other), where
+@pytest.mark.parametrize(("where", "expression"), list(expressions()))
+def test_every_query_is_promql(where: str, expression: str) -> None:
+    asked = expression.replace("$__rate_interval", "1m").replace("$__range", "1h")
+    try:
+        promql_parser.parse(asked)
+    except ValueError as error:
+        pytest.fail(f"{where}: {error}")
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+@pytest.mark.parametrize("words", [("rules", "alerts.yml"), ("config", "--syntax-only", "prometheus.yml")])
+async def test_prometheus_own_tool_takes_the_files(words: tuple[str, ...]) -> None:
+    *check, file = words
+    code, said = await run("promtool", "check", *check, MONITORING / file)
+    assert code == 0, said
+
+
+def test_an_alert_of_rare_events_asks_for_more_than_one() -> None:
+    loss = next(rule["expr"] for rule in ALERTS if rule["alert"] == "HookbridgeWebhookLoss")
+    assert "and increase(hookbridge_changes_missed_total[1h]) > 5" in loss
 
 
 def test_panels_do_not_overlap_and_ask_the_chosen_data_source() -> None:

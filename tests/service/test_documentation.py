@@ -1,17 +1,22 @@
 """/docs works offline, and /openapi.json says what the route table says."""
 
+import base64
 import json
 import re
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from openapi_schema_validator import OAS31Validator
 
+from hookbridge.sources import guide
+from hookbridge.web import formats
 from hookbridge.web.openapi import document
 from hookbridge.web.routes import ROUTES
-from tests.support.running import Running
+from tests.support.running import Running, make_settings, running
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = json.loads(document(ROUTES))
@@ -80,7 +85,8 @@ def test_every_error_has_a_status_a_body_and_an_example(name: str) -> None:
     refusals = {status: said for status, said in OPERATIONS[name]["responses"].items() if status >= "400"}
     assert "500" in refusals
     for status, said in refusals.items():
-        assert said["description"], status
+        assert said["description"].endswith("."), status
+        assert said["description"] != HTTPStatus(int(status)).phrase
         assert examples(said["content"]["application/json"]), status
 
 
@@ -108,14 +114,142 @@ async def test_the_page_asks_nobody_else(client: Running) -> None:
             assert found.status == 200
 
 
-def test_every_endpoint_is_named_in_the_documents() -> None:
-    files = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-    text = "\n".join(file.read_text() for file in files)
+API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+CALLS = re.findall(r"^\| `([A-Z]+) (/\S*)` \| ([^|]+) \| [^|]+ \|([^|]*)\|$", API, re.MULTILINE)
+CALLERS = {"public": "anybody", "signed": "a sender", "operators": "an operator"}
+
+
+def test_every_method_of_every_path_has_its_row() -> None:
     pages = ("/docs/assets/", "/dashboard/")  # what the pages load is no endpoint of anybody's
-    missing = {route.path for route in ROUTES if not route.path.startswith(pages) and not named_in(route.path, text)}
-    assert not missing
+    expected = {(one.method, one.path, CALLERS[one.access]) for one in ROUTES if not one.path.startswith(pages)}
+    assert {(method, path, who) for method, path, who, _ in CALLS} == expected
+    assert len(CALLS) == len(expected)
 
 
-def named_in(path: str, text: str) -> bool:
-    """Whether a path is written there; a record's or source's own name may stand in place of a parameter."""
-    return re.search(re.sub(r"\\\{\w+\\\}", r"[^/\\s`]+", re.escape(path)) + r"(?![\w/])", text) is not None
+def test_a_rows_commands_are_those_that_make_the_call() -> None:
+    chapters = re.split(r"^## ", (ROOT / "docs" / "commands.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    by_command = {chapter.partition("\n")[0]: chapter for chapter in chapters[1:]}
+    for method, path, _, commands in CALLS:
+        for command in re.findall(r"`([^`]+)`", commands):
+            assert f"`{method} {path}`" in by_command[command], command
+
+
+def test_every_header_of_a_sender_is_explained() -> None:
+    explained = set(re.findall(r"`([\w-]+)(?:: Bearer)?`", API.partition("### Senders")[2].partition("## ")[0]))
+    headers = {scheme.get("name", "Authorization") for scheme in DOCUMENT["components"]["securitySchemes"].values()}
+    named = {one["name"] for one in OPERATIONS["receiveNotion"]["parameters"] if one["in"] == "header"}
+    assert headers | named <= explained
+
+
+@pytest.mark.parametrize("name", DOCUMENT["components"]["schemas"])
+def test_every_field_says_what_it_means(name: str) -> None:
+    schema = DOCUMENT["components"]["schemas"][name]
+    assert schema["description"]
+    silent = [field for field, shape in schema.get("properties", {}).items() if not shape.get("description")]
+    assert not silent, "a field is explained by the docstring below it"
+    assert "``" not in json.dumps(schema)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_what_may_be_left_out_of_a_request_line_is_never_null(name: str) -> None:
+    for parameter in OPERATIONS[name].get("parameters", ()):
+        assert "null" not in json.dumps(parameter), parameter["name"]
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "expected"),
+    [
+        ("/api/v1/events/{id}", "id", {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}),
+        ("/api/v1/sources/{source}/pause", "source", {"type": "string", "enum": ["supabase", "notion"]}),
+        ("/api/v1/records/{source}/{table}/{id}", "source", {"type": "string", "enum": ["supabase", "notion"]}),
+    ],
+)
+def test_what_stands_in_a_path_has_its_type(path: str, name: str, expected: dict[str, Any]) -> None:
+    (operation,) = DOCUMENT["paths"][path].values()
+    assert next(one["schema"] for one in operation["parameters"] if one["name"] == name) == expected
+
+
+def test_there_are_a_server_and_a_description_of_every_chapter() -> None:
+    assert [server["url"] for server in DOCUMENT["servers"]] == ["/"]
+    described = {tag["name"] for tag in DOCUMENT["tags"] if tag["description"]}
+    assert described == {route.tag for route in ROUTES if route.tag is not None}
+
+
+SIGNED: list[dict[str, Any]] = [{}, {"webhookSignature": []}, {"standardWebhooks": []}, {"staticToken": []}]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("receiveSupabase", SIGNED),
+        ("receiveNotion", [*SIGNED, {"notionSignature": []}]),
+        ("testWebhook", [*SIGNED, {"notionSignature": []}, {"adminToken": []}]),
+        ("readyz", [{}, {"adminToken": []}]),
+        ("healthz", []),
+        ("listEvents", [{"adminToken": []}]),
+    ],
+)
+def test_an_operation_says_how_its_callers_say_who_they_are(name: str, expected: list[dict[str, Any]]) -> None:
+    assert OPERATIONS[name]["security"] == expected
+
+
+@pytest.mark.parametrize("name", ["receiveSupabase", "receiveNotion"])
+def test_a_webhooks_headers_are_parameters(name: str) -> None:
+    headers = [one["name"] for one in OPERATIONS[name]["parameters"] if one["in"] == "header"]
+    standard = ["webhook-id", "webhook-timestamp", "webhook-signature"]
+    assert headers == ["Idempotency-Key", *standard, "traceparent"]
+
+
+async def test_who_is_not_known_is_told_how_to_say_who_it_is(tmp_path: Path) -> None:
+    settings = make_settings(tmp_path, secrets={"webhook_secrets": ("secret",)}, signatures={"verify": True})
+    async with running(settings) as client:
+        refused = await client.post("/api/v1/webhooks/supabase", {})
+        assert (refused.status, refused.headers["WWW-Authenticate"]) == (401, 'Signature realm="hookbridge"')
+    for operation in OPERATIONS.values():
+        if "401" in operation["responses"]:
+            assert "WWW-Authenticate" in operation["responses"]["401"]["headers"]
+
+
+# The bodies of webhooks
+
+FIXTURES = ROOT / "tests" / "fixtures"
+PAYLOADS = [
+    *sorted((FIXTURES / "supabase").glob("native_*.json")),
+    *sorted((FIXTURES / "supabase").glob("signed_*.json")),
+    *sorted((FIXTURES / "notion").glob("*.json")),
+    *sorted((ROOT / "examples" / "webhook_examples" / "payloads").glob("*.json")),
+]
+
+
+def payload(path: Path) -> Any:  # noqa: ANN401  any JSON
+    written = json.loads(path.read_text(encoding="utf-8"))
+    return json.loads(base64.b64decode(written["body_base64"])) if "body_base64" in written else written
+
+
+@pytest.mark.parametrize("path", PAYLOADS, ids=lambda path: path.stem)
+def test_what_senders_really_send_is_a_body_as_documented(path: Path) -> None:
+    source = "receiveNotion" if "notion" in str(path.relative_to(ROOT)) else "receiveSupabase"
+    for name in (source, "testWebhook"):
+        schema = OPERATIONS[name]["requestBody"]["content"]["application/json"]["schema"]
+        assert problems(schema, payload(path)) == []
+
+
+@pytest.mark.parametrize("kind", formats.NOTION + formats.SUPABASE, ids=lambda kind: kind.__name__)
+async def test_a_format_without_a_required_field_is_refused(client: Running, kind: type) -> None:
+    examples = OPERATIONS["testWebhook"]["requestBody"]["content"]["application/json"]["examples"].values()
+    schema = DOCUMENT["components"]["schemas"][kind.__name__]
+    whole = next(one["value"] for one in examples if not problems(schema, one["value"]))
+    source = "supabase" if kind in formats.SUPABASE else "notion"
+    if kind is formats.GuideEvent:
+        whole = {**whole, "source": source}
+    path = f"/api/v1/webhooks/test?source={source}"
+    assert (await client.post(path, whole)).status == 200
+    for field in schema["required"]:
+        without = {name: value for name, value in whole.items() if name != field}
+        assert (await client.post(path, without)).status in {400, 422}, field
+
+
+def test_the_guides_format_has_the_fields_that_are_decoded() -> None:
+    for documented, decoded in ((formats.GuideEvent, guide.Envelope), (formats.GuideMetadata, guide.Metadata)):
+        names = [{field.name: field.required for field in msgspec.structs.fields(one)} for one in (documented, decoded)]
+        assert names[0] == names[1]

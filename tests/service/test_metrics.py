@@ -72,7 +72,17 @@ async def test_what_waits_is_told(stored: Running) -> None:
     assert (seen("oldest_open_event_age_seconds") or 0) > 0
     assert seen("lane_state", source="supabase", state="held") == 1
     assert seen("lane_state", source="supabase", state="running") == 0
-    assert seen("source_up", source="supabase") == 1, "an operator holds the lane; nothing is wrong with the source"
+    assert seen("source_up", source="supabase") is None, "without credentials nobody can say"
+
+
+async def test_a_source_is_up_while_an_operator_holds_its_lane(tmp_path: Path) -> None:
+    async with PostgrestStandin(key="sb_secret_for_tests") as supabase:
+        secrets = {"supabase_key": "sb_secret_for_tests", "supabase_url": supabase.url}
+        async with running(make_settings(tmp_path, secrets=secrets)) as service:
+            await service.service.pause("supabase")
+            seen = await scrape(service)
+    assert seen("lane_state", source="supabase", state="held") == 1
+    assert seen("source_up", source="supabase") == 1, "nothing is wrong with the source"
 
 
 async def test_nothing_is_counted_twice_or_lost_by_a_restart(tmp_path: Path) -> None:
@@ -150,7 +160,7 @@ async def test_a_source_that_refuses_the_key_is_down(tmp_path: Path) -> None:
             await wait_until(lambda: lane.state().state == "refused")
             seen = await scrape(service)
     assert seen("source_up", source="supabase") == 0
-    assert seen("source_up", source="notion") == 1
+    assert seen("source_up", source="notion") is None
     assert seen("lane_state", source="supabase", state="refused") == 1
 
 

@@ -111,9 +111,46 @@ async def test_records_are_listed_and_found(client: Running) -> None:
 
 @pytest.mark.parametrize(
     ("query", "field"),
-    [("cursor=nonsense", "cursor"), ("state=gone", "state"), ("table=users", "source"), ("q=", "q"), ("x=1", "x")],
+    [("cursor=nonsense", "cursor"), ("state=gone", "state"), ("table=a:b", "table"), ("q=", "q"), ("x=1", "x")],
 )
 async def test_a_wrong_filter_is_named(client: Running, query: str, field: str) -> None:
     answer = await client.get(f"/api/v1/records?{query}")
     assert answer.status == 422
     assert field in await answer.text()
+
+
+async def listed(client: Running, what: str, query: str) -> list[str]:
+    answer = await client.get(f"/api/v1/{what}?{query}")
+    assert answer.status == 200, await answer.text()
+    return [one["id" if what == "records" else "record_id"] for one in (await answer.json())[what]]
+
+
+async def test_a_table_that_is_named_alone_is_one_of_either_source(client: Running) -> None:
+    page, database = "a1b2c3d4-e5f6-7890-abcd-ef1234567890", "e8d4b0a1-c7f2-4a9e-8f2d-5c3b1a6e9f4d"
+    await ended(client, await send(client, "1"))
+    sent = {"event_type": "update", "source": "notion", "table_name": database, "record_id": page, "data": {}}
+    await ended(client, int((await client.post("/api/v1/webhooks/notion", sent)).headers["X-Hookbridge-Event"]))
+    for what in ("events", "records"):
+        assert await listed(client, what, "table=users") == ["1"]
+        assert await listed(client, what, "table=public.users&record_id=1") == ["1"]
+        assert await listed(client, what, f"table={database}") == [page]
+        assert await listed(client, what, f"table={database.replace('-', '')}") == [page]
+        assert await listed(client, what, f"table={database}&record_id={page.replace('-', '')}") == [page]
+        assert await listed(client, what, f"record_id={page.replace('-', '')}") == [page]
+        assert await listed(client, what, "table=users&source=notion") == []
+    assert (await replay(client, {"table": "users", "dry_run": True}))["matching"] == 1
+
+
+async def test_events_are_asked_for_by_their_numbers(client: Running) -> None:
+    numbers = [await send(client, str(number)) for number in range(3)]
+    for number in numbers:
+        await ended(client, number)
+    asked = ",".join(map(str, [*numbers[:2], 999]))
+    page = await (await client.get(f"/api/v1/events?ids={asked}&limit=1")).json()
+    assert [(one["id"], one["state"]) for one in page["events"]] == [(number, "settled") for number in numbers[1::-1]]
+    assert page["next_cursor"] is None
+    many = ",".join(map(str, range(500)))
+    assert len(await listed(client, "events", f"ids={many}")) == 3
+    for wrong in ("", "a", "1,", f"{many},500"):
+        answer = await client.get(f"/api/v1/events?ids={wrong}")
+        assert (answer.status, "ids" in await answer.text()) == (422, True)

@@ -129,14 +129,118 @@ async def test_only_what_can_be_replayed_is_counted(store: Store) -> None:
     assert await store.replayable(EventFilter(text="ada")) == 1
 
 
+async def test_events_are_listed_by_their_numbers_as_they_are_now(store: Store) -> None:
+    first, second, third = await add(store, event(1), event(2), event(3, source="notion"))
+    await finish(store, *await take(store))
+    page = await store.events(EventFilter(ids=(first, third, 99, second)), before=None, limit=500)
+    assert [(one.id, one.outcome) for one in page.events] == [(3, None), (2, Outcome.APPLIED), (1, Outcome.APPLIED)]
+    assert page.next_cursor is None
+    page = await store.events(EventFilter(ids=(first, third), source="notion"), before=None, limit=500)
+    assert [one.id for one in page.events] == [third]
+
+
+FAR = 20_100
+"""More than one page looks at."""
+
+
+async def pages(store: Store, which: EventFilter, limit: int = 10) -> list[list[int]]:
+    """The ids of every page."""
+    found: list[list[int]] = []
+    cursor: int | None = None
+    while True:
+        page = await store.events(which, before=cursor, limit=limit)
+        found.append([one.id for one in page.events])
+        cursor = page.next_cursor
+        if cursor is None:
+            return found
+
+
+async def test_a_page_that_has_looked_far_enough_ends_and_the_next_one_goes_on(store: Store) -> None:
+    (first,) = await add(store, event("p", source="notion"))
+    await add(store, *[event(number) for number in range(FAR)])
+    (last,) = await add(store, event("q", source="notion"))
+    assert await pages(store, EventFilter(source="notion")) == [[last], [first]]
+    assert await pages(store, EventFilter(source="notion", open=True)) == [[last], [first]]
+    assert await pages(store, EventFilter(text="nowhere")) == [[], []]
+    assert (await store.events(EventFilter(), before=2**63 - 1, limit=1)).events[0].id == last
+
+
+async def test_what_retention_has_removed_is_not_looked_for(store: Store) -> None:
+    (kept,) = await bury(store, event(1))
+    await add(store, *[event(number, ignored="no") for number in range(FAR)])
+    await store.remove_settled(50.0, 2 * FAR)
+    for which in (EventFilter(source="supabase"), EventFilter(outcome=Outcome.DEAD, source="supabase")):
+        assert [one for page in await pages(store, which) for one in page][-1] == kept
+        assert len(await pages(store, which)) <= 2
+
+
+async def test_open_events_are_found_however_far_back_they_are(store: Store) -> None:
+    waiting = await add(store, event(1), event(1), event("p", source="notion"))
+    await add(store, *[event(number, ignored="no") for number in range(FAR)])
+    assert await pages(store, EventFilter(open=True)) == [sorted(waiting, reverse=True)]
+    assert await pages(store, EventFilter(open=True, source="notion")) == [[waiting[2]]]
+    assert await pages(store, EventFilter(open=True, type="insert")) == [[]]
+
+
+async def test_a_replay_and_its_count_look_at_every_event(store: Store) -> None:
+    (first,) = await bury(store, event(1))
+    await add(store, *[event(number, ignored="no") for number in range(FAR)])
+    await bury(store, event(2))
+    mine = EventFilter(source="supabase")
+    assert await store.replayable(mine) == 2
+    assert await store.replayable(EventFilter(outcome=Outcome.DEAD, type="update")) == 2
+    done = await store.replay(mine, now=200.0, limit=10)
+    assert (done.count, done.next_cursor) == (2, None)
+    again = await store.event(first)
+    assert again is not None
+    assert again.outcome is None
+
+
+async def test_a_table_of_more_than_one_name_is_found_by_each(store: Store) -> None:
+    record = key("a", table="users", source="notion")
+    await put(store, key("a"))
+    await put(store, record)
+    await put(store, key("a", table="public.others"))
+    (mine,) = await add(store, event("a", table="users", source="notion"))
+    both = RecordFilter(tables=("public.users", "users"))
+    entries = (await store.records(both, after=None, limit=10)).records
+    assert [one.record for one in entries] == [record, key("a")]
+    assert await listed(store, replace(both, source="supabase")) == ["a"]
+    assert await listed(store, replace(both, record_ids=("a", "b"))) == ["a", "a"]
+    assert await listed(store, RecordFilter(record_ids=("a",))) == ["a", "a", "a"]
+    assert await listed(store, RecordFilter(record_ids=("a",), source="supabase")) == ["a", "a"]
+    assert await listed(store, replace(both, state="waiting", record_ids=("a",))) == ["a"]
+    assert await listed(store, replace(both, state="waiting", record_ids=("a",), text="b")) == []
+    others = await store.records(RecordFilter(record_ids=("a",), source="notion"), after=key("0"), limit=10)
+    assert others.records == ()
+    page = await store.events(EventFilter(tables=both.tables, record_ids=("a", "b")), before=None, limit=10)
+    assert [one.id for one in page.events] == [mine]
+    page = await store.events(EventFilter(tables=both.tables), before=None, limit=10)
+    assert [one.id for one in page.events] == [mine]
+
+
+async def test_a_page_of_records_that_has_looked_far_enough_ends_and_the_next_one_goes_on(store: Store) -> None:
+    ticket = store.ticket()
+    present = [copy(key(f"{number:05}"), ticket) for number in range(FAR)]
+    await store.load([(one, None) for one in [*present, copy(key("x"), ticket, None)]], exclusive=False)
+    gone = RecordFilter(state="absent")
+    first = await store.records(gone, after=None, limit=10)
+    assert (first.records, first.next_cursor) == ((), key("19999"))
+    second = await store.records(gone, after=first.next_cursor, limit=10)
+    assert [one.record for one in second.records] == [key("x")]
+    assert second.next_cursor is None
+    await add(store, *[event(f"{number:05}") for number in range(FAR)])
+    assert await listed(store, RecordFilter(state="waiting", record_ids=("20050",))) == ["20050"]
+
+
 async def test_records_are_listed_by_name_in_pages(store: Store) -> None:
     for id_ in ("b", "a", "d", "c", "e"):
         await put(store, key(id_))
     await put(store, key(PAGE_ID, table="d" * 32, source="notion"))
     assert await listed(store, RecordFilter()) == [PAGE_ID, "a", "b", "c", "d", "e"]
     assert await listed(store, RecordFilter(source="supabase")) == ["a", "b", "c", "d", "e"]
-    assert await listed(store, RecordFilter(source="supabase", table="public.users", record_id="c")) == ["c"]
-    assert await listed(store, RecordFilter(source="supabase", table="public.others")) == []
+    assert await listed(store, RecordFilter(source="supabase", tables=("public.users",), record_ids=("c",))) == ["c"]
+    assert await listed(store, RecordFilter(source="supabase", tables=("public.others",))) == []
 
 
 async def test_records_are_found_by_the_beginning_of_an_id_and_by_words(store: Store) -> None:
@@ -156,14 +260,14 @@ async def test_absent_and_waiting_records_are_listed_apart(store: Store) -> None
         await add(store, event(id_), at=7.0)
     assert await listed(store, RecordFilter(state="present")) == ["there"]
     assert await listed(store, RecordFilter(state="absent")) == ["gone"]
-    waiting = RecordFilter(source="supabase", table="public.users", state="waiting")
+    waiting = RecordFilter(source="supabase", tables=("public.users",), state="waiting")
     assert await listed(store, waiting) == ["new", "there", "x"]
     assert await listed(store, replace(waiting, text="ne")) == ["new"]
-    assert await listed(store, replace(waiting, record_id="x")) == ["x"]
-    assert await listed(store, replace(waiting, source="notion", table=None)) == []
+    assert await listed(store, replace(waiting, record_ids=("x",))) == ["x"]
+    assert await listed(store, replace(waiting, source="notion", tables=())) == []
     entries = (await store.records(waiting, after=None, limit=10)).records
     assert [(one.present, one.waiting_since) for one in entries] == [(None, 7.0), (True, 7.0), (None, 7.0)]
-    (there,) = (await store.records(RecordFilter(record_id="there"), after=None, limit=10)).records
+    (there,) = (await store.records(RecordFilter(record_ids=("there",)), after=None, limit=10)).records
     assert (there.present, there.waiting_since, there.verified) == (True, 7.0, True)
     (claim, *_) = await take(store, now=100.0)
     assert ids(claim)

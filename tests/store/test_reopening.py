@@ -38,7 +38,7 @@ async def test_open_and_ignored_events_are_left_alone(store: Store) -> None:
     (ignored,) = await add(store, event(1, ignored="no"))
     (opened,) = await add(store, event(2))
     for event_id in (ignored, opened, 99):
-        assert (await store.replay(ALL, now=200.0, limit=10, event_id=event_id)).count == 0
+        assert (await store.replay(EventFilter(ids=(event_id,)), now=200.0, limit=10)).count == 0
     assert (await store.replay(ALL, now=200.0, limit=10)).count == 0
     assert await books(store) == {"received": 2, "open": 1, "ignored": 1}
 
@@ -53,7 +53,7 @@ async def test_two_replays_of_one_moment_open_a_dead_letter_once(store: Store) -
 
 async def test_one_event_is_replayed_when_one_is_named(store: Store) -> None:
     first, _ = await bury(store, event(1), event(2))
-    assert (await store.replay(ALL, now=200.0, limit=10, event_id=first)).count == 1
+    assert (await store.replay(EventFilter(ids=(first,)), now=200.0, limit=10)).count == 1
     assert ids(await take_one(store, now=200.0)) == [first]
 
 
@@ -72,7 +72,7 @@ async def test_the_newest_are_replayed_up_to_the_limit_and_in_arrival_order(stor
         (EventFilter(outcome=Outcome.COALESCED), 1),
         (EventFilter(outcome=Outcome.IGNORED), 0),
         (EventFilter(source="notion"), 1),
-        (EventFilter(table="public.users", record_id="1"), 1),
+        (EventFilter(tables=("public.users",), record_ids=("1",)), 1),
         (EventFilter(type="nothing"), 0),
         (EventFilter(open=True), 0),
         (EventFilter(), 4),

@@ -268,7 +268,7 @@ def test_without_an_endpoint_nothing_of_it_is_imported(tmp_path: Path) -> None:
 
 def test_a_missing_package_is_named(tmp_path: Path) -> None:
     said = start(tmp_path, "absent", OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")
-    assert "pip install 'hookbridge[otel]'" in said
+    assert ".venv/bin/python -m pip install -e '.[otel]'" in said
 
 
 # A collector

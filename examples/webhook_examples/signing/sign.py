@@ -23,7 +23,8 @@ def signed_headers(body: bytes, secret: str) -> dict[str, str]:
     message_id = f"msg_{uuid.uuid4().hex}"  # the same for every try of one message: then it counts once
     timestamp = str(int(time.time()))
     content = f"{message_id}.{timestamp}.".encode() + body
-    key = base64.b64decode(secret.removeprefix("whsec_"))
+    encoded = secret.removeprefix("whsec_")
+    key = base64.b64decode(encoded + "=" * (-len(encoded) % 4))
     signature = base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
     return {
         "webhook-id": message_id,

@@ -1,4 +1,4 @@
--- The hex HMAC-SHA256 of a body without pgcrypto, for a sender of your own in Postgres 11 or newer.
+-- Signs a body without pgcrypto, for a sender of your own in Postgres 13 or newer.
 -- For tables there is something better: `python -m hookbridge trigger-sql` writes the whole trigger.
 --
 -- pg_net sends exactly body::text of the jsonb that it is given, so that text is what has to be signed:
@@ -6,19 +6,15 @@
 --   select net.http_post(
 --     url := 'https://hooks.example.com/api/v1/webhooks/supabase',
 --     body := message.body,
---     headers := jsonb_build_object(
---       'Content-Type', 'application/json',
---       'X-Webhook-Signature', webhook_signature(message.body::text, 'the WEBHOOK_SECRET')
---     )
+--     headers := public.webhook_headers(message.body::text, 'the WEBHOOK_SECRET')
 --   )
 --   from (select '{"type": "INSERT", …}'::jsonb as body) as message;
 
-create or replace function webhook_signature(body text, secret text) returns text
+create or replace function public.webhook_hmac(message bytea, key bytea) returns bytea
 language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  key bytea := convert_to(secret, 'UTF8');
   inner_pad bytea := decode(repeat('36', 64), 'hex');
   outer_pad bytea := decode(repeat('5c', 64), 'hex');
 begin
@@ -29,6 +25,35 @@ begin
     inner_pad := set_byte(inner_pad, i, get_byte(key, i) # 54);
     outer_pad := set_byte(outer_pad, i, get_byte(key, i) # 92);
   end loop;
-  return encode(sha256(outer_pad || sha256(inner_pad || convert_to(body, 'UTF8'))), 'hex');
+  return sha256(outer_pad || sha256(inner_pad || message));
+end
+$$;
+
+-- The headers for this body: by Standard Webhooks for a whsec_ secret, else the hex HMAC-SHA256.
+create or replace function public.webhook_headers(body text, secret text) returns jsonb
+language plpgsql volatile strict
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  headers constant jsonb := jsonb_build_object('Content-Type', 'application/json');
+  message_id constant text := 'msg_' || replace(gen_random_uuid()::text, '-', ''); -- the same for every try of one message
+  sent_at constant text := floor(extract(epoch from clock_timestamp()))::bigint::text;
+  encoded text;
+  signature bytea;
+begin
+  if not starts_with(secret, 'whsec_') then
+    signature := public.webhook_hmac(convert_to(body, 'UTF8'), convert_to(secret, 'UTF8'));
+    return headers || jsonb_build_object('X-Webhook-Signature', encode(signature, 'hex'));
+  end if;
+  encoded := substr(secret, 7);
+  encoded := rpad(encoded, (length(encoded) + 3) / 4 * 4, '=');
+  signature := public.webhook_hmac(
+    convert_to(message_id || '.' || sent_at || '.' || body, 'UTF8'), decode(encoded, 'base64')
+  );
+  return headers || jsonb_build_object(
+    'webhook-id', message_id,
+    'webhook-timestamp', sent_at,
+    'webhook-signature', 'v1,' || encode(signature, 'base64')
+  );
 end
 $$;

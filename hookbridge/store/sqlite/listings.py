@@ -1,6 +1,8 @@
-"""What operators list on SQLite: events and records by filters, a page at a time, and what a replay would choose.
+"""What operators list of the inbox on SQLite: events by filters, a page at a time, and what a replay would choose.
 
-Everything here only reads, and pages go on behind the last row shown (keyset), so a page costs the same wherever it is.
+Everything here only reads.  Pages go on behind the last event shown (keyset), so a page costs the same wherever it is.
+Invariant: no page looks at more than ``LOOKED_AT`` events, whatever is asked: events have few indexes, because each
+one costs every commit, so most filters look at one event after the other.
 """
 
 from __future__ import annotations
@@ -8,74 +10,136 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+from itertools import product
 from typing import Any
 
-from hookbridge.model import RecordKey
-from hookbridge.store.contract import EventFilter, EventPage, RecordEntry, RecordFilter, RecordPage
-from hookbridge.store.sqlite import copies
+from hookbridge.model import SOURCES, Outcome
+from hookbridge.store.contract import EventFilter, EventPage
 from hookbridge.store.sqlite.inbox import COLUMNS, next_id, stored_event
+from hookbridge.store.sqlite.where import Where
 
-SEARCHED_EVENTS = 20_000
-"""A page of a search for words looks at so many events."""
+LOOKED_AT = 20_000
+"""A page looks at so many rows, says where the next one goes on, and ends."""
 
 WORDS_MAX = 8
 """More words than this narrow no further."""
 
+_EVERYTHING = EventFilter()
+_DEAD = EventFilter(outcome=Outcome.DEAD)
+
+_OF_IDS = "id IN (SELECT value FROM json_each(?))"
+_OF_DIRTY_RECORDS = """id IN (
+    WITH RECURSIVE open (id) AS (
+        SELECT head FROM dirty WHERE {of_records}
+        UNION ALL
+        SELECT events.previous FROM open JOIN events USING (id) WHERE events.previous IS NOT NULL
+    )
+    SELECT id FROM open
+)"""
+_REPLAYABLE = "outcome IN ('dead', 'applied', 'coalesced')"
+
 
 def events(connection: sqlite3.Connection, which: EventFilter, before: int | None, limit: int) -> EventPage:
     """List events, newest first."""
-    where, parameters = _where(which)
-    if before is not None:
-        where.append("id < ?")
-        parameters.append(before)
-    floor = None
-    if which.text is not None:
-        # Bodies are read one by one: a page looks at so many and says where the next one goes on.
-        floor = (next_id(connection) if before is None else before) - SEARCHED_EVENTS
-        where.append("id >= ?")
-        parameters.append(floor)
+    # Without a filter, and from the index of dead letters, each row that is looked at is one of the page.
+    whole = which in (_EVERYTHING, _DEAD)
+    found, cursor = _page(connection, f"SELECT {COLUMNS}", which, _where(which), before, limit, bounded=not whole)
+    return EventPage(tuple(map(stored_event, found)), cursor)
+
+
+def replayable(
+    connection: sqlite3.Connection, which: EventFilter, before: int | None, limit: int
+) -> tuple[list[int], int | None]:
+    """Choose what to replay, a page at a time: ids of settled events, newest first, and where it goes on."""
+    where = _where(which)
+    where.add(_REPLAYABLE)
+    found, cursor = _page(connection, "SELECT id", which, where, before, limit, bounded=which != _DEAD)
+    return [id_ for (id_,) in found], cursor
+
+
+def _page(
+    connection: sqlite3.Connection,
+    select: str,
+    which: EventFilter,
+    where: Where,
+    before: int | None,
+    limit: int,
+    *,
+    bounded: bool,
+) -> tuple[list[tuple[Any, ...]], int | None]:
+    """Give rows that begin with the event's id, and the cursor of the next page (None on the last one)."""
+    behind = next_id(connection)
+    before = behind if before is None else min(before, behind)
+    where.add("id < ?", before)
+    end = None
+    if which.ids is not None:
+        where.add(_OF_IDS, json.dumps(which.ids))
+    elif which.open and _open_events(connection) <= LOOKED_AT:
+        of_records = _of_records(which)
+        where.add(_OF_DIRTY_RECORDS.format(of_records=of_records), *of_records.parameters)
+    elif bounded:
+        end = _end(connection, which, before)
+        where.add("id >= ?", end or 0)
     found = connection.execute(
-        f"SELECT {COLUMNS} FROM events WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?",
-        (*parameters, limit + 1),
+        f"{select} FROM events WHERE {where} ORDER BY id DESC LIMIT ?", (*where.parameters, limit + 1)
     ).fetchall()
-    page = tuple(stored_event(one) for one in found[:limit])
-    if len(found) > limit:
-        return EventPage(page, page[-1].id)
-    return EventPage(page, floor if floor is not None and _any_before(connection, floor) else None)
+    return (found[:limit], found[limit - 1][0]) if len(found) > limit else (found, end)
 
 
-def _any_before(connection: sqlite3.Connection, event_id: int) -> bool:
-    return connection.execute("SELECT 1 FROM events WHERE id < ? LIMIT 1", (event_id,)).fetchone() is not None
+def _open_events(connection: sqlite3.Connection) -> int:
+    found = connection.execute("SELECT value FROM counters WHERE name = 'open'").fetchone()
+    return int(found[0]) if found else 0
 
 
-def _where(which: EventFilter) -> tuple[list[str], list[Any]]:
-    where: list[str] = ["true"]
-    parameters: list[Any] = []
-    equal = {"source": which.source, "type": which.type, "origin": which.origin}
-    for column, value in equal.items():
+def _end(connection: sqlite3.Connection, which: EventFilter, before: int) -> int | None:
+    """Give the last event that a page may look at; None when that is the oldest one there is.
+
+    Where dead letters were kept there are gaps among the ids, so this is one more than the next older event's.
+    """
+    if which.outcome is Outcome.DEAD:
+        older = "outcome = 'dead' AND id < ? ORDER BY id DESC LIMIT 1 OFFSET ?"
+        found = connection.execute(f"SELECT id FROM events WHERE {older}", (before, LOOKED_AT)).fetchone()
+    else:
+        older = "id < ? ORDER BY id DESC LIMIT 1"
+        found = connection.execute(f"SELECT id FROM events WHERE {older}", (before - LOOKED_AT,)).fetchone()
+    return None if found is None else found[0] + 1
+
+
+def _where(which: EventFilter) -> Where:
+    where = _of_records(which)
+    for column, value in (("type", which.type), ("origin", which.origin)):
         if value is not None:
-            where.append(f"{column} = ?")
-            parameters.append(value)
+            where.add(f"{column} = ?", value)
     if which.outcome is not None:
         # Spelled out, so that the partial index of dead letters can serve it.
-        where.append(f"outcome = '{which.outcome.value}'")
+        where.add(f"outcome = '{which.outcome.value}'")
     if which.open is not None:
-        where.append("outcome IS NULL" if which.open else "outcome IS NOT NULL")
-    if which.table is not None:
-        where.append("substr(record, instr(record, ':') + 1, ?) = ?")
-        prefix = which.table + ":"
-        parameters += [len(prefix), prefix]
-    if which.text is not None:
-        for word in which.text.split()[:WORDS_MAX]:
-            found, patterns = _mentions(word)
-            where.append(found)
-            parameters += patterns
-    if which.record_id is not None:
+        where.add("outcome IS NULL" if which.open else "outcome IS NOT NULL")
+    for word in (which.text or "").split()[:WORDS_MAX]:
+        found, patterns = _mentions(word)
+        where.add(found, *patterns)
+    return where
+
+
+def _of_records(which: EventFilter) -> Where:
+    """Narrow to the records that are meant; good for every table with the columns ``source`` and ``record``."""
+    where = Where()
+    if which.source is not None:
+        where.add("source = ?", which.source)
+    sources = SOURCES if which.source is None else (which.source,)
+    if which.tables and which.record_ids:
+        names = [":".join(one) for one in product(sources, which.tables, which.record_ids)]
+        where.add(f"record IN ({', '.join('?' * len(names))})", *names)
+    elif which.tables:
+        beginnings = [f"{source}:{table}:" for source, table in product(sources, which.tables)]
+        begins = " OR ".join("substr(record, 1, length(?)) = ?" for _ in beginnings)
+        where.add(f"({begins})", *(one for beginning in beginnings for one in (beginning, beginning)))
+    elif which.record_ids:
         # What stands behind the second colon.
         behind_first = "substr(record, instr(record, ':') + 1)"
-        where.append(f"substr({behind_first}, instr({behind_first}, ':') + 1) = ?")
-        parameters.append(which.record_id)
-    return where, parameters
+        behind_second = f"substr({behind_first}, instr({behind_first}, ':') + 1)"
+        where.add(f"{behind_second} IN ({', '.join('?' * len(which.record_ids))})", *which.record_ids)
+    return where
 
 
 def _mentions(word: str) -> tuple[str, list[str]]:
@@ -89,114 +153,4 @@ def _mentions(word: str) -> tuple[str, list[str]]:
     return (
         "(" + " OR ".join(f"{place} LIKE ? ESCAPE '!'" for place in places for _ in patterns) + ")",
         [pattern for _ in places for pattern in patterns],
-    )
-
-
-_REPLAYABLE = "outcome IN ('dead', 'applied', 'coalesced')"
-
-
-def replayable(
-    connection: sqlite3.Connection, which: EventFilter, limit: int, event_id: int | None, before: int | None
-) -> list[int]:
-    """Choose what to replay: the ids of the newest settled events, oldest first.
-
-    A filter may have to look at very many events: that is for a reader, while the writer goes on.
-    """
-    where, parameters = _where(which)
-    where.append(_REPLAYABLE)
-    for condition, value in (("id = ?", event_id), ("id < ?", before)):
-        if value is not None:
-            where.append(condition)
-            parameters.append(value)
-    chosen = connection.execute(
-        f"SELECT id FROM events WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?", (*parameters, limit)
-    ).fetchall()
-    return sorted(id_ for (id_,) in chosen)
-
-
-def count_replayable(connection: sqlite3.Connection, which: EventFilter) -> int:
-    """Count what could be chosen."""
-    where, parameters = _where(which)
-    (count,) = connection.execute(
-        f"SELECT count(*) FROM events WHERE {' AND '.join([*where, _REPLAYABLE])}", parameters
-    ).fetchone()
-    return int(count)
-
-
-_ENTRY = """
-SELECT source, table_name, record_id, data IS NOT NULL, changed_at, read_at, verified,
-       (SELECT since FROM dirty WHERE record = source || ':' || table_name || ':' || record_id)
-FROM copies
-"""
-
-_WAITING = """
-SELECT record, since FROM dirty WHERE record > ?1 AND substr(record, 1, length(?2)) = ?2 AND (?3 IS NULL OR source = ?3)
-ORDER BY record
-"""
-
-
-def records(connection: sqlite3.Connection, which: RecordFilter, after: RecordKey | None, limit: int) -> RecordPage:
-    """List records by name."""
-    find = _waiting_records if which.state == "waiting" else _copied_records
-    found = find(connection, which, after, limit + 1)
-    page = tuple(found[:limit])
-    return RecordPage(page, page[-1].record if len(found) > limit else None)
-
-
-def _copied_records(
-    connection: sqlite3.Connection, which: RecordFilter, after: RecordKey | None, limit: int
-) -> list[RecordEntry]:
-    where, parameters = ["true"], []
-    named = {"source": which.source, "table_name": which.table, "record_id": which.record_id}
-    for column, value in named.items():
-        if value is not None:
-            where.append(f"{column} = ?")
-            parameters.append(value)
-    if which.state is not None:
-        where.append("data IS NOT NULL" if which.state == "present" else "data IS NULL")
-    if which.text is not None:
-        where.append("(substr(record_id, 1, length(?)) = ? OR id IN (SELECT rowid FROM words WHERE words MATCH ?))")
-        parameters += [which.text, which.text, copies.words_of(which.text) or '""']
-    if after is not None:
-        where.append("(source, table_name, record_id) > (?, ?, ?)")
-        parameters += [after.source, after.table, after.id]
-    return [
-        _entry(row)
-        for row in connection.execute(
-            f"{_ENTRY} WHERE {' AND '.join(where)} ORDER BY source, table_name, record_id LIMIT ?", (*parameters, limit)
-        )
-    ]
-
-
-def _waiting_records(
-    connection: sqlite3.Connection, which: RecordFilter, after: RecordKey | None, limit: int
-) -> list[RecordEntry]:
-    """Go through the dirty records; there are no more than open events, and few that a filter leaves out."""
-    found: list[RecordEntry] = []
-    beginning = f"{which.source}:{which.table}:" if which.source and which.table else ""
-    asked = ("" if after is None else str(after), beginning, which.source)
-    for name, since in connection.execute(_WAITING, asked):
-        record = RecordKey.parse(name)
-        if which.record_id not in {None, record.id} or which.table not in {None, record.table}:
-            continue
-        if which.text is not None and not record.id.startswith(which.text):
-            continue
-        copied = connection.execute(
-            f"{_ENTRY} WHERE source = ? AND table_name = ? AND record_id = ?", (record.source, record.table, record.id)
-        ).fetchone()
-        found.append(_entry(copied) if copied else RecordEntry(record=record, present=None, waiting_since=since))
-        if len(found) == limit:
-            break
-    return found
-
-
-def _entry(row: tuple[Any, ...]) -> RecordEntry:
-    source, table, id_, present, changed_at, read_at, verified, waiting_since = row
-    return RecordEntry(
-        record=RecordKey(source, table, id_),
-        present=bool(present),
-        changed_at=changed_at,
-        read_at=read_at,
-        verified=bool(verified),
-        waiting_since=waiting_since,
     )

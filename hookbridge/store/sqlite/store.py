@@ -33,7 +33,7 @@ from hookbridge.store.contract import (
     Totals,
     Unmet,
 )
-from hookbridge.store.sqlite import claims, copies, failures, inbox, listings, notes, sweeps
+from hookbridge.store.sqlite import claims, copies, failures, inbox, listings, named, notes, sweeps
 from hookbridge.store.sqlite.engine import Engine, Transaction
 
 _TICKETS_PER_START = 1 << 40
@@ -72,21 +72,32 @@ class SqliteStore:
         """List events, newest first."""
         return await self._engine.read(lambda connection: listings.events(connection, which, before, limit))
 
-    async def replay(
-        self, which: EventFilter, *, now: float, limit: int, event_id: int | None = None, before: int | None = None
-    ) -> Replay:
+    async def replay(self, which: EventFilter, *, now: float, limit: int, before: int | None = None) -> Replay:
         """Process settled events again."""
-        chosen = await self._engine.read(
-            lambda connection: listings.replayable(connection, which, limit, event_id, before)
-        )
+        chosen: list[int] = []
+        cursor = before
+        # Pages, not one long read: the readers are few, and a filter may have to look at every event.
+        while len(chosen) < limit:
+            found, cursor = await self._replayable(which, cursor, limit - len(chosen))
+            chosen += found
+            if cursor is None:
+                break
         if not chosen:
             return Replay(0)
-        count = await self._engine.call(lambda transaction: inbox.replay(transaction, chosen, now))
-        return Replay(count, chosen[0] if len(chosen) == limit else None)
+        count = await self._engine.call(lambda transaction: inbox.replay(transaction, sorted(chosen), now))
+        return Replay(count, cursor)
 
     async def replayable(self, which: EventFilter) -> int:
         """Count what can be processed again."""
-        return await self._engine.read(lambda connection: listings.count_replayable(connection, which))
+        count, cursor = 0, None
+        while True:
+            found, cursor = await self._replayable(which, cursor, listings.LOOKED_AT)
+            count += len(found)
+            if cursor is None:
+                return count
+
+    async def _replayable(self, which: EventFilter, before: int | None, limit: int) -> tuple[list[int], int | None]:
+        return await self._engine.read(lambda connection: listings.replayable(connection, which, before, limit))
 
     async def failures(self, event: StoredEvent) -> tuple[Failure, ...]:
         """List failed attempts."""
@@ -153,7 +164,7 @@ class SqliteStore:
 
     async def records(self, which: RecordFilter, *, after: RecordKey | None, limit: int) -> RecordPage:
         """List records by name."""
-        return await self._engine.read(lambda connection: listings.records(connection, which, after, limit))
+        return await self._engine.read(lambda connection: named.records(connection, which, after, limit))
 
     async def remove_tombstones(self, before: float, limit: int) -> int:
         """Forget old absences."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from hookbridge import errors
-from hookbridge.web import acks, events, examples, trial
+from hookbridge.web import acks, events, examples, formats, trial
+from hookbridge.web.meanings import NAMES
 from hookbridge.web.route import Answer, Request, Route
 
 ROUTES: tuple[Route, ...] = (
@@ -16,7 +17,8 @@ ROUTES: tuple[Route, ...] = (
         name="sendEvent",
         summary="Send an event by hand",
         query=trial.TrialQuery,
-        request=Request(bodies=(dict,), examples=examples.TRIAL),
+        headers=NAMES,
+        request=Request(bodies=formats.EVENTS, examples=examples.EVENTS),
         answers={
             202: Answer(
                 description="The event is on disk and will be processed",

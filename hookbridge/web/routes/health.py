@@ -22,6 +22,7 @@ ROUTES: tuple[Route, ...] = (
         path="/readyz",
         handler=health.readyz,
         access="public",
+        schemes=("adminToken",),
         tag="health",
         name="readyz",
         summary="Whether webhooks can be taken",
@@ -29,7 +30,10 @@ ROUTES: tuple[Route, ...] = (
             200: Answer(
                 description="They can; with the admin token in detail", bodies=(health.ReadinessSummary, Readiness)
             ),
-            503: Answer(description="They cannot", bodies=(health.ReadinessSummary, Readiness)),
+            503: Answer(
+                description="They cannot: the inbox cannot be written, the disk is nearly full, or the service ends.",
+                bodies=(health.ReadinessSummary, Readiness),
+            ),
         },
     ),
 )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from hookbridge import errors
 from hookbridge.books import Statistics
-from hookbridge.web import acks, examples, trial, webhooks
-from hookbridge.web.route import Answer, Request, Route
+from hookbridge.web import acks, examples, formats, trial, webhooks
+from hookbridge.web.meanings import STANDARD
+from hookbridge.web.route import SIGNED, Answer, Request, Route
 
+HEADERS = ("Idempotency-Key", *STANDARD, "traceparent")
 RECEIVES = (
     "Stores the event durably before it answers 202; the record is then read from its source. The signature is"
     " asked for where signatures are verified."
@@ -18,11 +20,13 @@ ROUTES: tuple[Route, ...] = (
         path="/api/v1/webhooks/supabase",
         handler=webhooks.webhook("supabase"),
         access="signed",
+        schemes=SIGNED,
+        headers=HEADERS,
         tag="webhooks",
         name="receiveSupabase",
         summary="Receive a Supabase webhook",
         description=RECEIVES + " Takes the guide's format, Supabase's Database Webhooks, and what our trigger sends.",
-        request=Request(bodies=(dict,), examples=examples.SUPABASE),
+        request=Request(bodies=formats.SUPABASE, examples=examples.SUPABASE),
         answers={
             202: Answer(
                 description="The event is on disk and will be processed",
@@ -38,11 +42,13 @@ ROUTES: tuple[Route, ...] = (
         path="/api/v1/webhooks/notion",
         handler=webhooks.webhook("notion"),
         access="signed",
+        schemes=(*SIGNED, "notionSignature"),
+        headers=HEADERS,
         tag="webhooks",
         name="receiveNotion",
         summary="Receive a Notion webhook, or its verification handshake",
         description=RECEIVES + " Takes the guide's format, integration webhooks, and what a database automation sends.",
-        request=Request(bodies=(dict,), examples=examples.NOTION),
+        request=Request(bodies=formats.NOTION, examples=examples.NOTION),
         answers={
             200: Answer(description="The verification token is stored", bodies=(webhooks.HandshakeStored,)),
             202: Answer(
@@ -59,13 +65,15 @@ ROUTES: tuple[Route, ...] = (
         path="/api/v1/webhooks/test",
         handler=trial.trial,
         access="signed",
+        schemes=(*SIGNED, "notionSignature", "adminToken"),
+        headers=("Idempotency-Key", *STANDARD),
         tag="webhooks",
         name="testWebhook",
         summary="Check a payload without storing it",
         description="Receives a payload as its endpoint would, and says what would happen. Nothing is stored. The"
         " signature is asked for where signatures are verified; the admin token stands for it.",
         query=trial.TrialQuery,
-        request=Request(bodies=(dict,), examples=examples.TRIAL),
+        request=Request(bodies=(*formats.EVENTS, formats.NotionHandshake), examples=examples.TRIAL),
         answers={200: Answer(description="The payload is valid", bodies=(trial.Trial,), example=examples.TRIAL_VALID)},
         refusals=(errors.InvalidSource,),
     ),

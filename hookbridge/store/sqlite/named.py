@@ -1,0 +1,163 @@
+"""What operators list of the records on SQLite, by name: those with a copy, or those with open events.
+
+Everything here only reads.  Pages go on behind the last name that was looked at (keyset).  Invariant: no page looks at
+more than ``listings.LOOKED_AT`` names, whatever is asked.  Of a search for words the index reads its list of each, some
+bytes a record.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from itertools import product
+
+from msgspec.structs import astuple
+
+from hookbridge.model import SOURCES, RecordKey, SourceName
+from hookbridge.store.contract import RecordEntry, RecordFilter, RecordPage
+from hookbridge.store.sqlite import copies, listings
+from hookbridge.store.sqlite.where import Where
+
+Candidates = Iterator[tuple[RecordKey, bool]]
+"""Names in their order, and whether each is one that is meant."""
+
+_NAME = ("source", "table_name", "record_id")
+_ONE = "source = ? AND table_name = ? AND record_id = ?"
+_NEXT_TABLE = (
+    "SELECT source, table_name FROM copies WHERE (source, table_name) > (?, ?) ORDER BY source, table_name LIMIT 1"
+)
+
+
+def records(connection: sqlite3.Connection, which: RecordFilter, after: RecordKey | None, limit: int) -> RecordPage:
+    """List records by name."""
+    candidates = _waiting if which.state == "waiting" else _by_id if which.record_ids else _copied
+    found: list[RecordEntry] = []
+    last = after
+    for number, (record, is_meant) in enumerate(candidates(connection, which, after)):
+        if number == listings.LOOKED_AT:
+            return RecordPage(tuple(found), last)
+        if is_meant:
+            if len(found) == limit:
+                return RecordPage(tuple(found), found[-1].record)
+            found.append(_entry(connection, record))
+        last = record
+    return RecordPage(tuple(found), None)
+
+
+def _entry(connection: sqlite3.Connection, record: RecordKey) -> RecordEntry:
+    copied = connection.execute(
+        f"SELECT data IS NOT NULL, changed_at, read_at, verified FROM copies WHERE {_ONE}", astuple(record)
+    ).fetchone()
+    dirty = connection.execute("SELECT since FROM dirty WHERE record = ?", (str(record),)).fetchone()
+    present, changed_at, read_at, verified = copied or (None, None, None, None)
+    return RecordEntry(
+        record=record,
+        present=None if present is None else bool(present),
+        changed_at=changed_at,
+        read_at=read_at,
+        verified=None if verified is None else bool(verified),
+        waiting_since=dirty[0] if dirty else None,
+    )
+
+
+def _beginnings(which: RecordFilter) -> list[tuple[str, ...]]:
+    """Give what the names that are meant begin with: tables, a source, or nothing."""
+    if which.tables:
+        return sorted(product(SOURCES if which.source is None else (which.source,), which.tables))
+    return [() if which.source is None else (which.source,)]
+
+
+# Records with a copy
+
+
+def _copied(connection: sqlite3.Connection, which: RecordFilter, after: RecordKey | None) -> Candidates:
+    meant = _meant(which)
+    for beginning in _beginnings(which):
+        where = _behind(beginning, after)
+        if where is not None:
+            yield from (
+                (RecordKey(source, table, id_), bool(is_meant))
+                for source, table, id_, is_meant in connection.execute(
+                    f"SELECT {', '.join(_NAME)}, {meant} FROM copies WHERE {where} ORDER BY {', '.join(_NAME)}",
+                    (*meant.parameters, *where.parameters),
+                )
+            )
+
+
+def _behind(beginning: tuple[str, ...], after: RecordKey | None) -> Where | None:
+    """Narrow to the names with this beginning and behind the cursor; None where all of them lie before it."""
+    where = Where()
+    for column, value in zip(_NAME, beginning, strict=False):
+        where.add(f"{column} = ?", value)
+    if after is not None:
+        reached = astuple(after)[: len(beginning)]
+        if reached > beginning:
+            return None
+        if reached == beginning:
+            # A row value of what the index has behind the equal columns, so that it begins to look there.
+            rest = astuple(after)[len(beginning) :]
+            where.add(f"({', '.join(_NAME[len(beginning) :])}) > ({', '.join('?' * len(rest))})", *rest)
+    return where
+
+
+def _meant(which: RecordFilter) -> Where:
+    where = Where()
+    if which.state is not None:
+        where.add("data IS NOT NULL" if which.state == "present" else "data IS NULL")
+    if which.text is not None:
+        begins, mentions = "substr(record_id, 1, length(?)) = ?", "id IN (SELECT rowid FROM words WHERE words MATCH ?)"
+        where.add(f"({begins} OR {mentions})", which.text, which.text, copies.words_of(which.text) or '""')
+    return where
+
+
+def _by_id(connection: sqlite3.Connection, which: RecordFilter, after: RecordKey | None) -> Candidates:
+    """Look the ids up in each table that is meant, or in each that there is."""
+    meant = _meant(which)
+    tables = _beginnings(which) if which.tables else _copied_tables(connection, which.source, after)
+    for source, table in tables:
+        for id_ in sorted(which.record_ids):
+            record = RecordKey.parse(f"{source}:{table}:{id_}")
+            if after is None or record > after:
+                found = connection.execute(
+                    f"SELECT 1 FROM copies WHERE {_ONE} AND {meant}", (*astuple(record), *meant.parameters)
+                )
+                yield record, found.fetchone() is not None
+
+
+def _copied_tables(
+    connection: sqlite3.Connection, source: SourceName | None, after: RecordKey | None
+) -> Iterator[tuple[str, str]]:
+    """Go from table to table, without the records between; the cursor's own comes first."""
+    reached: tuple[str, str] = (source or "", "")
+    if after is not None and (after.source, after.table) > reached:
+        reached = (after.source, after.table)
+        if source in {None, after.source}:
+            yield reached
+    while found := connection.execute(_NEXT_TABLE, reached).fetchone():
+        reached = found
+        if source not in {None, reached[0]}:
+            return
+        yield reached
+
+
+# Records with open events
+
+
+def _waiting(connection: sqlite3.Connection, which: RecordFilter, after: RecordKey | None) -> Candidates:
+    if which.tables and which.record_ids:
+        names = sorted(":".join((*table, id_)) for table in _beginnings(which) for id_ in which.record_ids)
+        for name in names:
+            if after is None or name > str(after):
+                found = connection.execute("SELECT 1 FROM dirty WHERE record = ?", (name,)).fetchone()
+                record = RecordKey.parse(name)
+                yield record, found is not None and record.id.startswith(which.text or "")
+        return
+    for beginning in sorted("".join(f"{part}:" for part in table) for table in _beginnings(which)):
+        where = Where()
+        where.add("record > ?", max(beginning, "" if after is None else str(after)))
+        if beginning:
+            where.add("record < ?", f"{beginning[:-1]};")  # the character after the colon
+        for (name,) in connection.execute(f"SELECT record FROM dirty WHERE {where} ORDER BY record", where.parameters):
+            record = RecordKey.parse(name)
+            is_meant = not which.record_ids or record.id in which.record_ids
+            yield record, is_meant and record.id.startswith(which.text or "")
