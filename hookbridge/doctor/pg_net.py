@@ -1,18 +1,20 @@
 """pg_net, which sends Supabase's webhooks: is it there, does its worker run, what was it answered.
 
+What it is given to send, ``triggers`` and ``outbox`` look at, in the same connection.
 It only reads, in one connection that ends with it.  pg_net keeps answers for six hours and does not say whose they are,
 so a failed answer may belong to another receiver.  Tables: https://supabase.github.io/pg_net/.
 """
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from hookbridge.config import SupabaseTable
+from hookbridge.doctor import outbox, triggers
 from hookbridge.doctor.finding import Finding, Findings, failed, ok, skipped, warning
 from hookbridge.errors import to_install
+from hookbridge.sources.signatures import STANDARD_PREFIX
 
 if TYPE_CHECKING:
     import asyncpg
@@ -32,14 +34,6 @@ select (select extversion from pg_extension where extname = 'pg_net') as version
          select from pg_stat_activity where backend_type ilike 'pg_net%' or application_name ilike 'pg_net%'
        ) as working
 """
-_TRIGGERS = """
-select tgenabled <> 'D' as enabled, format('alter table %I.%I enable trigger %I;', $1::text, $2::text, tgname) as remedy
-from pg_trigger
-join pg_class on pg_class.oid = tgrelid join pg_namespace tables on tables.oid = relnamespace
-join pg_proc on pg_proc.oid = tgfoid join pg_namespace functions on functions.oid = pronamespace
-where tables.nspname = $1 and relname = $2 and functions.nspname in ('hookbridge_webhooks', 'supabase_functions')
-"""
-"""Ours, and those of the dashboard's Database Webhooks."""
 _ANSWERS = """
 select count(*) as total, count(*) filter (where status_code is null or status_code >= 400) as failed
 from net._http_response where created > now() - interval '6 hours'
@@ -79,7 +73,10 @@ async def look(url: str, secrets: Sequence[str], tables: Sequence[SupabaseTable]
         async for finding in _database(sql, secrets):
             yield finding
         for table in tables:
-            yield await _trigger(sql, table)
+            async for finding in triggers.look(sql, table):
+                yield finding
+        async for finding in outbox.look(sql):
+            yield finding
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
         why = str(error) or type(error).__name__
         yield failed(CHECK, f"the database cannot be looked at: {why}", "connect as the role postgres")
@@ -134,18 +131,6 @@ def _reason(row: Any) -> tuple[str, str]:  # noqa: ANN401  asyncpg has no types
     return why, "make the service reachable from Supabase: the URL given to trigger-sql, DNS, firewall"
 
 
-async def _trigger(sql: asyncpg.Connection, table: SupabaseTable) -> Finding:
-    check = f"trigger {table.schema}.{table.name}"
-    found = await sql.fetch(_TRIGGERS, table.schema, table.name)
-    if not found:
-        which = f"--table {shlex.quote(table.name)} --schema {shlex.quote(table.schema)}"
-        hint = f"python -m hookbridge trigger-sql {which} --url https://…"
-        return warning(check, "there is none, so changes are found by polls and sweeps only", hint)
-    if not any(row["enabled"] for row in found):
-        return failed(check, "it is disabled", found[0]["remedy"])
-    return ok(check, "sends every change")
-
-
 async def _vault(sql: asyncpg.Connection, secrets: Sequence[str]) -> Finding:
     if await sql.fetchval("select to_regprocedure('hookbridge_webhooks.secret()')") is None:
         hint = "python -m hookbridge trigger-sql --table … --url https://…"
@@ -154,7 +139,12 @@ async def _vault(sql: asyncpg.Connection, secrets: Sequence[str]) -> Finding:
     if secret is None:
         hint = "select vault.create_secret('…', 'hookbridge_webhook_secret'); with the WEBHOOK_SECRET"
         return (failed if secrets else warning)(VAULT, "there is none, so the triggers sign nothing", hint)
-    if secret not in secrets:
+    if _key(secret) not in map(_key, secrets):
         hint = "make hookbridge_webhook_secret in Supabase Vault the same as WEBHOOK_SECRET"
         return failed(VAULT, "the triggers sign with another secret than WEBHOOK_SECRET", hint)
     return ok(VAULT, "is WEBHOOK_SECRET")
+
+
+def _key(secret: str) -> str:
+    """Give what the secret signs with: base64's padding may be left out."""
+    return secret.rstrip("=") if secret.startswith(STANDARD_PREFIX) else secret

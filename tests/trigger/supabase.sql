@@ -43,7 +43,9 @@ create function vault.update_secret(secret_id uuid, new_secret text) returns voi
 $$;
 
 create schema cron;
-create table cron.job (jobid bigserial primary key, jobname text unique, schedule text, command text);
+create table cron.job (
+  jobid bigserial primary key, jobname text unique, schedule text, command text, active boolean not null default true
+);
 create table cron.job_run_details (jobid bigint, status text, return_message text, start_time timestamptz);
 create function cron.schedule(job_name text, schedule text, command text) returns bigint language sql as $$
   insert into cron.job (jobname, schedule, command) values (job_name, schedule, command)
@@ -57,6 +59,22 @@ begin
     raise exception 'could not find valid entry for job ''%''', job_name;
   end if;
   return true;
+end
+$$;
+
+-- What the dashboard's Database Webhooks call: the address, method, headers, parameters and timeout are its arguments.
+create schema supabase_functions;
+create function supabase_functions.http_request() returns trigger language plpgsql as $$
+begin
+  perform net.http_post(
+    tg_argv[0],
+    jsonb_build_object(
+      'type', tg_op, 'table', tg_table_name, 'schema', tg_table_schema,
+      'record', to_jsonb(new), 'old_record', to_jsonb(old)
+    ),
+    tg_argv[3]::jsonb, tg_argv[2]::jsonb, tg_argv[4]::int
+  );
+  return null;
 end
 $$;
 

@@ -61,6 +61,22 @@ def test_a_table_with_its_schema_before_a_dot_is_understood() -> None:
     assert trigger_sql("--table", "shop.lines").stdout == trigger_sql("--table", "lines", "--schema", "shop").stdout
 
 
+@pytest.mark.parametrize(
+    ("given", "called"),
+    [
+        ("https://h.example", "https://h.example/api/v1/webhooks/supabase"),
+        ("https://h.example/", "https://h.example/api/v1/webhooks/supabase"),
+        ("https://h.example/base", "https://h.example/base/api/v1/webhooks/supabase"),
+        ("https://h.example/base/", "https://h.example/base/api/v1/webhooks/supabase"),
+        ("https://h.example/api/v1/webhooks/supabase", "https://h.example/api/v1/webhooks/supabase"),
+        ("https://h.example/base/api/v1/webhooks/supabase/", "https://h.example/base/api/v1/webhooks/supabase"),
+        ("http://h.example:8080?a=b/c", "http://h.example:8080/api/v1/webhooks/supabase?a=b/c"),
+    ],
+)
+def test_the_address_is_the_endpoints_whatever_path_lies_before_it(given: str, called: str) -> None:
+    assert f"hookbridge_webhooks.send('{called}', 'id');" in install(Trigger(table="users", url=given))
+
+
 def test_without_an_address_it_says_first_what_to_replace() -> None:
     done = trigger_sql("--table", "users")
     assert done.exit_code == 0
@@ -84,7 +100,9 @@ def test_the_heading_has_the_block_for_the_configuration() -> None:
         (("--table", "x" * 64), "is no name in Postgres: 1 to 63 bytes"),
         (("--table", "t", "--key", "id,"), "'' is no name in Postgres"),
         (("--table", "t", "--url", "hooks.example.com"), "'hooks.example.com' is no http(s) address"),
+        (("--table", "t", "--key", "id,no", "--key", "id"), "the key column 'id' is named twice"),
         (("--table", "t", "--url", "https://[x"), "is no http(s) address"),
+        (("--table", "t", "--url", "https://hooks.example.com/#there"), "is no http(s) address"),
     ],
 )
 def test_what_cannot_be_is_said_with_a_hint(arguments: tuple[str, ...], said: str) -> None:

@@ -133,13 +133,23 @@ async def test_a_failing_pg_net_fails_no_change_and_loses_none(followed: Project
     assert len(await followed.queued()) == 1
 
 
+async def test_one_run_hands_over_what_pg_net_sends_in_the_ten_seconds_until_the_next(followed: Project) -> None:
+    await followed.sql.execute("insert into users select generate_series(1, 2001)")
+    await followed.take()
+    await followed.time_passes()
+    assert [await followed.deliver() for _ in range(3)] == [2000, 1, 0]
+
+
 async def test_a_week_is_the_end_of_a_message(followed: Project) -> None:
     await followed.sql.execute("insert into users values (1), (2)")
     await followed.sql.execute(
         "update hookbridge_webhooks.outbox set created_at = now() - interval '8 days' where body @> $1",
         '{"record": {"id": 1}}',
     )
+    told: list[str] = []
+    followed.sql.add_log_listener(lambda _, message: told.append(message.message))
     await followed.deliver()
+    assert told == ["hookbridge was not told of 1 changes: their messages did not arrive within seven days"]
     assert [message["id"] for message in await followed.waiting()] == [2]
 
 
@@ -194,13 +204,43 @@ async def test_without_pg_cron_it_is_installed_with_a_warning(project: Project) 
 
 
 async def test_a_table_can_change_over_and_what_waits_is_still_delivered(followed: Project) -> None:
+    told: list[str] = []
+    followed.sql.add_log_listener(lambda _, message: told.append(message.message))
     await followed.sql.execute("insert into users values (1)")
     await followed.take()
     await followed.install(ADDRESS)
+    assert [line for line in told if "messages wait in the outbox" in line] != []
     await followed.sql.execute("insert into users values (2)")
     await followed.time_passes()
     assert await followed.deliver() == 1
     assert [request.payload["record"]["id"] for request in await followed.queued()] == [2, 1]
+
+
+async def test_the_outbox_that_no_table_uses_any_more_goes_with_its_job_when_it_is_empty(project: Project) -> None:
+    await project.sql.execute("create table pets (id int)")
+    await project.install(ADDRESS)
+    plain = await _objects(project)
+    for table in ("users", "pets"):
+        await project.install(ADDRESS, table, outbox=True)
+    await project.install(ADDRESS)
+    await project.sql.execute("insert into pets values (1)")
+    assert len(await project.waiting()) == 1
+    for request in await project.take():
+        await project.answer(request, status=202)
+    await project.deliver()
+    await project.install(ADDRESS, "pets")
+    assert await _objects(project) == plain
+    assert await project.sql.fetch("select * from cron.job") == []
+    await project.sql.execute("insert into pets values (2)")
+    assert len(await project.queued()) == 1
+
+
+async def _objects(project: Project) -> list[str]:
+    rows = await project.sql.fetch("""
+        select oid::regprocedure::text from pg_proc where pronamespace = 'hookbridge_webhooks'::regnamespace
+        union all select relname from pg_class where relnamespace = 'hookbridge_webhooks'::regnamespace order by 1
+    """)
+    return [row[0] for row in rows]
 
 
 @pytest.mark.skipif("HOOKBRIDGE_TEST_DATABASE_URL" in os.environ, reason="it kills a process of its own server")

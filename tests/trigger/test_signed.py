@@ -1,6 +1,7 @@
 """What the trigger sends, as pg_net sends it, to a service that takes nothing unsigned."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,25 @@ async def test_an_independent_verifier_agrees(project: Project, service: Running
     assert Webhook(STANDARD_SECRET).verify(request.body, request.headers)["record"]["name"] == "Zoë 😀"
 
 
+@pytest.mark.parametrize("length", [1, 30, 31, 32])
+@pytest.mark.parametrize("around", ["", "\n"], ids=["as it is", "pasted with a line end"])
+async def test_a_standard_secret_signs_with_and_without_base64s_padding(
+    project: Project, tmp_path: Path, length: int, around: str
+) -> None:
+    padded = "whsec_" + base64.b64encode(bytes(range(length))).decode()
+    await project.install("https://hooks.example.com")
+    for number, secret in enumerate([padded, padded.rstrip("=")]):
+        await project.sql.execute("delete from vault.secrets")
+        await project.keep_secret(secret + around)
+        await project.sql.execute("insert into users values ($1)", number)
+    settings = make_settings(tmp_path, secrets={"webhook_secrets": (padded.rstrip("="),)}, signatures={"verify": True})
+    async with running(settings) as service:
+        for request in await project.queued():
+            url = f"{service.url}/api/v1/webhooks/supabase"
+            assert (await service.http.post(url, data=request.body, headers=request.headers)).status == 202
+    assert len(await project.queued()) == 2
+
+
 async def test_a_changed_byte_is_refused(project: Project, service: Running) -> None:
     await project.install(service.url)
     await project.sql.execute("insert into users values (1, 'Ada')")
@@ -112,10 +132,7 @@ async def test_quotes_in_names_are_part_of_the_names(project: Project, service: 
     await project.install(service.url + "/?it's=\\here", 'so "quoted"', key=('the "id"',))
     await project.sql.execute(f"insert into {QUOTED} values (1, 'x')")
     (request,) = await project.queued()
-    assert request.url == service.url + "/?it's=\\here"
-    await project.install(service.url, 'so "quoted"', key=('the "id"',))
-    await project.sql.execute(f"update {QUOTED} set \"it's\" = 'y'")
-    (_, request) = await project.queued()
+    assert request.url == service.url + "/api/v1/webhooks/supabase?it's=\\here"
     answer = await service.http.post(request.url, data=request.body, headers=request.headers)
     assert answer.status == 202
     assert (await answer.json())["details"]["record_id"] == "1"
@@ -173,3 +190,29 @@ async def test_a_request_that_is_sent_twice_is_one_event(project: Project, servi
     sends = (service.http.post(request.url, data=request.body, headers=request.headers) for _ in range(6))
     assert {answer.status for answer in await asyncio.gather(*sends)} == {202}
     assert (await settled(service))["received"] == 1
+
+
+async def test_a_row_that_moves_between_partitions_is_kept_whichever_of_its_messages_comes_first(
+    project: Project, tmp_path: Path
+) -> None:
+    await project.keep_secret(SECRET)
+    await project.sql.execute(
+        "create table log (id int, day date) partition by range (day);"
+        "create table log_25 partition of log for values from ('2025-01-01') to ('2026-01-01');"
+        "create table log_26 partition of log for values from ('2026-01-01') to ('2027-01-01');"
+        "insert into log values (1, '2025-05-05')"
+    )
+    async with PostgrestStandin() as supabase:
+        supabase.create_table("log", {"id": "integer", "day": "date"})
+        supabase.insert("log", {"id": 1, "day": "2026-05-05"})
+        secrets = {"webhook_secrets": (SECRET,), "supabase_url": supabase.url, "supabase_key": "sb_secret_standin"}
+        async with running(make_settings(tmp_path, secrets=secrets, signatures={"verify": True})) as service:
+            await project.install(service.url, "log")
+            await project.sql.execute("update log set day = '2026-05-05'")
+            deleted, inserted = await project.take()
+            assert (deleted.payload["type"], inserted.payload["type"]) == ("DELETE", "INSERT")
+            for request in (inserted, deleted):
+                answer = await service.http.post(request.url, data=request.body, headers=request.headers)
+                assert answer.status == 202
+                await settled(service)
+                assert await _copy(service, "log", "1") == {"id": 1, "day": "2026-05-05"}

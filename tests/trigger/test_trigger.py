@@ -128,6 +128,16 @@ async def test_whoever_may_write_the_table_needs_no_other_right(followed: Projec
         await followed.sql.execute(f"reset role; drop owned by {role}; drop role {role}")
 
 
+@pytest.mark.parametrize("outbox", [False, True])
+async def test_nobody_else_may_call_its_functions(project: Project, outbox: bool) -> None:  # noqa: FBT001
+    await project.install(ADDRESS, outbox=outbox)
+    callable_ = await project.sql.fetch("""
+        select oid::regprocedure::text from pg_proc
+        where pronamespace = 'hookbridge_webhooks'::regnamespace and has_function_privilege('public', oid, 'execute')
+    """)
+    assert callable_ == []
+
+
 async def test_names_that_hide_ours_are_not_used(followed: Project) -> None:
     await followed.sql.execute(
         "create schema evil;"
@@ -150,6 +160,19 @@ async def test_a_partitions_row_is_its_tables(project: Project) -> None:
     assert [request.payload["table"] for request in await project.queued()] == ["log"]
 
 
+async def test_a_virtual_column_has_no_value_in_a_message_and_a_stored_one_has(project: Project) -> None:
+    if project.sql.get_server_version() < (18,):
+        pytest.skip("virtual generated columns came with Postgres 18")
+    await project.sql.execute(
+        "create table t (id int, twice int generated always as (id * 2) virtual,"
+        " thrice int generated always as (id * 3) stored)"
+    )
+    await project.install(ADDRESS, "t")
+    await project.sql.execute("insert into t values (1)")
+    (request,) = await project.queued()
+    assert request.payload["record"] == {"id": 1, "twice": None, "thrice": 3}
+
+
 async def test_a_renamed_table_is_told_by_its_new_name(followed: Project) -> None:
     await followed.sql.execute("alter table users rename to people")
     await followed.sql.execute("insert into people values (1)")
@@ -158,9 +181,9 @@ async def test_a_renamed_table_is_told_by_its_new_name(followed: Project) -> Non
 
 async def test_running_it_twice_is_harmless(followed: Project) -> None:
     await followed.install(ADDRESS)
-    await followed.install("https://other.example.com/hooks")
+    await followed.install("https://other.example.com")
     await followed.sql.execute("insert into users values (1)")
-    assert [request.url for request in await followed.queued()] == ["https://other.example.com/hooks"]
+    assert [request.url for request in await followed.queued()] == [ADDRESS.replace("hooks.", "other.")]
 
 
 async def test_a_missing_key_column_is_said_and_nothing_is_installed(project: Project) -> None:

@@ -44,7 +44,10 @@ def install(trigger: Trigger) -> str:
     if problems or url is None:
         raise ConfigError(problems, hint="python -m hookbridge trigger-sql --help")
     variant = "outbox" if trigger.outbox else "direct"
-    parts = [_heading(trigger, url), "begin;\n", _part("functions"), _part(variant), _on_table(trigger, url)]
+    fixed = (_part(name) for name in ("functions", variant, "rights"))
+    parts = [_heading(trigger, url), "begin;\n", *fixed, _on_table(trigger, url)]
+    if not trigger.outbox:
+        parts.append(_part("outbox_unused"))
     return "\n".join([*parts, "commit;\n"])
 
 
@@ -84,6 +87,7 @@ def _on_table(trigger: Trigger, url: str) -> str:
     key = ", ".join(_literal(column) for column in trigger.key)
     return (
         f"select hookbridge_webhooks.require_columns({_literal(name)}::regclass, array[{key}]);\n"
+        f"select hookbridge_webhooks.require_own_casts({_literal(name)}::regclass);\n"
         f"drop trigger if exists hookbridge on {name};\n"
         f"create trigger hookbridge after insert or update or delete on {name}\n"
         f"for each row execute function hookbridge_webhooks.{function}({_literal(url)}, {key});\n"
@@ -91,16 +95,17 @@ def _on_table(trigger: Trigger, url: str) -> str:
 
 
 def _address(url: str) -> str | None:
-    """Give the endpoint's address, also for the service's own; None for what is neither."""
+    """Give the endpoint's address, also for the service's own or a path before it; None for what is neither."""
     try:
         parts = urlsplit(url)
         host = parts.hostname
     except ValueError:
         return None
     # What urlsplit strips or passes over would not be the address that was shown.
-    if parts.scheme not in {"http", "https"} or not host or not url.isprintable() or " " in url:
+    if parts.scheme not in {"http", "https"} or not host or not url.isprintable() or " " in url or "#" in url:
         return None
-    return url.rstrip("/") + ENDPOINT if parts.path in {"", "/"} and not parts.query else url
+    path = parts.path.rstrip("/").removesuffix(ENDPOINT) + ENDPOINT
+    return parts._replace(path=path).geturl()
 
 
 def _problems(trigger: Trigger) -> list[str]:
@@ -111,6 +116,8 @@ def _problems(trigger: Trigger) -> list[str]:
         problems.append(f"{trigger.table!r} is no table's name: {TABLE_EXPECTED}")
     if not trigger.key:
         problems.append("a table needs at least one key column")
+    twice = sorted({column for column in trigger.key if trigger.key.count(column) > 1})
+    problems += [f"the key column {column!r} is named twice" for column in twice]
     names = (trigger.schema, trigger.table, *trigger.key)
     problems += [
         f"{name!r} is no name in Postgres: 1 to {IDENTIFIER_MAX_BYTES} bytes without control characters"

@@ -18,7 +18,7 @@ begin
   perform hookbridge_webhooks.post(
     tg_argv[0],
     hookbridge_webhooks.message_id(),
-    hookbridge_webhooks.payload(tg_op, tg_relid, tg_argv[1:], to_jsonb(new), to_jsonb(old))
+    hookbridge_webhooks.payload(tg_op, tg_relid, tg_argv[1:], new, old)
   );
   return null;
 exception when others then

@@ -59,24 +59,28 @@ set extra_float_digits = 1
 set bytea_output = 'hex'
 as $$
 declare
+  body jsonb;
   message hookbridge_webhooks.outbox;
 begin
   -- The images are compared: not every type has an equality, and 1.5 is not 1.50.
   if tg_op = 'UPDATE' and new *= old then
     return null;
   end if;
-  insert into hookbridge_webhooks.outbox (url, body)
-  values (
-    tg_argv[0], hookbridge_webhooks.payload(tg_op, tg_relid, tg_argv[1:], to_jsonb(new), to_jsonb(old))
-  )
-  returning * into message;
+  begin
+    body := hookbridge_webhooks.payload(tg_op, tg_relid, tg_argv[1:], new, old);
+  exception when others then
+    raise warning 'hookbridge was not told of a change in %.%: %', tg_table_schema, tg_table_name, sqlerrm;
+    return null;
+  end;
+  insert into hookbridge_webhooks.outbox (url, body) values (tg_argv[0], body) returning * into message;
   perform hookbridge_webhooks.hand_over(message);
   return null;
 end
 $$;
 
--- Removes what has arrived and hands over again what was refused, timed out or lost with pg_net's queue.  Gives the
--- number of messages that it handed over.  Call it every few seconds; a second call at the same time does nothing.
+-- Removes what has arrived and hands over again what was refused, timed out or lost with pg_net's queue: 2,000 at most,
+-- what pg_net sends in ten seconds.  Gives the number of messages that it handed over.  Call it every few seconds; a
+-- second call at the same time does nothing.
 create or replace function hookbridge_webhooks.deliver() returns int
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -84,6 +88,7 @@ as $$
 declare
   message hookbridge_webhooks.outbox;
   handed_over int := 0;
+  given_up int;
 begin
   if not pg_try_advisory_xact_lock(hashtext('hookbridge_webhooks.deliver')) then
     return 0;
@@ -105,6 +110,10 @@ begin
   from answered where o.id = answered.message and not answered.arrived;
 
   delete from hookbridge_webhooks.outbox where created_at < clock_timestamp() - interval '7 days';
+  get diagnostics given_up = row_count;
+  if given_up > 0 then
+    raise warning 'hookbridge was not told of % changes: their messages did not arrive within seven days', given_up;
+  end if;
 
   for message in
     update hookbridge_webhooks.outbox o
@@ -118,7 +127,7 @@ begin
           where r.message = due.id
         )
       order by due.due_at
-      limit 200
+      limit 2000
       for update skip locked
     )
     returning o.*

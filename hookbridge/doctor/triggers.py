@@ -1,0 +1,163 @@
+"""A table's triggers: what they send, and whether that comes here; and whether the table's key is one.
+
+It reads the catalog, in a connection that is its caller's.  Postgres keeps a trigger's operations as bits and its
+arguments as bytes with a NUL behind each (https://www.postgresql.org/docs/current/catalog-pg-trigger.html).
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from hookbridge.config import SupabaseTable
+from hookbridge.doctor.finding import Finding, Findings, failed, ok, warning
+from hookbridge.sources.supabase.trigger import ENDPOINT, PLACEHOLDER_URL
+
+if TYPE_CHECKING:
+    import asyncpg
+
+EACH_ROW = 1 << 0
+OPERATIONS = {"insert": 1 << 2, "update": 1 << 4, "delete": 1 << 3}
+
+_TABLE = """
+select pg_class.oid, relkind = 'p' as partitioned
+from pg_class join pg_namespace on pg_namespace.oid = relnamespace
+where nspname = $1 and relname = $2 and relkind in ('r', 'p')
+"""
+_TRIGGERS = """
+select tgenabled::text as fires, tgtype::int as bits, tgargs as arguments,
+       tgqual is not null as conditional, tgattr::text <> '' as some_columns,
+       nspname = 'hookbridge_webhooks' as signs,
+       format('alter table %I.%I enable trigger %I;', $2::text, $3::text, tgname) as remedy
+from pg_trigger join pg_proc on pg_proc.oid = tgfoid join pg_namespace on pg_namespace.oid = pronamespace
+where tgrelid = $1 and nspname in ('hookbridge_webhooks', 'supabase_functions')
+order by tgname
+"""
+"""Ours, and those of the dashboard's Database Webhooks."""
+_UNIQUE = """
+select array_agg(attname::text order by place) as columns, indisprimary as is_primary
+from pg_index
+cross join unnest(indkey) with ordinality as part (number, place)
+join pg_attribute on attrelid = indrelid and attnum = part.number
+where indrelid = $1 and indisunique and indisvalid and indpred is null and indexprs is null and place <= indnkeyatts
+group by indexrelid, indisprimary having bool_and(attnotnull)
+order by indisprimary desc, indexrelid
+"""
+
+
+class _Trigger(msgspec.Struct, frozen=True, kw_only=True):
+    fires: str
+    """``O`` as a trigger does, ``A`` always, ``R`` only where a replica applies changes, ``D`` never."""
+    sends: frozenset[str]
+    """The operations of which it tells in any case."""
+    url: str
+    key: tuple[str, ...] | None
+    """The key columns that it names; a Database Webhook names none."""
+    remedy: str
+
+    @property
+    def is_enabled(self) -> bool:
+        return self.fires in {"O", "A"}
+
+    @property
+    def calls_us(self) -> bool:
+        return _parts(self.url)[1].endswith(ENDPOINT)
+
+
+async def look(sql: asyncpg.Connection, table: SupabaseTable) -> Findings:
+    """Look at one table; one that is not there is told of elsewhere."""
+    found = await sql.fetchrow(_TABLE, table.schema, table.name)
+    if found is None:
+        return
+    triggers = [_read(row) for row in await sql.fetch(_TRIGGERS, found["oid"], table.schema, table.name)]
+    # A Database Webhook may go anywhere; ours go here, or are wrong.
+    yield _told(table, [one for one in triggers if one.key is not None or one.calls_us])
+    yield _key(table, await sql.fetch(_UNIQUE, found["oid"]), partitioned=found["partitioned"])
+
+
+def _read(row: Any) -> _Trigger:  # noqa: ANN401  asyncpg has no types
+    arguments = [argument.decode() for argument in row["arguments"].split(b"\0")[:-1]]
+    complete = row["bits"] & EACH_ROW and not row["conditional"]
+    sends = {name for name, bit in OPERATIONS.items() if complete and row["bits"] & bit}
+    if row["some_columns"]:
+        sends.discard("update")
+    return _Trigger(
+        fires=row["fires"],
+        sends=frozenset(sends),
+        url=arguments[0] if arguments else "",
+        key=tuple(arguments[1:]) if row["signs"] else None,
+        remedy=row["remedy"],
+    )
+
+
+def _told(table: SupabaseTable, triggers: list[_Trigger]) -> Finding:
+    check, hint = f"trigger {table.schema}.{table.name}", _remake(table)
+    if not triggers:
+        return warning(check, "there is none, so changes are found by polls and sweeps only", hint)
+    enabled = [one for one in triggers if one.is_enabled]
+    if not enabled:
+        why = "it fires on a replica only" if triggers[0].fires == "R" else "it is disabled"
+        return failed(check, why, triggers[0].remedy)
+    return _sent(table, enabled, check, hint)
+
+
+def _sent(table: SupabaseTable, enabled: list[_Trigger], check: str, hint: str) -> Finding:
+    if any(one.url == PLACEHOLDER_URL for one in enabled):
+        return failed(check, f"it sends to the placeholder {PLACEHOLDER_URL}", hint)
+    for one in enabled:
+        if not one.calls_us:
+            return warning(check, f"it sends to {_shown(one.url)}, and the endpoint is {ENDPOINT}", hint)
+    missing = OPERATIONS.keys() - frozenset[str]().union(*(one.sends for one in enabled))
+    if missing:
+        named = ", ".join(name.upper() for name in OPERATIONS if name in missing)
+        return warning(check, f"it does not tell of every {named}: polls and sweeps find what it leaves out", hint)
+    for one in enabled:
+        if one.key is not None and not set(table.key) <= set(one.key):
+            message = f"its key is {_columns(one.key)} and [[supabase.tables]] has {_columns(table.key)}"
+            return warning(check, f"{message}: a row that is too large to send is refused", hint)
+    return ok(check, f"sends every change to {', '.join(sorted({_shown(one.url) for one in enabled}))}")
+
+
+def _key(table: SupabaseTable, unique: list[Any], *, partitioned: bool) -> Finding:
+    check = f"key {table.schema}.{table.name}"
+    if any(set(row["columns"]) <= set(table.key) for row in unique):
+        return ok(check, f"{_columns(table.key)} is unique")
+    message = f"nothing in the database keeps {_columns(table.key)} unique, so two rows may be one record"
+    if unique:
+        columns = unique[0]["columns"]
+        which = "primary key" if unique[0]["is_primary"] else "unique index"
+        message = f"{message}; the {which} is {_columns(columns)}"
+        names = ", ".join(msgspec.json.encode(column).decode() for column in columns)
+        hint = f"set key = [{names}] in [[supabase.tables]]"
+    else:
+        hint = "give the table a primary key, and name its columns as key in [[supabase.tables]]"
+    # There an index has to contain the columns of the partitions, although an identity alone is unique.
+    return (warning if partitioned else failed)(check, message, hint)
+
+
+def _remake(table: SupabaseTable) -> str:
+    options = f"--table {shlex.quote(table.name)} --schema {shlex.quote(table.schema)}"
+    key = "" if table.key == ("id",) else "".join(f" --key {shlex.quote(column)}" for column in table.key)
+    return f"python -m hookbridge trigger-sql {options}{key} --url https://…"
+
+
+def _columns(names: Iterable[str]) -> str:
+    return f"({', '.join(names)})"
+
+
+def _shown(url: str) -> str:
+    """Give the address without what may be secret in it: user, password, query."""
+    host, path = _parts(url)
+    return host + path
+
+
+def _parts(url: str) -> tuple[str, str]:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "no address", ""
+    return parts.netloc.rpartition("@")[2], parts.path.rstrip("/")
