@@ -10,6 +10,8 @@ import asyncio
 import signal
 from pathlib import Path
 
+import msgspec
+
 from hookbridge.clock import anchored_clock
 from hookbridge.config import Settings
 from hookbridge.errors import StartupError
@@ -35,7 +37,9 @@ async def poll(settings: Settings, *, to: str, state: Path) -> None:
     }
     sink = RemoteSink(to, next(iter(secrets.webhook_secrets), ""), sources, store, clock=clock)
     try:
-        reconciler = Reconciler(sources, store, sink, config.reconcile, clock, loads=lambda source, table: False)  # noqa: ARG005
+        # [reconcile] enabled is about a service: two may share a file, and this one does nothing else.
+        switched_on = msgspec.structs.replace(config.reconcile, enabled=True)
+        reconciler = Reconciler(sources, store, sink, switched_on, clock, loads=lambda source, table: False)  # noqa: ARG005
         if not reconciler.tables:
             raise StartupError(
                 "There is nothing to follow",

@@ -12,14 +12,18 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal, Protocol
 
 import msgspec
+import structlog
 
 from hookbridge.errors import TryLater
 from hookbridge.model import Copy, Document, Event, Origin, RecordKey, Truth
 from hookbridge.sources import listed
-from hookbridge.sources.source import Source
+from hookbridge.sources.source import Source, Unread
 from hookbridge.store.contract import Standing, Standings, Sweeps
 
 EVENTS_PER_APPEND = 200
+UNREAD_SHOWN = 10
+
+_log = structlog.get_logger(__name__)
 
 Kind = Literal["missing", "differing", "extra"]
 
@@ -34,6 +38,8 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """What the listing showed; None for what it did not show."""
     dirty: bool = False
     """Whether a worker has the record at this moment."""
+    ticket: int = 0
+    """Of the copy that it differs from; 0 where there is none."""
 
 
 class Sink(Protocol):
@@ -117,9 +123,9 @@ class Findings:
         ids = [truth.record.id for truth in truths]
         standings = await self._store.standings(self._source.name, table, ids, now=self._clock())
         found = [
-            Difference(record=truth.record, kind=kind, truth=truth, dirty=standings.by_id[truth.record.id].dirty)
+            Difference(record=truth.record, kind=kind, truth=truth, dirty=standing.dirty, ticket=standing.ticket)
             for truth in truths
-            if (kind := judge(truth, standings.by_id[truth.record.id])) is not None
+            if (kind := judge(truth, standing := standings.by_id[truth.record.id])) is not None
         ]
         if first and self._loads(table):
             await self._load([one.truth for one in found if one.kind == "missing" and one.truth and not one.dirty])
@@ -128,12 +134,24 @@ class Findings:
             await self._hand_over(found, origin, None if first else standings)
         return len(found)
 
+    def leave_out(self, table: str, unread: Sequence[Unread]) -> None:
+        """Tell of what a listing showed and nobody can read."""
+        if unread:
+            _log.warning(
+                "Records that cannot be read are left out",
+                source=self._source.name,
+                table=table,
+                number=len(unread),
+                records=[one.id for one in unread[:UNREAD_SHOWN]],
+                reason=unread[0].reason,
+            )
+
     async def gone(self, table: str, records: Sequence[RecordKey], origin: Origin) -> int:
         """Hand over records that only the copy has, which a read of their own confirms; gives how many."""
         ids = [record.id for record in records]
         standings = await self._store.standings(self._source.name, table, ids, now=self._clock())
         found = [
-            Difference(record=record, kind="extra", dirty=standing.dirty)
+            Difference(record=record, kind="extra", dirty=standing.dirty, ticket=standing.ticket)
             for record in records
             if (standing := standings.by_id[record.id]).present and not (standing.dirty and not standing.claimed)
         ]

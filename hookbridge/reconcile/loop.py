@@ -1,8 +1,9 @@
 """The reconciler's tasks: for each followed table its polls and its sweeps, as often as configured.
 
-It decides when; ``poll`` and ``sweep`` decide what.  Invariants: whatever a source does, the other tables go on and the
-process stays; gaps grow while nothing changes and while passes fail, up to their bound, and shrink with the first
-change; polls of a table begin when its first sweep (the backfill) is complete.
+It decides when; ``poll`` and ``sweep`` decide what.  Invariants: whatever a source does and whatever a pass meets, the
+other tables go on and the process stays, which would only meet it again after a restart; gaps grow while nothing
+changes and while passes fail, up to their bound, and shrink with the first change; polls of a table begin when its
+first sweep (the backfill) is complete.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import structlog
 from aiolimiter import AsyncLimiter
 
 from hookbridge.config import ReconcileConfig
-from hookbridge.errors import HookbridgeError, NotFound, SourceError, StoreUnavailable
+from hookbridge.errors import NotFound, SourceError, StoreUnavailable
 from hookbridge.model import SOURCES, RecordKey, SourceName
 from hookbridge.reconcile.findings import Findings, Sink
 from hookbridge.reconcile.poll import PassResult
@@ -97,7 +98,7 @@ class Reconciler:
             await self._sleep(table.gap(kind))
 
     async def _attempt(self, table: FollowedTable, kind: Pass) -> None:
-        """Run one pass, and take what goes wrong outside."""
+        """Run one pass, and take what goes wrong."""
         try:
             await self._run(table, kind)
         except (SourceError, StoreUnavailable) as error:
@@ -105,6 +106,9 @@ class Reconciler:
             _log.warning(
                 f"The {kind} failed", source=table.source, table=table.name, error=error.message, hint=error.hint
             )
+        except Exception as error:  # noqa: BLE001  it is logged as what it is, and shown as the table's state
+            table.failed(kind, error)
+            _log.error(f"The {kind} failed unexpectedly", source=table.source, table=table.name, exc_info=error)
 
     async def _run(
         self, table: FollowedTable, kind: Pass, *, since: str | None = None, confirm: bool = False
@@ -198,6 +202,6 @@ class Reconciler:
             kind = "sweep"
         try:
             return await self._run(table, kind, since=since, confirm=confirm)
-        except HookbridgeError as error:
+        except Exception as error:
             table.failed(kind, error)
             raise

@@ -19,7 +19,7 @@ from hookbridge.sources.source import Changes
 from hookbridge.store.contract import Notes
 
 EARLIEST = "2000-01-01T00:00:00+00:00"
-"""Where the polls of a table begin that was empty at first: before the services themselves."""
+"""Where polls can begin, and those of a table do that was empty at first: before the services themselves."""
 
 
 class PassResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,33 +66,35 @@ class Poll:
         """Run one pass, or the rest of one; ``since`` begins anew at another time.  Raises SourceError."""
         async with self._one_at_a_time:
             if since is not None:
-                await self._save(msgspec.structs.replace(self.state, watermark=since, cursor=None, reached=None))
+                return await self._from(since)
             if self.state.watermark is None:
                 # An empty table had no time to begin at.
                 if await self._changes.newest(self._table) is None:
                     await self._save(msgspec.structs.replace(self.state, completed_at=self._clock()))
                     return PassResult(listed=0, found=0)
-                return await self._from(PollState(watermark=EARLIEST))
-            return await self._from(self.state)
+                return await self._from(EARLIEST)
+            return await self._go_on(self.state)
 
-    async def _from(self, begun: PollState) -> PassResult:
+    async def _from(self, watermark: str) -> PassResult:
+        """Begin a pass at another time; until it has listed something, the polls stand where they stood."""
+        return await self._go_on(msgspec.structs.replace(self.state, watermark=watermark, cursor=None, reached=None))
+
+    async def _go_on(self, now: PollState) -> PassResult:
         listed = found = 0
-        self.state = begun
-        if begun.cursor is None:
-            self.state = msgspec.structs.replace(begun, began_at=self._clock())
+        if now.cursor is None:
+            now = msgspec.structs.replace(now, began_at=self._clock())
         while True:
             slice_ = await self._changes.since(
-                self._table, self.state.watermark or EARLIEST, self._overlap_seconds, self.state.cursor
+                self._table, now.watermark or EARLIEST, self._overlap_seconds, now.cursor
             )
             found += await self._findings.take(self._table, slice_.truths, "poll")
+            self._findings.leave_out(self._table, slice_.unread)
             listed += len(slice_.truths)
-            reached = later(slice_.watermark, self.state.reached)
-            if slice_.next_cursor is None:
+            now = msgspec.structs.replace(now, cursor=slice_.next_cursor, reached=later(slice_.watermark, now.reached))
+            if now.cursor is None:
                 break
-            await self._save(msgspec.structs.replace(self.state, cursor=slice_.next_cursor, reached=reached))
-        await self._save(
-            PollState(watermark=reached or self.state.watermark, completed_at=self.state.began_at or self._clock())
-        )
+            await self._save(now)
+        await self._save(PollState(watermark=now.reached or now.watermark, completed_at=now.began_at or self._clock()))
         return PassResult(listed=listed, found=found)
 
     async def _save(self, new: PollState) -> None:

@@ -1,7 +1,8 @@
 """The proof: copy and source of a table compared completely, as of the moment the comparison began.
 
 What differs at first is read again, together with its copy, before it is called different: a record may have changed
-meanwhile, and its webhook may be on the way.  Healing raises ordinary events and looks again when they are settled.
+meanwhile, and its webhook may be on the way.  What is there and cannot be read differs.  Healing raises ordinary events
+and looks again when they are settled.
 Invariant: a comparison that could not be finished gives no result, but the error that ended it.
 """
 
@@ -13,9 +14,11 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from hookbridge.errors import RecordUnreadable
 from hookbridge.model import RecordKey, SourceName, Truth
 from hookbridge.reconcile.findings import Difference, Kind, Sink
 from hookbridge.reconcile.table import FollowedTable
+from hookbridge.sources.source import Unread
 from hookbridge.store.contract import Standing, Store
 
 KEYS_SHOWN = 1_000
@@ -98,8 +101,12 @@ class Proof:
                 slice_ = await table.changes.listing(table.name, cursor)
                 total = total if slice_.total is None else slice_.total
                 tally.suspects += await self._suspects(table, slice_.truths)
+                unread = _named(table, slice_.unread)
+                await self._unread(table, unread, tally)
                 tally.listed += len(slice_.truths)
-                await self._store.meet(sweep, [truth.record.id for truth in slice_.truths])
+                await self._store.meet(
+                    sweep, [*(truth.record.id for truth in slice_.truths), *(one.id for one in unread)]
+                )
                 if len(tally.suspects) >= SUSPECTS_MAX:
                     await self._look_again(table, tally, heal=heal)
                 yield Progress(source=table.source, table=table.name, compared=tally.listed, total=total)
@@ -118,6 +125,13 @@ class Proof:
             for truth in truths
             if not (one := standings[truth.record.id]).present or one.fingerprint != truth.fingerprint
         ]
+
+    async def _unread(self, table: FollowedTable, records: Sequence[RecordKey], tally: _Tally) -> None:
+        """Count what no copy can be compared with: looking again, or healing, does not help."""
+        standings = await self._standings(table, records)
+        for record in records:
+            tally.add("differing" if standings[record.id].present else "missing", record)
+        tally.listed += len(records)
 
     async def _extra(self, table: FollowedTable, sweep: int, tally: _Tally, *, heal: bool) -> None:
         after = ""
@@ -161,9 +175,9 @@ class Proof:
             )
             before = {record: truth.fingerprint for record, truth in truths.items()}
             left = [
-                Difference(record=record, kind=kind, truth=truth, dirty=standings[record.id].dirty)
+                Difference(record=record, kind=kind, truth=truth, dirty=standing.dirty, ticket=standing.ticket)
                 for record, truth in truths.items()
-                if (kind := _kind(truth, standings[record.id])) is not None
+                if (kind := _kind(truth, standing := standings[record.id])) is not None
             ]
             if wait == LOOKS_AGAIN_SECONDS[-1] and not moving:
                 break
@@ -188,6 +202,16 @@ class Proof:
             if not any(one.dirty for one in standings.values()):
                 return
             await self._sleep(0.1)
+
+
+def _named(table: FollowedTable, unread: Sequence[Unread]) -> list[RecordKey]:
+    """Give the records that cannot be read.  Raises RecordUnreadable for one whose key cannot be read either."""
+    for one in unread:
+        if one.id is None:
+            raise RecordUnreadable(
+                f"{table.name} has a record without a key that can be read, so it cannot be compared: {one.reason}"
+            )
+    return [RecordKey(table.source, table.name, one.id) for one in unread if one.id is not None]
 
 
 def _kind(truth: Truth, standing: Standing) -> Kind | None:

@@ -2,7 +2,8 @@
 
 A difference counts as handed over when the other side has answered 2xx; only then is it written to the own copies, so
 that what could not be posted is found again.  Deletions are confirmed here by a read of the record itself.  A repeated
-post has the same bytes, and is known there as a duplicate.
+post has the same bytes, and is known there as a duplicate; another difference has others, also when a record changes
+back and forth within one time of change.  A record that the other side does not take holds no other one back.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from hashlib import blake2b
 
 import httpx
 import msgspec
+import structlog
 
 from hookbridge.errors import SourceUnavailable
 from hookbridge.model import Copy, Origin, SourceName, Truth
@@ -25,8 +27,14 @@ from hookbridge.store.contract import Sweeps
 
 POSTS_AT_ONCE = 8
 TIMEOUT_SECONDS = 10.0
+RETRY_AFTER_SECONDS_MAX = 3600.0
+"""No header silences a table for longer than this."""
+
+WITHOUT_DATA = (httpx.codes.REQUEST_ENTITY_TOO_LARGE, httpx.codes.BAD_REQUEST)
+"""Refused because of what the record holds, its size or its nesting: a hint needs none of it."""
 
 _encode = msgspec.json.Encoder().encode
+_log = structlog.get_logger(__name__)
 
 
 class RemoteSink:
@@ -48,9 +56,14 @@ class RemoteSink:
         self._clock = clock
         self._http = httpx.AsyncClient(base_url=url, timeout=TIMEOUT_SECONDS)
         self._slots = asyncio.Semaphore(POSTS_AT_ONCE)
+        self.refused = 0
+        """Records that the other side called impossible."""
 
     async def __call__(self, differences: Sequence[Difference], origin: Origin) -> None:  # noqa: ARG002  a sink's
-        """Post them, and write those that were taken to the own copies.  Raises SourceUnavailable for the others."""
+        """Post them, and write those that were taken to the own copies.
+
+        Raises SourceUnavailable for those that could not be posted; what the other side refuses as impossible is told.
+        """
         results = await asyncio.gather(*(self._hand_over(one) for one in differences), return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
@@ -66,7 +79,8 @@ class RemoteSink:
             source = self._sources[record.source]
             truth = difference.truth or await source.read(record)
             kind = "delete" if truth.data is None else TYPES[difference.kind]
-            await self._post(record.source, self._body(truth, kind))
+            if not await self._announce(difference, truth, kind):
+                return
             if truth.data is None:
                 gone = Copy(record=record, data=None, ticket=truth.ticket, read_at=self._clock())
                 await self._store.load([(gone, None)], exclusive=False)
@@ -74,7 +88,26 @@ class RemoteSink:
                 copy, _ = copy_of(source, truth, self._clock())
                 await self._store.load([(copy, None)], exclusive=source.ids_are_global)
 
-    def _body(self, truth: Truth, kind: str) -> bytes:
+    async def _announce(self, difference: Difference, truth: Truth, kind: str) -> bool:
+        """Post a difference, without its data where that is what is refused; gives whether it was taken."""
+        source = difference.record.source
+        answer = await self._post(source, self._body(truth, kind, truth.data or b"{}", difference.ticket))
+        if answer.status_code in WITHOUT_DATA:
+            answer = await self._post(source, self._body(truth, kind, b"null", difference.ticket))
+        if answer.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
+            self.refused += 1
+            _log.error(
+                "The other hookbridge refuses a record",
+                record=str(difference.record),
+                reason=answer.text[:300],
+                refused=self.refused,
+            )
+            return False
+        if not answer.is_success:
+            raise self._failure(answer)
+        return True
+
+    def _body(self, truth: Truth, kind: str, data: bytes, replaced: int) -> bytes:
         now = datetime.fromtimestamp(self._clock(), UTC).isoformat()
         return _encode(
             {
@@ -82,29 +115,31 @@ class RemoteSink:
                 "source": truth.record.source,
                 "table_name": truth.record.table,
                 "record_id": truth.record.id,
-                "data": {} if truth.data is None else msgspec.Raw(truth.data),
+                "data": msgspec.Raw(data),
                 # A deletion has no time of its own: the same record may be deleted again another day.
                 "timestamp": truth.changed_at or now,
-                "metadata": {"found_by": "hookbridge poll"},
+                # The read that the copy here is of: it is the same while this is not taken, and another one afterwards.
+                "metadata": {"found_by": "hookbridge poll", "replaces": replaced},
             }
         )
 
-    async def _post(self, source: SourceName, body: bytes) -> None:
+    async def _post(self, source: SourceName, body: bytes) -> httpx.Response:
         headers = {"Content-Type": "application/json"}
         if self._secret:
             name = blake2b(body, digest_size=16).hexdigest()
             headers |= signing.headers(self._secret, body, message_id=name, now=self._clock())
         try:
-            answer = await self._http.post(f"/api/v1/webhooks/{source}", content=body, headers=headers)
+            return await self._http.post(f"/api/v1/webhooks/{source}", content=body, headers=headers)
         except httpx.HTTPError as error:
             raise SourceUnavailable(
                 f"The hookbridge at {self._http.base_url} cannot be reached: {type(error).__name__}",
                 hint="check --to, and that it runs",
             ) from None
-        if not answer.is_success:
-            wait = answer.headers.get("Retry-After", "")
-            raise SourceUnavailable(
-                f"The hookbridge at {self._http.base_url} answered {answer.status_code}: {answer.text[:300]}",
-                retry_after_seconds=float(wait) if wait.isdigit() else None,
-                hint="check WEBHOOK_SECRET on both sides" if answer.status_code == httpx.codes.UNAUTHORIZED else "",
-            )
+
+    def _failure(self, answer: httpx.Response) -> SourceUnavailable:
+        wait = answer.headers.get("Retry-After", "")
+        return SourceUnavailable(
+            f"The hookbridge at {self._http.base_url} answered {answer.status_code}: {answer.text[:300]}",
+            retry_after_seconds=min(float(wait), RETRY_AFTER_SECONDS_MAX) if wait.isdecimal() else None,
+            hint="check WEBHOOK_SECRET on both sides" if answer.status_code == httpx.codes.UNAUTHORIZED else "",
+        )

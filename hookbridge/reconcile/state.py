@@ -36,6 +36,8 @@ class SweepState(msgspec.Struct, frozen=True, kw_only=True):
     """Records that the sweep under way, or the last one, has listed."""
     total: int | None = None
     """How many the source said that there are, when it began."""
+    unnamed: int = 0
+    """Records that it showed without a key that can be read: whatever it did not show may be one of them."""
     listing_complete: bool = False
     newest: str | None = None
     """The table's latest time of change when the sweep began."""

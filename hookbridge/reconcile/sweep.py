@@ -1,8 +1,9 @@
 """Everything: one sweep lists a table, compares it, and finds what is gone.
 
-The only place that decides whether a missing key is a deletion.  Invariants: only a complete listing shows that
-something is gone; each deletion is confirmed by a read of the record itself, in the worker; when too much is gone at
-once, nothing is deleted until an operator says so.  What was met is on disk, so that a restart goes on where it was.
+The only place that decides whether a missing key is a deletion.  Invariants: only a complete listing, in which every
+record had a key, shows that something is gone; each deletion is confirmed by a read of the record itself, in the
+worker; when too much is gone at once, nothing is deleted until an operator says so.  What was met is on disk, so that a
+restart goes on where it was.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ class Sweep:
         self._clock = clock
         self._one_at_a_time = asyncio.Lock()
         self._told_at = 0.0
+        self._about = {"source": source, "table": table}
         self.state = SweepState()
 
     async def open(self) -> None:
@@ -89,27 +91,36 @@ class Sweep:
                 began_at=self._clock(),
                 listed=0,
                 total=None,
+                unnamed=0,
                 listing_complete=False,
                 newest=newest,
             )
         )
         if not self.state.loaded:
-            _log.info("Backfill begins", source=self._source, table=self._table)
+            _log.info("Backfill begins", **self._about)
 
     async def _slice(self) -> int:
         now = self.state
         slice_ = await self._changes.listing(self._table, now.cursor)
+        if slice_.anew:
+            # What was met before was met in another order, perhaps by other names: it proves nothing any longer.
+            await self._begin()
+            await self._forget(now.sweep)
+            return 0
         found = await self._findings.take(self._table, slice_.truths, "sweep", first=not now.loaded)
+        self._findings.leave_out(self._table, slice_.unread)
+        ids = [truth.record.id for truth in slice_.truths] + [one.id for one in slice_.unread if one.id is not None]
+        listed = len(slice_.truths) + len(slice_.unread)
         met = msgspec.structs.replace(
             now,
             cursor=slice_.next_cursor,
-            listed=now.listed + len(slice_.truths),
+            listed=now.listed + listed,
+            unnamed=now.unnamed + listed - len(ids),
             total=slice_.total if slice_.total is not None else now.total,
             listing_complete=slice_.next_cursor is None,
         )
         name = state.name_of(SweepState, self._source, self._table)
         # Differences are in the inbox first: a crash in between repeats the slice, and loses nothing of it.
-        ids = [truth.record.id for truth in slice_.truths]
         await self._store.meet(now.sweep or 0, ids, note=(name, state.encoded(met)))
         self.state = met
         self._tell()
@@ -120,10 +131,13 @@ class Sweep:
         if not self.state.loaded and now - self._told_at >= TELL_SECONDS:
             self._told_at = now
             listed, total = self.state.listed, self.state.total
-            _log.info("Backfill goes on", source=self._source, table=self._table, listed=listed, total=total)
+            _log.info("Backfill goes on", listed=listed, total=total, **self._about)
 
     async def _gone(self) -> int:
         """Raise deletions for what was not met, unless that is too much at once; gives how many were raised."""
+        if self.state.unnamed:
+            _log.warning("Records without a key that can be read: no other one counts as gone", **self._about)
+            return 0
         unmet = await self._unmet("")
         held = self._is_too_much(unmet) and not self.state.confirmed
         if held or self.state.vanished:
@@ -131,11 +145,10 @@ class Sweep:
         if held:
             _log.error(
                 "Too many records are gone at once: their deletions wait for an operator",
-                source=self._source,
-                table=self._table,
                 records=unmet.count,
                 copies=unmet.copied,
                 hint="python -m hookbridge reconcile --confirm, when they are really gone",
+                **self._about,
             )
             return 0
         count = 0
@@ -164,11 +177,15 @@ class Sweep:
                 confirmed=False,
             )
         )
-        forgotten = FORGET_BATCH
-        while forgotten == FORGET_BATCH:  # in batches: appends and settles come in between
-            forgotten = await self._store.forget_sweeps(only=ended, limit=FORGET_BATCH)
+        await self._forget(ended)
         if first:
-            _log.info("Backfill complete", source=self._source, table=self._table, listed=self.state.listed)
+            _log.info("Backfill complete", listed=self.state.listed, **self._about)
+
+    async def _forget(self, sweep: int | None) -> None:
+        """Forget what a sweep has met, in batches: appends and settles come in between."""
+        forgotten = FORGET_BATCH
+        while sweep is not None and forgotten == FORGET_BATCH:
+            forgotten = await self._store.forget_sweeps(only=sweep, limit=FORGET_BATCH)
 
     async def _save(self, new: SweepState) -> None:
         await state.save(self._store, new, self._source, self._table)

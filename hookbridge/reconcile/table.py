@@ -8,6 +8,7 @@ from typing import Literal
 from hookbridge.config import ReconcileConfig
 from hookbridge.errors import HookbridgeError
 from hookbridge.model import SourceName
+from hookbridge.pipeline.attempts import describe
 from hookbridge.reconcile.findings import Findings
 from hookbridge.reconcile.poll import PassResult, Poll
 from hookbridge.reconcile.state import instant_of
@@ -49,7 +50,7 @@ class FollowedTable:
         self._least = followed.poll_seconds or config.poll_seconds
         self._quiet = self._least
         self._failures: dict[Pass, int] = {"poll": 0, "sweep": 0}
-        self._errors: dict[Pass, HookbridgeError | None] = {"poll": None, "sweep": None}
+        self._errors: dict[Pass, Exception | None] = {"poll": None, "sweep": None}
         self.lag_seconds: float | None = None
 
     async def open(self) -> None:
@@ -64,7 +65,7 @@ class FollowedTable:
             longest = max(self._config.poll_seconds_max, self._least)
             self._quiet = self._least if result.found else min(self._quiet * GROWTH, longest)
 
-    def failed(self, kind: Pass, error: HookbridgeError) -> None:
+    def failed(self, kind: Pass, error: Exception) -> None:
         """Take note of a pass that failed."""
         self._failures[kind] += 1
         self._errors[kind] = error
@@ -112,5 +113,5 @@ class FollowedTable:
         if vanished := self.sweep.state.vanished:
             return "paused", f"{vanished} records are gone at once: confirm that they are really deleted"
         if error := self._errors["poll"] or self._errors["sweep"]:
-            return "failing", error.message
+            return "failing", error.message if isinstance(error, HookbridgeError) else describe(error)
         return ("following" if self.sweep.state.loaded else "backfilling"), None

@@ -16,7 +16,8 @@ from dotenv.parser import parse_stream
 
 from hookbridge.config import Config, Section
 from hookbridge.settings.secrets import NAMES as SECRETS
-from hookbridge.settings.values import expected, from_text, nearest, shown
+from hookbridge.settings.sections import is_blocks, read_value
+from hookbridge.settings.values import expected, from_text, list_of, nearest, shown
 
 PREFIX = "HOOKBRIDGE_"
 VERIFY = "VERIFY_WEBHOOK_SIGNATURES"
@@ -52,15 +53,22 @@ def override(sections: dict[str, Section], values: Mapping[str, str], problems: 
     for name in sorted(values):
         if name in known:
             section, key, type_ = known[name]
-            try:
-                value = from_text(values[name], type_)
-            except ValueError:
-                problems.append(f"{name}: expected {expected(type_)}, got {shown(values[name])}")
-            else:
-                sections[section] = msgspec.structs.replace(sections[section], **{key: value})
+            value = _read(name, values[name], section, type_, problems)
+            sections[section] = msgspec.structs.replace(sections[section], **{key: value})
         elif _is_mistaken(name):
             problems.append(f"{name}: unknown variable{nearest(name, [*known, *SECRETS])}")
     _check_switch(values, problems)
+
+
+def _read(name: str, text: str, section: str, type_: Any, problems: list[str]) -> Any:
+    """Give what a variable says; after a problem, anything: ``load`` does not return it."""
+    try:
+        if is_blocks(type_):
+            return read_value(list_of(text), type_, section, name, problems)
+        return from_text(text, type_)
+    except ValueError:
+        problems.append(f"{name}: expected {expected(type_)}, got {shown(text)}")
+        return None
 
 
 def _is_mistaken(name: str) -> bool:
@@ -82,5 +90,11 @@ def _names() -> dict[str, tuple[str, str, Any]]:
 def _check_switch(values: Mapping[str, str], problems: list[str]) -> None:
     """Refuse the switch's two names with two values: whichever won, someone would believe the other one."""
     ours = f"{PREFIX}SIGNATURES__VERIFY"
-    if VERIFY in values and ours in values and values[VERIFY].lower() != values[ours].lower():
+    try:
+        differ = (
+            VERIFY in values and ours in values and from_text(values[VERIFY], bool) != from_text(values[ours], bool)
+        )
+    except ValueError:
+        return  # one of them is no switch, which was told
+    if differ:
         problems.append(f"{VERIFY}: {ours} says something else; set one of them")

@@ -17,7 +17,7 @@ from hookbridge.config import Config, Settings
 from hookbridge.errors import ConfigError
 from hookbridge.settings.checks import check_together
 from hookbridge.settings.environment import override, read_dotenv
-from hookbridge.settings.secrets import read_secrets
+from hookbridge.settings.secrets import prefer, read_secrets
 from hookbridge.settings.sections import read_sections
 
 DEFAULT_FILE = "config.toml"
@@ -34,7 +34,7 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
     problems: list[str] = []
     written = _read_toml(file, problems) if file.is_file() else {}
     # An empty value is as good as none: that is how a variable of .env is taken back.
-    merged = {**read_dotenv(file.parent / ".env", problems), **environ}
+    merged = prefer(environ, read_dotenv(file.parent / ".env", problems))
     values = {name: value for name, value in merged.items() if value}
     sections = read_sections(written, file.name, problems)
     override(sections, values, problems)

@@ -1,6 +1,7 @@
 """Secrets: from a variable, or from the file that ``NAME_FILE`` names; never from ``config.toml``.
 
-Invariant: a problem names the variable and what was expected, and never shows the value.
+Invariant: a problem names the variable and what was expected, and never shows the value, nor that of ``NAME_FILE``:
+somebody may have put the secret itself there.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ def read_secrets(values: Mapping[str, str], folder: Path, problems: list[str]) -
         if found[name] and not (found[name].isascii() and found[name].isprintable() and " " not in found[name])
     ]
     _check_supabase(secrets, problems)
+    if secrets.redis_url and not _is_redis_url(secrets.redis_url):
+        problems.append("REDIS_URL: expected a URL such as redis://:password@host:6379/0 (also rediss:// and unix://)")
     for secret in secrets.webhook_secrets:
         if secret.startswith("whsec_") and not _is_base64(secret.removeprefix("whsec_")):
             problems.append("WEBHOOK_SECRET: a secret that starts with whsec_ must go on in base64")
@@ -60,19 +63,35 @@ def is_http_url(text: str) -> bool:
         return False
 
 
+def prefer(first: Mapping[str, str], second: Mapping[str, str]) -> dict[str, str]:
+    """Join variables, where the first ones win: a secret is one setting, however it is given (``NAME_FILE``)."""
+    given = {name for name in NAMES if name in first or f"{name}_FILE" in first}
+    return {name: value for name, value in second.items() if name.removesuffix("_FILE") not in given} | dict(first)
+
+
+def _is_redis_url(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        return url.scheme == "unix" or (url.scheme in ("redis", "rediss") and (url.port is None or url.port > 0))
+    except ValueError:
+        return False
+
+
 def _one(name: str, values: Mapping[str, str], folder: Path, problems: list[str]) -> str:
     value, file = values.get(name, "").strip(), values.get(f"{name}_FILE", "")
     if value and file:
         problems.append(f"{name}: set it or {name}_FILE, not both")
     if not file or value:
         return value
+    expected = f"{name}_FILE: expected the path of a file that holds the secret"
     try:
         value = (folder / file).read_text(encoding="utf-8-sig").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        problems.append(f"{name}_FILE: cannot read {file}: {getattr(error, 'strerror', None) or 'not UTF-8'}")
+    except (OSError, ValueError) as error:
+        reason = "its content is not UTF-8" if isinstance(error, UnicodeDecodeError) else "no path has such characters"
+        problems.append(f"{expected}: {getattr(error, 'strerror', None) or reason}")
         return ""
     if not value:
-        problems.append(f"{name}_FILE: {file} is empty")
+        problems.append(f"{expected}: it is empty")
     return value
 
 
@@ -91,6 +110,8 @@ def _is_base64(text: str) -> bool:
 def _check_supabase(secrets: Secrets, problems: list[str]) -> None:
     if secrets.supabase_url and not is_http_url(secrets.supabase_url):
         problems.append("SUPABASE_URL: expected an http or https URL, such as https://your-project.supabase.co")
+    elif secrets.supabase_url.endswith("/rest/v1"):
+        problems.append("SUPABASE_URL: expected the project's URL, without /rest/v1 at its end")
     if bool(secrets.supabase_url) != bool(secrets.supabase_key):
         missing = "SUPABASE_KEY" if secrets.supabase_url else "SUPABASE_URL"
         problems.append(f"{missing}: missing; the project's URL and a secret key are needed together")

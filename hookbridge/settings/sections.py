@@ -41,7 +41,7 @@ def _struct(written: dict[str, Any], type_: type[Section], section: str, where: 
     values = {}
     for key, value in written.items():
         if key in hints:
-            values[key] = _value(value, hints[key], section, f"{where} {key}", problems)
+            values[key] = read_value(value, hints[key], section, f"{where} {key}", problems)
         else:
             problems.append(f"{where} {key}: {_unknown('key', key, section, list(hints))}")
     problems += [f"{where} {key}: missing, expected {expected(hints[key])}" for key in sorted(required - set(written))]
@@ -49,7 +49,8 @@ def _struct(written: dict[str, Any], type_: type[Section], section: str, where: 
     return type_(**values) if len(problems) == before else type_(**dict.fromkeys(required, "-"))
 
 
-def _value(value: Any, type_: Any, section: str, where: str, problems: list[str]) -> Any:
+def read_value(value: Any, type_: Any, section: str, where: str, problems: list[str]) -> Any:
+    """Give one key's value, block by block where it holds some; ``where`` begins what is said of a mistake."""
     block = _block(type_)
     if block is not None and isinstance(value, list) and all(isinstance(one, dict) for one in value):
         numbered = enumerate(value, start=1)
@@ -59,6 +60,11 @@ def _value(value: Any, type_: Any, section: str, where: str, problems: list[str]
     except ValueError:
         problems.append(f"{where}: expected {expected(type_)}, got {shown(value)}")
         return None
+
+
+def is_blocks(type_: Any) -> bool:
+    """Whether a key holds blocks."""
+    return _block(type_) is not None
 
 
 def _block(type_: Any) -> type[Section] | None:

@@ -37,7 +37,7 @@ def from_text(text: str, type_: Any) -> Any:
             raise ValueError(msg)
         return text.lower() in _TRUE
     if isinstance(info, inspect.VarTupleType):
-        return convert(_list(text), type_)
+        return convert(list_of(text), type_)
     return _finite(msgspec.convert(text, type_, strict=False))
 
 
@@ -48,7 +48,8 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def _list(text: str) -> Any:
+def list_of(text: str) -> Any:
+    """Take a list apart that came as text: JSON, or separated by commas.  Raises ValueError."""
     if text.lstrip().startswith("["):
         return msgspec.json.decode(text)
     return [part.strip() for part in text.split(",") if part.strip()]
@@ -65,7 +66,7 @@ def expected(type_: Any) -> str:
         return ("an integer" if isinstance(info, inspect.IntType) else "a number") + _range(info)
     if isinstance(info, inspect.VarTupleType):
         if isinstance(info.item_type, inspect.StructType):
-            return "a list of tables"
+            return "a list of blocks, each with its own keys"
         return "a list of texts" + (" with at least one" if info.min_length else "")
     return "a text that is not empty" if isinstance(info, inspect.StrType) and info.min_length else "a text"
 

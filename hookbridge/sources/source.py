@@ -55,16 +55,27 @@ class Followed(msgspec.Struct, frozen=True, kw_only=True):
     """Its own gap between polls; None for the configured one."""
 
 
+class Unread(msgspec.Struct, frozen=True):
+    """A record that is there and cannot be read: no listing may call it gone."""
+
+    id: str | None
+    """None where not even its key can be read."""
+    reason: str
+
+
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
     """One answer of a listing."""
 
     truths: tuple[Truth, ...]
+    unread: tuple[Unread, ...] = ()
     next_cursor: str | None
     """Where it goes on; None when the listing is complete.  It outlives the process."""
     watermark: str | None = None
     """The latest time of change seen, not later than now."""
     total: int | None = None
     """How many records the whole listing has, where the source says so."""
+    anew: bool = False
+    """Whether this is a first slice although a cursor was given: it belonged to another order, or made no sense."""
 
 
 class Changes(Protocol):
@@ -87,7 +98,7 @@ class Changes(Protocol):
         ...
 
     async def newest(self, table: str) -> str | None:
-        """Give the latest time of change that the table has now, not later than now; None for an empty table."""
+        """Give the latest time of change that the table has now, but at most now; None where no record has one."""
         ...
 
 

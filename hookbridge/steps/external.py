@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from hookbridge.config import CacheConfig, CacheKeys
 from hookbridge.errors import CacheUnavailable, StartupError, to_install
 from hookbridge.model import Change, Columns, RecordKey, SourceName
+from hookbridge.sources import keys as ids
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -76,8 +77,10 @@ class RedisKeys:
 
 
 def _table(block: CacheKeys) -> tuple[str, str]:
-    plain = block.source == "supabase" and "." not in block.table
-    return block.source, f"public.{block.table}" if plain else block.table
+    """Give a block's table in the form in which records are named."""
+    if block.source == "notion":
+        return block.source, ids.dashed(block.table)
+    return block.source, block.table if "." in block.table else f"public.{block.table}"
 
 
 def fill(template: str, record: RecordKey, columns: Columns) -> str | None:

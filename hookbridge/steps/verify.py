@@ -5,7 +5,7 @@
 ``superseded``            the source differs: it is already newer
 ``absent``                the source has no such record: the copy goes
 ``contradicted``          the event says deleted, or later, than the source: the truth wins
-``skipped``               no credentials: the event's own data is taken
+``skipped``               no credentials: the event's own data is taken (the reconciler's was read with some)
 ========================  ===============================================================
 
 Whatever the verdict, what goes on is the truth.  It reads; it does not write.
@@ -30,17 +30,22 @@ class Verify:
 
     async def __call__(self, change: Change, so_far: Effects) -> Effects:
         """Add truth, columns and verdict.  Raises what ``Source.read`` raises."""
-        if not self._source.has_credentials:
-            return self._skipped(change, so_far)
         # What the reconciler has just read, and nobody else has spoken of since, is not read again.
-        truth = listed.truth_of(change.record, change.events) or await self._source.read(change.record)
+        truth = listed.truth_of(change.record, change.events)
+        if truth is None and not self._source.has_credentials:
+            return self._skipped(change, so_far)
+        truth = truth or await self._source.read(change.record)
         columns = self._source.truth_columns(truth)
         verdict = self._judge(change.newest, truth, columns)
         return msgspec.structs.replace(so_far, truth=truth, columns=columns, verification=verdict)
 
     def _skipped(self, change: Change, so_far: Effects) -> Effects:
         newest = change.newest.event
-        columns = None if newest.type == "delete" else self._source.columns_of(newest)
+        carried = listed.truth_of(change.record, (change.newest,))
+        if carried is not None:
+            columns = self._source.truth_columns(carried)
+        else:
+            columns = None if newest.type == "delete" else self._source.columns_of(newest)
         return msgspec.structs.replace(so_far, columns=columns, verification=Verification.SKIPPED)
 
     def _judge(self, newest: StoredEvent, truth: Truth, columns: Columns | None) -> Verification:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
@@ -16,7 +16,7 @@ from aiohttp import web
 
 from hookbridge.errors import FieldProblem, HookbridgeError, InvalidFields
 from hookbridge.model import SourceName
-from hookbridge.reconcile.poll import PassResult
+from hookbridge.reconcile.poll import EARLIEST, PassResult
 from hookbridge.reconcile.proof import Progress, TableProof
 from hookbridge.reconcile.state import instant_of
 from hookbridge.reconcile.status import TableStatus
@@ -46,7 +46,7 @@ class ReconcileBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     kind: Literal["poll", "sweep"] = "poll"
     """`poll` for what changed since the watermark, `sweep` for everything."""
     since: str | None = None
-    """Begin the poll at this time (ISO 8601) instead of the watermark."""
+    """Begin the poll at this time (ISO 8601, from the year 2000 until now) instead of the watermark."""
     confirm: bool = False
     """With a sweep: what is gone is really gone, however much that is."""
 
@@ -90,21 +90,20 @@ async def reconcile(request: web.Request) -> web.StreamResponse:
     """Run one pass over one table, and answer when it is complete."""
     service = request.app[SERVICE]
     asked = json_body(await read_body(request, service.settings.config.server.max_body_bytes), ReconcileBody)
-    _check(asked)
+    _check(asked, service.now())
     table = service.sources[asked.source].table(asked.table)
+    since = None if asked.since is None else instant_of(asked.since).isoformat()
     result: PassResult = await service.reconciler.reconcile(
-        asked.source, table, asked.kind, since=asked.since, confirm=asked.confirm
+        asked.source, table, asked.kind, since=since, confirm=asked.confirm
     )
     return json_reply(result)
 
 
-def _check(asked: ReconcileBody) -> None:
+def _check(asked: ReconcileBody, now: float) -> None:
     problems = []
     if asked.since is not None:
-        try:
-            instant_of(asked.since)
-        except ValueError:
-            problems.append(FieldProblem(("body", "since"), "expected a time as in ISO 8601", "value_error"))
+        if expected := _not_a_beginning(asked.since, now):
+            problems.append(FieldProblem(("body", "since"), expected, "value_error"))
         if asked.kind != "poll":
             problems.append(FieldProblem(("body", "since"), "a sweep has no beginning in time", "value_error"))
     if asked.confirm and asked.kind != "sweep":
@@ -113,6 +112,17 @@ def _check(asked: ReconcileBody) -> None:
         )
     if problems:
         raise InvalidFields(problems)
+
+
+def _not_a_beginning(since: str, now: float) -> str | None:
+    """Say what was expected where polls cannot begin: what lies ahead would hide all that is edited until then."""
+    try:
+        at = instant_of(since)
+    except ValueError:
+        return "expected a time as in ISO 8601"
+    if instant_of(EARLIEST) <= at <= datetime.fromtimestamp(now, UTC):
+        return None
+    return f"expected a time from {EARLIEST[:10]} until now"
 
 
 async def verify(request: web.Request) -> web.StreamResponse:

@@ -135,13 +135,13 @@ async def test_reconcile_runs_a_pass_and_shows_the_tables(both: Sources, bridge:
 
 
 @asynccontextmanager
-async def polling(both: Sources, folder: Path, url: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def polling(both: Sources, folder: Path, url: str, **more: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """A poller in a process of its own."""
     (folder / "config.toml").write_text(POLLER.format(database=both.database))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "hookbridge", "poll", "--to", url),
         cwd=folder,
-        env=environment(both, WEBHOOK_SECRET=SECRET, HOOKBRIDGE_NOTION__REQUESTS_PER_SECOND="100"),
+        env=environment(both, WEBHOOK_SECRET=SECRET, HOOKBRIDGE_NOTION__REQUESTS_PER_SECOND="100", **more),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )
@@ -151,6 +151,18 @@ async def polling(both: Sources, folder: Path, url: str) -> AsyncIterator[asynci
         if process.returncode is None:
             process.kill()
         await process.wait()
+
+
+async def test_a_poller_polls_although_the_service_with_the_same_settings_shall_not(
+    both: Sources, tmp_path: Path
+) -> None:
+    folder = tmp_path / "poller"
+    folder.mkdir()
+    async with (
+        running(make_settings(tmp_path / "other")) as bridge,
+        polling(both, folder, bridge.url, HOOKBRIDGE_RECONCILE__ENABLED="false"),
+    ):
+        await wait_until(has(bridge, user(7), name="user 7"))
 
 
 async def test_a_poller_elsewhere_announces_with_signatures_and_goes_on_after_a_restart(

@@ -6,6 +6,7 @@ import pytest
 
 from hookbridge.errors import SourceUnavailable
 from hookbridge.sources.notion.budget import HALT_SECONDS_MAX, PATIENCE_SECONDS, Budget, Urgency
+from tests.support.waiting import wait_until
 from tests.support.workspace import RETRIEVE, tasks
 
 
@@ -124,6 +125,61 @@ async def test_who_is_more_urgent_goes_first_and_equals_go_in_turn() -> None:
     asked = [("sweep 1", Urgency.SWEEP), ("sweep 2", Urgency.SWEEP), ("poll", Urgency.POLL), ("read", Urgency.READ)]
     await asyncio.gather(*(ask(name, urgency) for name, urgency in asked))
     assert order == ["read", "poll", "sweep 1", "sweep 2"]
+    await budget.close()
+
+
+async def test_during_a_halt_nobody_is_given_a_permit_to_use_at_its_end(time: Time) -> None:
+    """They would all go in the same instant."""
+    over = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        await over.wait()
+        time.now += seconds
+
+    budget = Budget(20.0, clock=time, sleep=sleep)
+    for _ in range(20):
+        await budget.permit()
+    waiting = [asyncio.create_task(budget.permit()) for _ in range(10)]
+    await asyncio.sleep(0)
+    budget.halt(4.0)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await wait_until(lambda: loop.time() > began + 0.3)  # in which six would have been given
+    assert budget.state().waiting == 10
+    over.set()
+    await asyncio.gather(*waiting)
+    await budget.close()
+
+
+async def test_who_waits_already_is_told_of_a_long_halt_at_once(time: Time) -> None:
+    budget = Budget(0.01, clock=time, sleep=time.sleep)
+    await budget.permit()
+    waiting = [asyncio.create_task(budget.permit(urgency)) for urgency in Urgency]
+    await asyncio.sleep(0)
+    budget.halt(60.0)
+    for one in waiting:
+        with pytest.raises(SourceUnavailable):
+            await one
+    assert budget.state().waiting == 0
+    await budget.close()
+
+
+async def test_under_steady_reads_every_tenth_permit_goes_to_whoever_has_waited_longest() -> None:
+    budget = Budget(200.0)
+    order: list[Urgency] = []
+
+    async def ask(urgency: Urgency) -> None:
+        while len(order) < 60:
+            await budget.permit(urgency)
+            order.append(urgency)
+
+    for _ in range(200):
+        await budget.permit()
+    urgencies = (*[Urgency.READ] * 8, Urgency.POLL, Urgency.SWEEP)
+    await asyncio.gather(*(ask(urgency) for urgency in urgencies))
+    first = order[:60]
+    assert first.count(Urgency.READ) == 54
+    assert {first.count(Urgency.POLL), first.count(Urgency.SWEEP)} == {3}
     await budget.close()
 
 

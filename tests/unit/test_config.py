@@ -16,6 +16,8 @@ from hookbridge.settings import load
 ROOT = Path(__file__).parents[2]
 KEY = "sb_secret_planted"
 SIGNED = {"VERIFY_WEBHOOK_SIGNATURES": "true", "WEBHOOK_SECRET": "one"}
+DATABASE = "e8d4b0a1c7f24a9e8f2d5c3b1a6e9f4d"
+IN_FILE = "TOKEN_FILE: expected the path of a file that holds the secret"
 SUPABASE = {"SUPABASE_URL": "https://x.supabase.co", "SUPABASE_KEY": KEY}
 
 
@@ -156,6 +158,12 @@ def test_the_switchs_two_names_may_not_contradict_each_other(tmp_path: Path) -> 
     assert problem.startswith("VERIFY_WEBHOOK_SIGNATURES: HOOKBRIDGE_SIGNATURES__VERIFY says something else")
 
 
+@pytest.mark.parametrize("text", ["1", "yes", "TRUE"])
+def test_the_switchs_two_names_may_say_the_same_in_other_words(tmp_path: Path, text: str) -> None:
+    environ = {"VERIFY_WEBHOOK_SIGNATURES": "true", "HOOKBRIDGE_SIGNATURES__VERIFY": text, "WEBHOOK_SECRET": "one"}
+    assert loaded(tmp_path, environ=environ).config.signatures.verify
+
+
 # Mistakes
 
 
@@ -174,7 +182,7 @@ def test_the_switchs_two_names_may_not_contradict_each_other(tmp_path: Path) -> 
         ("[cache]\ntimeout_seconds = nan", "config.toml: [cache] timeout_seconds: expected a number greater than 0"),
         ('[store]\npath = ""', 'config.toml: [store] path: expected a text that is not empty, got ""'),
         ("[store]\npath = 2026-01-01", "config.toml: [store] path: expected a text that is not empty, got"),
-        ('[supabase]\ntables = "users"', "config.toml: [supabase] tables: expected a list of tables"),
+        ('[supabase]\ntables = "users"', "config.toml: [supabase] tables: expected a list of blocks"),
         ("[[supabase.tables]]\nindex = []", "config.toml: [supabase] tables[1] name: missing, expected a text"),
         (
             '[[supabase.tables]]\nname = "users"\nkeys = ["id"]',
@@ -205,9 +213,21 @@ def test_a_mistake_in_the_file_is_named_with_what_was_expected(tmp_path: Path, t
         ({"HOOKBRIDGE_SERVER__PROT": "1"}, "unknown variable (did you mean HOOKBRIDGE_SERVER__PORT?)"),
         ({"HOOKBRIDGE_ADMIN_TOKN": "x"}, "unknown variable (did you mean HOOKBRIDGE_ADMIN_TOKEN?)"),
         ({"VERIFY_WEBHOOK_SIGNATURES": "maybe"}, 'VERIFY_WEBHOOK_SIGNATURES: expected true or false, got "maybe"'),
-        ({"HOOKBRIDGE_SUPABASE__TABLES": "users"}, "HOOKBRIDGE_SUPABASE__TABLES: expected a list of tables"),
-        ({"HOOKBRIDGE_SUPABASE__TABLES": "[{"}, "HOOKBRIDGE_SUPABASE__TABLES: expected a list of tables"),
+        ({"HOOKBRIDGE_SUPABASE__TABLES": "users"}, "HOOKBRIDGE_SUPABASE__TABLES: expected a list of blocks"),
+        ({"HOOKBRIDGE_SUPABASE__TABLES": "[{"}, "HOOKBRIDGE_SUPABASE__TABLES: expected a list of blocks"),
         ({"HOOKBRIDGE_CACHE__TIMEOUT_SECONDS": "inf"}, "expected a number greater than 0"),
+        (
+            {"HOOKBRIDGE_SUPABASE__TABLES": '[{"name": "users"}, {"name": "x", "kee": ["id"]}]'},
+            "HOOKBRIDGE_SUPABASE__TABLES[2] kee: unknown key (did you mean key?)",
+        ),
+        (
+            {"HOOKBRIDGE_SUPABASE__TABLES": '[{"name": 1}]'},
+            "HOOKBRIDGE_SUPABASE__TABLES[1] name: expected a text that is not empty, got 1",
+        ),
+        (
+            {"HOOKBRIDGE_NOTION__DATABASES": '[{"id": "x", "poll_seconds": 1e400}]'},
+            "HOOKBRIDGE_NOTION__DATABASES: expected a list of blocks",
+        ),
     ],
 )
 def test_a_mistake_in_a_variable_is_named(tmp_path: Path, environ: dict[str, str], problem: str) -> None:
@@ -270,6 +290,28 @@ def test_a_secret_can_come_from_a_file_relative_to_the_configuration(tmp_path: P
     assert (secrets.notion_token, secrets.admin_token) == ("secret", "secret")
 
 
+@pytest.mark.parametrize(
+    ("dotenv", "environ", "expected"),
+    [
+        ("NOTION_TOKEN=of-dotenv\n", {"NOTION_TOKEN_FILE": "token"}, "of-the-file"),
+        ("NOTION_TOKEN_FILE=token\n", {"NOTION_TOKEN": "of-the-environment"}, "of-the-environment"),
+        ("NOTION_TOKEN_FILE=token\n", {"NOTION_TOKEN": ""}, ""),
+        ("NOTION_TOKEN_FILE=token\n", {}, "of-the-file"),
+    ],
+)
+def test_a_secret_of_the_environment_wins_over_dotenv_however_each_is_given(
+    tmp_path: Path, dotenv: str, environ: dict[str, str], expected: str
+) -> None:
+    (tmp_path / "token").write_text("of-the-file")
+    (tmp_path / ".env").write_text(dotenv)
+    assert loaded(tmp_path, environ=environ).secrets.notion_token == expected
+
+
+@pytest.mark.parametrize("url", ["redis://localhost", "rediss://:p%40ss@host:6380/1", "unix:///run/valkey.sock?db=1"])
+def test_what_redis_takes_is_taken(tmp_path: Path, url: str) -> None:
+    assert loaded(tmp_path, environ={"REDIS_URL": url}).secrets.redis_url == url
+
+
 def test_secrets_do_not_show_in_their_repr(tmp_path: Path) -> None:
     assert KEY not in repr(loaded(tmp_path, environ=SUPABASE))
 
@@ -278,15 +320,24 @@ def test_secrets_do_not_show_in_their_repr(tmp_path: Path) -> None:
     ("environ", "problem"),
     [
         ({"NOTION_TOKEN": KEY, "NOTION_TOKEN_FILE": "x"}, "NOTION_TOKEN: set it or NOTION_TOKEN_FILE, not both"),
-        ({"NOTION_TOKEN_FILE": "gone"}, "NOTION_TOKEN_FILE: cannot read gone: No such file or directory"),
-        ({"NOTION_TOKEN_FILE": "empty"}, "NOTION_TOKEN_FILE: empty is empty"),
-        ({"NOTION_TOKEN_FILE": "latin"}, "NOTION_TOKEN_FILE: cannot read latin: not UTF-8"),
+        ({"NOTION_TOKEN_FILE": KEY}, f"NOTION_{IN_FILE}: No such file or directory"),
+        ({"NOTION_TOKEN_FILE": "empty"}, f"NOTION_{IN_FILE}: it is empty"),
+        ({"NOTION_TOKEN_FILE": "latin"}, f"NOTION_{IN_FILE}: its content is not UTF-8"),
+        ({"NOTION_TOKEN_FILE": f"{KEY}\0"}, f"NOTION_{IN_FILE}: no path has such characters"),
+        ({"NOTION_TOKEN_FILE": "."}, f"NOTION_{IN_FILE}: Is a directory"),
         ({"NOTION_TOKEN": f"{KEY}é"}, "NOTION_TOKEN: expected printable ASCII"),
         ({"SUPABASE_URL": "https://x"}, "SUPABASE_KEY: missing"),
         ({"SUPABASE_KEY": KEY}, "SUPABASE_URL: missing"),
         ({"SUPABASE_URL": "x.supabase.co", "SUPABASE_KEY": KEY}, "SUPABASE_URL: expected an http or https URL"),
         ({"SUPABASE_URL": "https://", "SUPABASE_KEY": KEY}, "SUPABASE_URL: expected an http or https URL"),
         ({"SUPABASE_URL": "http://[x", "SUPABASE_KEY": KEY}, "SUPABASE_URL: expected an http or https URL"),
+        (
+            {"SUPABASE_URL": "https://x.supabase.co/rest/v1/", "SUPABASE_KEY": KEY},
+            "SUPABASE_URL: expected the project's URL, without /rest/v1",
+        ),
+        ({"REDIS_URL": KEY}, "REDIS_URL: expected a URL such as redis://"),
+        ({"REDIS_URL": f"http://:{KEY}@localhost:6379"}, "REDIS_URL: expected a URL such as redis://"),
+        ({"REDIS_URL": f"redis://:{KEY}@localhost:none"}, "REDIS_URL: expected a URL such as redis://"),
         ({"WEBHOOK_SECRET": f"whsec_{KEY}"}, "WEBHOOK_SECRET: a secret that starts with whsec_ must go on in base64"),
         ({"WEBHOOK_SECRET": "whsec_é"}, "WEBHOOK_SECRET: a secret that starts with whsec_ must go on in base64"),
         ({"VERIFY_WEBHOOK_SIGNATURES": "true"}, "VERIFY_WEBHOOK_SIGNATURES: on, but there is no secret to verify with"),
@@ -332,6 +383,53 @@ def test_verification_with_a_secret_of_either_kind_is_fine(tmp_path: Path) -> No
 )
 def test_settings_that_contradict_each_other_are_refused(tmp_path: Path, toml: str, problem: str) -> None:
     assert problems(tmp_path, toml) == [problem]
+
+
+@pytest.mark.parametrize(
+    ("toml", "problem"),
+    [
+        ('[[supabase.tables]]\nname = "a:b"', 'tables[1] name: expected a table\'s name without a colon, got "a:b"'),
+        ('[[supabase.tables]]\nname = "a\\nb"', "tables[1] name: expected a table's name without a colon"),
+        (
+            '[[supabase.tables]]\nname = "x"\n[[supabase.tables]]\nname = "y"\nschema = "a.b"',
+            'tables[2] schema: expected a schema\'s name without a dot or a colon, got "a.b"',
+        ),
+        (
+            f'[[supabase.tables]]\nname = "{"x" * 250}"',
+            "tables[1] name: expected at most 255 characters with its schema",
+        ),
+        (
+            '[[supabase.tables]]\nname = "x"\nkey = ["id", "at", "id"]',
+            'tables[1] key: the column "id" is named twice',
+        ),
+        (
+            f'[[notion.databases]]\nid = "https://www.notion.so/ws/Tasks-{DATABASE}?v={"1" * 32}"',
+            f"; the id in it is {DATABASE}",
+        ),
+        (
+            '[[notion.databases]]\nid = "my tasks"',
+            'databases[1] id: expected 32 hexadecimal digits, with or without dashes, got "my tasks"',
+        ),
+        (
+            '[[cache.keys]]\nsource = "notion"\ntable = "https://www.notion.so/x"\ntemplates = ["a"]',
+            "[[cache.keys]] table: expected a table's name, or the id of a Notion database",
+        ),
+        ('[notion]\napi_version = "2022-06-28"', "api_version: expected 2025-09-03 or a later version"),
+        ('[notion]\napi_version = "2026-13-01"', "api_version: expected 2025-09-03 or a later version"),
+    ],
+)
+def test_a_name_that_names_nothing_is_refused(tmp_path: Path, toml: str, problem: str) -> None:
+    (found,) = problems(tmp_path, toml, {"NOTION_TOKEN": "ntn_x", "REDIS_URL": "redis://localhost"})
+    assert problem in found
+
+
+@pytest.mark.parametrize("id_", [DATABASE, DATABASE.upper(), "e8d4b0a1-c7f2-4a9e-8f2d-5c3b1a6e9f4d"])
+def test_a_notion_id_is_taken_in_each_of_its_forms(tmp_path: Path, id_: str) -> None:
+    loaded(tmp_path, f'[[notion.databases]]\nid = "{id_}"', {"NOTION_TOKEN": "ntn_x"})
+
+
+def test_without_a_token_a_database_may_have_the_name_that_its_senders_use(tmp_path: Path) -> None:
+    loaded(tmp_path, '[[notion.databases]]\nid = "database-id"')
 
 
 @pytest.mark.parametrize("template", ["user:{id", "user:{}", "user:{id!r}", "user:{id:>5}", "id}"])

@@ -109,6 +109,27 @@ def test_an_integration_webhook_is_known_by_its_id_whatever_the_attempt_and_the_
     assert first.identity == again.identity != other.identity
 
 
+def test_a_property_with_a_name_of_the_guides_makes_no_guides_body() -> None:
+    body = values("integration_page_properties_updated")
+    body["data"]["updated_properties"] = ["event_type", "table_name"]
+    assert only(decode({**body, "workspace_name": 'all about "event_type"'})).format == payloads.INTEGRATION
+    page = {"id": PAGE, "parent": {"database_id": DATABASE, "type": "database_id"}, "properties": {"event_type": {}}}
+    automation = {"source": {"type": "automation", "event_id": "e"}, "data": page}
+    assert only(decode(automation)).format == payloads.AUTOMATION
+
+
+def test_a_guides_body_may_hold_what_notions_own_hold() -> None:
+    body = {
+        "event_type": "update",
+        "source": "notion",
+        "table_name": DATABASE,
+        "record_id": PAGE,
+        "data": {"entity": {"id": PAGE}, "source": {"event_id": "e"}},
+    }
+    for more in ({}, {"entity": {"id": PAGE, "type": "page"}}, {"event_id": "e"}):
+        assert only(decode({**body, **more})).format == "guide"
+
+
 def test_an_integration_webhook_is_stored_as_it_came() -> None:
     body = raw("integration_page_content_updated")
     assert only(decode(body)).body == body

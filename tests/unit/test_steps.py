@@ -11,6 +11,7 @@ from hookbridge.config import HandlersConfig
 from hookbridge.errors import CacheUnavailable, SourceUnavailable
 from hookbridge.handlers import Bridge
 from hookbridge.model import Change, Columns, Copy, Document, Effects, Truth, Verification
+from hookbridge.sources import listed
 from hookbridge.sources.source import Source
 from hookbridge.steps.cache import Cache
 from hookbridge.steps.handlers import Handlers
@@ -74,6 +75,18 @@ async def test_without_credentials_the_events_own_data_is_taken_and_nothing_is_r
     found = await Verify(source)(change(type_, claims), Effects())
     assert (found.verification, found.columns, found.truth) == (Verification.SKIPPED, columns, None)
     assert source.reads == 0
+
+
+@pytest.mark.parametrize("with_a_webhook", [False, True])
+async def test_without_credentials_what_the_reconciler_had_read_before_is_still_taken(with_a_webhook: bool) -> None:  # noqa: FBT001
+    data = msgspec.json.encode(ADA)
+    truth = Truth(record=key(1), data=data, fingerprint=data, ticket=7)
+    found = event(1, format=listed.FORMAT, origin="poll", body=listed.body_of(truth))
+    before = [stored(1, event(1, body=b'{"name":"Old"}'))] if with_a_webhook else []
+    both = Change(record=key(1), events=(*before, stored(2, found)))
+    effects = await Verify(table(has_credentials=False))(both, Effects())
+    assert effects.columns == ADA
+    assert (effects.truth is None) is with_a_webhook  # which may be later than that reading
 
 
 async def test_only_the_newest_event_is_judged() -> None:

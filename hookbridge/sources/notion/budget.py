@@ -1,8 +1,10 @@
 """How many requests Notion gets: one budget for all calls of the process.
 
 On average ``requests_per_second``, with a burst of one second's worth; when Notion names a time to come back, nothing
-goes before then (https://developers.notion.com/reference/request-limits).  Who waits goes by urgency, then in turn: a
-sweep of a large database never delays the reading of a record.  It sends nothing.
+goes before then (https://developers.notion.com/reference/request-limits), and whoever waited goes at the same rate
+afterwards.  Who waits goes by urgency, then in turn: a sweep of a large database delays no reading of a record.  Only
+every tenth permit goes to whoever has waited longest, so that under steady reads polls and sweeps are slow and do not
+stand still.  It sends nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import bisect
 import enum
-import heapq
 import itertools
 import time
 from collections.abc import Awaitable, Callable
@@ -25,6 +26,9 @@ PATIENCE_SECONDS = 5.0
 
 HALT_SECONDS_MAX = 3600.0
 """No header silences us for longer than this."""
+
+FAIR_EVERY = 10
+"""So many permits are one that goes to the oldest waiter, whatever its urgency."""
 
 
 class Urgency(enum.IntEnum):
@@ -67,6 +71,7 @@ class Budget:
         self._halted_until = 0.0
         self._turns = itertools.count()
         self._waiting: list[tuple[Urgency, int, asyncio.Future[None]]] = []
+        """In the order in which they came; few, because whoever reads shares requests."""
         self._giver: asyncio.Task[None] | None = None
         self.waited_seconds = 0.0
         """How long all callers together have waited for a permit."""
@@ -76,16 +81,23 @@ class Budget:
 
         Raises SourceUnavailable, with the seconds that are left, while Notion wants to be left alone for longer.
         """
-        await self._outlast_halt()
         began = self._clock()
-        await self._turn(urgency)
+        while True:
+            if self.halted_seconds > PATIENCE_SECONDS:
+                raise self._halted()
+            await self._turn(urgency)
+            if not self.halted_seconds:  # it may have begun between the permit and this line
+                break
         self.waited_seconds += self._clock() - began
-        # Whoever waited for the limiter may have missed a halt.
-        await self._outlast_halt()
 
     def halt(self, seconds: float) -> None:
         """Let nothing go for so long; a halt that ends later stays."""
         self._halted_until = max(self._halted_until, self._clock() + min(seconds, HALT_SECONDS_MAX))
+        if self.halted_seconds > PATIENCE_SECONDS:  # whoever waits already is told, too
+            waiting, self._waiting = self._waiting, []
+            for _, _, turn in waiting:
+                if not turn.done():
+                    turn.set_exception(self._halted())
 
     @property
     def halted_seconds(self) -> float:
@@ -102,34 +114,44 @@ class Budget:
             halted_seconds=round(self.halted_seconds, 3),
         )
 
+    def _halted(self) -> SourceUnavailable:
+        return SourceUnavailable("Notion asked for a pause of all requests", retry_after_seconds=self.halted_seconds)
+
     async def _turn(self, urgency: Urgency) -> None:
-        if not self._waiting and self._limiter.has_capacity():
+        if not self._waiting and not self.halted_seconds and self._limiter.has_capacity():
             await self._limiter.acquire()
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (urgency, next(self._turns), turn))
+        self._waiting.append((urgency, next(self._turns), turn))
         if self._giver is None or self._giver.done():
             self._giver = asyncio.create_task(self._give(), name="notion-budget")
         await turn
 
     async def _give(self) -> None:
         """Hand out permits while somebody waits; who has gone meanwhile costs none."""
+        given = 0
         while self._waiting:
+            if left := self.halted_seconds:
+                await self._sleep(left)
+                continue
             await self._limiter.acquire()
-            while self._waiting:
-                _, _, turn = heapq.heappop(self._waiting)
-                if not turn.done():
-                    turn.set_result(None)
-                    break
+            if self.halted_seconds:  # it began meanwhile: this permit lapses
+                continue
+            given += 1
+            if (turn := self._next(fair=given % FAIR_EVERY == 0)) is not None:
+                turn.set_result(None)
+
+    def _next(self, *, fair: bool) -> asyncio.Future[None] | None:
+        """Take whose turn it is; None when nobody waits any longer."""
+        while self._waiting:
+            entry = self._waiting[0] if fair else min(self._waiting)
+            self._waiting.remove(entry)
+            if not entry[2].done():
+                return entry[2]
+        return None
 
     async def close(self) -> None:
         """End the task that hands out permits.  Idempotent."""
         if self._giver is not None:
             self._giver.cancel()
             await asyncio.gather(self._giver, return_exceptions=True)
-
-    async def _outlast_halt(self) -> None:
-        while (left := self._halted_until - self._clock()) > 0:
-            if left > PATIENCE_SECONDS:
-                raise SourceUnavailable("Notion asked for a pause of all requests", retry_after_seconds=left)
-            await self._sleep(left)

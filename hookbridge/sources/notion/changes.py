@@ -3,13 +3,14 @@
 Changes come in the order of ``last_edited_time``, everything in the order of ``created_time``, which edits leave alone.
 Invariants: a cursor that became invalid goes on from the last minute that was seen, never from nowhere; a query that
 Notion cut at its 10,000 results goes on likewise, and where it cannot (more pages than that in one minute) it raises:
-such a listing never looks complete.  Wire format: https://developers.notion.com/reference/query-a-data-source.
+such a listing never looks complete; a data source counts as gone when its database says so, not when it cannot be
+queried; no page is listed for two tables.  Wire format: https://developers.notion.com/reference/query-a-data-source.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -22,6 +23,7 @@ from hookbridge.sources.notion.agreement import instant_of
 from hookbridge.sources.notion.budget import Budget, Urgency
 from hookbridge.sources.notion.truth import Reader, truth_of
 from hookbridge.sources.source import Followed, Slice, Tickets
+from hookbridge.sources.times import earlier
 
 if TYPE_CHECKING:
     from hookbridge.sources.notion.client import Listing, NotionClient  # imports the SDK
@@ -63,6 +65,7 @@ class NotionChanges:
         self._reader = reader
         self._budget = budget
         self._databases = config.databases
+        self._tables = [keys.dashed(one.id) for one in config.databases]
         self._tickets = tickets
         self._clock = clock
 
@@ -75,7 +78,7 @@ class NotionChanges:
     async def since(self, table: str, watermark: str, overlap_seconds: float, cursor: str | None) -> Slice:
         """List what was edited.  Raises SourceError."""
         at = instant_of(watermark)
-        start = watermark if at is None else _written(at - timedelta(seconds=overlap_seconds))
+        start = watermark if at is None else _written(earlier(at, overlap_seconds))
         return await self._slice(table, "last_edited_time", start, cursor, Urgency.POLL)
 
     async def listing(self, table: str, cursor: str | None) -> Slice:
@@ -87,15 +90,18 @@ class NotionChanges:
         edits = []
         for source in await self._sources(table, Urgency.SWEEP):
             await self._budget.permit(Urgency.SWEEP)
-            listing = _shared(await self._client.newest(source, None, limit=1), source)
+            listing = await self._client.newest(source, None, limit=1)
+            if listing is None:
+                await self._left(table, (source,), Urgency.SWEEP)
+                continue
             edits += [str(page["last_edited_time"]) for page in listing.pages]
-        return self._watermark(edits)
+        # A page from the future stands before all others: those are looked at from this minute on.
+        return self._watermark(edits) or (_written(self._now().replace(second=0, microsecond=0)) if edits else None)
 
     async def _slice(self, table: str, by: By, start: str | None, cursor: str | None, urgency: Urgency) -> Slice:
-        if cursor is not None:
-            place = msgspec.json.decode(cursor, type=_Place)
-        else:
-            place = _Place(sources=await self._sources(table, urgency), start=start, since=start)
+        known = None if cursor is None else _place_of(cursor)
+        place = known or _Place(sources=await self._sources(table, urgency), start=start, since=start)
+        anew = known is None and cursor is not None
         from hookbridge.sources.notion.client import Asked  # noqa: PLC0415  imports the SDK
 
         await self._budget.permit(urgency)
@@ -103,12 +109,15 @@ class NotionChanges:
         source = place.sources[0]
         asked = Asked(by=by, since=place.since, cursor=place.cursor)
         try:
-            listing = _shared(await self._client.query(source, asked), source)
+            listing = await self._client.query(source, asked)
         except RecordImpossible:
             if place.cursor is None or place.restarts >= RESTARTS_MAX:
                 raise
             # The page that the cursor names was edited away or trashed.
             return Slice(truths=(), next_cursor=_encoded(_behind(place)))
+        if listing is None:
+            left = await self._left(table, place.sources, urgency)
+            return Slice(truths=(), next_cursor=_encoded(_beginning(place, left)) if left else None, anew=anew)
         # The pages of a database belong to it, whichever of its ids is configured.
         truths = tuple(
             truth_of(RecordKey("notion", table, keys.dashed(page["id"])), page, ticket) for page in listing.pages
@@ -119,19 +128,46 @@ class NotionChanges:
             truths=tuple(truth for truth in truths if truth.data is not None),
             next_cursor=None if following is None else _encoded(following),
             watermark=self._watermark([str(page["last_edited_time"]) for page in listing.pages]),
+            anew=anew,
         )
 
     async def _sources(self, table: str, urgency: Urgency) -> tuple[str, ...]:
         sources = await self._reader.data_sources(table, urgency)
         if not sources:
             raise RecordImpossible(f"Notion's database {table} has no data source that can be queried")
+        if sources == (table,):
+            await self._refuse_double(table, urgency)
         return sources
+
+    async def _refuse_double(self, source: str, urgency: Urgency) -> None:
+        """Refuse a data source whose database is listed as well: each would take the pages from the other, for ever."""
+        for database in self._tables:
+            if database != source and source in await self._reader.data_sources(database, urgency):
+                raise RecordImpossible(
+                    f"The data source {source} belongs to the database {database}, which is followed already",
+                    hint="list only one of the two in [[notion.databases]]",
+                )
+
+    async def _left(self, table: str, sources: tuple[str, ...], urgency: Urgency) -> tuple[str, ...]:
+        """Give the sources behind the first one, which was not found.  Raises RecordImpossible unless it is gone."""
+        self._reader.forget_sources(table)
+        now = await self._sources(table, urgency)
+        # A database that is not found itself says nothing about its data sources.
+        if sources[0] in now or now == (table,):
+            raise RecordImpossible(
+                f"Notion has no data source {sources[0]}",
+                hint="share the database with the integration (… > Connections)",
+            )
+        return tuple(one for one in sources[1:] if one in now)
 
     def _watermark(self, edits: list[str]) -> str | None:
         """Give the latest edit, but at most now."""
-        now = datetime.fromtimestamp(self._clock(), UTC)
+        now = self._now()
         known = [(at, text) for text in edits if (at := instant_of(text)) is not None and at <= now]
         return max(known)[1] if known else None
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock(), UTC)
 
 
 def _following(place: _Place, listing: Listing) -> _Place | None:
@@ -143,8 +179,13 @@ def _following(place: _Place, listing: Listing) -> _Place | None:
             raise RecordUnreadable("Notion gives 10,000 pages of a query, and more than that have the same minute")
         return msgspec.structs.replace(place, since=place.seen, cursor=None)
     if len(place.sources) > 1:
-        return _Place(sources=place.sources[1:], start=place.start, since=place.start)
+        return _beginning(place, place.sources[1:])
     return None
+
+
+def _beginning(place: _Place, sources: tuple[str, ...]) -> _Place:
+    """Begin the next data source."""
+    return _Place(sources=sources, start=place.start, since=place.start)
 
 
 def _behind(place: _Place) -> _Place:
@@ -155,12 +196,13 @@ def _behind(place: _Place) -> _Place:
     )
 
 
-def _shared(listing: Listing | None, source: str) -> Listing:
-    if listing is None:
-        raise RecordImpossible(
-            f"Notion has no data source {source}", hint="share the database with the integration (… > Connections)"
-        )
-    return listing
+def _place_of(cursor: str) -> _Place | None:
+    """Give the place that a cursor names; None when it makes no sense."""
+    try:
+        place = msgspec.json.decode(cursor, type=_Place)
+    except msgspec.DecodeError:
+        return None
+    return place if place.sources else None
 
 
 def _encoded(place: _Place) -> str:

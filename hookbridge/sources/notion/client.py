@@ -28,7 +28,7 @@ from hookbridge.config import NotionConfig
 from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError, SourceRefused, SourceUnavailable
 from hookbridge.model import Columns
 from hookbridge.sources import keys
-from hookbridge.sources.notion.budget import Budget
+from hookbridge.sources.notion.budget import HALT_SECONDS_MAX, Budget
 from hookbridge.sources.statuses import by_status, is_tls
 
 PAGE_SIZE = 100
@@ -230,15 +230,16 @@ def _names(message: str, id_: str) -> bool:
 def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
     """Give the seconds of ``Retry-After``, written as seconds or as a date (RFC 9110, 10.2.3); None without a sane one.
 
-    ``now`` is epoch seconds.
+    ``now`` is epoch seconds.  No header silences us for longer than the budget allows.
     """
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
-        return float(value)
+        return min(float(value), HALT_SECONDS_MAX)
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - now) if value else None
+        wait = parsedate_to_datetime(value).timestamp() - now if value else None
     except (ValueError, OverflowError):
         return None
+    return None if wait is None else min(max(0.0, wait), HALT_SECONDS_MAX)
 
 
 def _whole(page: Columns) -> Columns:

@@ -36,13 +36,13 @@ def decode(headers: Mapping[str, str], body: bytes, config: NotionConfig) -> Dec
     token = handshake_of(body)
     if token is not None:
         return Handshake(token)
-    if b'"event_type"' in body:
-        return _guided(headers, body, config)
-    values = decode_object(body)
-    if "entity" in values:
-        return _integration(body, values, config)
-    if isinstance(values.get("source"), dict):
-        return _automation(headers, body, values, config)
+    # Looking is cheaper than decoding twice; a page may have a property of either name, so this only suspects.
+    if b'"event_type"' not in body or b'"entity"' in body or b'"event_id"' in body:
+        values = decode_object(body)
+        if isinstance(values.get("source"), dict):
+            return _automation(headers, body, values, config)
+        if "entity" in values and "event_type" not in values:
+            return _integration(body, values, config)
     return _guided(headers, body, config)
 
 

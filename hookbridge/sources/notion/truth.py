@@ -244,6 +244,10 @@ class Reader:
         # Guide senders may name a data source where we expect a database.
         return self._keep_sources(table, (table,) if found is None else found)
 
+    def forget_sources(self, table: str) -> None:
+        """Ask for the data sources of a database anew the next time."""
+        self._sources.pop(table, None)
+
     def _keep_sources(self, table: str, sources: tuple[str, ...]) -> tuple[str, ...]:
         if len(self._sources) >= SOURCES_KNOWN_MAX:
             self._sources.clear()

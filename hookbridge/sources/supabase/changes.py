@@ -2,14 +2,17 @@
 
 Keyset paging (https://use-the-index-luke.com/no-offset) begins each slice behind the last row of the one before, so
 that rows which come and go shift nothing.  Invariants: a listing that the server cut at its own limit (max-rows) goes
-on; ties of the change column are told apart by the key; the watermark never lies in the future, whatever rows say.
+on, however often that limit changes; ties of the change column are told apart by the key; the watermark never lies in
+the future, whatever rows say; a row that cannot be read is told and hides no other one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,10 +20,10 @@ from hookbridge.config import SupabaseConfig, SupabaseTable
 from hookbridge.errors import RecordImpossible, SourceUnavailable
 from hookbridge.model import Truth
 from hookbridge.sources import keys
-from hookbridge.sources.bodies import decode_columns
-from hookbridge.sources.source import Followed, Slice, Tickets
+from hookbridge.sources.source import Followed, Slice, Tickets, Unread
 from hookbridge.sources.supabase import rows
 from hookbridge.sources.supabase.payloads import table_config
+from hookbridge.sources.times import earlier
 
 if TYPE_CHECKING:
     from hookbridge.sources.supabase.client import Rows, SupabaseClient  # imports the SDK
@@ -35,11 +38,11 @@ SLICE_BYTES = 8 * 1024 * 1024
 class _Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where a listing stands: its cursor."""
 
+    order: tuple[str, ...]
+    """The columns that ``after`` has values of: those of another configuration are no place in this listing."""
     after: tuple[str, ...]
     rows: int
     """How many rows a slice asks for."""
-    cut: int
-    """How many rows the server gives at most, as far as is known."""
 
 
 class SupabaseChanges:
@@ -77,8 +80,13 @@ class SupabaseChanges:
         listed = table_config(self._config, table)
         if listed.changed_at is None:
             return None
-        answer, truths = await self._read(table, listed, order=(listed.changed_at,), descending=True, limit=1)
-        return self._watermark(truths) if answer.rows else None
+        answer = await self._ask(listed, order=(listed.changed_at,), descending=True, limit=1)
+        values = _values(answer.rows[0]) if answer.rows else {}
+        if values is not None and values.get(listed.changed_at) is None:
+            return None
+        # A row from the future, or one that says nothing, stands before all others: those are looked at from now on.
+        at = keys.text(values[listed.changed_at]) if values else ""
+        return self._latest([at]) or self._now().isoformat()
 
     async def _slice(
         self,
@@ -88,41 +96,28 @@ class SupabaseChanges:
         since: tuple[str, str] | None,
         cursor: str | None,
     ) -> Slice:
-        place = None if cursor is None else msgspec.json.decode(cursor, type=_Place)
-        wanted = place.rows if place else SLICE_ROWS
-        answer, truths = await self._read(
-            table,
-            listed,
-            order=order,
-            since=since,
-            after=place.after if place else (),
-            limit=wanted,
-            counted=place is None,
-        )
-        given = len(answer.rows)
-        # The first slice is counted, which shows the server's own limit; the later ones are measured by it.
-        complete = answer.total <= given if place is None else given < min(wanted, place.cut)
-        if not complete and not given:
+        place = None if cursor is None else _place_of(cursor, order)
+        first, wanted = place is None, place.rows if place else SLICE_ROWS
+        ticket = self._tickets()
+        after = place.after if place else ()
+        answer = await self._ask(listed, order=order, since=since, after=after, limit=wanted, counted=first)
+        if first and answer.total and not answer.rows:
             raise SourceUnavailable(f"Supabase counted {answer.total} rows of {table} and gave none")
-        following = None
-        if not complete:
-            last = decode_columns(answer.rows[-1])
-            smaller = sum(map(len, answer.rows)) > SLICE_BYTES and given > 1
-            following = _Place(
-                after=tuple(keys.text(last[column]) for column in order),
-                rows=given // 2 if smaller else wanted,
-                cut=min(given, wanted) if place is None else place.cut,
-            )
+        truths, unread = _read(table, listed, answer.rows, ticket)
+        # A short answer is no last one: the server cuts at its own limit, which may change from one to the next.
+        complete = not answer.rows or (first and answer.total == len(answer.rows))
+        following = None if complete else _following(order, answer.rows, wanted)
         return Slice(
             truths=truths,
+            unread=unread,
             next_cursor=None if following is None else msgspec.json.encode(following).decode(),
-            watermark=self._watermark(truths),
-            total=answer.total if place is None else None,
+            watermark=self._latest(truth.changed_at for truth in truths),
+            total=answer.total if first and answer.total >= len(answer.rows) else None,
+            anew=first and cursor is not None,
         )
 
-    async def _read(
+    async def _ask(
         self,
-        table: str,
         listed: SupabaseTable,
         *,
         order: tuple[str, ...],
@@ -131,26 +126,81 @@ class SupabaseChanges:
         since: tuple[str, str] | None = None,
         after: tuple[str, ...] = (),
         counted: bool = False,
-    ) -> tuple[Rows, tuple[Truth, ...]]:
+    ) -> Rows:
         from hookbridge.sources.supabase.client import Asked  # noqa: PLC0415  imports the SDK
 
         asked = Asked(order=order, descending=descending, since=since, after=after, limit=limit, counted=counted)
-        ticket = self._tickets()
-        answer = await self._client.slice(listed.schema, listed.name, asked)
-        return answer, tuple(rows.truth(table, row, listed, ticket) for row in answer.rows)
+        return await self._client.slice(listed.schema, listed.name, asked)
 
-    def _watermark(self, truths: Sequence[Truth]) -> str | None:
-        """Give the latest time of change, but at most now: a row from the future must not hide those after it."""
-        now = datetime.fromtimestamp(self._clock(), UTC)
-        latest = max(((at, text) for at, text in _times(truths) if at <= now), default=None)
+    def _latest(self, times: Iterable[str | None]) -> str | None:
+        """Give the latest time, but at most now: a row from the future must not hide those after it."""
+        now = self._now()
+        known = ((rows.instant_of(text), text) for text in times if text is not None)
+        latest = max(((at, text) for at, text in known if at is not None and at <= now), default=None)
         return None if latest is None else latest[1]
 
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock(), UTC)
 
-def _times(truths: Sequence[Truth]) -> list[tuple[datetime, str]]:
-    found = ((rows.instant_of(truth.changed_at or ""), truth.changed_at) for truth in truths)
-    return [(at, text) for at, text in found if at is not None and text is not None]
+
+def _read(
+    table: str, listed: SupabaseTable, answer: Sequence[bytes], ticket: int
+) -> tuple[tuple[Truth, ...], tuple[Unread, ...]]:
+    """Make the truths of rows; one that cannot be read stands for itself, and ends nothing."""
+    truths, unread = [], []
+    for row in answer:
+        try:
+            truths.append(rows.truth(table, row, listed, ticket))
+        except (RecordImpossible, ArithmeticError) as error:
+            key = _texts(row, listed.key)
+            unread.append(Unread(None if key is None else keys.record_id(key), str(error)))
+    return tuple(truths), tuple(unread)
+
+
+def _place_of(cursor: str, order: tuple[str, ...]) -> _Place | None:
+    """Give the place that a cursor names; None when it is none of this listing."""
+    try:
+        place = msgspec.json.decode(cursor, type=_Place)
+    except msgspec.DecodeError:
+        return None
+    return place if place.order == order else None
+
+
+def _following(order: tuple[str, ...], answer: Sequence[bytes], wanted: int) -> _Place | None:
+    """Say where a listing goes on: behind the last row that can be named; None when there is none."""
+    smaller = sum(map(len, answer)) > SLICE_BYTES and len(answer) > 1
+    after = next((texts for row in reversed(answer) if (texts := _texts(row, order)) is not None), None)
+    return None if after is None else _Place(order=order, after=after, rows=len(answer) // 2 if smaller else wanted)
+
+
+def _texts(row: bytes, columns: Sequence[str]) -> tuple[str, ...] | None:
+    """Give the texts of some columns, also of a row that cannot be read as a whole; None where one has none."""
+    values = _values(row) or {}
+    known = (values.get(column) for column in columns)
+    found = tuple(keys.text(value) for value in known if isinstance(value, str | int | Decimal))
+    try:
+        "".join(found).encode()
+    except UnicodeEncodeError:
+        return None
+    return found if len(found) == len(columns) else None
+
+
+def _values(row: bytes) -> dict[str, Any] | None:
+    """Decode a row more forgivingly than what is stored: half characters and numbers of any size are taken."""
+    try:
+        values: dict[str, Any] = json.loads(row, parse_int=str, parse_float=_number)
+    except (ValueError, RecursionError):
+        return None
+    return values
+
+
+def _number(text: str) -> Decimal | str:
+    try:
+        return Decimal(text)
+    except ArithmeticError:
+        return text
 
 
 def _earlier(watermark: str, seconds: float) -> str:
     at = rows.instant_of(watermark)
-    return watermark if at is None else (at - timedelta(seconds=seconds)).isoformat()
+    return watermark if at is None else earlier(at, seconds).isoformat()
