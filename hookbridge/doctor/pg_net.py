@@ -1,8 +1,8 @@
 """pg_net, which sends Supabase's webhooks: is it there, does its worker run, what was it answered.
 
-What it is given to send, ``triggers`` and ``outbox`` look at, in the same connection.
-It only reads, in one connection that ends with it.  pg_net keeps answers for six hours and does not say whose they are,
-so a failed answer may belong to another receiver.  Tables: https://supabase.github.io/pg_net/.
+It only reads, in one connection that ends with it; ``triggers`` and ``outbox`` look through it, too, at what pg_net is
+given to send.  pg_net keeps answers for six hours and does not say whose they are, so a failed answer may belong to
+another receiver.  Tables: https://supabase.github.io/pg_net/.
 """
 
 from __future__ import annotations

@@ -511,7 +511,7 @@ OUTBOX_FAULTS: dict[str, tuple[Sql, str, str, str, str]] = {
             "insert into users values (1);"
             "update hookbridge_webhooks.outbox set created_at = now() - interval '3 hours', last_error = 'HTTP 401'"
         ),
-        *("outbox", "warning", "1 messages have not arrived, the oldest for 3:00:00, last error: HTTP 401;", "pg_net"),
+        *("outbox", "warning", "last error: HTTP 401; after seven days", "pg_net"),
     ),
     "no job": (
         "select cron.unschedule('hookbridge_webhooks')",
@@ -540,12 +540,19 @@ async def test_of_the_outbox_cause_and_remedy_are_named_for(scene: Scene, projec
     expect((await scene.findings())[check], state, cause, remedy)
 
 
-async def test_a_message_that_was_just_sent_is_on_its_way(scene: Scene, project: Project) -> None:
+async def test_a_message_that_was_just_sent_is_on_its_way_and_an_older_one_is_told_with_its_age(
+    scene: Scene, project: Project
+) -> None:
     scene.database_url = project.url
     await project.install("http://example.com", outbox=True)
     await project.sql.execute("insert into users values (1)")
     found = (await scene.findings())["outbox"]
     assert (found.state, found.message) == ("ok", "1 messages on their way")
+    age = "update hookbridge_webhooks.outbox set created_at = now() - interval '3 days 1 hour'"
+    await project.sql.execute(age)
+    assert (await scene.findings())["outbox"].message.startswith(
+        "1 messages have not arrived, the oldest for 3 days, 1:"
+    )
 
 
 async def test_a_database_that_cannot_be_reached_is_told(scene: Scene) -> None:
