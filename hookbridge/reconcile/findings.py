@@ -141,7 +141,7 @@ class Findings:
                 "Records that cannot be read are left out",
                 source=self._source.name,
                 table=table,
-                number=len(unread),
+                total=len(unread),
                 records=[one.id for one in unread[:UNREAD_SHOWN]],
                 reason=unread[0].reason,
             )

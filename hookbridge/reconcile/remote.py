@@ -100,7 +100,7 @@ class RemoteSink:
                 "The other hookbridge refuses a record",
                 record=str(difference.record),
                 reason=answer.text[:300],
-                refused=self.refused,
+                total=self.refused,
             )
             return False
         if not answer.is_success:

@@ -123,7 +123,7 @@ async def test_what_nobody_foresaw_is_the_tables_failure_and_no_end_of_the_proce
             assert (await ask(bridge, sweep))[0] == 500
             both.notion.faults.clear()
             await wait_until(has(bridge, RecordKey("notion", both.database, page)))
-            assert of_notion.status().state == "following"
+            await wait_until(lambda: of_notion.status().state == "following")
     (told, *_) = (line for line in lines if line["event"] == "The sweep failed unexpectedly")
     assert isinstance(told["exc_info"], KeyError)
 
@@ -211,7 +211,7 @@ async def test_another_key_begins_an_interrupted_sweep_anew(both: Sources, tmp_p
         interrupted = table(bridge, "plain").sweep.state
     both.supabase.faults.clear()
     other = {"tables": [{"name": "plain", "key": ["name"]}], "timeout_seconds": 2.0}
-    async with running(both.settings(tmp_path, supabase=other)) as bridge:
+    async with running(both.settings(tmp_path, supabase=other, reconcile=STILL)) as bridge:
         await wait_until(lambda: loaded(bridge))
         sweep = table(bridge, "plain").sweep.state
         assert (sweep.listed, interrupted.listed) == (2_500, 1_000)

@@ -53,6 +53,7 @@ async def test_an_equal_copy_is_said_to_be_equal_with_progress_on_the_way(both: 
         1_000,
         2_000,
         2_500,
+        2_500,  # an empty slice shows that there is no more
     ]
     assert proofs(lines)["public.users"]["equal"] == 2_500
     assert proofs(lines)[both.database]["equal"] == 5
