@@ -34,7 +34,7 @@ class Truth:
 
     def __init__(self) -> None:
         self.failure: Exception | None = None
-        self.poisonous: dict[str, Exception] = {}
+        self.poisonous: dict[str, BaseException] = {}
         self.open = asyncio.Event()
         self.open.set()
         self.reads: list[str] = []
@@ -239,10 +239,11 @@ async def test_a_source_that_is_down_pauses_the_lane_at_the_first_change_that_gi
         await rig.add(*range(9))
         async with working(rig):
             await rig.until_paused()
+            await wait_until(lambda: rig.lane.state().busy == 0)
             state = rig.lane.state()
             assert (state.state, state.reason, state.since) == ("paused", "connection refused", 1_000.0)
             assert state.next_probe_at == 1_001.0
-            assert (state.queued, state.busy) == (0, 0)
+            assert state.queued == 0
             assert rig.truth.reads == ["0", "0", "0"]
             assert rig.attempt_naps.taken == [2.0, 4.0]
             # Given back at once, and none of them has used an attempt.
@@ -364,6 +365,19 @@ async def test_a_record_that_comes_through_again_is_no_longer_suspected(tmp_path
             await rig.probe_once()
             await wait_until(lambda: not rig.store.open_events)
         assert "dead" not in await books(rig.store)
+
+
+@pytest.mark.parametrize("raised", [asyncio.CancelledError(), SystemExit(3)])
+async def test_a_step_that_ends_as_if_its_worker_were_to_end_is_a_dead_letter_and_the_worker_goes_on(
+    tmp_path: Path, raised: BaseException
+) -> None:
+    async with running(tmp_path, workers=1) as rig:
+        rig.truth.poisonous["bad"] = raised
+        await rig.add("bad", "good")
+        await rig.until(received=2, applied=1, dead=1)
+        (dead,) = await _events(rig, outcome=Outcome.DEAD)
+        assert type(raised).__name__ in (dead.reason or "")
+        assert (dead.attempts, rig.state) == (3, "running")
 
 
 # An operator's word
