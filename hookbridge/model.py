@@ -126,6 +126,8 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     ticket: int = 0
     """Taken from the store before the read began: a copy never overwrites one with a later ticket."""
     read_at: float = 0.0
+    occurred_at: str | None = None
+    """The sender's own time of the event that it was made of; None for one that was read."""
     verified: bool = True
     """False when the data came from an event because the source could not be read (no credentials)."""
 
@@ -216,6 +218,8 @@ class Effects(msgspec.Struct, frozen=True, kw_only=True):
     verified_at: float | None = None
     """When the source had answered."""
     truth: Truth | None = None
+    occurred_at: str | None = None
+    """The sender's time of the event whose data was taken, where verification was skipped."""
     columns: Columns | None = None
     """The record as it is now: the truth's columns, or the event's own where verification was skipped."""
     copy: Copy | None = None

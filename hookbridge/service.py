@@ -120,7 +120,7 @@ class Service:
     def _lane(self, source: Source) -> Lane:
         config = self.settings.config
         steps: list[Step] = [
-            Verify(source),
+            Verify(source, clock=self._clock),
             Cache(source, self.store.ticket, self._external, clock=self._clock),
             Index(source),
         ]

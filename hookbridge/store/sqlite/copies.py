@@ -17,15 +17,16 @@ from hookbridge.store.contract import Hit
 from hookbridge.store.sqlite.engine import Transaction
 
 _PUT = """
-INSERT INTO copies (source, table_name, record_id, ticket, data, changed_at, fingerprint, read_at, verified)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO copies (source, table_name, record_id, ticket, data, changed_at, fingerprint, read_at, verified, occurred_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (source, table_name, record_id) DO UPDATE
 SET data = excluded.data, changed_at = excluded.changed_at, fingerprint = excluded.fingerprint,
-    ticket = excluded.ticket, read_at = excluded.read_at, verified = excluded.verified
+    ticket = excluded.ticket, read_at = excluded.read_at, verified = excluded.verified,
+    occurred_at = excluded.occurred_at
 WHERE excluded.ticket >= copies.ticket
 """
 
-_COLUMNS = "data, changed_at, fingerprint, ticket, read_at, verified"
+_COLUMNS = "data, changed_at, fingerprint, ticket, read_at, verified, occurred_at"
 
 _ONE = f"SELECT {_COLUMNS} FROM copies WHERE source = ? AND table_name = ? AND record_id = ?"
 
@@ -43,7 +44,7 @@ ELSEWHERE = (
 
 def copy_of(record: RecordKey, columns: Sequence[Any]) -> Copy:
     """Make the struct of a row of ``_COLUMNS``."""
-    data, changed_at, fingerprint, ticket, read_at, verified = columns
+    data, changed_at, fingerprint, ticket, read_at, verified, occurred_at = columns
     return Copy(
         record=record,
         data=data,
@@ -52,6 +53,7 @@ def copy_of(record: RecordKey, columns: Sequence[Any]) -> Copy:
         ticket=ticket,
         read_at=read_at,
         verified=bool(verified),
+        occurred_at=occurred_at,
     )
 
 
@@ -95,7 +97,8 @@ def _write(connection: sqlite3.Connection, read: list[tuple[Copy, Document | Non
     puts, texts = [], []
     for copy, document in read:
         own = (copy.record.source, copy.record.table, copy.record.id, copy.ticket)
-        puts.append((*own, copy.data, copy.changed_at, copy.fingerprint, copy.read_at, copy.verified))
+        rest = (copy.fingerprint, copy.read_at, copy.verified, copy.occurred_at)
+        puts.append((*own, copy.data, copy.changed_at, *rest))
         if copy.data is None:
             texts.append((own, ""))
         elif document is not None:
