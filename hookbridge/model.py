@@ -163,19 +163,22 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """The newest event at the time of the claim; it and all open events before it are settled together."""
     claimed_at: float = 0.0
     types: dict[str, int]
-    """How many events of each type that is."""
+    """How many events of each type that is, the newest ``COUNTED_EVENTS_MAX`` of them."""
     events: tuple[StoredEvent, ...]
     """The newest of them in arrival order (at most ``CLAIMED_EVENTS_MAX``); old large ones without their bodies."""
     previous: Copy | None = None
 
     @property
     def open_events(self) -> int:
-        """How many events are settled with this claim."""
+        """How many events are settled with this claim; at ``COUNTED_EVENTS_MAX`` there may be more."""
         return sum(self.types.values())
 
 
 CLAIMED_EVENTS_MAX = 100
 """A burst on one record is one change: more bodies than this are never loaded for it."""
+
+COUNTED_EVENTS_MAX = 2_000
+"""Nor is a longer burst counted, or settled in one transaction: nobody's ack waits for it."""
 
 CLAIMED_BYTES_MAX = 1024 * 1024
 """Behind newer bodies of more bytes than this, an older event of the record comes without its body."""

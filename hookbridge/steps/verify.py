@@ -26,7 +26,6 @@ from hookbridge.sources import listed
 from hookbridge.sources.bodies import decode_columns
 from hookbridge.sources.source import Source
 
-
 Times = tuple[str | None, str | None]
 """When it happened by the sender's word, and by the record's own column."""
 

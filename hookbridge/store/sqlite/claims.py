@@ -4,13 +4,17 @@ A claim moves a dirty row's ``available_at`` to the end of the lease and gives i
 before; a settlement counts only while that generation stands.  An expired lease is thus claimable like any waiting
 record, and nothing has to collect it.  Generations are tickets of the process, not counted in the row: a row that was
 deleted and made anew would count from the start again, and a claim of the old one would seem to hold.
+
+A burst of very many events of one record is settled in portions, each a transaction of its own, so that appends do not
+wait for it: first those behind the newest one, which leave the list, then the newest one with the change's effects.
+What happens between two portions finds a record that is still dirty and books that balance.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -19,6 +23,7 @@ from hookbridge.model import (
     CLAIM_BYTES_MAX,
     CLAIMED_BYTES_MAX,
     CLAIMED_EVENTS_MAX,
+    COUNTED_EVENTS_MAX,
     Claim,
     Outcome,
     RecordKey,
@@ -52,34 +57,39 @@ SELECT chain.head, events.id, record, type, format, origin, iif(newer_bytes <= ?
 FROM chain JOIN events ON events.id = chain.id ORDER BY chain.head, depth DESC
 """
 
+# A head and the events behind it, newest first.
 _CHAIN = """
-WITH RECURSIVE chain (id) AS (
-    SELECT ?1
+WITH RECURSIVE chain (id, depth) AS (
+    SELECT ?1, 1
     UNION ALL
-    SELECT events.previous FROM chain JOIN events ON events.id = chain.id WHERE events.previous IS NOT NULL
+    SELECT events.previous, depth + 1 FROM chain JOIN events ON events.id = chain.id
+    WHERE events.previous IS NOT NULL AND {end}
 )
 """
 
-_TYPES = _CHAIN + "SELECT type, count(*) FROM chain JOIN events USING (id) GROUP BY type"
+_NEWEST = _CHAIN.format(end=f"depth < {COUNTED_EVENTS_MAX}")
 
-_SETTLE_OLDER = (
-    _CHAIN
-    + """
+_TYPES = _NEWEST + "SELECT type, count(*) FROM chain JOIN events USING (id) GROUP BY type"
+
+_BEHIND = _NEWEST + "SELECT id, type, previous FROM chain JOIN events USING (id) WHERE id <> ?1 ORDER BY depth"
+
+_SETTLE = """
 UPDATE events SET outcome = ?2, reason = ?3, verification = ?4, attempts = ?5, settled_at = ?6,
                   claimed_at = ?7, verified_at = ?8
-WHERE id IN (SELECT id FROM chain WHERE id <> ?1)
 """
-)
 
-_SETTLE_HEAD = """
-UPDATE events SET outcome = ?2, reason = ?3, verification = ?4, attempts = ?5, settled_at = ?6,
-                  claimed_at = ?7, verified_at = ?8
-WHERE id = ?1
-"""
+_SETTLE_OLDER = _NEWEST + _SETTLE + "WHERE id IN (SELECT id FROM chain WHERE id <> ?1)"
+
+_SETTLE_HEAD = _SETTLE + "WHERE id = ?1"
+
+_SETTLE_CHOSEN = _SETTLE + "WHERE id IN (SELECT value FROM json_each(?1))"
 
 # What arrived during the run linked to the head that is settled now: the list must not lead into settled events, or
 # one of them, opened again, could close a circle.
-_CUT = _CHAIN + "UPDATE events SET previous = NULL WHERE previous = ?2 AND id IN (SELECT id FROM chain)"
+_CUT = (
+    _CHAIN.format(end="events.previous <> ?2")
+    + "UPDATE events SET previous = NULL WHERE previous = ?2 AND id IN (SELECT id FROM chain)"
+)
 
 
 class ClaimSome(Job):
@@ -163,6 +173,12 @@ class Settle(Job):
         self.settlement = settlement
         self.now = now
 
+    @property
+    def weight(self) -> int:
+        """The copy."""
+        copy = self.settlement.effects.copy
+        return len(copy.data) if copy is not None and copy.data is not None else 0
+
     @staticmethod
     def run_together(jobs: Sequence[Settle], transaction: Transaction) -> Sequence[Settled]:
         """Settle a group with a few prepared statements."""
@@ -202,16 +218,51 @@ def _settle_events(connection: sqlite3.Connection, jobs: list[Settle]) -> None:
     older, heads = [], []
     for job in jobs:
         settlement = job.settlement
-        verification = settlement.effects.verification
-        ended = (settlement.reason, verification and verification.value, settlement.attempts, job.now)
-        rest = (*ended, settlement.claim.claimed_at, settlement.effects.verified_at)
+        rest = _end_of(settlement, job.now)
         if settlement.claim.open_events > 1:
-            outcome = Outcome.COALESCED if settlement.outcome is Outcome.APPLIED else settlement.outcome
-            older.append((settlement.claim.head, outcome.value, *rest))
+            older.append((settlement.claim.head, _outcome_of_older(settlement).value, *rest))
         heads.append((settlement.claim.head, settlement.outcome.value, *rest))
     connection.executemany(_SETTLE_OLDER, older)
     connection.executemany(_SETTLE_HEAD, heads)
     failures.note(connection, [job.settlement for job in jobs if job.settlement.failures])
+
+
+def _end_of(settlement: Settlement, now: float) -> tuple[Any, ...]:
+    """Give the parameters of ``_SETTLE`` behind the outcome."""
+    verification = settlement.effects.verification
+    ended = (settlement.reason, verification and verification.value, settlement.attempts, now)
+    return (*ended, settlement.claim.claimed_at, settlement.effects.verified_at)
+
+
+def _outcome_of_older(settlement: Settlement) -> Outcome:
+    return Outcome.COALESCED if settlement.outcome is Outcome.APPLIED else settlement.outcome
+
+
+def settle_behind(transaction: Transaction, settlement: Settlement, now: float) -> int | None:
+    """Settle some of the events behind the claim's newest one and take them out of its list.
+
+    Gives how many; None when the claim does not hold any more.
+    """
+    connection, claim = transaction.connection, settlement.claim
+    if _meets(connection, claim) is Settled.FENCED:
+        return None
+    chosen = connection.execute(_BEHIND, (claim.head,)).fetchall()
+    if chosen:
+        outcome = _outcome_of_older(settlement)
+        ids = msgspec.json.encode([id_ for id_, *_ in chosen]).decode()
+        connection.execute(_SETTLE_CHOSEN, (ids, outcome.value, *_end_of(settlement, now)))
+        *_, (*_, next_one) = chosen
+        connection.execute("UPDATE events SET previous = ? WHERE id = ?", (next_one, claim.head))
+        types = Counter(type_ for _, type_, _ in chosen)
+        _count_events(transaction, claim.record, outcome, len(chosen))
+        _count_types(transaction, claim.record, outcome, types)
+    return len(chosen)
+
+
+def only_newest(settlement: Settlement) -> Settlement:
+    """Give the settlement without the events behind the newest one, which are settled."""
+    claim = msgspec.structs.replace(settlement.claim, types={settlement.claim.events[-1].event.type: 1})
+    return msgspec.structs.replace(settlement, claim=claim)
 
 
 def _settle_records(connection: sqlite3.Connection, held: list[Settle], dirty: list[Settle]) -> None:
@@ -232,24 +283,12 @@ def _settle_records(connection: sqlite3.Connection, held: list[Settle], dirty: l
 
 
 def _count(transaction: Transaction, settlement: Settlement) -> None:
-    number = settlement.claim.open_events
-    transaction.count("open", -number)
-    settled = f"settled:{settlement.claim.record.source}:"
-    if settlement.outcome is Outcome.APPLIED:
-        transaction.count("applied")
-        transaction.count("coalesced", number - 1)
-        transaction.count(settled + "applied")
-        transaction.count(settled + "coalesced", number - 1)
-        transaction.count("processed", number)
-    else:
-        transaction.count(settlement.outcome.value, number)
-        transaction.count(settled + settlement.outcome.value, number)
-    if settlement.outcome is Outcome.DEAD:
-        transaction.count("failed", number)
+    record = settlement.claim.record
+    _count_events(transaction, record, settlement.outcome, 1)
+    if settlement.claim.open_events > 1:
+        _count_events(transaction, record, _outcome_of_older(settlement), settlement.claim.open_events - 1)
+    _count_types(transaction, record, settlement.outcome, settlement.claim.types)
     if settlement.outcome is not Outcome.IGNORED:
-        transaction.count("source:" + settlement.claim.record.source, number)
-        for type_, share in settlement.claim.types.items():
-            transaction.count("type:" + type_, share)
         transaction.count("changes")
         transaction.count("processing_seconds", settlement.duration)
     transaction.count("retries", settlement.attempts - 1)
@@ -257,6 +296,23 @@ def _count(transaction: Transaction, settlement: Settlement) -> None:
         transaction.count(f"announced:{settlement.claim.record.source}:{settlement.claim.record.table}")
     if settlement.effects.verification is not None:
         transaction.count("verification:" + settlement.effects.verification.value)
+
+
+def _count_events(transaction: Transaction, record: RecordKey, outcome: Outcome, number: int) -> None:
+    transaction.count("open", -number)
+    transaction.count(outcome.value, number)
+    transaction.count(f"settled:{record.source}:{outcome.value}", number)
+    if outcome is Outcome.DEAD:
+        transaction.count("failed", number)
+    elif outcome is not Outcome.IGNORED:
+        transaction.count("processed", number)
+
+
+def _count_types(transaction: Transaction, record: RecordKey, outcome: Outcome, types: Mapping[str, int]) -> None:
+    if outcome is not Outcome.IGNORED:
+        for type_, number in types.items():
+            transaction.count("source:" + record.source, number)
+            transaction.count("type:" + type_, number)
 
 
 def _is_found(connection: sqlite3.Connection, record: RecordKey) -> bool:
@@ -322,7 +378,9 @@ __all__ = [
     "dirty_records",
     "next_available",
     "oldest_open",
+    "only_newest",
     "release",
     "release_abandoned",
     "renew",
+    "settle_behind",
 ]

@@ -52,6 +52,11 @@ class Append(Job):
         self.received_at = received_at
         self.headers = headers
 
+    @property
+    def weight(self) -> int:
+        """The bodies."""
+        return sum([len(one.body) for one in self.events])
+
     @staticmethod
     def run_together(jobs: Sequence[Append], transaction: Transaction) -> Sequence[tuple[Receipt, ...]]:
         """Insert the events of all jobs with one prepared statement."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from hookbridge.model import (
+    COUNTED_EVENTS_MAX,
     Claim,
     Copy,
     Document,
@@ -70,13 +71,13 @@ class SqliteStore:
 
     async def events(self, which: EventFilter, *, before: int | None, limit: int) -> EventPage:
         """List events, newest first."""
-        return await self._engine.read(lambda connection: listings.events(connection, which, before, limit))
+        return await self._engine.browse(lambda connection: listings.events(connection, which, before, limit))
 
     async def replay(
         self, which: EventFilter, *, now: float, limit: int, event_id: int | None = None, before: int | None = None
     ) -> Replay:
         """Process settled events again."""
-        chosen = await self._engine.read(
+        chosen = await self._engine.browse(
             lambda connection: listings.replayable(connection, which, limit, event_id, before)
         )
         if not chosen:
@@ -86,7 +87,7 @@ class SqliteStore:
 
     async def replayable(self, which: EventFilter) -> int:
         """Count what can be processed again."""
-        return await self._engine.read(lambda connection: listings.count_replayable(connection, which))
+        return await self._engine.browse(lambda connection: listings.count_replayable(connection, which))
 
     async def failures(self, event: StoredEvent) -> tuple[Failure, ...]:
         """List failed attempts."""
@@ -104,7 +105,13 @@ class SqliteStore:
         return cast("tuple[Claim, ...]", await self._engine.write(job))
 
     async def settle(self, settlement: Settlement, *, now: float) -> Settled:
-        """End a change."""
+        """End a change; a long burst in several transactions, of which the last one has the effects."""
+        if settlement.claim.open_events >= COUNTED_EVENTS_MAX:
+            while settled := await self._engine.call(lambda t: claims.settle_behind(t, settlement, now)):
+                pass
+            if settled is None:
+                return Settled.FENCED
+            settlement = claims.only_newest(settlement)
         return cast("Settled", await self._engine.write(claims.Settle(settlement, now)))
 
     async def renew(self, held: Sequence[Claim], *, until: float) -> None:
@@ -127,7 +134,7 @@ class SqliteStore:
 
     async def dirty_records(self) -> dict[SourceName, int]:
         """Count the dirty records."""
-        return await self._engine.read(claims.dirty_records)
+        return await self._engine.browse(claims.dirty_records)
 
     async def oldest_open(self, *, now: float) -> float | None:
         """Since when the longest waiting record is dirty."""
@@ -149,11 +156,11 @@ class SqliteStore:
 
     async def search(self, text: str, *, source: SourceName | None, table: str | None, limit: int) -> tuple[Hit, ...]:
         """Find records by words."""
-        return await self._engine.read(lambda connection: copies.search(connection, text, source, table, limit))
+        return await self._engine.browse(lambda connection: copies.search(connection, text, source, table, limit))
 
     async def records(self, which: RecordFilter, *, after: RecordKey | None, limit: int) -> RecordPage:
         """List records by name."""
-        return await self._engine.read(lambda connection: listings.records(connection, which, after, limit))
+        return await self._engine.browse(lambda connection: listings.records(connection, which, after, limit))
 
     async def remove_tombstones(self, before: float, limit: int) -> int:
         """Forget old absences."""
@@ -182,7 +189,9 @@ class SqliteStore:
 
     async def unmet(self, source: SourceName, table: str, sweep: int, *, after: str = "", limit: int) -> Unmet:
         """Find what a sweep has not met."""
-        return await self._engine.read(lambda connection: sweeps.unmet(connection, source, table, sweep, after, limit))
+        return await self._engine.browse(
+            lambda connection: sweeps.unmet(connection, source, table, sweep, after, limit)
+        )
 
     async def forget_sweeps(self, *, keep: Sequence[int] = (), only: int | None = None, limit: int) -> int:
         """Forget sweeps."""

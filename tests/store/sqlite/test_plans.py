@@ -13,7 +13,7 @@ import pytest
 from hookbridge.model import Outcome
 from hookbridge.store.contract import EventFilter
 from hookbridge.store.sqlite import SqliteStore, listings
-from hookbridge.store.sqlite.engine import READERS
+from hookbridge.store.sqlite.engine import BROWSERS, READERS
 from tests.support.events import copy, effects, event, key, settlement
 from tests.support.files import opened
 from tests.support.stores import add, bury, finish, take
@@ -25,8 +25,9 @@ WHOLE = re.compile(r"SCAN (events|dirty|copies)\b")
 async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     async with opened(tmp_path) as one:
         # Each reader opens its connection at its first read: all of them at once, so that every one can be watched.
-        everyone = threading.Barrier(READERS)
-        await asyncio.gather(*[one._engine.read(lambda _: everyone.wait(10)) for _ in range(READERS)])
+        everyone = threading.Barrier(READERS + BROWSERS)
+        short = [one._engine.read(lambda _: everyone.wait(10)) for _ in range(READERS)]
+        await asyncio.gather(*short, *[one._engine.browse(lambda _: everyone.wait(10)) for _ in range(BROWSERS)])
         yield one
 
 
@@ -127,7 +128,7 @@ async def test_dead_letters_are_listed_and_chosen_from_their_own_index(store: Sq
     with watched(store) as ran:
         await store.events(dead, before=None, limit=5)
         await store.events(dead, before=2, limit=5)
-        await store._engine.read(lambda connection: listings.replayable(connection, dead, 5, None, None))
+        await store._engine.browse(lambda connection: listings.replayable(connection, dead, 5, None, None))
     found = await plans(store, ran)
     assert len(found) == 3
     assert all("events_dead" in steps[0] for steps in found.values()), found
