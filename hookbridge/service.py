@@ -279,11 +279,17 @@ class Service:
     async def replay(
         self, which: EventFilter, *, limit: int, event_id: int | None = None, before: int | None = None
     ) -> Replay:
-        """Process settled events again, those older than ``before``."""
-        done = await self.store.replay(which, now=self._clock(), limit=limit, event_id=event_id, before=before)
-        for lane in self.lanes.values():
-            lane.wake()
-        return done
+        """Process settled events again, those older than ``before``.
+
+        Raises TryLater when they cannot be taken; those that were opened before that stay open.
+        """
+        try:
+            return await self.store.replay(
+                which, now=self._clock(), limit=limit, event_id=event_id, before=before, admit=self.intake.check
+            )
+        finally:
+            for lane in self.lanes.values():
+                lane.wake()
 
     async def verify(self, record: RecordKey) -> Receipt:
         """Have a record read from its source now, through its lane.  Raises SourceRefused, TryLater."""

@@ -16,7 +16,7 @@ form on disk (a text that is not Unicode), which trying again cannot change.  Ei
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -209,12 +209,20 @@ class Inbox(Protocol):
         ...
 
     async def replay(
-        self, which: EventFilter, *, now: float, limit: int, event_id: int | None = None, before: int | None = None
+        self,
+        which: EventFilter,
+        *,
+        now: float,
+        limit: int,
+        event_id: int | None = None,
+        before: int | None = None,
+        admit: Callable[[int], None] = lambda number: None,  # noqa: ARG005
     ) -> Replay:
         """Process settled events again: dead ones are open again, others come in anew with origin ``replay``.
 
         At most ``limit`` of them, newest first, older than the cursor ``before``.  Open and ignored events are left
-        alone.
+        alone.  They are opened in portions, so that appends do not wait for all of them; before each, ``admit`` is
+        asked with how many are still to come, and what it raises ends the replay there.
         """
         ...
 

@@ -18,7 +18,7 @@ EVERY_JOBS = 4_000
 """So many written jobs between two checkpoints: some 10 MB of log."""
 
 EVERY_BYTES = 16 * 1024 * 1024
-"""So much log between two checkpoints.  SQLite cuts a log that starts over to this size, so a larger one has that much."""
+"""So much log between two checkpoints.  SQLite cuts a log that starts over to this size: a larger one has that much."""
 
 _log = structlog.get_logger(__name__)
 

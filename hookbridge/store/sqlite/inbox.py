@@ -34,6 +34,9 @@ UPDATE events SET outcome = NULL, reason = NULL, verification = NULL, attempts =
 WHERE id = ?1 AND outcome = 'dead'
 """
 
+REPLAYED_AT_ONCE = 500
+"""Events that one transaction opens again."""
+
 COLUMNS = (
     "id, record, type, format, origin, body, identity, occurred_at, received_at,"
     " outcome, reason, verification, attempts, settled_at, headers, stored_at, claimed_at, verified_at"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -74,7 +75,14 @@ class SqliteStore:
         return await self._engine.browse(lambda connection: listings.events(connection, which, before, limit))
 
     async def replay(
-        self, which: EventFilter, *, now: float, limit: int, event_id: int | None = None, before: int | None = None
+        self,
+        which: EventFilter,
+        *,
+        now: float,
+        limit: int,
+        event_id: int | None = None,
+        before: int | None = None,
+        admit: Callable[[int], None] = lambda number: None,  # noqa: ARG005
     ) -> Replay:
         """Process settled events again."""
         chosen = await self._engine.browse(
@@ -82,7 +90,11 @@ class SqliteStore:
         )
         if not chosen:
             return Replay(0)
-        count = await self._engine.call(lambda transaction: inbox.replay(transaction, chosen, now))
+        count = 0
+        for start in range(0, len(chosen), inbox.REPLAYED_AT_ONCE):
+            admit(len(chosen) - start)
+            portion = chosen[start : start + inbox.REPLAYED_AT_ONCE]
+            count += await self._engine.call(partial(inbox.replay, chosen=portion, now=now))
         return Replay(count, chosen[0] if len(chosen) == limit else None)
 
     async def replayable(self, which: EventFilter) -> int:
