@@ -143,3 +143,12 @@ async def test_an_old_event_that_comes_again_when_it_is_forgotten_does_not_overw
         assert copy is not None
         assert copy.data == b'{"id":1,"name":"New"}'
         assert (await books.statistics(client))["verification"]["superseded"] == 1
+
+
+async def test_an_event_sent_by_hand_is_no_announcement_of_the_source(client: Running) -> None:
+    answer = await client.post("/api/v1/events", hint(1, data={"id": 1}), ADMIN)
+    assert answer.status == 202
+    shown = await ended(client, int(answer.headers["X-Hookbridge-Event"]))
+    assert (shown["origin"], shown["outcome"]) == ("replay", "applied")
+    listed = await (await client.get("/api/v1/events?origin=webhook")).json()
+    assert listed["events"] == []

@@ -33,7 +33,7 @@ async def test_bodies_that_wait_for_the_disk_are_bounded_by_their_size(store: Sq
     gate = intake(store)
     waiting = [gate.submit((event(number, body=QUARTER),)) for number in range(4)]
     with pytest.raises(TryLater, match="waiting to be stored"):
-        gate.submit((event(5, body=b"x"),))
+        await gate.submit((event(5, body=b"x"),))
     await asyncio.gather(*waiting)
     await gate.accept((event(5, body=b"x"),))
     assert await books(store) == {"received": 5, "open": 5}
