@@ -153,6 +153,7 @@ class RetentionConfig(Section, frozen=True):
     """``[retention]``: how long what is done is kept."""
 
     settled_days: Seconds = 14.0
+    dead_days: Seconds = 90.0
     tombstone_hours: Seconds = 24.0
     batch_rows: Positive = 500
     interval_seconds: Seconds = 60.0

@@ -235,10 +235,18 @@ class Inbox(Protocol):
         ...
 
     async def remove_settled(self, before: float, limit: int) -> int:
-        """Remove at most ``limit`` events that were applied, coalesced or ignored before that time; gives how many.
+        """Remove at most ``limit`` events that were applied, coalesced or ignored before that time; gives how many."""
+        ...
 
-        Failed attempts of that time go with them.
+    async def remove_dead(self, before: float, limit: int) -> int:
+        """Give up at most ``limit`` dead letters of before that time and remove them; gives how many.
+
+        In the books they are ignored from then on: nothing of them was applied, and nobody can replay them any more.
         """
+        ...
+
+    async def remove_failures(self, before: float, limit: int) -> int:
+        """Forget at most ``limit`` failed attempts that ended before that time; gives how many."""
         ...
 
 
@@ -377,6 +385,10 @@ class Counters(Protocol):
 
 class Store(Inbox, Claims, Copies, Sweeps, Notes, Counters, Protocol):
     """One engine."""
+
+    async def reusable_bytes(self) -> int:
+        """How much can be stored in what was removed, before the store takes more of the disk."""
+        ...
 
     async def check_writable(self) -> None:
         """Commit an empty transaction.  Raises StoreUnavailable."""

@@ -411,12 +411,52 @@ async def test_a_source_that_answers_again_does_not_release_a_held_lane(tmp_path
         rig.truth.failure = DOWN
         await rig.add(1)
         await rig.until_paused()
+        probing = asyncio.Event()
+        answer = asyncio.Event()
+
+        async def slowly() -> None:
+            probing.set()
+            await answer.wait()
+
+        rig.lane._probe = slowly
+        rig.naps.pass_one()
+        await probing.wait()
         await rig.lane.hold("maintenance")
         rig.truth.failure = None
-        await rig.probe_once()
-        assert rig.state == "held"
+        answer.set()
+        await asyncio.sleep(0)
+        assert (rig.state, rig.lane.state().reason) == ("held", "maintenance")
         rig.lane.unhold()
         await rig.until(received=1, applied=1)
+
+
+async def test_a_lane_that_was_held_and_released_is_not_probed_for_what_paused_it_before(tmp_path: Path) -> None:
+    async with running(tmp_path, workers=1) as rig:
+        rig.truth.failure = rig.probe_failure = DOWN
+        await rig.add(1)
+        await rig.until_paused()
+        await rig.lane.hold("maintenance")
+        rig.truth.open.clear()
+        rig.lane.unhold()
+        await wait_until(lambda: rig.lane.state().busy == 1)
+        await wait_until(lambda: not rig.lane._troubled.is_set())  # the prober has come round
+        assert rig.probes == 0
+        assert (rig.state, rig.lane.state().reason, rig.lane.state().next_probe_at) == ("running", None, None)
+
+
+async def test_a_lane_that_is_paused_again_after_it_was_released_waits_as_long_as_the_source_asks_then(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path) as rig:
+        rig.truth.failure = DOWN
+        await rig.add(1)
+        await rig.until_paused()
+        await rig.lane.hold("maintenance")
+        rig.truth.failure = SourceUnavailable("rate limited", retry_after_seconds=45.0)
+        rig.lane.unhold()
+        await rig.until_paused()
+        await wait_until(lambda: rig.naps.taken == [1.0, 45.0])
+        assert rig.lane.state().reason == "rate limited"
 
 
 async def test_unhold_does_not_resume_a_lane_whose_source_is_down(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import sqlite3
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -108,6 +109,14 @@ class SqliteStore:
     async def remove_settled(self, before: float, limit: int) -> int:
         """Remove old settled events."""
         return await self._engine.call(lambda transaction: inbox.remove_settled(transaction, before, limit))
+
+    async def remove_dead(self, before: float, limit: int) -> int:
+        """Give up old dead letters."""
+        return await self._engine.call(lambda transaction: inbox.remove_dead(transaction, before, limit))
+
+    async def remove_failures(self, before: float, limit: int) -> int:
+        """Forget old failed attempts."""
+        return await self._engine.call(lambda transaction: failures.remove(transaction, before, limit))
 
     # Claims
 
@@ -238,6 +247,10 @@ class SqliteStore:
 
     # Housekeeping
 
+    async def reusable_bytes(self) -> int:
+        """The size of the file's free pages."""
+        return await self._engine.read(_free_pages_bytes)
+
     async def check_writable(self) -> None:
         """Commit a transaction that writes."""
         await self._engine.call(_touch)
@@ -245,6 +258,12 @@ class SqliteStore:
     async def close(self) -> None:
         """Finish, then close."""
         await self._engine.close()
+
+
+def _free_pages_bytes(connection: sqlite3.Connection) -> int:
+    (pages,) = connection.execute("PRAGMA freelist_count").fetchone()
+    (size,) = connection.execute("PRAGMA page_size").fetchone()
+    return int(pages) * int(size)
 
 
 def _touch(transaction: Transaction) -> None:

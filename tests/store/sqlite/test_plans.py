@@ -97,15 +97,18 @@ async def test_a_dead_letter_opens_by_its_name_or_id(store: SqliteStore) -> None
 
 
 async def test_retention_finds_what_is_old_without_reading_what_stays(store: SqliteStore) -> None:
+    await bury(store, event("dead"))
     await add(store, event(1), event(2))
     await finish(store, *await take(store))
     await store.put(copy(key(3), store.ticket(), None), None, exclusive=False)
     with watched(store) as ran:
         assert await store.remove_settled(1_000.0, 10) == 1
         assert await store.remove_tombstones(1_000.0, 10) == 1
+        assert await store.remove_dead(1_000.0, 10) == 1
     await expect_no_whole_tables(store, ran)
     steps = [step for one in (await plans(store, ran)).values() for step in one]
     assert any("events_settled (settled_at" in step for step in steps), steps
+    assert any("events_dead_settled (settled_at" in step for step in steps), steps
     assert any("copies_tombstones (read_at" in step for step in steps), steps
 
 
