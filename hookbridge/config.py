@@ -32,7 +32,7 @@ class ServerConfig(Section, frozen=True):
     port: Annotated[int, Meta(ge=0, le=65535)] = 8080
     max_body_bytes: Positive = 2 * 1024 * 1024
     max_appends_in_flight: Positive = 2_000
-    shutdown_deadline_seconds: Seconds = 8.0
+    shutdown_deadline_seconds: Seconds = 7.0
     access_log: Literal["errors", "all", "none"] = "errors"
 
 
