@@ -261,7 +261,11 @@ class Claims(Protocol):
         ...
 
     async def settle(self, settlement: Settlement, *, now: float) -> Settled:
-        """Write outcome, effects and counters of a claim in one transaction, if the claim still holds."""
+        """Write outcome, effects and counters of a claim in one transaction, if the claim still holds.
+
+        Of a claim with ``COUNTED_EVENTS_MAX`` events or more, those behind the newest one are settled before that, in
+        transactions of their own.
+        """
         ...
 
     async def renew(self, claims: Sequence[Claim], *, until: float) -> None:

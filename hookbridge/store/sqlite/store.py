@@ -36,7 +36,7 @@ from hookbridge.store.contract import (
     Totals,
     Unmet,
 )
-from hookbridge.store.sqlite import claims, copies, failures, inbox, listings, notes, sweeps
+from hookbridge.store.sqlite import claims, copies, failures, inbox, listings, notes, settlements, sweeps
 from hookbridge.store.sqlite.engine import Engine, Transaction
 
 _TICKETS_PER_START = 1 << 40
@@ -128,12 +128,12 @@ class SqliteStore:
     async def settle(self, settlement: Settlement, *, now: float) -> Settled:
         """End a change; a long burst in several transactions, of which the last one has the effects."""
         if settlement.claim.open_events >= COUNTED_EVENTS_MAX:
-            while settled := await self._engine.call(lambda t: claims.settle_behind(t, settlement, now)):
+            while settled := await self._engine.call(lambda t: settlements.settle_behind(t, settlement, now)):
                 pass
             if settled is None:
                 return Settled.FENCED
-            settlement = claims.only_newest(settlement)
-        return cast("Settled", await self._engine.write(claims.Settle(settlement, now)))
+            settlement = settlements.only_newest(settlement)
+        return cast("Settled", await self._engine.write(settlements.Settle(settlement, now)))
 
     async def renew(self, held: Sequence[Claim], *, until: float) -> None:
         """Let leases end later."""
