@@ -32,7 +32,7 @@ class ServerConfig(Section, frozen=True):
     port: Annotated[int, Meta(ge=0, le=65535)] = 8080
     max_body_bytes: Positive = 2 * 1024 * 1024
     max_appends_in_flight: Positive = 2_000
-    shutdown_deadline_seconds: Seconds = 10.0
+    shutdown_deadline_seconds: Seconds = 7.0
     access_log: Literal["errors", "all", "none"] = "errors"
 
 
@@ -153,6 +153,7 @@ class RetentionConfig(Section, frozen=True):
     """``[retention]``: how long what is done is kept."""
 
     settled_days: Seconds = 14.0
+    dead_days: Seconds = 90.0
     tombstone_hours: Seconds = 24.0
     batch_rows: Positive = 500
     interval_seconds: Seconds = 60.0

@@ -126,6 +126,8 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     ticket: int = 0
     """Taken from the store before the read began: a copy never overwrites one with a later ticket."""
     read_at: float = 0.0
+    occurred_at: str | None = None
+    """The sender's own time of the event that it was made of; None for one that was read."""
     verified: bool = True
     """False when the data came from an event because the source could not be read (no credentials)."""
 
@@ -161,19 +163,22 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """The newest event at the time of the claim; it and all open events before it are settled together."""
     claimed_at: float = 0.0
     types: dict[str, int]
-    """How many events of each type that is."""
+    """How many events of each type that is, the newest ``COUNTED_EVENTS_MAX`` of them."""
     events: tuple[StoredEvent, ...]
     """The newest of them in arrival order (at most ``CLAIMED_EVENTS_MAX``); old large ones without their bodies."""
     previous: Copy | None = None
 
     @property
     def open_events(self) -> int:
-        """How many events are settled with this claim."""
+        """How many events are settled with this claim; at ``COUNTED_EVENTS_MAX`` there may be more."""
         return sum(self.types.values())
 
 
 CLAIMED_EVENTS_MAX = 100
 """A burst on one record is one change: more bodies than this are never loaded for it."""
+
+COUNTED_EVENTS_MAX = 2_000
+"""Nor is a longer burst counted, or settled in one transaction: nobody's ack waits for it."""
 
 CLAIMED_BYTES_MAX = 1024 * 1024
 """Behind newer bodies of more bytes than this, an older event of the record comes without its body."""
@@ -216,6 +221,8 @@ class Effects(msgspec.Struct, frozen=True, kw_only=True):
     verified_at: float | None = None
     """When the source had answered."""
     truth: Truth | None = None
+    occurred_at: str | None = None
+    """The sender's time of the event whose data was taken, where verification was skipped."""
     columns: Columns | None = None
     """The record as it is now: the truth's columns, or the event's own where verification was skipped."""
     copy: Copy | None = None

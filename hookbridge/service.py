@@ -1,7 +1,8 @@
 """The composition root: the only module that names concrete engines and sources.
 
-``Service.open`` makes everything, ``run`` is one task that owns every other one, ``stop`` drains.  Invariant: when
-``run`` has ended, no task of the service is left, and whatever was acknowledged and not finished is dirty in the store.
+``Service.open`` makes everything, ``run`` is one task that owns every other one, ``begin_stop`` drains, ``stop`` ends.
+Invariant: when ``run`` has ended, no task of the service is left, and whatever was acknowledged and not finished is
+dirty in the store.
 """
 
 from __future__ import annotations
@@ -91,6 +92,8 @@ class Service:
         self.records = Records(store, self.sources, clock)
         self.upkeep = Upkeep(store, self.intake, settings.data_file, config.retention, config.store, clock)
         self._stop_asked = asyncio.Event()
+        self._deadline = 0.0
+        self._senders_gone = asyncio.Event()
         self._ended = asyncio.Event()
         self._inbox = WritableInbox(store, clock)
         self.history = History(self._counts, clock)
@@ -120,7 +123,7 @@ class Service:
     def _lane(self, source: Source) -> Lane:
         config = self.settings.config
         steps: list[Step] = [
-            Verify(source),
+            Verify(source, clock=self._clock),
             Cache(source, self.store.ticket, self._external, clock=self._clock),
             Index(source),
         ]
@@ -183,31 +186,46 @@ class Service:
                 await self._stop_asked.wait()
                 reconciling.cancel()
                 await self._drain()
+                await self._senders_gone.wait()
                 for task in tasks:
                     task.cancel()
         finally:
-            await self._close()
-            self._ended.set()
+            try:
+                await self._close()
+            finally:
+                self._ended.set()
 
     async def _drain(self) -> None:
-        self.intake.stop()
-        deadline = self.settings.config.server.shutdown_deadline_seconds
-        unfinished = await asyncio.gather(*(lane.drain(deadline) for lane in self.lanes.values()))
+        left = max(self._deadline - asyncio.get_running_loop().time(), 0.0)
+        unfinished = await asyncio.gather(*(lane.drain(left) for lane in self.lanes.values()))
         if any(unfinished):
             _log.warning("Stopped with changes unfinished; they are still dirty", changes=sum(unfinished))
 
     async def _close(self) -> None:
-        for source in self.sources.values():
-            await source.close()
-        if self._external is not None:
-            await self._external.close()
-        if self.traces is not None:
-            await self.traces.close()
+        """Close everything, whatever one of the parts says to that; the store last."""
+        for part in (*self.sources.values(), self._external, self.traces):
+            try:
+                if part is not None:
+                    await part.close()
+            except Exception as error:  # noqa: BLE001  nothing hangs on it any more
+                _log.error("A part could not be closed", exc_info=error)
         await self.store.close()
+
+    def begin_stop(self) -> float:
+        """Claim nothing more and finish what is being processed; gives the deadline, in the loop's time.  Idempotent.
+
+        Events are still taken, for requests that have begun; they are processed after the next start.
+        """
+        if not self._stop_asked.is_set():
+            self._deadline = asyncio.get_running_loop().time() + self.settings.config.server.shutdown_deadline_seconds
+            self._stop_asked.set()
+        return self._deadline
 
     async def stop(self) -> None:
         """Take nothing more, finish or release what is claimed within the deadline, close.  Idempotent."""
-        self._stop_asked.set()
+        self.begin_stop()
+        self.intake.stop()
+        self._senders_gone.set()
         await self._ended.wait()
 
     @property
@@ -277,11 +295,17 @@ class Service:
         return True, None
 
     async def replay(self, which: EventFilter, *, limit: int, before: int | None = None) -> Replay:
-        """Process settled events again, those older than ``before``."""
-        done = await self.store.replay(which, now=self._clock(), limit=limit, before=before)
-        for lane in self.lanes.values():
-            lane.wake()
-        return done
+        """Process settled events again, those older than ``before``.
+
+        Raises TryLater when they cannot be taken; those that were opened before that stay open.
+        """
+        try:
+            return await self.store.replay(
+                which, now=self._clock(), limit=limit, before=before, admit=self.intake.check
+            )
+        finally:
+            for lane in self.lanes.values():
+                lane.wake()
 
     async def verify(self, record: RecordKey) -> Receipt:
         """Have a record read from its source now, through its lane.  Raises SourceRefused, TryLater."""

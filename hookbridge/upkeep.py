@@ -1,7 +1,7 @@
 """What keeps the service small and watched: retention in small batches, and the disk.
 
-It removes settled events and old absences only; open events and dead letters stay.  It never stops the service: what
-fails is logged and tried again at the next round.
+It removes settled events, dead letters that nobody replayed for long, old absences and old failed attempts; open events
+stay.  It never stops the service: what fails is logged and tried again at the next round.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from hookbridge.store.contract import Store
 DISK_WATCH_SECONDS = 5.0
 PAUSE_SECONDS = 0.05
 """Between two batches, so that appends and settles come first."""
+
+LOG_ROOM_BYTES = 64 * 1024 * 1024
+"""What the store's log may take of the disk, however much of the data file is free."""
 
 _DAY = 86_400.0
 _HOUR = 3_600.0
@@ -68,28 +71,30 @@ class Upkeep:
         """Remove everything that is older than retention allows; gives how many rows that was."""
         batch = self._retention.batch_rows
         now = self._clock()
-        events_before = now - self._retention.settled_days * _DAY
-        tombstones_before = now - self._retention.tombstone_hours * _HOUR
+        settled_before = now - self._retention.settled_days * _DAY
         total = 0
-        while removed := await self._store.remove_settled(events_before, batch):
-            total += removed
-            await self._sleep(PAUSE_SECONDS)
-        while removed := await self._store.remove_tombstones(tombstones_before, batch):
-            total += removed
-            await self._sleep(PAUSE_SECONDS)
+        for remove, before in (
+            (self._store.remove_settled, settled_before),
+            (self._store.remove_failures, settled_before),
+            (self._store.remove_dead, now - self._retention.dead_days * _DAY),
+            (self._store.remove_tombstones, now - self._retention.tombstone_hours * _HOUR),
+        ):
+            while removed := await remove(before, batch):
+                total += removed
+                await self._sleep(PAUSE_SECONDS)
         if total:
             _log.info("Retention removed rows", rows=total)
         return total
 
     async def _watch_disk(self) -> None:
         while True:
-            self.look_at_disk()
+            await self.look_at_disk()
             await self._sleep(DISK_WATCH_SECONDS)
 
-    def look_at_disk(self) -> None:
+    async def look_at_disk(self) -> None:
         """Refuse events while the disk is nearly full, and say so once each way."""
         try:
-            low = free_bytes(self._data_file) < self._min_free_bytes
+            low = await self._is_low(free_bytes(self._data_file))
         except OSError as error:  # the folder is gone: what cannot be looked at cannot be written
             _log.error("The disk cannot be looked at", error=str(error))
             low = True
@@ -99,3 +104,14 @@ class Upkeep:
             else:
                 _log.info("The disk has space again: webhooks are accepted")
         self._intake.disk_is_low = low
+
+    async def _is_low(self, free: int) -> bool:
+        """What retention removed leaves the file as large as it was: it is written again before the disk is."""
+        if free >= self._min_free_bytes:
+            return False
+        if free < min(self._min_free_bytes, LOG_ROOM_BYTES):
+            return True
+        try:
+            return free + await self._store.reusable_bytes() < self._min_free_bytes
+        except StoreUnavailable:
+            return True

@@ -1,7 +1,7 @@
 """Admission: what is decoded goes into the inbox, or is refused whole.
 
 Invariant: a receipt means fsynced; a TryLater means that nothing of the request is stored.  It bounds the appends in
-flight, the open events and the use of the disk, and it wakes the lane whose records became dirty.
+flight by number and by size, the open events and the use of the disk, and it wakes the lane whose records became dirty.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from hookbridge.config import ServerConfig, StoreConfig
 from hookbridge.errors import HookbridgeError, StoreError, StoreUnavailable, TryLater
 from hookbridge.model import Event, Receipt, SourceName
 from hookbridge.store.contract import Store
+
+IN_FLIGHT_BYTES_MAX = 64 * 1024 * 1024
+"""Bodies that wait for the disk at once; a single request may have more."""
 
 _FULL_RETRY_SECONDS = 30
 _BUSY_RETRY_SECONDS = 1
@@ -34,6 +37,7 @@ class Intake:
         self._open_max = limits.max_open_events
         self._wake = wake
         self._in_flight = 0
+        self._in_flight_bytes = 0
         self._stopping = False
         self.disk_is_low = False
 
@@ -43,7 +47,8 @@ class Intake:
         Raises TryLater at a limit, while stopping, or when the store cannot write.
         """
         try:
-            return await self.submit(events, headers)
+            # A caller that is cancelled cancels nothing: what is stored has to wake its lane.
+            return await asyncio.shield(self.submit(events, headers))
         except StoreUnavailable as error:
             raise self.refusal(error) from error
 
@@ -52,13 +57,21 @@ class Intake:
 
         Raises TryLater at a limit or while stopping.  The future's exception has its answer in ``refusal``.
         """
-        self._admit(len(events))
-        stored = self._store.append(events, self._clock(), headers)
         number, source = len(events), events[0].record.source
+        size = sum([len(one.body) for one in events])
+        self.check(number)
+        if self._in_flight + number > self._in_flight_max or (
+            self._in_flight and self._in_flight_bytes + size > IN_FLIGHT_BYTES_MAX
+        ):
+            message = "Too many requests are waiting to be stored"
+            raise TryLater(message, retry_after_seconds=_BUSY_RETRY_SECONDS)
+        stored = self._store.append(events, self._clock(), headers)
         self._in_flight += number
+        self._in_flight_bytes += size
 
         def done(future: asyncio.Future[tuple[Receipt, ...]]) -> None:
             self._in_flight -= number
+            self._in_flight_bytes -= size
             if not future.cancelled() and future.exception() is None:
                 self._wake(source)
 
@@ -72,16 +85,14 @@ class Intake:
             return TryLater(message, retry_after_seconds=_FULL_RETRY_SECONDS, hint=error.message)
         return error if isinstance(error, HookbridgeError) else StoreError(str(error))
 
-    def _admit(self, number: int) -> None:
+    def check(self, number: int) -> None:
+        """Raise TryLater when so many more open events cannot be taken: at the cap, on a full disk, while stopping."""
         if self._stopping:
             message = "The service is stopping"
             raise TryLater(message, retry_after_seconds=_STOPPING_RETRY_SECONDS)
         if self.disk_is_low:
             message = "The disk is nearly full"
             raise TryLater(message, retry_after_seconds=_FULL_RETRY_SECONDS)
-        if self._in_flight + number > self._in_flight_max:
-            message = "Too many requests are waiting to be stored"
-            raise TryLater(message, retry_after_seconds=_BUSY_RETRY_SECONDS)
         if self._store.open_events + self._in_flight + number > self._open_max:
             message = "The inbox is full"
             raise TryLater(message, retry_after_seconds=_FULL_RETRY_SECONDS)

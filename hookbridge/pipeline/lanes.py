@@ -230,20 +230,32 @@ class Lane:
         """Probe with growing gaps while the lane is paused."""
         while True:
             await self._troubled.wait()
+            self._troubled.clear()
             wait = self._first_wait
-            while self._state in ("paused", "refused"):
+            while self._state in ("paused", "refused") and not self._troubled.is_set():
                 self._next_probe_at = self._clock() + wait
-                await self._sleep(wait)
+                await self._sleep_untroubled(wait)
+                if self._troubled.is_set():
+                    break
                 if await self._answers():
                     self._resume()
                 wait = min(max(wait, FIRST_PROBE_SECONDS) * 2, self._config.probe_max_seconds)
-            self._troubled.clear()
+
+    async def _sleep_untroubled(self, seconds: float) -> None:
+        """Sleep, but no longer than until the lane is paused anew, or an operator has a word."""
+        both = {asyncio.ensure_future(self._sleep(seconds)), asyncio.ensure_future(self._troubled.wait())}
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in both:
+                one.cancel()
 
     async def _answers(self) -> bool:
         try:
             await self._probe()
         except (SourceError, CacheUnavailable) as error:
-            self._reason = error.message
+            if self._state in ("paused", "refused"):
+                self._reason = error.message
             # A source that is down again and again is no reason to suspect the records that met it.
             self._strikes.clear()
             return False
@@ -266,12 +278,14 @@ class Lane:
         self._state, self._reason, self._since, self._next_probe_at = "held", reason, self._clock(), None
         self._running.clear()
         self._woken.set()
+        self._troubled.set()
         await self._empty_queue()
 
     def unhold(self) -> None:
         """Go on by an operator's word."""
         if self._state == "held" and not self._stopping:
             self._go()
+            self._troubled.set()
 
     async def _empty_queue(self) -> None:
         waiting: list[Claim] = []

@@ -77,7 +77,7 @@ class Worker:
             done = number
             began = self._clock()
             try:
-                return await self._run_steps(change, number)
+                return await self._run_whole(change, number)
             except Exception as error:
                 ended = self._clock()
                 failures.append(Failure(number=number, began_at=began, ended_at=ended, error=describe(error)))
@@ -121,6 +121,21 @@ class Worker:
         self._tell(settlement, met)
         self._observer(settlement, met)
         return met
+
+    async def _run_whole(self, change: Change, number: int) -> Effects:
+        """Run the steps.  Only who cancels this worker ends it: a handler that awaits what somebody else cancelled,
+        or that calls ``sys.exit``, has failed like any other.
+        """
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  for the type checker: a coroutine that runs is in a task
+        asked = task.cancelling()
+        try:
+            return await self._run_steps(change, number)
+        except (asyncio.CancelledError, SystemExit) as error:
+            if isinstance(error, asyncio.CancelledError) and task.cancelling() > asked:
+                raise
+            message = f"a step ended with {describe(error)}"
+            raise RuntimeError(message) from error
 
     async def _run_steps(self, change: Change, number: int) -> Effects:
         source, kind = change.record.source, change.type

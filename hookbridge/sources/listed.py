@@ -1,20 +1,23 @@
 """What the reconciler has read already: an event that carries the truth of its listing.
 
-The record need not be read a second time, as long as nothing else has said anything about it: the ticket of the listing
-travels with it, so that it never overwrites what was read later.  It is the body of such an event; nothing else has
-this format.
+The record need not be read a second time, as long as that was a moment ago and nothing else has said anything about it:
+the ticket of the listing travels with it, so that it never overwrites what was read later.  It is the body of such an
+event; nothing else has this format.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from hookbridge.model import CLAIMED_EVENTS_MAX, RecordKey, StoredEvent, Truth
+from hookbridge.model import CLAIMED_EVENTS_MAX, Change, Event, Truth
 
 FORMAT = "reconciler"
 
 CARRIED_BYTES_MAX = 64 * 1024
 """A larger record is read again instead of lying in the inbox."""
+
+CARRIED_SECONDS_MAX = 60.0
+"""An event that waited longer (in a held lane, as a dead letter) says no more than that its record differed once."""
 
 READ_BY = ("poll", "sweep")
 """A replay of such an event reads again."""
@@ -38,18 +41,29 @@ def body_of(truth: Truth | None) -> bytes:
     return _encode(_Carried(truth.ticket, truth.changed_at, truth.fingerprint, msgspec.Raw(truth.data)))
 
 
-def truth_of(record: RecordKey, events: tuple[StoredEvent, ...]) -> Truth | None:
-    """Give the truth that the newest event carries, if all of them are the reconciler's."""
-    newest = events[-1].event
-    if newest.format != FORMAT or not newest.body or len(events) >= CLAIMED_EVENTS_MAX:
-        return None  # of so many events the oldest are not loaded
-    if any(one.event.format != FORMAT or one.event.origin not in READ_BY for one in events):
+def carried(event: Event) -> Truth | None:
+    """Give the truth that an event carries, whatever has happened since."""
+    if event.format != FORMAT or not event.body:
         return None
-    carried = _decode(newest.body)
+    found = _decode(event.body)
     return Truth(
-        record=record,
-        data=bytes(carried.data),
-        changed_at=carried.changed_at,
-        fingerprint=carried.fingerprint,
-        ticket=carried.ticket,
+        record=event.record,
+        data=bytes(found.data),
+        changed_at=found.changed_at,
+        fingerprint=found.fingerprint,
+        ticket=found.ticket,
     )
+
+
+def truth_of(change: Change, now: float) -> Truth | None:
+    """Give the truth that the newest event carries, if all events are the reconciler's and it is the last word."""
+    if len(change.events) >= CLAIMED_EVENTS_MAX:
+        return None  # of so many events the oldest are not loaded
+    if any(one.event.format != FORMAT or one.event.origin not in READ_BY for one in change.events):
+        return None
+    if now - change.newest.received_at > CARRIED_SECONDS_MAX:
+        return None
+    found = carried(change.newest.event)
+    if found is None or (change.previous is not None and change.previous.ticket > found.ticket):
+        return None
+    return found

@@ -57,6 +57,8 @@ class Cache:
                 await self._external.delete(keys)
         # A record that lies elsewhere is gone from here alone: its copy there stays.
         exclusive = self._source.ids_are_global and not (so_far.truth is not None and so_far.truth.elsewhere)
+        if so_far.truth is None and so_far.verification is Verification.SUPERSEDED:
+            return so_far  # nothing was read, and the copy is of a later event
         return msgspec.structs.replace(so_far, copy=self._copy(change, so_far), exclusive=exclusive)
 
     def _copy(self, change: Change, so_far: Effects) -> Copy:
@@ -79,5 +81,6 @@ class Cache:
             changed_at=None if columns is None else self._source.changed_at(change.record, columns),
             ticket=self._tickets(),
             read_at=self._clock(),
+            occurred_at=so_far.occurred_at,
             verified=so_far.verification is not Verification.SKIPPED,
         )

@@ -8,16 +8,29 @@
 ``skipped``               no credentials: the event's own data is taken (the reconciler's was read with some)
 ========================  ===============================================================
 
-Whatever the verdict, what goes on is the truth.  It reads; it does not write.
+Whatever the verdict, what goes on is the truth.  Without credentials nobody knows it: then the latest event counts, by
+the senders' own times where they have some, and one that is older than the copy is ``superseded`` by it.  It reads; it
+does not write.
 """
 
 from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 
 import msgspec
 
 from hookbridge.model import Change, Columns, Effects, StoredEvent, Truth, Verification
 from hookbridge.sources import listed
+from hookbridge.sources.bodies import decode_columns
 from hookbridge.sources.source import Source
+
+Times = tuple[str | None, str | None]
+"""When it happened by the sender's word, and by the record's own column."""
+
+AHEAD_SECONDS_MAX = 300.0
+"""A sender's clock may be ahead by this much; a later time is no time."""
 
 
 class Verify:
@@ -25,13 +38,14 @@ class Verify:
 
     name = "data_verification"
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, *, clock: Callable[[], float] = time.time) -> None:
         self._source = source
+        self._clock = clock
 
     async def __call__(self, change: Change, so_far: Effects) -> Effects:
         """Add truth, columns and verdict.  Raises what ``Source.read`` raises."""
         # What the reconciler has just read, and nobody else has spoken of since, is not read again.
-        truth = listed.truth_of(change.record, change.events)
+        truth = listed.truth_of(change, self._clock())
         if truth is None and not self._source.has_credentials:
             return self._skipped(change, so_far)
         truth = truth or await self._source.read(change.record)
@@ -40,13 +54,55 @@ class Verify:
         return msgspec.structs.replace(so_far, truth=truth, columns=columns, verification=verdict)
 
     def _skipped(self, change: Change, so_far: Effects) -> Effects:
-        newest = change.newest.event
-        carried = listed.truth_of(change.record, (change.newest,))
-        if carried is not None:
-            columns = self._source.truth_columns(carried)
-        else:
-            columns = None if newest.type == "delete" else self._source.columns_of(newest)
-        return msgspec.structs.replace(so_far, columns=columns, verification=Verification.SKIPPED)
+        latest, previous = self._latest(change), change.previous
+        if previous is not None and self._is_older(latest, (previous.occurred_at, previous.changed_at)):
+            known = None if previous.data is None else decode_columns(previous.data)
+            return msgspec.structs.replace(so_far, columns=known, verification=Verification.SUPERSEDED)
+        return msgspec.structs.replace(
+            so_far,
+            columns=self._claimed(latest),
+            occurred_at=latest.event.occurred_at,
+            verification=Verification.SKIPPED,
+        )
+
+    def _latest(self, change: Change) -> StoredEvent:
+        """Give the event that arrived last, or one before it that happened later."""
+        latest = change.newest
+        for one in reversed(change.events[:-1]):
+            # Of large ones the older come without their bodies, and so without anything to take.
+            if one.event.body and self._is_older(latest, self._times(one)):
+                latest = one
+        return latest
+
+    def _claimed(self, event: StoredEvent) -> Columns | None:
+        if event.event.type == "delete":
+            return None
+        carried = listed.carried(event.event)  # read when there were credentials
+        return self._source.columns_of(event.event) if carried is None else self._source.truth_columns(carried)
+
+    def _is_older(self, event: StoredEvent, than: Times) -> bool:
+        """Whether it happened before, by the first kind of time that both have; false where nothing tells."""
+        for mine, theirs in zip(self._times(event), than, strict=True):
+            a, b = self._instant_of(mine), self._instant_of(theirs)
+            if a is not None and b is not None:
+                # A time without seconds (Notion has no others) says nothing about them.
+                rough = not (a.second or a.microsecond) or not (b.second or b.microsecond)
+                return a.replace(second=0, microsecond=0) < b.replace(second=0, microsecond=0) if rough else a < b
+        return False
+
+    def _instant_of(self, text: str | None) -> datetime | None:
+        try:
+            when = datetime.fromisoformat(text or "")
+            when = when.astimezone(UTC) if when.tzinfo else when.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
+            return None
+        # Nothing could ever overwrite what claims to be of next year.
+        return when if when.timestamp() <= self._clock() + AHEAD_SECONDS_MAX else None
+
+    def _times(self, event: StoredEvent) -> Times:
+        columns = self._claimed(event)
+        changed_at = None if columns is None else self._source.changed_at(event.event.record, columns)
+        return event.event.occurred_at, changed_at
 
     def _judge(self, newest: StoredEvent, truth: Truth, columns: Columns | None) -> Verification:
         if columns is None:

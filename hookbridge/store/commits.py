@@ -22,13 +22,22 @@ Results = Sequence[Any]
 GROUP_MAX = 1024
 """Jobs in one transaction: bounds how long the ack of the first of them waits for the last."""
 
+GROUP_BYTES = 8 * 1024 * 1024
+"""A group ends with the job that makes it as heavy as this, for the same reason."""
+
 
 class GroupCommit(Generic[Job]):
     """Hands jobs to an engine in groups, one group at a time."""
 
-    def __init__(self, commit: Callable[[list[Job], Callable[[Results], None]], None]) -> None:
-        """``commit(jobs, done)`` starts a transaction elsewhere; ``done(results)`` is called in the event loop."""
+    def __init__(
+        self, commit: Callable[[list[Job], Callable[[Results], None]], None], weigh: Callable[[Job], int]
+    ) -> None:
+        """``commit(jobs, done)`` starts a transaction elsewhere; ``done(results)`` is called in the event loop.
+
+        ``weigh(job)`` gives the bytes that it writes.
+        """
         self._commit = commit
+        self._weigh = weigh
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[tuple[Job, asyncio.Future[Any]]] = deque()
         self._under_way: list[asyncio.Future[Any]] = []
@@ -53,10 +62,16 @@ class GroupCommit(Generic[Job]):
 
     def _begin(self) -> None:
         self._scheduled = False
-        count = min(len(self._waiting), GROUP_MAX)
-        taken = [self._waiting.popleft() for _ in range(count)]
-        self._under_way = [future for _, future in taken]
-        self._commit([job for job, _ in taken], self._done)
+        jobs: list[Job] = []
+        futures: list[asyncio.Future[Any]] = []
+        weight = 0
+        while self._waiting and weight < GROUP_BYTES and len(jobs) < GROUP_MAX:
+            job, future = self._waiting.popleft()
+            jobs.append(job)
+            futures.append(future)
+            weight += self._weigh(job)
+        self._under_way = futures
+        self._commit(jobs, self._done)
 
     def _done(self, results: Results) -> None:
         for future, result in zip(self._under_way, results, strict=True):

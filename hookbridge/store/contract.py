@@ -16,7 +16,7 @@ form on disk (a text that is not Unicode), which trying again cannot change.  Ei
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -218,11 +218,20 @@ class Inbox(Protocol):
         """List events, newest first, older than the cursor ``before``."""
         ...
 
-    async def replay(self, which: EventFilter, *, now: float, limit: int, before: int | None = None) -> Replay:
+    async def replay(
+        self,
+        which: EventFilter,
+        *,
+        now: float,
+        limit: int,
+        before: int | None = None,
+        admit: Callable[[int], None] = lambda number: None,  # noqa: ARG005
+    ) -> Replay:
         """Process settled events again: dead ones are open again, others come in anew with origin ``replay``.
 
         At most ``limit`` of them, newest first, older than the cursor ``before``.  Open and ignored events are left
-        alone.
+        alone.  They are opened in portions, so that appends do not wait for all of them; before each, ``admit`` is
+        asked with how many are still to come, and what it raises ends the replay there.
         """
         ...
 
@@ -235,10 +244,18 @@ class Inbox(Protocol):
         ...
 
     async def remove_settled(self, before: float, limit: int) -> int:
-        """Remove at most ``limit`` events that were applied, coalesced or ignored before that time; gives how many.
+        """Remove at most ``limit`` events that were applied, coalesced or ignored before that time; gives how many."""
+        ...
 
-        Failed attempts of that time go with them.
+    async def remove_dead(self, before: float, limit: int) -> int:
+        """Give up at most ``limit`` dead letters of before that time and remove them; gives how many.
+
+        In the books they are ignored from then on: nothing of them was applied, and nobody can replay them any more.
         """
+        ...
+
+    async def remove_failures(self, before: float, limit: int) -> int:
+        """Forget at most ``limit`` failed attempts that ended before that time; gives how many."""
         ...
 
 
@@ -253,7 +270,11 @@ class Claims(Protocol):
         ...
 
     async def settle(self, settlement: Settlement, *, now: float) -> Settled:
-        """Write outcome, effects and counters of a claim in one transaction, if the claim still holds."""
+        """Write outcome, effects and counters of a claim in one transaction, if the claim still holds.
+
+        Of a claim with ``COUNTED_EVENTS_MAX`` events or more, those behind the newest one are settled before that, in
+        transactions of their own.
+        """
         ...
 
     async def renew(self, claims: Sequence[Claim], *, until: float) -> None:
@@ -377,6 +398,10 @@ class Counters(Protocol):
 
 class Store(Inbox, Claims, Copies, Sweeps, Notes, Counters, Protocol):
     """One engine."""
+
+    async def reusable_bytes(self) -> int:
+        """How much can be stored in what was removed, before the store takes more of the disk."""
+        ...
 
     async def check_writable(self) -> None:
         """Commit an empty transaction.  Raises StoreUnavailable."""

@@ -13,8 +13,9 @@ from aiohttp import web
 from hookbridge.service import Service
 from hookbridge.web import openapi
 from hookbridge.web.access import operators_only
+from hookbridge.web.arriving import Arriving
 from hookbridge.web.bodies import expect
-from hookbridge.web.keys import OPENAPI, SERVICE
+from hookbridge.web.keys import ARRIVING, OPENAPI, SERVICE
 from hookbridge.web.middlewares import errors_as_json
 from hookbridge.web.routes import ROUTES
 
@@ -23,6 +24,8 @@ def build_app(service: Service) -> web.Application:
     """Make the application of a service that is open already."""
     app = web.Application(middlewares=[errors_as_json], client_max_size=service.settings.config.server.max_body_bytes)
     app[SERVICE] = service
+    app[ARRIVING] = Arriving()
+    app.on_shutdown.append(app[ARRIVING].stop)
     described: Callable[[], bytes] = cache(partial(openapi.document, ROUTES))
     app[OPENAPI] = described
     for route in ROUTES:

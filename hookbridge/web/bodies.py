@@ -6,16 +6,11 @@ does not arrive is not waited for.  It does not look into the body.
 
 from __future__ import annotations
 
-import asyncio
-
 from aiohttp import HttpVersion11, web
 
-from hookbridge.errors import BodyTooSlow, PayloadTooLarge, UnsupportedMediaType
-from hookbridge.web.keys import SERVICE
+from hookbridge.errors import PayloadTooLarge, UnsupportedMediaType
+from hookbridge.web.keys import ARRIVING, SERVICE
 from hookbridge.web.replies import ErrorBody, json_reply, reply
-
-ARRIVAL_SECONDS = 60.0
-"""How long a body may take: a sender that stops in the middle must not hold a connection for good."""
 
 
 async def read_body(request: web.Request, limit_bytes: int) -> bytes:
@@ -23,7 +18,7 @@ async def read_body(request: web.Request, limit_bytes: int) -> bytes:
 
     Raises UnsupportedMediaType unless it is ``application/json`` (with any parameters) in no encoding: a signature is
     over the raw bytes, so there must be no second form of them.  Raises PayloadTooLarge as soon as that
-    is known, and BodyTooSlow.
+    is known, BodyTooSlow, and TryLater when the service stops meanwhile.
     """
     headers = request.headers
     received = headers.get("Content-Type", "")
@@ -38,11 +33,8 @@ async def read_body(request: web.Request, limit_bytes: int) -> bytes:
         if len(body) > limit_bytes:
             raise PayloadTooLarge(limit_bytes)
         return body
-    try:
-        async with asyncio.timeout(ARRIVAL_SECONDS):
-            return await _read_arriving(request, limit_bytes)
-    except TimeoutError:
-        raise BodyTooSlow(f"The body did not arrive within {ARRIVAL_SECONDS:g} seconds") from None
+    async with request.app[ARRIVING].one():
+        return await _read_arriving(request, limit_bytes)
 
 
 async def _read_arriving(request: web.Request, limit_bytes: int) -> bytes:

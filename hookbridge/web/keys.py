@@ -10,7 +10,9 @@ from collections.abc import Callable
 from aiohttp import web
 
 from hookbridge.service import Service
+from hookbridge.web.arriving import Arriving
 
 SERVICE = web.AppKey("service", Service)
+ARRIVING = web.AppKey("arriving", Arriving)
 OPENAPI: web.AppKey[Callable[[], bytes]] = web.AppKey("openapi")
 """Gives ``/openapi.json``, made when it is first asked for: that reads our own modules, and a start is to be fast."""

@@ -1,7 +1,8 @@
 """What stands around every handler: one place where errors become answers.
 
 Invariant: whatever a handler raises, the answer is JSON, and what was not foreseen is logged with its traceback and
-answered without details.  It decides no status: ``replies`` does.
+answered without details; an answer that has begun is broken off and never followed by another one.  It decides no
+status: ``replies`` does.
 """
 
 from __future__ import annotations
@@ -43,6 +44,9 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         answer = json_reply(ErrorBody(error=code, message=message), MALFORMED.status)
     except Exception as error:  # noqa: BLE001  the last line before the sender
         code, answer, message = INTERNAL.code, _unforeseen(request, error), internal_body().message
+    if request.writer.output_size > 0:
+        message = "the answer was sent in part"
+        raise ConnectionError(message)  # and aiohttp closes the connection
     _count(request, answer.status, code, message)
     return answer
 

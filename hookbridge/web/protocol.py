@@ -14,8 +14,9 @@ import structlog
 from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
 
+from hookbridge.observe.metrics import Meters
 from hookbridge.web.express import Express, whole_body
-from hookbridge.web.replies import INTERNAL, internal_body, json_reply, malformed_body
+from hookbridge.web.replies import INTERNAL, MALFORMED, internal_body, json_reply, malformed_body
 
 log = structlog.get_logger("hookbridge.web")
 
@@ -27,11 +28,18 @@ class Protocol(web.RequestHandler):
     connection counts as busy: what else arrives on it waits, so that answers keep the order of their requests.
     """
 
-    __slots__ = ("_express",)
+    __slots__ = ("_express", "_meters")
 
-    def __init__(self, manager: web.Server, express: Express | None, **options: Any) -> None:  # noqa: ANN401  aiohttp's
+    def __init__(
+        self,
+        manager: web.Server,
+        express: Express | None,
+        meters: Meters,
+        **options: Any,  # noqa: ANN401  aiohttp's
+    ) -> None:
         super().__init__(manager, **options)
         self._express = express
+        self._meters = meters
 
     def data_received(self, data: bytes) -> None:
         """Take what arrives; a webhook goes express if the connection has nothing else to do."""
@@ -54,6 +62,8 @@ class Protocol(web.RequestHandler):
         message, payload = self._messages[0]
         if not isinstance(message, RawRequestMessage) or self._express is None:
             return False
+        if self._paused:
+            return False  # a sender that does not read its answers: the ordinary way waits until it does
         body = whole_body(message, payload)
         if body is None or not self._express.take(message, body, self._answer):
             return False
@@ -80,12 +90,25 @@ class Protocol(web.RequestHandler):
         if self._messages and (waiter := self._waiter) is not None:
             self._next(waiter)
 
+    def _process_keepalive(self) -> None:
+        """Close an idle connection.  One whose webhook went express only looks idle: its answer begins the time."""
+        if self._request_in_progress:
+            self._keepalive_handle = None
+        else:
+            super()._process_keepalive()
+
     def _stay_open(self) -> None:
         """Begin the time after which an idle connection is closed, as after every other answer."""
         self._keepalive = True
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         if self._keepalive_handle is None:
             self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
+
+    def give_up(self) -> None:
+        """End what is still going on here, and the connection."""
+        if self._task_handler is not None:
+            self._task_handler.cancel()
+        self.force_close()
 
     def handle_error(
         self,
@@ -105,6 +128,7 @@ class Protocol(web.RequestHandler):
             # What follows the colon is the request's own bytes, and among them may be a credential.
             reason = (message or "").strip().partition(":")[0]
             log.info("Malformed request", remote=request.remote, reason=reason)
+            self._meters.refused("other", MALFORMED.code)
             response = json_reply(malformed_body(reason), status)
         response.force_close()
         return response

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
+import structlog
 from aiohttp import web
 
 from hookbridge.errors import FieldProblem, HookbridgeError, InvalidFields
@@ -24,9 +25,11 @@ from hookbridge.service import Service
 from hookbridge.web.bodies import read_body
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.parameters import json_body, table_of_source
-from hookbridge.web.replies import JSON_HEADERS, body_of, json_reply
+from hookbridge.web.replies import JSON_HEADERS, body_of, internal_body, json_reply
 
 NDJSON = "application/x-ndjson"
+
+log = structlog.get_logger("hookbridge.web")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -139,10 +142,16 @@ async def verify(request: web.Request) -> web.StreamResponse:
         try:
             async for step in steps:
                 await response.write(_line(step))
+        except ConnectionError:
+            raise
         except HookbridgeError as error:
             said = body_of(error)
             code = getattr(said, "error", "error")
             await response.write(_line(Failure(error=code, message=error.message, hint=error.hint)))
+        except Exception:
+            log.exception("Request failed", method=request.method, path=request.path)
+            said = internal_body()
+            await response.write(_line(Failure(error=said.error, message=said.message, hint=said.hint)))
         await response.write_eof()
     return response
 

@@ -1,7 +1,8 @@
 """One process that serves: the socket, the service and the signals, joined.
 
-Invariant: on SIGTERM or SIGINT no connection is accepted any more, requests that have begun are answered, and only then
-the service stops.  A crash of the service's own work ends ``serve`` with that exception.  It decides no exit code.
+Invariant: on SIGTERM or SIGINT no connection is accepted any more; requests that have begun are answered while the
+lanes drain, until one deadline for both; then the service closes.  A crash of its own work ends ``serve`` with
+that exception.  It decides no exit code.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ async def working(service: Service) -> AsyncIterator[tuple[Service, asyncio.Task
 
 @asynccontextmanager
 async def listening(service: Service, listener: socket.socket) -> AsyncIterator[str]:
-    """Accept requests and give the base URL; at the end answer what has begun, within the deadline."""
+    """Accept requests and give the base URL; at the end answer what has begun, until the service's deadline."""
     config = service.settings.config.server
     # A body that was received is stored even when the sender hung up meanwhile: its handler is not cancelled.
     runner = web.AppRunner(
@@ -132,13 +133,21 @@ async def listening(service: Service, listener: socket.socket) -> AsyncIterator[
             service.traces,
         )
     server = await loop.create_server(
-        lambda: Protocol(manager, express, loop=loop, **options), sock=listener, backlog=BACKLOG
+        lambda: Protocol(manager, express, service.meters, loop=loop, **options), sock=listener, backlog=BACKLOG
     )
     try:
         yield _url(config.host, listener)
     finally:
+        deadline = service.begin_stop()
         server.close()
-        await runner.cleanup()
+        try:
+            async with asyncio.timeout_at(deadline):
+                await runner.cleanup()
+        except TimeoutError:
+            log.warning("Requests were cut off at the deadline", connections=len(manager.connections))
+            for connection in manager.connections:
+                if isinstance(connection, Protocol):
+                    connection.give_up()
 
 
 def protocol_options(config: ServerConfig) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hookbridge.web import bodies, server
+from hookbridge.web import arriving, server
 from tests.support.books import hint, send, settled
 from tests.support.running import Running, make_settings, running
 from tests.support.wire import POST, Wire, ask
@@ -24,7 +24,7 @@ async def closed(service: Running, sent: bytes) -> None:
 
 @pytest.mark.parametrize("framing", [b"Content-Length: 100\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n5\r\n{"])
 async def test_a_body_that_stops_is_given_up(client: Running, monkeypatch: pytest.MonkeyPatch, framing: bytes) -> None:
-    monkeypatch.setattr(bodies, "ARRIVAL_SECONDS", 0.05)
+    monkeypatch.setattr(arriving, "ARRIVAL_SECONDS", 0.05)
     answer = await ask(client, POST + framing)
     assert (answer.status, answer.json()["error"]) == (408, "request_timeout")
     assert answer.headers["connection"] == "close"

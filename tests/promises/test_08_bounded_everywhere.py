@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.support.books import WEBHOOKS, balanced, hint, send, settled, statistics
 from tests.support.handling import Handling
-from tests.support.running import Running, make_settings, running
+from tests.support.running import ADMIN, Running, make_settings, running
 from tests.support.truths import lane
 from tests.support.waiting import wait_until
 
@@ -95,3 +95,21 @@ async def test_settled_events_are_removed_in_batches_and_open_and_dead_ones_stay
             "received": 32, "open": 1, "applied": 30, "coalesced": 0, "ignored": 0, "dead": 1,
         }  # fmt: skip
         assert found["books_balanced"]
+
+
+async def test_a_replay_passes_neither_the_cap_nor_a_full_disk(tmp_path: Path) -> None:
+    async with running(make_settings(tmp_path, store={"max_open_events": 50})) as service:
+        for number in range(40):
+            await send(service, hint(number))
+        assert await settled(service) == {"received": 40, "applied": 40}
+        await service.service.pause("supabase")
+        everything = {"all": True}
+        assert (await service.post("/api/v1/events/replay", everything, ADMIN)).status == 200
+        assert await balanced(service) == {"received": 80, "open": 40, "applied": 40}
+        refused = await service.post("/api/v1/events/replay", everything, ADMIN)
+        assert (refused.status, "Retry-After" in refused.headers) == (503, True)
+        service.service.intake.disk_is_low = True
+        await service.service.resume("supabase")
+        refused = await service.post("/api/v1/events/replay", {"limit": 1, "all": True}, ADMIN)
+        assert (refused.status, "Retry-After" in refused.headers) == (503, True)
+        assert await settled(service) == {"received": 80, "applied": 80}

@@ -3,13 +3,18 @@
 import asyncio
 from pathlib import Path
 
+import pytest
 from aiohttp import ClientConnectionError
+from structlog.testing import capture_logs
 
+from hookbridge.service import Service
+from hookbridge.web import arriving
 from tests.support.books import WEBHOOKS, balanced, event, hint, send, settled
 from tests.support.handling import Handling
 from tests.support.processes import process
 from tests.support.running import make_settings, running
 from tests.support.waiting import wait_until
+from tests.support.wire import POST, Wire
 
 
 async def test_sigterm_under_load_ends_with_code_0_and_every_ack_is_kept(tmp_path: Path) -> None:
@@ -75,3 +80,51 @@ async def test_what_is_not_finished_at_the_deadline_is_done_by_the_next_start(tm
     async with running(settings) as service:
         assert await settled(service) == {"received": 1, "applied": 1}
         assert len(user.module.calls) == 2
+
+
+async def test_what_arrives_while_requests_are_answered_is_stored_and_waits_for_the_next_start(tmp_path: Path) -> None:
+    async with running(make_settings(tmp_path)) as service:
+        service.service.begin_stop()
+        assert (await service.get("/readyz")).status == 503
+        await send(service, hint(1))
+        assert await balanced(service) == {"received": 1, "open": 1}
+    async with running(make_settings(tmp_path)) as service:
+        assert await settled(service) == {"received": 1, "applied": 1}
+
+
+async def test_a_body_that_is_still_arriving_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arriving, "LAST_SECONDS", 0.05)
+    async with running(make_settings(tmp_path)) as service:
+        wire = await Wire.open(service)
+        wire.writer.write(POST + b"Content-Length: 100\r\n\r\n{")
+        await send(service, hint(1))
+    answer = await wire.answer()
+    assert (answer.status, "retry-after" in answer.headers) == (503, True)
+    await wire.close()
+
+
+async def test_a_request_that_does_not_end_is_cut_off_at_the_deadline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arriving, "LAST_SECONDS", 3_600.0)
+    async with running(make_settings(tmp_path, server={"shutdown_deadline_seconds": 0.2})) as service:
+        wire = await Wire.open(service)
+        wire.writer.write(POST + b"Content-Length: 100\r\n\r\n{")
+        await send(service, hint(1))
+    assert await asyncio.wait_for(wire.reader.read(), 60) == b""
+    await wire.close()
+
+
+async def test_a_part_that_cannot_be_closed_keeps_the_others_from_nothing(tmp_path: Path) -> None:
+    async def broken() -> None:
+        raise OSError("broken")
+
+    service = await Service.open(make_settings(tmp_path))
+    service.sources["supabase"].close = broken  # type: ignore[method-assign]
+    work = asyncio.create_task(service.run())
+    with capture_logs() as lines:
+        async with asyncio.timeout(60):
+            await service.stop()
+            await work
+    assert [one["event"] for one in lines if one["log_level"] == "error"] == ["A part could not be closed"]
+    await (await Service.open(make_settings(tmp_path))).store.close()  # the file is free

@@ -8,7 +8,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from aiohttp import ClientPayloadError
 
+from hookbridge.reconcile.proof import Progress
+from hookbridge.service import Service
+from hookbridge.web import reconcile as web_reconcile
 from tests.support.followed import Running, Sources, loaded, running, sources, user
 from tests.support.running import ADMIN
 from tests.support.waiting import wait_until
@@ -130,3 +134,33 @@ async def test_nothing_to_compare_is_said_with_what_to_do(both: Sources, bridge:
     assert answer.status == 404
     assert "[[supabase.tables]]" in (await answer.json())["hint"]
     assert user(1).table == "public.users"
+
+
+async def test_an_error_that_nobody_foresaw_is_the_last_line_and_nothing_follows_it(
+    bridge: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lines(_service: Service, _asked: object) -> AsyncIterator[Progress]:
+        yield Progress(source="supabase", table="public.users", compared=1, total=2)
+        raise ValueError("a secret of ours")
+
+    monkeypatch.setattr(web_reconcile, "proof_lines", lines)
+    answer = await bridge.post("/api/v1/verify", {}, headers=ADMIN)
+    told = [msgspec.json.decode(line) for line in (await answer.read()).splitlines()]
+    assert [one["type"] for one in told] == ["progress", "error"]
+    assert (told[1]["error"], "secret" in told[1]["message"]) == ("internal_error", False)
+
+
+async def test_an_answer_that_breaks_in_the_middle_is_cut_off_and_not_followed_by_another(
+    bridge: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unwritable(_step: object) -> bytes:
+        if told:
+            raise ValueError
+        told.append(True)
+        return b"{}\n"
+
+    told: list[bool] = []
+    monkeypatch.setattr(web_reconcile, "_line", unwritable)
+    answer = await bridge.post("/api/v1/verify", {}, headers=ADMIN)
+    with pytest.raises(ClientPayloadError):
+        await answer.read()

@@ -1,13 +1,18 @@
 """The express way of a webhook, on raw connections: what goes it, what does not, and in which order answers come."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+from hookbridge.store.sqlite import SqliteStore
+from hookbridge.web import server
 from hookbridge.web.express import Express
+from hookbridge.web.protocol import Protocol
 from tests.support.running import Running, make_settings, running
 from tests.support.waiting import wait_until
 
@@ -66,6 +71,34 @@ async def connected(bridge: Running) -> AsyncIterator[Wire]:
 def post(body: bytes, *headers: str, path: str = "/api/v1/webhooks/supabase", version: str = "1.1") -> bytes:
     lines = [f"POST {path} HTTP/{version}", "Host: x", "Content-Type: application/json", *headers]
     return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
+
+
+@pytest.fixture
+def connections(monkeypatch: pytest.MonkeyPatch) -> list[Protocol]:
+    """The server's side of every connection."""
+    made: list[Protocol] = []
+    connect = Protocol.connection_made
+
+    def spied(self: Protocol, transport: asyncio.BaseTransport) -> None:
+        made.append(self)
+        connect(self, transport)
+
+    monkeypatch.setattr(Protocol, "connection_made", spied)
+    return made
+
+
+@contextmanager
+def stalled(bridge: Running) -> Iterator[None]:
+    """Inside, the disk takes its time."""
+    gate = threading.Event()
+    store = bridge.service.store
+    assert isinstance(store, SqliteStore)
+    waiting = store._engine.call(lambda _: gate.wait(60))
+    try:
+        yield
+    finally:
+        gate.set()
+    assert not waiting.cancelled()
 
 
 async def stored(bridge: Running) -> int:
@@ -164,6 +197,73 @@ async def test_a_store_that_fails_is_a_503_with_a_time_to_come_back(tmp_path: Pa
         assert (status, int(headers["retry-after"]) > 0) == (503, True)
         assert b'"unavailable"' in body
     assert taken == [True, True]
+
+
+async def test_a_store_that_refuses_is_in_the_log_and_not_for_every_webhook(tmp_path: Path, taken: list[bool]) -> None:
+    async with running(make_settings(tmp_path), process=False) as bridge, connected(bridge) as wire:
+        await bridge.service.store.close()
+        with capture_logs() as lines:
+            for number in range(5):
+                wire.send(post(BODY % number))
+                assert (await wire.answer())[0] == 503
+    assert taken == [True] * 5
+    assert [(one["log_level"], one["event"]) for one in lines] == [("error", "Webhooks could not be stored")]
+    assert lines[0]["hint"] == "The store is closed"
+
+
+async def test_what_the_store_can_never_hold_is_a_500_with_its_traceback_in_the_log(
+    bridge: Running, taken: list[bool]
+) -> None:
+    store = bridge.service.store
+    assert isinstance(store, SqliteStore)
+    broken = "CREATE TRIGGER broken BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'broken'); END"
+    await store._engine.call(lambda transaction: transaction.connection.execute(broken).close())
+    async with connected(bridge) as wire:
+        with capture_logs() as lines:
+            wire.send(post(BODY % 1))
+            assert (await wire.answer())[0] == 500
+    assert taken == [True]
+    (line,) = lines
+    assert (line["log_level"], line["event"]) == ("error", "Request failed")
+    assert "broken" in str(line["exc_info"])
+
+
+async def test_a_webhook_that_waits_for_the_disk_keeps_its_connection_open(
+    tmp_path: Path, taken: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "KEEPALIVE_SECONDS", 0.3)
+    async with running(make_settings(tmp_path), process=False) as bridge, connected(bridge) as wire:
+        wire.send(post(BODY % 1))
+        assert (await wire.answer())[0] == 202
+        with stalled(bridge):
+            wire.send(post(BODY % 2))
+            until = asyncio.get_running_loop().time() + 1.0
+            await wait_until(lambda: asyncio.get_running_loop().time() > until)
+        assert (await wire.answer())[0] == 202
+        assert await asyncio.wait_for(wire.reader.read(), 60) == b""  # idle now
+    assert taken == [True, True]
+
+
+async def test_a_sender_that_does_not_read_its_answers_is_not_sent_more_and_more(
+    bridge: Running, taken: list[bool], connections: list[Protocol]
+) -> None:
+    async with connected(bridge) as wire:
+        wire.send(post(BODY % 1))
+        assert (await wire.answer())[0] == 202
+        connections[0].pause_writing()  # as its transport does
+        for number in range(2, 6):
+            wire.send(post(BODY % number))
+
+        async def one_more() -> bool:
+            return await stored(bridge) == 2
+
+        await wait_until(one_more)
+        assert connections[0].transport is not None
+        await wait_until(lambda: len(connections[0]._messages) == 3)
+        assert await stored(bridge) == 2
+        connections[0].resume_writing()
+        assert [(await wire.answer())[0] for _ in range(4)] == [202] * 4
+    assert taken[:1] == [True]
 
 
 async def test_a_sender_that_hangs_up_harms_nobody(bridge: Running) -> None:

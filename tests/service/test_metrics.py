@@ -16,6 +16,7 @@ from tests.support.followed import loaded, sources
 from tests.support.metrics import scrape, scrape_with_every_figure
 from tests.support.running import ADMIN, Running, make_settings, running
 from tests.support.waiting import wait_until
+from tests.support.wire import ask
 
 ROOT = Path(__file__).parents[2]
 HOOK = "/api/v1/webhooks/supabase"
@@ -105,6 +106,13 @@ async def test_both_ways_of_a_webhook_are_measured(tmp_path: Path, access_log: s
         seen = await scrape(service)
     assert seen("ack_seconds_count", source="supabase") == 1
     assert 0 < (seen("ack_seconds_sum", source="supabase") or 0) < 60
+
+
+async def test_what_is_not_http_is_counted_too(client: Running) -> None:
+    answer = await ask(client, b"POST /api/v1/webhooks/supabase HTTP/1.1\r\nContent-Length: many\r\n\r\n")
+    assert answer.status == 400
+    seen = await scrape(client)
+    assert seen("requests_refused_total", endpoint="other", reason="bad_request") == 1
 
 
 async def test_refusals_are_counted_by_their_code(client: Running) -> None:

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from hookbridge.standins import PostgrestStandin, Reply
+from tests.support import books
+from tests.support.books import hint
+from tests.support.events import key
 from tests.support.running import ADMIN, Running, make_settings, running
 from tests.support.waiting import wait_until
 
@@ -154,3 +157,35 @@ async def test_events_are_asked_for_by_their_numbers(client: Running) -> None:
     for wrong in ("", "a", "1,", f"{many},500"):
         answer = await client.get(f"/api/v1/events?ids={wrong}")
         assert (answer.status, "ids" in await answer.text()) == (422, True)
+
+
+async def test_an_old_event_that_comes_again_when_it_is_forgotten_does_not_overwrite_what_came_after_it(
+    tmp_path: Path,
+) -> None:
+    """Without credentials, and signed without a time: nothing but its own timestamp tells that it is old."""
+    retention = {"settled_days": 1e-9, "interval_seconds": 0.01}
+    async with asyncio.timeout(60), running(make_settings(tmp_path, retention=retention)) as client:
+        old = hint(1, data={"id": 1, "name": "Old"}, timestamp="2020-01-01T10:00:00.5Z")
+        first = await books.send(client, old)
+        await books.send(client, hint(1, data={"id": 1, "name": "New"}, timestamp="2020-01-02T10:00:00.5Z"))
+
+        async def is_forgotten() -> bool:
+            return (await client.get(f"/api/v1/events/{first}")).status == 404
+
+        await wait_until(is_forgotten)
+        again = await books.send(client, old)
+        assert again != first
+        await wait_until(lambda: client.service.store.open_events == 0)
+        copy = await client.service.store.copy(key(1))
+        assert copy is not None
+        assert copy.data == b'{"id":1,"name":"New"}'
+        assert (await books.statistics(client))["verification"]["superseded"] == 1
+
+
+async def test_an_event_sent_by_hand_is_no_announcement_of_the_source(client: Running) -> None:
+    answer = await client.post("/api/v1/events", hint(1, data={"id": 1}), ADMIN)
+    assert answer.status == 202
+    shown = await ended(client, int(answer.headers["X-Hookbridge-Event"]))
+    assert (shown["origin"], shown["outcome"]) == ("replay", "applied")
+    listed = await (await client.get("/api/v1/events?origin=webhook")).json()
+    assert listed["events"] == []

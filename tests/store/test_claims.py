@@ -4,7 +4,14 @@ import asyncio
 
 import pytest
 
-from hookbridge.model import CLAIM_BYTES_MAX, CLAIMED_BYTES_MAX, CLAIMED_EVENTS_MAX, Outcome, Settled
+from hookbridge.model import (
+    CLAIM_BYTES_MAX,
+    CLAIMED_BYTES_MAX,
+    CLAIMED_EVENTS_MAX,
+    COUNTED_EVENTS_MAX,
+    Outcome,
+    Settled,
+)
 from hookbridge.store.contract import Store
 from tests.store.conftest import Reopen
 from tests.support.events import copy, effects, event, key, settlement
@@ -31,6 +38,43 @@ async def test_a_burst_on_one_record_is_settled_whole_though_few_bodies_are_load
     assert await finish(store, claim) == [Settled.DONE]
     assert await books(store) == {"received": 500, "applied": 1, "coalesced": 499}
     assert await take(store, now=1_000.0) == ()
+
+
+@pytest.mark.parametrize("outcome", [Outcome.APPLIED, Outcome.DEAD])
+async def test_a_very_long_burst_is_settled_in_portions_and_the_books_balance_between_them(
+    store: Store, outcome: Outcome
+) -> None:
+    number = 2 * COUNTED_EVENTS_MAX + 500
+    await add(store, *[event(type="insert" if n < 300 else "update") for n in range(number)])
+    claim = await take_one(store)
+    assert claim.types == {"update": COUNTED_EVENTS_MAX}
+    what = effects(copy(key(), store.ticket()))
+    ended = asyncio.ensure_future(store.settle(settlement(claim, outcome, effects=what), now=101.0))
+    others = 0
+    while not ended.done():
+        await add(store, event("other"))  # does not wait for all of it
+        others += 1
+        await books(store)
+    assert await ended is Settled.DONE
+    assert others > 2
+    assert await store.copy(key()) is not None
+    assert (await store.totals()).by_type == {"insert": 300, "update": number - 300}
+    older = {"coalesced": number - 1, "applied": 1} if outcome is Outcome.APPLIED else {"dead": number}
+    assert await books(store) == {"received": number + others, "open": others, **older}
+
+
+async def test_a_long_burst_that_was_settled_in_part_is_finished_by_the_next_claim(store: Store) -> None:
+    await add(store, *[event() for _ in range(2 * COUNTED_EVENTS_MAX + 500)])
+    (claim,) = await take(store, lease=1.0)
+    ended = asyncio.ensure_future(store.settle(settlement(claim), now=101.0))
+    (again,) = await store.claim("supabase", 1, now=200.0, lease_seconds=LEASE)  # the lease ended meanwhile
+    assert await ended is Settled.FENCED
+    assert 0 < (await books(store))["coalesced"] < 2 * COUNTED_EVENTS_MAX + 499
+    await add(store, event())
+    assert await finish(store, again) == [Settled.STILL_DIRTY]
+    assert await finish(store, *await take(store, now=300.0)) == [Settled.DONE]
+    number = 2 * COUNTED_EVENTS_MAX + 501
+    assert await books(store) == {"received": number, "applied": 2, "coalesced": number - 2}
 
 
 @pytest.mark.parametrize("number", [99, 100, 101])

@@ -37,6 +37,7 @@ async def test_a_copy_is_kept_as_it_was_read(reopen: Reopen) -> None:
         fingerprint=b"\x00\xff",
         ticket=store.ticket(),
         read_at=7.5,
+        occurred_at="2026-01-01T00:00:01Z",
         verified=False,
     )
     await put(store, what)

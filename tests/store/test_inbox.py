@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from hookbridge.errors import TryLater
 from hookbridge.model import Event, Outcome
 from hookbridge.store.contract import EventFilter, Store
 from tests.store.conftest import Reopen
@@ -215,3 +216,25 @@ async def test_pages_follow_each_other_without_gap_or_overlap(store: Store) -> N
 async def test_a_page_that_ends_exactly_has_no_next_one(store: Store) -> None:
     await add(store, event(1), event(2))
     assert (await store.events(EventFilter(), before=None, limit=2)).next_cursor is None
+
+
+async def test_a_replay_opens_its_events_in_portions_as_long_as_they_are_admitted(store: Store) -> None:
+    await add(store, *[event(number) for number in range(1_100)])
+    await finish(store, *await take(store, limit=2_000), outcome=Outcome.DEAD)
+    asked: list[int] = []
+
+    def admit(number: int) -> None:
+        asked.append(number)
+        if len(asked) == 3:
+            raise TryLater("no more", retry_after_seconds=1)
+
+    with pytest.raises(TryLater):
+        await store.replay(EventFilter(), now=200.0, limit=5_000, admit=admit)
+    assert asked[0] == 1_100
+    assert asked == sorted(asked, reverse=True)
+    opened = 1_100 - asked[2]
+    assert await books(store) == {"received": 1_100, "open": opened, "dead": asked[2]}
+    # The oldest were first, so that what is left comes behind them.
+    assert {one.id for one in (await store.events(EventFilter(open=True), before=None, limit=2_000)).events} == set(
+        range(1, opened + 1)
+    )

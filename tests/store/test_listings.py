@@ -88,15 +88,15 @@ async def test_another_events_failures_are_not_shown(store: Store) -> None:
         assert await store.failures(stored) == expected
 
 
-async def test_failures_go_with_the_events_of_their_time(store: Store) -> None:
+async def test_failures_go_when_they_are_old(store: Store) -> None:
     (event_id,) = await add(store, event(), at=1.0)
     failed = Failure(number=1, began_at=2.0, ended_at=3.0, error="why")
     await store.settle(settlement(await take_one(store, now=2.0), failures=(failed,)), now=3.0)
     stored = await store.event(event_id)
     assert stored is not None
-    await store.remove_settled(3.0, 10)
+    assert await store.remove_failures(3.0, 10) == 0
     assert await store.failures(stored) == (failed,)
-    await store.remove_settled(4.0, 10)
+    assert await store.remove_failures(4.0, 10) == 1
     assert await store.failures(stored) == ()
 
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from hookbridge.errors import StoreUnavailable
-from hookbridge.store.commits import GROUP_MAX, GroupCommit, Results
+from hookbridge.store.commits import GROUP_BYTES, GROUP_MAX, GroupCommit, Results
 from tests.support.waiting import wait_until
 
 Groups = list[list[int]]
@@ -17,7 +17,8 @@ class Disk:
     def __init__(self) -> None:
         self.groups: Groups = []
         self._done: list[object] = []
-        self.commits: GroupCommit[int] = GroupCommit(self._begin)
+        self.weights: dict[int, int] = {}
+        self.commits: GroupCommit[int] = GroupCommit(self._begin, lambda job: self.weights.get(job, 0))
 
     def _begin(self, jobs: list[int], done: object) -> None:
         self.groups.append(jobs)
@@ -84,6 +85,17 @@ async def test_a_group_is_bounded_and_the_rest_is_not_forgotten() -> None:
     assert disk.groups[1] == [GROUP_MAX, GROUP_MAX + 1, GROUP_MAX + 2]
     disk.finish()
     assert await futures[-1] == (GROUP_MAX + 2) * 10
+
+
+async def test_a_group_ends_with_the_job_that_makes_it_heavy() -> None:
+    disk = Disk()
+    disk.weights = {2: GROUP_BYTES, 4: 3 * GROUP_BYTES}
+    futures = [disk.commits.submit(job) for job in range(1, 7)]
+    for _ in range(3):
+        await wait_until(lambda: disk.under_way)
+        disk.finish()
+    assert disk.groups == [[1, 2], [3, 4], [5, 6]]
+    assert await futures[-1] == 60
 
 
 async def test_a_waiter_that_gave_up_disturbs_neither_its_group_nor_the_next() -> None:

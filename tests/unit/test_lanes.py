@@ -34,7 +34,7 @@ class Truth:
 
     def __init__(self) -> None:
         self.failure: Exception | None = None
-        self.poisonous: dict[str, Exception] = {}
+        self.poisonous: dict[str, BaseException] = {}
         self.open = asyncio.Event()
         self.open.set()
         self.reads: list[str] = []
@@ -239,10 +239,11 @@ async def test_a_source_that_is_down_pauses_the_lane_at_the_first_change_that_gi
         await rig.add(*range(9))
         async with working(rig):
             await rig.until_paused()
+            await wait_until(lambda: rig.lane.state().busy == 0)
             state = rig.lane.state()
             assert (state.state, state.reason, state.since) == ("paused", "connection refused", 1_000.0)
             assert state.next_probe_at == 1_001.0
-            assert (state.queued, state.busy) == (0, 0)
+            assert state.queued == 0
             assert rig.truth.reads == ["0", "0", "0"]
             assert rig.attempt_naps.taken == [2.0, 4.0]
             # Given back at once, and none of them has used an attempt.
@@ -366,6 +367,19 @@ async def test_a_record_that_comes_through_again_is_no_longer_suspected(tmp_path
         assert "dead" not in await books(rig.store)
 
 
+@pytest.mark.parametrize("raised", [asyncio.CancelledError(), SystemExit(3)])
+async def test_a_step_that_ends_as_if_its_worker_were_to_end_is_a_dead_letter_and_the_worker_goes_on(
+    tmp_path: Path, raised: BaseException
+) -> None:
+    async with running(tmp_path, workers=1) as rig:
+        rig.truth.poisonous["bad"] = raised
+        await rig.add("bad", "good")
+        await rig.until(received=2, applied=1, dead=1)
+        (dead,) = await _events(rig, outcome=Outcome.DEAD)
+        assert type(raised).__name__ in (dead.reason or "")
+        assert (dead.attempts, rig.state) == (3, "running")
+
+
 # An operator's word
 
 
@@ -397,12 +411,52 @@ async def test_a_source_that_answers_again_does_not_release_a_held_lane(tmp_path
         rig.truth.failure = DOWN
         await rig.add(1)
         await rig.until_paused()
+        probing = asyncio.Event()
+        answer = asyncio.Event()
+
+        async def slowly() -> None:
+            probing.set()
+            await answer.wait()
+
+        rig.lane._probe = slowly
+        rig.naps.pass_one()
+        await probing.wait()
         await rig.lane.hold("maintenance")
         rig.truth.failure = None
-        await rig.probe_once()
-        assert rig.state == "held"
+        answer.set()
+        await asyncio.sleep(0)
+        assert (rig.state, rig.lane.state().reason) == ("held", "maintenance")
         rig.lane.unhold()
         await rig.until(received=1, applied=1)
+
+
+async def test_a_lane_that_was_held_and_released_is_not_probed_for_what_paused_it_before(tmp_path: Path) -> None:
+    async with running(tmp_path, workers=1) as rig:
+        rig.truth.failure = rig.probe_failure = DOWN
+        await rig.add(1)
+        await rig.until_paused()
+        await rig.lane.hold("maintenance")
+        rig.truth.open.clear()
+        rig.lane.unhold()
+        await wait_until(lambda: rig.lane.state().busy == 1)
+        await wait_until(lambda: not rig.lane._troubled.is_set())  # the prober has come round
+        assert rig.probes == 0
+        assert (rig.state, rig.lane.state().reason, rig.lane.state().next_probe_at) == ("running", None, None)
+
+
+async def test_a_lane_that_is_paused_again_after_it_was_released_waits_as_long_as_the_source_asks_then(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path) as rig:
+        rig.truth.failure = DOWN
+        await rig.add(1)
+        await rig.until_paused()
+        await rig.lane.hold("maintenance")
+        rig.truth.failure = SourceUnavailable("rate limited", retry_after_seconds=45.0)
+        rig.lane.unhold()
+        await rig.until_paused()
+        await wait_until(lambda: rig.naps.taken == [1.0, 45.0])
+        assert rig.lane.state().reason == "rate limited"
 
 
 async def test_unhold_does_not_resume_a_lane_whose_source_is_down(tmp_path: Path) -> None:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from hookbridge.model import CLAIMED_EVENTS_MAX, Event, StoredEvent, Truth
+from hookbridge.model import CLAIMED_EVENTS_MAX, Change, Copy, Event, Truth
 from hookbridge.sources import listed
-from tests.support.events import event, key, stored
+from tests.support.events import copy, event, key, stored
 
 TRUTH = Truth(
     record=key(1), data=b'{"id":1,"n":1.50}', changed_at="2026-01-01T00:00:00Z", fingerprint=b"\xff\x00", ticket=7
@@ -15,13 +15,15 @@ def found() -> Event:
     return event(1, format=listed.FORMAT, origin="poll", body=listed.body_of(TRUTH))
 
 
-def given(*events: Event) -> tuple[StoredEvent, ...]:
-    return tuple(stored(number, one) for number, one in enumerate(events, start=1))
+def given(*events: Event, previous: Copy | None = None) -> Change:
+    """A change whose events arrived at 100."""
+    arrived = tuple(stored(number, one, received_at=100.0) for number, one in enumerate(events, start=1))
+    return Change(record=key(1), events=arrived, previous=previous)
 
 
 def test_a_truth_travels_with_its_event_digit_for_digit() -> None:
-    assert listed.truth_of(key(1), given(found())) == TRUTH
-    assert listed.truth_of(key(1), given(found(), found())) == TRUTH
+    assert listed.truth_of(given(found()), 100.0) == TRUTH
+    assert listed.truth_of(given(found(), found()), 101.0) == TRUTH
 
 
 @pytest.mark.parametrize(
@@ -36,7 +38,19 @@ def test_a_truth_travels_with_its_event_digit_for_digit() -> None:
     ],
 )
 def test_the_record_is_read_when_anything_else_was_said_or_may_have_been(events: tuple[Event, ...]) -> None:
-    assert listed.truth_of(key(1), given(*events)) is None
+    assert listed.truth_of(given(*events), 100.0) is None
+
+
+def test_the_record_is_read_when_the_event_waited_long() -> None:
+    """In a held lane, or as a dead letter that is replayed."""
+    assert listed.truth_of(given(found()), 100.0 + listed.CARRIED_SECONDS_MAX) == TRUTH
+    assert listed.truth_of(given(found()), 100.1 + listed.CARRIED_SECONDS_MAX) is None
+
+
+@pytest.mark.parametrize(("ticket", "carried"), [(6, True), (7, True), (8, False)])
+def test_the_record_is_read_when_the_copy_is_of_a_later_read(ticket: int, *, carried: bool) -> None:
+    change = given(found(), previous=copy(key(1), ticket))
+    assert (listed.truth_of(change, 100.0) is not None) is carried
 
 
 def test_nothing_is_carried_of_what_is_gone_or_large() -> None:

@@ -171,7 +171,18 @@ def keys_of_log_calls() -> Iterator[tuple[str, str]]:
                 yield from ((one.arg, file.name) for one in node.keywords if one.arg not in (None, "exc_info"))
 
 
-NUMBERS = {"attempt", "bytes", "changes", "duration", "events", "open_events", "rows", "status"}
+NUMBERS = {
+    "attempt",
+    "bytes",
+    "changes",
+    "connections",
+    "duration",
+    "events",
+    "open_events",
+    "requests",
+    "rows",
+    "status",
+}
 
 
 def test_every_key_that_our_code_logs_is_shown() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -95,6 +96,63 @@ async def test_only_the_newest_event_is_judged() -> None:
     assert (await Verify(table(ADA))(both, Effects())).verification is Verification.VERIFIED
     skipped = await Verify(table(has_credentials=False))(both, Effects())
     assert skipped.columns == {"name": "Ada"}
+
+
+OLD, NEW = "2020-01-01T10:00:00.5+00:00", "2020-01-01T10:00:07.5+00:00"
+
+
+@pytest.mark.parametrize(
+    ("event_at", "copy_at", "kept"),
+    [
+        ({"occurred_at": OLD}, {"occurred_at": NEW}, True),
+        ({"occurred_at": NEW}, {"occurred_at": OLD}, False),
+        ({"occurred_at": OLD}, {"occurred_at": OLD}, False),
+        ({"occurred_at": "2020-01-01T11:00:05+01:00"}, {"occurred_at": NEW}, True),
+        ({"body": b'{"id":1,"at":"2020-01-01T10:00:00.5Z"}'}, {"changed_at": NEW}, True),
+        ({"body": b'{"id":1,"at":"2020-01-02"}'}, {"changed_at": NEW}, False),
+        ({"occurred_at": OLD}, {"changed_at": NEW}, False),  # two clocks
+        ({"occurred_at": "yesterday"}, {"occurred_at": NEW}, False),
+        ({"occurred_at": "2020-01-01T10:00:00Z"}, {"occurred_at": NEW}, False),  # no seconds to compare
+        ({"occurred_at": "2020-01-01T09:59:00Z"}, {"occurred_at": NEW}, True),
+        ({"occurred_at": NEW}, {"occurred_at": "2999-01-01T00:00:00.5Z"}, False),  # nobody believes that
+        ({"type": "delete", "occurred_at": OLD}, {"occurred_at": NEW}, True),
+        ({}, {}, False),
+    ],
+)
+async def test_without_credentials_an_event_from_before_the_copy_leaves_it_as_it_is(
+    event_at: dict[str, Any], copy_at: dict[str, str], *, kept: bool
+) -> None:
+    source = table(has_credentials=False)
+    old = stored(1, event(1, **{"body": b'{"id":1}', **event_at}))
+    known = copy(key(1), 7, b'{"id":1,"name":"Ada"}', **copy_at)
+    found = await Verify(source)(Change(record=key(1), events=(old,), previous=known), Effects())
+    written = (await Cache(source, lambda: 8, None)(Change(record=key(1), events=(old,), previous=known), found)).copy
+    if kept:
+        assert (found.verification, found.columns) == (Verification.SUPERSEDED, {"id": 1, "name": "Ada"})
+        assert written is None
+    else:
+        assert found.verification is Verification.SKIPPED
+        assert written is not None
+        assert written.occurred_at == event_at.get("occurred_at")
+
+
+async def test_without_credentials_the_event_that_happened_last_counts_whatever_the_order_of_arrival() -> None:
+    new = stored(1, event(1, body=b'{"name":"New"}', occurred_at=NEW))
+    old = stored(2, event(1, body=b'{"name":"Old"}', occurred_at=OLD))
+    found = await Verify(table(has_credentials=False))(Change(record=key(1), events=(new, old)), Effects())
+    assert (found.columns, found.occurred_at) == ({"name": "New"}, NEW)
+
+
+async def test_what_the_reconciler_read_a_moment_ago_is_not_read_again_and_what_waited_is() -> None:
+    source = table(ADA)
+    read = await source.read(key(1))
+    found = event(1, format=listed.FORMAT, origin="poll", body=listed.body_of(read))
+    one = Change(record=key(1), events=(stored(1, found, received_at=1_000.0),))
+    assert (await Verify(source, clock=lambda: 1_000.0)(one, Effects())).truth == read
+    assert source.reads == 1
+    source.rows.clear()
+    later = await Verify(source, clock=lambda: 1_000.0 + 3_600.0)(one, Effects())
+    assert (later.verification, source.reads) == (Verification.ABSENT, 2)
 
 
 async def test_a_source_that_cannot_be_read_is_not_hidden() -> None:

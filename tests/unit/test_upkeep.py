@@ -10,12 +10,12 @@ from structlog.testing import capture_logs
 
 from hookbridge.config import RetentionConfig, ServerConfig, StoreConfig
 from hookbridge.errors import TryLater
-from hookbridge.model import Outcome
-from hookbridge.pipeline.append import Intake
+from hookbridge.model import Failure, Outcome
+from hookbridge.pipeline.append import Intake, free_bytes
 from hookbridge.store.contract import EventFilter
 from hookbridge.store.sqlite import SqliteStore
 from hookbridge.upkeep import DISK_WATCH_SECONDS, PAUSE_SECONDS, Upkeep
-from tests.support.events import copy, event, key
+from tests.support.events import copy, event, key, settlement
 from tests.support.files import opened, refuse_writes
 from tests.support.naps import HeldNaps, Naps
 from tests.support.stores import add, books, bury, finish, take
@@ -39,12 +39,12 @@ def intake(store: SqliteStore) -> Intake:
 def upkeep(
     store: SqliteStore, folder: Path, *, gate: Intake | None = None, naps: Naps | None = None, min_free_bytes: int = 0
 ) -> Upkeep:
-    """Keeps events for ten days and absences for one, two rows a batch."""
+    """Keeps events for ten days, dead letters for thirty and absences for one, two rows a batch."""
     return Upkeep(
         store,
         gate or intake(store),
         folder / "hookbridge.db",
-        RetentionConfig(settled_days=10.0, tombstone_hours=24.0, batch_rows=2, interval_seconds=60.0),
+        RetentionConfig(settled_days=10.0, dead_days=30.0, tombstone_hours=24.0, batch_rows=2, interval_seconds=60.0),
         StoreConfig(min_free_bytes=min_free_bytes),
         lambda: NOW,
         sleep=naps or Naps(),
@@ -73,8 +73,11 @@ async def test_everything_older_than_allowed_goes_with_a_pause_after_each_batch(
     assert await books(store) == {"received": 7, "applied": 7}
 
 
-async def test_open_events_and_dead_letters_stay_however_old(store: SqliteStore, tmp_path: Path) -> None:
-    await bury(store, event(1))
+async def test_open_events_stay_however_old_and_dead_letters_stay_longer_than_others(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    await add(store, event(1), at=NOW - 20 * DAY)
+    await finish(store, *await take(store, now=NOW), outcome=Outcome.DEAD, now=NOW - 20 * DAY)
     await add(store, event(2), at=1.0)
     await add(store, event(3, ignored="no"), at=1.0)
     await add(store, event(4), at=NOW)
@@ -85,6 +88,46 @@ async def test_open_events_and_dead_letters_stay_however_old(store: SqliteStore,
         ("2", None),
         ("1", Outcome.DEAD),
     ]
+
+
+async def test_dead_letters_that_nobody_replayed_are_given_up_and_the_books_balance(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    await bury(store, *[event(number) for number in range(5)])  # at 101
+    young = (await add(store, event("young"), at=NOW - 29 * DAY))[0]
+    await finish(store, *await take(store, now=NOW), outcome=Outcome.DEAD, now=NOW - 29 * DAY)
+    await add(store, event("newest"), at=NOW)
+    assert await upkeep(store, tmp_path).remove_old() == 5
+    assert await books(store) == {"received": 7, "open": 1, "dead": 1, "ignored": 5}
+    left = await store.events(EventFilter(outcome=Outcome.DEAD), before=None, limit=100)
+    assert [one.id for one in left.events] == [young]
+
+
+async def test_failed_attempts_go_all_of_them_in_one_round(store: SqliteStore, tmp_path: Path) -> None:
+    tries = tuple(Failure(number=n, began_at=float(n), ended_at=n + 0.5, error="x") for n in range(1, 4))
+    (event_id,) = await add(store, event(), at=0.5)
+    for claim in await take(store, now=NOW):
+        await store.settle(settlement(claim, Outcome.DEAD, failures=tries), now=NOW)
+    dead = await store.event(event_id)
+    assert dead is not None
+    assert len(await store.failures(dead)) == 3
+    assert await upkeep(store, tmp_path).remove_old() == 3
+    assert await store.failures(dead) == ()
+
+
+async def test_what_retention_freed_in_the_file_counts_as_space(store: SqliteStore, tmp_path: Path) -> None:
+    for number in range(64):
+        await add(store, event(number, body=b"x" * (1 << 20)), at=1.0)
+    while claims := await take(store, now=NOW):
+        await finish(store, *claims, now=1.0)
+    await add(store, event("newest"), at=NOW)
+    gate = intake(store)
+    watch = upkeep(store, tmp_path, gate=gate, min_free_bytes=free_bytes(tmp_path / "hookbridge.db") + (32 << 20))
+    await watch.look_at_disk()
+    assert gate.disk_is_low
+    assert await watch.remove_old() == 64
+    await watch.look_at_disk()
+    assert not gate.disk_is_low
 
 
 async def test_a_store_that_refuses_is_tried_again_at_the_next_round(store: SqliteStore, tmp_path: Path) -> None:
@@ -113,11 +156,11 @@ async def test_a_disk_that_is_nearly_full_refuses_events_until_it_has_space_and_
     free = upkeep(store, tmp_path, gate=gate)
     with capture_logs() as lines:
         for look in (free, full, full):
-            look.look_at_disk()
+            await look.look_at_disk()
         with pytest.raises(TryLater, match="nearly full"):
             await gate.accept((event(),))
-        free.look_at_disk()
-        free.look_at_disk()
+        await free.look_at_disk()
+        await free.look_at_disk()
     assert len(await gate.accept((event(),))) == 1
     assert [(one["log_level"], one["event"]) for one in lines] == [
         ("error", "The disk is nearly full: webhooks are refused"),
@@ -130,8 +173,8 @@ async def test_a_folder_that_is_gone_counts_as_full_and_ends_nothing(store: Sqli
     folder = tmp_path / "mounted"
     folder.mkdir()
     watch = upkeep(store, folder, gate=gate)
-    watch.look_at_disk()
+    await watch.look_at_disk()
     assert not gate.disk_is_low
     shutil.rmtree(folder)
-    watch.look_at_disk()
+    await watch.look_at_disk()
     assert gate.disk_is_low

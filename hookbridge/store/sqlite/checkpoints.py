@@ -2,7 +2,7 @@
 
 A checkpoint inside a commit would make the acks of that group wait for tens of milliseconds.  So a thread of its own
 copies what has gathered, and the writer copies the little that came meanwhile: only a log that was copied to its end
-starts over, and so stays small under a load without a pause.
+starts over, and so stays small under a load without a pause.  Invariant: it stays small whatever one job writes.
 """
 
 from __future__ import annotations
@@ -10,11 +10,15 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import structlog
 
 EVERY_JOBS = 4_000
 """So many written jobs between two checkpoints: some 10 MB of log."""
+
+EVERY_BYTES = 16 * 1024 * 1024
+"""So much log between two checkpoints.  SQLite cuts a log that starts over to this size: a larger one has that much."""
 
 _log = structlog.get_logger(__name__)
 
@@ -22,9 +26,11 @@ _log = structlog.get_logger(__name__)
 class Checkpoints:
     """The thread that copies, and the count that starts it."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(self, connect: Callable[[], sqlite3.Connection], log: Path) -> None:
         self._connect = connect
+        self._log = log
         self._jobs = 0
+        self._next_at_bytes = EVERY_BYTES
         self._due = threading.Event()
         self._finish = threading.Event()
         self._closed = False
@@ -34,12 +40,25 @@ class Checkpoints:
     def written(self, jobs: int, writer: sqlite3.Connection) -> None:
         """Called by the writer after each commit, outside a transaction."""
         self._jobs += jobs
-        if self._jobs >= EVERY_JOBS:
+        if self._jobs >= EVERY_JOBS or self._has_grown():
             self._jobs = 0
             self._due.set()
         if self._finish.is_set():
             self._finish.clear()
             checkpoint(writer)
+
+    def _has_grown(self) -> bool:
+        try:
+            size = self._log.stat().st_size
+        except OSError:  # its folder is gone: the next commit says so
+            return False
+        if size <= EVERY_BYTES:
+            self._next_at_bytes = EVERY_BYTES
+        if size <= self._next_at_bytes:
+            return False
+        # Not at every commit from here on: a reader may keep the log from starting over for a while.
+        self._next_at_bytes = size + EVERY_BYTES
+        return True
 
     def _copy(self) -> None:
         connection = self._connect()

@@ -1,4 +1,4 @@
-"""Claims on SQLite: which record next, for whom, and how a change ends.
+"""Claims on SQLite: which record next, and for whom.
 
 A claim moves a dirty row's ``available_at`` to the end of the lease and gives it a ``generation`` that no claim had
 before; a settlement counts only while that generation stands.  An expired lease is thus claimable like any waiting
@@ -19,15 +19,12 @@ from hookbridge.model import (
     CLAIM_BYTES_MAX,
     CLAIMED_BYTES_MAX,
     CLAIMED_EVENTS_MAX,
+    COUNTED_EVENTS_MAX,
     Claim,
-    Outcome,
-    RecordKey,
-    Settled,
-    Settlement,
     SourceName,
     StoredEvent,
 )
-from hookbridge.store.sqlite import copies, failures
+from hookbridge.store.sqlite import copies
 from hookbridge.store.sqlite.engine import Job, Transaction
 from hookbridge.store.sqlite.inbox import stored_event
 
@@ -52,34 +49,19 @@ SELECT chain.head, events.id, record, type, format, origin, iif(newer_bytes <= ?
 FROM chain JOIN events ON events.id = chain.id ORDER BY chain.head, depth DESC
 """
 
-_CHAIN = """
-WITH RECURSIVE chain (id) AS (
-    SELECT ?1
+# A head and the events behind it, newest first.
+CHAIN = """
+WITH RECURSIVE chain (id, depth) AS (
+    SELECT ?1, 1
     UNION ALL
-    SELECT events.previous FROM chain JOIN events ON events.id = chain.id WHERE events.previous IS NOT NULL
+    SELECT events.previous, depth + 1 FROM chain JOIN events ON events.id = chain.id
+    WHERE events.previous IS NOT NULL AND {end}
 )
 """
 
-_TYPES = _CHAIN + "SELECT type, count(*) FROM chain JOIN events USING (id) GROUP BY type"
+NEWEST = CHAIN.format(end=f"depth < {COUNTED_EVENTS_MAX}")
 
-_SETTLE_OLDER = (
-    _CHAIN
-    + """
-UPDATE events SET outcome = ?2, reason = ?3, verification = ?4, attempts = ?5, settled_at = ?6,
-                  claimed_at = ?7, verified_at = ?8
-WHERE id IN (SELECT id FROM chain WHERE id <> ?1)
-"""
-)
-
-_SETTLE_HEAD = """
-UPDATE events SET outcome = ?2, reason = ?3, verification = ?4, attempts = ?5, settled_at = ?6,
-                  claimed_at = ?7, verified_at = ?8
-WHERE id = ?1
-"""
-
-# What arrived during the run linked to the head that is settled now: the list must not lead into settled events, or
-# one of them, opened again, could close a circle.
-_CUT = _CHAIN + "UPDATE events SET previous = NULL WHERE previous = ?2 AND id IN (SELECT id FROM chain)"
+_TYPES = NEWEST + "SELECT type, count(*) FROM chain JOIN events USING (id) GROUP BY type"
 
 
 class ClaimSome(Job):
@@ -152,118 +134,6 @@ def _types(connection: sqlite3.Connection, head: int, loaded: list[StoredEvent])
     return types
 
 
-class Settle(Job):
-    """The end of one claimed change."""
-
-    __slots__ = ("now", "settlement")
-
-    rank = 1
-
-    def __init__(self, settlement: Settlement, now: float) -> None:
-        self.settlement = settlement
-        self.now = now
-
-    @staticmethod
-    def run_together(jobs: Sequence[Settle], transaction: Transaction) -> Sequence[Settled]:
-        """Settle a group with a few prepared statements."""
-        connection = transaction.connection
-        results: list[Settled] = []
-        held: list[Settle] = []
-        dirty: list[Settle] = []
-        seen: set[RecordKey] = set()
-        for job in jobs:
-            record = job.settlement.claim.record
-            # Of two settlements of one record in one group only the first can hold.
-            met = Settled.FENCED if record in seen else _meets(connection, job.settlement.claim)
-            results.append(met)
-            if met is not Settled.FENCED:
-                seen.add(record)
-                held.append(job)
-            if met is Settled.STILL_DIRTY:
-                dirty.append(job)
-        _settle_events(connection, held)
-        _settle_records(connection, held, dirty)
-        copies.write_effects(connection, [(job.settlement.effects, job.now) for job in held])
-        for job in held:
-            _count(transaction, job.settlement)
-        return results
-
-
-def _meets(connection: sqlite3.Connection, claim: Claim) -> Settled:
-    found = connection.execute(
-        "SELECT version FROM dirty WHERE record = ? AND generation = ?", (str(claim.record), claim.generation)
-    ).fetchone()
-    if found is None:
-        return Settled.FENCED
-    return Settled.DONE if found[0] == claim.version else Settled.STILL_DIRTY
-
-
-def _settle_events(connection: sqlite3.Connection, jobs: list[Settle]) -> None:
-    older, heads = [], []
-    for job in jobs:
-        settlement = job.settlement
-        verification = settlement.effects.verification
-        ended = (settlement.reason, verification and verification.value, settlement.attempts, job.now)
-        rest = (*ended, settlement.claim.claimed_at, settlement.effects.verified_at)
-        if settlement.claim.open_events > 1:
-            outcome = Outcome.COALESCED if settlement.outcome is Outcome.APPLIED else settlement.outcome
-            older.append((settlement.claim.head, outcome.value, *rest))
-        heads.append((settlement.claim.head, settlement.outcome.value, *rest))
-    connection.executemany(_SETTLE_OLDER, older)
-    connection.executemany(_SETTLE_HEAD, heads)
-    failures.note(connection, [job.settlement for job in jobs if job.settlement.failures])
-
-
-def _settle_records(connection: sqlite3.Connection, held: list[Settle], dirty: list[Settle]) -> None:
-    """Make the records clean, but for those for which events arrived during the run."""
-    for job in dirty:
-        claim = job.settlement.claim
-        (head,) = connection.execute("SELECT head FROM dirty WHERE record = ?", (str(claim.record),)).fetchone()
-        connection.execute(_CUT, (head, claim.head))
-        # The claim is used up: nobody's generation, so that it cannot settle a second time.
-        connection.execute(
-            "UPDATE dirty SET generation = 0, since = ?1, available_at = ?1 WHERE record = ?2",
-            (job.now, str(claim.record)),
-        )
-    connection.executemany(
-        "DELETE FROM dirty WHERE record = ? AND generation = ?",
-        [(str(job.settlement.claim.record), job.settlement.claim.generation) for job in held],
-    )
-
-
-def _count(transaction: Transaction, settlement: Settlement) -> None:
-    number = settlement.claim.open_events
-    transaction.count("open", -number)
-    settled = f"settled:{settlement.claim.record.source}:"
-    if settlement.outcome is Outcome.APPLIED:
-        transaction.count("applied")
-        transaction.count("coalesced", number - 1)
-        transaction.count(settled + "applied")
-        transaction.count(settled + "coalesced", number - 1)
-        transaction.count("processed", number)
-    else:
-        transaction.count(settlement.outcome.value, number)
-        transaction.count(settled + settlement.outcome.value, number)
-    if settlement.outcome is Outcome.DEAD:
-        transaction.count("failed", number)
-    if settlement.outcome is not Outcome.IGNORED:
-        transaction.count("source:" + settlement.claim.record.source, number)
-        for type_, share in settlement.claim.types.items():
-            transaction.count("type:" + type_, share)
-        transaction.count("changes")
-        transaction.count("processing_seconds", settlement.duration)
-    transaction.count("retries", settlement.attempts - 1)
-    if settlement.announced and not _is_found(transaction.connection, settlement.claim.record):
-        transaction.count(f"announced:{settlement.claim.record.source}:{settlement.claim.record.table}")
-    if settlement.effects.verification is not None:
-        transaction.count("verification:" + settlement.effects.verification.value)
-
-
-def _is_found(connection: sqlite3.Connection, record: RecordKey) -> bool:
-    """Whether the reconciler found the change first: it is counted when its grace time is over."""
-    return connection.execute("SELECT 1 FROM found WHERE record = ?", (str(record),)).fetchone() is not None
-
-
 def renew(transaction: Transaction, claims: Sequence[Claim], until: float) -> None:
     """Let the leases end later, where the claims still hold."""
     transaction.connection.executemany(
@@ -318,7 +188,6 @@ def oldest_open(connection: sqlite3.Connection, now: float) -> float | None:
 
 __all__ = [
     "ClaimSome",
-    "Settle",
     "dirty_records",
     "next_available",
     "oldest_open",

@@ -17,15 +17,17 @@ from hookbridge.store.contract import Hit
 from hookbridge.store.sqlite.engine import Transaction
 
 _PUT = """
-INSERT INTO copies (source, table_name, record_id, ticket, data, changed_at, fingerprint, read_at, verified)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO copies (source, table_name, record_id, ticket, data, changed_at, fingerprint, read_at, verified,
+                    occurred_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (source, table_name, record_id) DO UPDATE
 SET data = excluded.data, changed_at = excluded.changed_at, fingerprint = excluded.fingerprint,
-    ticket = excluded.ticket, read_at = excluded.read_at, verified = excluded.verified
+    ticket = excluded.ticket, read_at = excluded.read_at, verified = excluded.verified,
+    occurred_at = excluded.occurred_at
 WHERE excluded.ticket >= copies.ticket
 """
 
-_COLUMNS = "data, changed_at, fingerprint, ticket, read_at, verified"
+_COLUMNS = "data, changed_at, fingerprint, ticket, read_at, verified, occurred_at"
 
 _ONE = f"SELECT {_COLUMNS} FROM copies WHERE source = ? AND table_name = ? AND record_id = ?"
 
@@ -35,6 +37,19 @@ _WORDS = f"SELECT text FROM words WHERE rowid = ({_OWN_ROW})"
 _DROP_WORDS = f"DELETE FROM words WHERE rowid = ({_OWN_ROW})"
 _PUT_WORDS = f"INSERT INTO words (rowid, text) SELECT id, ?5 FROM ({_OWN_ROW})"
 
+# The best first, and only of these the rows and the words around the match: a common word is in very many records.
+_BEST = "SELECT rowid AS id, rank AS score FROM words WHERE words MATCH ?1 ORDER BY rank LIMIT ?4"
+_BEST_NARROWED = """
+SELECT words.rowid AS id, words.rank AS score FROM words JOIN copies ON copies.id = words.rowid
+WHERE words MATCH ?1 AND (?2 IS NULL OR source = ?2) AND (?3 IS NULL OR table_name = ?3) ORDER BY words.rank LIMIT ?4
+"""
+_SHOWN = """
+WITH best AS MATERIALIZED ({best})
+SELECT source, table_name, record_id, snippet(words, 0, '[', ']', '…', 16), -score, data
+FROM words JOIN best ON best.id = +words.rowid CROSS JOIN copies ON copies.id = best.id
+WHERE words MATCH ?1 ORDER BY score
+"""
+
 # Only Notion's ids are global; the index holds no others.
 ELSEWHERE = (
     "SELECT id, ticket, data IS NOT NULL FROM copies WHERE record_id = ? AND table_name <> ? AND source = 'notion'"
@@ -43,7 +58,7 @@ ELSEWHERE = (
 
 def copy_of(record: RecordKey, columns: Sequence[Any]) -> Copy:
     """Make the struct of a row of ``_COLUMNS``."""
-    data, changed_at, fingerprint, ticket, read_at, verified = columns
+    data, changed_at, fingerprint, ticket, read_at, verified, occurred_at = columns
     return Copy(
         record=record,
         data=data,
@@ -52,6 +67,7 @@ def copy_of(record: RecordKey, columns: Sequence[Any]) -> Copy:
         ticket=ticket,
         read_at=read_at,
         verified=bool(verified),
+        occurred_at=occurred_at,
     )
 
 
@@ -95,7 +111,8 @@ def _write(connection: sqlite3.Connection, read: list[tuple[Copy, Document | Non
     puts, texts = [], []
     for copy, document in read:
         own = (copy.record.source, copy.record.table, copy.record.id, copy.ticket)
-        puts.append((*own, copy.data, copy.changed_at, copy.fingerprint, copy.read_at, copy.verified))
+        rest = (copy.fingerprint, copy.read_at, copy.verified, copy.occurred_at)
+        puts.append((*own, copy.data, copy.changed_at, *rest))
         if copy.data is None:
             texts.append((own, ""))
         elif document is not None:
@@ -145,13 +162,8 @@ def search(
     query = words_of(text)
     if query is None:
         return ()
-    found = connection.execute(
-        "SELECT source, table_name, record_id, snippet(words, 0, '[', ']', '…', 16), -bm25(words), data"
-        " FROM words JOIN copies ON copies.id = words.rowid"
-        " WHERE words MATCH ?1 AND (?2 IS NULL OR source = ?2) AND (?3 IS NULL OR table_name = ?3)"
-        " ORDER BY bm25(words) LIMIT ?4",
-        (query, source, table, limit),
-    )
+    best = _BEST if source is None and table is None else _BEST_NARROWED
+    found = connection.execute(_SHOWN.format(best=best), (query, source, table, limit))
     return tuple(
         Hit(record=RecordKey(source_, table_, id_), snippet=snippet, score=score, data=data)
         for source_, table_, id_, snippet, score, data in found

@@ -29,10 +29,14 @@ from hookbridge.store.sqlite.checkpoints import Checkpoints
 Result = TypeVar("Result")
 
 READERS = 2
-"""Threads for what only reads: a slow listing leaves one for the others."""
+"""Threads for reads that find what they want by a key: copies, notes, standings."""
 
-# Errors of the disk rather than of one job: the whole group failed, and its jobs one by one would only fail again.
-_DISK_CODES = {
+BROWSERS = 2
+"""Threads for reads that may have to look at very much (listings, counts, search): only they wait for each other."""
+
+# Errors of the disk or the machine rather than of one job: the whole group failed, and its jobs one by one would only
+# fail again.  (Of SQLITE_NOMEM the module makes a MemoryError.)
+_UNAVAILABLE_CODES = {
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_READONLY,
@@ -40,6 +44,9 @@ _DISK_CODES = {
     sqlite3.SQLITE_CORRUPT,
     sqlite3.SQLITE_NOTADB,
     sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_PROTOCOL,
 }
 
 
@@ -75,6 +82,11 @@ class Job:
 
     rank = 9
     """Kinds run in this order within a group: appends, settles, the others, claims."""
+
+    @property
+    def weight(self) -> int:
+        """How many bytes it writes at least."""
+        return 0
 
     @staticmethod
     def run_together(jobs: Sequence[Any], transaction: Transaction) -> Sequence[Any]:
@@ -113,13 +125,14 @@ class Engine:
         self.counters: Counter[str] = Counter(dict(self._writer.execute("SELECT name, value FROM counters")))
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[tuple[list[Job], Callable[[Results], None]] | None] = queue.SimpleQueue()
-        self.commits: GroupCommit[Job] = GroupCommit(lambda jobs, done: self._jobs.put((jobs, done)))
-        self._checkpoints = Checkpoints(lambda: file.connect(path))
+        self.commits: GroupCommit[Job] = GroupCommit(lambda jobs, done: self._jobs.put((jobs, done)), _weight)
+        self._checkpoints = Checkpoints(lambda: file.connect(path), path.with_name(path.name + "-wal"))
         self._thread = threading.Thread(target=self._write, name="hookbridge-writer", daemon=True)
         self._thread.start()
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = []
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="hookbridge-reader")
+        self._browsers = ThreadPoolExecutor(BROWSERS, thread_name_prefix="hookbridge-browser")
         self._closed = False
 
     def write(self, job: Job) -> asyncio.Future[Any]:
@@ -132,10 +145,20 @@ class Engine:
 
     async def read(self, function: Callable[[sqlite3.Connection], Result]) -> Result:
         """Run a function on a read-only connection of a reader thread."""
+        return await self._read_in(self._readers, function)
+
+    async def browse(self, function: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Do so where it may take long, out of the way of the short reads."""
+        return await self._read_in(self._browsers, function)
+
+    async def _read_in(self, threads: ThreadPoolExecutor, function: Callable[[sqlite3.Connection], Result]) -> Result:
+        self._check_open()
+        return await self._loop.run_in_executor(threads, self._read, function)
+
+    def _check_open(self) -> None:
         if self._closed:
             message = "The store is closed"
             raise StoreUnavailable(message)
-        return await self._loop.run_in_executor(self._readers, self._read, function)
 
     def _read(self, function: Callable[[sqlite3.Connection], Result]) -> Result:
         try:
@@ -144,8 +167,9 @@ class Engine:
                 connection = self._local.connection = file.connect(self.path)
                 self._opened.append(connection)
                 connection.execute("PRAGMA query_only = ON")
+            self._check_open()
             return function(connection)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, MemoryError) as error:
             raise _failure(error) from error
 
     def _write(self) -> None:
@@ -164,7 +188,7 @@ class Engine:
         try:
             return self._commit(jobs)
         except Exception as error:  # noqa: BLE001  whatever it is, it belongs to the jobs' futures, not to the thread
-            if len(jobs) == 1 or _is_disk(error):
+            if len(jobs) == 1 or _is_unavailable(error):
                 return [_failure(error) for _ in jobs], Counter()
         results: list[Any] = []
         deltas: Counter[str] = Counter()
@@ -205,22 +229,31 @@ class Engine:
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
         await asyncio.to_thread(self._checkpoints.close)
+        for connection in self._opened:
+            connection.interrupt()  # whoever waits for a long listing is told that the store is unavailable
         await asyncio.to_thread(self._readers.shutdown)
+        await asyncio.to_thread(self._browsers.shutdown)
         for connection in self._opened:
             connection.close()
         self._writer.close()
         os.close(self._lock)
 
 
-def _is_disk(error: Exception) -> bool:
-    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _DISK_CODES
+def _weight(job: Job) -> int:
+    return job.weight
+
+
+def _is_unavailable(error: Exception) -> bool:
+    if isinstance(error, MemoryError):
+        return True
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _UNAVAILABLE_CODES
 
 
 def _failure(error: Exception) -> Exception:
     """Say whether trying again can help: the disk may have space later, a value without a form on disk never fits."""
-    if _is_disk(error):
+    if _is_unavailable(error):
         message = f"The data file could not be used: {error}"
-        return StoreUnavailable(message, hint="check the disk's space and permissions")
+        return StoreUnavailable(message, hint="check the disk's space and permissions, and the machine's memory")
     if isinstance(error, sqlite3.Error | UnicodeError | OverflowError):
         return StoreError(f"The store cannot hold this: {error}")
     return error

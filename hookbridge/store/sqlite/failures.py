@@ -44,10 +44,10 @@ def of_event(connection: sqlite3.Connection, event: StoredEvent) -> tuple[Failur
     )
 
 
-def remove(transaction: Transaction, before: float, limit: int) -> None:
-    """Forget attempts that ended before that time."""
-    transaction.connection.execute(
+def remove(transaction: Transaction, before: float, limit: int) -> int:
+    """Forget attempts that ended before that time; gives how many."""
+    return transaction.connection.execute(
         "DELETE FROM failures WHERE (record, began_at) IN"
         " (SELECT record, began_at FROM failures WHERE ended_at < ? LIMIT ?)",
         (before, limit),
-    )
+    ).rowcount

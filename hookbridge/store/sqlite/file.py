@@ -13,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 
 from hookbridge.errors import StartupError
+from hookbridge.store.sqlite.checkpoints import EVERY_BYTES
 
 SQLITE_MIN = (3, 38)
 """STRICT tables, and ``->>``."""
@@ -71,7 +72,7 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         connection.execute("PRAGMA wal_autocheckpoint = 0")  # checkpoints.py does it
-        connection.execute("PRAGMA journal_size_limit = 67108864")
+        connection.execute(f"PRAGMA journal_size_limit = {EVERY_BYTES}")
         connection.execute("PRAGMA busy_timeout = 5000")
     except BaseException:
         connection.close()

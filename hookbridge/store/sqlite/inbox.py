@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 
 from hookbridge.model import Event, Outcome, Receipt, RecordKey, StoredEvent, Verification
-from hookbridge.store.sqlite import failures
 from hookbridge.store.sqlite.engine import Job, Transaction
 
 # The dirty row is written by the trigger event_arrives, and for a dead letter that is known again by dead_letter_opens:
@@ -34,6 +33,9 @@ UPDATE events SET outcome = NULL, reason = NULL, verification = NULL, attempts =
 WHERE id = ?1 AND outcome = 'dead'
 """
 
+REPLAYED_AT_ONCE = 500
+"""Events that one transaction opens again."""
+
 COLUMNS = (
     "id, record, type, format, origin, body, identity, occurred_at, received_at,"
     " outcome, reason, verification, attempts, settled_at, headers, stored_at, claimed_at, verified_at"
@@ -51,6 +53,11 @@ class Append(Job):
         self.events = events
         self.received_at = received_at
         self.headers = headers
+
+    @property
+    def weight(self) -> int:
+        """The bodies."""
+        return sum([len(one.body) for one in self.events])
 
     @staticmethod
     def run_together(jobs: Sequence[Append], transaction: Transaction) -> Sequence[tuple[Receipt, ...]]:
@@ -191,9 +198,20 @@ def replay(transaction: Transaction, chosen: Sequence[int], now: float) -> int:
 
 def remove_settled(transaction: Transaction, before: float, limit: int) -> int:
     """Remove old settled events.  The newest event stays whatever it is: ``next_id`` counts from it."""
-    failures.remove(transaction, before, limit)
     return transaction.connection.execute(
         "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE settled_at < ? AND settled_at IS NOT NULL"
         " AND outcome <> 'dead' AND id < (SELECT max(id) FROM events) ORDER BY settled_at LIMIT ?)",
         (before, limit),
     ).rowcount
+
+
+def remove_dead(transaction: Transaction, before: float, limit: int) -> int:
+    """Remove old dead letters, and count them as ignored from then on."""
+    removed = transaction.connection.execute(
+        "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE outcome = 'dead' AND settled_at < ?"
+        " AND id < (SELECT max(id) FROM events) ORDER BY settled_at LIMIT ?)",
+        (before, limit),
+    ).rowcount
+    transaction.count("dead", -removed)
+    transaction.count("ignored", removed)
+    return removed

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 from hookbridge.model import (
+    COUNTED_EVENTS_MAX,
     Claim,
     Copy,
     Document,
@@ -33,7 +36,7 @@ from hookbridge.store.contract import (
     Totals,
     Unmet,
 )
-from hookbridge.store.sqlite import claims, copies, failures, inbox, listings, named, notes, sweeps
+from hookbridge.store.sqlite import claims, copies, failures, inbox, listings, named, notes, settlements, sweeps
 from hookbridge.store.sqlite.engine import Engine, Transaction
 
 _TICKETS_PER_START = 1 << 40
@@ -70,21 +73,32 @@ class SqliteStore:
 
     async def events(self, which: EventFilter, *, before: int | None, limit: int) -> EventPage:
         """List events, newest first."""
-        return await self._engine.read(lambda connection: listings.events(connection, which, before, limit))
+        return await self._engine.browse(lambda connection: listings.events(connection, which, before, limit))
 
-    async def replay(self, which: EventFilter, *, now: float, limit: int, before: int | None = None) -> Replay:
+    async def replay(
+        self,
+        which: EventFilter,
+        *,
+        now: float,
+        limit: int,
+        before: int | None = None,
+        admit: Callable[[int], None] = lambda number: None,  # noqa: ARG005
+    ) -> Replay:
         """Process settled events again."""
         chosen: list[int] = []
         cursor = before
-        # Pages, not one long read: the readers are few, and a filter may have to look at every event.
+        # Pages, not one long read: a filter may have to look at every event.
         while len(chosen) < limit:
             found, cursor = await self._replayable(which, cursor, limit - len(chosen))
             chosen += found
             if cursor is None:
                 break
-        if not chosen:
-            return Replay(0)
-        count = await self._engine.call(lambda transaction: inbox.replay(transaction, sorted(chosen), now))
+        chosen.sort()
+        count = 0
+        for start in range(0, len(chosen), inbox.REPLAYED_AT_ONCE):
+            admit(len(chosen) - start)
+            portion = chosen[start : start + inbox.REPLAYED_AT_ONCE]
+            count += await self._engine.call(partial(inbox.replay, chosen=portion, now=now))
         return Replay(count, cursor)
 
     async def replayable(self, which: EventFilter) -> int:
@@ -97,7 +111,7 @@ class SqliteStore:
                 return count
 
     async def _replayable(self, which: EventFilter, before: int | None, limit: int) -> tuple[list[int], int | None]:
-        return await self._engine.read(lambda connection: listings.replayable(connection, which, before, limit))
+        return await self._engine.browse(lambda connection: listings.replayable(connection, which, before, limit))
 
     async def failures(self, event: StoredEvent) -> tuple[Failure, ...]:
         """List failed attempts."""
@@ -107,6 +121,14 @@ class SqliteStore:
         """Remove old settled events."""
         return await self._engine.call(lambda transaction: inbox.remove_settled(transaction, before, limit))
 
+    async def remove_dead(self, before: float, limit: int) -> int:
+        """Give up old dead letters."""
+        return await self._engine.call(lambda transaction: inbox.remove_dead(transaction, before, limit))
+
+    async def remove_failures(self, before: float, limit: int) -> int:
+        """Forget old failed attempts."""
+        return await self._engine.call(lambda transaction: failures.remove(transaction, before, limit))
+
     # Claims
 
     async def claim(self, source: SourceName, limit: int, *, now: float, lease_seconds: float) -> tuple[Claim, ...]:
@@ -115,8 +137,14 @@ class SqliteStore:
         return cast("tuple[Claim, ...]", await self._engine.write(job))
 
     async def settle(self, settlement: Settlement, *, now: float) -> Settled:
-        """End a change."""
-        return cast("Settled", await self._engine.write(claims.Settle(settlement, now)))
+        """End a change; a long burst in several transactions, of which the last one has the effects."""
+        if settlement.claim.open_events >= COUNTED_EVENTS_MAX:
+            while settled := await self._engine.call(lambda t: settlements.settle_behind(t, settlement, now)):
+                pass
+            if settled is None:
+                return Settled.FENCED
+            settlement = settlements.only_newest(settlement)
+        return cast("Settled", await self._engine.write(settlements.Settle(settlement, now)))
 
     async def renew(self, held: Sequence[Claim], *, until: float) -> None:
         """Let leases end later."""
@@ -138,7 +166,7 @@ class SqliteStore:
 
     async def dirty_records(self) -> dict[SourceName, int]:
         """Count the dirty records."""
-        return await self._engine.read(claims.dirty_records)
+        return await self._engine.browse(claims.dirty_records)
 
     async def oldest_open(self, *, now: float) -> float | None:
         """Since when the longest waiting record is dirty."""
@@ -160,11 +188,11 @@ class SqliteStore:
 
     async def search(self, text: str, *, source: SourceName | None, table: str | None, limit: int) -> tuple[Hit, ...]:
         """Find records by words."""
-        return await self._engine.read(lambda connection: copies.search(connection, text, source, table, limit))
+        return await self._engine.browse(lambda connection: copies.search(connection, text, source, table, limit))
 
     async def records(self, which: RecordFilter, *, after: RecordKey | None, limit: int) -> RecordPage:
         """List records by name."""
-        return await self._engine.read(lambda connection: named.records(connection, which, after, limit))
+        return await self._engine.browse(lambda connection: named.records(connection, which, after, limit))
 
     async def remove_tombstones(self, before: float, limit: int) -> int:
         """Forget old absences."""
@@ -193,7 +221,9 @@ class SqliteStore:
 
     async def unmet(self, source: SourceName, table: str, sweep: int, *, after: str = "", limit: int) -> Unmet:
         """Find what a sweep has not met."""
-        return await self._engine.read(lambda connection: sweeps.unmet(connection, source, table, sweep, after, limit))
+        return await self._engine.browse(
+            lambda connection: sweeps.unmet(connection, source, table, sweep, after, limit)
+        )
 
     async def forget_sweeps(self, *, keep: Sequence[int] = (), only: int | None = None, limit: int) -> int:
         """Forget sweeps."""
@@ -228,6 +258,10 @@ class SqliteStore:
 
     # Housekeeping
 
+    async def reusable_bytes(self) -> int:
+        """The size of the file's free pages."""
+        return await self._engine.read(_free_pages_bytes)
+
     async def check_writable(self) -> None:
         """Commit a transaction that writes."""
         await self._engine.call(_touch)
@@ -235,6 +269,12 @@ class SqliteStore:
     async def close(self) -> None:
         """Finish, then close."""
         await self._engine.close()
+
+
+def _free_pages_bytes(connection: sqlite3.Connection) -> int:
+    (pages,) = connection.execute("PRAGMA freelist_count").fetchone()
+    (size,) = connection.execute("PRAGMA page_size").fetchone()
+    return int(pages) * int(size)
 
 
 def _touch(transaction: Transaction) -> None:

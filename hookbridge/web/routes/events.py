@@ -60,7 +60,7 @@ ROUTES: tuple[Route, ...] = (
         name="replayEvent",
         summary="Process an event again",
         answers={200: Answer(description="0 when it is still open or was ignored, else 1", bodies=(events.Replayed,))},
-        refusals=(errors.NotFound, errors.StoreUnavailable),
+        refusals=(errors.NotFound, errors.StoreUnavailable, errors.TryLater),
     ),
     Route(
         method="POST",
@@ -72,6 +72,6 @@ ROUTES: tuple[Route, ...] = (
         summary="Process the events that match again, or count them",
         request=Request(bodies=(events.ReplayBody,), examples=examples.REPLAY),
         answers={200: Answer(description="How many", bodies=(events.Replayed,))},
-        refusals=(errors.StoreUnavailable,),
+        refusals=(errors.StoreUnavailable, errors.TryLater),
     ),
 )

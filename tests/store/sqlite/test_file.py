@@ -4,6 +4,7 @@ import asyncio
 import resource
 import sqlite3
 import sys
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,10 +12,13 @@ import pytest
 
 from hookbridge.errors import StartupError, StoreError, StoreUnavailable
 from hookbridge.model import Document, Outcome, Settled
-from hookbridge.store.contract import EventFilter
+from hookbridge.store.contract import EventFilter, RecordFilter
 from hookbridge.store.sqlite import SqliteStore
+from hookbridge.store.sqlite.checkpoints import EVERY_BYTES
+from hookbridge.store.sqlite.engine import BROWSERS
 from tests.support.events import copy, effects, event, key, settlement
 from tests.support.stores import add, books, finish, take, take_one
+from tests.support.waiting import wait_until
 
 SURROGATE = "\ud800"
 """A text without a form in UTF-8."""
@@ -44,7 +48,71 @@ def _read(path: Path) -> bytes:
     return path.read_bytes()
 
 
+# Threads
+
+
+async def test_short_reads_wait_for_no_listing_however_long_it_takes(store: SqliteStore) -> None:
+    gate = threading.Event()
+    await add(store, event())
+    long = [asyncio.ensure_future(store._engine.browse(lambda _: gate.wait(60))) for _ in range(BROWSERS)]
+    behind = [
+        asyncio.ensure_future(store.events(EventFilter(), before=None, limit=5)),
+        asyncio.ensure_future(store.records(RecordFilter(), after=None, limit=5)),
+        asyncio.ensure_future(store.search("ada", source=None, table=None, limit=5)),
+        asyncio.ensure_future(store.replayable(EventFilter())),
+    ]
+    async with asyncio.timeout(30):
+        await store.copy(key())
+        await store.note("n")
+        await store.standings("supabase", "public.users", ["1"], now=1.0)
+        await store.next_available("supabase")
+        await store.oldest_open(now=1.0)
+        await store.totals()
+    assert not any(one.done() for one in behind)
+    gate.set()
+    await asyncio.gather(*long, *behind)
+
+
+async def test_closing_does_not_wait_for_a_long_listing(path: Path) -> None:
+    store = await SqliteStore.open(path)
+    endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+    begun = threading.Event()
+
+    def count(connection: sqlite3.Connection) -> None:
+        connection.set_progress_handler(begun.set, 1_000)
+        connection.execute(endless)
+
+    listing = asyncio.ensure_future(store._engine.browse(count))
+    await asyncio.to_thread(begun.wait, 30)
+    async with asyncio.timeout(30):
+        await store.close()
+        with pytest.raises(StoreUnavailable):
+            await listing
+
+
+async def test_memory_that_is_used_up_is_an_unavailable_store(store: SqliteStore) -> None:
+    def none_left(_: object) -> None:
+        raise MemoryError
+
+    with pytest.raises(StoreUnavailable):
+        await store._engine.read(none_left)
+    with pytest.raises(StoreUnavailable):
+        await store._engine.call(none_left)
+
+
 # On disk
+
+
+async def test_the_log_stays_small_however_large_what_is_written(store: SqliteStore, path: Path) -> None:
+    log = path.with_name(path.name + "-wal")
+
+    async def has_started_over() -> bool:
+        await add(store, event())
+        return log.stat().st_size <= EVERY_BYTES
+
+    for _ in range(3):
+        await asyncio.gather(*[add(store, event(number, body=b"x" * (1 << 20))) for number in range(20)])
+        await wait_until(has_started_over)
 
 
 async def test_another_connection_sees_what_was_acknowledged(store: SqliteStore, path: Path) -> None:

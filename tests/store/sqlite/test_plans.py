@@ -13,7 +13,7 @@ import pytest
 from hookbridge.model import Outcome
 from hookbridge.store.contract import EventFilter, RecordFilter
 from hookbridge.store.sqlite import SqliteStore, listings
-from hookbridge.store.sqlite.engine import READERS
+from hookbridge.store.sqlite.engine import BROWSERS, READERS
 from tests.support.events import copy, effects, event, key, settlement
 from tests.support.files import opened
 from tests.support.stores import add, bury, finish, take
@@ -25,8 +25,9 @@ WHOLE = re.compile(r"SCAN (events|dirty|copies)\b")
 async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     async with opened(tmp_path) as one:
         # Each reader opens its connection at its first read: all of them at once, so that every one can be watched.
-        everyone = threading.Barrier(READERS)
-        await asyncio.gather(*[one._engine.read(lambda _: everyone.wait(10)) for _ in range(READERS)])
+        everyone = threading.Barrier(READERS + BROWSERS)
+        short = [one._engine.read(lambda _: everyone.wait(10)) for _ in range(READERS)]
+        await asyncio.gather(*short, *[one._engine.browse(lambda _: everyone.wait(10)) for _ in range(BROWSERS)])
         yield one
 
 
@@ -96,15 +97,18 @@ async def test_a_dead_letter_opens_by_its_name_or_id(store: SqliteStore) -> None
 
 
 async def test_retention_finds_what_is_old_without_reading_what_stays(store: SqliteStore) -> None:
+    await bury(store, event("dead"))
     await add(store, event(1), event(2))
     await finish(store, *await take(store))
     await store.put(copy(key(3), store.ticket(), None), None, exclusive=False)
     with watched(store) as ran:
         assert await store.remove_settled(1_000.0, 10) == 1
         assert await store.remove_tombstones(1_000.0, 10) == 1
+        assert await store.remove_dead(1_000.0, 10) == 1
     await expect_no_whole_tables(store, ran)
     steps = [step for one in (await plans(store, ran)).values() for step in one]
     assert any("events_settled (settled_at" in step for step in steps), steps
+    assert any("events_dead_settled (settled_at" in step for step in steps), steps
     assert any("copies_tombstones (read_at" in step for step in steps), steps
 
 
@@ -127,7 +131,7 @@ async def test_dead_letters_are_listed_and_chosen_from_their_own_index(store: Sq
     with watched(store) as ran:
         await store.events(dead, before=None, limit=5)
         await store.events(dead, before=2, limit=5)
-        await store._engine.read(lambda connection: listings.replayable(connection, dead, None, 5))
+        await store._engine.browse(lambda connection: listings.replayable(connection, dead, None, 5))
     found = {one: steps for one, steps in (await plans(store, ran)).items() if "max(id)" not in one}
     assert len(found) == 3
     assert all("events_dead" in steps[0] for steps in found.values()), found
