@@ -85,7 +85,7 @@ async def test_without_credentials_what_the_reconciler_had_read_before_is_still_
     found = event(1, format=listed.FORMAT, origin="poll", body=listed.body_of(truth))
     before = [stored(1, event(1, body=b'{"name":"Old"}'))] if with_a_webhook else []
     both = Change(record=key(1), events=(*before, stored(2, found)))
-    effects = await Verify(table(has_credentials=False))(both, Effects())
+    effects = await Verify(table(has_credentials=False), clock=lambda: 1.0)(both, Effects())
     assert effects.columns == ADA
     assert (effects.truth is None) is with_a_webhook  # which may be later than that reading
 
