@@ -60,15 +60,17 @@ export class List {
     this.cursor = null;
     this.chosen = null;
     this.lookAfter = 0;
+    this.loaded = false;
   }
 
   // The newest page, of nothing else than this sight.
-  async load() {
+  async load({ retry = false } = {}) {
     this.remembered[this.name] = this.filters;
     $("list").style.minHeight = `${$("list").offsetHeight}px`; // the page keeps its length until the answer is there
     this.#begin();
     $("rows").replaceChildren();
-    for (const id of ["news", "older", "empty", "failed"]) $(id).hidden = true;
+    for (const id of ["news", "older", "empty"]) $(id).hidden = true;
+    if (!retry) $("failed").hidden = true;
     $("clear").hidden = !this.filters.size;
     const { sight } = this;
     this.loading = sight;
@@ -95,6 +97,7 @@ export class List {
     $("rows").append(...found.map((one) => this.#row(one)));
     suggestTables(found.map((one) => one.table).filter(Boolean));
     this.cursor = page.next_cursor;
+    this.loaded = true;
     $("older").textContent = this.view.older;
     $("older").hidden = this.cursor === null;
     $("failed").hidden = true;
@@ -187,6 +190,7 @@ export class List {
     if (!now && Date.now() < this.lookAfter) return false;
     const { sight } = this;
     if (this.loading === sight || (!this.shown.length && this.cursor !== null)) return false;
+    if (!this.loaded) return this.load({ retry: true });
     const began = Date.now();
     const found = await (this.name === "records" ? this.#lookAtRecords() : this.#lookAtLatest());
     if (sight !== this.sight) return false;
@@ -253,7 +257,8 @@ export class List {
 
   // An error of the list stands above it, and goes with the next answer.
   failed(error) {
-    $("failed").textContent = error instanceof Refusal ? `The list cannot be shown: ${error.message}` : error.message;
+    const text = error instanceof Refusal ? `The list cannot be shown: ${error.message}` : error.message;
+    if ($("failed").textContent !== text) $("failed").textContent = text;
     $("failed").hidden = false;
     $("empty").hidden = true;
   }
