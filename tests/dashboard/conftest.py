@@ -14,7 +14,14 @@ from playwright.async_api import ConsoleMessage, Page, async_playwright
 from tests.dashboard.seeded import Seeded, seed
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-ARGUMENTS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+ARGUMENTS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-sync",
+]
 REFUSAL = re.compile(r"Failed to load resource: the server responded with a status of (\d+)")
 
 

@@ -61,8 +61,9 @@ async def place_of(page: Page, number: int = 0) -> tuple[float, float]:
 
 async def looked(page: Page) -> None:
     """Wait until the page has asked for its health and its list once more, and has shown what came."""
-    async with page.expect_response(lambda answer: "/readyz" in answer.url), page.expect_response(
-        lambda answer: "limit=" in answer.url and "/api/v1/" in answer.url
+    async with (
+        page.expect_response(lambda answer: "/readyz" in answer.url),
+        page.expect_response(lambda answer: "limit=" in answer.url and "/api/v1/" in answer.url),
     ):
         pass
     await page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")

@@ -1,4 +1,4 @@
-"""A store that looks as after some days of work: 100,000 events of 1 KB, three tables that are followed, all copies true.
+"""A store that looks as after some days of work: 100,000 events of 1 KB, three followed tables, all copies true.
 
 The service itself loads the copies from the stand-in; the events are written into the file of the stopped service, in
 one go, with the books that belong to them.
@@ -55,7 +55,6 @@ def seed(folder: Path) -> Seeded:
 @asynccontextmanager
 async def serving(seeded: Seeded, folder: Path) -> AsyncIterator[tuple[Running, PostgrestStandin]]:
     """Serve a copy of it, with the source beside it."""
-    folder.mkdir(exist_ok=True)
     shutil.copy(seeded.store, folder / "hookbridge.db")
     async with _source(seeded.rows) as supabase, running(_settings(folder, supabase)) as service:
         yield service, supabase
@@ -98,12 +97,12 @@ def _events(now: float) -> Iterator[tuple[Any, ...]]:
         record = number * 7 % TABLES[table] + 1
         note = f"{NEEDLE if number <= NEEDLES else number} {PADDING}"
         data = {**_row(table, record), "amount": 9007199254740993, "note": note}
-        body = {"event_type": "update", "source": "supabase", "table_name": table, "record_id": str(record), "data": data}
+        named = {"event_type": "update", "source": "supabase", "table_name": table, "record_id": str(record)}
         outcome, reason = _ending(number)
         at = now - 3600 - (EVENTS - number) * 2.0
         yield (
             number, "supabase", f"supabase:public.{table}:{record}", "update", "guide", "webhook", at,
-            json.dumps(body, ensure_ascii=False).encode(), outcome, reason,
+            json.dumps({**named, "data": data}, ensure_ascii=False).encode(), outcome, reason,
             "verified" if outcome == "applied" else None, 3 if outcome == "dead" else 1,
             at + 0.05, at + 0.003, at + 0.01, at + 0.04, b'{"content-type": "application/json"}',
         )  # fmt: skip
@@ -118,8 +117,8 @@ def _ending(number: int) -> tuple[str, str | None]:
 
 
 _INSERT = """
-INSERT INTO events (id, source, record, type, format, origin, received_at, body, outcome, reason, verification, attempts,
-                    settled_at, stored_at, claimed_at, verified_at, headers)
+INSERT INTO events (id, source, record, type, format, origin, received_at, body, outcome, reason, verification,
+                    attempts, settled_at, stored_at, claimed_at, verified_at, headers)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 

@@ -24,8 +24,8 @@ async def service(tmp_path: Path) -> AsyncIterator[Running]:
 
 
 LANE = {
-    "source": "supabase", "state": "running", "reason": None, "since": None, "next_probe_at": None, "queued": 0, "busy": 0,
-    "has_credentials": True,
+    "source": "supabase", "state": "running", "reason": None, "since": None, "next_probe_at": None, "queued": 0,
+    "busy": 0, "has_credentials": True,
 }  # fmt: skip
 BOOKS = {"received": 9, "open": 0, "applied": 9, "coalesced": 0, "ignored": 0, "dead": 0}
 
@@ -34,7 +34,8 @@ def table(**more: object) -> dict[str, object]:
     now = time.time()
     return {
         "source": "supabase", "table": "public.users", "state": "following", "reason": None, "listed": 40, "total": 900,
-        "watermark": None, "last_poll_at": now, "last_sweep_at": now, "poll_gap_seconds": 30.0, "lag_seconds": 0.1, **more,
+        "watermark": None, "last_poll_at": now, "last_sweep_at": now, "poll_gap_seconds": 30.0, "lag_seconds": 0.1,
+        **more,
     }  # fmt: skip
 
 
@@ -68,7 +69,11 @@ DOWN = {"state": "paused", "next_probe_at": 1.0, "reason": "no answer", "since":
         (standing(lane={"has_credentials": False}), "idle", "All settled, not verified: no credentials for supabase"),
         (standing(tables=[]), "idle", "All settled, not compared: no table of supabase is followed"),
         (standing(tables=[table(state="backfilling")]), "busy", "Backfilling public.users: 40 of 900"),
-        (standing(tables=[table(last_poll_at=time.time() - 3600)]), "warn", "public.users was last compared 60 min ago"),
+        (
+            standing(tables=[table(last_poll_at=time.time() - 3600)]),
+            "warn",
+            "public.users was last compared 60 min ago",
+        ),
         (standing(tables=[table(last_poll_at=None)]), "warn", "public.users was last compared never"),
         (standing(books={"open": 3}, age=4.0), "busy", "Working on 3 events"),
         (standing(books={"open": 1}, age=180.0), "warn", "The oldest open event waits for 3 min"),
@@ -90,7 +95,9 @@ async def test_the_verdict_claims_no_more_than_was_seen(
 
 async def test_all_problems_are_listed_the_worst_first_each_with_what_to_do(page: Page, service: Running) -> None:
     await opened(page, service)
-    given = standing(books={"dead": 2, "open": 1}, lane=DOWN, tables=[table(state="failing", reason="no answer")], age=900.0)
+    given = standing(
+        books={"dead": 2, "open": 1}, lane=DOWN, tables=[table(state="failing", reason="no answer")], age=900.0
+    )
     found = await module(page, "verdict.js", "it.problems(...given)", *given)
     assert [one["level"] for one in found] == ["bad", "warn", "warn"]
     assert [one["text"][:20] for one in found] == ["2 dead letters", "supabase is down for", "public.users cannot "]
@@ -158,13 +165,17 @@ async def test_a_service_that_hangs_is_not_shown_as_well(page: Page, service: Ru
 async def test_a_change_of_the_verdict_is_announced_and_a_figure_is_not(page: Page, service: Running) -> None:
     await opened(page, service)
     await expect(page.locator("#announce")).to_have_text("Nothing received yet")
-    changes = "one => { window.changes = []; new MutationObserver(() => changes.push(one.textContent)).observe(one, {childList: true, subtree: true, characterData: true}); }"
+    changes = "one => { window.changes = []; new MutationObserver(() => changes.push(one.textContent)).observe(one, "
+    changes += "{childList: true, subtree: true, characterData: true}); }"
     await page.locator("#announce").evaluate(changes)
     for number in range(3):
         await send(service, str(number))
         await looked(page)
     await expect(figure(page, "Received")).to_have_text("3")
-    assert set(await page.evaluate("changes")) <= {"Working on 1 event", "All settled, not verified: no credentials for supabase"}
+    assert set(await page.evaluate("changes")) <= {
+        "Working on 1 event",
+        "All settled, not verified: no credentials for supabase",
+    }
 
 
 async def test_a_refresh_leaves_what_is_marked_and_pressed(page: Page, service: Running) -> None:
@@ -197,16 +208,21 @@ async def test_a_figure_leads_to_its_events(page: Page, service: Running) -> Non
     await expect(rows(page)).to_have_count(1)
 
 
-# --------------------------------------------------------------------------------------------------------------- chart
+# ---------------------------------------------------------------------------------------------------------------- chart
+
+
+def stamp(at: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(at))
 
 
 def history(*samples: tuple[float, int, int, int]) -> dict[str, object]:
     """Samples so many seconds ago."""
     now = time.time()
-    stamp = lambda ago: time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(now - ago))  # noqa: E731
     return {
         "hours": 1, "step_seconds": 10.0, "per_second": None,
-        "samples": [{"at": stamp(ago), "received": got, "applied": done, "open": left} for ago, got, done, left in samples],
+        "samples": [
+            {"at": stamp(now - ago), "received": got, "applied": done, "open": left} for ago, got, done, left in samples
+        ],
     }  # fmt: skip
 
 
@@ -243,7 +259,7 @@ async def test_an_empty_chart_says_when_there_will_be_something(page: Page, serv
     await expect(page.locator("[data-hours='24']")).to_have_attribute("aria-pressed", "true")
 
 
-# --------------------------------------------------------------------------------------------------------------- token
+# ---------------------------------------------------------------------------------------------------------------- token
 
 
 async def test_the_token_is_asked_for_until_it_is_right_and_kept_by_the_tab(
@@ -288,5 +304,3 @@ async def test_its_files_are_all_that_is_served(service: Running) -> None:
     page = await service.get("/", headers={})
     assert page.status == 200
     assert "'unsafe-inline'" not in page.headers["Content-Security-Policy"]
-
-

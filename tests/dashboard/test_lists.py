@@ -285,9 +285,7 @@ async def test_a_dead_letter_shows_its_reason(page: Page, service: Running) -> N
         "verification": None, "attempts": 3, "occurred_at": None, "received_at": "2026-01-01T15:00:00Z",
         "settled_at": "2026-01-01T15:00:09Z",
     }  # fmt: skip
-    await page.route(
-        "**/api/v1/events?*", lambda route: route.fulfill(json={"events": [dead], "next_cursor": None})
-    )
+    await page.route("**/api/v1/events?*", lambda route: route.fulfill(json={"events": [dead], "next_cursor": None}))
     await choose(page, "outcome", "dead")
     await expect(rows(page)).to_contain_text("dead HandlerFailed: no mail server")
     title = await rows(page).locator("time").get_attribute("title")

@@ -62,7 +62,7 @@ async def test_older_pages_and_an_old_row_are_found(page: Page, service: Running
 
 FILTERS = (
     ("source", "supabase", "supabase"), ("state", "settled", "public."), ("outcome", "coalesced", "coalesced"),
-    ("outcome", "ignored", "ignored"), ("origin", "webhook", "webhook"), ("table", "public.invoices", "public.invoices"),
+    ("outcome", "ignored", "ignored"), ("origin", "webhook", "webhook"), ("table", "invoices", "public.invoices"),
     ("record_id", "17", "17"), ("q", "Rotterdam", "update"),
 )  # fmt: skip
 
@@ -136,7 +136,9 @@ async def test_the_loop_that_is_shown_replays_them_all_when_it_is_pasted(page: P
     assert sum(json.loads(line)["replayed"] for line in printed.splitlines()) == DEAD
 
 
-async def test_a_source_is_paused_a_test_event_waits_and_is_settled_when_it_goes_on(page: Page, service: Running) -> None:
+async def test_a_source_is_paused_a_test_event_waits_and_is_settled_when_it_goes_on(
+    page: Page, service: Running
+) -> None:
     await opened(page, service)
     await page.click('[data-lane="supabase"]')
     await confirm(page, "/pause")
