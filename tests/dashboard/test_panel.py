@@ -219,6 +219,17 @@ async def test_what_is_open_stands_in_the_address_and_back_closes_it(page: Page,
     await expect(page.locator("#panel pre").last).to_contain_text("Grace")
 
 
+async def test_what_is_not_there_says_so_in_the_panel(
+    page: Page, service: Running, refusals: set[tuple[int, str]]
+) -> None:
+    refusals.add((404, "/api/v1/events/4711"))
+    await opened(page, service, "?open=4711")
+    await expect(page.locator("#panel")).to_contain_text("There is no event 4711")
+    await expect(page.locator("#failed")).to_be_hidden()
+    await page.keyboard.press("Escape")
+    await expect(rows(page)).to_have_count(2)
+
+
 async def test_of_two_quick_presses_the_last_one_is_shown(page: Page, service: Running) -> None:
     await opened(page, service)
     await expect(rows(page)).to_have_count(2)

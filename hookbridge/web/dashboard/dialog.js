@@ -7,7 +7,7 @@ export function openDialog(title, parts, buttons) {
   const dialog = $("action");
   dialog.oncancel = null;
   dialog.replaceChildren(element("h2", title, { id: "action-title" }), ...parts, element("div", buttons, { className: "buttons" }));
-  dialog.showModal();
+  if (!dialog.open) dialog.showModal();
   return dialog;
 }
 

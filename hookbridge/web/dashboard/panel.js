@@ -3,6 +3,7 @@
 // A panel's content is built anew whenever what it shows may have changed, and becomes what it should be in place. An
 // answer that comes late is for nobody: only the last thing that was asked for is shown.
 
+import { NeedsToken } from "./api.js";
 import { $, button, element } from "./format.js";
 import { morphChildren } from "./morph.js";
 
@@ -17,10 +18,10 @@ export const panelIs = (key) => now !== null && now.key === key;
 // `build` gives { title, parts, live }; live is what may change by itself. `back` gives the focus back.
 export async function openPanel({ key, build, back }) {
   const mine = ++turn;
-  const made = await build();
+  const made = await build().catch(unshown);
   if (mine !== turn) return false;
   const first = now === null;
-  now = { key, build, back, live: made.live };
+  now = { key, build, back, live: made.live, failed: made.failed };
   $("panel").replaceChildren(...frame(made));
   $("panel").scrollTop = 0;
   $("panel").hidden = false;
@@ -32,10 +33,15 @@ export async function openPanel({ key, build, back }) {
 export async function refreshPanel({ onlyLive = false } = {}) {
   const shown = now;
   if (shown === null || (onlyLive && !shown.live)) return;
-  const made = await shown.build();
-  if (now !== shown) return;
-  shown.live = made.live;
+  const made = await shown.build().catch(unshown);
+  if (now !== shown || (made.failed && !shown.failed)) return; // what was shown is better than nothing
+  [shown.live, shown.failed] = [made.live, made.failed];
   morphChildren($("panel"), frame(made));
+}
+
+function unshown(error) {
+  if (error instanceof NeedsToken) throw error;
+  return { title: "It cannot be shown", parts: [element("p", error.message, { className: "bad" }), said()], live: true, failed: true };
 }
 
 function frame({ title, parts }) {

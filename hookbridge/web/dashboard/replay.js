@@ -22,9 +22,24 @@ export function replayOf(filters) {
 export async function replayMatching(filters, done) {
   const { body, refusal } = replayOf(filters);
   if (refusal) return nothing(refusal);
-  const { matching } = await call("POST", PATH, { ...body, dry_run: true });
+  const matching = await counted(body);
+  if (matching === null) return undefined;
   if (!matching) return nothing("No event that was applied, coalesced or is dead matches these filters.");
   return new Replaying(body, matching, done).open();
+}
+
+// How many match; null when that is not known, or nobody waits for it any more.
+async function counted(body) {
+  const said = status();
+  const dialog = openDialog("Replay all that match", [said], [button("Cancel", closeDialog)]);
+  sayIn(said, "Counting…");
+  try {
+    const { matching } = await call("POST", PATH, { ...body, dry_run: true });
+    return dialog.open && said.isConnected ? matching : null;
+  } catch (error) {
+    sayIn(said, error.message, "bad");
+    return null;
+  }
 }
 
 function nothing(text) {

@@ -44,7 +44,7 @@ function ofLane(lane) {
 
 function deadLetters(dead) {
   if (!dead) return [];
-  return [bad(plural(dead, "dead letter"), "Look at the reason, remove it, then replay.", { link: DEAD })];
+  return [bad(plural(dead, "dead letter"), "Look at the reason, repair what it names, then replay them.", { link: DEAD })];
 }
 
 function ofTable(table) {
