@@ -63,7 +63,7 @@ function scales(width, height) {
 function nice(value, least = 0.1) {
   if (value <= least) return least;
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 2.5, 5, 10].map((one) => one * power).find((one) => one >= value - 1e-9);
+  return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].map((one) => one * power).find((one) => one >= value - 1e-9);
 }
 
 function drawn(name, attributes, text = "") {

@@ -3,9 +3,9 @@
 import { pauseOrResume } from "./actions.js";
 import { $, ago, button, count, element, foreign, lasting, since } from "./format.js";
 import { morphChildren } from "./morph.js";
-import { PAUSED, UP, stateOfLane } from "./words.js";
+import { DOWN, PAUSED, UP, stateOfLane } from "./words.js";
 
-const LEVELS = { [UP]: "good", [PAUSED]: "warn" };
+const LEVELS = { [UP]: "good", [DOWN]: "warn", [PAUSED]: "warn" };
 
 export function showSources(ready, stats, done) {
   morphChildren($("sources"), ready.lanes.map((lane) => source(lane, ready, stats, done)));
