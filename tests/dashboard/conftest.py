@@ -1,37 +1,91 @@
 """A browser: the Chromium that the machine has, without a window."""
 
+import os
+import re
 import shutil
-from collections.abc import AsyncIterator
+import signal
+import subprocess
+import threading
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from playwright.async_api import ConsoleMessage, Page, async_playwright
 
+from tests.dashboard.seeded import Seeded, seed
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
-
-
-def is_complaint(said: ConsoleMessage) -> bool:
-    """Whether the page complains: that an answer was a refusal, the browser notes by itself."""
-    return said.type == "error" and not said.text.startswith("Failed to load resource: the server responded with")
+ARGUMENTS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-sync",
+]
+REFUSAL = re.compile(r"Failed to load resource: the server responded with a status of (\d+)")
 
 
 @pytest.fixture
-async def page() -> AsyncIterator[Page]:
-    """A page that must not complain, and must not ask anybody else."""
+def refusals() -> set[tuple[int, str]]:
+    """The refusals that a test provokes, as (status, end of the path): each of them must come, and no other one."""
+    return set()
+
+
+@pytest.fixture(scope="session")
+def browser_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One browser for all tests: each has a context of its own in it, which shares nothing with another."""
     if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("there is no Chromium on this machine, and CI has to have one")
         pytest.skip("there is no Chromium on this machine")
+    profile = tmp_path_factory.mktemp("chromium")
+    command = [CHROMIUM, *ARGUMENTS, f"--user-data-dir={profile}", "--remote-debugging-port=0", "about:blank"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as browser:
+        assert browser.stderr is not None
+        said = next(line for line in browser.stderr if "DevTools listening on" in line)
+        reader = threading.Thread(target=browser.stderr.read)  # or it would wait for somebody to read
+        reader.start()
+        yield said.rpartition(" ")[2].strip()
+        os.killpg(browser.pid, signal.SIGTERM)
+        reader.join()
+
+
+@pytest.fixture
+async def page(browser_address: str, refusals: set[tuple[int, str]]) -> AsyncIterator[Page]:
+    """A page that must not complain, must not be refused what it does not expect, and must not ask anybody else."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        context = await browser.new_context()
+        browser = await playwright.chromium.connect_over_cdp(browser_address)
+        context = await browser.new_context(viewport={"width": 1280, "height": 860})
         opened = await context.new_page()
         complaints: list[str] = []
+        refused: set[tuple[int, str]] = set()
         asked: list[str] = []
-        opened.on("console", lambda said: complaints.append(said.text) if is_complaint(said) else None)
+
+        def hear(said: ConsoleMessage) -> None:
+            if said.type not in {"error", "warning"}:
+                return
+            if not (refusal := REFUSAL.match(said.text)):
+                complaints.append(said.text)
+                return
+            path = said.location["url"].partition("?")[0]
+            expected = {one for one in refusals if one[0] == int(refusal[1]) and path.endswith(one[1])}
+            refused.update(expected)
+            if not expected:
+                complaints.append(f"{said.text}: {path}")
+
+        opened.on("console", hear)
         opened.on("pageerror", lambda error: complaints.append(str(error)))
         opened.on("request", lambda request: asked.append(request.url))
         yield opened
         origin = opened.url.split("/", 3)[:3]
         assert not complaints
+        assert refused == refusals
         assert {tuple(url.split("/", 3)[:3]) for url in asked} <= {tuple(origin)}
         assert not await context.cookies()
-        await browser.close()
+        await context.close()
+
+
+@pytest.fixture(scope="session")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Seeded:
+    """A store with 100,000 events, made once; a test takes a copy of it."""
+    return seed(tmp_path_factory.mktemp("seeded"))

@@ -1,49 +1,152 @@
-// What came in, what was applied, and the backlog, over an hour or a day.
+// What came in and what was applied, and below it the backlog; over an hour or a day, by time: where nothing was
+// measured, nothing is drawn. A process younger than that fills the width with what it has.
 
-import { $, clock, count, element, rate } from "./format.js";
+import { $, count, element, plural, rate } from "./format.js";
+import { morphChildren } from "./morph.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const WIDTH = 720;
-const HEIGHT = 150;
-const STEPS = { 1: 360, 24: 288 };
+const LEFT = 34;
+const RIGHT = 10;
+const TOP = 8;
+const BOTTOM = 18; // the times
+const BETWEEN = 20;
+const BACKLOG_SHARE = 0.3;
+const MIN_SPAN_STEPS = 3;
+const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360].map((minutes) => minutes * 60_000);
+const HOUR_MINUTE = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const SECOND = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 
 let shown = null;
+let at = null; // the step that is pointed at; null is the last one
 
 export function showChart(history) {
-  shown = history;
-  const { samples, hours, step_seconds: seconds } = history;
-  const most = Math.max(1, ...samples.map((one) => Math.max(one.received, one.applied)));
-  const backlog = Math.max(1, ...samples.map((one) => one.open));
-  const points = (value, top) => samples.map((one, place) => `${x(place, samples.length, hours)},${HEIGHT - 4 - (value(one) / top) * (HEIGHT - 12)}`);
-  const open = points((one) => one.open, backlog);
-  const first = x(0, samples.length, hours);
-  $("chart").replaceChildren(
-    line("polygon", samples.length ? [`${first},${HEIGHT}`, ...open, `${WIDTH},${HEIGHT}`] : [], "backlog"),
-    line("polyline", points((one) => one.received, most), "received"),
-    line("polyline", points((one) => one.applied, most), "applied"),
-  );
-  $("legend").replaceChildren(
-    element("span", `received, at most ${rate(most / seconds)}/s`, { className: "received" }),
-    element("span", "applied", { className: "applied" }),
-    element("span", `backlog, at most ${count(backlog === 1 && !samples.some((one) => one.open) ? 0 : backlog)}`, { className: "backlog" }),
-  );
-  point(samples.length - 1);
+  shown = { ...history, samples: history.samples.map((one) => ({ ...one, time: Date.parse(one.at) })) };
+  if (at !== null && !shown.samples.some((one) => one.time === at)) at = null;
+  draw();
 }
 
-const x = (place, number, hours) => WIDTH - ((number - 1 - place) / (STEPS[hours] - 1)) * WIDTH;
+function draw() {
+  if (!shown) return;
+  const box = $("chart").getBoundingClientRect();
+  const [width, height] = [Math.max(200, Math.round(box.width)), Math.max(80, Math.round(box.height))];
+  $("chart").setAttribute("viewBox", `0 0 ${width} ${height}`);
+  const { samples } = shown;
+  $("chart-empty").textContent = samples.length ? "" : `The first figures come ${shown.hours === 1 ? "ten seconds" : "five minutes"} after the start`;
+  const scale = scales(width, height);
+  $("chart").replaceChildren(...(samples.length ? [...axes(scale), ...curves(scale), pointer(scale)] : []));
+  $("chart").setAttribute("aria-label", summary());
+  $("since").textContent = scale.young ? `since ${HOUR_MINUTE.format(samples[0]?.time ?? Date.now())}` : "";
+  tell();
+}
 
-function line(kind, points, className) {
-  const made = document.createElementNS(SVG, kind);
-  made.setAttribute("points", points.join(" "));
-  made.setAttribute("class", className);
+// Where a time and a value are.
+function scales(width, height) {
+  const { samples, hours, step_seconds: seconds } = shown;
+  const step = seconds * 1000;
+  const end = samples.at(-1)?.time ?? Date.now();
+  const first = (samples[0]?.time ?? end) - step;
+  const span = Math.min(hours * 3_600_000, Math.max(end - first, MIN_SPAN_STEPS * step));
+  const inner = height - TOP - BOTTOM - BETWEEN;
+  const split = TOP + inner * (1 - BACKLOG_SHARE);
+  const most = nice(Math.max(...samples.map((one) => Math.max(one.received, one.applied) / seconds), 0));
+  const backlog = nice(Math.max(...samples.map((one) => one.open), 0), 1);
+  return {
+    width, height, end, span, step, seconds, most, backlog, split, floor: height - BOTTOM,
+    young: span < hours * 3_600_000 - step,
+    x: (time) => LEFT + (1 - (end - time) / span) * (width - LEFT - RIGHT),
+    y: (events) => split - (events / seconds / most) * (split - TOP),
+    yOpen: (open) => height - BOTTOM - (open / backlog) * (height - BOTTOM - split - BETWEEN),
+  };
+}
+
+// The next round number above, at least `least`.
+function nice(value, least = 0.1) {
+  if (value <= least) return least;
+  const power = 10 ** Math.floor(Math.log10(value));
+  return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].map((one) => one * power).find((one) => one >= value - 1e-9);
+}
+
+function drawn(name, attributes, text = "") {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.textContent = text;
   return made;
 }
 
-function point(place) {
-  const one = shown?.samples[place];
-  $("chart-values").textContent = one
-    ? `${clock(one.at)}: ${count(one.received)} received, ${count(one.applied)} applied, ${count(one.open)} open`
-    : "The first figures come ten seconds after the start";
+function axes(scale) {
+  const line = (y) => drawn("path", { d: `M${LEFT} ${y}H${scale.width - RIGHT}`, class: "grid" });
+  const label = (y, text) => drawn("text", { x: LEFT - 5, y: y + 3.5, class: "end" }, text);
+  const marks = [
+    line(scale.y(0)), line(scale.y(scale.most * scale.seconds)), line(scale.floor),
+    label(scale.y(scale.most * scale.seconds), `${rate(scale.most)}/s`), label(scale.y(0), "0"),
+    label(scale.yOpen(scale.backlog), count(scale.backlog)), label(scale.floor, "0"),
+  ];
+  const room = Math.max(2, Math.floor((scale.width - LEFT) / 90));
+  const every = TIME_STEPS.find((one) => scale.span / one <= room) ?? TIME_STEPS.at(-1);
+  const zone = new Date(scale.end).getTimezoneOffset() * 60_000; // round times of the reader's day
+  for (let time = Math.ceil((scale.end - scale.span - zone) / every) * every + zone; time <= scale.end; time += every) {
+    const x = scale.x(time);
+    if (x < LEFT) continue;
+    const edge = x > scale.width - 40 ? "end" : "middle";
+    marks.push(drawn("path", { d: `M${x} ${TOP}V${scale.floor}`, class: "grid faint" }));
+    marks.push(drawn("text", { x: edge === "end" ? scale.width - RIGHT : x, y: scale.height - 4, class: edge }, HOUR_MINUTE.format(time)));
+  }
+  return marks;
+}
+
+// Steps without a gap between them, as runs: a line never crosses what was not measured.
+function runs() {
+  const found = [];
+  shown.samples.forEach((one, place) => {
+    const before = shown.samples[place - 1];
+    if (before && one.time - before.time < shown.step_seconds * 1800) found.at(-1).push(one);
+    else found.push([one]);
+  });
+  return found;
+}
+
+function curves(scale) {
+  const through = (run, y) => {
+    const points = run.map((one) => `${scale.x(one.time).toFixed(1)} ${y(one).toFixed(1)}`);
+    return run.length === 1 ? `M${points[0]}h1` : `M${points.join("L")}`;
+  };
+  const area = (run, y, floor) => `${through(run, y)}V${floor}H${scale.x(run[0].time).toFixed(1)}Z`;
+  const [received, applied, open] = [(one) => scale.y(one.received), (one) => scale.y(one.applied), (one) => scale.yOpen(one.open)];
+  return runs().flatMap((run) => [
+    drawn("path", { d: area(run, received, scale.split), class: "received area" }),
+    drawn("path", { d: through(run, received), class: "received" }),
+    drawn("path", { d: through(run, applied), class: "applied" }),
+    drawn("path", { d: area(run, open, scale.floor), class: "backlog area" }),
+    drawn("path", { d: through(run, open), class: "backlog" }),
+  ]);
+}
+
+function pointer(scale) {
+  const one = pointed();
+  const x = scale.x(one.time).toFixed(1);
+  return drawn("path", { d: `M${x} ${TOP}V${scale.floor}`, class: at === null ? "pointer off" : "pointer" });
+}
+
+const pointed = () => shown.samples.find((one) => one.time === at) ?? shown.samples.at(-1);
+
+// The values of one step, which are the legend as well.
+function tell() {
+  const one = pointed();
+  morphChildren($("chart-values"), one ? [
+    element("time", SECOND.format(one.time)), " ",
+    ...[["received", one.received], ["applied", one.applied], ["open", one.open]].flatMap(([name, value]) => [element("span", `${count(value)} ${name}`, { className: name }), " "]),
+  ] : []);
+}
+
+function summary() {
+  const { samples, hours, step_seconds: seconds } = shown;
+  if (!samples.length) return "Received, applied and backlog: no figures yet";
+  const all = (name) => samples.reduce((sum, one) => sum + one[name], 0);
+  const peak = samples.reduce((most, one) => (one.received > most.received ? one : most));
+  const behind = samples.reduce((most, one) => (one.open > most.open ? one : most));
+  return `Received, applied and backlog of the last ${hours === 1 ? "hour" : "24 hours"}: ${plural(all("received"), "event")} received, ` +
+    `at most ${rate(peak.received / seconds)} a second at ${HOUR_MINUTE.format(peak.time)}; ${count(all("applied"))} applied; ` +
+    `at most ${count(behind.open)} open${behind.open ? ` at ${HOUR_MINUTE.format(behind.time)}` : ""}. Arrow keys go from step to step.`;
 }
 
 export function startChart(chosen) {
@@ -51,11 +154,28 @@ export function startChart(chosen) {
   chart.addEventListener("pointermove", (moved) => {
     if (!shown?.samples.length) return;
     const box = chart.getBoundingClientRect();
-    const right = (1 - (moved.clientX - box.left) / box.width) * (STEPS[shown.hours] - 1);
-    point(Math.max(0, Math.min(shown.samples.length - 1, shown.samples.length - 1 - Math.round(right))));
+    const scale = scales(box.width, box.height);
+    const distance = (one) => Math.abs(scale.x(one.time) - (moved.clientX - box.left));
+    pointAt(shown.samples.reduce((best, one) => (distance(one) < distance(best) ? one : best)).time);
   });
-  chart.addEventListener("pointerleave", () => point((shown?.samples.length ?? 0) - 1));
+  chart.addEventListener("pointerleave", () => pointAt(null));
+  chart.addEventListener("blur", () => pointAt(null));
+  chart.addEventListener("keydown", (press) => {
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[press.key];
+    if (!by || !shown?.samples.length) return;
+    press.preventDefault();
+    const place = shown.samples.indexOf(pointed()) + by;
+    pointAt(shown.samples[Math.max(0, Math.min(shown.samples.length - 1, place))].time);
+    $("announce").textContent = $("chart-values").textContent;
+  });
+  new ResizeObserver(draw).observe(chart);
   for (const one of document.querySelectorAll("[data-hours]")) one.addEventListener("click", () => chosen(one.dataset.hours));
+}
+
+function pointAt(time) {
+  if (time === at) return;
+  at = time;
+  draw();
 }
 
 export function pressHours(hours) {

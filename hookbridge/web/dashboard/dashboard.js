@@ -1,146 +1,285 @@
 // The page: what is asked when, and what a key or a press means.
 
-import { NeedsToken, REPLAYABLE, call, keepToken, knownToken, tokenOfAddress } from "./api.js";
-import { replayMatching, replayOne, sendTest, verifyRecord } from "./actions.js";
+import { NeedsToken, REPLAYABLE, call, forgetToken, keepToken, knownToken, tokenOfAddress } from "./api.js";
+import { recordKey, replayOne, verifyRecord } from "./actions.js";
+import { go, here } from "./address.js";
 import { pressHours, showChart, startChart } from "./chart.js";
+import { eventPanel } from "./event.js";
 import { $ } from "./format.js";
-import { showHealth, showSources } from "./health.js";
+import { showHealth, showSilence } from "./health.js";
 import { List } from "./list.js";
-import { closePanel } from "./panel.js";
+import { closePanel, openPanel, panelIs, panelKey, refreshPanel } from "./panel.js";
+import { recordPanel } from "./record.js";
+import { replayMatching } from "./replay.js";
+import { sendTest } from "./send.js";
+import { showSources } from "./sources.js";
+import { VIEWS, suggestTables } from "./views.js";
 
 const REFRESH_MS = 2000;
 const HISTORY_MS = 10000;
 
-const list = new List(shown);
-let hours = new URLSearchParams(location.search).get("hours") === "24" ? "24" : "1";
+const list = new List({ opened: (one) => open(list.view.panel(one, hooks), list.view.name(one)), context: () => ({ followed }) });
+const hooks = { changed, openEvent, openRecord, eventsOf };
+let hours = here().hours;
 let historyAt = 0;
 let perSecond = null;
 let table = "users";
+let followed = false;
+let asked = 0;
 
-// ---------------------------------------------------------------------------------------------------------------- token
+// --------------------------------------------------------------------------------------------------------------- token
 
-function ask(refusal) {
+function askForToken(refusal) {
   $("refused").textContent = refusal;
   if (!$("ask").open) $("ask").showModal();
 }
 
-function failed(error) {
-  if (error instanceof NeedsToken) return ask(knownToken() ? "This token was refused." : "");
-  $("failed").textContent = error.message;
-  $("failed").hidden = false;
+function begin() {
+  $("ask").close();
+  follow({ first: true });
+  watchHealth();
 }
 
-async function shown(work) {
-  $("failed").hidden = true;
+// What the list could not do stands above it; a token that is missing is asked for.
+async function tell(work) {
   try {
-    await work;
+    return await work;
   } catch (error) {
-    failed(error);
+    if (error instanceof NeedsToken) askForToken(error.message);
+    else list.failed(error);
+    return null;
   }
 }
 
-// -------------------------------------------------------------------------------------------------------------- refresh
+// ------------------------------------------------------------------------------------------------------------- refresh
 
 async function refresh() {
+  const turn = ++asked;
   const [ready, stats] = await Promise.all([call("GET", "readyz"), call("GET", "api/v1/webhooks/stats")]);
-  if (!("tables" in ready)) throw new NeedsToken("The admin token is needed"); // a stranger is told less
+  if (!("tables" in ready)) throw new NeedsToken("This token was refused."); // a stranger is told less
   if (Date.now() - historyAt >= HISTORY_MS) await refreshHistory();
+  if (turn !== asked) return; // a later look was faster
   table = ready.tables.find((one) => one.source === "supabase")?.table ?? table;
+  followed = ready.tables.length > 0;
+  suggestTables(ready.tables.map((one) => one.table));
   showHealth(ready, stats, perSecond);
-  showSources(ready, stats, () => shown(refresh()));
+  showSources(ready, stats, changed);
 }
 
 async function refreshHistory() {
-  const found = await call("GET", `api/v1/history?hours=${hours}`);
+  const asked = hours;
+  const found = await call("GET", `api/v1/history?hours=${asked}`);
+  if (asked !== hours) return;
   historyAt = Date.now();
   perSecond = found.per_second;
   showChart(found);
 }
 
-async function tick() {
-  if (!document.hidden && !$("ask").open) {
-    try {
-      await Promise.all([refresh(), list.look()]);
-    } catch (error) {
-      if (error instanceof NeedsToken) failed(error);
-      else {
-        $("health").className = "bad";
-        $("health").textContent = error.message;
-      }
-    }
+async function health() {
+  try {
+    await refresh();
+  } catch (error) {
+    if (error instanceof NeedsToken) askForToken(error.message);
+    else showSilence(error);
   }
-  setTimeout(tick, REFRESH_MS);
 }
 
-// ----------------------------------------------------------------------------------------------------------------- keys
+async function lists(now = false) {
+  const changedRows = await tell(list.look({ now }));
+  await tell(refreshPanel({ onlyLive: !changedRows }));
+}
+
+// Again and again, each on its own: a slow list is no news of the health.
+function watching(look) {
+  let timer = null;
+  return async function watch() {
+    clearTimeout(timer);
+    try {
+      if (!document.hidden && knownToken() && !$("ask").open) await look();
+    } finally {
+      clearTimeout(timer);
+      timer = setTimeout(watch, REFRESH_MS);
+    }
+  };
+}
+
+const watchHealth = watching(health);
+const watchLists = watching(() => lists());
+
+function changed() {
+  health();
+  lists(true);
+}
+
+// ------------------------------------------------------------------------------------------------------ where one looks
+
+function closeSide() {
+  if (closePanel()) go({ open: null });
+}
+
+async function open(panel, name) {
+  const first = panelKey() === null;
+  const opened = await tell(openPanel({ ...panel, back: () => list.focus() }));
+  if (!opened || here().open === name) return;
+  go({ open: name }, { push: first }); // so that "back" closes it, as on a phone
+}
+
+function openEvent(id) {
+  const row = list.name === "events" ? list.shown.find((one) => one.id === id) : undefined;
+  list.choose(row ? list.view.key(row) : null);
+  return open(eventPanel(id, hooks), String(id));
+}
+
+function openRecord(record) {
+  return open(recordPanel(record, hooks), recordKey(record));
+}
+
+function eventsOf({ source, table: of, id }) {
+  turnTo("events", new URLSearchParams({ source, table: of, record_id: id }));
+  list.focus();
+}
+
+function turnTo(view, filters) {
+  closePanel({ giveBack: false });
+  const loading = tell(list.turnTo(view, filters));
+  go({ view: list.name, filters: list.filters, open: null }, { push: true });
+  return loading;
+}
+
+function filter() {
+  if (!list.takeFilters()) return;
+  closePanel({ giveBack: false });
+  go({ filters: list.filters, open: null }, { push: true });
+  tell(list.load());
+}
+
+// Back and forward, and the first time: the page becomes what the address says.
+async function follow({ first = false } = {}) {
+  const { view, filters, open: name, hours: chosen } = here();
+  if (chosen !== hours || first) turnChart(chosen);
+  if (first || (view in VIEWS ? view : "events") !== list.name || String(filters) !== String(list.filters)) await tell(list.turnTo(view, filters));
+  if (name) await openNamed(name);
+  else closePanel();
+}
+
+function openNamed(name) {
+  const panel = panelOf(name);
+  return panel === null || panelIs(panel.key) ? null : open(panel, name);
+}
+
+function panelOf(name) {
+  if (/^\d+$/.test(name)) return eventPanel(Number(name), hooks);
+  const one = list.shown.find((row) => list.view.name(row) === name);
+  if (one) return list.view.panel(one, hooks);
+  const [source, of, ...id] = name.split(":");
+  return source === "rejected" ? null : recordPanel({ source, table: of, id: id.join(":") }, hooks); // of an earlier process
+}
+
+function turnChart(chosen) {
+  hours = chosen;
+  pressHours(hours);
+  if (knownToken()) refreshHistory().catch(() => { historyAt = 0; }); // the next look asks again, and says why not
+}
+
+// ---------------------------------------------------------------------------------------------------------------- keys
+
+function move(by) {
+  const one = list.move(by);
+  if (one && panelKey() !== null) open(list.view.panel(one, hooks), list.view.name(one));
+}
 
 function again() {
   const one = list.current;
   if (!one) return;
-  const changed = () => shown(list.refreshed());
-  if (list.name === "records") verifyRecord(one, changed);
-  if (list.name === "events" && REPLAYABLE.includes(one.outcome)) replayOne(one, changed);
+  if (list.name === "records") verifyRecord(one, [recordKey(one)], hooks);
+  if (list.name === "events" && REPLAYABLE.includes(one.outcome)) replayOne(one, hooks);
 }
 
 const KEYS = {
-  j: () => list.move(1),
-  k: () => list.move(-1),
+  j: () => move(1),
+  k: () => move(-1),
   r: again,
   "/": () => ($("filter").elements.namedItem("q") ?? $("filter").elements[0])?.focus(),
   "?": () => $("keys").showModal(),
 };
 
 function pressed(press) {
+  if (press.ctrlKey || press.metaKey || press.altKey || document.querySelector("dialog[open]")) return; // a dialog has its own
+  const writes = press.target.matches("input, select, textarea");
   if (press.key === "Escape") {
-    if (press.target.matches("input, select, textarea")) press.target.blur();
-    else closePanel();
-    return;
+    if (writes) press.target.blur();
+    else closeSide();
+  } else if (!writes && press.key in KEYS) {
+    press.preventDefault();
+    KEYS[press.key]();
   }
-  if (press.ctrlKey || press.metaKey || press.altKey || document.querySelector("dialog[open]")) return;
-  if (press.target.matches("input, select, textarea") || !(press.key in KEYS)) return;
+}
+
+function pressedTab(press) {
+  const tabs = [...document.querySelectorAll("[role=tab]")];
+  const by = { ArrowRight: 1, ArrowLeft: -1 }[press.key];
+  const to = { Home: tabs[0], End: tabs.at(-1) }[press.key] ?? (by && tabs[(tabs.indexOf(press.target) + by + tabs.length) % tabs.length]);
+  if (!to) return;
   press.preventDefault();
-  KEYS[press.key]();
+  to.focus();
+  turnTo(to.dataset.view);
 }
 
-// ---------------------------------------------------------------------------------------------------------------- start
+// --------------------------------------------------------------------------------------------------------------- start
 
-function turnTo(view, values) {
-  closePanel();
-  return list.turnTo(view, values);
-}
-
-function start() {
-  tokenOfAddress();
-  const values = new URLSearchParams(location.search);
-  pressHours(hours);
+function listen() {
   startChart((chosen) => {
-    hours = chosen;
-    const kept = new URLSearchParams(location.search);
-    if (hours === "24") kept.set("hours", hours);
-    else kept.delete("hours");
-    history.replaceState(null, "", kept.size ? `?${kept}` : location.pathname);
-    pressHours(hours);
-    shown(refreshHistory());
+    go({ hours: chosen });
+    turnChart(chosen);
   });
-  $("ask").addEventListener("close", () => {
+  $("ask").addEventListener("submit", () => {
     keepToken($("token").value);
     $("token").value = "";
-    shown(list.load().then(refresh));
+    begin();
   });
   $("ask").addEventListener("cancel", (press) => press.preventDefault()); // nothing can be shown without it
-  $("filter").addEventListener("submit", (press) => press.preventDefault());
-  $("filter").addEventListener("change", () => shown(list.load()));
-  $("filter").addEventListener("search", () => shown(list.load()));
-  $("show-news").addEventListener("click", () => shown(list.load()));
-  $("older").addEventListener("click", () => shown(list.load(true)));
-  $("replay-matching").addEventListener("click", () => shown(replayMatching(list.filters, () => shown(list.refreshed()))));
-  $("test").addEventListener("click", () => sendTest(table, () => shown(list.refreshed())));
+  $("forget").addEventListener("click", () => {
+    forgetToken();
+    location.reload(); // and nothing that was shown stays
+  });
+  $("filter").addEventListener("submit", (press) => { press.preventDefault(); filter(); });
+  $("filter").addEventListener("change", filter);
+  $("filter").addEventListener("search", filter);
+  $("clear").addEventListener("click", () => turnTo(list.name, new URLSearchParams()));
+  $("show-news").addEventListener("click", showNews);
+  $("older").addEventListener("click", () => tell(list.more()));
+  $("replay-matching").addEventListener("click", () => tell(replayMatching(list.filters, changed)));
+  $("test").addEventListener("click", () => sendTest(table, hooks));
   $("help").addEventListener("click", () => $("keys").showModal());
-  for (const tab of document.querySelectorAll("[data-view]")) tab.addEventListener("click", () => shown(turnTo(tab.dataset.view)));
+  $("panel").addEventListener("shut", () => closeSide());
+  $("scrim").addEventListener("click", () => closeSide());
+  $("views").addEventListener("keydown", pressedTab);
+  for (const tab of document.querySelectorAll("[role=tab]")) tab.addEventListener("click", () => turnTo(tab.dataset.view));
+  document.addEventListener("click", pressedLink);
   document.addEventListener("keydown", pressed);
-  if (!knownToken()) ask("");
-  shown(turnTo(values.get("view") ?? "events", values));
-  tick();
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) watchHealth(); });
+  addEventListener("popstate", () => follow());
+  addEventListener("hashchange", () => { if (tokenOfAddress()) begin(); });
 }
 
-start();
+function showNews() {
+  closeSide();
+  tell(list.load());
+  scrollTo({ top: Math.min(scrollY, $("views").offsetTop) }); // to the first of them
+}
+
+// A figure leads to its events, here; with a key held, in another tab, as links do.
+function pressedLink(press) {
+  const link = press.target.closest("a[data-goto]");
+  if (!link || press.ctrlKey || press.metaKey || press.shiftKey || press.button !== 0) return;
+  press.preventDefault();
+  turnTo(link.dataset.goto, new URL(link.href).searchParams);
+  $("views").scrollIntoView({ block: "nearest" });
+}
+
+tokenOfAddress();
+listen();
+if (!knownToken()) askForToken("");
+follow({ first: true });
+watchHealth();
+watchLists();

@@ -1,87 +1,70 @@
-// The first line: is it healthy? Then the figures, and each source with its switch.
+// The first line, the figures, and what needs somebody.
 
-import { pauseOrResume } from "./actions.js";
-import { $, ago, button, count, element, rate, sinceEpoch } from "./format.js";
+import { $, count, element, foreign, lasting, rate, since } from "./format.js";
+import { morphChildren } from "./morph.js";
+import { notes, problems, verdict } from "./verdict.js";
 
-const NAMES = { running: "up", paused: "down", refused: "refuses our key", held: "paused" };
-
-function verdict(ready, stats) {
-  if (!ready.inbox_writable) return ["bad", "The inbox cannot be written: webhooks are refused"];
-  if (!ready.ready) return ["bad", "Webhooks are refused: the disk is nearly full, or the service is stopping"];
-  if (!stats.books_balanced) return ["bad", "The books do not balance"];
-  const down = ready.lanes.filter((lane) => lane.state !== "running");
-  if (down.length) return ["warn", down.map((lane) => `${lane.source} ${NAMES[lane.state]}`).join(", ")];
-  const failing = ready.tables.filter((table) => table.state === "failing" || table.state === "paused");
-  if (failing.length) return ["warn", failing.map((table) => `${table.table} ${table.state}`).join(", ")];
-  if (stats.books.dead) return ["warn", `${count(stats.books.dead)} dead letters`];
-  if (stats.books.open) return ["good", `Working on ${count(stats.books.open)} events`];
-  return ["good", "Converged: every event that came in is settled"];
-}
+let announced = "";
+let seenAt = null;
 
 export function showHealth(ready, stats, perSecond) {
-  const [className, text] = verdict(ready, stats);
-  $("health").className = className;
-  if ($("health").textContent !== text) $("health").textContent = text;
-  document.title = className === "good" ? "hookbridge" : `● hookbridge: ${text}`;
+  const now = verdict(ready, stats);
+  seenAt = Date.now();
+  document.body.classList.remove("stale");
+  $("as-of").textContent = "";
+  say(now);
+  morphChildren($("figures"), figures(ready, stats, perSecond));
+  showAttention(problems(ready, stats), notes(ready, stats));
+}
+
+// No answer: what is shown is of then, and says so.
+export function showSilence(error) {
+  say({ level: "bad", kind: "silence", text: error.message });
+  document.body.classList.add("stale");
+  $("as-of").textContent = seenAt === null ? "" : `Figures as of ${new Date(seenAt).toLocaleTimeString()}`;
+}
+
+function say({ level, kind, text }) {
+  $("health").className = level;
+  if ($("health-text").textContent !== text) $("health-text").textContent = text;
+  $("health-text").title = text;
+  document.title = level === "good" || level === "idle" || level === "busy" ? "hookbridge" : `● ${text} – hookbridge`;
+  if (announced === kind) return;
+  announced = kind;
+  $("announce").textContent = text; // read out when the verdict changes, not with every figure
+}
+
+function figures(ready, stats, perSecond) {
   const lost = Object.values(stats.webhook_loss);
   const missed = lost.reduce((sum, one) => sum + one.missed, 0);
   const changes = lost.reduce((sum, one) => sum + one.missed + one.announced, 0);
-  const oldest = (times) => (times.length && times.every((at) => at !== null) ? ago(sinceEpoch(Math.min(...times))) : "–");
-  show("figures", [
-    ["Oldest open event", ago(stats.oldest_open_event_age_seconds)],
-    ["Open", count(stats.books.open)],
-    ["Received/s", perSecond ? rate(perSecond.received) : "–"],
-    ["Applied/s", perSecond ? rate(perSecond.applied) : "–"],
-    ["Received", count(stats.books.received)],
-    ["Applied", count(stats.books.applied)],
-    ["Dead letters", count(stats.books.dead), stats.books.dead ? "bad" : ""],
-    ["Last complete poll", oldest(ready.tables.filter((one) => one.poll_gap_seconds !== null).map((one) => one.last_poll_at))],
-    ["Last complete sweep", oldest(ready.tables.map((one) => one.last_sweep_at))],
-    ["Webhooks lost", changes ? `${((100 * missed) / changes).toFixed(1)} %` : "–"],
-  ]);
-  $("warnings").replaceChildren(...ready.warnings.map((one) => element("li", one)));
+  const oldest = (times) => (times.length && times.every((at) => at !== null) ? lasting(since(Math.min(...times))) : "–");
+  const { books } = stats;
+  const age = stats.oldest_open_event_age_seconds;
+  return [
+    figure("Oldest open", lasting(age), { className: age > 60 ? "warn" : "" }),
+    figure("Open", count(books.open), { filters: { state: "open" } }),
+    figure("Received/s", perSecond ? rate(perSecond.received) : "–", { title: "Over the last minute" }),
+    figure("Applied/s", perSecond ? rate(perSecond.applied) : "–", { title: "Over the last minute" }),
+    figure("Received", count(books.received), { filters: {} }),
+    figure("Applied", count(books.applied), { filters: { outcome: "applied" } }),
+    figure(books.dead === 1 ? "Dead letter" : "Dead letters", count(books.dead), { className: books.dead ? "bad" : "", filters: { outcome: "dead" } }),
+    figure("Last full poll", oldest(ready.tables.filter((one) => one.poll_gap_seconds !== null).map((one) => one.last_poll_at)), { title: "Since the last complete poll began, of the table that waits longest" }),
+    figure("Last full sweep", oldest(ready.tables.map((one) => one.last_sweep_at)), { title: "Since the last complete sweep began, of the table that waits longest" }),
+    figure("Webhooks lost", changes ? `${((100 * missed) / changes).toFixed(1)} %` : "–", { title: changes ? `${count(missed)} of ${count(changes)} changes that the reconciler has judged` : "Measured for the tables that are followed" }),
+  ];
 }
 
-function show(id, figures) {
-  $(id).replaceChildren(
-    ...figures.map(([name, value, className = ""]) =>
-      element("div", [element("dt", name), element("dd", value, { className })])),
-  );
+function figure(name, value, { className = "", filters = null, title = null }) {
+  const shown = filters === null ? value : element("a", value, { href: `?${new URLSearchParams(filters)}`, data: { goto: "events" } });
+  return element("div", [element("dt", name), element("dd", shown, { className })], { title });
 }
 
-export function showSources(ready, stats, done) {
-  const focused = document.activeElement?.dataset?.lane;
-  $("sources").replaceChildren(...ready.lanes.map((lane) => source(lane, ready, stats, done)));
-  if (focused) document.querySelector(`[data-lane="${focused}"]`)?.focus();
-}
-
-function source(lane, ready, stats, done) {
-  const running = lane.state === "running";
-  const said = [element("strong", lane.source), element("span", NAMES[lane.state], { className: running ? "good" : "warn" })];
-  if (!running && lane.since) said.push(element("span", `for ${ago(sinceEpoch(lane.since))}`));
-  if (!lane.has_credentials) said.push(element("span", "no credentials: nothing is verified", { className: "warn" }));
-  const budget = ready.notion_budget;
-  if (lane.source === "notion" && lane.has_credentials) {
-    const left = budget.halted_seconds ? `halted for ${ago(budget.halted_seconds)}` : `${budget.left} of ${budget.requests_per_second} requests/s left`;
-    said.push(element("span", left, { className: "soft" }));
-  }
-  const turn = button(running ? "Pause" : "Resume", () => pauseOrResume(lane.source, running, done), { data: { lane: lane.source } });
-  const tables = ready.tables.filter((table) => table.source === lane.source).map((table) => followed(table, stats));
-  return element("li", [
-    element("div", [...said, turn], { className: "head" }),
-    lane.reason ? element("p", lane.reason, { className: "soft" }) : null,
-    tables.length ? element("ul", tables) : null,
-  ], { className: "card" });
-}
-
-function followed(table, stats) {
-  const loss = stats.webhook_loss[`${table.source}:${table.table}`];
-  const lost = loss && loss.announced + loss.missed ? `, ${(100 * loss.share).toFixed(1)} % of webhooks lost` : "";
-  const listed = table.state === "backfilling" ? ` ${count(table.listed)}${table.total ? ` of ${count(table.total)}` : ""}` : "";
-  const passes = `polled ${ago(sinceEpoch(table.last_poll_at))} ago, swept ${ago(sinceEpoch(table.last_sweep_at))} ago`;
-  const className = table.state === "following" ? "good" : "warn";
-  return element("li", [
-    element("span", table.table), " ", element("span", table.state + listed, { className }),
-    element("span", `, ${passes}${lost}${table.reason ? `: ${table.reason}` : ""}`, { className: "soft" }),
-  ]);
+function showAttention(found, said) {
+  $("attention-title").textContent = found.length ? `Needs attention (${found.length})` : "Nothing needs attention";
+  const entries = found.map((one) => element("li", [
+    one.text ? element("strong", foreign(one.text)) : null, one.todo ? element("span", [" ", foreign(one.todo)]) : null,
+    one.link ? element("a", one.link.label, { href: `?${new URLSearchParams(one.link.filters)}`, data: { goto: one.link.view } }) : null,
+  ], { className: one.level }));
+  morphChildren($("attention"), [...entries, ...said.map((text) => element("li", foreign(text), { className: "soft" }))]);
 }

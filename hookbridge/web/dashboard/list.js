@@ -1,137 +1,265 @@
-// One list at a time: pages, the row that is chosen, and news that never move what is being read.
+// One list at a time: its pages, the row that is chosen, and news that never move what is being read.
+//
+// Everything here belongs to one `sight`: a view with its filters, from the moment they are chosen. An answer for an
+// earlier one is dropped, and a sight begins with nothing, so that rows of two lists never mix.
 
-import { call } from "./api.js";
-import { $, count, element } from "./format.js";
-import { VIEWS, buildFilter, filtersOf } from "./views.js";
+import { Refusal, call } from "./api.js";
+import { $, count } from "./format.js";
+import { morph } from "./morph.js";
+import { VIEWS, buildFilter, filtersOf, rowOf, suggestTables } from "./views.js";
 
 const PAGE_ROWS = 50;
 const NEWS_MAX = 100;
+const IDS_MAX = 500;
+const PATIENT = 4; // a look that took a second is not repeated within four
 
 export class List {
-  constructor(changed) {
-    this.changed = changed;
+  constructor({ opened, context }) {
+    this.opened = opened; // (row's one) → shows it
+    this.context = context; // () → what an empty list should know
     this.name = "events";
-    this.shown = [];
-    this.cursor = null;
-    this.asked = 0;
+    this.filters = new URLSearchParams();
+    this.remembered = {};
+    this.#begin();
+    $("rows").addEventListener("click", (press) => this.#pressed(press));
   }
 
   get view() { return VIEWS[this.name]; }
-  get filters() { return filtersOf($("filter")); }
-  get chosen() {
-    const rows = [...$("rows").rows];
-    const focused = rows.indexOf(document.activeElement);
-    return focused >= 0 ? focused : rows.findIndex((row) => row.ariaSelected === "true");
-  }
 
+  // ---------------------------------------------------------------------------------------------------------- sights
 
-  turnTo(name, values = new URLSearchParams()) {
+  // Turn to a view; without filters, to those that it had last.
+  turnTo(name, filters) {
     this.name = name in VIEWS ? name : "events";
-    buildFilter(this.view, values);
+    this.filters = filters ?? this.remembered[this.name] ?? new URLSearchParams();
+    buildFilter(this.view, this.filters);
+    document.body.dataset.view = this.name;
     $("replay-matching").hidden = this.name !== "events";
-    for (const tab of document.querySelectorAll("[data-view]")) tab.ariaSelected = String(tab.dataset.view === this.name);
+    for (const tab of document.querySelectorAll("[data-view][role=tab]")) {
+      const chosen = tab.dataset.view === this.name;
+      tab.setAttribute("aria-selected", String(chosen));
+      tab.tabIndex = chosen ? 0 : -1;
+      if (chosen) $("list").setAttribute("aria-labelledby", tab.id);
+    }
     return this.load();
   }
 
-  // The newest page, or the one that follows what is shown.
-  async load(older = false) {
-    const query = this.filters;
-    this.#remember(query);
-    query.set("limit", PAGE_ROWS);
-    if (older) query.set("cursor", this.cursor);
-    const turn = ++this.asked;
-    const page = await call("GET", `${this.view.path}?${query}`);
-    if (turn !== this.asked) return; // another filter was faster
-    const found = page[this.view.rows];
-    const rows = found.map((one) => this.#row(one));
-    if (older) $("rows").append(...rows);
-    else $("rows").replaceChildren(...rows);
-    this.shown = older ? [...this.shown, ...found] : found;
+  // What the reader has chosen in the form; false when that is what is shown already.
+  takeFilters() {
+    const now = filtersOf($("filter"));
+    if (String(now) === String(this.filters)) return false;
+    this.filters = now;
+    return true;
+  }
+
+  #begin() {
+    this.sight = {};
+    this.shown = [];
+    this.places = new Map(); // key → place in `shown`, and of its row
+    this.left = new Set();
+    this.cursor = null;
+    this.chosen = null;
+    this.lookAfter = 0;
+    this.loaded = false;
+  }
+
+  // The newest page, of nothing else than this sight.
+  async load({ retry = false } = {}) {
+    this.remembered[this.name] = this.filters;
+    $("list").style.minHeight = `${$("list").offsetHeight}px`; // the page keeps its length until the answer is there
+    this.#begin();
+    $("rows").replaceChildren();
+    for (const id of ["news", "older", "empty"]) $(id).hidden = true;
+    if (!retry) $("failed").hidden = true;
+    $("clear").hidden = !this.filters.size;
+    const { sight } = this;
+    this.loading = sight;
+    try {
+      await this.#page();
+    } finally {
+      if (sight === this.sight) {
+        this.loading = null;
+        $("list").style.minHeight = "";
+      }
+    }
+  }
+
+  async more() {
+    await this.#page(this.cursor);
+  }
+
+  async #page(cursor = null) {
+    const { sight } = this;
+    const page = await this.#ask({ limit: PAGE_ROWS, ...(cursor === null ? {} : { cursor }) });
+    if (sight !== this.sight) return;
+    const found = page[this.view.rows].filter((one) => !this.#has(one));
+    for (const one of found) this.places.set(this.view.key(one), this.shown.push(one) - 1);
+    $("rows").append(...found.map((one) => this.#row(one)));
+    suggestTables(found.map((one) => one.table).filter(Boolean));
     this.cursor = page.next_cursor;
-    if (!older) $("news").hidden = true;
-    $("older").textContent = this.name === "records" ? "More" : "Older";
+    this.loaded = true;
+    $("older").textContent = this.view.older;
     $("older").hidden = this.cursor === null;
+    $("failed").hidden = true;
     this.#sayEmpty();
+  }
+
+  async #ask(more, filters = this.filters) {
+    const asked = new URLSearchParams(filters);
+    for (const [name, value] of Object.entries(more)) asked.set(name, value);
+    return call("GET", `${this.view.path}?${asked}`);
   }
 
   #sayEmpty() {
     $("empty").hidden = this.shown.length > 0;
-    if (this.shown.length) return;
     // A search for words looks at so many events, and says where the next page goes on.
-    $("empty").textContent = this.cursor === null ? this.view.empty(this.filters.size > 0) : "Nothing among the latest. “Older” looks further back.";
+    $("empty").textContent = this.cursor === null ? this.view.empty(this.filters.size > 0, this.context()) : "Nothing among the latest. “Older” looks further back.";
   }
 
-  #remember(query) {
-    const kept = new URLSearchParams(query);
-    if (this.name !== "events") kept.set("view", this.name);
-    const hours = new URLSearchParams(location.search).get("hours");
-    if (hours) kept.set("hours", hours);
-    history.replaceState(null, "", kept.size ? `?${kept}` : location.pathname);
+  // ------------------------------------------------------------------------------------------------------------ rows
+
+  #has(one) {
+    return this.places.has(this.view.key(one));
   }
 
   #row(one) {
-    const row = element("tr", this.view.cells(one), { tabIndex: 0 });
-    row.addEventListener("click", () => this.#open(one, row));
-    row.addEventListener("keydown", (press) => {
-      if (press.key !== "Enter") return;
-      press.preventDefault(); // or the same press reaches what it has opened
-      this.#open(one, row);
-    });
-    return row;
+    const key = this.view.key(one);
+    return rowOf(this.view, one, { chosen: key === this.chosen, left: this.left.has(key) });
   }
 
-  #open(one, row) {
-    this.#mark(row);
-    this.changed(this.view.open(one, row, () => this.changed(this.refreshed()), (record) => this.changed(this.eventsOf(record))));
-  }
-
-  #mark(chosen) {
-    for (const row of $("rows").rows) row.ariaSelected = String(row === chosen);
-  }
-
-  eventsOf(record) {
-    return this.turnTo("events", new URLSearchParams({ source: record.source, table: record.table, record_id: record.id }));
-  }
-
-  move(by) {
-    const rows = $("rows").rows;
-    if (!rows.length) return;
-    const next = rows[Math.max(0, Math.min(rows.length - 1, this.chosen + by))];
-    this.#mark(next);
-    next.focus();
-    if (!$("panel").hidden) this.changed(this.view.open(this.shown[next.sectionRowIndex], next, () => this.changed(this.refreshed()), (record) => this.changed(this.eventsOf(record))));
-  }
-
-  get current() { return this.shown[this.chosen] ?? null; }
-
-  refreshed() { return this.load(); }
-
-  // What comes in is announced, not put in; what is shown as open is told when it has ended, in its place.
-  async look() {
-    if (!this.view.live) return;
-    const query = this.filters;
-    query.set("limit", NEWS_MAX);
-    const turn = this.asked;
-    const page = await call("GET", `${this.view.path}?${query}`);
-    if (turn !== this.asked) return;
-    const latest = page[this.view.rows];
-    if (!this.shown.length) {
-      if (latest.length) await this.load();
-      return;
+  // Rows become what is known now, where they are. Gives whether any did.
+  #put(found) {
+    let changed = false;
+    for (const one of found) {
+      const key = this.view.key(one);
+      const place = this.places.get(key);
+      if (place === undefined) continue;
+      const left = !this.view.matches(one, this.filters);
+      if (JSON.stringify(one) === JSON.stringify(this.shown[place]) && left === this.left.has(key)) continue;
+      this.left[left ? "add" : "delete"](key);
+      this.shown[place] = one;
+      morph($("rows").rows[place], this.#row(one));
+      changed = true;
     }
-    const newer = latest.filter((one) => one.id > this.shown[0].id).length;
-    $("show-news").textContent = `${newer === NEWS_MAX ? `${NEWS_MAX} or more` : count(newer)} newer – show`;
-    $("news").hidden = newer === 0;
-    this.#update(latest);
+    return changed;
   }
 
-  #update(latest) {
-    const known = new Map(latest.map((one) => [one.id, one]));
-    this.shown.forEach((one, place) => {
-      const now = known.get(one.id);
-      if (!now || JSON.stringify(now) === JSON.stringify(one)) return;
-      this.shown[place] = now;
-      $("rows").rows[place].replaceChildren(...this.view.cells(now));
-    });
+  #pressed({ target }) {
+    const row = target.closest("tr");
+    if (!row || !getSelection().isCollapsed) return; // who marks a text does not want the row
+    const one = this.shown[row.sectionRowIndex];
+    this.choose(this.view.key(one));
+    this.opened(one);
+  }
+
+  choose(key) {
+    this.chosen = key;
+    for (const row of $("rows").rows) {
+      if (row.dataset.key === key) row.setAttribute("aria-current", "true");
+      else row.removeAttribute("aria-current");
+    }
+  }
+
+  get current() {
+    const focused = document.activeElement?.closest("#rows tr")?.sectionRowIndex;
+    const place = focused ?? this.places.get(this.chosen);
+    return this.shown[place] ?? null;
+  }
+
+  // The next row or the one before. Gives it.
+  move(by) {
+    if (!this.shown.length) return null;
+    const now = this.current === null ? -1 : this.shown.indexOf(this.current);
+    const one = this.shown[Math.max(0, Math.min(this.shown.length - 1, now + by))];
+    this.choose(this.view.key(one));
+    this.focus();
+    return one;
+  }
+
+  // The focus, on the row that is chosen: by its name, for it may be another element by now.
+  focus() {
+    const row = [...$("rows").rows].find((one) => one.dataset.key === this.chosen);
+    (row?.querySelector(".open") ?? document.querySelector("[role=tab][aria-selected=true]")).focus();
+    row?.scrollIntoView({ block: "nearest" });
+  }
+
+  // ------------------------------------------------------------------------------------------------------------ news
+
+  // What came in is announced, not put in; what is shown is brought up to date in its place. Gives whether any row was.
+  async look({ now = false } = {}) {
+    if (!now && Date.now() < this.lookAfter) return false;
+    const { sight } = this;
+    if (this.loading === sight || (!this.shown.length && this.cursor !== null)) return false;
+    if (!this.loaded) return this.load({ retry: true });
+    const began = Date.now();
+    const found = await (this.name === "records" ? this.#lookAtRecords() : this.#lookAtLatest());
+    if (sight !== this.sight) return false;
+    this.lookAfter = Date.now() + PATIENT * (Date.now() - began);
+    $("failed").hidden = true;
+    if (!this.shown.length) {
+      if (found.newer) await this.load();
+      return found.newer > 0;
+    }
+    $("show-news").textContent = `${found.newer >= NEWS_MAX ? `${NEWS_MAX} or more` : count(found.newer)} newer – show`;
+    if (this.name === "records") $("show-news").textContent = `${count(found.newer)} more – show`;
+    $("news").hidden = found.newer === 0;
+    return this.#put(found.known);
+  }
+
+  async #lookAtLatest() {
+    const asked = this.shown.filter(this.view.changes).map((one) => one.id);
+    const chunks = [];
+    for (let from = 0; from < asked.length; from += IDS_MAX) chunks.push(asked.slice(from, from + IDS_MAX));
+    const [latest, ...unsettled] = await Promise.all([
+      this.#ask({ limit: NEWS_MAX }),
+      ...chunks.map((ids) => this.#ask({ ids: ids.join(","), limit: IDS_MAX }, new URLSearchParams())),
+    ]);
+    const rows = latest[this.view.rows];
+    const last = this.shown.at(-1);
+    const isNews = (one) => !this.#has(one) && (this.cursor === null || this.view.newer(one, last)); // the rest is older
+    return {
+      newer: rows.filter(isNews).length,
+      known: [...rows, ...unsettled.flatMap((page) => page[this.view.rows])],
+    };
+  }
+
+  // The stretch of records that is in sight, asked for again behind the row before it. What is missing there and was
+  // shown has left the filters, and is asked for by its name.
+  async #lookAtRecords() {
+    const { key } = this.view;
+    const [from, to] = this.#inSight();
+    const before = this.shown[from - 1];
+    const page = await this.#ask({ limit: Math.min(500, to - from + PAGE_ROWS), ...(before ? { cursor: key(before) } : {}) });
+    const answered = page.records.map(key);
+    const expected = this.shown.slice(from, to).map(key);
+    const last = answered.findLastIndex((one) => expected.includes(one)); // what is behind it is the next stretch's
+    const judged = page.next_cursor === null ? expected : expected.slice(0, expected.indexOf(answered[last]) + 1);
+    const gone = judged.filter((one) => !answered.includes(one)).map((one) => this.shown[this.places.get(one)]);
+    const atTheEnd = this.cursor === null && to === this.shown.length;
+    const fresh = page.records.slice(0, atTheEnd ? undefined : last + 1).filter((one) => !this.#has(one));
+    return { newer: fresh.length, known: [...page.records, ...(await Promise.all(gone.slice(0, PAGE_ROWS).map((one) => this.#named(one))))] };
+  }
+
+  async #named(one) {
+    const { source, table, id } = one;
+    const name = new URLSearchParams({ source, table, record_id: id });
+    const copied = await this.#ask({ limit: 1 }, name);
+    return copied.records[0] ?? { ...one, present: null, waiting_since: null };
+  }
+
+  #inSight() {
+    const rows = [...$("rows").rows];
+    const boxes = rows.map((row) => row.getBoundingClientRect());
+    const from = Math.max(0, boxes.findIndex((box) => box.bottom > 0));
+    const to = boxes.findLastIndex((box) => box.top < innerHeight) + 1;
+    return [from, Math.max(to, Math.min(rows.length, from + PAGE_ROWS))];
+  }
+
+  // An error of the list stands above it, and goes with the next answer.
+  failed(error) {
+    const text = error instanceof Refusal ? `The list cannot be shown: ${error.message}` : error.message;
+    if ($("failed").textContent !== text) $("failed").textContent = text;
+    $("failed").hidden = false;
+    $("empty").hidden = true;
   }
 }

@@ -1,133 +1,90 @@
-// The side panel: an event with its way, or a record with its truth.
+// The panel at the side: one thing at a time, with the focus on its heading; when it closes, the focus goes back.
+//
+// A panel's content is built anew whenever what it shows may have changed, and becomes what it should be in place. An
+// answer that comes late is for nobody: only the last thing that was asked for is shown.
 
-import { call, recordPath, REPLAYABLE } from "./api.js";
-import { replayOne, verifyRecord } from "./actions.js";
-import { $, CLASSES, button, clock, duration, element, json } from "./format.js";
+import { NeedsToken } from "./api.js";
+import { $, button, element } from "./format.js";
+import { morphChildren } from "./morph.js";
 
-let opener = null;
+const NARROW = matchMedia("(max-width: 69.99rem)"); // there the panel lies over the list, else beside it
 
-export function closePanel() {
-  if ($("panel").hidden) return false;
-  $("panel").hidden = true;
-  document.body.classList.remove("split");
-  opener?.focus();
+let now = null; // { key, build, back, live }
+let turn = 0;
+
+export const panelKey = () => now?.key ?? null;
+export const panelIs = (key) => now !== null && now.key === key;
+
+// `build` gives { title, parts, live }; live is what may change by itself. `back` gives the focus back.
+export async function openPanel({ key, build, back }) {
+  const mine = ++turn;
+  const made = await build().catch(unshown);
+  if (mine !== turn) return false;
+  const first = now === null;
+  now = { key, build, back, live: made.live, failed: made.failed };
+  $("panel").replaceChildren(...frame(made));
+  $("panel").scrollTop = 0;
+  $("panel").hidden = false;
+  if (first) layout();
+  $("panel-title").focus({ preventScroll: true });
   return true;
 }
 
-function show(title, parts) {
-  $("panel").replaceChildren(
-    element("div", [element("h2", title), button("×", closePanel, { "aria-label": "Close" })], { className: "head" }),
-    ...parts,
-  );
-  $("panel").hidden = false;
-  $("panel").scrollTop = 0;
-  document.body.classList.add("split");
+export async function refreshPanel({ onlyLive = false } = {}) {
+  const shown = now;
+  if (shown === null || (onlyLive && !shown.live)) return;
+  const made = await shown.build().catch(unshown);
+  if (now !== shown || (made.failed && !shown.failed)) return; // what was shown is better than nothing
+  [shown.live, shown.failed] = [made.live, made.failed];
+  morphChildren($("panel"), frame(made));
 }
 
-const heading = (text) => element("h3", text);
-const pre = (value) => element("pre", typeof value === "string" ? value : json(value));
-
-export async function openEvent(summary, row, changed) {
-  opener = row;
-  const event = await call("GET", `api/v1/events/${summary.id}`);
-  const state = event.outcome ?? event.state;
-  const record = { source: event.source, table: event.table, id: event.record_id };
-  const said = [event.type, `by ${event.origin}`, event.format, event.verification, attempts(event.attempts)].filter(Boolean).join(" · ");
-  show(`Event ${event.id}`, [
-    element("p", [element("strong", `${event.source}:${event.table}:${event.record_id}`)]),
-    element("p", [element("span", state, { className: CLASSES[state] ?? "" }), ` · ${said}`]),
-    event.reason ? element("p", event.reason, { className: "reason" }) : null,
-    buttons(event, record, changed),
-    heading("Way"), way(event),
-    ...failures(event.failures),
-    heading("Copy and truth"), ...truth(record),
-    heading("Body"), pre(event.body),
-    heading("Headers"),
-    event.headers ? pre(Object.entries(event.headers).map(([name, value]) => `${name}: ${value}`).join("\n"))
-      : element("p", "It came without a request.", { className: "soft" }),
-  ].filter(Boolean));
+function unshown(error) {
+  if (error instanceof NeedsToken) throw error;
+  return { title: "It cannot be shown", parts: [element("p", error.message, { className: "bad" }), said()], live: true, failed: true };
 }
 
-const attempts = (number) => (number === 0 ? null : number === 1 ? "1 attempt" : `${number} attempts`);
-
-function buttons(event, record, changed) {
-  const again = button("Process again", () => replayOne(event, changed), { id: "replay", disabled: !REPLAYABLE.includes(event.outcome) });
-  return element("div", [again, button("Read the record now", () => verifyRecord(record, changed))], { className: "buttons" });
-}
-
-function way(event) {
-  const steps = [["received", event.received_at], ["stored", event.stored_at], ["claimed", event.claimed_at],
-    ["verified", event.verified_at], [event.outcome ?? "settled", event.settled_at]];
-  let before = null;
-  return element("ol", steps.map(([name, at]) => {
-    const took = at && before ? `+${duration((new Date(at) - new Date(before)) / 1000)}` : "";
-    before = at ?? before;
-    return element("li", [element("span", name), element("time", clock(at)), element("span", took, { className: "soft" })], { className: at ? "" : "soft" });
-  }), { className: "way" });
-}
-
-function failures(list) {
-  if (!list.length) return [];
-  const lines = list.map((one) => element("li", [
-    element("strong", `Attempt ${one.attempt}`), ` at ${clock(one.began_at)}, after ${duration((new Date(one.ended_at) - new Date(one.began_at)) / 1000)}: `,
-    element("span", one.error, { className: "bad" }),
-  ]));
-  return [heading("Attempts that failed"), element("ul", lines, { className: "failures" })];
-}
-
-// Only when asked for: it reads the source.
-function truth(record) {
-  const shown = element("div", [], { id: "diff" });
-  const compare = button("Compare now", async () => {
-    compare.disabled = true;
-    try {
-      shown.replaceChildren(...difference(await call("GET", `${recordPath(record.source, record.table, record.id)}/diff`)));
-    } catch (error) {
-      shown.replaceChildren(element("p", error.message, { className: "bad" }));
-    }
-    compare.disabled = false;
-  }, { id: "compare" });
-  return [compare, shown];
-}
-
-function difference(found) {
-  if (found.agrees) {
-    const text = found.truth === null ? "Neither has such a record." : "Copy and source are equal.";
-    return [element("p", text, { className: "good" })];
-  }
-  const lines = found.differences.flatMap((one) => [
-    "copy" in one ? element("del", `- ${one.path}: ${JSON.stringify(one.copy)}`) : null,
-    "truth" in one ? element("ins", `+ ${one.path}: ${JSON.stringify(one.truth)}`) : null,
-  ]);
-  const note = element("p", "− the copy, + the source", { className: "soft" });
-  return [note, element("pre", lines.filter(Boolean), { className: "diff" })];
-}
-
-export async function openRecord(record, row, changed, showEvents) {
-  opener = row;
-  const found = record.present ? await call("GET", recordPath(record.source, record.table, record.id)) : null;
-  const read = record.read_at ? `read at ${clock(record.read_at)}` : "not read yet";
-  show(record.id, [
-    element("p", [element("strong", `${record.source}:${record.table}`)]),
-    element("p", `${stateOf(record)} · ${read}${record.verified === false ? " · as a webhook said, unverified" : ""}`),
+function frame({ title, parts }) {
+  return [
     element("div", [
-      button("Read it now", () => verifyRecord(record, changed), { id: "verify" }),
-      button("Its events", () => showEvents(record)),
-    ], { className: "buttons" }),
-    heading("Copy and truth"), ...truth(record),
-    heading("Copy"), found ? pre(found.data) : element("p", "There is no data.", { className: "soft" }),
-  ]);
+      element("h2", title, { id: "panel-title", tabIndex: -1 }),
+      button("×", () => $("panel").dispatchEvent(new CustomEvent("shut")), { "aria-label": "Close", id: "panel-close" }),
+    ], { className: "head sticky" }),
+    element("div", parts.filter(Boolean), { className: "content" }),
+  ];
 }
 
-export const stateOf = (record) => (record.waiting_since ? "waiting" : record.present ? "present" : "absent");
-
-export function openRejected(one, row) {
-  opener = row;
-  show(`Refused with ${one.status}`, [
-    element("p", [element("strong", one.reason, { className: "bad" })]),
-    element("p", one.message),
-    element("dl", [["At", clock(one.at)], ["Endpoint", one.endpoint], ["From", one.peer ?? "unknown"], ["Bytes", one.bytes ?? "unknown"]]
-      .map(([name, value]) => element("div", [element("dt", name), element("dd", String(value))]))),
-    element("p", "Nothing of a refused webhook is kept but this: no body, no header.", { className: "soft" }),
-  ]);
+export function closePanel({ giveBack = true } = {}) {
+  turn += 1; // what is on its way does not open it again
+  if (now === null) return false;
+  const { back } = now;
+  now = null;
+  $("panel").hidden = true;
+  layout();
+  if (giveBack) back();
+  return true;
 }
+
+// The list gets narrower or wider; the row that is being looked at stays where it is.
+function layout() {
+  const opened = now !== null;
+  const row = document.querySelector("#rows [aria-current]");
+  const before = row?.getBoundingClientRect().y;
+  document.body.classList.toggle("split", opened);
+  for (const part of document.querySelectorAll("header, main")) part.inert = opened && NARROW.matches;
+  if (row) scrollBy({ top: row.getBoundingClientRect().y - before, behavior: "instant" });
+}
+
+NARROW.addEventListener("change", layout);
+
+// ---------------------------------------------------------------------------------------------------- a word in it
+
+// What came of an action, for the thing that is shown; it stays until another thing is.
+export function saySo(key, content, level = "") {
+  if (!panelIs(key)) return false;
+  $("panel-said").className = level;
+  $("panel-said").replaceChildren(...[content].flat());
+  return true;
+}
+
+export const said = () => element("p", [], { id: "panel-said", role: "status", kept: "said" });

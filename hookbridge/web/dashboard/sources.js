@@ -1,0 +1,56 @@
+// Each source: how its lane is, what is left of its budget, the tables that are followed, and its switch.
+
+import { pauseOrResume } from "./actions.js";
+import { $, ago, button, count, element, foreign, lasting, since } from "./format.js";
+import { morphChildren } from "./morph.js";
+import { DOWN, PAUSED, UP, stateOfLane } from "./words.js";
+
+const LEVELS = { [UP]: "good", [DOWN]: "warn", [PAUSED]: "warn" };
+
+export function showSources(ready, stats, done) {
+  morphChildren($("sources"), ready.lanes.map((lane) => source(lane, ready, stats, done)));
+}
+
+function source(lane, ready, stats, done) {
+  const state = stateOfLane(lane);
+  const tables = ready.tables.filter((table) => table.source === lane.source);
+  const turn = state === PAUSED ? "Resume" : "Pause";
+  return element("li", [
+    element("div", [
+      element("h2", lane.source),
+      element("span", state, { className: `state ${LEVELS[state] ?? "bad"}` }),
+      element("span", [state !== UP && since(lane.since) >= 1 ? `for ${lasting(since(lane.since))}` : "", budget(lane, ready.notion_budget)].filter(Boolean).join(" · "), { className: "soft" }),
+      button(turn, () => pauseOrResume(lane.source, turn, done), { data: { lane: lane.source }, "aria-label": `${turn} ${lane.source}` }),
+    ], { className: "head" }),
+    lane.reason && state !== PAUSED ? element("p", [foreign(lane.reason), probe(lane)], { className: "soft" }) : null,
+    lane.has_credentials ? null : element("p", "No credentials: nothing is verified", { className: "soft" }),
+    tables.length ? element("ul", tables.map((table) => followed(table, stats))) : element("p", "No table is followed", { className: "soft" }),
+  ].filter(Boolean), { className: "card", data: { source: lane.source } });
+}
+
+function probe(lane) {
+  if (lane.next_probe_at === null) return "";
+  const left = lane.next_probe_at - Date.now() / 1000;
+  return left > 1 ? `. Asked again in ${lasting(left)}` : ". Asked again now";
+}
+
+function budget(lane, left) {
+  if (lane.source !== "notion" || !lane.has_credentials) return "";
+  return left.halted_seconds ? `halted for ${lasting(left.halted_seconds)}` : `${left.left} of ${left.requests_per_second} requests/s left`;
+}
+
+function followed(table, stats) {
+  const loss = stats.webhook_loss[`${table.source}:${table.table}`];
+  const listed = table.state === "backfilling" ? ` ${count(table.listed)}${table.total ? ` of ${count(table.total)}` : ""}` : "";
+  const facts = [
+    table.poll_gap_seconds === null ? null : `polled ${ago(since(table.last_poll_at))}`,
+    `swept ${ago(since(table.last_sweep_at))}`,
+    loss && loss.announced + loss.missed ? `${(100 * loss.share).toFixed(1)} % of webhooks lost` : null,
+    table.reason,
+  ].filter(Boolean);
+  return element("li", [
+    foreign(table.table, { className: "cut", title: table.table }), " ",
+    element("span", table.state + listed, { className: table.state === "following" ? "good" : "warn" }),
+    element("span", [" · ", foreign(facts.join(" · "))], { className: "soft" }),
+  ]);
+}
