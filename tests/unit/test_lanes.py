@@ -540,7 +540,7 @@ async def test_claims_that_cannot_be_given_back_return_when_their_lease_ends(tmp
         refuse_writes(rig.store, refuse=True)
         with capture_logs() as lines:
             await rig.lane.hold("maintenance")
-        assert [line["event"] for line in lines] == ["Claims could not be given back"]
+        assert "Claims could not be given back" in [line["event"] for line in lines]
         refuse_writes(rig.store, refuse=False)
         rig.truth.open.set()
         await rig.until(received=2, open=1, applied=1)
