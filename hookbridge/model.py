@@ -136,10 +136,13 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     """The record as its source has it now; ``data`` is None when the source has no such record."""
 
     record: RecordKey
+    """Its name as the source writes it: an event may have spelled it otherwise (a uuid in upper case)."""
     data: bytes | None
     changed_at: str | None = None
     fingerprint: bytes = b""
     ticket: int = 0
+    also_gone: RecordKey | None = None
+    """Of an absent record: another spelling of its name, under which the source has none either."""
     elsewhere: bool = False
     """Whether it is absent only here, because it lies in another table (ids are global)."""
 
@@ -226,7 +229,10 @@ class Effects(msgspec.Struct, frozen=True, kw_only=True):
     columns: Columns | None = None
     """The record as it is now: the truth's columns, or the event's own where verification was skipped."""
     copy: Copy | None = None
-    """The copy to write (with ``data`` None: the record is gone); None leaves the copy as it is."""
+    """The copy to write (with ``data`` None: the record is gone); None leaves the copy as it is.
+
+    Where its record has another name than the change, that was another spelling, and nothing stays under it.
+    """
     exclusive: bool = False
     """Whether the copies of the same id in other tables go when this one is written (ids are global)."""
     document: Document | None = None

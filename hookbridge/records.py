@@ -72,6 +72,8 @@ class Records:
         # The copy first: a change that is settled in between shows as a difference, never as an agreement.
         copy = await self._store.copy(record)
         truth = await source.read(record)
+        if truth.record != record:  # another spelling, under which there is no copy
+            copy = await self._store.copy(truth.record)
         known = copy if copy is not None and copy.data is not None else None
         if known is not None and truth.data is not None and known.fingerprint == truth.fingerprint:
             return Comparison(copy=known, truth=truth, differences=())
@@ -82,17 +84,17 @@ class Records:
         truth = await source.read(record)
         columns = source.truth_columns(truth)
         copy = Copy(
-            record=record,
+            record=truth.record,
             data=truth.data,
             changed_at=truth.changed_at,
             fingerprint=truth.fingerprint,
             ticket=truth.ticket,
             read_at=self._clock(),
         )
-        words = "" if columns is None else source.words(record, columns)
+        words = "" if columns is None else source.words(truth.record, columns)
         # A stale answer is harmless, a stale copy is not: the ticket decides whether this read may be kept.
         exclusive = source.ids_are_global and not truth.elsewhere
-        await self._store.put(copy, Document(record, words), exclusive=exclusive)
+        await self._store.put(copy, Document(truth.record, words), exclusive=exclusive)
         return copy
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hookbridge.sources.bodies import whole_characters
 from hookbridge.sources.source import Decoded, Source
 
 
@@ -17,4 +18,4 @@ def receive(source: Source, headers: Mapping[str, str], body: bytes, now: float)
     Raises InvalidSignature, InvalidJson, InvalidSource, InvalidFields or HandshakeRefused.
     """
     source.authenticate(headers, body, now)
-    return source.decode(headers, body)
+    return source.decode(headers, whole_characters(body))

@@ -1,7 +1,8 @@
 """A webhook's body as JSON, and the 422 that lists every field that is wrong.
 
 Numbers with a point become Decimals, so that no digit of a ``numeric`` column is lost.  msgspec stops at the first
-error; where a body is wrong, its fields are looked at one by one, and only then.
+error; where a body is wrong, its fields are looked at one by one, and only then.  What holds for a body holds for the
+JSON of a source's rows as well: the same characters, the same depth.
 """
 
 from __future__ import annotations
@@ -31,17 +32,39 @@ _RECORD_ID = re.compile(rf"[^\x00-\x1f\x7f-\x9f]{{1,{RECORD_ID_MAX}}}")
 TABLE_EXPECTED = f"expected 1 to {TABLE_MAX} characters without a colon or control characters"
 RECORD_ID_EXPECTED = f"expected 1 to {RECORD_ID_MAX} characters without control characters"
 
+# Every escape in turn, so that no backslash is taken for the beginning of the next one: a pair of halves, a half
+# without the other, any other one.
+_ESCAPES = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+_REPLACEMENT = rb"\ufffd"
+
 _decode_any = msgspec.json.Decoder(float_hook=Decimal).decode
 
 decode_columns = msgspec.json.Decoder(Columns, float_hook=Decimal).decode
 """A record's columns from its stored JSON, digit for digit: what an event or a source brought is read by this alone."""
 
 
+UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError)
+"""What the decoders raise for what is not JSON, or none that can be processed."""
+
+
+def whole_characters(body: bytes) -> bytes:
+    """Give JSON with U+FFFD in place of each half of a character that stands alone.
+
+    JSON can spell one (the high surrogate of an emoji), and senders that cut texts by their length do; no text that
+    can be stored has it.
+    """
+    if rb"\ud" not in body and rb"\uD" not in body:  # nearly every body
+        return body
+    return _ESCAPES.sub(lambda found: _REPLACEMENT if found[1] else found[0], body)
+
+
 def decode_any(body: bytes) -> object:
     """Decode any JSON document.  Raises InvalidJson."""
     try:
         value = _decode_any(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError) as error:
+    except UNDECODABLE as error:
         raise invalid_json(error, body) from None
     refuse_deep(body, value)
     return value
@@ -49,14 +72,20 @@ def decode_any(body: bytes) -> object:
 
 def refuse_deep(body: bytes, value: object) -> None:
     """Raise InvalidJson where a value of this body is nested deeper than can be processed."""
+    if is_deep(body, value):
+        raise invalid_json(RecursionError(), body)
+
+
+def is_deep(body: bytes, value: object) -> bool:
+    """Whether a value of this JSON is nested deeper than can be processed."""
     if body.count(b"{") + body.count(b"[") <= NESTING_MAX:  # nearly every body
-        return
+        return False
     level = [value]
     for _ in range(NESTING_MAX):
         level = [child for one in level for child in _children(one)]
         if not level:
-            return
-    raise invalid_json(RecursionError(), body)
+            return False
+    return True
 
 
 def _children(value: object) -> Iterable[object]:
@@ -74,15 +103,19 @@ def decode_object(body: bytes) -> dict[str, Any]:
 
 
 def invalid_json(error: Exception, body: bytes) -> InvalidJson:
-    """Say why a body is not JSON, and at which byte where that is known."""
-    reason = str(error)
+    """Make the error of a body that is not JSON."""
+    return InvalidJson(f"The body is not valid JSON: {why_undecodable(error, body)}")
+
+
+def why_undecodable(error: Exception, body: bytes) -> str:
+    """Say why it is not JSON that can be processed, and at which byte where that is known."""
     if isinstance(error, RecursionError):
-        reason = "nested too deeply"
-    elif isinstance(error, ArithmeticError):
-        reason = "a number is too large"
-    elif isinstance(error, UnicodeDecodeError):
-        reason = f"not UTF-8 (byte {_first_bad_byte(body)})"
-    return InvalidJson(f"The body is not valid JSON: {reason}")
+        return "nested too deeply"
+    if isinstance(error, ArithmeticError):
+        return "a number is too large"
+    if isinstance(error, UnicodeDecodeError):
+        return f"not UTF-8 (byte {_first_bad_byte(body)})"
+    return str(error)
 
 
 def _first_bad_byte(body: bytes) -> int:

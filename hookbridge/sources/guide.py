@@ -16,6 +16,7 @@ import msgspec
 from hookbridge.errors import FieldProblem, InvalidFields, InvalidSource, Refusal
 from hookbridge.model import SourceName
 from hookbridge.sources.bodies import (
+    UNDECODABLE,
     Fields,
     decode_object,
     invalid_json,
@@ -76,7 +77,7 @@ def decode(body: bytes, source: SourceName) -> Hint:
         envelope = _decode(body)
     except msgspec.ValidationError:
         raise _explained(body, source) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError) as error:
+    except UNDECODABLE as error:
         raise invalid_json(error, body) from None
     refuse_deep(body, envelope.data)
     type_ = _TYPE_OF.get(envelope.event_type) or _type(envelope.event_type)

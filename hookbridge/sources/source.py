@@ -157,6 +157,7 @@ class Source(Protocol):
     async def read(self, record: RecordKey) -> Truth:
         """Read the record from the source, batched with the calls of the same few milliseconds.
 
+        The truth of a record that is there has its name as the source writes it, perhaps in another spelling.
         Raises SourceUnavailable, SourceRefused, RecordUnreadable or RecordImpossible.
         """
         ...

@@ -65,7 +65,7 @@ class Cache:
         truth = so_far.truth
         if truth is not None:
             return Copy(
-                record=change.record,
+                record=truth.also_gone or truth.record,
                 data=truth.data,
                 changed_at=truth.changed_at,
                 fingerprint=truth.fingerprint,

@@ -21,5 +21,6 @@ class Index:
 
     async def __call__(self, change: Change, so_far: Effects) -> Effects:
         """Add the document; one without words takes the record out of the index."""
-        words = "" if so_far.columns is None else self._source.words(change.record, so_far.columns)
-        return msgspec.structs.replace(so_far, document=Document(change.record, words))
+        record = change.record if so_far.truth is None else so_far.truth.record
+        words = "" if so_far.columns is None else self._source.words(record, so_far.columns)
+        return msgspec.structs.replace(so_far, document=Document(record, words))

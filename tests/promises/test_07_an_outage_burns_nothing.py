@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from hookbridge.standins import PostgrestStandin
+from hookbridge.standins.postgrest import errors
 from tests.support.books import balanced, event, events, hint, send, settled
 from tests.support.handling import Handling
 from tests.support.running import ADMIN, Client, running
@@ -22,7 +23,7 @@ async def until(service: Client, state: str) -> None:
     await wait_until(reached)
 
 
-@pytest.mark.parametrize("status", [None, 429, 502, 503])
+@pytest.mark.parametrize("status", [None, 402, 429, 502, 503, 540])
 async def test_events_wait_out_an_outage_with_all_their_attempts(tmp_path: Path, status: int | None) -> None:
     async with project(users=20) as supabase, running(settings_for(supabase, tmp_path)) as service:
         if status is None:
@@ -59,6 +60,17 @@ async def test_a_table_that_does_not_exist_is_a_dead_letter_at_once_and_holds_no
         dead = await event(service, id_)
         assert (dead["outcome"], dead["attempts"]) == ("dead", 1)
         assert dead["reason"].startswith("RecordImpossible: ")
+
+
+async def test_a_table_that_is_broken_is_a_dead_letter_in_the_end_and_holds_nobody_up(tmp_path: Path) -> None:
+    """A foreign table whose server is down: the database answers, and says so."""
+    async with project(users=1) as supabase, running(settings_for(supabase, tmp_path)) as service:
+        down = errors.error(500, "HV000", "could not connect to server").reply
+        supabase.faults.answer(down, path=lambda path: "/remote" in path)
+        await send(service, hint(1, table="remote"))
+        await send(service, hint(1))
+        assert await settled(service) == {"received": 2, "applied": 1, "dead": 1}
+        assert (await lane(service))["state"] == "running"
 
 
 async def test_a_handlers_bug_is_tried_three_times_and_then_a_dead_letter_that_can_be_replayed(tmp_path: Path) -> None:

@@ -44,12 +44,15 @@ NEVER_MET = {
 }
 
 
+REFUSED = (401, 403)
+OWN = (400, 405, 406, 409, 410, 413, 414, 415, 416, 422, 431)
+OTHERS = (300, 307, 402, 404, 407, 408, 418, 421, 423, 425, 429, 451, 500, 502, 503, 504, 520, 529, 540)
 BY_STATUS: dict[int, type[SourceError]] = {
-    **dict.fromkeys((401, 403), SourceRefused),
-    **dict.fromkeys((404, 408, 425, 429), SourceUnavailable),
+    **dict.fromkeys(REFUSED, SourceRefused),
+    **dict.fromkeys(OWN, RecordUnreadable),
+    **dict.fromkeys(OTHERS, SourceUnavailable),
 }
-"""What a status means without a known code; of the others those of a request are the record's own."""
-OTHERS = (300, 307, 400, 402, 405, 406, 409, 416, 418, 500, 502, 503, 504, 520, 529)
+"""What a status means without a known code."""
 
 
 def recorded_refusals() -> list[dict[str, Any]]:
@@ -101,13 +104,54 @@ async def test_every_known_code_has_its_error_whatever_the_status(code: str) -> 
         assert type(await failure(postgrest(status, code))) is BY_CODE[code], status
 
 
-@pytest.mark.parametrize("status", [*BY_STATUS, *OTHERS])
+@pytest.mark.parametrize("status", BY_STATUS)
 @pytest.mark.parametrize("form", ["html", "no code", "unknown code"])
 async def test_every_status_without_a_known_code_has_its_error(status: int, form: str) -> None:
-    expected = BY_STATUS.get(status, RecordUnreadable if 400 <= status < 500 else SourceUnavailable)
     html = Reply(status=status, body=b"<html>no</html>", headers={"Content-Type": "text/html"})
-    replies = {"html": html, "no code": postgrest(status, None), "unknown code": postgrest(status, "XX999")}
-    assert type(await failure(replies[form])) is expected
+    replies = {"html": html, "no code": postgrest(status, None), "unknown code": postgrest(status, "PGRST999")}
+    assert type(await failure(replies[form])) is BY_STATUS[status]
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (500, "HV000"),  # a foreign server cannot be reached
+        (500, "42P17"),  # a policy that asks for its own table
+        (500, "XX000"),
+        (500, "55P03"),
+        (500, "55000"),  # a materialized view that was never filled
+        (500, "40001"),
+        (404, "42883"),
+    ],
+)
+async def test_what_the_database_says_of_the_query_is_the_records_own(status: int, code: str) -> None:
+    found = await failure(postgrest(status, code))
+    assert type(found) is RecordUnreadable
+    assert code in found.message
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        (503, "08006", SourceUnavailable),
+        (503, "53300", SourceUnavailable),
+        (500, "53400", SourceUnavailable),
+        (503, "57P03", SourceUnavailable),
+        (500, "57P05", SourceUnavailable),
+        (500, "58030", SourceUnavailable),
+        (500, "3D000", SourceUnavailable),
+        (403, "28000", SourceRefused),
+        (403, "0P000", SourceRefused),
+        (429, "PT429", SourceUnavailable),
+        (500, "PT500", SourceUnavailable),
+        (500, "ERROR", SourceUnavailable),
+        (502, "XX000", SourceUnavailable),
+    ],
+)
+async def test_what_the_database_says_of_itself_holds_for_every_record(
+    status: int, code: str, expected: type[SourceError]
+) -> None:
+    assert type(await failure(postgrest(status, code))) is expected
 
 
 def test_every_recorded_refusal_is_expected_here() -> None:
@@ -131,17 +175,54 @@ async def test_a_refusal_in_a_form_that_nobody_documents_is_one_of_our_errors(st
 
 
 @pytest.mark.parametrize(
-    "body", [b"null", b'"text"', b"{}", b"[1]", b"[{}, 1]", b'[{"id": "\xff"}]', b"{", b"\xff", b""]
+    "body",
+    [
+        b"null",
+        b'"text"',
+        b"{}",
+        b"[1]",
+        b"[{}, 1]",
+        b'[{"id": "\xff"}]',
+        b"{",
+        b"\xff",
+        b"",
+        b'[{"id": 1},',
+        b'[{"id": ' + b"[" * 1_200 + b"]" * 1_200 + b"}",
+        b'{"a": {"id": ' + b"[" * 1_200 + b"]" * 1_200 + b"}}",
+        b"[" * 1_200 + b"]" * 1_200,
+    ],
+    ids=lambda body: repr(body)[:20],
 )
 async def test_a_success_that_is_no_list_of_rows_is_an_outage(body: bytes) -> None:
     assert type(await failure(Reply(status=200, body=body, headers=JSON))) is SourceUnavailable
 
 
-@pytest.mark.parametrize(("value", "seconds"), [("7", 7.0), ("0", 0.0), ("soon", None), ("-1", None), ("", None)])
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("7", 7.0),
+        ("0", 0.0),
+        ("soon", None),
+        ("-1", None),
+        ("", None),
+        ("9" * 400, 3_600.0),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+        ("Thu, 01 Jan 2970 00:00:00 GMT", 3_600.0),
+    ],
+)
 async def test_how_long_to_wait_is_what_the_answer_says(value: str, seconds: float | None) -> None:
     found = await failure(Reply(status=429, body=b'{"message":"slow"}', headers={**JSON, "Retry-After": value}))
     assert isinstance(found, SourceUnavailable)
     assert found.retry_after_seconds == seconds
+
+
+@pytest.mark.parametrize("content_range", [None, "0-0/*", "*/*", "many"])
+async def test_an_answer_that_may_have_been_cut_is_an_outage(content_range: str | None) -> None:
+    """What is missing in it would be taken for gone."""
+    headers = JSON if content_range is None else {**JSON, "Content-Range": content_range}
+    found = await failure(Reply(status=200, body=b'[{"id":1}]', headers=headers))
+    assert type(found) is SourceUnavailable
+    assert "Content-Range" in found.hint
 
 
 async def test_a_server_that_repeats_the_key_does_not_make_it_known() -> None:

@@ -101,6 +101,47 @@ async def test_a_logic_tree_finds_what_postgrest_finds(
     assert await _read_ids(supabase_client.table("users").select("id").or_(tree)) == expected
 
 
+async def test_names_with_any_sign_are_written_in_quotes(supabase: PostgrestStandin, http: httpx.AsyncClient) -> None:
+    supabase.create_table("odd", {"id": "int", "a.b": "int", 'c"d': "int", "e,f": "int"})
+    supabase.insert_many("odd", [{"id": n, "a.b": -n, 'c"d': 7, "e,f": n} for n in (1, 2, 3)])
+    query = {'"a.b"': "in.(-1,-2)", "or": r'("c\"d".eq.7)', "order": '"e,f".desc,"a.b"'}
+    response = await http.get(f"{supabase.url}/rest/v1/odd", params=query, headers={"apikey": KEY})
+    assert [row["id"] for row in response.json()] == [2, 1]
+
+
+async def test_a_dot_in_a_name_without_quotes_leads_into_another_table(
+    users: PostgrestStandin, http: httpx.AsyncClient
+) -> None:
+    response = await http.get(f"{users.url}/rest/v1/users?a.b=eq.1", headers={"apikey": KEY})
+    assert (response.status_code, response.json()["code"]) == (400, "PGRST108")
+
+
+async def test_a_proxy_refuses_a_long_url(users: PostgrestStandin, http: httpx.AsyncClient) -> None:
+    users.url_max = 60
+    for number, status in ((3, 200), (30, 414)):
+        query = f"id=in.({','.join(['1'] * number)})"
+        response = await http.get(f"{users.url}/rest/v1/users?{query}", headers={"apikey": KEY})
+        assert response.status_code == status
+
+
+async def test_the_first_year_has_four_digits(users: PostgrestStandin) -> None:
+    row = users.insert("users", {"id": 1, "updated_at": "0001-01-01T00:00:00.5+00:00"})
+    assert row["updated_at"] == "0001-01-01T00:00:00.5+00:00"
+
+
+async def test_a_json_column_keeps_bytes_as_they_are_written(
+    supabase: PostgrestStandin, http: httpx.AsyncClient
+) -> None:
+    supabase.create_table("raw", {"id": "int", "what": "json"})
+    supabase.insert("raw", {"id": 1, "what": rb'{"b":  1.50, "a": "\ud83d"}'})
+    supabase.insert("raw", {"id": 2, "what": {"b": 1}})
+    response = await http.get(f"{supabase.url}/rest/v1/raw?order=id", headers={"apikey": KEY})
+    assert response.content.split(b", \n ") == [
+        rb'[{"id":1,"what":{"b":  1.50, "a": "\ud83d"}}',
+        b'{"id":2,"what":{"b": 1}}]',
+    ]
+
+
 async def test_rows_are_found_by_composite_keys(supabase: PostgrestStandin, supabase_client: AsyncClient) -> None:
     supabase.create_table("parts", {"order_id": "bigint", "sku": "text", "n": "int"}, key=("order_id", "sku"))
     for order_id in (1, 2):

@@ -223,6 +223,48 @@ async def test_the_same_id_in_two_tables_of_a_database_are_two_records(store: St
     assert await found(store, "order") == [two]
 
 
+# Another spelling
+
+
+ALIAS, OWN = key("A0"), key("a0")
+
+
+async def settle_alias(store: Store, what: Copy, text: str | None = None) -> None:
+    """Settle a change of ``ALIAS`` with a copy that its source gave another name."""
+    await add(store, event("A0"))
+    end = settlement(await take_one(store), effects=effects(what, text))
+    assert await store.settle(end, now=101.0) is Settled.DONE
+
+
+async def test_a_record_that_was_spelled_otherwise_has_its_copy_under_its_own_name_alone(store: Store) -> None:
+    await put(store, copy(ALIAS, store.ticket(), b'"old"'), "old")
+    await put(store, copy(OWN, store.ticket(), b'"before"'), "before")
+    await settle_alias(store, copy(OWN, store.ticket(), b'"now"'), "now")
+    assert (await store.copy(ALIAS), await data(store, OWN)) == (None, b'"now"')
+    assert [await found(store, word) for word in ("old", "before", "now")] == [[], [], [OWN]]
+
+
+async def test_a_record_that_is_gone_is_gone_under_either_name(store: Store) -> None:
+    early = store.ticket()
+    for record in (ALIAS, OWN):
+        await put(store, copy(record, store.ticket(), b'"before"'), "before")
+    await settle_alias(store, copy(OWN, store.ticket(), None))
+    for record in (ALIAS, OWN):
+        await put(store, copy(record, early, b'"early"'), "early")
+        held = await store.copy(record)
+        assert held is not None
+        assert held.data is None
+    assert [await found(store, word) for word in ("before", "early")] == [[], []]
+
+
+async def test_another_spelling_that_was_read_later_is_left_alone(store: Store) -> None:
+    early = store.ticket()
+    await put(store, copy(ALIAS, store.ticket(), b'"later"'), "later")
+    await settle_alias(store, copy(OWN, early, b'"early"'), "early")
+    assert (await data(store, ALIAS), await data(store, OWN)) == (b'"later"', b'"early"')
+    assert await found(store, "later") == [ALIAS]
+
+
 # Search
 
 

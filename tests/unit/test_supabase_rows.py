@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hookbridge.config import SupabaseTable
+from hookbridge.errors import RecordImpossible
 from hookbridge.model import Columns, RecordKey, Truth
 from hookbridge.sources import keys
 from hookbridge.sources.bodies import decode_columns
@@ -60,6 +61,15 @@ def test_a_value_is_one_content_however_it_is_spelt(one: str, other: str) -> Non
         ("[1, 2]", "[2, 1]"),
         ('"2026-11-23T10:00:00Z"', '"2026-11-23T10:00:00.000001Z"'),
         ('"one"', '"One"'),
+        ('"20260101112"', '"20260101912"'),
+        ('"2026-01-01x12:00"', '"2026-01-01T12:00"'),
+        ('"2026-01-01T12:00:00.1234561Z"', '"2026-01-01T12:00:00.1234569Z"'),
+        ('"2026-W01-1"', '"2025-12-29"'),
+        ('"2026-01-01"', '"2026-01-01T00:00:00Z"'),
+        ('"2026-01-01T00:00:00"', '"2026-01-01T00:00:00Z"'),
+        ('"٢026-01-01T00:00:00Z"', '"2026-01-01T00:00:00Z"'),
+        ('{"a": 1}', '{"a": "1"}'),
+        ("1.50", '"1.5"'),
     ],
 )
 def test_different_values_are_different_contents(one: str, other: str) -> None:
@@ -70,6 +80,7 @@ def test_a_numeric_of_the_largest_size_is_not_rounded() -> None:
     digits = "9" * 131_072 + "." + "9" * 16_383
     assert not same(digits, digits[:-1] + "8")
     assert same(digits, digits + "0")
+    assert not same("9" * 300_000 + ".1", "9" * 300_000 + ".2")  # a json column has no largest size
 
 
 def test_the_fingerprint_of_a_row_with_nan_is_the_same_each_time() -> None:
@@ -134,6 +145,9 @@ def test_the_time_of_change_is_the_columns_text() -> None:
         ('{"j": {"a": [1, 2]}}', '{"j": {"a": [1]}}', False),
         ('{"j": {"a": 1}}', '{"j": {"a": 1, "b": 2}}', False),
         ('{"n": 1e999}', '{"n": 2e999}', False),
+        ('{"t": "20260101112"}', '{"t": "20260101912"}', False),
+        ('{"t": "2026-01-01"}', '{"t": "2026-01-01T00:00:00Z"}', False),
+        ('{"t": "2026-01-01T00:00:00"}', '{"t": "2026-01-01T00:00:00Z"}', True),
     ],
 )
 def test_a_claim_agrees_when_each_claimed_column_has_its_value(truth: str, claimed: str, agree: object) -> None:
@@ -158,17 +172,52 @@ def test_words_are_text_and_neither_ids_times_links_nor_bytes() -> None:
 
 
 def test_words_of_chosen_columns_are_those_alone_numbers_included() -> None:
-    row: Columns = {"name": "Ada", "city": "London", "n": 7, "price": Decimal("1.50"), "tags": ["maths"]}
-    assert rows.words(row, ("city", "n", "price", "tags", "missing")) == "London\n7\n1.50"
+    row: Columns = {"name": "Ada", "city": "London", "n": 7, "price": Decimal("1.50"), "uid": UPPER, "none": None}
+    assert rows.words(row, ("city", "n", "price", "uid", "none", "missing")) == f"London\n7\n1.50\n{UPPER}"
+
+
+def test_words_of_chosen_columns_are_found_in_lists_and_objects_too() -> None:
+    row: Columns = {"tags": ["maths", "engines"], "about": {"born": 1815, "in": ["London"]}, "name": "Ada"}
+    assert rows.words(row, ("tags", "about")).split("\n") == ["maths", "engines", "1815", "London"]
 
 
 def test_the_words_of_one_record_are_bounded() -> None:
     assert len(rows.words({"text": "w" * 1_000_000}, None)) == rows.WORDS_MAX
 
 
-@pytest.mark.parametrize("text", ["2026-13-01", "0000-01-01", "9999-12-31T23:59:59-23:59", "2026", "not a time at all"])
+@pytest.mark.parametrize(
+    "text", ["2026-13-01", "0000-01-01", "9999-12-31T23:59:59-23:59", "2026", "20260101112", "not a time at all"]
+)
 def test_what_is_no_instant_is_text(text: str) -> None:
     assert rows.instant_of(text) is None
+
+
+# Odd rows
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        (b'{"id": 1, "j": 1e99999999999999999999}', "too large"),
+        (b'{"id": 1, "j": ' + b"9" * 5_000 + b"}", "out of range"),
+        (b'{"id": 1, "j": ' + b"[" * 1_200 + b"]" * 1_200 + b"}", "nested"),
+        (b'{"id": 1, "j": ' + b"[" * 250 + b"]" * 250 + b"}", "nested"),
+        (b'{"id": 1, "j": }', "malformed"),
+        (b'{"id": null}', "names it"),
+        (b'{"name": "Ada"}', "names it"),
+        (b'{"id": [1]}', "names it"),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_a_row_that_cannot_be_processed_can_never_be_read(row: bytes, why: str) -> None:
+    with pytest.raises(RecordImpossible, match=why) as caught:
+        rows.truth("public.users", row, USERS, 1)
+    assert "public.users" in caught.value.message
+
+
+def test_a_row_is_as_deep_as_a_webhook_may_be() -> None:
+    row = b'{"id": 1, "j": ' + b"[" * 198 + b"]" * 198 + b"}"
+    assert rows.truth("public.users", row, USERS, 1).data == row
 
 
 # The row that was asked for

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import re
+import time
 from collections.abc import Mapping, Sequence
 
 import httpx
@@ -26,7 +27,9 @@ from hookbridge.errors import (
     SourceUnavailable,
     StartupError,
 )
-from hookbridge.sources.statuses import by_status, is_tls
+from hookbridge.sources.statuses import by_status, is_tls, retry_after_seconds
+from hookbridge.sources.supabase import filters
+from hookbridge.sources.supabase.answers import rows_in
 
 CONNECT_SECONDS_MAX = 5.0
 CONNECTIONS_MAX = 10
@@ -60,6 +63,12 @@ BY_CODE: Mapping[str, type[SourceError]] = {
 }
 """What each code of PostgREST and PostgreSQL means."""
 
+_OF_THE_QUERY = re.compile(r"(?!08|28|3D|53|57P|58|PT)(?=.*\d)[0-9A-Z]{5}")
+_QUERY_STATUSES = frozenset((404, 500))
+"""Any other SQLSTATE that comes with one of these is the database's word on this query (a view that is broken, a
+foreign server that is down), but for the classes of a database that serves nobody: connections, authorization, the
+database itself, resources, shutdown, i/o.  ``PT…`` is no SQLSTATE: with it a project's own function sets the status."""
+
 
 _HINTS: Mapping[str, str] = {
     "PGRST205": "check the table's name and schema; is it exposed by the Data API?",
@@ -69,7 +78,6 @@ _HINTS: Mapping[str, str] = {
 }
 
 _answer: contextvars.ContextVar[list[httpx.Response] | None] = contextvars.ContextVar("answer", default=None)
-_decode_rows = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _total = re.compile(r"/(\d+)$")
 
 
@@ -79,7 +87,7 @@ class Rows(msgspec.Struct, frozen=True):
     rows: tuple[bytes, ...]
     """Each row's own JSON, digit for digit."""
     total: int
-    """How many rows match: more than ``rows`` where the server cut the answer (max-rows)."""
+    """How many rows match: more than ``rows`` where the server cut the answer (max-rows); 0 where nobody asked."""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,23 +124,18 @@ class SupabaseClient:
     async def rows(self, schema: str, table: str, key: Sequence[str], ids: Sequence[Sequence[str]]) -> Rows:
         """Read the rows with these values of the key columns.  Raises SourceError."""
         query = self._sdk.schema(schema).table(table).select("*", count=CountMethod.exact)
-        if len(key) == 1:
-            query = query.in_(key[0], [id_[0] for id_ in ids])
-        else:
-            query = query.or_(",".join(_all_equal(key, id_) for id_ in ids))
-        return _rows_of(await self._ask(query))
+        return _rows_of(await self._ask(query.or_(filters.named(key, ids))), counted=True)
 
     async def slice(self, schema: str, table: str, asked: Asked) -> Rows:
-        """Read rows in an order, from a place on.  Raises SourceError.  ``total`` is 0 where it was not asked for."""
+        """Read rows in an order, from a place on.  Raises SourceError."""
         query = self._sdk.schema(schema).table(table).select("*", count=CountMethod.exact if asked.counted else None)
         if asked.since is not None:
-            query = query.gte(*asked.since)
+            query = query.or_(filters.since(*asked.since))
         if asked.after:
-            query = query.or_(_behind(asked.order, asked.after))
+            query = query.or_(filters.behind(asked.order, asked.after))
         for column in asked.order:
-            query = query.order(column, desc=asked.descending, nullsfirst=False)
-        response = await self._ask(query.limit(asked.limit))
-        return _rows_of(response, without=0)
+            query = query.order(filters.name(column), desc=asked.descending, nullsfirst=False)
+        return _rows_of(await self._ask(query.limit(asked.limit)), counted=asked.counted)
 
     async def probe(self, schema: str, table: str) -> None:
         """Ask for one row of a table.  Returns when the source answered; raises SourceError."""
@@ -156,9 +159,10 @@ class SupabaseClient:
             raise _classified(kept, error.code, said) from None
         except httpx.HTTPError as error:
             raise _unreachable(error) from None
-        except (ValueError, httpx.InvalidURL):
-            # The SDK could not read the answer: of an error, its status is left; of a success, nothing.
-            raise _classified(kept, None, None) from None
+        except (ValueError, RecursionError, httpx.InvalidURL):
+            # The SDK could not read the answer.  Of an error its status is left; a success is read here, row by row.
+            if not kept or not kept[-1].is_success:
+                raise _classified(kept, None, None) from None
         finally:
             _answer.reset(token)
         return kept[-1]
@@ -168,17 +172,21 @@ class SupabaseClient:
         await self._http.aclose()
 
 
-def _rows_of(response: httpx.Response, without: int | None = None) -> Rows:
-    """Give the rows as they are written; ``without`` is the total where the answer has none."""
+def _rows_of(response: httpx.Response, *, counted: bool) -> Rows:
     try:
-        response.content.decode()  # what is only kept raw is not checked by the decoder
-        rows = tuple(bytes(row) for row in _decode_rows(response.content))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        rows = rows_in(response.content)
+    except ValueError:
         raise _not_json(response) from None
-    if not all(row.startswith(b"{") for row in rows):
-        raise _not_json(response)
+    if not counted:
+        return Rows(rows, 0)
     found = _total.search(response.headers.get("Content-Range", ""))
-    return Rows(rows, int(found[1]) if found else len(rows) if without is None else without)
+    if found is None:
+        # Whether it was cut would show nowhere, and what is missing in it would be taken for gone.
+        raise SourceUnavailable(
+            "Supabase was asked how many rows there are and did not say",
+            hint="is there a proxy before it that drops Content-Range or Prefer?",
+        )
+    return Rows(rows, int(found[1]))
 
 
 async def _keep(response: httpx.Response) -> None:
@@ -187,37 +195,29 @@ async def _keep(response: httpx.Response) -> None:
         kept.append(response)
 
 
-def _all_equal(key: Sequence[str], id_: Sequence[str]) -> str:
-    return "and(" + ",".join(f"{column}.eq.{_quoted(value)}" for column, value in zip(key, id_, strict=True)) + ")"
-
-
-def _behind(order: Sequence[str], after: Sequence[str]) -> str:
-    """Give the condition of the rows behind a place: ``a > 1``, or ``a = 1 and b > 2``, and so on."""
-    ways = []
-    for depth, column in enumerate(order):
-        last = f"{column}.gt.{_quoted(after[depth])}"
-        equal = [f"{name}.eq.{_quoted(value)}" for name, value in zip(order[:depth], after[:depth], strict=True)]
-        ways.append(f"and({','.join([*equal, last])})" if equal else last)
-    return ",".join(ways)
-
-
-def _quoted(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
-
-
 def _classified(kept: list[httpx.Response], code: str | None, message: str | None) -> SourceError:
     if not kept:
         return SourceUnavailable("Supabase gave no answer that can be read")
     response = kept[-1]
-    kind = BY_CODE.get(str(code)) or by_status(response.status_code)
+    kind = _kind(str(code), response.status_code)
     said = (message or response.reason_phrase or "no reason")[:SHOWN_MAX]
-    text = f"Supabase answered {response.status_code}{f' {code}' if code in BY_CODE else ''}: {said}"
+    # A code that is neither may be anything, and any length.
+    known = code is not None and (code in BY_CODE or _OF_THE_QUERY.fullmatch(code))
+    text = f"Supabase answered {response.status_code}{f' {code}' if known else ''}: {said}"
     if kind is SourceUnavailable:
-        return SourceUnavailable(text, retry_after_seconds=_retry_after(response))
+        wait = retry_after_seconds(response.headers.get("Retry-After", ""), time.time())
+        return SourceUnavailable(text, retry_after_seconds=wait)
     if kind is SourceRefused:
         return SourceRefused(text, hint="check SUPABASE_KEY: the key may have been replaced")
     return kind(text, hint=_HINTS.get(str(code), ""))
+
+
+def _kind(code: str, status: int) -> type[SourceError]:
+    if code in BY_CODE:
+        return BY_CODE[code]
+    if status in _QUERY_STATUSES and _OF_THE_QUERY.fullmatch(code):
+        return RecordUnreadable
+    return by_status(status)
 
 
 def _not_json(response: httpx.Response) -> SourceUnavailable:
@@ -237,8 +237,3 @@ def _unreachable(error: httpx.HTTPError) -> SourceUnavailable:
     if is_tls(error):
         return SourceUnavailable(f"Supabase's certificate is not accepted: {error}", hint="check SUPABASE_URL")
     return SourceUnavailable(f"Supabase cannot be reached: {type(error).__name__}")
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    value = response.headers.get("Retry-After", "")
-    return float(value) if value.isascii() and value.isdigit() else None

@@ -28,7 +28,7 @@ from hookbridge.sources.source import AckDetails, Delivery
 
 DATABASE_WEBHOOK = "database_webhook"
 
-_KEY_HINT = "name the table's key columns in [[supabase.tables]] key"
+KEY_HINT = "name the table's key columns in [[supabase.tables]] key"
 _NATIVE_FIELDS = frozenset(("type", "table", "record", "old_record"))
 _TYPES = {"INSERT": "insert", "UPDATE": "update", "DELETE": "delete"}
 
@@ -179,9 +179,9 @@ def _id(fields: Fields, where: str, row: dict[str, Any], key: tuple[str, ...]) -
         if value is not None and not isinstance(value, dict | list):
             found.append(value)
         elif column in row:
-            fields.wrong((where, column), f"expected a key's value, got {kind(value)}; {_KEY_HINT}", "type_error")
+            fields.wrong((where, column), f"expected a key's value, got {kind(value)}; {KEY_HINT}", "type_error")
         else:
-            fields.wrong((where, column), f"field required; {_KEY_HINT}", "value_error.missing")
+            fields.wrong((where, column), f"field required; {KEY_HINT}", "value_error.missing")
     if len(found) != len(key):
         return None
     id_ = keys.record_id(found)

@@ -1,42 +1,58 @@
 """What a row means: its columns, content, words, and whether an event's claim agrees with it.
 
 Pure.  Compared are values, not text: session time zones, float digits and the case of UUIDs differ between a webhook
-and a read of the same row.
+and a read of the same row.  Invariant: rows that differ in anything but the spelling of a number or of an instant have
+different fingerprints.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from hashlib import blake2b
 from typing import Any
 
 import msgspec
 
 from hookbridge.config import SupabaseTable
+from hookbridge.errors import RecordImpossible
 from hookbridge.model import Columns, RecordKey, Truth
 from hookbridge.sources import keys
-from hookbridge.sources.bodies import decode_columns
+from hookbridge.sources.bodies import UNDECODABLE, decode_columns, is_deep, why_undecodable
+from hookbridge.sources.supabase.payloads import KEY_HINT
 
 WORDS_MAX = 64 * 1024
 """Characters of one record in the index."""
 
-_EXACT = Context(prec=200_000, Emax=MAX_EMAX, Emin=MIN_EMIN)
-"""More digits than a ``numeric`` can have (131,072 before the point and 16,383 after it): nothing is rounded."""
+_EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
+"""Nothing is rounded: a ``json`` column may hold a number of any length."""
 
-TIME_CHARACTERS_MIN = len("2026-01-01")
+# As PostgreSQL writes dates and times, and senders do; what datetime.fromisoformat takes besides (weeks, any letter in
+# the middle, digits alone) is as likely a telephone number.
+_TIME = re.compile(
+    r"\d{4}-\d\d-\d\d(?P<time>[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?P<zone>Z|[+-]\d\d(?::?\d\d(?::\d\d)?)?)?)?",
+    re.ASCII,
+)
 
-_encode = msgspec.json.Encoder(order="sorted", decimal_format="string").encode
+_encode = msgspec.json.Encoder(order="sorted", decimal_format="number").encode
 
 
 def truth(table: str, row: bytes, listed: SupabaseTable, ticket: int) -> Truth:
-    """Make the truth of a row, named by its key columns."""
-    values = decode_columns(row)
-    record = RecordKey("supabase", table, keys.record_id([values.get(column, "") for column in listed.key]))
+    """Make the truth of a row, named by its key columns.
+
+    Raises RecordImpossible for a row that cannot be processed: nested too deeply, a number too large, without a name.
+    """
+    try:
+        values = decode_columns(row)
+        if is_deep(row, values):
+            raise RecursionError
+    except UNDECODABLE as error:
+        raise RecordImpossible(f"A row of {table} cannot be processed: {why_undecodable(error, row)}") from None
     return Truth(
-        record=record,
+        record=RecordKey("supabase", table, _id(table, values, listed)),
         data=row,
         changed_at=changed_at(values, listed),
         fingerprint=fingerprint(values),
@@ -44,27 +60,37 @@ def truth(table: str, row: bytes, listed: SupabaseTable, ticket: int) -> Truth:
     )
 
 
-def named(truth: Truth, record: RecordKey) -> Truth:
-    """Give the truth under the name that was asked for."""
-    return msgspec.structs.replace(truth, record=record)
+def _id(table: str, values: Columns, listed: SupabaseTable) -> str:
+    found: list[keys.KeyValue] = []
+    for column in listed.key:
+        value = values.get(column)
+        if not isinstance(value, keys.KeyValue):
+            raise RecordImpossible(f"A row of {table} has nothing in {column} that names it", hint=KEY_HINT)
+        found.append(value)
+    return keys.record_id(found)
 
 
 def is_named(truth: Truth, asked: Sequence[str]) -> bool:
     """Whether these texts of the key columns can name the row, as PostgreSQL's types compare."""
-    came = keys.values(truth.record.id, len(asked))
-    return all(map(_same_key, came, asked))
+    return spelling(keys.values(truth.record.id, len(asked))) == spelling(asked)
 
 
-def _same_key(came: str, asked: str) -> bool:
-    came, asked = came.strip(), asked.strip()  # char(n) is padded
-    if came.casefold() == asked.casefold() or keys.dashed(came) == keys.dashed(asked.strip("{}")):  # citext; uuid
-        return True
-    if (when := instant_of(came)) is not None:
-        return when == instant_of(asked)
+def spelling(key: Sequence[str]) -> tuple[object, ...]:
+    """Give what texts of key columns have in common that one of PostgreSQL's types takes for the same value."""
+    return tuple(map(_spelling, key))
+
+
+def _spelling(text: str) -> object:
+    text = text.strip()  # char(n) is padded
+    if keys.is_uuid(dashed := keys.dashed(text.strip("{}"))):
+        return dashed.lower()
+    if (when := instant_of(text)) is not None:
+        return when
     try:
-        return Decimal(came) == Decimal(asked)
+        number = Decimal(text)
     except ArithmeticError:
-        return False
+        return text.casefold()  # citext
+    return number if number.is_finite() else text.casefold()
 
 
 def changed_at(values: Columns, listed: SupabaseTable) -> str | None:
@@ -84,58 +110,59 @@ def agree(truth: Columns, claimed: Columns) -> bool:
 
 
 def words(values: Columns, index: tuple[str, ...] | None) -> str:
-    """Give the text that search finds: of these columns, or of all that hold text."""
+    """Give the text that search finds: all that these columns hold, or the prose of all columns."""
     if index is not None:
-        texts = (str(values[name]) for name in index if isinstance(values.get(name), str | int | Decimal))
+        chosen = (one for name in index for one in _leaves(values.get(name)))
+        texts = [str(one) for one in chosen if isinstance(one, str | int | Decimal)]
     else:
-        texts = (text for value in values.values() for text in _texts(value))
+        texts = [one for value in values.values() for one in _leaves(value) if isinstance(one, str) and _is_prose(one)]
     return "\n".join(text for text in texts if text)[:WORDS_MAX]
 
 
 def instant_of(text: str) -> datetime | None:
-    """Give the instant of an ISO 8601 text, without a zone in UTC; None for any other text."""
-    if len(text) < TIME_CHARACTERS_MIN or not text[:4].isdigit():
+    """Give the instant of a date or time, without a zone in UTC; None for any other text."""
+    if not _TIME.fullmatch(text):
         return None
     try:
         when = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    try:
         return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)
-    except OverflowError:
+    except (ValueError, OverflowError):
         return None
 
 
-def _texts(value: object) -> Iterable[str]:
-    if isinstance(value, str):
-        if not (keys.is_uuid(value) or value.startswith(("http://", "https://", "\\x")) or instant_of(value)):
-            yield value
-    elif isinstance(value, list):
+def _leaves(value: object) -> Iterable[object]:
+    """Give what a value holds, however deep."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
         for one in value:
-            yield from _texts(one)
-    elif isinstance(value, dict):
-        yield from _texts(list(value.values()))
+            yield from _leaves(one)
+    else:
+        yield value
+
+
+def _is_prose(text: str) -> bool:
+    return not (keys.is_uuid(text) or text.startswith(("http://", "https://", "\\x")) or instant_of(text))
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  any JSON value
-    """Give one spelling of a value."""
+    """Give one spelling of a value, and of no other one."""
     if isinstance(value, dict):
         return {name: _plain(one) for name, one in value.items()}
     if isinstance(value, list):
         return [_plain(one) for one in value]
     if isinstance(value, Decimal | int) and not isinstance(value, bool):
-        return _digits(value)
+        return Decimal(value).normalize(_EXACT)
     if isinstance(value, str):
-        when = instant_of(value)
-        return value if when is None else when.isoformat()
+        return _plain_text(value)
     return value
 
 
-def _digits(value: Decimal | int) -> str:
-    try:
-        return str(Decimal(value).normalize(_EXACT))
-    except ArithmeticError:
-        return str(value)
+def _plain_text(text: str) -> str:
+    # A session's time zone changes the spelling of a timestamptz alone; whatever else differs as text, differs.
+    found = _TIME.fullmatch(text)
+    when = instant_of(text) if found and found["zone"] else None
+    return text if when is None else when.isoformat()
 
 
 def _same(known: object, claimed: object) -> bool:
@@ -166,4 +193,9 @@ def _same_text(known: object, claimed: object) -> bool:
     if keys.is_uuid(known):
         return known.lower() == claimed.lower()
     when = instant_of(known)
-    return when is not None and when == instant_of(claimed)
+    return when is not None and when == instant_of(claimed) and _is_date(known) is _is_date(claimed)
+
+
+def _is_date(text: str) -> bool:
+    found = _TIME.fullmatch(text)
+    return found is not None and found["time"] is None

@@ -1,8 +1,9 @@
 """Reading rows in batches: many records, one request, each with its own answer.
 
 Invariants: a ticket is taken before its request; a row that the server left out of a cut answer is asked for again
-before it counts as absent; a row that was not asked for is nobody's truth; one malformed id fails alone.  It does not
-retry.
+before it counts as absent; a row that was not asked for is nobody's truth; what is wrong with one record (a malformed
+id, a row that cannot be processed) is no other one's failure.  A truth has the name that its row has, which may be
+another spelling than was asked for.  It does not retry.
 """
 
 from __future__ import annotations
@@ -11,16 +12,15 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
-from hookbridge.config import SupabaseConfig
-from hookbridge.errors import RecordImpossible, SourceError, SourceUnavailable
+from hookbridge.config import SupabaseConfig, SupabaseTable
+from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError, SourceUnavailable
 from hookbridge.model import RecordKey, Truth
 from hookbridge.sources import keys
 from hookbridge.sources.batching import Batcher
 from hookbridge.sources.source import Tickets
-from hookbridge.sources.supabase import rows
-from hookbridge.sources.supabase.payloads import split, table_config
+from hookbridge.sources.supabase import filters, rows
+from hookbridge.sources.supabase.payloads import KEY_HINT, split, table_config
 
 if TYPE_CHECKING:
     from hookbridge.sources.supabase.client import SupabaseClient  # imports the SDK
@@ -30,6 +30,12 @@ URL_CHARACTERS_MAX = 6_000
 
 NO_TABLE = "public.hookbridge"
 """Asked for when no table is known yet: that it does not exist is an answer, too."""
+
+ALONE_FAILED_MAX = 3
+"""Once so many records have failed alone, it is no longer the size of a request that fails, and none is cut further."""
+
+Wanted = dict[RecordKey, list[str]]
+"""Records with the texts of their key columns."""
 
 Outcomes = dict[RecordKey, Truth | Exception]
 
@@ -62,7 +68,7 @@ class Reader:
         await self._client.close()
 
     async def _load(self, records: tuple[RecordKey, ...]) -> Mapping[RecordKey, Truth | Exception]:
-        tables: dict[str, dict[RecordKey, list[str]]] = defaultdict(dict)
+        tables: dict[str, Wanted] = defaultdict(dict)
         outcomes: Outcomes = {}
         for record in records:
             try:
@@ -71,53 +77,138 @@ class Reader:
                 outcomes[record] = RecordImpossible(f"Not a key of {record.table}: {error}")
             else:
                 tables[record.table][record] = values
-        chunks = [(table, chunk) for table, wanted in tables.items() for chunk in _chunks(wanted)]
-        for found in await asyncio.gather(*(self._read(table, chunk) for table, chunk in chunks)):
+        for found in await asyncio.gather(*(self._read_table(table, wanted) for table, wanted in tables.items())):
             outcomes |= found
         return outcomes
 
-    async def _read(self, table: str, wanted: dict[RecordKey, list[str]]) -> Outcomes:
-        """Read one chunk; where one value or a cut answer stands in the way, in parts."""
-        from hookbridge.sources.supabase.client import ValueImpossible  # noqa: PLC0415  imports the SDK
+    async def _read_table(self, table: str, wanted: Wanted) -> Outcomes:
+        found = await self._read_chunks(table, wanted)
+        # A uuid that is gone has no row to say how its column writes it, but the copy here has that name.
+        written = {
+            record: other
+            for record, values in wanted.items()
+            if _is_absent(found[record]) and (other := _as_written(record, values)) != record
+        }
+        if written:
+            others = {other: keys.values(other.id, len(wanted[record])) for record, other in written.items()}
+            read = await self._read_chunks(table, others)
+            found |= {
+                record: Truth(record=record, data=None, ticket=absent.ticket, also_gone=other)
+                for record, other in written.items()
+                if isinstance(absent := found[record], Truth) and _is_absent(read[other])
+            }
+        return found
 
+    async def _read_chunks(self, table: str, wanted: Wanted) -> Outcomes:
+        found: Outcomes = {}
+        chunks = _chunks(table_config(self._config, table).key, wanted)
+        for part in await asyncio.gather(*(self._read(table, chunk, set()) for chunk in chunks)):
+            found |= part
+        return found
+
+    async def _read(self, table: str, wanted: Wanted, failed: set[RecordKey]) -> Outcomes:
+        """Read one chunk; where one record or a cut answer stands in the way, in parts.
+
+        ``failed`` collects the records that could not even be read in a request of their own.
+        """
         listed = table_config(self._config, table)
         schema, name = split(table)
-        self._probed = table
         ticket = self._tickets()
         self._asked(len(wanted))
         try:
             answer = await self._client.rows(schema, name, listed.key, list(wanted.values()))
-        except ValueImpossible as error:
-            if len(wanted) == 1:
-                return dict.fromkeys(wanted, error)
-            return await self._read_parts(table, wanted, 2)
         except SourceError as error:
+            if len(wanted) > 1 and _is_worth_parting(error, failed):
+                return await self._read_parts(table, wanted, 2, failed)
+            if isinstance(error, RecordUnreadable):
+                failed.update(wanted)
             return dict.fromkeys(wanted, error)
-        truths = [rows.truth(table, row, listed, ticket) for row in answer.rows]
+        self._probed = table
+        truths, odd = _taken(table, answer.rows, listed, ticket)
         if len(wanted) == 1:  # there are no smaller parts: whatever came is the answer
-            return {record: _only(record, asked, truths, ticket) for record, asked in wanted.items()}
-        found: Outcomes = {truth.record: truth for truth in truths if truth.record in wanted}
+            return {record: _only(record, asked, truths, odd, ticket) for record, asked in wanted.items()}
+        found = _by_name(truths, wanted)
         missing = {record: values for record, values in wanted.items() if record not in found}
-        if missing and (answer.total > len(answer.rows) or len(found) < len(truths)):
-            found |= await self._read_parts(table, missing, len(missing) if len(found) < len(truths) else 2)
+        if any(truth.record not in wanted for truth in truths):
+            again, parts = missing, len(missing)
+        elif odd or answer.total > len(answer.rows):
+            again, parts = missing, 2
         else:
-            found |= {record: Truth(record=record, data=None, ticket=ticket) for record in missing}
-        return found
+            again = _look_alikes(wanted, found) if missing else {}
+            parts = len(again)
+            found |= {one: Truth(record=one, data=None, ticket=ticket) for one in missing if one not in again}
+        return found | await self._read_parts(table, again, parts, failed) if again else found
 
-    async def _read_parts(self, table: str, wanted: dict[RecordKey, list[str]], parts: int) -> Outcomes:
+    async def _read_parts(self, table: str, wanted: Wanted, parts: int, failed: set[RecordKey]) -> Outcomes:
         items = list(wanted.items())
         size = -(-len(items) // parts)
         found: Outcomes = {}
         for start in range(0, len(items), size):
-            found |= await self._read(table, dict(items[start : start + size]))
+            found |= await self._read(table, dict(items[start : start + size]), failed)
         return found
 
 
-def _only(record: RecordKey, asked: list[str], truths: list[Truth], ticket: int) -> Truth | SourceUnavailable:
-    """Find the truth of the one row that was asked for: the source compares as its type does (1.50 is 1.5)."""
+def _is_worth_parting(error: SourceError, failed: set[RecordKey]) -> bool:
+    """Whether smaller requests may succeed: each malformed id alone is refused, but a slow table stays slow."""
+    from hookbridge.sources.supabase.client import ValueImpossible  # noqa: PLC0415  imports the SDK
+
+    if isinstance(error, RecordUnreadable):
+        return len(failed) < ALONE_FAILED_MAX
+    return isinstance(error, ValueImpossible)
+
+
+def _taken(
+    table: str, texts: Sequence[bytes], listed: SupabaseTable, ticket: int
+) -> tuple[list[Truth], RecordImpossible | None]:
+    """Make truths of the rows; the error of one that cannot be processed, which does not say whose it is."""
+    truths, odd = [], None
+    for text in texts:
+        try:
+            truths.append(rows.truth(table, text, listed, ticket))
+        except RecordImpossible as error:
+            odd = error
+    return truths, odd
+
+
+def _by_name(truths: Sequence[Truth], wanted: Wanted) -> Outcomes:
+    found: Outcomes = {}
     for truth in truths:
-        if rows.is_named(truth, asked):
-            return rows.named(truth, record)
+        if truth.record in wanted:
+            known = found.get(truth.record)
+            found[truth.record] = truth if known is None else _the_same(known, truth)
+    return found
+
+
+def _look_alikes(wanted: Wanted, found: Outcomes) -> Wanted:
+    """Give those that may be another spelling of one that came: 042 and 42 are two texts and one integer.
+
+    Asked for alone, the source says which.
+    """
+    met = {rows.spelling(wanted[record]) for record in found}
+    return {one: values for one, values in wanted.items() if one not in found and rows.spelling(values) in met}
+
+
+def _the_same(known: Truth | Exception, other: Truth) -> Truth | Exception:
+    """Insist that two rows of one name are the same row (a view may give one twice)."""
+    if isinstance(known, Truth) and known.fingerprint != other.fingerprint:
+        return RecordImpossible(f"Several rows of {other.record.table} have the key {other.record.id}", hint=KEY_HINT)
+    return known
+
+
+def _only(
+    record: RecordKey, asked: Sequence[str], truths: Sequence[Truth], odd: RecordImpossible | None, ticket: int
+) -> Truth | Exception:
+    """Find the truth of the one row that was asked for: the source compares as its type does (1.50 is 1.5)."""
+    named = [truth for truth in truths if truth.record == record] or [
+        truth for truth in truths if rows.is_named(truth, asked)
+    ]
+    if named:
+        found: Truth | Exception = named[0]
+        for truth in named[1:]:
+            found = _the_same(found, truth)
+        return found
+    if odd is not None:
+        return odd
     if not truths:
         return Truth(record=record, data=None, ticket=ticket)
     return SourceUnavailable(
@@ -126,15 +217,24 @@ def _only(record: RecordKey, asked: list[str], truths: list[Truth], ticket: int)
     )
 
 
-def _chunks(wanted: Mapping[RecordKey, Sequence[str]]) -> list[dict[RecordKey, list[str]]]:
+def _is_absent(outcome: Truth | Exception) -> bool:
+    return isinstance(outcome, Truth) and outcome.data is None
+
+
+def _as_written(record: RecordKey, values: Sequence[str]) -> RecordKey:
+    """Give the record's name with each uuid as a column of that type writes it."""
+    return RecordKey(record.source, record.table, keys.record_id([keys.dashed(value) for value in values]))
+
+
+def _chunks(key: Sequence[str], wanted: Wanted) -> list[Wanted]:
     """Cut by the length of the URL."""
-    chunks: list[dict[RecordKey, list[str]]] = []
+    chunks: list[Wanted] = []
     room = 0
     for record, values in wanted.items():
-        needed = sum(len(quote(value)) + 20 for value in values)
+        needed = filters.url_characters(key, values)
         if needed > room:
             chunks.append({})
             room = URL_CHARACTERS_MAX
-        chunks[-1][record] = list(values)
+        chunks[-1][record] = values
         room -= needed
     return chunks

@@ -185,7 +185,7 @@ class Timestamp(Text):
         if abs(value) == _INFINITY:
             return "-infinity" if value < 0 else "infinity"
         moment = _EPOCH + timedelta(microseconds=value)
-        text = moment.strftime("%Y-%m-%dT%H:%M:%S")
+        text = moment.replace(tzinfo=None, microsecond=0).isoformat()  # strftime writes year 1 with one digit
         if moment.microsecond:
             text += f".{moment.microsecond:06d}".rstrip("0")
         return text if "without" in self.name else f"{text}+00:00"
@@ -209,7 +209,7 @@ class Bytea(Text):
 
 
 class JsonColumn(Text):
-    """json and jsonb; compared as text, which is enough for equality."""
+    """jsonb, and the base of json; compared as text, which is enough for equality."""
 
     def parse(self, text: str) -> Value:
         try:
@@ -226,6 +226,19 @@ class JsonColumn(Text):
 
     def ordered(self, value: Value) -> Any:  # noqa: ANN401 - the type belongs to the column
         return jsonb_text(value)
+
+
+class JsonText(JsonColumn):
+    """json: what is given as bytes is kept as it is written, with what no other column can hold."""
+
+    def out(self, value: Value) -> Json:
+        return value.decode() if isinstance(value, bytes) else cast("Json", value)
+
+    def spaced(self, value: Value) -> str:
+        return value.decode() if isinstance(value, bytes) else super().spaced(value)
+
+    def ordered(self, value: Value) -> Any:  # noqa: ANN401 - the type belongs to the column
+        return self.spaced(value)
 
 
 class Array(Text):
@@ -262,7 +275,7 @@ _KINDS: dict[str, Callable[[str], Text]] = {
     "timestamp without time zone": Timestamp,
     "date": Date,
     "bytea": Bytea,
-    "json": JsonColumn,
+    "json": JsonText,
     "jsonb": JsonColumn,
 }
 

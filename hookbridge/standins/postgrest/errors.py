@@ -78,6 +78,12 @@ def unparsable(what: str, text: str) -> WireError:
     return error(400, "PGRST100", message, details=f"unexpected {text[:1]!r}")
 
 
+def not_embedded(name: str) -> WireError:
+    """PGRST108: a name with a dot is a column of an embedded table, unless it is in double quotes."""
+    message = f"'{name}' is not an embedded resource in this request"
+    return error(400, "PGRST108", message, hint=f"Verify that '{name}' is included in the 'select' query parameter.")
+
+
 def not_one_row(rows: int) -> WireError:
     """PGRST116: one object was asked for, and there is not exactly one row."""
     message = "Cannot coerce the result to a single JSON object"

@@ -150,14 +150,14 @@ def list_items(text: str) -> list[str]:
         return text.split(",") if text else []
     items, position = [], 0
     while position <= len(text):
-        item, position = _item(text, position, ",")
-        items.append(item)
+        value, position = item(text, position, ",")
+        items.append(value)
         position += 1
     return items
 
 
-def _item(text: str, position: int, stops: str) -> tuple[str, int]:
-    """One value from `position` up to one of `stops`, and where it ends."""
+def item(text: str, position: int, stops: str) -> tuple[str, int]:
+    """One value or name from `position` up to one of `stops`, without its double quotes, and where it ends."""
     if not text.startswith('"', position):
         end = position
         while end < len(text) and text[end] not in stops:
@@ -203,7 +203,7 @@ class LogicTree:
             if self._text.startswith(operator + "(", self._position):
                 self._position += len(operator)
                 return self._members(operator)
-        column, self._position = _item(self._text, self._position, ".,()")
+        column, self._position = item(self._text, self._position, ".,()")
         self._expect(".")
         return condition(self._table, column, self._operand())
 
@@ -216,13 +216,13 @@ class LogicTree:
             return self._text[start : self._list_end()]
         self._position = self._text.find(".", self._position) + 1 or len(self._text)
         prefix = self._text[start : self._position]
-        value, self._position = _item(self._text, self._position, ",)")
+        value, self._position = item(self._text, self._position, ",)")
         return prefix + value
 
     def _list_end(self) -> int:
         position = self._position
         while not self._text.startswith(")", position):
-            _, position = _item(self._text, position + 1, ",)")
+            _, position = item(self._text, position + 1, ",)")
             if position >= len(self._text):
                 raise self._refused()
         self._position = position + 1

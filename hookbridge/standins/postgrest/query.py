@@ -17,7 +17,7 @@ import msgspec
 
 from hookbridge.standins.postgrest import errors
 from hookbridge.standins.postgrest.columns import Text
-from hookbridge.standins.postgrest.filters import Filter, LogicTree, all_of, condition
+from hookbridge.standins.postgrest.filters import Filter, LogicTree, all_of, condition, item
 from hookbridge.standins.postgrest.jsonb import quoted
 from hookbridge.standins.postgrest.tables import Row, Table
 
@@ -56,7 +56,7 @@ def parse_query(table: Table, query_string: str) -> Query:
     return Query(
         render=_renderer(table, plain.get("select", "*")),
         filter=all_of(parts) if parts else None,
-        order=tuple(_order(table, term) for term in order_text.split(",") if term),
+        order=tuple(_orders(table, order_text)),
         order_text=order_text,
         limit=_whole(plain.get("limit")),
         offset=_whole(plain.get("offset")) or 0,
@@ -69,16 +69,26 @@ def _whole(text: str | None) -> int | None:
 
 
 def _filter(table: Table, name: str, text: str) -> Filter:
-    return LogicTree(table, text).parse(name) if name in _LOGIC else condition(table, name, text)
+    if name in _LOGIC:
+        return LogicTree(table, text).parse(name)
+    column, end = item(name, 0, ".")
+    if end < len(name):
+        raise errors.not_embedded(column)
+    return condition(table, column, text)
 
 
-def _order(table: Table, term: str) -> Order:
-    column, *words = term.split(".")
-    table.type_of(column)
-    if not set(words) <= {"asc", "desc", "nullsfirst", "nullslast"}:
-        raise errors.unparsable("order", term)
-    descending = "desc" in words
-    return Order(column, descending, "nullsfirst" in words or (descending and "nullslast" not in words))
+def _orders(table: Table, text: str) -> Iterable[Order]:
+    position = 0
+    while position < len(text):
+        column, start = item(text, position, ".,")
+        table.type_of(column)
+        end = text.find(",", start) if "," in text[start:] else len(text)
+        words = text[start:end].split(".")[1:]
+        if not set(words) <= {"asc", "desc", "nullsfirst", "nullslast"}:
+            raise errors.unparsable("order", text[position:end])
+        descending = "desc" in words
+        yield Order(column, descending, "nullsfirst" in words or (descending and "nullslast" not in words))
+        position = end + 1
 
 
 def _renderer(table: Table, select: str) -> Callable[[Row], str]:
@@ -86,21 +96,21 @@ def _renderer(table: Table, select: str) -> Callable[[Row], str]:
     if select in {"", "*"}:
         return lambda row: row.compact(table.types)
     members: list[tuple[str, str, Callable[[Any], str]]] = []
-    for item in select.split(","):
-        if item == "*":
+    for selected in select.split(","):
+        if selected == "*":
             members += [(quoted(name), name, kind.compact) for name, kind in table.types.items()]
         else:
-            members.append(_selected(table, item))
+            members.append(_selected(table, selected))
     return lambda row: "{" + ",".join(f"{label}:{show(row.values[name])}" for label, name, show in members) + "}"
 
 
-def _selected(table: Table, item: str) -> tuple[str, str, Callable[[Any], str]]:
-    source, _, cast = item.strip().partition("::")
+def _selected(table: Table, text: str) -> tuple[str, str, Callable[[Any], str]]:
+    source, _, cast = text.strip().partition("::")
     alias, colon, name = source.partition(":")
     column = name if colon else alias
     kind = table.type_of(column)
     if cast not in {"", "text"}:
-        raise errors.unparsable("select parameter", item)
+        raise errors.unparsable("select parameter", text)
     return quoted(alias), column, _as_text(kind) if cast else kind.compact
 
 

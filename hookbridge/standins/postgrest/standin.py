@@ -9,12 +9,13 @@ PostgREST 14 and the `supabase` client (tests/fixtures/supabase).
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import cast
 from urllib.parse import parse_qsl, quote, unquote
 
 from aiohttp import web
 
-from hookbridge.standins.faults import Faults
+from hookbridge.standins.faults import Faults, html_reply
 from hookbridge.standins.postgrest import errors
 from hookbridge.standins.postgrest.database import Database
 from hookbridge.standins.postgrest.errors import JSON_TYPE, SERVER, WireError
@@ -41,7 +42,8 @@ class PostgrestStandin(Database, Standin):
             supabase.insert("users", {"id": 1, "name": "Ada"})
             client = await create_async_client(supabase.url, "sb_secret_x")
 
-    `key` has the service role, `anon_key` the anonymous one.  `max_rows` cuts every answer, silently.
+    `key` has the service role, `anon_key` the anonymous one.  `max_rows` cuts every answer, silently.  A proxy before
+    it answers 414 to a path and query of more than `url_max` characters.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class PostgrestStandin(Database, Standin):
         key: str = "sb_secret_standin",
         anon_key: str | None = None,
         max_rows: int = 1000,
+        url_max: int = 8_000,
         schemas: tuple[str, ...] = ("public",),
         gateway: bool = True,
         port: int = 0,
@@ -59,6 +62,7 @@ class PostgrestStandin(Database, Standin):
         self.keys = Keys(key, anon_key, gateway=gateway)
         Standin.__init__(self, port=port, faults=Faults(errors.own_error, lambda: self.keys.refused().reply))
         self.max_rows = max_rows
+        self.url_max = url_max
         self._sorted: Sorted = {}
 
     async def answer(self, request: web.BaseRequest, body: bytes) -> Reply:
@@ -69,6 +73,8 @@ class PostgrestStandin(Database, Standin):
             return refused.reply
 
     def _answer(self, request: web.BaseRequest, body: bytes) -> Reply:
+        if len(request.raw_path) > self.url_max:
+            raise WireError(html_reply(HTTPStatus.REQUEST_URI_TOO_LONG))
         path, _, query_string = request.raw_path.partition("?")
         role = self.keys.role(request.headers)
         if not path.startswith(PREFIX):

@@ -33,6 +33,7 @@ _ONE = f"SELECT {_COLUMNS} FROM copies WHERE source = ? AND table_name = ? AND r
 
 # Words belong to the copy of exactly this ticket: a copy that lost to a later one leaves the index alone.
 _OWN_ROW = "SELECT id FROM copies WHERE source = ?1 AND table_name = ?2 AND record_id = ?3 AND ticket = ?4"
+_EARLIER = "SELECT id FROM copies WHERE source = ? AND table_name = ? AND record_id = ? AND ticket <= ?"
 _WORDS = f"SELECT text FROM words WHERE rowid = ({_OWN_ROW})"
 _DROP_WORDS = f"DELETE FROM words WHERE rowid = ({_OWN_ROW})"
 _PUT_WORDS = f"INSERT INTO words (rowid, text) SELECT id, ?5 FROM ({_OWN_ROW})"
@@ -147,6 +148,19 @@ def _is_latest_anywhere(connection: sqlite3.Connection, copy: Copy) -> bool:
     connection.executemany("DELETE FROM words WHERE rowid = ?", moved)
     connection.executemany("DELETE FROM copies WHERE id = ?", moved)
     return True
+
+
+def leave_names(connection: sqlite3.Connection, settled: Sequence[tuple[RecordKey, Copy | None]]) -> None:
+    """Leave nothing under a name that was another spelling of its copy's record."""
+    for record, copy in settled:
+        if copy is None or copy.record == record:
+            continue
+        if copy.data is None:  # gone under either name: an earlier read must not bring it back
+            _write(connection, [(msgspec.structs.replace(copy, record=record), None)])
+        else:
+            name = (record.source, record.table, record.id, copy.ticket)
+            connection.execute(f"DELETE FROM words WHERE rowid IN ({_EARLIER})", name)
+            connection.execute(f"DELETE FROM copies WHERE id IN ({_EARLIER})", name)
 
 
 def put(transaction: Transaction, copy: Copy, document: Document | None, *, exclusive: bool) -> None:

@@ -80,6 +80,7 @@ class Settle(Job):
         _settle_events(connection, held)
         _settle_records(connection, held, dirty)
         copies.write_effects(connection, [(job.settlement.effects, job.now) for job in held])
+        copies.leave_names(connection, [(job.settlement.claim.record, job.settlement.effects.copy) for job in held])
         for job in held:
             _count(transaction, job.settlement)
         return results

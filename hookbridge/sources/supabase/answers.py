@@ -1,0 +1,49 @@
+"""What PostgREST answers to a read: a list of rows, each kept as its own text, digit for digit.
+
+Invariants: one odd row costs no other one; what is no list of rows (a page of HTML, half an answer) is never taken for
+one.  What a row means is not known here.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from hookbridge.sources.bodies import whole_characters
+
+_decode = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_STRINGS_AND_BRACKETS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
+
+
+def rows_in(content: bytes) -> tuple[bytes, ...]:
+    """Give the text of each row.  Raises ValueError for what is no list of rows."""
+    content.decode()  # what is only kept raw is not checked by the decoder
+    text = whole_characters(content)
+    try:
+        rows = [bytes(row) for row in _decode(text)]
+    except RecursionError:
+        rows = _cut(text)
+    if not all(row.startswith(b"{") for row in rows):
+        msg = "a list of something other than rows"
+        raise ValueError(msg)
+    return tuple(rows)
+
+
+def _cut(text: bytes) -> list[bytes]:
+    """Cut a list at its rows by their brackets, where one of them is nested deeper than the decoder goes."""
+    rows: list[bytes] = []
+    depth = start = 0
+    for found in _STRINGS_AND_BRACKETS.finditer(text):
+        sign = found[0]
+        if sign in (b"[", b"{"):
+            start = found.start() if depth == 1 else start
+            depth += 1
+        elif sign in (b"]", b"}"):
+            depth -= 1
+            if depth == 1:
+                rows.append(text[start : found.end()])
+    if depth or not text.lstrip().startswith(b"["):
+        msg = "no list, or half of one"
+        raise ValueError(msg)
+    return rows

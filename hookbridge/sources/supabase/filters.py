@@ -1,0 +1,61 @@
+"""Filters and orders as PostgREST reads them (https://docs.postgrest.org/en/stable/references/api/tables_views.html).
+
+Every filter goes inside ``or=(…)``: there a column may have any name, while at the top of the query ``offset`` would
+be a parameter and a dot would lead into another table.  Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from urllib.parse import quote
+
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PLAIN_VALUE = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def name(column: str) -> str:
+    """Write a column's name."""
+    return column if _PLAIN_NAME.fullmatch(column) else _quoted(column)
+
+
+def named(key: Sequence[str], ids: Sequence[Sequence[str]]) -> str:
+    """Give the condition of the rows that have one of these values in their key columns."""
+    members = ",".join(_member(key, id_) for id_ in ids)
+    return f"{name(key[0])}.in.({members})" if len(key) == 1 else members
+
+
+def url_characters(key: Sequence[str], id_: Sequence[str]) -> int:
+    """Give how much longer one id makes the URL."""
+    return len(quote(_member(key, id_) + ",", safe=""))
+
+
+def since(column: str, least: str) -> str:
+    """Give the condition of the rows that have at least this value."""
+    return f"{name(column)}.gte.{_value(least)}"
+
+
+def behind(order: Sequence[str], after: Sequence[str]) -> str:
+    """Give the condition of the rows behind a place: ``a > 1``, or ``a = 1 and b > 2``, and so on."""
+    ways = []
+    for depth, column in enumerate(order):
+        last = f"{name(column)}.gt.{_value(after[depth])}"
+        ways.append(f"and({_equal(order[:depth], after[:depth])},{last})" if depth else last)
+    return ",".join(ways)
+
+
+def _member(key: Sequence[str], id_: Sequence[str]) -> str:
+    return _value(id_[0]) if len(key) == 1 else f"and({_equal(key, id_)})"
+
+
+def _equal(columns: Sequence[str], values: Sequence[str]) -> str:
+    return ",".join(f"{name(column)}.eq.{_value(value)}" for column, value in zip(columns, values, strict=True))
+
+
+def _value(text: str) -> str:
+    return text if _PLAIN_VALUE.fullmatch(text) else _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
