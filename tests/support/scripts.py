@@ -1,0 +1,31 @@
+"""Our scripts as a user starts them, in the environment that runs the tests."""
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import REPOSITORY, Ran
+
+needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="it needs prlimit and /proc")
+
+
+async def begin(folder: Path, module: str, *words: str) -> Process:
+    """Start the module of a script; what it leaves in the folder for temporary files is in this one."""
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", module, *words),
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(REPOSITORY), *sys.path]), "TMPDIR": str(folder)},
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+
+
+async def script(folder: Path, module: str, *words: str) -> Ran:
+    """Run it to its end."""
+    process = await begin(folder, module, *words)
+    out, err = await process.communicate()
+    return Ran(process.returncode or 0, out.decode(), err.decode())
