@@ -162,12 +162,12 @@ async def _notion(sources: _Sources) -> None:
 
 def cursor(data: bytes) -> None:
     """Read the reconciler's notes and the cursors in them: a damaged one is found to be that, by its decoder."""
-    text = data.decode("utf-8", "surrogateescape")
+    text = data.decode("utf-8", "replace")  # SQLite gives text
     sources = _sources()
     sources.answering.take(b"200 */0 \n[]")
     for kind in (PollState, SweepState):
         try:
-            state = msgspec.json.decode(data, type=kind)
+            state = msgspec.json.decode(text, type=kind)
         except msgspec.DecodeError:
             continue
         assert msgspec.json.decode(msgspec.json.encode(state), type=kind) == state
@@ -183,7 +183,7 @@ async def _cursor(sources: _Sources, text: str) -> None:
     ):
         try:
             await _or_none(listing)
-        except (msgspec.DecodeError, UnicodeError):
+        except msgspec.DecodeError:
             continue
 
 
