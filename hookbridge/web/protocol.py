@@ -43,6 +43,9 @@ class Protocol(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Take what arrives; a webhook goes express if the connection has nothing else to do."""
+        if self._request_in_progress and (self._close or self._force_close):
+            self._take_rest(data)
+            return
         waiter = self._waiter
         if self._express is None or waiter is None or waiter.done():
             super().data_received(data)
@@ -52,6 +55,14 @@ class Protocol(web.RequestHandler):
         self._waiter = waiter
         if not self._request_in_progress:
             self._next(waiter)
+
+    def _take_rest(self, data: bytes) -> None:
+        """Read on while closing: aiohttp would drop the rest of a body and wait for it until the deadline of a stop."""
+        closing, self._close, self._force_close = (self._close, self._force_close), False, False
+        try:
+            super().data_received(data)
+        finally:
+            self._close, self._force_close = closing
 
     def _next(self, waiter: asyncio.Future[None]) -> None:
         """Bring the first request in the queue on its way."""

@@ -11,6 +11,10 @@ from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
+
+from hookbridge.model import CLAIMED_EVENTS_MAX
+
 _REACHED = """
 WITH RECURSIVE chain (id) AS (
     SELECT head FROM dirty
@@ -22,11 +26,66 @@ SELECT count(*) FROM chain JOIN events USING (id) WHERE outcome IS NULL
 """The open events that a worker will find: from each dirty record along its list."""
 
 
-def lost(data: Path, acknowledged: Iterable[tuple[int, bytes]]) -> list[int]:
-    """Give the acknowledged events that are not there, or are not what was sent."""
+_HANDLED = """
+SELECT id FROM (
+    SELECT id, row_number() OVER (PARTITION BY record, claimed_at, settled_at ORDER BY id DESC) AS place
+    FROM events WHERE outcome IN ('applied', 'coalesced')
+) WHERE place <= ?
+"""
+"""The events that a handler was given: of a longer burst it gets the newest alone."""
+
+
+class Acknowledged(msgspec.Struct, frozen=True):
+    """What a line of the senders' journal says."""
+
+    id: int
+    identity: bytes
+    sent_at: float
+    """Before it was first sent, by this machine's clock: it cannot have been settled earlier."""
+
+    @classmethod
+    def of(cls, line: str) -> Acknowledged:
+        """Read a line."""
+        id_, identity, sent_at = line.split()
+        return cls(int(id_), bytes.fromhex(identity), float(sent_at))
+
+
+def lost(data: Path, acknowledged: Iterable[Acknowledged], kept_since: float) -> tuple[list[int], int]:
+    """Give the acknowledged events that are not there, or are not what was sent.
+
+    What was sent before ``kept_since`` may be missing, because retention may have removed it; the second value is the
+    number of those, which ``uncounted`` alone stands for.
+    """
     with closing(_connect(data)) as connection:
         found = dict(connection.execute("SELECT id, identity FROM events"))
-    return [id_ for id_, identity in acknowledged if found.get(id_) != identity]
+    missing = [one for one in acknowledged if found.get(one.id) != one.identity]
+    # An event that is there under another identity was not removed, it was never what was sent.
+    lost_ = [one.id for one in missing if one.sent_at >= kept_since or one.id in found]
+    return lost_, len(missing) - len(lost_)
+
+
+def uncounted(data: Path, acknowledged: int) -> list[str]:
+    """Say that the books know of fewer events than were ever acknowledged (duplicates aside)."""
+    received = books(data).get("received", 0)
+    if received >= acknowledged:
+        return []
+    return [f"{acknowledged} events were acknowledged and the books have received {received}"]
+
+
+def removed(data: Path) -> int:
+    """Give how many events retention has removed: those that were counted and are there no more."""
+    with closing(_connect(data)) as connection:
+        connection.execute("BEGIN")
+        (there,) = connection.execute("SELECT count(*) FROM events").fetchone()
+        (received,) = connection.execute("SELECT sum(value) FROM counters WHERE name = 'received'").fetchone()
+    return int(received or 0) - int(there)
+
+
+def first_event(data: Path) -> int | None:
+    """Give the smallest id: it moves when retention removes."""
+    with closing(_connect(data)) as connection:
+        (first,) = connection.execute("SELECT min(id) FROM events").fetchone()
+    return None if first is None else int(first)
 
 
 def broken(data: Path) -> list[str]:
@@ -40,6 +99,8 @@ def broken(data: Path) -> list[str]:
         (sound,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     settled = sum(books.get(name, 0) for name in ("applied", "coalesced", "ignored", "dead"))
     found = []
+    if dead:
+        found.append(f"{dead} events are dead letters")
     if reached != is_open:
         found.append(f"{is_open} events are open and {reached} of them can be claimed")
     if (books.get("open", 0), books.get("dead", 0)) != (is_open, dead):
@@ -76,10 +137,39 @@ def differing(data: Path, state: dict[str, dict[str, str]]) -> list[str]:
     return found
 
 
-def effects(folder: Path) -> tuple[int, int]:
-    """Give how many changes had an effect outside, and how many had it more than once."""
-    calls = [call for log in sorted(folder.glob("effects-*.log")) for call in log.read_text().split()]
-    return len(set(calls)), len(calls) - len(set(calls))
+class Effects:
+    """What the service's handler wrote down: a line for each event of each of its calls."""
+
+    def __init__(self, folder: Path) -> None:
+        self.again = 0
+        """Calls for an event that it was called for before."""
+        self._folder = folder
+        self._known: set[int] = set()
+        self._sizes: dict[str, int] = {}
+
+    @property
+    def events(self) -> int:
+        """How many events it was called for."""
+        return len(self._known)
+
+    def read(self) -> None:
+        """Read what was written since the last time."""
+        for log in self._folder.glob("effects-*.log"):
+            before = self._sizes.get(log.name, 0)
+            if log.stat().st_size > before:
+                with log.open("rb") as file:
+                    file.seek(before)
+                    lines = file.read().splitlines()
+                    self._sizes[log.name] = file.tell()
+                ids = {int(line) for line in lines}
+                self.again += len(lines) - len(ids) + len(ids & self._known)
+                self._known |= ids
+
+    def missing(self, data: Path) -> list[str]:
+        """Name the events that are settled as applied and had no effect: it is to come at least once, and before."""
+        with closing(_connect(data)) as connection:
+            settled = [id_ for (id_,) in connection.execute(_HANDLED, (CLAIMED_EVENTS_MAX,))]
+        return [f"event {id_} was applied without its effect" for id_ in settled if id_ not in self._known]
 
 
 def _text_of(source: str, data: bytes) -> str:

@@ -5,7 +5,7 @@
  *
  * Notes of a file lie in FORGET_NOTES, named by its inode: records of {offset, old size, length} and the old
  * bytes, to be undone from the last to the first.  It does not follow memory maps: SQLite maps only its -shm file, which
- * it makes anew after a crash.
+ * it makes anew after a crash.  It does not follow folders: that a file was made, renamed or removed is not forgotten.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -58,8 +59,14 @@ static void note_old(int file, const struct stat *about, int64_t offset, int64_t
         got += part;
     }
     int notes = open_notes(about, O_WRONLY | O_APPEND);
+    /* The limit that plays a full disk is not meant for the notes; under the lock no write of ours meets the gap. */
+    struct rlimit limit, none;
+    getrlimit(RLIMIT_FSIZE, &limit);
+    none = (struct rlimit){limit.rlim_max, limit.rlim_max};
+    if (limit.rlim_cur != limit.rlim_max) setrlimit(RLIMIT_FSIZE, &none);
     /* One write, so that a kill leaves a whole record or none. */
     if (notes < 0 || real_write(notes, record, sizeof head + head.length) != (ssize_t)sizeof head + head.length) abort();
+    if (limit.rlim_cur != limit.rlim_max) setrlimit(RLIMIT_FSIZE, &limit);
     close(notes);
     free(record);
 }

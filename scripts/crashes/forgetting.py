@@ -2,7 +2,8 @@
 
 ``forget.c`` notes the old bytes of unsynced writes while the service runs; ``lose_power`` puts them back after a kill.
 It forgets all unsynced writes, where a real disk keeps some of them: a promise that holds here holds there for what was
-synced, and it says nothing of a disk that lies about its syncs.
+synced, and it says nothing of a disk that lies about its syncs.  Names are not forgotten: that a file was made, renamed
+or removed stays, synced or not.
 """
 
 from __future__ import annotations
@@ -42,13 +43,18 @@ def compiler() -> str | None:
     return shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 
 
-def install(folder: Path) -> dict[str, str]:
-    """Compile the layer; gives the environment of a service whose data lies below ``folder``.  Raises Failed."""
+def compiled(folder: Path) -> Path:
+    """Compile the layer into this folder.  Raises Failed."""
     library = folder / "forget.so"
     command = [compiler() or "cc", "-O1", "-shared", "-fPIC", "-o", str(library), str(SOURCE), "-ldl", "-lpthread"]
     made = subprocess.run(command, capture_output=True, text=True, check=False)
     if made.returncode != 0:
         raise Failed(f"the layer that forgets could not be compiled: {made.stderr}")
+    return library
+
+
+def environment(folder: Path, library: Path) -> dict[str, str]:
+    """Give what a service needs whose data lies below ``folder``, and make the place of the notes."""
     notes = folder / "unsynced"
     notes.mkdir()
     return {
@@ -60,7 +66,8 @@ def install(folder: Path) -> dict[str, str]:
 
 def lose_power(folder: Path) -> int:
     """Put back what was not synced when the process died; gives how many writes that were."""
-    files = {str(path.stat().st_ino): path for path in (folder / "data").iterdir()}
+    data = folder / "data"
+    files = {str(path.stat().st_ino): path for path in data.iterdir()} if data.exists() else {}
     undone = 0
     for notes in (folder / "unsynced").iterdir():
         if notes.name in files:

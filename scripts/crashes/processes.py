@@ -12,17 +12,18 @@ import signal
 import time
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from scripts.crashes.setup import ADMIN_TOKEN, ROOT, module
+from scripts import supervised
+from scripts.crashes.setup import ADMIN_TOKEN, OVERTAKEN, ROOT, module
 
 READY_SECONDS = 60.0
 LOOK_SECONDS = 0.01
-DISK_BYTES = 1024 * 1024
-"""How large a file may become on the full disk: the write-ahead log is soon larger."""
+TELL_SECONDS = 60.0
+"""The world answers at once; this is for a machine that is far too busy."""
 
 
 class Failed(Exception):
@@ -35,6 +36,8 @@ class Service:
     def __init__(self, process: Process, port: int) -> None:
         self.pid = process.pid
         self.log: deque[str] = deque(maxlen=40)
+        self.fenced = 0
+        """How many of its settlements were refused because their lease was taken over."""
         self._process = process
         self._port = port
         self._reading = asyncio.create_task(self._read())
@@ -42,15 +45,26 @@ class Service:
     @classmethod
     async def start(cls, folder: Path, port: int, environment: dict[str, str], command: list[str]) -> Service:
         """Execute it; it does not answer yet."""
-        process = await asyncio.create_subprocess_exec(
-            *command, "--port", str(port), cwd=folder, env=environment, stdout=PIPE, stderr=STDOUT
+        process = await supervised.start(
+            [*command, "--port", str(port)], cwd=folder, env=environment, stdout=PIPE, stderr=STDOUT
         )
         return cls(process, port)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return self._process.returncode is not None
+
+    @property
+    def last_words(self) -> str:
+        """The end of its log."""
+        return "\n".join(self.log)
 
     async def _read(self) -> None:
         assert self._process.stdout is not None
         async for line in self._process.stdout:
             self.log.append(line.decode(errors="replace").rstrip())
+            self.fenced += OVERTAKEN in self.log[-1]
 
     async def ready(self) -> None:
         """Wait until it answers.  Raises Failed when it ends instead."""
@@ -60,15 +74,21 @@ class Service:
         """Wait until no event is open."""
         await self._until(lambda _, body: body.get("books", {}).get("open") == 0, "/api/v1/webhooks/stats")
 
-    async def writable(self, *, wanted: bool) -> None:
-        """Wait until it says that the inbox can be written, or cannot."""
-        await self._until(lambda _, body: body.get("inbox_writable") is wanted, "/readyz")
+    async def writable(self, *, wanted: bool, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Wait until it says that the inbox can be written, or cannot; ``meanwhile`` is called before each look."""
+        await self._until(lambda _, body: body.get("inbox_writable") is wanted, "/readyz", meanwhile)
 
-    async def _until(self, condition: Any, path: str) -> None:  # noqa: ANN401  a predicate on status and body
+    async def _until(
+        self,
+        condition: Callable[[int, dict[str, Any]], bool],
+        path: str,
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> None:
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
+            meanwhile()
             if self._process.returncode is not None:
-                raise Failed("\n".join([f"the service ended with {self._process.returncode}:", *self.log]))
+                raise Failed(f"the service ended with {self._process.returncode}:\n{self.last_words}")
             try:
                 async with asyncio.timeout(READY_SECONDS):
                     if condition(*await get(self._port, path)):
@@ -76,7 +96,7 @@ class Service:
             except (OSError, ValueError, TimeoutError, asyncio.IncompleteReadError):
                 pass
             await asyncio.sleep(LOOK_SECONDS)
-        raise Failed("\n".join([f"{path} did not say what was waited for:", *self.log]))
+        raise Failed(f"{path} did not say what was waited for:\n{self.last_words}")
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal, unless it has ended."""
@@ -84,19 +104,31 @@ class Service:
             self._process.send_signal(number)
 
     def limit_files(self, size: int) -> None:
-        """Let no file grow beyond this size, as a disk that is full."""
-        resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+        """Let no file grow beyond this size, as a disk that is full; of a process that has ended, nothing."""
+        if self._process.returncode is None:
+            resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
     def size(self) -> tuple[int, int]:
-        """Give the bytes of memory in use and the number of open handles."""
+        """Give the bytes of memory in use and the number of open handles.  Raises Failed when it has ended."""
         process = Path(f"/proc/{self.pid}")
-        resident = int((process / "statm").read_text().split()[1])
-        return resident * resource.getpagesize(), len(list((process / "fd").iterdir()))
+        try:
+            resident = int((process / "statm").read_text().split()[1])
+            handles = len(list((process / "fd").iterdir()))
+        except (OSError, IndexError):
+            raise Failed(f"the service has ended:\n{self.last_words}") from None
+        return resident * resource.getpagesize(), handles
 
     async def kill(self) -> None:
         """End it at once, however it stands."""
         self.send(signal.SIGKILL)
         await self.ended()
+
+    async def over_within(self, seconds: float) -> bool:
+        """Wait so long for its end; gives whether it has ended."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._process.wait()
+        return self.is_over
 
     async def ended(self) -> int:
         """Wait for its end; gives the exit code.  Raises Failed when it does not end."""
@@ -106,7 +138,7 @@ class Service:
                 await self._reading
         except TimeoutError:
             self.send(signal.SIGKILL)
-            raise Failed("\n".join(["the service did not end:", *self.log])) from None
+            raise Failed(f"the service did not end:\n{self.last_words}") from None
         return code
 
 
@@ -133,13 +165,12 @@ class World:
     async def tell(self, command: str) -> dict[str, Any]:
         """Give it a command.  Raises Failed when it, or a promise to it, is broken."""
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(f"{command}\n".encode())
-        await self._process.stdin.drain()
-        line = await self._process.stdout.readline()
-        if not line:
-            raise Failed("the sources and senders have ended")
-        said: dict[str, Any] = json.loads(line)
+        try:
+            self._process.stdin.write(f"{command}\n".encode())
+            await self._process.stdin.drain()
+        except ConnectionError:
+            raise Failed("the sources and senders have ended") from None
+        said = await _line(self._process)
         if said["wrong"]:
             raise Failed("\n".join(said["wrong"]))
         return said
@@ -159,16 +190,25 @@ class World:
 @asynccontextmanager
 async def world(port: int, journal: Path, seed: int) -> AsyncIterator[World]:
     """Run the sources and senders."""
-    process = await asyncio.create_subprocess_exec(
-        *module("scripts.crashes.world", str(port), str(journal), str(seed)), cwd=ROOT, stdin=PIPE, stdout=PIPE
-    )
+    command = module("scripts.crashes.world", str(port), str(journal), str(seed))
+    process = await supervised.start(command, cwd=ROOT, stdin=PIPE, stdout=PIPE)
     try:
-        assert process.stdout is not None
-        line = await process.stdout.readline()
-        if not line:
-            raise Failed("the sources and senders did not start")
-        yield World(process, json.loads(line))
+        yield World(process, await _line(process))
     finally:
         if process.returncode is None:
             process.kill()
         await process.communicate()
+
+
+async def _line(process: Process) -> dict[str, Any]:
+    """Read what the world says next.  Raises Failed when it says nothing."""
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(TELL_SECONDS):
+            line = await process.stdout.readline()
+    except TimeoutError:
+        raise Failed(f"the sources and senders said nothing for {TELL_SECONDS:g} s") from None
+    if not line:
+        raise Failed("the sources and senders have ended")
+    said: dict[str, Any] = json.loads(line)
+    return said

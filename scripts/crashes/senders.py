@@ -14,6 +14,8 @@ from pathlib import Path
 
 import msgspec
 
+from scripts.crashes.setup import RETAINED_SECONDS
+
 PAUSE_SECONDS = 0.03
 ANSWER_SECONDS = 60.0
 ACCEPTED = 202
@@ -92,6 +94,7 @@ class Senders:
             await self._cut(what)
         again = self._random.random() < 0.05  # noqa: PLR2004  one in twenty
         first: int | None = None
+        sent_at = time.time()
         while True:
             try:
                 if connection is None:
@@ -112,15 +115,17 @@ class Senders:
                 continue
             if not slowly:
                 self.latencies.append(time.monotonic() - began)
-            self._note(what, answer, first)
+            self._note(what, answer, first, sent_at)
             if not again:
                 return connection
             again, first = False, answer.event_id
 
-    def _note(self, what: Delivery, answer: Answer, first: int | None) -> None:
-        self._journal.write(f"{answer.event_id} {what.identity.hex()}\n")
+    def _note(self, what: Delivery, answer: Answer, first: int | None, sent_at: float) -> None:
+        self._journal.write(f"{answer.event_id} {what.identity.hex()} {sent_at}\n")
         self.acknowledged += 1
         self.duplicates += answer.duplicate
+        if time.time() - sent_at > RETAINED_SECONDS:
+            return  # the first one may be gone, and what is gone is not known again
         if first is not None and (answer.event_id != first or not answer.duplicate):
             self.wrong.append(f"event {first} was sent again and became event {answer.event_id}")
 

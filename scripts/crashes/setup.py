@@ -17,8 +17,23 @@ ADMIN_TOKEN = "admin-token-of-the-crash-test"  # noqa: S105  of a service that l
 DATABASE = "11111111-1111-4111-8111-111111111111"
 TABLE = "users"
 
-RETAINED_SECONDS = 120.0
-"""How long settled events and absences stay: longer than between two looks at them, so that retention hides no loss."""
+RETAINED_SECONDS = 20.0
+"""How long settled events and absences stay: so short that every run sees them go, and longer than it is from one look
+to the next on all but the busiest machine.  What was sent earlier than that before a look, the look only counts."""
+
+LEASE_SECONDS = 5.5
+"""So short that a service which was stopped finds its claims taken over."""
+
+SHORT_LEASES = {
+    "HOOKBRIDGE_PROCESSING__LEASE_SECONDS": str(LEASE_SECONDS),
+    # A lease has to outlast all attempts of a change: three times these, and the waits between them.
+    "HOOKBRIDGE_SUPABASE__TIMEOUT_SECONDS": "1",
+    "HOOKBRIDGE_NOTION__TIMEOUT_SECONDS": "1",
+    "HOOKBRIDGE_CACHE__TIMEOUT_SECONDS": "0.1",
+    "HOOKBRIDGE_HANDLERS__TIMEOUT_SECONDS": "0.5",
+}
+OVERTAKEN = "overtaken by another worker"
+"""What the service logs of a settlement that was fenced."""
 
 HANDLERS = """
 from hookbridge import Change, bridge
@@ -27,11 +42,10 @@ from hookbridge import Change, bridge
 @bridge.on("supabase")
 @bridge.on("notion")
 async def note(change: Change) -> None:
-    number = change.newest.id
-    with open(f"effects-{number // 10_000}.log", "ab", buffering=0) as log:
-        log.write(b"%d\\n" % number)
+    with open(f"effects-{change.newest.id // 200}.log", "ab", buffering=0) as log:
+        log.write(b"".join(b"%d\\n" % event.id for event in change.events))
 """
-"""A handler with an effect outside the store: a line for each call, with the newest event that it stands for.
+"""A handler with an effect outside the store: a line for each event that a call stands for.
 
 Many small files: what is full for the data file must not be full for them, or the handler's own failure would make dead
 letters."""
@@ -66,7 +80,7 @@ def environment(supabase_url: str, notion_url: str) -> dict[str, str]:
         "HOOKBRIDGE_RETENTION__TOMBSTONE_HOURS": str(RETAINED_SECONDS / 3600),
         "HOOKBRIDGE_RETENTION__INTERVAL_SECONDS": "0.5",
         "HOOKBRIDGE_STORE__MIN_FREE_BYTES": "0",
-        "HOOKBRIDGE_LOGGING__LEVEL": "error",
+        "HOOKBRIDGE_LOGGING__LEVEL": "warning",
         "HOOKBRIDGE_LOGGING__FORMAT": "json",
         "HOOKBRIDGE_SERVER__ACCESS_LOG": "none",
     }

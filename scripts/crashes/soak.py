@@ -1,7 +1,8 @@
 """``scripts/soak``: half of what the service can, for a long time, with retention at work; nothing may grow.
 
 It measures what can be sent first and then sends half of it.  A sample is what the system says of the process and what
-the senders saw; the first third of the time is for warming up, and the middle third is compared with the last one.
+the senders saw.  The first third of the time is for warming up; in the rest, the median of the first samples is held
+against that of the last ones, and what rose by more than is allowed in an hour has grown.
 """
 
 from __future__ import annotations
@@ -9,20 +10,42 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-import tempfile
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
 
 import msgspec
 
+from scripts import supervised
 from scripts.crashes.processes import Failed, Service, World, world
 from scripts.crashes.setup import environment, module, prepare
 from scripts.crashes.trial import free_port
 
 SEED = 7
-ALLOWED = {"memory_mb": 1.15, "handles": 1.1, "data_mb": 1.3, "p50_ms": 2.0, "p99_ms": 2.0}
-"""How many times its value in the middle each may be at the end."""
+HOUR = 3600.0
+SENT_SHARE = 0.9
+"""Of what was asked for, so much has to be acknowledged: a service that does nothing does not grow either."""
+SAMPLES_MIN = 3
+"""One for each third."""
+
+
+class Bound(msgspec.Struct, frozen=True):
+    """How much a figure may rise."""
+
+    share_per_hour: float
+    """Of its value after warming up."""
+    noise: float
+    """Besides, whatever the time: by so much it differs from one while to the next."""
+
+
+BOUNDS: Mapping[str, Bound] = {
+    "memory_mb": Bound(0.1, 4.0),
+    "handles": Bound(0.1, 6.0),
+    "data_mb": Bound(0.1, 8.0),
+    "p50_ms": Bound(0.25, 5.0),
+    "p99_ms": Bound(0.25, 15.0),
+}
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,49 +60,80 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     p99_ms: float
 
 
+class Trend(msgspec.Struct, frozen=True):
+    """How a figure went on after warming up."""
+
+    before: float
+    after: float
+    allowed: float
+
+
 class Soaked(msgspec.Struct, frozen=True, kw_only=True):
     """A run."""
 
     capacity: float
     """Acknowledgements a second without a pause."""
+    asked: float
+    """Webhooks that were to be sent between the first sample and the last."""
     samples: tuple[Sample, ...]
 
-    def thirds(self) -> dict[str, tuple[float, float]]:
-        """Give each figure's median in the middle and at the end."""
-        third = max(1, len(self.samples) // 3)
-        middle, last = self.samples[third : 2 * third] or self.samples, self.samples[-third:]
-        return {
-            name: (median(getattr(one, name) for one in middle), median(getattr(one, name) for one in last))
-            for name in ALLOWED
-        }
+    def trends(self) -> dict[str, Trend]:
+        """Hold the first third of the last two against the last one, figure by figure."""
+        rest = self.samples[len(self.samples) // 3 :]
+        part = max(1, len(rest) // 3)
+        first, last = rest[:part], rest[-part:]
+        hours = (median(one.seconds for one in last) - median(one.seconds for one in first)) / HOUR
+        found = {}
+        for name, bound in BOUNDS.items():
+            before, after = (median(getattr(one, name) for one in some) for some in (first, last))
+            found[name] = Trend(before, after, before * (1 + bound.share_per_hour * hours) + bound.noise)
+        return found
 
     def grown(self) -> list[str]:
         """Name what is larger at the end than it may be."""
-        return [name for name, (before, after) in self.thirds().items() if after > before * ALLOWED[name]]
+        return [name for name, trend in self.trends().items() if trend.after > trend.allowed]
+
+    def wrong(self) -> list[str]:
+        """Say everything that keeps the run from being a success."""
+        acknowledged = self.samples[-1].acknowledged - self.samples[0].acknowledged
+        found = [f"{name} has grown" for name in self.grown()]
+        if acknowledged < SENT_SHARE * self.asked or not acknowledged:
+            found.append(f"{acknowledged} webhooks were acknowledged of {self.asked:.0f} that were to be sent")
+        return found
 
 
-async def soak(folder: Path, *, seconds: float, samples: int, measure_seconds: float) -> Soaked:
-    """Run it in an empty folder.  Raises Failed."""
+async def soak(
+    folder: Path,
+    *,
+    seconds: float,
+    samples: int,
+    measure_seconds: float,
+    each: Callable[[float, Sample], None] = lambda capacity, sample: None,  # noqa: ARG005
+) -> Soaked:
+    """Run it in an empty folder; ``each`` is told of every sample at once.  Raises Failed."""
+    if samples < SAMPLES_MIN:
+        raise Failed(f"{samples} samples show no trend: it takes {SAMPLES_MIN} at least")
     prepare(folder)
     port = free_port()
     async with world(port, folder / "journal", SEED) as outside:
-        service = await Service.start(
-            folder, port, environment(outside.urls["supabase"], outside.urls["notion"]), module("hookbridge")
-        )
+        given = environment(outside.urls["supabase"], outside.urls["notion"])
+        service = await Service.start(folder, port, given, module("hookbridge"))
         try:
             await service.ready()
             capacity = await _capacity(outside, measure_seconds)
             await outside.tell(f"rate {capacity / 2}")
             began = time.monotonic()
-            taken = []
-            for _ in range(samples):
-                await asyncio.sleep(seconds / samples)
+            taken: list[Sample] = []
+            for number in range(1, samples + 1):
+                await asyncio.sleep(max(0.0, began + number * seconds / samples - time.monotonic()))
                 taken.append(await _sample(folder, service, outside, time.monotonic() - began))
+                each(capacity, taken[-1])
             await outside.delivered()
             await service.settled()
         finally:
             await service.kill()
-    return Soaked(capacity=capacity, samples=tuple(taken))
+    asked = capacity / 2 * (taken[-1].seconds - taken[0].seconds)
+    return Soaked(capacity=capacity, asked=asked, samples=tuple(taken))
 
 
 async def _capacity(outside: World, seconds: float) -> float:
@@ -92,8 +146,8 @@ async def _capacity(outside: World, seconds: float) -> float:
 
 
 async def _sample(folder: Path, service: Service, outside: World, seconds: float) -> Sample:
-    said = await outside.tell("look")
     memory, handles = service.size()
+    said = await outside.tell("look")
     return Sample(
         seconds=round(seconds, 1),
         acknowledged=said["acknowledged"],
@@ -115,33 +169,55 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0, help="how long (default 30)")
     parser.add_argument("--samples", type=int, default=30, help="how many looks (default 30)")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--json", action="store_true", help="print JSON, one sample a line, instead of a table")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="hookbridge-soak-") as folder:
-        try:
-            result = asyncio.run(
-                soak(Path(folder), seconds=given.minutes * 60, samples=given.samples, measure_seconds=5.0)
-            )
-        except Failed as error:
-            print(f"FAILED: {error}", file=sys.stderr)
-            return 1
-    if given.json:
-        print(msgspec.json.encode(result).decode())
-    else:
-        show(result)
-    return 1 if result.grown() else 0
+    refused = supervised.unless_linux()
+    if refused is not None:
+        return refused
+    return supervised.run(
+        "hookbridge-soak-",
+        lambda folder: soaked(folder, seconds=given.minutes * 60, samples=given.samples, as_json=given.json),
+    )
 
 
-def show(result: Soaked) -> None:
-    """Print the table."""
-    print(f"capacity {result.capacity:.0f} acknowledgements/s; half of it was sent")
+async def soaked(folder: Path, *, seconds: float, samples: int, as_json: bool) -> int:
+    """Run, and print each sample as it comes."""
     names = Sample.__struct_fields__
-    print("".join(f"{name:>14}" for name in names))
-    for one in result.samples:
-        print("".join(f"{getattr(one, name):>14}" for name in names))
-    for name, (before, after) in result.thirds().items():
-        print(f"{name}: {before:.1f} in the middle, {after:.1f} at the end, allowed {before * ALLOWED[name]:.1f}")
-    print(f"grown: {', '.join(result.grown())}" if result.grown() else "nothing has grown")
+    seen = 0
+
+    def each(capacity: float, one: Sample) -> None:
+        nonlocal seen
+        if as_json:
+            print(msgspec.json.encode(one).decode(), flush=True)
+            return
+        if not seen:
+            print(f"capacity {capacity:.0f} acknowledgements/s; half of it is asked for")
+            print("".join(f"{name:>14}" for name in names))
+        seen += 1
+        print("".join(f"{getattr(one, name):>14}" for name in names), flush=True)
+
+    try:
+        result = await soak(folder, seconds=seconds, samples=samples, measure_seconds=5.0, each=each)
+    except Failed as error:
+        print(f"FAILED: {error}", file=sys.stderr)
+        return 1
+    show(result, as_json=as_json)
+    return 1 if result.wrong() else 0
+
+
+def show(result: Soaked, *, as_json: bool) -> None:
+    """Print what came of it."""
+    if as_json:
+        print(msgspec.json.encode(result.trends()).decode())
+    else:
+        for name, trend in result.trends().items():
+            print(
+                f"{name}: {trend.before:.1f} after warming up, {trend.after:.1f} at the end, up to {trend.allowed:.1f}"
+            )
+    for line in result.wrong():
+        print(f"BROKEN: {line}", file=sys.stderr)
+    if not as_json:
+        print("something is wrong" if result.wrong() else "nothing has grown")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 Usage: python -m scripts.crashes.world PORT JOURNAL SEED.  It first says where the sources listen; then it takes one
 command a line and answers each with one line of JSON: ``go`` (change records and tell the service), ``pause`` (stop
-changing), ``rate N`` (change no more than so many a second), ``look`` (how far the deliveries are), ``state PATH``
-(write what is true to a file).
+changing), ``rate N`` (tell no more than so many webhooks a second), ``look`` (how far the deliveries are), ``state
+PATH`` (write what is true to a file).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class World:
     def __init__(self, supabase: PostgrestStandin, notion: NotionStandin, senders: Senders, seed: int) -> None:
         self.going = False
         self.rate: float | None = None
-        """Changes a second; without one as many as the senders get away."""
+        """Webhooks a second; without one as many as the senders get away."""
         self._supabase = supabase
         self._notion = notion
         self._senders = senders
@@ -62,13 +62,15 @@ class World:
         while True:
             now = asyncio.get_running_loop().time()
             if self.going and now >= due and len(self._senders.waiting) < WAITING_MAX:
-                self._change()
-                due = max(due, now - 1.0) + 1 / self.rate if self.rate else 0.0
+                told = self._change()
+                due = max(due, now - 1.0) + told / self.rate if self.rate else 0.0
                 await asyncio.sleep(0)
             else:
                 await asyncio.sleep(0.002)
 
-    def _change(self) -> None:
+    def _change(self) -> int:
+        """Change something; gives in how many webhooks it was told."""
+        before = len(self._senders.waiting)
         kind = self._random.random()
         if kind < 0.7:  # noqa: PLR2004  shares of the load
             self._change_row()
@@ -77,6 +79,7 @@ class World:
                 self._update_row(self._rows[0] if self._rows else None)
         else:
             self._change_page()
+        return len(self._senders.waiting) - before
 
     def _text(self) -> str:
         return f"name{next(self._numbers)}"

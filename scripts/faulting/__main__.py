@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-import tempfile
 from pathlib import Path
 
 import msgspec
 
+from scripts import supervised
 from scripts.crashes.processes import Failed
 from scripts.faulting.faults import FAULTS
 from scripts.faulting.trial import Row, ground, strike
@@ -32,31 +32,39 @@ def main() -> int:
     given = parser.parse_args()
     sources = [given.source] if given.source else ["supabase", "notion"]
     faults = [given.fault] if given.fault else list(FAULTS)
-    with tempfile.TemporaryDirectory(prefix="hookbridge-fault-test-") as folder:
-        try:
-            rows = asyncio.run(run(Path(folder), sources, faults, seconds=given.seconds, as_json=given.json))
-        except Failed as error:
-            print(f"FAILED: {error}", file=sys.stderr)
-            return 1
-        except KeyboardInterrupt:
-            return 130
+    return supervised.run(
+        "hookbridge-fault-test-",
+        lambda folder: tried(folder, sources, faults, seconds=given.seconds, as_json=given.json),
+    )
+
+
+async def tried(folder: Path, sources: list[str], faults: list[str], *, seconds: float, as_json: bool) -> int:
+    """Run, and say whether everything was kept; the rows so far are printed also when it is cut short."""
+    try:
+        rows = await run(folder, sources, faults, seconds=seconds, as_json=as_json)
+    except Failed as error:
+        print(f"FAILED: {error}", file=sys.stderr)
+        return 1
+    except asyncio.CancelledError:
+        print("FAILED: interrupted; above is what was found until then", file=sys.stderr)
+        raise
     kept = all(row.kept for row in rows)
-    if not given.json:
+    if not as_json:
         print("every promise was kept" if kept else "a promise was broken")
     return 0 if kept else 1
 
 
 async def run(folder: Path, sources: list[str], faults: list[str], *, seconds: float, as_json: bool) -> list[Row]:
     """Strike with each fault and print its row at once."""
-    rows = []
+    rows: list[Row] = []
     if not as_json:
-        print(HEAD)
+        print(HEAD, flush=True)
     async with ground(folder) as here:
         for source in sources:
             for fault in faults:
                 rows.append(await strike(here, source, fault, seconds))
                 print(msgspec.json.encode(rows[-1]).decode() if as_json else line(rows[-1]), flush=True)
-                for wrong in rows[-1].wrong:
+                for wrong in (*rows[-1].wrong, *rows[-1].harmed):
                     print(f"BROKEN: {source}, {fault}: {wrong}", file=sys.stderr)
     return rows
 
@@ -66,7 +74,8 @@ def line(row: Row) -> str:
     other = f"{row.other_before_seconds * 1000:.0f} → {row.other_seconds * 1000:.0f}"
     ack = f"{row.ack_before_seconds * 1000:.0f} → {row.ack_seconds * 1000:.0f}"
     figures = f"{other:>15} {ack:>13} {row.dead:>5} {row.recovery_seconds:>7.1f} s"
-    return f"{row.source:<9} {row.fault:<28} {row.state:<8} {figures}\n{'':<10}{row.reason}"
+    said = [row.reason, *(f"measured again, because {harm}" for harm in row.earlier)]
+    return "\n".join([f"{row.source:<9} {row.fault:<28} {row.state:<8} {figures}", *(f"{'':<10}{one}" for one in said)])
 
 
 if __name__ == "__main__":

@@ -23,9 +23,11 @@ from scripts.faulting.proxy import TRUSTED, proxied
 STANDS_SECONDS = 20.0
 RECOVERS_SECONDS = 60.0
 LOOK_SECONDS = 0.05
-HARMED_RATIO, HARMED_SECONDS = 3.0, 1.0
-"""The 99th percentile is called harmed when it is so many times what it was before, and more than this: what waits for
-a source that gives no answer waits for two seconds, and a busy machine is slow without any fault."""
+HARMED_RATIO, HARMED_SECONDS = 3.0, 0.25
+"""A 99th percentile is called harmed when it is more than so many times what it was just before, and this besides."""
+AGAIN_MAX = 2
+"""What was harmed and nothing else is struck again so often: on a machine that others use, once proves nothing.  A harm
+that comes from the fault comes each time."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,11 +51,16 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     recovery_seconds: float
     """From the end of the fault until every event was applied."""
     wrong: tuple[str, ...]
+    """What was broken, but for times."""
+    harmed: tuple[str, ...]
+    """What got slower than noise explains."""
+    earlier: tuple[str, ...] = ()
+    """What was harmed in earlier tries of this row."""
 
     @property
     def kept(self) -> bool:
         """Whether every promise was."""
-        return not self.wrong
+        return not (self.wrong or self.harmed)
 
 
 class Ground:
@@ -137,7 +144,16 @@ async def until(condition: Callable[[], Awaitable[bool]], seconds: float) -> boo
 
 
 async def strike(here: Ground, source: str, fault: str, seconds: float) -> Row:
-    """Let one source fail in one way, and look at everything that was promised of it."""
+    """Let one source fail in one way, and look at everything that was promised of it; again where it was only slow."""
+    row = await _struck(here, source, fault, seconds)
+    earlier: list[str] = []
+    while row.harmed and not row.wrong and len(earlier) < AGAIN_MAX:
+        earlier.append("; ".join(row.harmed))
+        row = await _struck(here, source, fault, seconds)
+    return msgspec.structs.replace(row, earlier=tuple(earlier))
+
+
+async def _struck(here: Ground, source: str, fault: str, seconds: float) -> Row:
     other = "notion" if source == "supabase" else "supabase"
     other_before, ack_before = await measured(here, other, seconds)
     dead_before, refused_before = (await here.books())["dead"], here.load.refused
@@ -167,7 +183,6 @@ async def strike(here: Ground, source: str, fault: str, seconds: float) -> Row:
     if refused:
         wrong.append(f"{refused} webhooks were not taken")
     wrong += [f"{name} differs from its source" for name in (await here.load.differing())[:3]]
-    wrong += harmed(f"changes of {other}", other_before, other_during) + harmed("acks", ack_before, ack_during)
     return Row(
         source=source,
         fault=fault,
@@ -181,6 +196,7 @@ async def strike(here: Ground, source: str, fault: str, seconds: float) -> Row:
         refused=refused,
         recovery_seconds=recovery,
         wrong=tuple(wrong),
+        harmed=(*harmed(f"changes of {other}", other_before, other_during), *harmed("acks", ack_before, ack_during)),
     )
 
 
@@ -207,6 +223,6 @@ def p99(times: list[float]) -> float:
 
 def harmed(what: str, before: float, during: float) -> list[str]:
     """Say that it got slower than noise explains."""
-    if during <= max(before * HARMED_RATIO, HARMED_SECONDS):
+    if during <= before * HARMED_RATIO + HARMED_SECONDS:
         return []
     return [f"{what} took {during * 1000:.0f} ms (99 %), and {before * 1000:.0f} ms before"]

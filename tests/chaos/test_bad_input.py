@@ -15,7 +15,6 @@ from hookbridge.errors import InvalidSignature, Refusal
 from hookbridge.pipeline.receive import receive
 from hookbridge.sources.bodies import decode_columns
 from hookbridge.sources.notion import NotionSource
-from hookbridge.sources.signatures import Signed
 from hookbridge.sources.source import Handshake, Source
 from hookbridge.sources.supabase import SupabaseSource
 
@@ -113,7 +112,12 @@ def test_a_body_is_refused_or_can_be_applied(source: Source, text: str, given_he
 
 
 signature_headers = st.dictionaries(
-    st.sampled_from(["webhook-id", "webhook-timestamp", "webhook-signature", "X-Webhook-Signature", "Authorization"]),
+    st.sampled_from(
+        [
+            *("webhook-id", "webhook-timestamp", "webhook-signature"),
+            *("X-Webhook-Signature", "X-Notion-Signature", "Authorization"),
+        ]
+    ),
     st.one_of(
         st.text(max_size=80),
         st.binary(max_size=80).map(lambda raw: raw.decode("utf-8", "surrogateescape")),
@@ -127,9 +131,18 @@ signature_headers = st.dictionaries(
 def test_headers_that_no_secret_made_are_an_invalid_signature(
     given_headers: dict[str, str], body: bytes, *, static_token: bool
 ) -> None:
-    signed = Signed(["a-secret-nobody-guesses", WHSEC], tolerance_seconds=300, static_token=static_token)
-    with pytest.raises(InvalidSignature):
-        signed.verify(given_headers, body, 0.0)
+    config = SignaturesConfig(verify=True, static_token=static_token)
+    secrets = Secrets(
+        webhook_secrets=("a-secret-nobody-guesses", WHSEC), notion_webhook_secrets=("secret_nobody_guesses",)
+    )
+    source: Source
+    for source in (
+        SupabaseSource(SupabaseConfig(), config, secrets, TICKETS),
+        NotionSource(NotionConfig(), config, secrets, TICKETS, None),
+        NotionSource(NotionConfig(), config, Secrets(webhook_secrets=("other",)), TICKETS, None),
+    ):
+        with pytest.raises(InvalidSignature):
+            source.authenticate(given_headers, body, 0.0)
 
 
 @pytest.mark.parametrize("depth", [10, 100, 500, 900, 1100, 100_000])

@@ -4,25 +4,30 @@ from pathlib import Path
 
 import pytest
 
+from scripts.crashes import checks
+from scripts.crashes.blows import NAMES
 from scripts.crashes.forgetting import compiler
-from scripts.crashes.trial import Options, run
+from scripts.crashes.result import Options, Result
+from scripts.crashes.trial import run
+from tests.support.scripts import needs_linux
 
-KINDS = {"kill", "kill while starting", "kill while draining", "SIGTERM", "SIGSTOP", "full disk"}
-
+pytestmark = needs_linux
 needs_a_compiler = pytest.mark.skipif(compiler() is None, reason="the layer that forgets is compiled")
 
 
 async def test_every_kind_of_blow_leaves_every_promise_kept(tmp_path: Path) -> None:
-    result = await run(tmp_path, Options(seed=20_260_627, rounds=len(KINDS), kills=100, load_seconds=0.4))
+    result = await run(tmp_path, Options(seed=20_260_627, rounds=len(NAMES), kills=100, load_seconds=0.4))
     assert result.kept, (result.broken, result.failure)
-    assert set(result.blows) == KINDS
+    assert set(result.blows) == set(NAMES)
     assert result.acknowledged > 0
-    assert result.changes_with_effect > 0
+    assert result.removed > 0
+    assert result.events_with_effect > 0
 
 
 @needs_a_compiler
 async def test_what_was_acknowledged_was_synced_before(tmp_path: Path) -> None:
-    options = Options(seed=20_260_628, rounds=3, kills=100, load_seconds=0.4, power_loss=True)
+    blows = ("kill", "kill while creating", "kill on a full disk")
+    options = Options(seed=20_260_628, rounds=3, kills=100, load_seconds=0.4, power_loss=True, blows=blows)
     result = await run(tmp_path, options)
     assert result.kept, (result.broken, result.failure)
     assert result.forgotten_writes > 0, "no loss of power met a write under way"
@@ -30,7 +35,29 @@ async def test_what_was_acknowledged_was_synced_before(tmp_path: Path) -> None:
 
 @needs_a_compiler
 async def test_a_service_that_does_not_sync_is_found_out(tmp_path: Path) -> None:
-    options = Options(seed=20_260_629, rounds=1, kills=100, load_seconds=0.4, power_loss=True, never_sync=True)
+    options = Options(
+        seed=20_260_629, rounds=1, kills=100, load_seconds=0.4, power_loss=True, never_sync=True, blows=("kill",)
+    )
     result = await run(tmp_path, options)
     assert result.lost > 0
+    assert result.acknowledged >= result.lost
     assert not result.kept
+
+
+@pytest.mark.parametrize(("kills", "says"), [(0, "nobody was killed"), (3, "nothing was acknowledged")])
+def test_a_run_that_tested_nothing_is_no_success(kills: int, says: str) -> None:
+    result = Result(seed=1, kills=kills)
+    result.insist(NAMES)
+    assert says in result.failure
+    assert not result.kept
+
+
+def test_an_effect_is_looked_for_with_every_event_and_counted_when_it_comes_again(tmp_path: Path) -> None:
+    effects = checks.Effects(tmp_path)
+    (tmp_path / "effects-0.log").write_text("1\n2\n3\n")
+    effects.read()
+    (tmp_path / "effects-0.log").write_text("1\n2\n3\n3\n4\n")
+    (tmp_path / "effects-1.log").write_text("4\n2\n")
+    effects.read()
+    effects.read()
+    assert (effects.events, effects.again) == (4, 3)

@@ -12,7 +12,7 @@ from hookbridge.model import RecordKey, SourceName
 from hookbridge.pipeline import lanes
 from scripts.faulting.faults import FAULTS, Heal, Place
 from scripts.faulting.proxy import TRUSTED, proxied
-from scripts.faulting.trial import strange_page, strange_row
+from scripts.faulting.trial import ground, harmed, strange_page, strange_row, strike
 from tests.support.books import balanced, hint, send, settled, statistics
 from tests.support.followed import TOKEN, Sources, copied, sources, user
 from tests.support.running import Running, running
@@ -114,3 +114,21 @@ async def test_a_source_that_fails_stops_its_lane_alone_and_heals_by_itself(
         heal = await FAULTS[fault](place)
         async with bridge(tmp_path, both, {"supabase": before_supabase.url, "notion": before_notion.url}) as service:
             await goes_through(service, both, broken, heal, SAYS.get(fault, ""))
+
+
+async def test_the_fault_test_strikes_each_source_and_sees_it_recover(tmp_path: Path) -> None:
+    async with ground(tmp_path) as here:
+        for source, fault in (("supabase", "no answer"), ("notion", "a key that is refused")):
+            row = await strike(here, source, fault, 0.5)
+            assert row.wrong == ()
+            assert SAYS[fault] in row.reason
+            assert row.state in {"paused", "refused"}
+            assert (row.dead, row.refused) == (0, 0)
+
+
+def test_harm_is_what_got_much_slower_than_just_before() -> None:
+    assert harmed("acks", 0.020, 0.900)
+    assert harmed("acks", 0.5, 1.8)
+    assert not harmed("acks", 0.020, 0.3)
+    assert not harmed("acks", 0.5, 1.7)
+    assert harmed("acks", 0.020, float("inf"))

@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 from aiohttp import ClientConnectionError
 from structlog.testing import capture_logs
@@ -45,6 +46,24 @@ async def test_sigterm_under_load_ends_with_code_0_and_every_ack_is_kept(tmp_pat
             assert (await event(service, id_))["body"]["data"] == {"n": number}
         books = await settled(service)
         assert books["received"] == len(acknowledged)
+
+
+async def test_a_body_that_is_still_arriving_at_sigterm_is_read_answered_and_kept(tmp_path: Path) -> None:
+    body = msgspec.json.encode(hint(1))
+    async with process(tmp_path) as service:
+        wire = await Wire.open(service)
+        wire.writer.write(POST + b"Content-Length: %d\r\n\r\n" % len(body) + body[:10])
+        # Another request that was answered afterwards: the beginning of this one has arrived.
+        await send(service, hint(2))
+        service.terminate()
+        await wait_until(lambda: service.said("Stopping: no new connections, requests that have begun are answered"))
+        wire.writer.write(body[10:])
+        answer = await wire.answer()
+        assert answer.status == 202, answer.body
+        await wire.close()
+        assert await service.ended() == 0
+    async with process(tmp_path) as service:
+        assert await settled(service) == {"received": 2, "applied": 2}
 
 
 async def test_what_is_being_processed_is_finished_and_what_waits_is_still_dirty(tmp_path: Path) -> None:

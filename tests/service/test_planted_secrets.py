@@ -18,7 +18,10 @@ import structlog
 from hookbridge.config import LoggingConfig
 from hookbridge.observe.logs import QUIET, configure
 from hookbridge.standins import NotionStandin, PostgrestStandin, Reply
-from tests.support.running import Running, make_settings, running
+from hookbridge.web.route import Route
+from hookbridge.web.routes import ROUTES
+from tests.support.commands import command
+from tests.support.running import JSON, Running, make_settings, running
 from tests.support.signing import notion_signature, webhook_signature
 from tests.support.waiting import wait_until
 
@@ -72,6 +75,23 @@ async def serving(folder: Path) -> AsyncIterator[Running]:
         yield await stack.enter_async_context(running(settings))
 
 
+def paths_of(route: Route) -> Iterator[str]:
+    """Every page of the table, with what stands for the parts in braces."""
+    if (route.method, route.path) == ("GET", "/api/v1/notion/verification-token"):
+        return  # shows an operator the token to paste into Notion's form: that is what it is for
+    if "{" not in route.path:
+        yield route.path
+        for query in ("?source=supabase", "?q=1", "?limit=1", "?outcome=dead"):
+            yield route.path + query
+        return
+    for source, table, id_, name in (
+        ("supabase", "users", "1", "dashboard.js"),
+        ("notion", "d" * 32, "a" * 32, "swagger-ui.css"),
+        ("other", "x", "2", "x"),
+    ):
+        yield route.path.format(source=source, table=table, id=id_, name=name)
+
+
 async def drive(service: Running) -> list[str]:
     """Everything that goes wrong, and everything that is answered on the way."""
     texts = []
@@ -104,10 +124,12 @@ async def drive(service: Running) -> list[str]:
         return len((await answer.json())["events"]) == 2
 
     await wait_until(dead)
-    paths = ["/readyz", "/healthz", "/openapi.json", "/docs", "/api/v1/events", "/api/v1/events/1", f"{hooks}/stats"]
-    for path in [*paths, "/api/v1/events/2", "/api/v1/records/supabase/users/1", "/api/v1/reconcile", "/metrics"]:
-        answer = await service.get(path, admin)
-        texts.append(await answer.text() + str(answer.headers))
+    for route in ROUTES:
+        for path in paths_of(route):
+            for headers in (admin, {}):
+                answer = await service.http.request(route.method, path, headers={**headers, **JSON}, data=b"{}")
+                assert answer.status != 500, path
+                texts.append(await answer.text() + str(answer.headers))
     assert any('"x-any-0":"(masked)"' in text for text in texts), "an event shows its headers' names"
     structlog.get_logger("hookbridge").warning(f"said {service.service.admin_token} and {LEARNT}")
     return texts
@@ -131,3 +153,61 @@ async def test_no_secret_is_in_any_log_line_answer_or_stored_error(
     for secret in (*EVERY, token):
         assert secret not in log
         assert not [text for text in texts if secret in text]
+
+
+OUTPUT = (
+    *(("stats",), ("events", "list"), ("events", "show", "1"), ("records", "show", "supabase:users:1")),
+    *(("records", "diff", "supabase:users:1"), ("check",), ("reconcile", "--help"), ("stats", "--json")),
+    *(("events", "list", "--json"), ("sign", "supabase"), ("init",), ("send", "supabase", "--table", "users")),
+)
+
+
+async def test_no_secret_is_in_what_a_command_prints(tmp_path: Path) -> None:
+    environ: dict[str, Any] = {
+        "SUPABASE_URL": "http://127.0.0.1:9",
+        "SUPABASE_KEY": PLANTED["supabase_key"],
+        "NOTION_TOKEN": PLANTED["notion_token"],
+        "HOOKBRIDGE_NOTION__BASE_URL": "http://127.0.0.1:9",
+        "VERIFY_WEBHOOK_SIGNATURES": "true",
+        "WEBHOOK_SECRET": ",".join(PLANTED["webhook_secrets"]),
+        "NOTION_WEBHOOK_SECRET": LEARNT,
+        "REDIS_URL": PLANTED["redis_url"],
+    }
+    async with serving(tmp_path) as service:
+        await drive(service)
+        token = service.service.admin_token
+        for number, words in enumerate(OUTPUT):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            server: dict[str, Any] = {"HOOKBRIDGE_ADMIN_TOKEN": token, "HOOKBRIDGE_SERVER__PORT": str(service.port)}
+            ran = await command(folder, *words, **environ, **server)
+            assert ran.out + ran.err, words
+            assert not [one for one in (*EVERY, token) if one in ran.out + ran.err], words
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"SUPABASE_URL": "sb_secret_planted_key"},
+        {"NOTION_TOKEN": "ntn_planted_token\n"},
+        {"NOTION_WEBHOOK_SECRET": " secret_planted_learnt_token"},
+        {"WEBHOOK_SECRET": "whsec_planted-webhook-secret"},
+        {"REDIS_URL": "planted-password@"},
+        {"HOOKBRIDGE_ADMIN_TOKEN": "planted-password\u00e9"},
+        {"HOOKBRIDGE_SERVER__PORT": "many"},
+        {"HOOKBRIDGE_SERVER__HOST": "planted.invalid"},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+async def test_no_secret_is_in_what_a_start_that_fails_says(tmp_path: Path, wrong: dict[str, str]) -> None:
+    environ: dict[str, Any] = {
+        "SUPABASE_KEY": PLANTED["supabase_key"],
+        "NOTION_TOKEN": PLANTED["notion_token"],
+        "WEBHOOK_SECRET": ",".join(PLANTED["webhook_secrets"]),
+        "REDIS_URL": PLANTED["redis_url"],
+        "HOOKBRIDGE_SERVER__HOST": "planted.invalid",  # where it would start after all, it ends here
+    }
+    ran = await command(tmp_path, **{**environ, **wrong})
+    assert ran.code == 2, ran.out + ran.err
+    assert "Traceback" not in ran.err
+    assert not [one for one in (*EVERY, "planted-webhook", "planted-password") if one in ran.out + ran.err]
