@@ -217,4 +217,12 @@ async def test_rows_that_were_not_asked_for_are_nobodys_truth(
     assert b"seven" in (answers[1].data or b"")
     assert isinstance(answers[2], SourceUnavailable)
     assert "row 7 where 2 was asked for" in str(answers[2])
-    assert supabase.requests.total == 3
+
+
+async def test_a_key_that_only_its_type_knows_to_be_the_same_names_its_row(supabase: PostgrestStandin) -> None:
+    supabase.create_table("days", {"id": "date", "name": "text"})
+    supabase.insert("days", {"id": "2026-11-23", "name": "Monday"})
+    source = make(supabase)
+    truth = await source.read(RecordKey("supabase", "public.days", "2026-11-23 10:00:00"))
+    assert (truth.record.id, b"Monday" in (truth.data or b"")) == ("2026-11-23", True)
+    await source.close()

@@ -126,6 +126,11 @@ class SupabaseClient:
         query = self._sdk.schema(schema).table(table).select("*", count=CountMethod.exact)
         return _rows_of(await self._ask(query.or_(filters.named(key, ids))), counted=True)
 
+    async def others(self, schema: str, table: str, key: Sequence[str], id_: Sequence[str], but: Sequence[str]) -> Rows:
+        """Read the rows with this value of the key columns and not with that one.  Raises SourceError."""
+        query = self._sdk.schema(schema).table(table).select("*", count=CountMethod.exact)
+        return _rows_of(await self._ask(query.or_(filters.named_but(key, id_, but))), counted=True)
+
     async def slice(self, schema: str, table: str, asked: Asked) -> Rows:
         """Read rows in an order, from a place on.  Raises SourceError."""
         query = self._sdk.schema(schema).table(table).select("*", count=CountMethod.exact if asked.counted else None)

@@ -25,6 +25,11 @@ def named(key: Sequence[str], ids: Sequence[Sequence[str]]) -> str:
     return f"{name(key[0])}.in.({members})" if len(key) == 1 else members
 
 
+def named_but(key: Sequence[str], id_: Sequence[str], but: Sequence[str]) -> str:
+    """Give the condition of the rows that have the one value in their key columns, and not the other."""
+    return f"and({_equal(key, id_)},not.and({_equal(key, but)}))"
+
+
 def url_characters(key: Sequence[str], id_: Sequence[str]) -> int:
     """Give how much longer one id makes the URL."""
     return len(quote(_member(key, id_) + ",", safe=""))

@@ -126,7 +126,9 @@ class Reader:
         self._probed = table
         truths, odd = _taken(table, answer.rows, listed, ticket)
         if len(wanted) == 1:  # there are no smaller parts: whatever came is the answer
-            return {record: _only(record, asked, truths, odd, ticket) for record, asked in wanted.items()}
+            ((record, asked),) = wanted.items()
+            only = _only(record, asked, truths, odd, ticket)
+            return {record: only or await self._stranger(record, asked, truths[0], listed)}
         found = _by_name(truths, wanted)
         missing = {record: values for record, values in wanted.items() if record not in found}
         if any(truth.record not in wanted for truth in truths):
@@ -138,6 +140,27 @@ class Reader:
             parts = len(again)
             found |= {one: Truth(record=one, data=None, ticket=ticket) for one in missing if one not in again}
         return found | await self._read_parts(table, again, parts, failed) if again else found
+
+    async def _stranger(
+        self, record: RecordKey, asked: Sequence[str], came: Truth, listed: SupabaseTable
+    ) -> Truth | Exception:
+        """Judge a row whose key looks like another one's: a type's own spelling, or an answer to another question.
+
+        A source that means what it says has no row that is the one and not the other.  A cache or a proxy that forgets
+        the query gives the stranger again.
+        """
+        other = keys.values(came.record.id, len(listed.key))
+        self._asked(1)
+        try:
+            answer = await self._client.others(*split(record.table), listed.key, asked, other)
+        except SourceError as error:
+            return error
+        if not answer.rows:
+            return came
+        return SourceUnavailable(
+            f"Supabase answered with row {came.record.id} where {record.id} was asked for",
+            hint="is there a cache or a proxy before it that forgets the query?",
+        )
 
     async def _read_parts(self, table: str, wanted: Wanted, parts: int, failed: set[RecordKey]) -> Outcomes:
         items = list(wanted.items())
@@ -197,8 +220,8 @@ def _the_same(known: Truth | Exception, other: Truth) -> Truth | Exception:
 
 def _only(
     record: RecordKey, asked: Sequence[str], truths: Sequence[Truth], odd: RecordImpossible | None, ticket: int
-) -> Truth | Exception:
-    """Find the truth of the one row that was asked for: the source compares as its type does (1.50 is 1.5)."""
+) -> Truth | Exception | None:
+    """Find the truth of the one row that was asked for, as types compare (1.50 is 1.5); None among strangers alone."""
     named = [truth for truth in truths if truth.record == record] or [
         truth for truth in truths if rows.is_named(truth, asked)
     ]
@@ -209,12 +232,7 @@ def _only(
         return found
     if odd is not None:
         return odd
-    if not truths:
-        return Truth(record=record, data=None, ticket=ticket)
-    return SourceUnavailable(
-        f"Supabase answered with row {truths[0].record.id} where {record.id} was asked for",
-        hint="is there a cache or a proxy before it? If both name one row, let senders write the key as Supabase does",
-    )
+    return None if truths else Truth(record=record, data=None, ticket=ticket)
 
 
 def _is_absent(outcome: Truth | Exception) -> bool:
