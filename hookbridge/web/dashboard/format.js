@@ -69,7 +69,7 @@ const WHOLE = new Intl.DateTimeFormat(undefined, {
   fractionalSecondDigits: 3, timeZoneName: "long",
 });
 
-export function clock(time) {
+function clock(time) {
   const at = new Date(time);
   return at.toDateString() === new Date().toDateString() ? TIME.format(at) : `${DAY.format(at)} ${TIME.format(at)}`;
 }
