@@ -16,8 +16,9 @@ import structlog
 from hookbridge.books import Statistics, statistics
 from hookbridge.clock import Clock, anchored_clock
 from hookbridge.config import Settings
-from hookbridge.errors import HandshakeRefused, SourceRefused
+from hookbridge.errors import SourceRefused
 from hookbridge.handlers import bridge, load_handlers
+from hookbridge.handshake import Handshake, learnt
 from hookbridge.model import Event, Outcome, Receipt, RecordKey, Settled, Settlement, SourceName
 from hookbridge.observe import traces
 from hookbridge.observe.history import Counts, History
@@ -49,7 +50,6 @@ from hookbridge.store.contract import EventFilter, Replay, Store
 from hookbridge.store.sqlite import SqliteStore
 from hookbridge.upkeep import Upkeep
 
-NOTION_TOKEN_NOTE = "notion-verification-token"  # noqa: S105  the note's name, not a token
 HELD_NOTE = "held:"
 _log = structlog.get_logger(__name__)
 
@@ -57,14 +57,12 @@ _log = structlog.get_logger(__name__)
 class Service:
     """Everything that runs in one process, without the HTTP surface."""
 
-    def __init__(self, settings: Settings, store: Store, verification_token: str | None, clock: Clock) -> None:
+    def __init__(self, settings: Settings, store: Store, learnt_token: str | None, clock: Clock) -> None:
         self.settings = settings
         self.store = store
         self.admin_token, self.admin_token_file = admin_token.make(settings)
         self._clock = clock
-        self._token = verification_token
         hide(self.admin_token)
-        hide(verification_token or "")
         config, secrets = settings.config, settings.secrets
         self.meters = Meters()
         self.traces = traces.from_environment(os.environ)
@@ -74,7 +72,7 @@ class Service:
             config.signatures,
             secrets,
             store.ticket,
-            verification_token,
+            learnt_token,
             clock=clock,
             asked=asked["notion"],
         )
@@ -82,6 +80,7 @@ class Service:
             config.supabase, config.signatures, secrets, store.ticket, clock=clock, asked=asked["supabase"]
         )
         self.sources: Mapping[SourceName, Source] = {"supabase": supabase, "notion": self._notion}
+        self.handshake = Handshake(store, self._notion, learnt_token)
         self._external = RedisKeys(config.cache, secrets.redis_url) if secrets.redis_url else None
         self._handlers = Handlers(bridge, config.handlers)
         self.intake = Intake(store, config.server, config.store, lambda name: self.lanes[name].wake(), clock)
@@ -107,7 +106,7 @@ class Service:
         clock = anchored_clock()
         store = await SqliteStore.open(settings.data_file)
         try:
-            service = cls(settings, store, await store.note(NOTION_TOKEN_NOTE), clock)
+            service = cls(settings, store, await learnt(store), clock)
             recovered = await store.release_abandoned(now=clock())
             await service.reconciler.open()
             for name, lane in service.lanes.items():
@@ -326,28 +325,3 @@ class Service:
         """Let a held lane go on."""
         await self.store.put_note(HELD_NOTE + source, None)
         self.lanes[source].unhold()
-
-    # Notion's handshake
-
-    async def handshake(self, token: str) -> None:
-        """Keep the first verification token durably.  Raises HandshakeRefused when one is known."""
-        hide(token)
-        if self._token is not None or not await self.store.put_note(NOTION_TOKEN_NOTE, token, only_if_absent=True):
-            message = "A verification token is known already"
-            raise HandshakeRefused(message, hint="DELETE /api/v1/notion/verification-token forgets it")
-        self._token = token
-        self._notion.learn(token)
-        _log.warning(
-            "Notion sent a verification token: show it with GET /api/v1/notion/verification-token"
-            " and paste it into the integration's webhook form"
-        )
-
-    async def verification_token(self) -> str | None:
-        """Give the token that the handshake brought."""
-        return self._token
-
-    async def forget_verification_token(self) -> None:
-        """Forget it, so that a new subscription can present its own."""
-        await self.store.put_note(NOTION_TOKEN_NOTE, None)
-        self._token = None
-        self._notion.forget()

@@ -25,7 +25,7 @@ class VerificationToken(msgspec.Struct, frozen=True, kw_only=True):
 
 async def verification_token(request: web.Request) -> web.StreamResponse:
     """Show the token that Notion's handshake brought.  Raises NotFound before the first."""
-    token = await request.app[SERVICE].verification_token()
+    token = request.app[SERVICE].handshake.token
     if token is None:
         raise NotFound(
             "No verification token was received yet",
@@ -36,7 +36,7 @@ async def verification_token(request: web.Request) -> web.StreamResponse:
 
 async def forget_verification_token(request: web.Request) -> web.StreamResponse:
     """Forget the token, so that the next handshake is accepted."""
-    await request.app[SERVICE].forget_verification_token()
+    await request.app[SERVICE].handshake.forget()
     return web.Response(status=204)
 
 
