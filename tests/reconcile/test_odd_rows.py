@@ -160,7 +160,7 @@ async def test_a_beginning_is_kept_once_a_poll_has_listed_something_from_it(both
         assert poll.state == before
         both.supabase.faults.clear()
         both.supabase.insert_many("users", [{"id": n, "name": "more"} for n in range(2, 1_500)])
-        both.supabase.faults.status(503, path=lambda path: "or=" in path)
+        both.supabase.faults.status(503, path=lambda path: ".gt." in path)
         assert (await ask(bridge, {**POLL, "since": "2001-01-01"}))[0] == 503
         assert (poll.state.watermark or "").startswith("2001-01-01")
         assert poll.state.cursor is not None
@@ -196,7 +196,7 @@ async def test_a_limit_of_the_server_that_is_lowered_meanwhile_makes_no_row_gone
     async with running(both.settings(tmp_path, reconcile=STILL)) as bridge:
         await wait_until(lambda: loaded(bridge))
         both.supabase.max_rows = 900
-        broken = both.supabase.faults.status(503, path=lambda path: "/plain?" in path and "or=" in path)
+        broken = both.supabase.faults.status(503, path=lambda path: "/plain?" in path and ".gt." in path)
         assert (await ask(bridge, SWEEP))[0] == 503
         both.supabase.max_rows = 300
         broken.clear()
@@ -205,7 +205,7 @@ async def test_a_limit_of_the_server_that_is_lowered_meanwhile_makes_no_row_gone
 
 async def test_another_key_begins_an_interrupted_sweep_anew(both: Sources, tmp_path: Path) -> None:
     both.supabase.insert_many("plain", [{"id": n, "name": f"row {n:04}"} for n in range(2_500)])
-    both.supabase.faults.status(503, path=lambda path: "/plain?" in path and "or=" in path)
+    both.supabase.faults.status(503, path=lambda path: "/plain?" in path and ".gt." in path)
     async with running(both.settings(tmp_path)) as bridge:
         await wait_until(lambda: table(bridge, "plain").sweep.state.cursor is not None)
         interrupted = table(bridge, "plain").sweep.state
