@@ -75,7 +75,7 @@ ROUTES: tuple[Route, ...] = (
         query=trial.TrialQuery,
         request=Request(bodies=(*formats.EVENTS, formats.NotionHandshake), examples=examples.TRIAL),
         answers={200: Answer(description="The payload is valid", bodies=(trial.Trial,), example=examples.TRIAL_VALID)},
-        refusals=(errors.InvalidSource,),
+        refusals=(errors.InvalidSource, errors.HandshakeRefused),
     ),
     Route(
         method="GET",
