@@ -23,12 +23,11 @@ from hookbridge.model import Copy, Origin, SourceName, Truth
 from hookbridge.reconcile.findings import TYPES, Difference, copy_of
 from hookbridge.sources import signing
 from hookbridge.sources.source import Source
+from hookbridge.sources.statuses import retry_after_seconds
 from hookbridge.store.contract import Sweeps
 
 POSTS_AT_ONCE = 8
 TIMEOUT_SECONDS = 10.0
-RETRY_AFTER_SECONDS_MAX = 3600.0
-"""No header silences a table for longer than this."""
 
 WITHOUT_DATA = (httpx.codes.REQUEST_ENTITY_TOO_LARGE, httpx.codes.BAD_REQUEST)
 """Refused because of what the record holds, its size or its nesting: a hint needs none of it."""
@@ -137,9 +136,8 @@ class RemoteSink:
             ) from None
 
     def _failure(self, answer: httpx.Response) -> SourceUnavailable:
-        wait = answer.headers.get("Retry-After", "")
         return SourceUnavailable(
             f"The hookbridge at {self._http.base_url} answered {answer.status_code}: {answer.text[:300]}",
-            retry_after_seconds=min(float(wait), RETRY_AFTER_SECONDS_MAX) if wait.isdecimal() else None,
+            retry_after_seconds=retry_after_seconds(answer.headers.get("Retry-After", ""), self._clock()),
             hint="check WEBHOOK_SECRET on both sides" if answer.status_code == httpx.codes.UNAUTHORIZED else "",
         )

@@ -20,11 +20,12 @@ from hookbridge.model import Columns, RecordKey
 from hookbridge.reconcile.state import PollState, SweepState
 from hookbridge.sources.bodies import decode_columns
 from hookbridge.sources.notion import agreement, pages, words
-from hookbridge.sources.notion.budget import HALT_SECONDS_MAX, Budget
+from hookbridge.sources.notion.budget import Budget
 from hookbridge.sources.notion.changes import NotionChanges
 from hookbridge.sources.notion.client import Asked as AskedPages
 from hookbridge.sources.notion.client import NotionClient
 from hookbridge.sources.notion.truth import Reader, truth_of
+from hookbridge.sources.statuses import RETRY_AFTER_SECONDS_MAX
 from hookbridge.sources.supabase import rows
 from hookbridge.sources.supabase.changes import SupabaseChanges
 from hookbridge.sources.supabase.client import SupabaseClient
@@ -83,7 +84,7 @@ class _Sources:
 
     def forget_pauses(self) -> None:
         """Let the time of every ``Retry-After`` be over."""
-        self._now += 2 * HALT_SECONDS_MAX
+        self._now += 2 * RETRY_AFTER_SECONDS_MAX
 
 
 _made: list[_Sources] = []

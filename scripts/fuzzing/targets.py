@@ -21,9 +21,9 @@ from hookbridge.pipeline.headers import kept
 from hookbridge.sources import keys
 from hookbridge.sources.notion import NotionSource, pages, words
 from hookbridge.sources.notion import payloads as notion
-from hookbridge.sources.notion.client import retry_after_seconds
 from hookbridge.sources.notion.handshake import handshake_of
 from hookbridge.sources.source import Delivery, Source
+from hookbridge.sources.statuses import retry_after_seconds
 from hookbridge.sources.supabase import SupabaseSource, rows
 from hookbridge.sources.supabase import payloads as supabase
 from hookbridge.web import parameters
@@ -204,7 +204,7 @@ def question(data: bytes) -> None:
 
 def retry_after(data: bytes) -> None:
     """Read ``Retry-After``."""
-    seconds = retry_after_seconds({"retry-after": data.decode("latin-1")}, _NOW)
+    seconds = retry_after_seconds(data.decode("latin-1"), _NOW)
     assert seconds is None or seconds >= 0
 
 

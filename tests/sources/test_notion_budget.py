@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from hookbridge.errors import SourceUnavailable
-from hookbridge.sources.notion.budget import HALT_SECONDS_MAX, PATIENCE_SECONDS, Budget, Urgency
+from hookbridge.sources.notion.budget import PATIENCE_SECONDS, Budget, Urgency
+from hookbridge.sources.statuses import RETRY_AFTER_SECONDS_MAX
 from tests.support.waiting import wait_until
 from tests.support.workspace import RETRIEVE, tasks
 
@@ -66,7 +67,7 @@ async def test_no_halt_is_longer_than_an_hour(budget: Budget) -> None:
     budget.halt(1e9)
     with pytest.raises(SourceUnavailable) as caught:
         await budget.permit()
-    assert caught.value.retry_after_seconds == HALT_SECONDS_MAX
+    assert caught.value.retry_after_seconds == RETRY_AFTER_SECONDS_MAX
 
 
 async def test_who_waits_for_the_rate_still_obeys_a_halt(time: Time) -> None:

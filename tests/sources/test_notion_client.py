@@ -8,7 +8,8 @@ import pytest
 from notion_client.errors import APIErrorCode, InvalidPathParameterError, RequestTimeoutError
 
 from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError, SourceRefused, SourceUnavailable
-from hookbridge.sources.notion.client import BY_CODE, retry_after_seconds, translate
+from hookbridge.sources.notion.client import BY_CODE, translate
+from hookbridge.sources.statuses import retry_after_seconds
 from hookbridge.standins import Reply
 from hookbridge.standins.notion import errors
 from tests.support.workspace import RETRIEVE, TOKEN, Tasks, tasks
@@ -192,7 +193,7 @@ def test_a_path_that_the_sdk_refuses_is_no_id() -> None:
     ],
 )
 def test_retry_after_is_seconds_or_a_date(written: str, expected: float | None) -> None:
-    assert retry_after_seconds({"retry-after": written}, now=1_735_689_600.0) == expected
+    assert retry_after_seconds(written, now=1_735_689_600.0) == expected
 
 
 @pytest.mark.parametrize(("given", "expected"), [(7, 7.0), (None, 1.0)])

@@ -20,12 +20,10 @@ import msgspec
 from aiolimiter import AsyncLimiter
 
 from hookbridge.errors import SourceUnavailable
+from hookbridge.sources.statuses import RETRY_AFTER_SECONDS_MAX
 
 PATIENCE_SECONDS = 5.0
 """A longer halt is not waited for here: the caller is told, so that its lane shows the pause and holds no leases."""
-
-HALT_SECONDS_MAX = 3600.0
-"""No header silences us for longer than this."""
 
 FAIR_EVERY = 10
 """So many permits are one that goes to the oldest waiter, whatever its urgency."""
@@ -92,7 +90,7 @@ class Budget:
 
     def halt(self, seconds: float) -> None:
         """Let nothing go for so long; a halt that ends later stays."""
-        self._halted_until = max(self._halted_until, self._clock() + min(seconds, HALT_SECONDS_MAX))
+        self._halted_until = max(self._halted_until, self._clock() + min(seconds, RETRY_AFTER_SECONDS_MAX))
         if self.halted_seconds > PATIENCE_SECONDS:  # whoever waits already is told, too
             waiting, self._waiting = self._waiting, []
             for _, _, turn in waiting:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 import httpx
@@ -28,8 +27,8 @@ from hookbridge.config import NotionConfig
 from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError, SourceRefused, SourceUnavailable
 from hookbridge.model import Columns
 from hookbridge.sources import keys
-from hookbridge.sources.notion.budget import HALT_SECONDS_MAX, Budget
-from hookbridge.sources.statuses import by_status, is_tls
+from hookbridge.sources.notion.budget import Budget
+from hookbridge.sources.statuses import by_status, is_tls, retry_after_seconds
 
 PAGE_SIZE = 100
 """The most that one query gives."""
@@ -216,7 +215,7 @@ def _response_error(error: HTTPResponseError, about: str, now: float) -> SourceE
     if kind is SourceRefused and error.status == httpx.codes.FORBIDDEN and _names(str(error), about):
         return RecordImpossible(message, hint=hint)
     if kind is SourceUnavailable:
-        wait = retry_after_seconds(error.headers, now)
+        wait = retry_after_seconds(error.headers.get("retry-after", ""), now)
         if wait is None and error.status == httpx.codes.TOO_MANY_REQUESTS:
             wait = RATE_LIMIT_SECONDS
         return SourceUnavailable(message, retry_after_seconds=wait, hint=hint)
@@ -225,21 +224,6 @@ def _response_error(error: HTTPResponseError, about: str, now: float) -> SourceE
 
 def _names(message: str, id_: str) -> bool:
     return id_ in message or id_.replace("-", "") in message
-
-
-def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
-    """Give the seconds of ``Retry-After``, written as seconds or as a date (RFC 9110, 10.2.3); None without a sane one.
-
-    ``now`` is epoch seconds.  No header silences us for longer than the budget allows.
-    """
-    value = headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit():
-        return min(float(value), HALT_SECONDS_MAX)
-    try:
-        wait = parsedate_to_datetime(value).timestamp() - now if value else None
-    except (ValueError, OverflowError):
-        return None
-    return None if wait is None else min(max(0.0, wait), HALT_SECONDS_MAX)
 
 
 def _whole(page: Columns) -> Columns:
