@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from hookbridge.config import NotionConfig, Settings
 from hookbridge.doctor.finding import Finding, Findings, broken, failed, ok, skipped
 from hookbridge.errors import SourceError, SourceRefused, SourceUnavailable
+from hookbridge.settings.checks import API_VERSION_MIN
 from hookbridge.sources import keys
 from hookbridge.sources.notion.budget import Budget, Urgency
 
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
     from hookbridge.sources.notion.client import NotionClient
 
 CHECK = "notion"
-OLDEST_VERSION = "2025-09-03"
-"""The first whose databases contain data sources, which is how they are read here."""
-VERSION_HINT = f'set [notion] api_version to "{OLDEST_VERSION}" or leave it out'
+VERSION_HINT = f'set [notion] api_version to "{API_VERSION_MIN}" or leave it out'
 REACHABLE_HINT = "check the network and [notion] base_url; Notion's own state is on https://www.notion-status.com"
 
 
@@ -50,9 +49,6 @@ async def look(settings: Settings, now: Callable[[], float]) -> Findings:
 
 
 async def _integration(client: NotionClient, config: NotionConfig) -> Finding:
-    if config.api_version < OLDEST_VERSION:
-        message = f"API version {config.api_version} is older than {OLDEST_VERSION}, the oldest that can be read here"
-        return failed(CHECK, message, VERSION_HINT)
     try:
         await client.me()
     except SourceRefused as error:

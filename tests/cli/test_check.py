@@ -204,10 +204,6 @@ FAULTS: dict[str, tuple[Plant, str, str, str, str]] = {
         lambda scene: scene.set("notion", databases=[{"id": NOBODY}]),
         *(f"notion {NOBODY}", "failed", "no such database", "correct its id"),
     ),
-    "Notion version too old": (
-        lambda scene: scene.set("notion", api_version="2022-06-28"),
-        *("notion", "failed", "2022-06-28 is older", "api_version"),
-    ),
     "Notion version unknown": (_version_unknown, "notion", "failed", "header failed validation", "api_version"),
     "no service running": (
         _nothing,

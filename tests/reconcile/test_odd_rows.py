@@ -24,6 +24,8 @@ POLLS_ONLY = {**QUICK, "sweep_seconds": 3600.0}
 SWEEP = {"source": "supabase", "table": "plain", "kind": "sweep"}
 POLL = {"source": "supabase", "table": "users", "kind": "poll"}
 TOO_LARGE = b'{"id":2,"name":1e99999999999999999999}'
+TOO_DEEP = b'{"id":2,"name":' + b"[" * 300 + b"]" * 300 + b"}"
+BOTTOMLESS = b'{"id":2,"name":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 WITHOUT_KEY = b'{"id":null,"name":1e99999999999999999999}'
 YEAR_1 = "0001-01-01T00:00:00+00:00"
 FUTURE = "2099-01-01T00:00:00+00:00"
@@ -61,10 +63,11 @@ async def three(both: Sources, tmp_path: Path) -> AsyncIterator[Running]:
         yield bridge
 
 
-async def test_a_row_that_cannot_be_read_is_left_out_and_is_not_gone(both: Sources, three: Running) -> None:
+@pytest.mark.parametrize("odd", [TOO_LARGE, TOO_DEEP], ids=["a number too large", "nested too deeply"])
+async def test_a_row_that_cannot_be_read_is_left_out_and_is_not_gone(both: Sources, three: Running, odd: bytes) -> None:
     both.supabase.update("plain", 1, {"name": "changed"})
     both.supabase.delete("plain", 3)
-    answers(both, "plain", b'{"id":1,"name":"changed"}', TOO_LARGE)
+    answers(both, "plain", b'{"id":1,"name":"changed"}', odd)
     assert await ask(three, SWEEP) == (200, {"listed": 2, "found": 2})
     await wait_until(has(three, plain(1), name="changed"))
     await wait_until(gone(three, plain(3)))
@@ -72,9 +75,10 @@ async def test_a_row_that_cannot_be_read_is_left_out_and_is_not_gone(both: Sourc
     assert table(three, "plain").status().state == "following"
 
 
-async def test_where_a_key_cannot_be_read_nothing_counts_as_gone(both: Sources, three: Running) -> None:
+@pytest.mark.parametrize("odd", [WITHOUT_KEY, BOTTOMLESS], ids=["no key", "nested deeper than any decoder goes"])
+async def test_where_a_key_cannot_be_read_nothing_counts_as_gone(both: Sources, three: Running, odd: bytes) -> None:
     both.supabase.delete("plain", 3)
-    answers(both, "plain", b'{"id":1,"name":"row 1"}', WITHOUT_KEY)
+    answers(both, "plain", b'{"id":1,"name":"row 1"}', odd)
     assert await ask(three, SWEEP) == (200, {"listed": 2, "found": 0})
     both.supabase.faults.clear()
     assert await ask(three, SWEEP) == (200, {"listed": 2, "found": 1})

@@ -151,9 +151,9 @@ def _read(
     for row in answer:
         try:
             truths.append(rows.truth(table, row, listed, ticket))
-        except (RecordImpossible, ArithmeticError) as error:
+        except RecordImpossible as error:
             key = _texts(row, listed.key)
-            unread.append(Unread(None if key is None else keys.record_id(key), str(error)))
+            unread.append(Unread(None if key is None else keys.record_id(key), error.message))
     return tuple(truths), tuple(unread)
 
 
