@@ -64,6 +64,13 @@ class Protocol(web.RequestHandler):
         finally:
             self._close, self._force_close = closing
 
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Let go of errors that nobody was told of: after the first one, each part of what was sent is another."""
+        super().connection_lost(exc)
+        for message, _ in self._messages:
+            if not isinstance(message, RawRequestMessage):
+                _let_go(message.exc)
+
     def _next(self, waiter: asyncio.Future[None]) -> None:
         """Bring the first request in the queue on its way."""
         if self._messages and not waiter.done() and not self._goes_express():
@@ -140,6 +147,13 @@ class Protocol(web.RequestHandler):
             reason = (message or "").strip().partition(":")[0]
             log.info("Malformed request", remote=request.remote, reason=reason)
             self._meters.refused("other", MALFORMED.code)
+            _let_go(exc)
             response = json_reply(malformed_body(reason), status)
         response.force_close()
         return response
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Forget the frames that an error came through: they hold what was received, in a circle with the connection."""
+    if error is not None:
+        error.__traceback__ = error.__context__ = None
