@@ -50,7 +50,7 @@ from hookbridge.store.contract import EventFilter, Replay, Store
 from hookbridge.store.sqlite import SqliteStore
 from hookbridge.upkeep import Upkeep
 
-HELD_NOTE = "held:"
+PAUSED_NOTE = "paused:"
 _log = structlog.get_logger(__name__)
 
 
@@ -110,8 +110,8 @@ class Service:
             recovered = await store.release_abandoned(now=clock())
             await service.reconciler.open()
             for name, lane in service.lanes.items():
-                if reason := await store.note(HELD_NOTE + name):
-                    await lane.hold(reason)
+                if reason := await store.note(PAUSED_NOTE + name):
+                    await lane.pause(reason)
         except BaseException:
             await store.close()
             raise
@@ -318,10 +318,10 @@ class Service:
     async def pause(self, source: SourceName) -> None:
         """Hold a lane until ``resume``, restarts included."""
         reason = "paused by an operator"
-        await self.store.put_note(HELD_NOTE + source, reason)
-        await self.lanes[source].hold(reason)
+        await self.store.put_note(PAUSED_NOTE + source, reason)
+        await self.lanes[source].pause(reason)
 
     async def resume(self, source: SourceName) -> None:
-        """Let a held lane go on."""
-        await self.store.put_note(HELD_NOTE + source, None)
-        self.lanes[source].unhold()
+        """Let a paused lane go on."""
+        await self.store.put_note(PAUSED_NOTE + source, None)
+        self.lanes[source].resume()

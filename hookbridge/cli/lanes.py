@@ -28,7 +28,7 @@ def pause(
 def resume(
     source: SourceArgument, as_json: JsonOption = False, config: ConfigOption = None, url: UrlOption = None
 ) -> None:
-    """Let a held lane go on."""
+    """Let a paused lane go on."""
     _do(source, "resume", as_json=as_json, config=config, url=url)
 
 

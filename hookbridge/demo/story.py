@@ -172,7 +172,7 @@ class Story:
         return list(await differing(self._service.store, self._places.expected(), source))
 
     async def _lane_waits(self, source: SourceName) -> bool:
-        return self._service.lanes[source].state().state == "paused"
+        return self._service.lanes[source].state().state == "down"
 
     async def _until(self, condition: Callable[[], Awaitable[bool]], complaint: str) -> None:
         end = self._service.now() + PATIENCE_SECONDS

@@ -72,7 +72,7 @@ async def _readiness(http: httpx.AsyncClient, token: str | None) -> Findings:
         yield failed(CHECK, f"not ready for webhooks{why}", "look at its log, its disk and its data folder")
     for lane in found.get("lanes", ()):
         reason = f": {lane['reason']}" if lane.get("reason") else ""
-        if lane["state"] == "held":
+        if lane["state"] == "paused":
             hint = f"python -m hookbridge resume {lane['source']}"
             yield warning(f"lane {lane['source']}", f"paused by an operator{reason}", hint)
         elif lane["state"] != "running":
@@ -86,7 +86,7 @@ async def _readiness(http: httpx.AsyncClient, token: str | None) -> Findings:
 def _table(table: dict[str, Any]) -> Finding | None:
     """Tell of a table that the reconciler cannot follow as it should."""
     check = f"reconciler {table['source']} {table['table']}"
-    if table["state"] == "paused":
+    if table["state"] == "unconfirmed":
         which = f"--source {table['source']} --table {shlex.quote(table['table'])}"
         return warning(check, str(table["reason"]), f"python -m hookbridge reconcile {which} --sweep --confirm")
     if table["state"] == "failing":

@@ -24,7 +24,7 @@ from hookbridge.store.contract import Claims
 
 _log = structlog.get_logger(__name__)
 
-State = Literal["running", "paused", "refused", "held"]
+State = Literal["running", "down", "refused", "paused"]
 
 IDLE_SECONDS_MAX = 30.0
 """An idle lane looks at the store this often even when nobody woke it: leases end without a word."""
@@ -44,7 +44,7 @@ class LaneState(msgspec.Struct, frozen=True, kw_only=True):
 
     source: SourceName
     state: State
-    """``paused``: the source cannot be reached; ``refused``: it refuses our key; ``held``: an operator paused it."""
+    """``down``: the source cannot be reached; ``refused``: it refuses our key; ``paused``: an operator paused it."""
     reason: str | None
     """Why it is in this state; null while it runs."""
     since: float | None
@@ -207,14 +207,14 @@ class Lane:
         # A source may answer its probe and nothing else.  While no record comes through, none is suspected.
         if self._came_through:
             self._strikes[record] = self._strikes.get(record, 0) + 1
-        await self._pause(error)
+        await self._go_down(error)
         await self._give_back((claim,))
         return None
 
-    async def _pause(self, error: HookbridgeError) -> None:
+    async def _go_down(self, error: HookbridgeError) -> None:
         if self._state != "running":
             return
-        self._state = "refused" if isinstance(error, SourceRefused) else "paused"
+        self._state = "refused" if isinstance(error, SourceRefused) else "down"
         self._reason = error.message
         self._since = self._clock()
         own = min(FIRST_PROBE_SECONDS * 2 ** min(self._fruitless, 30), self._config.probe_max_seconds)
@@ -222,27 +222,27 @@ class Lane:
         self._fruitless += 1
         self._running.clear()
         self._woken.set()
-        _log.warning("Lane paused", source=self.source, state=self._state, reason=error.message, hint=error.hint)
+        _log.warning("Lane stopped", source=self.source, state=self._state, reason=error.message, hint=error.hint)
         await self._empty_queue()
         self._troubled.set()
 
     async def _watch(self) -> None:
-        """Probe with growing gaps while the lane is paused."""
+        """Probe with growing gaps while the source is down or refuses the key."""
         while True:
             await self._troubled.wait()
             self._troubled.clear()
             wait = self._first_wait
-            while self._state in ("paused", "refused") and not self._troubled.is_set():
+            while self._state in ("down", "refused") and not self._troubled.is_set():
                 self._next_probe_at = self._clock() + wait
                 await self._sleep_untroubled(wait)
                 if self._troubled.is_set():
                     break
                 if await self._answers():
-                    self._resume()
+                    self._come_back()
                 wait = min(max(wait, FIRST_PROBE_SECONDS) * 2, self._config.probe_max_seconds)
 
     async def _sleep_untroubled(self, seconds: float) -> None:
-        """Sleep, but no longer than until the lane is paused anew, or an operator has a word."""
+        """Sleep, but no longer than until the lane stops anew, or an operator has a word."""
         both = {asyncio.ensure_future(self._sleep(seconds)), asyncio.ensure_future(self._troubled.wait())}
         try:
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
@@ -254,17 +254,17 @@ class Lane:
         try:
             await self._probe()
         except (SourceError, CacheUnavailable) as error:
-            if self._state in ("paused", "refused"):
+            if self._state in ("down", "refused"):
                 self._reason = error.message
             # A source that is down again and again is no reason to suspect the records that met it.
             self._strikes.clear()
             return False
         return True
 
-    def _resume(self) -> None:
-        if self._state == "held" or self._stopping:
+    def _come_back(self) -> None:
+        if self._state == "paused" or self._stopping:
             return
-        _log.info("Lane resumed", source=self.source, paused_seconds=round(self._clock() - (self._since or 0), 1))
+        _log.info("Lane resumed", source=self.source, stopped_seconds=round(self._clock() - (self._since or 0), 1))
         self._go()
 
     def _go(self) -> None:
@@ -273,17 +273,17 @@ class Lane:
         self._running.set()
         self._woken.set()
 
-    async def hold(self, reason: str) -> None:
-        """Pause by an operator's word, until ``unhold``."""
-        self._state, self._reason, self._since, self._next_probe_at = "held", reason, self._clock(), None
+    async def pause(self, reason: str) -> None:
+        """Pause by an operator's word, until ``resume``."""
+        self._state, self._reason, self._since, self._next_probe_at = "paused", reason, self._clock(), None
         self._running.clear()
         self._woken.set()
         self._troubled.set()
         await self._empty_queue()
 
-    def unhold(self) -> None:
+    def resume(self) -> None:
         """Go on by an operator's word."""
-        if self._state == "held" and not self._stopping:
+        if self._state == "paused" and not self._stopping:
             self._go()
             self._troubled.set()
 

@@ -9,7 +9,7 @@ import msgspec
 from hookbridge.books import Freshness
 from hookbridge.model import SourceName
 
-State = Literal["backfilling", "following", "failing", "paused"]
+State = Literal["backfilling", "following", "failing", "unconfirmed"]
 
 
 class TableStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,7 +18,7 @@ class TableStatus(msgspec.Struct, frozen=True, kw_only=True):
     source: SourceName
     table: str
     state: State
-    """``paused``: too many records are gone at once, their deletions wait for an operator."""
+    """``unconfirmed``: too many records are gone at once, their deletions wait for an operator."""
     reason: str | None
     listed: int
     """Records that the sweep under way has listed, or that the last one did."""

@@ -111,7 +111,7 @@ class FollowedTable:
 
     def _state(self) -> tuple[State, str | None]:
         if vanished := self.sweep.state.vanished:
-            return "paused", f"{vanished} records are gone at once: confirm that they are really deleted"
+            return "unconfirmed", f"{vanished} records are gone at once: confirm that they are really deleted"
         if error := self._errors["poll"] or self._errors["sweep"]:
             return "failing", error.message if isinstance(error, HookbridgeError) else describe(error)
         return ("following" if self.sweep.state.loaded else "backfilling"), None

@@ -17,7 +17,7 @@ CARRIED_BYTES_MAX = 64 * 1024
 """A larger record is read again instead of lying in the inbox."""
 
 CARRIED_SECONDS_MAX = 60.0
-"""An event that waited longer (in a held lane, as a dead letter) says no more than that its record differed once."""
+"""An event that waited longer (in a paused lane, as a dead letter) says no more than that its record differed once."""
 
 READ_BY = ("poll", "sweep")
 """A replay of such an event reads again."""

@@ -48,7 +48,7 @@ async def pause(request: web.Request) -> web.StreamResponse:
 
 
 async def resume(request: web.Request) -> web.StreamResponse:
-    """Let a held lane go on."""
+    """Let a paused lane go on."""
     service, source = request.app[SERVICE], _source(request)
     await service.resume(source)
     return json_reply(service.lanes[source].state())

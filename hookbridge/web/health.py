@@ -27,7 +27,7 @@ class LaneSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     source: SourceName
     state: str
-    """`running`, `paused`, `refused` or `held`."""
+    """`running`, `down`, `refused` or `paused`."""
 
 
 class ReadinessSummary(msgspec.Struct, frozen=True, kw_only=True):

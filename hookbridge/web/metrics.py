@@ -153,7 +153,7 @@ def _sources(seen: Snapshot) -> Iterator[Metric]:
         "source_up",
         "0 while the source cannot be reached or refuses the key; absent without credentials",
         SOURCE,
-        (((one.source,), one.state not in {"paused", "refused"} if one.has_credentials else None) for one in states),
+        (((one.source,), one.state not in {"down", "refused"} if one.has_credentials else None) for one in states),
     )
     yield _gauge(
         "lane_state",

@@ -163,7 +163,7 @@ async def _struck(here: Ground, source: str, fault: str, seconds: float) -> Row:
             here.load.change(source, number)
 
         async def stands() -> bool:
-            return (await here.lane(source))["state"] in {"paused", "refused"}
+            return (await here.lane(source))["state"] in {"down", "refused"}
 
         wrong = [] if await until(stands, STANDS_SECONDS) else ["its lane went on"]
         seen = await here.lane(source)

@@ -35,7 +35,7 @@ async def outage(made: World, source: SourceName, status: int | None = None, *, 
     """One round while a source is out; the lane of the other one settles all of its events meanwhile."""
 
     async def paused() -> bool:
-        return bool((await lane(made.service, source))["state"] == "paused")
+        return bool((await lane(made.service, source))["state"] == "down")
 
     other: SourceName = "supabase" if source == "notion" else "notion"
     async with made.outage(source, status, retry_after=retry_after):

@@ -82,7 +82,7 @@ async def goes_through(service: Running, both: Sources, broken: SourceName, heal
 async def stands_still(service: Running, source: SourceName, says: str) -> bool:
     """Whether an operator sees that the source is down, and why."""
     seen = await lane(service, source)
-    return seen["state"] in {"paused", "refused"} and says in str(seen["reason"])
+    return seen["state"] in {"down", "refused"} and says in str(seen["reason"])
 
 
 SAYS = {
@@ -122,7 +122,7 @@ async def test_the_fault_test_strikes_each_source_and_sees_it_recover(tmp_path: 
             row = await strike(here, source, fault, 0.5)
             assert row.wrong == ()
             assert SAYS[fault] in row.reason
-            assert row.state in {"paused", "refused"}
+            assert row.state in {"down", "refused"}
             assert (row.dead, row.refused) == (0, 0)
 
 

@@ -314,7 +314,7 @@ async def test_a_lane_and_tables_that_wait_for_their_source_are_told(scene: Scen
         body = msgspec.json.encode(event)
         answer = await service.post("/api/v1/webhooks/supabase", body, webhook_signature(body, "a plain secret"))
         assert answer.status == 202
-        await wait_until(lambda: service.service.lanes["supabase"].state().state == "paused")
+        await wait_until(lambda: service.service.lanes["supabase"].state().state == "down")
         await wait_until(lambda: any(one.state == "failing" for one in service.service.reconciler.status()))
         found = await scene.findings()
     expect(found["lane supabase"], "failed", "paused: ", "goes on by itself")
@@ -327,7 +327,7 @@ async def test_deletions_that_wait_for_an_operator_are_told(scene: Scene, servic
     status = service.service.reconciler.tables
     await wait_until(lambda: loaded(service) and status["supabase", "public.plain"].status().total == 20)
     scene.supabase.truncate("plain")
-    await wait_until(lambda: status["supabase", "public.plain"].status().state == "paused")
+    await wait_until(lambda: status["supabase", "public.plain"].status().state == "unconfirmed")
     found = (await scene.findings())["reconciler supabase public.plain"]
     expect(found, "warning", "20 records are gone at once", "--table public.plain --sweep --confirm")
 

@@ -32,7 +32,7 @@ async def test_events_wait_out_an_outage_with_all_their_attempts(tmp_path: Path,
             supabase.faults.status(status)
         for number in range(1, 21):
             await send(service, hint(number, data={"id": number, "name": f"user {number}"}))
-        await until(service, "paused")
+        await until(service, "down")
         assert await balanced(service) == {"received": 20, "open": 20}
         assert {one["attempts"] for one in await events(service)} == {0}
         supabase.faults.clear()

@@ -29,7 +29,7 @@ async def test_a_full_inbox_refuses_until_it_is_worked_off(tmp_path: Path) -> No
             await send(service, hint(number))
         assert await refused(service, hint(6)) == (503, "unavailable", True)
         assert await balanced(service) == {"received": 5, "open": 5}
-        service.service.lanes["supabase"].unhold()
+        service.service.lanes["supabase"].resume()
         assert await settled(service) == {"received": 5, "applied": 5}
         await send(service, hint(6))
         assert await settled(service) == {"received": 6, "applied": 6}

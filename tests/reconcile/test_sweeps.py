@@ -49,7 +49,7 @@ async def copies(bridge: Running) -> int:
 async def test_an_empty_answer_wipes_nothing(both: Sources, bridge: Running) -> None:
     both.supabase.hide("users")
     assert await sweep(bridge) == 200
-    assert state(bridge) == "paused"
+    assert state(bridge) == "unconfirmed"
     assert await copies(bridge) == 50
     both.supabase.unhide("users")
     assert await sweep(bridge) == 200
@@ -61,7 +61,7 @@ async def test_too_many_at_once_wait_until_an_operator_confirms(both: Sources, b
     for number in range(30):
         both.supabase.delete("users", number)
     assert await sweep(bridge) == 200
-    assert state(bridge) == "paused"
+    assert state(bridge) == "unconfirmed"
     readiness = await (await bridge.get("/readyz")).json()
     (table,) = [one for one in readiness["tables"] if one["table"] == "public.users"]
     assert "30 records" in table["reason"]

@@ -41,9 +41,9 @@ async def test_operators_endpoints_refuse_without_the_token(client: Running, rou
 
 async def test_a_lane_is_paused_and_resumed_by_its_operator(client: Running) -> None:
     paused = await client.http.post("/api/v1/sources/notion/pause", headers=ADMIN)
-    assert (await paused.json())["state"] == "held"
+    assert (await paused.json())["state"] == "paused"
     ready = await (await client.get("/readyz")).json()
-    assert {lane["source"]: lane["state"] for lane in ready["lanes"]} == {"supabase": "running", "notion": "held"}
+    assert {lane["source"]: lane["state"] for lane in ready["lanes"]} == {"supabase": "running", "notion": "paused"}
     resumed = await client.http.post("/api/v1/sources/notion/resume", headers=ADMIN)
     assert (await resumed.json())["state"] == "running"
     assert (await client.http.post("/api/v1/sources/other/pause", headers=ADMIN)).status == 422

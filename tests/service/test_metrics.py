@@ -71,7 +71,7 @@ async def test_what_waits_is_told(stored: Running) -> None:
     assert seen("dirty_records", source="supabase") == 2
     assert seen("dirty_records", source="notion") == 0
     assert (seen("oldest_open_event_age_seconds") or 0) > 0
-    assert seen("lane_state", source="supabase", state="held") == 1
+    assert seen("lane_state", source="supabase", state="paused") == 1
     assert seen("lane_state", source="supabase", state="running") == 0
     assert seen("source_up", source="supabase") is None, "without credentials nobody can say"
 
@@ -82,7 +82,7 @@ async def test_a_source_is_up_while_an_operator_holds_its_lane(tmp_path: Path) -
         async with running(make_settings(tmp_path, secrets=secrets)) as service:
             await service.service.pause("supabase")
             seen = await scrape(service)
-    assert seen("lane_state", source="supabase", state="held") == 1
+    assert seen("lane_state", source="supabase", state="paused") == 1
     assert seen("source_up", source="supabase") == 1, "nothing is wrong with the source"
 
 

@@ -72,7 +72,7 @@ async def running(settings: Settings, *, process: bool = True) -> AsyncIterator[
     service = await Service.open(settings)
     if not process:
         for lane in service.lanes.values():
-            await lane.hold("held by the test")
+            await lane.pause("held by the test")
     work = asyncio.create_task(service.run())
     try:
         async with listening(service, bind(settings.config.server)) as url, ClientSession(url) as http:

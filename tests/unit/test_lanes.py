@@ -241,7 +241,7 @@ async def test_a_source_that_is_down_pauses_the_lane_at_the_first_change_that_gi
             await rig.until_paused()
             await wait_until(lambda: rig.lane.state().busy == 0)
             state = rig.lane.state()
-            assert (state.state, state.reason, state.since) == ("paused", "connection refused", 1_000.0)
+            assert (state.state, state.reason, state.since) == ("down", "connection refused", 1_000.0)
             assert state.next_probe_at == 1_001.0
             assert state.queued == 0
             assert rig.truth.reads == ["0", "0", "0"]
@@ -290,7 +290,7 @@ async def test_a_refused_key_pauses_at_once_and_is_called_that(tmp_path: Path) -
             await rig.add(1)
             await rig.until_paused()
         assert (rig.state, rig.truth.reads) == ("refused", ["1"])
-        paused = next(line for line in lines if line["event"] == "Lane paused")
+        paused = next(line for line in lines if line["event"] == "Lane stopped")
         assert (paused["reason"], paused["hint"]) == ("invalid key", "check SUPABASE_KEY")
         rig.truth.failure = rig.probe_failure = None
         await rig.probe_once()
@@ -303,7 +303,7 @@ async def test_a_cache_that_cannot_be_reached_pauses_too(tmp_path: Path) -> None
         await rig.add(1)
         await rig.until_paused()
         await rig.probe_once()
-        assert rig.state == "paused"
+        assert rig.state == "down"
         rig.truth.failure = rig.probe_failure = None
         await rig.probe_once()
         await rig.until(received=1, applied=1)
@@ -385,13 +385,13 @@ async def test_a_step_that_ends_as_if_its_worker_were_to_end_is_a_dead_letter_an
 
 async def test_a_held_lane_takes_nothing_until_it_is_released(tmp_path: Path) -> None:
     async with running(tmp_path) as rig:
-        await rig.lane.hold("maintenance")
+        await rig.lane.pause("maintenance")
         await rig.add(1)
         state = rig.lane.state()
-        assert (state.state, state.reason, state.next_probe_at) == ("held", "maintenance", None)
+        assert (state.state, state.reason, state.next_probe_at) == ("paused", "maintenance", None)
         assert len(await take(rig.store, now=rig.now, lease=0.0)) == 1  # nobody has it
         assert rig.truth.reads == []
-        rig.lane.unhold()
+        rig.lane.resume()
         await rig.until(received=1, applied=1)
 
 
@@ -400,7 +400,7 @@ async def test_what_waited_in_the_queue_is_given_back_when_a_lane_is_held(tmp_pa
         rig.truth.open.clear()
         await rig.add("busy", "waiting")
         await wait_until(lambda: rig.lane.state().busy == 1 and rig.lane.state().queued == 1)
-        await rig.lane.hold("maintenance")
+        await rig.lane.pause("maintenance")
         assert [claim.record.id for claim in await take(rig.store, now=rig.now)] == ["waiting"]
         rig.truth.open.set()
         await rig.until(received=2, open=1, applied=1)  # what was being worked on is finished
@@ -421,12 +421,12 @@ async def test_a_source_that_answers_again_does_not_release_a_held_lane(tmp_path
         rig.lane._probe = slowly
         rig.naps.pass_one()
         await probing.wait()
-        await rig.lane.hold("maintenance")
+        await rig.lane.pause("maintenance")
         rig.truth.failure = None
         answer.set()
         await asyncio.sleep(0)
-        assert (rig.state, rig.lane.state().reason) == ("held", "maintenance")
-        rig.lane.unhold()
+        assert (rig.state, rig.lane.state().reason) == ("paused", "maintenance")
+        rig.lane.resume()
         await rig.until(received=1, applied=1)
 
 
@@ -435,9 +435,9 @@ async def test_a_lane_that_was_held_and_released_is_not_probed_for_what_paused_i
         rig.truth.failure = rig.probe_failure = DOWN
         await rig.add(1)
         await rig.until_paused()
-        await rig.lane.hold("maintenance")
+        await rig.lane.pause("maintenance")
         rig.truth.open.clear()
-        rig.lane.unhold()
+        rig.lane.resume()
         await wait_until(lambda: rig.lane.state().busy == 1)
         await wait_until(lambda: not rig.lane._troubled.is_set())  # the prober has come round
         assert rig.probes == 0
@@ -451,9 +451,9 @@ async def test_a_lane_that_is_paused_again_after_it_was_released_waits_as_long_a
         rig.truth.failure = DOWN
         await rig.add(1)
         await rig.until_paused()
-        await rig.lane.hold("maintenance")
+        await rig.lane.pause("maintenance")
         rig.truth.failure = SourceUnavailable("rate limited", retry_after_seconds=45.0)
-        rig.lane.unhold()
+        rig.lane.resume()
         await rig.until_paused()
         await wait_until(lambda: rig.naps.taken == [1.0, 45.0])
         assert rig.lane.state().reason == "rate limited"
@@ -464,8 +464,8 @@ async def test_unhold_does_not_resume_a_lane_whose_source_is_down(tmp_path: Path
         rig.truth.failure = rig.probe_failure = DOWN
         await rig.add(1)
         await rig.until_paused()
-        rig.lane.unhold()
-        assert rig.state == "paused"
+        rig.lane.resume()
+        assert rig.state == "down"
 
 
 # Stopping
@@ -511,8 +511,8 @@ async def test_a_source_that_answers_again_does_not_wake_a_lane_that_is_stopping
         rig.truth.failure = None
         await rig.probe_once()
         await wait_until(lambda: len(rig.naps.taken) == 2)  # the prober has come round
-        rig.lane.unhold()
-        assert rig.state == "paused"
+        rig.lane.resume()
+        assert rig.state == "down"
         assert await books(rig.store) == {"received": 1, "open": 1}
 
 
@@ -539,12 +539,12 @@ async def test_claims_that_cannot_be_given_back_return_when_their_lease_ends(tmp
         await wait_until(lambda: rig.lane.state().queued == 1)
         refuse_writes(rig.store, refuse=True)
         with capture_logs() as lines:
-            await rig.lane.hold("maintenance")
+            await rig.lane.pause("maintenance")
         assert "Claims could not be given back" in [line["event"] for line in lines]
         refuse_writes(rig.store, refuse=False)
         rig.truth.open.set()
         await rig.until(received=2, open=1, applied=1)
-        rig.lane.unhold()
+        rig.lane.resume()
         rig.now += 30.0
         rig.lane.wake()
         await rig.until(received=2, applied=2)

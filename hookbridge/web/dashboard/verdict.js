@@ -50,7 +50,7 @@ function deadLetters(dead) {
 function ofTable(table) {
   const name = table.source === "notion" ? "A database of notion" : table.table; // the id of one says nothing in a headline
   const which = table.source === "notion" ? `${table.table}: ` : "";
-  if (table.state === "paused") return [bad(`${name}: deletions wait for you`, `${which}${table.reason}, with POST /api/v1/reconcile, kind “sweep” and “confirm”.`)];
+  if (table.state === "unconfirmed") return [bad(`${name}: deletions wait for you`, `${which}${table.reason}, with POST /api/v1/reconcile, kind “sweep” and “confirm”.`)];
   if (table.state === "failing") return [warn(`${name} cannot be compared`, `${which}${table.reason}. It is tried again and again.`)];
   if (table.state === "following" && !fresh(table)) return [warn(`${name} was last compared ${ago(since(compared(table)))}`, `${which}Changes since then that no webhook told are not known yet.`)];
   return [];

@@ -5,12 +5,7 @@ export const DOWN = "down";
 export const REFUSED = "key refused";
 export const PAUSED = "paused";
 
-// The one place that knows the API's names of a lane's state. "paused" is said of a source that cannot be reached, which
-// is probed, and of one that an operator has paused, which is not.
-export function stateOfLane(lane) {
-  if (lane.state === "paused") return lane.next_probe_at === null ? PAUSED : DOWN;
-  return { running: UP, down: DOWN, refused: REFUSED, held: PAUSED }[lane.state] ?? lane.state;
-}
+export const stateOfLane = (lane) => ({ running: UP, refused: REFUSED })[lane.state] ?? lane.state;
 
 export const stateOfEvent = (event) => event.outcome ?? event.state;
 export const stateOfRecord = (record) => (record.waiting_since ? "waiting" : record.present ? "present" : "absent");

@@ -26,7 +26,7 @@ ROUTES: tuple[Route, ...] = (
         access="operators",
         tag="sources",
         name="resumeSource",
-        summary="Let a held lane go on",
+        summary="Let a paused lane go on",
         answers={200: Answer(description="The lane now", bodies=(LaneState,))},
         refusals=(errors.StoreUnavailable,),
     ),
