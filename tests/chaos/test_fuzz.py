@@ -33,11 +33,7 @@ async def test_nothing_is_found_in_some_seconds(tmp_path: Path) -> None:
     await nothing_is_found(tmp_path, targets)
 
 
-# Found so far: a row without its key and a cursor of another number of key columns (supabase/changes.py), a data source
-# without an id (notion/client.py), a page without its times (notion/changes.py) are a KeyError or IndexError in place of
-# one of our errors.  Remove the mark when they are fixed.
 @needs_atheris
-@pytest.mark.xfail(strict=False, reason="answers that lack what every answer has end in foreign exceptions")
 @pytest.mark.parametrize("target", ANSWERS)
 async def test_nothing_is_found_in_what_sources_answer(tmp_path: Path, target: str) -> None:
     await nothing_is_found(tmp_path, [target])

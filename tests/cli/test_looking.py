@@ -109,9 +109,9 @@ async def test_a_replay_of_nothing_in_particular_exits_2(
     assert said.partition(":")[0] in ran.err
 
 
-async def test_a_lane_is_held_until_it_is_resumed(client: Running, tmp_path: Path) -> None:
+async def test_a_lane_is_paused_until_it_is_resumed(client: Running, tmp_path: Path) -> None:
     ran = await command(tmp_path, "pause", "supabase", "--url", client.url)
-    assert (ran.code, ran.out) == (0, "supabase is held (paused by an operator)\n")
+    assert (ran.code, ran.out) == (0, "supabase is paused (paused by an operator)\n")
     assert client.service.lanes["supabase"].state().state == "paused"
     ran = await command(tmp_path, "resume", "supabase", "--json", "--url", client.url)
     assert (ran.code, ran.lines[0]["state"]) == (0, "running")

@@ -15,6 +15,7 @@ from hookbridge.standins.notion import errors
 from tests.support.workspace import RETRIEVE, TOKEN, Tasks, tasks
 
 JSON = {"Content-Type": "application/json"}
+PAGE_WITHOUT_TIMES = {"object": "page", "id": "7855b161-f63e-4683-b7c7-8ca6e97ee266", "properties": {}}
 
 
 async def failure(workspace: Tasks) -> SourceError:
@@ -131,11 +132,21 @@ async def test_a_server_without_tls_is_named_as_that() -> None:
     assert found.message.startswith("No secure connection to Notion")
 
 
-@pytest.mark.parametrize("answer", [[], "text", {}, {"object": "list"}, {"object": "page"}])
+@pytest.mark.parametrize("answer", [[], "text", {}, {"object": "list"}, {"object": "page"}, PAGE_WITHOUT_TIMES])
 async def test_json_that_is_no_page_is_an_outage(answer: object) -> None:
     async with tasks() as workspace:
         workspace.notion.faults.answer(Reply(status=200, body=json.dumps(answer).encode(), headers=JSON))
         assert type(await failure(workspace)) is SourceUnavailable
+
+
+async def test_a_data_source_without_an_id_is_an_outage() -> None:
+    async with tasks() as workspace:
+        answer = b'{"object":"database","data_sources":[{"name":"Tasks"}]}'
+        workspace.notion.faults.answer(Reply(status=200, body=answer, headers=JSON))
+        changes = workspace.source.changes
+        assert changes is not None
+        with pytest.raises(SourceUnavailable, match="without an id"):
+            await changes.newest(workspace.database)
 
 
 async def test_pages_without_properties_are_a_refusal() -> None:

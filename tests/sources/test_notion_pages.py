@@ -134,8 +134,9 @@ def test_what_is_no_content_leaves_the_fingerprint_alone(same: Columns) -> None:
         with_property("Done", {"id": "e", "type": "checkbox", "checkbox": False}),
         with_property("Sum", {"id": "m", "type": "formula", "formula": {"type": "string", "string": "else"}}),
         with_property("Site", {"id": "k", "type": "url", "url": "https://example.com?1"}),
+        with_property("Odd", {"id": "k", "type": ["a", "list"]}),
     ],
-    ids=["trash", "icon", "external icon", "parent", "number", "checkbox", "formula", "url"],
+    ids=["trash", "icon", "external icon", "parent", "number", "checkbox", "formula", "url", "no type"],
 )
 def test_what_is_content_changes_the_fingerprint(changed: Columns) -> None:
     assert fingerprint(changed) != fingerprint(PAGE)

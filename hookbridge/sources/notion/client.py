@@ -124,7 +124,10 @@ class NotionClient:
         database = await self._ask(lambda: self._sdk.databases.retrieve(database_id=database_id), about=database_id)
         if database is None:
             return None
-        return tuple(str(entry["id"]) for entry in _list(database, "data_sources"))
+        sources = _list(database, "data_sources")
+        if not all(isinstance(entry.get("id"), str) for entry in sources):
+            raise SourceUnavailable("Notion's answer has a data source without an id", hint=_BASE_URL_HINT)
+        return tuple(entry["id"] for entry in sources)
 
     async def query(self, data_source_id: str, asked: Asked) -> Listing | None:
         """Give pages of a data source; None when there is no such data source.
@@ -234,6 +237,8 @@ def _whole(page: Columns) -> Columns:
         raise SourceRefused(
             "Notion gives the integration pages without their properties", hint=_HINTS[APIErrorCode.RestrictedResource]
         )
+    if not all(isinstance(page.get(name), str) for name in ("created_time", "last_edited_time")):
+        raise SourceUnavailable("Notion answered with a page without its times", hint=_BASE_URL_HINT)
     return page
 
 

@@ -27,8 +27,8 @@ _PAGE_NOISE = frozenset(
         "archived",  # repeats in_trash, and newer versions of the API have none
     )
 )
-_EDIT_KINDS = frozenset(("last_edited_time", "last_edited_by"))
-"""Properties that repeat the page's own."""
+_EDIT_KINDS = ("last_edited_time", "last_edited_by")
+"""Properties that repeat the page's own.  No set: what a sender has put there need not be hashable."""
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 
