@@ -1,22 +1,36 @@
 """hookbridge keeps a copy and a search index true to Supabase tables and Notion databases.
 
-These are the names that a handler module needs; the service itself is ``python -m hookbridge``.
+These are the names that a handler module needs; the service itself is ``python -m hookbridge``.  They are imported when
+somebody asks for them: before that, ``__main__`` has to be able to say that a package is missing.
 """
 
-from hookbridge.errors import PermanentFailure
-from hookbridge.handlers import bridge
-from hookbridge.model import Change, Copy, RecordKey, Verification
+from typing import TYPE_CHECKING, Any
 
-__version__: str
+if TYPE_CHECKING:
+    from hookbridge.errors import PermanentFailure
+    from hookbridge.handlers import bridge
+    from hookbridge.model import Change, Copy, RecordKey, Verification
+
+    __version__: str
 
 __all__ = ["Change", "Copy", "PermanentFailure", "RecordKey", "Verification", "__version__", "bridge"]
 
+_HOMES = {
+    "PermanentFailure": "errors",
+    "bridge": "handlers",
+    **dict.fromkeys(("Change", "Copy", "RecordKey", "Verification"), "model"),
+}
 
-def __getattr__(name: str) -> str:
-    """Give the version when somebody asks: looking it up costs 35 ms."""
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  whatever the name is of
+    """Give a name when somebody asks; looking up the version costs 35 ms."""
     if name == "__version__":
         from importlib.metadata import version  # noqa: PLC0415  see above
 
         return version("hookbridge")
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
+    if name not in _HOMES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    from importlib import import_module  # noqa: PLC0415  see above
+
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

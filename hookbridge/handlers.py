@@ -115,7 +115,8 @@ def load_handlers(module: str, folder: Path) -> None:
         sys.path.append(str(folder))
     try:
         importlib.import_module(module)
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        # A Ctrl-C of the user's does not come out here: asyncio makes it a cancellation.
         if isinstance(error, ModuleNotFoundError) and error.name and f"{module}.".startswith(f"{error.name}."):
             message = f"The handlers' module {module} was not found"
             raise StartupError(message, hint=f"put {module}.py into {folder}, or correct [handlers] module") from error

@@ -1,20 +1,22 @@
-"""How a command reaches the service: over the API of the one that runs, else by opening it in this process.
+"""How a command reaches the running service: over its API.
 
-A command does what the API does, so both ways give the same lines.  It decides where the service is and who may call
-it, and what a failure means for the exit code; what is printed is each command's own business.
+It decides where the service is, who may call it, and whether what answers is a hookbridge at all: an answer without the
+fields that a command reads is refused here, so that no command meets one.  What is printed is each command's business.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from urllib.parse import quote
 
 import msgspec
 
+from hookbridge.cli.answers import Health, Readiness, Refusal, Taken, WrongFields
 from hookbridge.config import Settings
 from hookbridge.errors import ConfigError, HookbridgeError
 from hookbridge.settings import admin_token
@@ -23,16 +25,13 @@ from hookbridge.settings.secrets import is_http_url
 if TYPE_CHECKING:
     import httpx  # a tenth of a second, which `serve` and `--help` need not wait for
 
+T = TypeVar("T")
+
 URL_VARIABLE = "HOOKBRIDGE_URL"
 CONNECT_SECONDS = 3.0
 DELIVERY_SECONDS = 30.0
 """An ack waits for a disk; more than this is no answer."""
-
-FINE = 0
-NO = 1
-"""The command ran, and its answer is no: a difference, a check that failed."""
-CANNOT = 2
-"""It could not be done: a wrong option, no service, no token."""
+STARTING = f"start it with: python -m hookbridge, or name another one with --url or {URL_VARIABLE}"
 
 
 class NotRunning(HookbridgeError):
@@ -40,11 +39,12 @@ class NotRunning(HookbridgeError):
 
 
 class Refused(HookbridgeError):
-    """The service answered with an error."""
+    """The service answered with an error, or what answered is none."""
 
-    def __init__(self, status: int, message: str, hint: str = "") -> None:
+    def __init__(self, status: int, message: str, hint: str = "", code: str = "") -> None:
         super().__init__(message, hint=hint)
         self.status = status
+        self.code = code
 
 
 class Api:
@@ -53,53 +53,55 @@ class Api:
     def __init__(self, url: str, token: str | None) -> None:
         import httpx
 
-        if not is_http_url(url):
-            problem = f"The service's address is no http or https URL: {url}"
-            raise ConfigError([problem], hint=f"correct --url or {URL_VARIABLE}, such as http://127.0.0.1:8080")
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         # A proof or a pass takes as long as the source needs.
-        self._http = httpx.Client(
-            base_url=url, headers=headers, timeout=httpx.Timeout(None, connect=CONNECT_SECONDS), trust_env=False
-        )
+        timeout = httpx.Timeout(None, connect=CONNECT_SECONDS)
+        try:
+            if not is_http_url(url):
+                raise ValueError(url)
+            self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout, trust_env=False)
+        except (ValueError, httpx.InvalidURL):
+            problem = f"The service's address is no http or https URL: {url}"
+            hint = f"correct --url or {URL_VARIABLE}, such as http://127.0.0.1:8080"
+            raise ConfigError([problem], hint=hint) from None
         self.url = url
         self.token = token
 
     @classmethod
     def of(cls, settings: Settings, url: str | None = None) -> Api:
-        """Find the service: ``--url``, else ``HOOKBRIDGE_URL``, else where the settings say that it listens."""
-        server = settings.config.server
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104  compared, not bound
-        shown = f"[{host}]" if ":" in host else host
-        return cls(url or os.environ.get(URL_VARIABLE) or f"http://{shown}:{server.port}", admin_token.known(settings))
+        """Find the service: where the user says that it is, else where the settings say that it listens."""
+        return cls(named(url) or address(settings), admin_token.known(settings))
 
-    def ask(self, method: str, path: str, body: object = None, **query: object) -> Any:  # noqa: ANN401  any JSON
+    def ask(self, method: str, path: str, kind: type[T], body: object = None, **query: object) -> T:
         """Send one request and give the decoded answer.  Raises NotRunning or Refused."""
         parameters = {name: str(value) for name, value in query.items() if value is not None}
         with self._reached():
             answer = self._http.request(method, path, params=parameters, **_json(body))
-        if answer.is_error:
-            raise _refused(answer.status_code, answer.content)
-        return _decoded(msgspec.json.decode, answer.content) if answer.content else None
+        if not answer.is_success:
+            raise self._refused(answer, path)
+        return self._read(msgspec.json.decode, answer.content, kind)
 
-    def exact(self, path: str) -> Any:  # noqa: ANN401  any JSON
+    def exact(self, path: str, kind: type[T]) -> T:
         """GET a record or a body: every number with all its digits.  Raises NotRunning or Refused."""
         with self._reached():
             answer = self._http.get(path)
-        if answer.is_error:
-            raise _refused(answer.status_code, answer.content)
-        return _decoded(_decode_exactly, answer.content)
+        if not answer.is_success:
+            raise self._refused(answer, path)
+        return self._read(_decode_exactly, answer.content, kind)
 
-    def readiness(self) -> dict[str, Any]:
+    def readiness(self) -> Readiness:
         """Give ``/readyz``, which says 503 when webhooks cannot be taken.  Raises NotRunning or Refused."""
         with self._reached():
             answer = self._http.get("/readyz")
-        if answer.is_error and answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
-            raise _refused(answer.status_code, answer.content)
-        found: dict[str, Any] = _decoded(msgspec.json.decode, answer.content)
-        return found
+        if not answer.is_success and answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
+            raise self._refused(answer, "/readyz")
+        return self._read(msgspec.json.decode, answer.content, Readiness)
 
     def deliver(self, path: str, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
-        """POST a webhook as a sender does, without the admin token.  Raises NotRunning; gives every answer."""
+        """POST a webhook as a sender does, without the admin token; gives what the service answered.
+
+        Raises NotRunning, or Refused when that is no answer of a hookbridge.
+        """
         request = self._http.build_request(
             "POST",
             path,
@@ -110,23 +112,41 @@ class Api:
         if "Authorization" not in headers:
             request.headers.pop("Authorization", None)
         with self._reached():
-            return self._http.send(request)
+            answer = self._http.send(request)
+        if not answer.is_success and _refusal(answer.content) is None:
+            raise self._refused(answer, path)
+        if answer.is_success:
+            self._read(msgspec.json.decode, answer.content, Taken)
+        return answer
 
-    def lines(self, path: str, body: object) -> Iterator[dict[str, Any]]:
-        """Send one request and give the lines of its answer as they come.  Raises NotRunning or Refused."""
+    def lines(self, path: str, body: object, kinds: Mapping[str, type]) -> Iterator[dict[str, Any]]:
+        """Send one request and give the lines of its answer as they come; ``kinds`` are theirs, by ``type``.
+
+        Raises NotRunning or Refused.
+        """
         with self._reached(), self._http.stream("POST", path, **_json(body)) as answer:
-            if answer.is_error:
-                raise _refused(answer.status_code, answer.read())
+            if not answer.is_success:
+                answer.read()
+                raise self._refused(answer, path)
             for line in answer.iter_lines():
-                yield msgspec.json.decode(line)
+                found = self._read(msgspec.json.decode, line.encode(), dict[str, Any])
+                kind = kinds.get(str(found.get("type")))
+                if kind is None:
+                    raise self.stranger()
+                yield self._checked(found, kind)
 
     def is_running(self) -> bool:
-        """Whether anybody answers."""
+        """Whether a hookbridge answers."""
         try:
-            with self._reached():
-                return self._http.get("/healthz", timeout=CONNECT_SECONDS).is_success
-        except NotRunning:
+            self.ask("GET", "/healthz", Health)
+        except (NotRunning, Refused):
             return False
+        return True
+
+    def stranger(self) -> Refused:
+        """Give what to raise where what answers is no hookbridge."""
+        message = f"What answers at {self.url} is no hookbridge"
+        return Refused(HTTPStatus.OK, message, hint=f"check --url and {URL_VARIABLE}")
 
     def close(self) -> None:
         """Close the connection."""
@@ -138,21 +158,70 @@ class Api:
 
         try:
             yield
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise NotRunning(
-                f"No hookbridge answers at {self.url} ({type(error).__name__})",
-                hint=f"start it with: python -m hookbridge, or name another one with --url or {URL_VARIABLE}",
-            ) from None
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            raise NotRunning(f"No hookbridge answers at {self.url} ({type(error).__name__})", hint=STARTING) from None
+
+    def _read(self, decode: Callable[[bytes], Any], content: bytes, kind: type[T]) -> T:
+        try:
+            found = decode(content)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise self.stranger() from None
+        return self._checked(found, kind)
+
+    def _checked(self, found: Any, kind: type[T]) -> T:  # noqa: ANN401  any JSON
+        """Give the answer as it came, when it has the fields of this kind."""
+        try:
+            msgspec.convert(found, kind)
+        except msgspec.ValidationError:
+            raise self.stranger() from None
+        return cast("T", found)
+
+    def _refused(self, answer: httpx.Response, path: str) -> HookbridgeError:
+        """Say what an answer means that is no success."""
+        status = answer.status_code
+        if answer.is_redirect:
+            target = str(answer.url.join(answer.headers.get("Location", "")))
+            message = f"{self.url} redirects to {target}"
+            return Refused(status, message, hint=f"--url {target.partition(path)[0].rstrip('/')}")
+        said = _refusal(answer.content)
+        if isinstance(said, WrongFields):
+            wrong = "; ".join(f"{one.loc[-1] if one.loc else 'body'}: {one.msg}" for one in said.detail)
+            return Refused(status, wrong, code="invalid_fields")
+        if said is None and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            # A proxy is there, and nothing behind it.
+            return NotRunning(f"No hookbridge answers at {self.url} ({status})", hint=STARTING)
+        if said is None:
+            return self.stranger()
+        if status == HTTPStatus.UNAUTHORIZED:
+            hint = "set HOOKBRIDGE_ADMIN_TOKEN"
+            return Refused(status, "The admin token is missing or wrong", hint=hint, code=said.error)
+        hint = said.hint or ("look at the service's log" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "")
+        return Refused(status, said.message, hint=hint, code=said.error)
+
+
+def named(url: str | None) -> str | None:
+    """Give the service's address where the user says it, by option or variable."""
+    return url or os.environ.get(URL_VARIABLE) or None
+
+
+def address(settings: Settings) -> str:
+    """Give the address at which the settings say that the service listens."""
+    server = settings.config.server
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104  compared, not bound
+    return f"http://[{host}]:{server.port}" if ":" in host else f"http://{host}:{server.port}"
+
+
+def record_path(source: str, table: str, record_id: str) -> str:
+    """Give the path of a record.  Raises ConfigError for a name that no path can hold."""
+    wrong = {"the table": table, "the record's id": record_id}
+    problems = [f"{what} cannot be {value!r}" for what, value in wrong.items() if value in {"", ".", ".."}]
+    if problems:
+        raise ConfigError(problems)
+    # An id may hold a slash, a percent sign or a comma of its own.
+    return f"/api/v1/records/{source}/{quote(table, safe='')}/{quote(record_id, safe='')}"
 
 
 _decode_exactly = msgspec.json.Decoder(float_hook=Decimal).decode
-
-
-def _decoded(decode: Callable[[bytes], Any], content: bytes) -> Any:  # noqa: ANN401  any JSON
-    try:
-        return decode(content)
-    except msgspec.DecodeError:
-        raise Refused(HTTPStatus.OK, "What answers is no hookbridge", hint=f"check --url and {URL_VARIABLE}") from None
 
 
 def _json(body: object) -> dict[str, Any]:
@@ -161,16 +230,10 @@ def _json(body: object) -> dict[str, Any]:
     return {"content": msgspec.json.encode(body), "headers": {"Content-Type": "application/json"}}
 
 
-def _refused(status: int, body: bytes) -> Refused:
-    try:
-        said = msgspec.json.decode(body)
-    except msgspec.DecodeError:
-        said = None
-    if not isinstance(said, dict):
-        said = {}
-    if status == HTTPStatus.UNAUTHORIZED:
-        return Refused(status, "The admin token is missing or wrong", hint="set HOOKBRIDGE_ADMIN_TOKEN")
-    if "detail" in said:
-        wrong = "; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in said["detail"])
-        return Refused(status, wrong)
-    return Refused(status, said.get("message", f"The service answered {status}"), hint=said.get("hint", ""))
+def _refusal(content: bytes) -> Refusal | WrongFields | None:
+    """Read the body of an error; None where it is not in one of the forms that hookbridge has."""
+    with suppress(msgspec.DecodeError, UnicodeDecodeError):
+        return msgspec.json.decode(content, type=Refusal)
+    with suppress(msgspec.DecodeError, UnicodeDecodeError):
+        return msgspec.json.decode(content, type=WrongFields)
+    return None

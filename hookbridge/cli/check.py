@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from hookbridge.cli.api import FINE, NO, Api
-from hookbridge.cli.command import ConfigOption, JsonOption, UrlOption, explained, print_json, say, settings_of
+from hookbridge.cli.api import address, named
+from hookbridge.cli.command import ConfigOption, JsonOption, UrlOption, print_json, say, settings_of
+from hookbridge.cli.ending import FINE, NO
 from hookbridge.config import Settings
-from hookbridge.errors import ConfigError
+from hookbridge.errors import ConfigError, StartupError
+from hookbridge.settings import admin_token
 
 if TYPE_CHECKING:
     from hookbridge.doctor.finding import Finding  # the doctor knows the sources, which `--help` need not wait for
@@ -53,14 +55,13 @@ def check(
     url: UrlOption = None,
 ) -> None:
     """Say what is wrong with settings, sources and the running service, and what to do."""
-    with explained():
-        with asyncio.Runner() as runner:
-            count = runner.run(_print(_findings(config, url, database_url), as_json=as_json))
-        fine = not count["failed"]
-        if as_json:
-            print_json({"type": "result", "fine": fine, **{state: count[state] for state in STYLES}})
-        else:
-            say(", ".join(f"{count[state]} {state}" for state in STYLES), style="" if fine else STYLES["failed"])
+    with asyncio.Runner() as runner:
+        count = runner.run(_print(_findings(config, url, database_url), as_json=as_json))
+    fine = not count["failed"]
+    if as_json:
+        print_json({"type": "result", "fine": fine, **{state: count[state] for state in STYLES}})
+    else:
+        say(", ".join(f"{count[state]} {state}" for state in STYLES), style="" if fine else STYLES["failed"])
     raise typer.Exit(FINE if fine else NO)
 
 
@@ -76,12 +77,15 @@ async def _findings(config: Path | None, url: str | None, database_url: str) -> 
         yield skipped("everything else", "the settings have to be right first")
         return
     _quiet(settings)
-    api = Api.of(settings, url)
-    token = api.token
-    api.close()
+    token = None
+    try:
+        token = admin_token.known(settings)
+    except StartupError as error:
+        yield failed("admin token", error.message, error.hint)
     what = Examined(
         settings=settings,
-        server_url=api.url,
+        server_url=named(url) or address(settings),
+        server_expected=named(url) is not None,
         admin_token=token,
         database_url=database_url or _from_dotenv(settings),
     )

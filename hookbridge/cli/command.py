@@ -1,49 +1,46 @@
-"""What commands share: settings, the way to the service, errors as two lines and an exit code."""
+"""What commands share: their options, settings, the way to the service, and how they print."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 
-from hookbridge.cli.api import CANNOT, NO, Api, Refused
+from hookbridge.cli.api import Api, Refused
+from hookbridge.cli.ending import NO, PROGRAM
 from hookbridge.config import Settings
-from hookbridge.errors import ConfigError, HookbridgeError
+from hookbridge.errors import ConfigError
 from hookbridge.model import SourceName
+
+if TYPE_CHECKING:
+    from rich.console import Console  # what prints no table need not wait for it
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="The configuration file; without it ./config.toml, if there is one.")
 ]
 UrlOption = Annotated[str | None, typer.Option("--url", help="Where the service is, when not where it is configured.")]
 SourceArgument = Annotated[SourceName, typer.Argument(help="supabase or notion.")]
+SourceOption = Annotated[SourceName | None, typer.Option("--source", help="Only supabase, or only notion.")]
+TableOption = Annotated[str | None, typer.Option("--table", help="Only this table; needs --source.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 PIPE_CHARACTERS = 200
-"""Into a pipe no table is cut to the width of a terminal."""
+
+PREPARING = Path("scripts") / "run"
 
 
-@contextmanager
-def explained() -> Iterator[None]:
-    """Turn our errors into two lines and exit code 2; Ctrl-C into 130, as shells do."""
-    try:
-        yield
-    except HookbridgeError as error:
-        for line in error.problems if isinstance(error, ConfigError) else [error.message]:
-            print(f"error: {line}", file=sys.stderr)
-        if error.hint:
-            print(f"try: {error.hint}", file=sys.stderr)
-        raise typer.Exit(CANNOT) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+def program() -> str:
+    """Give how the commands are called from this folder: in a checkout by the script that prepares the environment."""
+    return f"./{PREPARING}" if PREPARING.is_file() else PROGRAM
 
 
 def settings_of(config: Path | None) -> Settings:
@@ -55,21 +52,40 @@ def settings_of(config: Path | None) -> Settings:
 
 @contextmanager
 def service_at(config: Path | None, url: str | None) -> Iterator[Api]:
-    """Give the running service, and explain what goes wrong with it."""
-    with explained():
-        api = Api.of(settings_of(config), url)
-        try:
-            yield api
-        finally:
-            api.close()
+    """Give the running service."""
+    api = Api.of(settings_of(config), url)
+    try:
+        yield api
+    finally:
+        api.close()
 
 
-def no_such(error: Refused) -> Exception:
+def no_such(error: Refused, *, as_json: bool) -> Exception:
     """Give what to raise when something was looked for: what is not there is an answer, everything else a failure."""
-    if error.status != HTTPStatus.NOT_FOUND:
+    if error.status != HTTPStatus.NOT_FOUND or not error.code:
         return error
-    say(error.message)
+    if as_json:
+        print_json({"error": error.code, "message": error.message})
+    else:
+        say(error.message)
     return typer.Exit(NO)
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number with its noun and what it does, as in ``1 event is``."""
+    return f"{number} {noun} is" if number == 1 else f"{number} {noun}s are"
+
+
+def note(line: str) -> None:
+    """Say something beside the output: that there is none, or how far it is."""
+    print(printable(line), file=sys.stderr)
+
+
+def refuse_ignored(ignored: Mapping[str, object], because: str) -> None:
+    """Refuse options that would do nothing.  ``ignored`` has them with their values.  Raises ConfigError."""
+    given = [name for name, value in ignored.items() if value not in (None, False, "") and value != []]
+    if given:
+        raise ConfigError([f"{name}: {because}" for name in given])
 
 
 def read_input(file: Path) -> bytes:
@@ -81,8 +97,9 @@ def read_input(file: Path) -> bytes:
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401  any JSON
-    """Print one object as a line."""
-    sys.stdout.write(written(value) + "\n")
+    """Print one object as a line: in UTF-8, whatever the terminal speaks."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(_encode(value) + b"\n")
     sys.stdout.flush()
 
 
@@ -96,6 +113,13 @@ def print_pretty(value: Any) -> None:  # noqa: ANN401  any JSON
 def written(value: Any) -> str:  # noqa: ANN401  any JSON
     """Write JSON on one line, every number with the digits it came with."""
     return _encode(value).decode()
+
+
+def console() -> Console:
+    """Give what prints tables: into a pipe none is cut to the width of a terminal."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else PIPE_CHARACTERS)
 
 
 def say(line: str, *, style: str = "") -> None:

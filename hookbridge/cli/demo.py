@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hookbridge.cli.api import NO
-from hookbridge.cli.command import JsonOption, explained, print_json, say
+from hookbridge.cli.command import JsonOption, print_json, say
+from hookbridge.cli.ending import NO, tell
 
 if TYPE_CHECKING:
     from hookbridge.demo.telling import Line
@@ -55,12 +55,11 @@ def demo(
 
     configure(LOGGING, Secrets(), stream=sys.stderr)
     options = Options(port=port, seconds=seconds, seed=secrets.randbelow(SEEDS) if seed is None else seed)
-    with explained():
-        try:
-            run(options, _print_json if as_json else _print)
-        except NotConverged as error:
-            print(f"error: {error.message} (seed {options.seed})", file=sys.stderr)
-            raise typer.Exit(NO) from None
+    try:
+        run(options, _print_json if as_json else _print)
+    except NotConverged as error:
+        tell([f"{error.message} (seed {options.seed})"], f"--seed {options.seed}, to see whether it happens again")
+        raise typer.Exit(NO) from None
 
 
 def _print(line: Line) -> None:

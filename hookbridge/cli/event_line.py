@@ -1,10 +1,12 @@
-"""An event as one line of a log, and its colour.  Pure."""
+"""An event as one line of a log with its colour, and as the lines that show everything of it.  Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
+
+from hookbridge.cli.answers import Event, EventDetail
 
 STYLES: Mapping[str, str] = {
     "open": "yellow",
@@ -15,17 +17,17 @@ STYLES: Mapping[str, str] = {
 }
 
 
-def status_of(event: Mapping[str, Any]) -> str:
+def status_of(event: Event) -> str:
     """Give how it ended, or ``open``."""
     return str(event["outcome"] or event["state"])
 
 
-def style_of(event: Mapping[str, Any]) -> str:
+def style_of(event: Event) -> str:
     """Give its colour on a terminal."""
     return STYLES.get(status_of(event), "")
 
 
-def line_of(event: Mapping[str, Any]) -> str:
+def line_of(event: Event) -> str:
     """Give its line: when it came, its number, how it ended, what it says, and why where there is a reason."""
     received = datetime.fromisoformat(event["received_at"])
     record = f"{event['source']}:{event['table']}:{event['record_id']}"
@@ -46,3 +48,21 @@ def line_of(event: Mapping[str, Any]) -> str:
     if event["reason"]:
         parts.append(f"({event['reason']})")
     return " ".join(parts)
+
+
+def lines_of(event: EventDetail) -> Iterator[str]:
+    """Give a line for each thing that is known of it, without the body."""
+    known: dict[str, Any] = {**event}
+    for name in ("body", "failures", "headers"):
+        del known[name]
+    for name, value in known.items():
+        if value is not None:
+            yield _named(name, str(value))
+    for one in event["failures"]:
+        yield _named(f"attempt {one['attempt']}", f"failed at {one['began_at']}: {one['error']}")
+    for name, value in (event["headers"] or {}).items():
+        yield _named("header", f"{name}: {value}")
+
+
+def _named(name: str, value: str) -> str:
+    return f"{name:>14}  {value}"

@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
+from hookbridge.cli import replaying
+from hookbridge.cli.answers import Event, EventDetail, EventPage, RejectedPage
 from hookbridge.cli.api import Refused
 from hookbridge.cli.command import (
     ConfigOption,
     JsonOption,
+    SourceOption,
+    TableOption,
     UrlOption,
     no_such,
+    note,
     print_json,
     print_pretty,
     say,
     service_at,
 )
-from hookbridge.cli.event_line import line_of, style_of
-from hookbridge.errors import ConfigError
-from hookbridge.model import Origin, Outcome, SourceName
+from hookbridge.cli.event_line import line_of, lines_of, style_of
+from hookbridge.model import Origin, Outcome
 
-app = typer.Typer(help="List, show and replay events.", no_args_is_help=True)
+EPILOG = """
+Examples:
+
+  python -m hookbridge events list --outcome dead
+
+  python -m hookbridge events show 1234
+
+  python -m hookbridge events replay --outcome dead
+
+  python -m hookbridge events rejected
+
+Exit codes: 0 done, 1 there is no such event, 2 it could not be done.
+"""
+
+app = typer.Typer(help="List, show and replay events.", epilog=EPILOG)
 
 PAGE_MAX = 500
 
@@ -38,6 +55,8 @@ Examples:
   python -m hookbridge events list --text "lovelace"                     words of the body, the record or the reason
 
   python -m hookbridge events list --state open --json | jq .record_id
+
+Exit codes: 0 listed, 2 it could not be asked.
 """
 SHOW_EPILOG = """
 Examples:
@@ -57,11 +76,16 @@ Examples:
 
   python -m hookbridge events replay --outcome dead --dry-run     only how many that would be
 
-  python -m hookbridge events replay --source notion --limit 5000
+  python -m hookbridge events replay --source notion --limit 5000             the newest 5000 of these
+
+  python -m hookbridge events replay --source notion --cursor 1234            those older than event 1234
 
   python -m hookbridge events replay --all                 everything
 
 A dead letter is open again; every other event comes in anew with the origin replay. What is still open is left alone.
+A replay that ended before its end, by --limit or by Ctrl-C, says with which --cursor it goes on.
+
+Exit codes: 0 done, 1 one of the numbers is no event's, 2 it could not be done.
 """
 
 REJECTED_EPILOG = """
@@ -72,10 +96,10 @@ Examples:
   python -m hookbridge events rejected --reason invalid_signature
 
 The service remembers the last 500, until it is restarted.
+
+Exit codes: 0 listed, 2 it could not be asked.
 """
 
-SourceOption = Annotated[SourceName | None, typer.Option("--source", help="Only supabase, or only notion.")]
-TableOption = Annotated[str | None, typer.Option("--table", help="Only this table.")]
 RecordOption = Annotated[str | None, typer.Option("--record", help="Only the record with this id.")]
 TypeOption = Annotated[str | None, typer.Option("--type", help="Only insert, update or delete.")]
 OriginOption = Annotated[Origin | None, typer.Option("--origin", help="Only what came this way.")]
@@ -91,7 +115,12 @@ CursorOption = Annotated[int | None, typer.Option("--cursor", min=1, help="Only 
 IdArgument = Annotated[int, typer.Argument(help="The event's number.", min=0)]
 IdsArgument = Annotated[list[int] | None, typer.Argument(help="The events' numbers; without them, by filter.")]
 AllOption = Annotated[bool, typer.Option("--all", help="Every event, without a filter.")]
-ReplayLimitOption = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="So many at most.")]
+ReplayLimitOption = Annotated[
+    int | None, typer.Option("--limit", min=1, help="So many at most, newest first; all that match without it.")
+]
+ReplayCursorOption = Annotated[
+    int | None, typer.Option("--cursor", min=1, help="Go on with events older than this one.")
+]
 
 
 @app.command("list", epilog=LIST_EPILOG)
@@ -116,12 +145,14 @@ def list_(
         left, before = limit, cursor
         while left > 0:
             asked = {**which, "outcome": outcome, "state": state, "q": text, "cursor": before}
-            page = api.ask("GET", "/api/v1/events", **asked, limit=min(left, PAGE_MAX))
+            page = api.ask("GET", "/api/v1/events", EventPage, **asked, limit=min(left, PAGE_MAX))
             for event in page["events"]:
                 print_event(event, as_json=as_json)
             left, before = left - len(page["events"]), page["next_cursor"]
             if before is None:
-                return
+                break
+    if left == limit:
+        note("No event matches" if any([*which.values(), outcome, state, text, cursor]) else "There is no event yet")
 
 
 @app.command("show", epilog=SHOW_EPILOG)
@@ -129,18 +160,16 @@ def show(event_id: IdArgument, as_json: JsonOption = False, config: ConfigOption
     """Show one event with its body."""
     with service_at(config, url) as api:
         try:
-            event = api.exact(f"/api/v1/events/{event_id}")
+            event = api.exact(f"/api/v1/events/{event_id}", EventDetail)
         except Refused as error:
-            raise no_such(error) from None
+            raise no_such(error, as_json=as_json) from None
     if as_json:
         print_json(event)
         return
-    body = event.pop("body")
-    for name, value in event.items():
-        if value is not None:
-            say(f"{name:>14}  {value}")
+    for line in lines_of(event):
+        say(line)
     say("")
-    print_pretty(body)
+    print_pretty(event["body"])
 
 
 @app.command("replay", epilog=REPLAY_EPILOG)
@@ -155,7 +184,8 @@ def replay(
     text: TextOption = None,
     everything: AllOption = False,
     dry_run: DryRunOption = False,
-    limit: ReplayLimitOption = 1000,
+    limit: ReplayLimitOption = None,
+    cursor: ReplayCursorOption = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
     url: UrlOption = None,
@@ -164,26 +194,14 @@ def replay(
     which = {"source": source, "table": table, "record_id": record, "type": type_, "origin": origin, "outcome": outcome}
     which |= {"q": text}
     given = {name: value for name, value in which.items() if value is not None}
+    replaying.check(ids or [], given, everything=everything, dry_run=dry_run, limit=limit, cursor=cursor)
     with service_at(config, url) as api:
-        _check(ids, given, everything=everything, dry_run=dry_run)
         if ids:
-            counts = [api.ask("POST", f"/api/v1/events/{one}/replay")["replayed"] for one in ids]
-            done = {"replayed": sum(counts), "limit_reached": False}
+            replaying.named(api, ids, as_json=as_json)
+        elif dry_run:
+            replaying.count(api, given, as_json=as_json)
         else:
-            body: dict[str, Any] = {
-                **given,
-                "limit": limit,
-                "dry_run": dry_run,
-                **({"all": True} if everything else {}),
-            }
-            done = api.ask("POST", "/api/v1/events/replay", body)
-    if as_json:
-        print_json(done)
-    elif dry_run:
-        say(f"{done['matching']} events would be processed again")
-    else:
-        more = f"; there may be more, {limit} was the limit" if done["limit_reached"] else ""
-        say(f"{done['replayed']} events are processed again{more}")
+            replaying.matching(api, given, limit, cursor, as_json=as_json)
 
 
 @app.command("rejected", epilog=REJECTED_EPILOG)
@@ -197,28 +215,19 @@ def rejected(
 ) -> None:
     """List the webhooks that were refused lately, newest first."""
     with service_at(config, url) as api:
-        page = api.ask("GET", "/api/v1/rejected", endpoint=endpoint, reason=reason, limit=limit)
+        page = api.ask("GET", "/api/v1/rejected", RejectedPage, endpoint=endpoint, reason=reason, limit=limit)
     for one in page["rejected"]:
         if as_json:
             print_json(one)
         else:
             peer = f" from {one['peer']}" if one["peer"] else ""
             say(f"{one['at']}  {one['status']} {one['reason']}  {one['endpoint']}{peer}: {one['message']}")
-    if not page["rejected"] and not as_json:
-        say("No webhook was refused since the service began")
+    if not page["rejected"]:
+        none = "No refused webhook matches" if endpoint or reason else "No webhook was refused"
+        note(f"{none} since the service began")
 
 
-def _check(ids: list[int] | None, given: Mapping[str, str], *, everything: bool, dry_run: bool) -> None:
-    if ids and dry_run:
-        raise ConfigError(["--dry-run: only with filters or --all"], hint="python -m hookbridge events replay --help")
-    ways = bool(ids) + bool(given) + everything
-    if ways != 1:
-        none = "no event is named: give numbers, a filter, or --all"
-        problem = none if ways == 0 else "numbers, filters and --all exclude each other"
-        raise ConfigError([problem], hint="python -m hookbridge events replay --help")
-
-
-def print_event(event: dict[str, Any], *, as_json: bool) -> None:
+def print_event(event: Event, *, as_json: bool) -> None:
     """Print one line."""
     if as_json:
         print_json(event)

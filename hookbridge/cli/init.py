@@ -18,10 +18,11 @@ from typing import Annotated
 import msgspec
 import typer
 
-from hookbridge.cli.api import FINE, NO
-from hookbridge.cli.command import JsonOption, explained, print_json, say
+from hookbridge.cli.command import JsonOption, note, print_json, program, refuse_ignored, say
+from hookbridge.cli.ending import FINE, NO, STOPPED
 from hookbridge.config import Config
 from hookbridge.errors import ConfigError, StartupError
+from hookbridge.settings.secrets import is_http_url
 
 EPILOG = """
 Examples:
@@ -75,24 +76,31 @@ def init(
     config: ConfigFileOption = None,
 ) -> None:
     """Write config.toml and .env with fresh secrets."""
-    with explained():
-        file = config or Path("config.toml")
-        files = (file, file.parent / ".env")
-        wanted = [one for one in files if force or not one.exists()]
-        given: Answers = {"SUPABASE_URL": supabase_url, "SUPABASE_KEY": supabase_key, "NOTION_TOKEN": notion_token}
-        if files[1] in wanted and not any(given.values()) and not as_json and sys.stdin.isatty():
+    file = config or Path("config.toml")
+    files = (file, file.parent / ".env")
+    wanted = [one for one in files if force or not one.exists()]
+    if wanted and files[0] not in wanted:
+        refuse_ignored({"--table": table, "--database": database}, f"{files[0]} exists and is kept")
+    given: Answers = {"SUPABASE_URL": supabase_url, "SUPABASE_KEY": supabase_key, "NOTION_TOKEN": notion_token}
+    if files[1] in wanted and not any(given.values()) and not as_json and sys.stdin.isatty():
+        try:
             given = _asked()
-        texts = {files[0]: config_text(table or (), database or ()), files[1]: env_text(given, new_secrets())}
-        _check(texts[files[0]], given, file)
-        for one in wanted:
-            _write(one, texts[one])
-        _tell(files, wanted, given, config, as_json=as_json)
+        except typer.Abort:
+            print(file=sys.stderr)  # the question stands in its line
+            note("Stopped: nothing is written")
+            raise typer.Exit(STOPPED) from None
+    texts = {files[0]: config_text(table or (), database or ()), files[1]: env_text(given, new_secrets())}
+    _check(texts[files[0]], given, file)
+    for one in wanted:
+        _write(one, texts[one])
+    _tell(files, wanted, given, config, as_json=as_json)
     raise typer.Exit(FINE if wanted else NO)
 
 
 def _asked() -> Answers:
     say("Each answer may be left empty (press Enter) and filled in later, in .env.")
-    url = _answer("Supabase project URL")
+    while (url := _answer("Supabase project URL")) and not is_http_url(url):
+        say("This is no http or https URL, such as https://your-project.supabase.co")
     key = _answer("Supabase secret key (not shown)", hidden=True) if url else ""
     token = _answer("Notion integration token (not shown)", hidden=True)
     return {"SUPABASE_URL": url, "SUPABASE_KEY": key, "NOTION_TOKEN": token}
@@ -246,7 +254,7 @@ def _tell(
     for name in kept:
         say(f"kept, because it exists: {name}", style="yellow")
     if not wanted:
-        say("try: python -m hookbridge init --force, which replaces both files and makes new secrets")
+        say(f"try: {program()} init --force, which replaces both files and makes new secrets")
         return
     say("Next:")
     for number, step in enumerate(steps, start=1):
@@ -254,14 +262,15 @@ def _tell(
 
 
 def _steps(answers: Answers, option: str) -> list[str]:
-    here = f"python -m hookbridge{option}"
+    here = f"{program()}{option}"
     steps = [
         f"{here}    serves, until Ctrl-C",
         f"{here} check    in another terminal: is everything set up?",
+        f"{here} token    the link to the dashboard",
         f"{here} send supabase --wait    a signed event, from there to its end",
     ]
     if answers["SUPABASE_URL"]:
-        steps.append("python -m hookbridge trigger-sql --table users --url https://…    SQL that makes a table tell")
+        steps.append(f"{here} trigger-sql --table users --url https://…    SQL that makes a table tell")
     if answers["NOTION_TOKEN"]:
         steps.append("in Notion: share each database with the integration (… > Connections)")
     return steps

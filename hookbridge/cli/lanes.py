@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hookbridge.cli.answers import Lane
 from hookbridge.cli.command import ConfigOption, JsonOption, SourceArgument, UrlOption, print_json, say, service_at
 
 PAUSE_EPILOG = """
@@ -10,11 +11,15 @@ Examples:
   python -m hookbridge pause notion         nothing of Notion is processed; its webhooks go on being stored
 
 It lasts until `resume`, restarts included.
+
+Exit codes: 0 done, 2 it could not be asked for.
 """
 RESUME_EPILOG = """
 Examples:
 
   python -m hookbridge resume notion        what has waited is processed now
+
+Exit codes: 0 done, 2 it could not be asked for.
 """
 
 
@@ -34,9 +39,9 @@ def resume(
 
 def _do(source: str, verb: str, *, as_json: bool, config: ConfigOption, url: UrlOption) -> None:
     with service_at(config, url) as api:
-        lane = api.ask("POST", f"/api/v1/sources/{source}/{verb}")
+        lane = api.ask("POST", f"/api/v1/sources/{source}/{verb}", Lane)
     if as_json:
         print_json(lane)
     else:
-        reason = f" ({lane['reason']})" if lane["reason"] else ""
+        reason = f" ({lane['reason']})" if lane.get("reason") else ""
         say(f"{source} is {lane['state']}{reason}")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,10 +19,14 @@ from hookbridge.cli import (
     sign,
     stats,
     tail,
+    token,
     trigger_sql,
     verify,
 )
+from hookbridge.cli.command import ConfigOption
+from hookbridge.cli.ending import PROGRAM, Commands
 from hookbridge.cli.serve import serve
+from hookbridge.errors import ConfigError
 
 # typer joins lines that no empty line parts.
 EPILOG = """
@@ -38,20 +41,19 @@ Examples:
 Settings: config.toml < .env beside it < environment (HOOKBRIDGE_<SECTION>__<KEY>) < options.
 Secrets stand in the environment or .env: SUPABASE_URL, SUPABASE_KEY, NOTION_TOKEN, WEBHOOK_SECRET, …
 
-Exit codes: 0 stopped, 1 crashed, 2 cannot start.
+Exit codes: 0 stopped, 1 crashed, 2 cannot start. Of the other commands: 0 done, 1 the answer is no, 2 it could not be
+done, 130 ended by Ctrl-C, 141 nobody read the output to its end.
 """
 
 app = typer.Typer(
     name="hookbridge",
+    cls=Commands,
     epilog=EPILOG,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-ConfigOption = Annotated[
-    Path | None, typer.Option("--config", help="The configuration file; without it ./config.toml, if there is one.")
-]
 HostOption = Annotated[str | None, typer.Option("--host", help="Address to listen on, instead of the configured one.")]
 PortOption = Annotated[
     int | None,
@@ -59,6 +61,7 @@ PortOption = Annotated[
         "--port", min=0, max=65535, help="Port to listen on, instead of the configured one; 0 is any free one."
     ),
 ]
+ServeJsonOption = Annotated[bool, typer.Option("--json", help="Write the log as JSON, also on a terminal.")]
 
 
 def _version(wanted: bool) -> None:
@@ -70,10 +73,6 @@ def _version(wanted: bool) -> None:
 
 
 VersionOption = Annotated[bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)]
-
-
-MEMBERS = {"events": ("list", "show", "replay"), "records": ("show", "diff")}
-"""The commands of each group."""
 
 
 @app.callback(invoke_without_command=True)
@@ -90,16 +89,31 @@ def hookbridge(
     """
     if context.invoked_subcommand is None:
         raise typer.Exit(serve(config, host, port))
-    # An option before the command counts as one after it.
-    given = {"config": config, "host": host, "port": port}
-    members = MEMBERS.get(context.invoked_subcommand, ())
-    context.default_map = {context.invoked_subcommand: given | dict.fromkeys(members, given)}
+    given = {name: value for name, value in (("config", config), ("host", host), ("port", port)) if value is not None}
+    context.default_map = _defaults(context, context.invoked_subcommand, given)
+
+
+def _defaults(context: typer.Context, name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Let an option before the command count as one after it.
+
+    Gives the options as defaults of this command, or of each in the group.  Raises ConfigError for what it lacks.
+    """
+    command: Any = getattr(context.command, "commands", {})[name]
+    members: dict[str, Any] = getattr(command, "commands", {})
+    taken = [{parameter.name for parameter in one.params} for one in members.values() or [command]]
+    missing = [option for option in given if not all(option in names for names in taken)]
+    if missing:
+        problems = [f"--{option}: {name} does not take it" for option in missing]
+        raise ConfigError(problems, hint=f"{PROGRAM} {name} --help")
+    return {name: given | dict.fromkeys(members, given)}
 
 
 @app.command("serve", epilog=EPILOG)
-def serve_command(config: ConfigOption = None, host: HostOption = None, port: PortOption = None) -> None:
+def serve_command(
+    config: ConfigOption = None, host: HostOption = None, port: PortOption = None, as_json: ServeJsonOption = False
+) -> None:
     """Receive webhooks and process them until Ctrl-C or SIGTERM."""
-    raise typer.Exit(serve(config, host, port))
+    raise typer.Exit(serve(config, host, port, as_json=as_json))
 
 
 app.command("init", epilog=init.EPILOG)(init.init)
@@ -112,6 +126,7 @@ app.command("trigger-sql", epilog=trigger_sql.EPILOG)(trigger_sql.trigger_sql)
 app.command("send", epilog=send.EPILOG)(send.send)
 app.command("sign", epilog=sign.EPILOG)(sign.sign)
 app.command("tail", epilog=tail.EPILOG)(tail.tail)
+app.command("token", epilog=token.EPILOG)(token.token)
 app.command("stats", epilog=stats.EPILOG)(stats.stats)
 app.command("pause", epilog=lanes.PAUSE_EPILOG)(lanes.pause)
 app.command("resume", epilog=lanes.RESUME_EPILOG)(lanes.resume)

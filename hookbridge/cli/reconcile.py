@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
-from hookbridge.cli.command import ConfigOption, JsonOption, UrlOption, print_json, service_at
+from hookbridge.cli.answers import Following, Pass, Table
+from hookbridge.cli.command import (
+    ConfigOption,
+    JsonOption,
+    UrlOption,
+    console,
+    note,
+    print_json,
+    refuse_ignored,
+    say,
+    service_at,
+)
+from hookbridge.model import SourceName
 
 EPILOG = """
 Examples:
@@ -21,11 +32,11 @@ Examples:
   python -m hookbridge reconcile --source notion --table ID --sweep       everything, and what is gone
 
   … --sweep --confirm     what is gone is really gone, however much that is
+
+Exit codes: 0 done, 2 it could not be done.
 """
 
-PIPE_CHARACTERS = 200
-
-SourceOption = Annotated[str | None, typer.Option("--source", help="supabase or notion.")]
+SourceOption = Annotated[SourceName | None, typer.Option("--source", help="supabase or notion.")]
 TableOption = Annotated[str | None, typer.Option("--table", help="The table, or the id of the Notion database.")]
 SinceOption = Annotated[
     str | None, typer.Option("--since", help="Begin at this time (ISO 8601), not at the watermark.")
@@ -45,43 +56,48 @@ def reconcile(
     url: UrlOption = None,
 ) -> None:
     """Poll or sweep one table now; without a table, show how the followed ones stand."""
+    if table is None:
+        passing = {"--source": source, "--since": since, "--sweep": sweep, "--confirm": confirm}
+        refuse_ignored(passing, "only together with --table, for a pass over it")
+    elif source is None:
+        refuse_ignored({"--table": table}, "needs --source, because a table is a table of one source")
+    if sweep or confirm:
+        refuse_ignored({"--since": since}, "a sweep lists everything, whenever it changed")
     with service_at(config, url) as api:
         if table is None:
-            _show(api.ask("GET", "/api/v1/reconcile")["tables"], as_json=as_json)
+            _show(api.ask("GET", "/api/v1/reconcile", Following)["tables"], as_json=as_json)
             return
         body = {"source": source, "table": table, "kind": "sweep" if sweep or confirm else "poll", "confirm": confirm}
-        done = api.ask("POST", "/api/v1/reconcile", body if since is None else {**body, "since": since})
+        done = api.ask("POST", "/api/v1/reconcile", Pass, body if since is None else {**body, "since": since})
     if as_json:
         print_json(done)
     else:
-        print(f"{done['listed']} records listed, {done['found']} differed from their copies")
+        say(f"{done['listed']} records listed, {done['found']} differed from their copies")
 
 
-def _show(tables: list[dict[str, object]], *, as_json: bool) -> None:
+def _show(tables: list[Table], *, as_json: bool) -> None:
     if as_json:
         for one in tables:
             print_json(one)
         return
     if not tables:
-        print("No table is followed: list tables in [[supabase.tables]] or [[notion.databases]], and set credentials.")
+        note("No table is followed: list tables in [[supabase.tables]] or [[notion.databases]], and set credentials.")
         return
-    from rich.console import Console
-    from rich.table import Table
+    from rich import table
 
-    shown = Table("source", "table", "state", "listed", "last poll", "last sweep", "lag")
+    shown = table.Table("source", "table", "state", "listed", "last poll", "last sweep", "lag")
     for one in tables:
         lag = one["lag_seconds"]
         shown.add_row(
-            str(one["source"]),
-            str(one["table"]),
-            str(one["reason"] or one["state"]),
+            one["source"],
+            one["table"],
+            one["reason"] or one["state"],
             str(one["listed"]),
             _when(one["last_poll_at"]),
             _when(one["last_sweep_at"]),
             "" if lag is None else f"{lag:.1f} s",
         )
-    # Into a pipe nothing is cut to the width of a terminal.
-    Console(width=None if sys.stdout.isatty() else PIPE_CHARACTERS).print(shown)
+    console().print(shown)
 
 
 def _when(epoch: object) -> str:

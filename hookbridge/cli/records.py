@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-from urllib.parse import quote
+from typing import Annotated
 
 import typer
 
-from hookbridge.cli.api import NO, Refused
+from hookbridge.cli.answers import Asked, Diff, Record
+from hookbridge.cli.api import Refused, record_path
 from hookbridge.cli.command import (
     ConfigOption,
     JsonOption,
@@ -20,8 +20,7 @@ from hookbridge.cli.command import (
     service_at,
     written,
 )
-
-app = typer.Typer(help="Show records, and compare them with their source.", no_args_is_help=True)
+from hookbridge.cli.ending import NO
 
 SHOW_EPILOG = """
 Examples:
@@ -50,6 +49,20 @@ Examples:
 Exit codes: 0 its event is stored and will be processed, 2 it could not be asked for.
 """
 
+EPILOG = """
+Examples:
+
+  python -m hookbridge records show supabase users 42
+
+  python -m hookbridge records diff supabase users 42
+
+  python -m hookbridge records verify supabase users 42
+
+Exit codes: 0 done, 1 there is no such record, or it differs, 2 it could not be done.
+"""
+
+app = typer.Typer(help="Show records, and compare them with their source.", epilog=EPILOG)
+
 TableArgument = Annotated[str, typer.Argument(help="The table, or the id of the Notion database.")]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The record's id.")]
 
@@ -66,9 +79,9 @@ def show(
     """Show a record from the copy; a missing one is read from its source."""
     with service_at(config, url) as api:
         try:
-            found = api.exact(_path(source, table, record_id))
+            found = api.exact(record_path(source, table, record_id), Record)
         except Refused as error:
-            raise no_such(error) from None
+            raise no_such(error, as_json=as_json) from None
     if as_json:
         print_json(found)
         return
@@ -88,7 +101,7 @@ def diff(
 ) -> None:
     """Compare a record's copy with what its source has now."""
     with service_at(config, url) as api:
-        found = api.exact(_path(source, table, record_id) + "/diff")
+        found = api.exact(record_path(source, table, record_id) + "/diff", Diff)
     if as_json:
         print_json(found)
     else:
@@ -108,14 +121,14 @@ def verify(
 ) -> None:
     """Have a record read from its source now, so that copy, index and caches follow it."""
     with service_at(config, url) as api:
-        answer = api.ask("POST", _path(source, table, record_id) + "/verify")
+        answer = api.ask("POST", record_path(source, table, record_id) + "/verify", Asked)
     if as_json:
         print_json(answer)
     else:
         say(f"Event {answer['event_id']} is stored: python -m hookbridge events show {answer['event_id']}")
 
 
-def _show(found: dict[str, Any]) -> None:
+def _show(found: Diff) -> None:
     name = f"{found['source']}:{found['table']}:{found['id']}"
     if found["agrees"]:
         there = "are equal" if found["truth"] is not None else "have no such record"
@@ -133,8 +146,3 @@ def _show(found: dict[str, Any]) -> None:
             say(f"  - copy   {written(one['copy'])}", style="red")
         if "truth" in one:
             say(f"  + source {written(one['truth'])}", style="green")
-
-
-def _path(source: str, table: str, record_id: str) -> str:
-    # An id may hold a slash, a percent sign or a comma of its own.
-    return f"/api/v1/records/{source}/{quote(table, safe='')}/{quote(record_id, safe='')}"

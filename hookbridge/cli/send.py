@@ -10,25 +10,31 @@ import time
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from hookbridge.cli.api import FINE, NO, Api, Refused
+from hookbridge.cli import burst
+from hookbridge.cli.answers import Event, VerificationToken
+from hookbridge.cli.api import Api, Refused
+from hookbridge.cli.burst import Post
 from hookbridge.cli.command import (
     ConfigOption,
     JsonOption,
     SourceArgument,
     UrlOption,
-    explained,
+    note,
     print_json,
     print_pretty,
     read_input,
+    refuse_ignored,
     say,
     settings_of,
 )
+from hookbridge.cli.ending import FINE, NO
 from hookbridge.cli.samples import DATABASE, FORMATS, PAGE, ChangeType, Sample, body_of
 from hookbridge.config import Settings
 from hookbridge.errors import ConfigError
@@ -52,14 +58,16 @@ Examples:
 Formats: guide and database_webhook of supabase; guide, integration and automation of notion. A sample is a hint like
 any other: with credentials the record is read from its source, without them the sample itself is applied.
 
+With --count up to 16 are under way at a time, and the rate that was reached is said.
+
 Exit codes: 0 accepted (with --wait: applied), 1 refused (or not applied), 2 not sent.
 """
 
 WAIT_SECONDS = 30.0
 POLL_SECONDS = 0.1
 
-FormatOption = Annotated[str, typer.Option("--format", help="How it is worded, see below.")]
-TypeOption = Annotated[ChangeType, typer.Option("--type", help="insert, update or delete.")]
+FormatOption = Annotated[str | None, typer.Option("--format", help="How it is worded, see below; guide without it.")]
+TypeOption = Annotated[ChangeType | None, typer.Option("--type", help="insert, update or delete; insert without it.")]
 TableOption = Annotated[str | None, typer.Option("--table", help="The table, or the id of the Notion database.")]
 IdOption = Annotated[str | None, typer.Option("--id", help="The record; with --count the same one every time.")]
 DataOption = Annotated[str | None, typer.Option("--data", help="Its columns or properties, a JSON object.")]
@@ -67,21 +75,14 @@ BodyOption = Annotated[Path | None, typer.Option("--body", help="Send this file 
 UnsignedOption = Annotated[bool, typer.Option("--unsigned", help="Without a signature.")]
 TestOption = Annotated[bool, typer.Option("--test", help="To the test endpoint: checked, not stored.")]
 WaitOption = Annotated[bool, typer.Option("--wait", help="Wait until it is processed, and say how it ended.")]
-CountOption = Annotated[int, typer.Option("--count", min=1, help="So many, one after another.")]
+CountOption = Annotated[int, typer.Option("--count", min=1, help="So many, each a record of its own.")]
 RateOption = Annotated[float | None, typer.Option("--rate", min=0.001, help="At most so many a second.")]
-
-
-class Post(msgspec.Struct, frozen=True, kw_only=True):
-    """One request."""
-
-    body: bytes
-    headers: dict[str, str]
 
 
 def send(
     source: SourceArgument,
-    type_: TypeOption = "insert",
-    format_: FormatOption = "guide",
+    type_: TypeOption = None,
+    format_: FormatOption = None,
     table: TableOption = None,
     id_: IdOption = None,
     data: DataOption = None,
@@ -96,33 +97,30 @@ def send(
     url: UrlOption = None,
 ) -> None:
     """Send a sample webhook, or your own, and print what was answered."""
-    with explained():
-        settings = settings_of(config)
-        _check(body=body, data=data, count=count, wait=wait, test=test)
-        sample = _sample(source, type_, format_, table, id_, data)
-        own = None if body is None else read_input(body)
-        api = Api.of(settings, url)
-        try:
-            signer = _Signer(settings, api, format_, unsigned=unsigned)
-            posts = (signer.post(one) for one in _bodies(sample, own, count=count, same=id_ is not None))
-            path = f"/api/v1/webhooks/test?source={source}" if test else f"/api/v1/webhooks/{source}"
-            if count > 1:
-                fine = _many(api, path, posts, rate, as_json=as_json)
-            else:
-                fine = _one(api, path, next(posts), wait=wait, as_json=as_json)
-        finally:
-            api.close()
+    if body is not None:
+        worded = {"--data": data, "--type": type_, "--table": table, "--id": id_}
+        refuse_ignored(worded, "it stands in --body already")
+    if count > 1 or test:
+        refuse_ignored({"--wait": wait}, "only for one event that is stored")
+    if count == 1:
+        refuse_ignored({"--rate": rate}, "only with --count")
+    settings = settings_of(config)
+    sample = _sample(source, type_ or "insert", format_ or "guide", table, id_, data)
+    own = None if body is None else read_input(body)
+    api = Api.of(settings, url)
+    try:
+        signer = _Signer(settings, api, sample.format, unsigned=unsigned)
+        posts = (signer.post(one) for one in _bodies(sample, own, count=count, same=id_ is not None))
+        path = f"/api/v1/webhooks/test?source={source}" if test else f"/api/v1/webhooks/{source}"
+        if count > 1:
+            fine = burst.send(api, path, posts, rate, as_json=as_json)
+        else:
+            fine = _one(api, path, next(posts), wait=wait, as_json=as_json)
+    finally:
+        api.close()
+    if signer.silently_unsigned:
+        note("It was sent unsigned, because WEBHOOK_SECRET is not set")
     raise typer.Exit(FINE if fine else NO)
-
-
-def _check(*, body: Path | None, data: str | None, count: int, wait: bool, test: bool) -> None:
-    problems = []
-    if body is not None and data is not None:
-        problems.append("--data: the columns stand in --body already")
-    if wait and (count > 1 or test):
-        problems.append("--wait: only for one event that is stored")
-    if problems:
-        raise ConfigError(problems, hint="python -m hookbridge send --help")
 
 
 def _sample(
@@ -174,6 +172,7 @@ class _Signer:
         self._settings = settings
         self._notion = None if format_ != "integration" or unsigned else _notion_token(settings, api)
         self._plain = format_ != "integration" and not unsigned and bool(settings.secrets.webhook_secrets)
+        self.silently_unsigned = not (unsigned or self._plain or self._notion)
 
     def post(self, body: bytes) -> Post:
         if self._notion is not None:
@@ -185,14 +184,18 @@ class _Signer:
         return Post(body=body, headers=headers)
 
 
-def _notion_token(settings: Settings, api: Api) -> str | None:
-    """Give what Notion signs with: configured, or learnt by the service."""
+def _notion_token(settings: Settings, api: Api) -> str:
+    """Give what Notion signs with: configured, or learnt by the service.  Raises ConfigError where there is none."""
     if settings.secrets.notion_webhook_secrets:
         return settings.secrets.notion_webhook_secrets[0]
     try:
-        return str(api.ask("GET", "/api/v1/notion/verification-token")["verification_token"])
-    except Refused:
-        return None
+        return api.ask("GET", "/api/v1/notion/verification-token", VerificationToken)["verification_token"]
+    except Refused as error:
+        if error.status != HTTPStatus.NOT_FOUND or not error.code:
+            raise
+    problem = "There is no verification token, with which Notion signs this format"
+    hint = "set NOTION_WEBHOOK_SECRET here and for the service, or send it with --unsigned"
+    raise ConfigError([problem], hint=hint)
 
 
 def _one(api: Api, path: str, post: Post, *, wait: bool, as_json: bool) -> bool:
@@ -206,6 +209,8 @@ def _one(api: Api, path: str, post: Post, *, wait: bool, as_json: bool) -> bool:
         about = f" event {event}{duplicate}" if event else ""
         say(f"{answer.status_code} {answer.reason_phrase}{about}", style="green" if answer.is_success else "red")
         print_pretty(said)
+    if answer.status_code == HTTPStatus.UNAUTHORIZED:
+        note("try: python -m hookbridge events rejected, which says what was wrong with the signature")
     if not wait or not answer.is_success or event is None:
         return answer.is_success
     return _ended(api, event.split(",")[-1], as_json=as_json)
@@ -222,46 +227,18 @@ def _ended(api: Api, event_id: str, *, as_json: bool) -> bool:
     """Wait until the event is settled."""
     until = time.monotonic() + WAIT_SECONDS
     while True:
-        event = api.ask("GET", f"/api/v1/events/{event_id}")
+        event = api.ask("GET", f"/api/v1/events/{event_id}", Event)
         if event["state"] == "settled":
             break
         if time.monotonic() > until:
-            say(f"still open after {WAIT_SECONDS:.0f} s", style="yellow")
-            return False
+            break
         time.sleep(POLL_SECONDS)
     if as_json:
         print_json(event)
+    elif event["state"] == "open":
+        say(f"still open after {WAIT_SECONDS:.0f} s", style="yellow")
     else:
         verification = f", verification {event['verification']}" if event["verification"] else ""
         reason = f": {event['reason']}" if event["reason"] else ""
         say(f"{event['outcome']}{verification}{reason}")
     return event["outcome"] in ("applied", "coalesced")
-
-
-def _many(api: Api, path: str, posts: Iterator[Post], rate: float | None, *, as_json: bool) -> bool:
-    began = time.monotonic()
-    statuses: dict[str, int] = {}
-    seconds = []
-    for number, post in enumerate(posts):
-        if rate is not None:
-            time.sleep(max(0.0, began + number / rate - time.monotonic()))
-        sent = time.monotonic()
-        answer = api.deliver(path, post.body, post.headers)
-        seconds.append(time.monotonic() - sent)
-        status = str(answer.status_code)
-        statuses[status] = statuses.get(status, 0) + 1
-    took = time.monotonic() - began
-    summary = {
-        "sent": len(seconds),
-        "statuses": statuses,
-        "seconds": round(took, 3),
-        "median_answer_ms": round(sorted(seconds)[len(seconds) // 2] * 1000, 2),
-        "slowest_answer_ms": round(max(seconds) * 1000, 2),
-    }
-    if as_json:
-        print_json(summary)
-    else:
-        answered = ", ".join(f"{count} × {status}" for status, count in sorted(statuses.items()))
-        say(f"{len(seconds)} sent in {took:.1f} s: {answered}")
-        say(f"answers took {summary['median_answer_ms']} ms (median), {summary['slowest_answer_ms']} ms (slowest)")
-    return all(status.startswith("2") for status in statuses)

@@ -9,37 +9,53 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hookbridge.cli.command import program
+from hookbridge.cli.ending import CANNOT, FINE, NO, lose_output
 from hookbridge.config import Settings
-from hookbridge.errors import ConfigError, HookbridgeError
+from hookbridge.errors import HookbridgeError
 
 if TYPE_CHECKING:
     from hookbridge.service import Service
 
-CRASHED = 1
-CANNOT_START = 2
+CRASHED = NO
+CANNOT_START = CANNOT
 
 
-def serve(config: Path | None, host: str | None, port: int | None) -> int:
-    """Serve; gives the exit code.  The options win over file and environment."""
+def serve(
+    config: Path | None = None, host: str | None = None, port: int | None = None, *, as_json: bool = False
+) -> int:
+    """Serve; gives the exit code.  The options win over file and environment.  Raises what prevents the start."""
     from hookbridge.observe.logs import configure
     from hookbridge.settings import load
 
-    options = {"HOOKBRIDGE_SERVER__HOST": host, "HOOKBRIDGE_SERVER__PORT": port}
+    options = {
+        "HOOKBRIDGE_SERVER__HOST": host,
+        "HOOKBRIDGE_SERVER__PORT": port,
+        "HOOKBRIDGE_LOGGING__FORMAT": "json" if as_json else None,
+    }
     given = {name: str(value) for name, value in options.items() if value is not None}
-    try:
-        settings = load(config, {**os.environ, **given}, Path.cwd())
-    except ConfigError as error:
-        return _explain(error)
+    settings = load(config, {**os.environ, **given}, Path.cwd())
     configure(settings.config.logging, settings.secrets)
-    return _run(settings)
+    return _run(settings, _greeting if sys.stdout.isatty() and not as_json else None)
 
 
-def _run(settings: Settings) -> int:
+def _greeting(url: str) -> None:
+    """Say where the dashboard is: a reader of the log would have to guess it.  Its token is for those who ask."""
+    print(f"The dashboard: {url}/    (`{program()} token` gives a link that lets you in)", flush=True)
+
+
+def _run(settings: Settings, greet: Callable[[str], None] | None) -> int:
     import structlog
 
     from hookbridge.web.server import serve as serve_until_signal
 
     started: list[str] = []
+
+    def ready(url: str) -> None:
+        started.append(url)
+        if greet is not None:
+            greet(url)
+
     bars: Callable[[Service], Coroutine[Any, Any, None]] | None = None
     if sys.stderr.isatty():
         from hookbridge.cli.progress import show_backfills
@@ -47,14 +63,16 @@ def _run(settings: Settings) -> int:
         bars = show_backfills
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(serve_until_signal(settings, ready=started.append, beside=bars))
-    except Exception as error:  # noqa: BLE001  the last line of the process
+            runner.run(serve_until_signal(settings, ready=ready, beside=bars))
+    except Exception as error:
         # What ends a service that ran is a crash, whatever it is; before that, our own errors are for the caller.
         if isinstance(error, HookbridgeError) and not started:
-            return _explain(error)
+            raise
         structlog.get_logger("hookbridge").exception("Crashed; every acknowledged event is in the data file")
         return CRASHED
-    return 0
+    finally:
+        lose_output()
+    return FINE
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -64,11 +82,3 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     except ImportError:
         return None
     return uvloop.new_event_loop
-
-
-def _explain(error: HookbridgeError) -> int:
-    for line in error.problems if isinstance(error, ConfigError) else [error.message]:
-        print(f"error: {line}", file=sys.stderr)
-    if error.hint:
-        print(f"try: {error.hint}", file=sys.stderr)
-    return CANNOT_START

@@ -13,7 +13,8 @@ from typing import Annotated
 
 import typer
 
-from hookbridge.cli.command import ConfigOption, JsonOption, explained, print_json, read_input, settings_of
+from hookbridge.cli.command import ConfigOption, JsonOption, print_json, read_input, refuse_ignored, settings_of
+from hookbridge.errors import ConfigError
 
 EPILOG = """
 Examples:
@@ -26,6 +27,8 @@ Examples:
 
 A WEBHOOK_SECRET that begins with whsec_ signs by Standard Webhooks, any other one with X-Webhook-Signature. The body is
 signed byte for byte: what is sent must be the same file.
+
+Exit codes: 0 printed, 2 there is no secret, or nothing to sign.
 """  # noqa: E501  a command to copy
 
 FileArgument = Annotated[Path, typer.Argument(help="The body; - is standard input.", show_default="-")]
@@ -42,17 +45,29 @@ def sign(
 ) -> None:
     """Print the headers that sign a body with the configured secret."""
     from hookbridge.cli.signed import notion_headers, sender_headers
-    from hookbridge.errors import ConfigError
 
-    with explained():
-        settings, body = settings_of(config), read_input(file)
-        if notion:
-            if not settings.secrets.notion_webhook_secrets:
-                raise ConfigError(["NOTION_WEBHOOK_SECRET: not set, so nothing can be signed as Notion does"])
-            made = notion_headers(settings.secrets.notion_webhook_secrets[0], body)
-        else:
-            made = sender_headers(settings, body, message_id=id_ or f"msg_{uuid.uuid4().hex}", now=time.time())
+    settings = settings_of(config)
+    secrets = settings.secrets
+    if id_ is not None:
+        _check_id(id_)
+    if notion:
+        refuse_ignored({"--id": id_}, "Notion's signature has none")
+        if not secrets.notion_webhook_secrets:
+            problem = "NOTION_WEBHOOK_SECRET: not set, so nothing can be signed as Notion does"
+            raise ConfigError([problem], hint="set it in .env to the subscription's verification token")
+        made = notion_headers(secrets.notion_webhook_secrets[0], read_input(file))
+    else:
+        if secrets.webhook_secrets and not secrets.webhook_secrets[0].startswith("whsec_"):
+            refuse_ignored({"--id": id_}, "only a secret that begins with whsec_ signs it")
+        message_id = id_ or f"msg_{uuid.uuid4().hex}"
+        made = sender_headers(settings, read_input(file), message_id=message_id, now=time.time())
     if as_json:
         print_json(made)
     else:
         sys.stdout.writelines(f"{name}: {value}\n" for name, value in made.items())
+
+
+def _check_id(id_: str) -> None:
+    """Refuse what is no header's value, or would be a second header.  Raises ConfigError."""
+    if not id_ or not id_.isascii() or not id_.isprintable() or " " in id_:
+        raise ConfigError([f"--id: {id_!a} is no id"], hint="printable ASCII characters without spaces")

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 import typer
 
-from hookbridge.cli.api import NO, Api
-from hookbridge.cli.command import PIPE_CHARACTERS, ConfigOption, JsonOption, UrlOption, print_json, service_at
+from hookbridge.cli.answers import Readiness, Statistics
+from hookbridge.cli.api import Api
+from hookbridge.cli.command import (
+    ConfigOption,
+    JsonOption,
+    UrlOption,
+    console,
+    print_json,
+    refuse_ignored,
+    service_at,
+)
+from hookbridge.cli.ending import NO
+from hookbridge.cli.watching import looks
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -31,70 +41,69 @@ Exit codes: 0 shown, 1 the books do not balance, 2 it could not be asked.
 """
 
 WatchOption = Annotated[bool, typer.Option("--watch", help="Again and again, until Ctrl-C.")]
-EveryOption = Annotated[float, typer.Option("--every", min=0.1, help="Seconds between two looks, with --watch.")]
+EveryOption = Annotated[
+    float | None, typer.Option("--every", min=0.1, help="Seconds between two looks, with --watch; 2 without it.")
+]
+EVERY_SECONDS = 2.0
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
     """What was seen at one moment."""
 
     at: float
-    stats: dict[str, Any]
-    readiness: dict[str, Any]
+    stats: Statistics
+    readiness: Readiness
+
+    def as_json(self) -> dict[str, Any]:
+        """Give everything that is shown of it."""
+        return {**self.stats, "ready": self.readiness["ready"], "lanes": self.readiness["lanes"]}
 
 
 def stats(
     watch: WatchOption = False,
-    every: EveryOption = 2.0,
+    every: EveryOption = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
     url: UrlOption = None,
 ) -> None:
     """Show the statistics; with --watch live, with rates."""
+    if not watch:
+        refuse_ignored({"--every": every}, "only with --watch")
     with service_at(config, url) as api:
         if watch:
-            _watch(api, every, as_json=as_json)
+            _watch(api, every or EVERY_SECONDS, as_json=as_json)
         seen = _look(api)
-        if as_json:
-            print_json(seen.stats)
-        else:
-            _print(_shown(None, seen))
+        _print(None, seen, as_json=as_json)
     if not seen.stats["books_balanced"]:
         raise typer.Exit(NO)
 
 
 def _look(api: Api) -> Look:
-    return Look(at=time.monotonic(), stats=api.ask("GET", "/api/v1/webhooks/stats"), readiness=api.readiness())
-
-
-def _looks(api: Api, every: float) -> Iterator[Look]:
-    while True:
-        yield _look(api)
-        time.sleep(every)
+    stats = api.ask("GET", "/api/v1/webhooks/stats", Statistics)
+    return Look(at=time.monotonic(), stats=stats, readiness=api.readiness())
 
 
 def _watch(api: Api, every: float, *, as_json: bool) -> None:
-    """Show every look; ends with the service or by Ctrl-C."""
+    """Show every look; ends by Ctrl-C."""
     before: Look | None = None
     if as_json or not sys.stdout.isatty():
-        for seen in _looks(api, every):
-            if as_json:
-                print_json(seen.stats)
-            else:
-                _print(_shown(before, seen))
+        for seen in looks(lambda: _look(api), every):
+            _print(before, seen, as_json=as_json)
             before = seen
         return
     from rich.live import Live
 
     with Live(auto_refresh=False) as live:
-        for seen in _looks(api, every):
+        for seen in looks(lambda: _look(api), every):
             live.update(_shown(before, seen), refresh=True)
             before = seen
 
 
-def _print(shown: RenderableType) -> None:
-    from rich.console import Console
-
-    Console(width=None if sys.stdout.isatty() else PIPE_CHARACTERS).print(shown)
+def _print(before: Look | None, seen: Look, *, as_json: bool) -> None:
+    if as_json:
+        print_json(seen.as_json())
+    else:
+        console().print(_shown(before, seen))
 
 
 def _shown(before: Look | None, seen: Look) -> RenderableType:
@@ -116,8 +125,10 @@ def _books(before: Look | None, seen: Look) -> RenderableType:
     shown.add_row("state", "ready" if ready else "[red]not ready[/red]")
     balance = "" if stats["books_balanced"] else "  [bold red]the books do not balance[/bold red]"
     shown.add_row("received", f"{books['received']}{_rate(before, seen, 'received')}{balance}")
-    for name in ("open", "applied", "coalesced", "ignored", "dead"):
-        shown.add_row(name, f"{books[name]}{_rate(before, seen, name) if name == 'applied' else ''}")
+    shown.add_row("open", str(books["open"]))
+    shown.add_row("applied", f"{books['applied']}{_rate(before, seen, 'applied')}")
+    for name, count in (("coalesced", books["coalesced"]), ("ignored", books["ignored"]), ("dead", books["dead"])):
+        shown.add_row(name, str(count))
     shown.add_row("oldest open", "none" if oldest is None else f"{oldest:.1f} s")
     shown.add_row("duplicates, retries", f"{stats['duplicates']}, {stats['total_retries']}")
     shown.add_row("processing, average", f"{stats['average_processing_time_seconds'] * 1000:.1f} ms")
@@ -126,7 +137,7 @@ def _books(before: Look | None, seen: Look) -> RenderableType:
     return shown
 
 
-def _rate(before: Look | None, seen: Look, name: str) -> str:
+def _rate(before: Look | None, seen: Look, name: Literal["received", "applied"]) -> str:
     if before is None or seen.at <= before.at:
         return ""
     new = seen.stats["books"][name] - before.stats["books"][name]
@@ -138,7 +149,7 @@ def _lanes(seen: Look) -> RenderableType:
 
     shown = Table("source", "lane", "reason", "waiting", "busy")
     # Without the admin token there are only the states that anyone may see.
-    for lane in seen.readiness.get("lanes", ()):
+    for lane in seen.readiness["lanes"]:
         shown.add_row(
             lane["source"],
             lane["state"],
@@ -149,7 +160,7 @@ def _lanes(seen: Look) -> RenderableType:
     return shown
 
 
-def _tables(stats: dict[str, Any]) -> RenderableType:
+def _tables(stats: Statistics) -> RenderableType:
     from rich.table import Table
 
     shown = Table("table", "last poll", "last sweep", "lag", "webhooks lost")

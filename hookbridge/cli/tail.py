@@ -6,25 +6,19 @@ comes, and where it was open then, one more when it has ended; a service that re
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Iterator
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Annotated
 
+import msgspec
 import typer
 
-from hookbridge.cli.api import Api, NotRunning
-from hookbridge.cli.command import ConfigOption, JsonOption, UrlOption, service_at
+from hookbridge.cli.answers import Event, EventPage
+from hookbridge.cli.api import Api
+from hookbridge.cli.command import ConfigOption, JsonOption, SourceOption, TableOption, UrlOption, service_at
 from hookbridge.cli.event_line import line_of, status_of
-from hookbridge.cli.events import (
-    PAGE_MAX,
-    OriginOption,
-    RecordOption,
-    SourceOption,
-    TableOption,
-    TypeOption,
-    print_event,
-)
+from hookbridge.cli.events import PAGE_MAX, OriginOption, RecordOption, TypeOption, print_event
+from hookbridge.cli.watching import looks
 from hookbridge.model import Outcome
 
 EPILOG = """
@@ -41,9 +35,12 @@ Examples:
   python -m hookbridge tail --json | jq -r .record_id
 
 A line: when it came, its number, how it ended, how it came, its type, the record, how long that took, the verification.
+
+Exit codes: 130 ended by Ctrl-C, 141 nobody reads it any more, 2 it could not be asked.
 """
 
-Event = dict[str, Any]
+PAST_PAGES_MAX = 20
+"""Of a text that is rare the past is not searched to its end: `events list --text` does that."""
 OPEN_WATCHED_MAX = 2_000
 """Of more open events than this the end of the oldest is not shown: a backlog is read with `stats`."""
 
@@ -53,25 +50,38 @@ LinesOption = Annotated[int, typer.Option("--lines", "-n", min=0, max=PAGE_MAX, 
 EveryOption = Annotated[float, typer.Option("--every", min=0.05, help="Seconds between two looks.")]
 
 
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which lines are shown."""
+
+    outcomes: tuple[Outcome, ...]
+    """None for all, open ones included."""
+    text: str | None
+
+    def has(self, event: Event) -> bool:
+        """Whether this is one of them."""
+        if self.outcomes and status_of(event) not in self.outcomes:
+            return False
+        return self.text is None or self.text.lower() in line_of(event).lower()
+
+
 class Follower:
     """What is new since the last look: events that came, and those that were open and have ended."""
 
-    def __init__(self, api: Api, which: dict[str, str | None]) -> None:
+    def __init__(self, api: Api, which: Mapping[str, str | None], wanted: Wanted) -> None:
         self._api = api
         self._which = which
+        self._wanted = wanted
         self._seen = 0
         self._open: set[int] = set()
 
     def past(self, lines: int) -> list[Event]:
-        """Give the newest events, oldest first, and begin behind them."""
+        """Give the newest events that are wanted, oldest first, and begin behind the newest of all."""
         newest = self._newest()
+        self._note(self._page(newest + 1, PAGE_MAX)[0], newest)
         found: list[Event] = []
-        before: int | None = newest + 1
-        while before is not None and len(found) < lines:
-            page, before = self._page(before, lines - len(found))
-            found += page
-        self._note(found, newest)
-        return found[::-1]
+        for outcome in self._wanted.outcomes or (None,):
+            found += islice(self._matching(newest, outcome), lines)
+        return sorted(found, key=lambda event: event["id"])[-lines:] if lines else []
 
     def look(self) -> list[Event]:
         """Give what ended and what came since the last look, each in the order of arrival."""
@@ -80,11 +90,20 @@ class Follower:
         came, ended = self._came(newest), self._ended()
         self._open -= {event["id"] for event in ended}
         self._note(came, newest)
-        return ended[::-1] + came[::-1]
+        return [event for event in ended[::-1] + came[::-1] if self._wanted.has(event)]
+
+    def _matching(self, newest: int, outcome: Outcome | None) -> Iterator[Event]:
+        """Give what was there at the beginning and is wanted, newest first."""
+        before: int | None = newest + 1
+        for _ in range(PAST_PAGES_MAX):
+            if before is None:
+                return
+            page, before = self._page(before, PAGE_MAX, outcome)
+            yield from filter(self._wanted.has, page)
 
     def _newest(self) -> int:
         """Give the number of the newest event, whether or not it is one of those to show."""
-        events = self._api.ask("GET", "/api/v1/events", limit=1)["events"]
+        events = self._api.ask("GET", "/api/v1/events", EventPage, limit=1)["events"]
         return int(events[0]["id"]) if events else 0
 
     def _came(self, newest: int) -> list[Event]:
@@ -101,12 +120,13 @@ class Follower:
         asked = sorted(self._open, reverse=True)
         for first in range(0, len(asked), PAGE_MAX):
             ids = ",".join(map(str, asked[first : first + PAGE_MAX]))
-            page = self._api.ask("GET", "/api/v1/events", ids=ids)["events"]
+            page = self._api.ask("GET", "/api/v1/events", EventPage, ids=ids)["events"]
             ended += [event for event in page if event["state"] != "open"]
         return ended
 
-    def _page(self, before: int, limit: int) -> tuple[list[Event], int | None]:
-        page = self._api.ask("GET", "/api/v1/events", **self._which, cursor=before, limit=limit)
+    def _page(self, before: int, limit: int, outcome: Outcome | None = None) -> tuple[list[Event], int | None]:
+        asked = {**self._which, "outcome": outcome, "cursor": before, "limit": limit}
+        page = self._api.ask("GET", "/api/v1/events", EventPage, **asked)
         return page["events"], page["next_cursor"]
 
     def _note(self, found: list[Event], newest: int) -> None:
@@ -132,27 +152,9 @@ def tail(
     """Show events as they come and end, until Ctrl-C."""
     which = {"source": source, "table": table, "record_id": record, "type": type_, "origin": origin}
     with service_at(config, url) as api:
-        for event in _follow(Follower(api, which), lines, every):
-            if _wanted(event, outcome, grep):
+        follower = Follower(api, which, Wanted(outcomes=tuple(outcome or ()), text=grep))
+        past = [follower.past(lines)]
+        # The first look is at the past; the same call goes on from there.
+        for seen in looks(lambda: past.pop() if past else follower.look(), every):
+            for event in seen:
                 print_event(event, as_json=as_json)
-
-
-def _follow(follower: Follower, lines: int, every: float) -> Iterator[Event]:
-    yield from follower.past(lines)
-    away = False
-    while True:
-        time.sleep(every)
-        try:
-            yield from follower.look()
-        except NotRunning as error:
-            if not away:
-                print(f"{error.message}; waiting for it", file=sys.stderr)
-            away = True
-        else:
-            away = False
-
-
-def _wanted(event: Event, outcomes: list[Outcome] | None, grep: str | None) -> bool:
-    if outcomes and status_of(event) not in outcomes:
-        return False
-    return grep is None or grep.lower() in line_of(event).lower()

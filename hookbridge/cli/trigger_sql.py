@@ -1,18 +1,20 @@
 """``trigger-sql``: prints the SQL that lets a Supabase table tell hookbridge of its changes.
 
-It prints and does nothing else: no database is asked, no file is written.
+It prints and does nothing else: no database is asked, no file is written.  The key columns of a table that config.toml
+lists are taken from there, so that trigger and service name a record alike.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from hookbridge.cli.command import ConfigOption, JsonOption, note, print_json, refuse_ignored, settings_of
 from hookbridge.errors import ConfigError
-
-CANNOT = 2
 
 EPILOG = """
 Examples:
@@ -22,13 +24,17 @@ Examples:
   python -m hookbridge trigger-sql --table order_lines --schema shop --key order_id,no --outbox
 
   python -m hookbridge trigger-sql --table users --uninstall
+
+Exit codes: 0 printed, 2 a name or an address cannot be.
 """
 
 TableOption = Annotated[str, typer.Option("--table", help="The table; letters count as they are written.")]
 SchemaOption = Annotated[str | None, typer.Option("--schema", help="Its schema; without it public.")]
 KeyOption = Annotated[
     list[str] | None,
-    typer.Option("--key", help="The key columns, as in config.toml: with commas, or once for each. Without it id."),
+    typer.Option(
+        "--key", help="The key columns, with commas or once for each; without it as config.toml lists them, else id."
+    ),
 ]
 UrlOption = Annotated[str | None, typer.Option("--url", help="Where Supabase reaches hookbridge.")]
 OutboxOption = Annotated[
@@ -44,32 +50,48 @@ def trigger_sql(
     url: UrlOption = None,
     outbox: OutboxOption = False,
     uninstall: UninstallOption = False,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
 ) -> None:
     """Print SQL for Supabase's editor: a trigger that sends every change of a table, signed."""
     from hookbridge.sources.supabase import payloads, trigger
 
     if schema is None:
         schema, table = payloads.split(payloads.table_name(table, None))
-    try:
-        if uninstall:
-            text = trigger.uninstall(schema, table)
-        else:
-            wanted = trigger.Trigger(
-                table=table,
-                schema=schema,
-                key=_columns(key or ["id"]),
-                url=url or trigger.PLACEHOLDER_URL,
-                outbox=outbox,
-            )
-            text = trigger.install(wanted)
-    except ConfigError as error:
-        for problem in error.problems:
-            print(f"error: {problem}", file=sys.stderr)
-        print(f"try: {error.hint}", file=sys.stderr)
-        raise typer.Exit(CANNOT) from None
-    print(text, end="")
+    if uninstall:
+        refuse_ignored({"--key": key, "--url": url, "--outbox": outbox}, "nothing of it is needed to remove a trigger")
+        _print(trigger.uninstall(schema, table), {"schema": schema, "name": table}, as_json=as_json)
+        return
+    wanted = trigger.Trigger(
+        table=table,
+        schema=schema,
+        key=_columns(key) if key else _listed(config, schema, table) or ("id",),
+        url=url or trigger.PLACEHOLDER_URL,
+        outbox=outbox,
+    )
+    block = {"schema": schema, "name": table, "key": list(wanted.key)}
+    _print(trigger.install(wanted), block, as_json=as_json)
+
+
+def _print(sql: str, block: Mapping[str, object], *, as_json: bool) -> None:
+    if as_json:
+        print_json({"sql": sql, "config": {"supabase": {"tables": [block]}}})
+    else:
+        sys.stdout.write(sql)
 
 
 def _columns(written: list[str]) -> tuple[str, ...]:
     """Take the columns one by one, or several in one value with commas."""
     return tuple(column.strip() for value in written for column in value.split(","))
+
+
+def _listed(config: Path | None, schema: str, table: str) -> tuple[str, ...]:
+    """Give the key columns that config.toml lists for this table; none where it does not, or cannot be read."""
+    try:
+        tables = settings_of(config).config.supabase.tables
+    except ConfigError as error:
+        if config is not None:
+            raise
+        note(f"The settings are wrong, and not looked at: {error.problems[0]}")
+        return ()
+    return next((one.key for one in tables if (one.schema, one.name) == (schema, table)), ())

@@ -13,8 +13,21 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from hookbridge.cli.api import FINE, NO, Api, Refused
-from hookbridge.cli.command import ConfigOption, JsonOption, UrlOption, explained, print_json, settings_of
+from hookbridge.cli.answers import PROOF_LINES
+from hookbridge.cli.api import Api, Refused, named
+from hookbridge.cli.command import (
+    ConfigOption,
+    JsonOption,
+    SourceOption,
+    TableOption,
+    UrlOption,
+    note,
+    print_json,
+    refuse_ignored,
+    say,
+    settings_of,
+)
+from hookbridge.cli.ending import FINE, NO
 from hookbridge.config import Settings
 
 EPILOG = """
@@ -31,8 +44,6 @@ Examples:
 Exit codes: 0 copy and source are equal, 1 they differ, 2 it could not be finished.
 """
 
-SourceOption = Annotated[str | None, typer.Option("--source", help="Only supabase, or only notion.")]
-TableOption = Annotated[str | None, typer.Option("--table", help="Only this table; needs --source.")]
 HealOption = Annotated[bool, typer.Option("--heal", help="Raise an event for each difference, and look again.")]
 KEYS_SHOWN = 20
 
@@ -48,15 +59,17 @@ def verify(
     url: UrlOption = None,
 ) -> None:
     """Compare copy and source completely."""
-    with explained():
-        asked = {"heal": heal, **({"source": source} if source else {}), **({"table": table} if table else {})}
-        settings = settings_of(config)
-        api = Api.of(settings, url)
-        try:
-            lines = api.lines("/api/v1/verify", asked) if url or api.is_running() else _alone(settings, asked)
-            agrees = _print(lines, as_json=as_json)
-        finally:
-            api.close()
+    if source is None:
+        refuse_ignored({"--table": table}, "needs --source, because a table is a table of one source")
+    asked = {"heal": heal, **({"source": source} if source else {}), **({"table": table} if table else {})}
+    settings = settings_of(config)
+    api = Api.of(settings, url)
+    try:
+        there = named(url) is not None or api.is_running()
+        lines = api.lines("/api/v1/verify", asked, PROOF_LINES) if there else _alone(settings, asked)
+        agrees = _print(lines, as_json=as_json)
+    finally:
+        api.close()
     raise typer.Exit(FINE if agrees else NO)
 
 
@@ -89,24 +102,24 @@ def _print(lines: Lines, *, as_json: bool) -> bool:
 def _table(line: dict[str, Any]) -> None:
     counts = ", ".join(f"{line[kind]} {kind}" for kind in ("equal", "differing", "missing", "extra"))
     healed = f", {line['healed']} healed" if line["healed"] else ""
-    print(f"{line['source']} {line['table']}: {counts}{healed}")
+    say(f"{line['source']} {line['table']}: {counts}{healed}")
     for kind, keys in line["keys"].items():
         more = f" and {line[kind] - KEYS_SHOWN} more" if line[kind] > KEYS_SHOWN else ""
-        print(f"  {kind}: {', '.join(keys[:KEYS_SHOWN])}{more}")
+        say(f"  {kind}: {', '.join(keys[:KEYS_SHOWN])}{more}")
 
 
 def _result(line: dict[str, Any]) -> None:
     if line["agrees"]:
-        print(f"Copy and source are equal as of {line['as_of']}.")
+        say(f"Copy and source are equal as of {line['as_of']}.")
     else:
-        print("Copy and source differ. `python -m hookbridge verify --heal` raises an event for each difference.")
+        say("Copy and source differ. `python -m hookbridge verify --heal` raises an event for each difference.")
 
 
 def _alone(settings: Settings, asked: dict[str, Any]) -> Lines:
     """Compare in this process, with the service's own parts and without its socket."""
     from hookbridge.observe.logs import configure
 
-    print("No service is running: comparing in this process.", file=sys.stderr)
+    note("No service is running: comparing in this process.")
     quiet = msgspec.structs.replace(settings.config.logging, level="error")
     configure(quiet, settings.secrets, stream=sys.stderr)
     # Only what is compared: nothing is to be found and repaired meanwhile.

@@ -158,7 +158,8 @@ class Story:
             "books",
             f"So far: {books.received} events received = {books.open} open + {books.applied} applied"
             f" + {books.coalesced} coalesced + {books.ignored} ignored + {books.dead} dead;"
-            f" {counted(missed, 'change')} that no webhook announced.",
+            f" {counted(missed, 'change')} missed, which no webhook announced (fewer than webhooks were lost: where"
+            " another one of the same record arrived, the record was read all the same).",
             received=books.received,
             open=books.open,
             applied=books.applied,

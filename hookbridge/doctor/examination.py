@@ -18,6 +18,8 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     server_url: str
     """Where the service should be."""
+    server_expected: bool = False
+    """Whether the user says that it is there; otherwise it may not have been started yet."""
     admin_token: str | None
     database_url: str
     """Of the Supabase project's database; empty when it is not to be looked at."""
@@ -36,7 +38,7 @@ async def examine(what: Examined, *, now: Callable[[], float] = time.time) -> Fi
         yield finding
     async for finding in notion.look(settings, now):
         yield finding
-    async for finding in server.look(settings, what.server_url, what.admin_token, now):
+    async for finding in server.look(settings, what.server_url, what.admin_token, now, expected=what.server_expected):
         yield finding
     async for finding in pg_net.look(
         what.database_url, settings.secrets.webhook_secrets, settings.config.supabase.tables

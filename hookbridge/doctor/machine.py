@@ -5,8 +5,13 @@ The settings have been loaded when this looks at them; what is wrong with them i
 
 from __future__ import annotations
 
+import binascii
 import stat
+import sys
 import tempfile
+from base64 import b64decode
+from collections.abc import Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from hookbridge.config import Settings
@@ -15,9 +20,12 @@ from hookbridge.errors import CacheUnavailable, StartupError
 from hookbridge.handlers import load_handlers
 from hookbridge.pipeline.append import free_bytes
 from hookbridge.steps.external import RedisKeys
+from hookbridge.store.sqlite import inspect
 
-SQLITE_HEADER = b"SQLite format 3\x00"
 MEBIBYTE = 1024 * 1024
+SECRET_BYTES_MIN = 16
+PLACEHOLDERS = ("change-me", "change_me", "changeme", "example", "placeholder", "replace-me", "replace_me", "your-")
+"""What stands in examples where a secret is to be put."""
 
 
 def look(settings: Settings) -> FindingsNow:
@@ -25,6 +33,7 @@ def look(settings: Settings) -> FindingsNow:
     yield ok("config", str(settings.path) if settings.path else "no config.toml: every key has its default")
     yield from _secrets_file(settings.folder / ".env")
     yield _signatures(settings)
+    yield from _guessable(settings)
     yield _data_folder(settings)
     if settings.config.handlers.module:
         yield _handlers(settings)
@@ -45,6 +54,35 @@ def _signatures(settings: Settings) -> Finding:
     )
 
 
+def _guessable(settings: Settings) -> FindingsNow:
+    """Tell of secrets that an attacker would try: whoever has one signs whatever he likes."""
+    hint = "draw one: python3 -c 'import secrets; print(secrets.token_hex(32))'"
+    for name, secret in _secrets(settings):
+        if any(word in secret.lower() for word in PLACEHOLDERS):
+            yield warning("secrets", f"{name} is the placeholder of an example, which anyone can guess", hint)
+        elif _bytes_of(secret) < SECRET_BYTES_MIN:
+            yield warning("secrets", f"{name} is shorter than {SECRET_BYTES_MIN} characters, and can be guessed", hint)
+
+
+def _secrets(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Give the secrets that are made up here; those of the sources are drawn by them."""
+    for secret in settings.secrets.webhook_secrets:
+        yield "WEBHOOK_SECRET", secret
+    if settings.secrets.admin_token:
+        yield "HOOKBRIDGE_ADMIN_TOKEN", settings.secrets.admin_token
+
+
+def _bytes_of(secret: str) -> int:
+    """Give how long the key is that signs."""
+    if not secret.startswith("whsec_"):
+        return len(secret)
+    encoded = secret.removeprefix("whsec_")
+    try:
+        return len(b64decode(encoded + "=" * (-len(encoded) % 4)))
+    except binascii.Error:
+        return len(encoded)
+
+
 def _data_folder(settings: Settings) -> Finding:
     check, file = "data folder", settings.data_file
     elsewhere = "make the folder writable for this user, or set [store] path"
@@ -54,11 +92,11 @@ def _data_folder(settings: Settings) -> Finding:
         with tempfile.TemporaryFile(dir=there):
             pass
         free = free_bytes(there / file.name)
-        strange = file.exists() and file.stat().st_size > 0 and not _is_sqlite(file)
+        inspect(file)
     except OSError as error:
         return failed(check, f"{there} cannot be written: {error.strerror}", elsewhere)
-    if strange:
-        return failed(check, f"{file} is no SQLite file", "move it away, or set [store] path")
+    except StartupError as error:
+        return broken(check, error, elsewhere)
     needed = settings.config.store.min_free_bytes
     if free < needed:
         return failed(
@@ -70,15 +108,12 @@ def _data_folder(settings: Settings) -> Finding:
     return ok(check, f"{file.parent}{made}, {free // MEBIBYTE} MiB free")
 
 
-def _is_sqlite(file: Path) -> bool:
-    with file.open("rb") as opened:
-        return opened.read(len(SQLITE_HEADER)) == SQLITE_HEADER
-
-
 def _handlers(settings: Settings) -> Finding:
     module = settings.config.handlers.module
     try:
-        load_handlers(module, settings.folder)
+        # What a module prints is no finding, and no JSON.
+        with redirect_stdout(sys.stderr):
+            load_handlers(module, settings.folder)
     except StartupError as error:
         return broken("handlers", error, "correct it, or take it out of [handlers] module")
     return ok("handlers", f"{module} can be imported")

@@ -28,7 +28,9 @@ BODY = msgspec.json.encode(
 JSON = {"Content-Type": "application/json"}
 
 
-async def look(settings: Settings, url: str, admin_token: str | None, now: Callable[[], float]) -> Findings:
+async def look(
+    settings: Settings, url: str, admin_token: str | None, now: Callable[[], float], *, expected: bool
+) -> Findings:
     """Look at the service at this URL."""
     # A proxy of the environment does not know this machine's own addresses.
     async with httpx.AsyncClient(base_url=url, timeout=SECONDS, trust_env=False) as http:
@@ -36,7 +38,8 @@ async def look(settings: Settings, url: str, admin_token: str | None, now: Calla
             alive = await http.get("/healthz")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             message = f"no service answers at {url} ({type(error).__name__})"
-            yield skipped(CHECK, message, "start it with python -m hookbridge, or name it with --url")
+            hint = "start it with python -m hookbridge, or name it with --url"
+            yield failed(CHECK, message, hint) if expected else warning(CHECK, message, hint)
             yield skipped(TRIP, "no service is running")
             return
         if alive.status_code != HTTPStatus.OK or _object(alive).get("status") != "ok":
@@ -74,7 +77,7 @@ async def _readiness(http: httpx.AsyncClient, token: str | None) -> Findings:
         reason = f": {lane['reason']}" if lane.get("reason") else ""
         if lane["state"] == "paused":
             hint = f"python -m hookbridge resume {lane['source']}"
-            yield warning(f"lane {lane['source']}", f"paused by an operator{reason}", hint)
+            yield warning(f"lane {lane['source']}", lane.get("reason") or "paused by an operator", hint)
         elif lane["state"] != "running":
             hint = "see the finding of this source; the lane goes on by itself"
             yield failed(f"lane {lane['source']}", f"{lane['state']}{reason}", hint)

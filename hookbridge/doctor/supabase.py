@@ -5,6 +5,7 @@ It asks as the service does, by the same client, for one row of each table.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from hookbridge.config import Settings, SupabaseTable
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from hookbridge.sources.supabase.client import Rows, SupabaseClient
 
 CHECK = "supabase"
+KEYS_LOOKED_AT = 200
 REACHABLE_HINT = "check SUPABASE_URL and the network; a project that was paused has to be restored in the dashboard"
 
 
@@ -74,9 +76,26 @@ async def _table(client: SupabaseClient, table: SupabaseTable) -> Finding:
             await _read(client, table, (column,))
         except SourceError as error:
             return failed(check, f"key column {column}: {error.message}", "correct key in [[supabase.tables]]")
+    if (repeated := await _repeated(client, table)) is not None:
+        columns = ", ".join(table.key)
+        message = f"key {columns}: two of its rows have {repeated}, and would be one record"
+        return warning(check, message, "name the columns of the primary key in [[supabase.tables]] key")
     if table.changed_at is None:
         return ok(check, "readable; without changed_at its changes are found by sweeps only")
     return await _change_column(client, table, check, table.changed_at)
+
+
+async def _repeated(client: SupabaseClient, table: SupabaseTable) -> str | None:
+    """Give a key that more than one row has, of some rows in its order, where equal ones are neighbours.
+
+    None as well when they cannot be read: that is another check's finding.
+    """
+    try:
+        found = await _read(client, table, table.key, limit=KEYS_LOOKED_AT)
+    except SourceError:
+        return None
+    keys = [tuple(map(decode_columns(row).get, table.key)) for row in found.rows]
+    return next((", ".join(map(str, one)) for one, other in pairwise(keys) if one == other), None)
 
 
 async def _change_column(client: SupabaseClient, table: SupabaseTable, check: str, column: str) -> Finding:
@@ -95,7 +114,7 @@ async def _change_column(client: SupabaseClient, table: SupabaseTable, check: st
     return ok(check, "readable, with its key and change column")
 
 
-async def _read(client: SupabaseClient, table: SupabaseTable, order: tuple[str, ...]) -> Rows:
+async def _read(client: SupabaseClient, table: SupabaseTable, order: tuple[str, ...], *, limit: int = 1) -> Rows:
     from hookbridge.sources.supabase.client import Asked  # noqa: PLC0415  imports the SDK
 
-    return await client.slice(table.schema, table.name, Asked(order=order, descending=True, limit=1))
+    return await client.slice(table.schema, table.name, Asked(order=order, descending=True, limit=limit))

@@ -1,8 +1,11 @@
 """`check` names the cause and the remedy of every planted fault, and finds nothing where nothing is wrong."""
 
+import os
+import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -15,9 +18,10 @@ from hookbridge.doctor import Finding
 from hookbridge.sources.supabase.trigger import ENDPOINT, Trigger, install
 from hookbridge.standins.notion import errors as notion_errors
 from hookbridge.standins.wire import Reply
+from hookbridge.store.sqlite.file import lock, prepare
 from tests.support import project as projects
 from tests.support.commands import command
-from tests.support.faults import Scene
+from tests.support.faults import SECRET, Scene
 from tests.support.followed import KEY, TOKEN, loaded, sources
 from tests.support.project import Project
 from tests.support.running import Running, running
@@ -53,7 +57,7 @@ def expect(finding: Finding, state: str, cause: str, remedy: str) -> None:
 async def test_where_nothing_is_wrong_nothing_is_found(scene: Scene, project: Project) -> None:
     scene.database_url = project.url
     await project.install("http://example.com")
-    await project.keep_secret("a plain secret")
+    await project.keep_secret(SECRET)
     worker = await asyncpg.connect(project.url, server_settings={"application_name": "pg_net 0.20.4"})
     scene.set("server", port=0)
     scene.set("supabase", tables=[{"name": "users", "changed_at": "updated_at"}])
@@ -126,13 +130,39 @@ def _public_key(scene: Scene) -> None:
     scene.secrets["supabase_key"] = "sb_publishable_x"
 
 
+def _kept_file(scene: Scene) -> Path:
+    """A data file as a service leaves it."""
+    file = scene.settings.data_file
+    os.close(lock(file))
+    connection, _ = prepare(file)
+    connection.close()
+    return file
+
+
+def _newer_file(scene: Scene) -> None:
+    with closing(sqlite3.connect(_kept_file(scene))) as connection:
+        connection.execute("PRAGMA user_version = 99")
+
+
+def _damaged_file(scene: Scene) -> None:
+    file = _kept_file(scene)
+    with file.open("r+b") as opened:
+        opened.seek(4096)
+        opened.write(b"\xff" * 8192)
+
+
+def _key_repeated(scene: Scene) -> None:
+    scene.supabase.insert("users", {"id": 2, "name": "Ada"})
+    scene.set("supabase", tables=[{"name": "users", "key": ["name"], "changed_at": "updated_at"}])
+
+
 def _nothing(scene: Scene) -> None:
     """There is no service without any doing."""
 
 
 FAULTS: dict[str, tuple[Plant, str, str, str, str]] = {
     "data folder cannot be written": (_file_in_the_way, "data folder", "failed", "cannot be written", "[store] path"),
-    "data file is something else": (_another_file, "data folder", "failed", "no SQLite file", "[store] path"),
+    "data file is something else": (_another_file, "data folder", "failed", "not a database", "restore a backup"),
     "disk nearly full": (
         lambda scene: scene.set("store", min_free_bytes=1 << 60),
         *("data folder", "failed", "below which webhooks get 503", "free some space"),
@@ -205,9 +235,30 @@ FAULTS: dict[str, tuple[Plant, str, str, str, str]] = {
         *(f"notion {NOBODY}", "failed", "no such database", "correct its id"),
     ),
     "Notion version unknown": (_version_unknown, "notion", "failed", "header failed validation", "api_version"),
+    "a newer version's data file": (
+        _newer_file,
+        *("data folder", "failed", "written by a newer hookbridge (schema 99)", "start that version"),
+    ),
+    "data file damaged": (_damaged_file, "data folder", "failed", "Cannot use the data file", "restore a backup"),
+    "secret of an example": (
+        lambda scene: scene.secrets.update(webhook_secrets=(SECRET, "replace-me-with-a-long-one")),
+        *("secrets", "warning", "WEBHOOK_SECRET is the placeholder", "token_hex"),
+    ),
+    "secret too short": (
+        lambda scene: scene.secrets.update(webhook_secrets=("whsec_c2hvcnQ=",)),
+        *("secrets", "warning", "WEBHOOK_SECRET is shorter than 16", "token_hex"),
+    ),
+    "admin token too short": (
+        lambda scene: scene.secrets.update(admin_token="letmein"),
+        *("secrets", "warning", "HOOKBRIDGE_ADMIN_TOKEN is shorter than 16", "token_hex"),
+    ),
+    "key columns that are not the key": (
+        _key_repeated,
+        *(USERS, "warning", "two of its rows have Ada", "primary key"),
+    ),
     "no service running": (
         _nothing,
-        *("server", "skipped", "no service answers at http://127.0.0.1:9", "python -m hookbridge"),
+        *("server", "warning", "no service answers at http://127.0.0.1:9", "python -m hookbridge"),
     ),
 }
 
@@ -235,7 +286,7 @@ async def test_no_finding_shows_a_secret(scene: Scene) -> None:
     scene.secrets.update(secrets)
     scene.database_url = "postgresql://postgres:hidden word@127.0.0.1:9wrong/postgres"
     shown = str(list((await scene.findings()).values()))
-    for secret in ("sb_secret_wrong", "ntn_wrong", "pass@", "hidden word", "a plain secret", KEY, TOKEN):
+    for secret in ("sb_secret_wrong", "ntn_wrong", "pass@", "hidden word", SECRET, KEY, TOKEN):
         assert secret not in shown
 
 
@@ -249,7 +300,7 @@ async def test_what_cannot_be_asked_is_skipped_and_not_failed(scene: Scene) -> N
     scene.secrets.update(supabase_url="", supabase_key="", notion_token="")
     found = await scene.findings()
     assert states(found, "failed") == {}
-    assert {"clock", "supabase", "notion", "server", "round trip", "pg_net"} <= set(states(found, "skipped"))
+    assert {"clock", "supabase", "notion", "round trip", "pg_net"} <= set(states(found, "skipped"))
 
 
 # The running service.
@@ -312,7 +363,7 @@ async def test_a_lane_and_tables_that_wait_for_their_source_are_told(scene: Scen
             "data": {"id": 1},
         }
         body = msgspec.json.encode(event)
-        answer = await service.post("/api/v1/webhooks/supabase", body, webhook_signature(body, "a plain secret"))
+        answer = await service.post("/api/v1/webhooks/supabase", body, webhook_signature(body, SECRET))
         assert answer.status == 202
         await wait_until(lambda: service.service.lanes["supabase"].state().state == "down")
         await wait_until(lambda: any(one.state == "failing" for one in service.service.reconciler.status()))
@@ -579,13 +630,50 @@ async def test_without_the_extra_the_way_to_get_it_is_told(scene: Scene, monkeyp
 # The command.
 
 
+async def test_a_service_that_was_named_and_does_not_answer_is_a_failure(tmp_path: Path) -> None:
+    for words, variable in (((), "http://127.0.0.1:9"), (("--url", "http://127.0.0.1:9"), "")):
+        ran = await command(tmp_path, "check", *words, HOOKBRIDGE_URL=variable)
+        assert ran.code == 1
+        assert "failed   server: no service answers" in ran.out
+
+
+async def test_a_check_leaves_the_data_folder_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    os.close(lock(tmp_path / "data" / "hookbridge.db"))
+    prepare(tmp_path / "data" / "hookbridge.db")[0].close()
+    before = {file.name: file.read_bytes() for file in (tmp_path / "data").iterdir()}
+    ran = await command(tmp_path, "check", HOOKBRIDGE_SERVER__PORT="9")
+    assert ran.code == 0
+    assert {file.name: file.read_bytes() for file in (tmp_path / "data").iterdir()} == before
+
+
+async def test_a_damaged_admin_token_is_told(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "admin-token").write_bytes(b"\xff\xfe\n")
+    ran = await command(tmp_path, "check", HOOKBRIDGE_ADMIN_TOKEN="", HOOKBRIDGE_SERVER__PORT="9")
+    assert ran.code == 1
+    assert "failed   admin token: The file of the admin token is damaged" in ran.out
+    for words in (("stats",), ("serve", "--port", "0")):
+        ran = await command(tmp_path, *words, HOOKBRIDGE_ADMIN_TOKEN="")
+        assert (ran.code, ran.err.startswith("error: The file of the admin token is damaged")) == (2, True), ran
+
+
+async def test_what_a_handlers_module_prints_is_not_among_the_findings(tmp_path: Path) -> None:
+    code = 'print("hello")\nfrom hookbridge import bridge\n\n@bridge.on("supabase")\nasync def one(change): ...\n'
+    (tmp_path / "mine.py").write_text(code)
+    words = ("check", "--json")
+    ran = await command(tmp_path, *words, HOOKBRIDGE_HANDLERS__MODULE="mine", HOOKBRIDGE_SERVER__PORT="9")
+    assert ran.code == 0
+    assert ("handlers", "ok") in [(one.get("check"), one.get("state")) for one in ran.lines]
+
+
 async def test_the_command_prints_a_line_for_each_check_and_exits_0(tmp_path: Path) -> None:
-    ran = await command(tmp_path, "check", HOOKBRIDGE_URL="http://127.0.0.1:9")
+    ran = await command(tmp_path, "check", HOOKBRIDGE_SERVER__PORT="9")
     assert (ran.code, ran.err) == (0, ""), ran
     lines = ran.out.splitlines()
     assert lines[0].startswith("ok       config: ")
     assert lines[-1].endswith("skipped")
-    assert any(line.startswith("skipped  server: ") and "; try: " in line for line in lines)
+    assert any(line.startswith("warning  server: ") and "; try: " in line for line in lines)
 
 
 async def test_what_is_wrong_with_the_settings_is_told_and_exits_1(tmp_path: Path) -> None:

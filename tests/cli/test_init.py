@@ -3,6 +3,7 @@
 import base64
 import os
 import pty
+import select
 import stat
 import sys
 from pathlib import Path
@@ -147,24 +148,81 @@ async def test_serve_starts_with_what_was_written(tmp_path: Path) -> None:
         assert service.process.returncode is None
 
 
-def test_on_a_terminal_it_asks_and_shows_no_secret(tmp_path: Path) -> None:
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(tmp_path)
-        os.execve(sys.executable, [sys.executable, "-m", "hookbridge", "init"], environment({}))
-    shown = b""
-    for question, answer in ((b"URL", GIVEN["SUPABASE_URL"]), (b"key", "sb_secret_x"), (b"token", "")):
+class Terminal:
+    """`init` on a terminal, question by question."""
+
+    def __init__(self, folder: Path) -> None:
+        self.shown = b""
+        self.pid, self._terminal = pty.fork()
+        if self.pid == 0:
+            os.chdir(folder)
+            os.execve(sys.executable, [sys.executable, "-m", "hookbridge", "init"], environment({}))
+
+    def answer(self, question: bytes, answer: str) -> None:
         # What is typed before the last blank is thrown away: then the terminal still echoes.
-        while not (question in shown.rpartition(b"\n")[2] and shown.endswith(b": ")):
-            shown += os.read(terminal, 1000)
-        os.write(terminal, answer.encode() + b"\n")
-    while True:
-        try:
-            shown += os.read(terminal, 1000)
-        except OSError:  # that is how a terminal ends
-            break
-    os.close(terminal)
-    assert os.waitpid(pid, 0)[1] == 0
+        while not (question in self.shown.rpartition(b"\n")[2] and self.shown.endswith(b": ")):
+            self.shown += os.read(self._terminal, 1000)
+        os.write(self._terminal, answer.encode())
+
+    def read_until(self, text: bytes) -> None:
+        while text not in self.shown:
+            self.shown += os.read(self._terminal, 1000)
+
+    def interrupted(self) -> int:
+        """Press Ctrl-C until it ends: Python does not see one that comes just before it waits for a line."""
+        while b"Stopped" not in self.shown:
+            os.write(self._terminal, b"\x03")
+            while select.select([self._terminal], [], [], 0.2)[0] and b"Stopped" not in self.shown:
+                self.shown += os.read(self._terminal, 1000)
+        return self.ended()
+
+    def ended(self) -> int:
+        """Read to its end; gives the exit code."""
+        while True:
+            try:
+                self.shown += os.read(self._terminal, 1000)
+            except OSError:  # that is how a terminal ends
+                break
+        os.close(self._terminal)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+def test_on_a_terminal_it_asks_and_shows_no_secret(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path)
+    for question, answer in ((b"URL", GIVEN["SUPABASE_URL"]), (b"key", "sb_secret_x"), (b"token", "")):
+        terminal.answer(question, answer + "\n")
+    assert terminal.ended() == 0
     secrets = loaded(tmp_path).secrets
     assert (secrets.supabase_key, secrets.notion_token) == ("sb_secret_x", "")
-    assert b"sb_secret_x" not in shown
+    assert b"sb_secret_x" not in terminal.shown
+
+
+def test_a_url_that_is_none_is_asked_for_again_at_once(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path)
+    terminal.answer(b"URL", "abc\n")
+    terminal.read_until(b"This is no http or https URL")
+    for question, answer in ((b"URL", "https://abc.supabase.co"), (b"key", "sb_secret_x"), (b"token", "")):
+        terminal.answer(question, answer + "\n")
+    assert terminal.ended() == 0
+    assert loaded(tmp_path).secrets.supabase_url == "https://abc.supabase.co"
+
+
+def test_ctrl_c_writes_nothing_and_says_so(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path)
+    terminal.answer(b"URL", "")
+    assert terminal.interrupted() == 130
+    assert b"Stopped: nothing is written" in terminal.shown
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_what_would_be_ignored_because_a_file_is_kept_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("")
+    ran = await command(tmp_path, "init", "--table", "users")
+    assert (ran.code, ran.err.splitlines()[0]) == (2, "error: --table: config.toml exists and is kept")
+
+
+async def test_in_a_checkout_the_next_steps_begin_with_its_script(tmp_path: Path) -> None:
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "run").touch()
+    ran = await written(tmp_path, "--json")
+    assert all(step.startswith("./scripts/run") for step in ran.lines[0]["next"])

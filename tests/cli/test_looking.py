@@ -1,17 +1,29 @@
 """`events`, `records`, `stats`, `tail`, `pause` and `resume` against a running service."""
 
+import asyncio
+import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
-from tests.support.commands import command, lasting
+from hookbridge.cli import replaying
+from hookbridge.cli.api import Api
+from hookbridge.cli.event_line import lines_of
+from hookbridge.cli.tail import Follower, Wanted
+from hookbridge.model import Outcome
+from hookbridge.web.answers import EXAMPLES
+from hookbridge.web.events import EventDetail
+from tests.support.commands import command, environment, lasting
 from tests.support.followed import Sources, loaded, sources, user
 from tests.support.followed import has as copied
-from tests.support.running import Running, make_settings, running
+from tests.support.running import ADMIN_TOKEN, Running, make_settings, running
+from tests.support.strangers import proxy
 from tests.support.waiting import wait_until
 
 
@@ -46,7 +58,7 @@ async def test_events_are_listed_newest_first_and_filtered(five: Running, tmp_pa
     ran = await command(tmp_path, "events", "list", "--limit", "2", "--cursor", "4", "--json", "--url", five.url)
     assert [event["id"] for event in ran.lines] == [3, 2]
     ran = await command(tmp_path, "events", "list", "--outcome", "dead", "--url", five.url)
-    assert (ran.code, ran.out) == (0, "")
+    assert (ran.code, ran.out, ran.err) == (0, "", "No event matches\n")
 
 
 async def test_a_list_is_as_long_as_was_asked_for_whatever_a_page_has(client: Running, tmp_path: Path) -> None:
@@ -65,6 +77,8 @@ async def test_an_event_is_shown_with_its_body_and_one_that_is_not_there_exits_1
     assert '"price": 1.10000' in ran.out
     ran = await command(tmp_path, "events", "show", "7", "--url", five.url)
     assert (ran.code, ran.out) == (1, "There is no event 7\n")
+    ran = await command(tmp_path, "events", "show", "7", "--json", "--url", five.url)
+    assert (ran.code, ran.lines) == (1, [{"error": "not_found", "message": "There is no event 7"}])
 
 
 async def test_what_a_sender_wrote_does_not_drive_the_terminal(client: Running, tmp_path: Path) -> None:
@@ -83,12 +97,73 @@ async def test_what_a_sender_wrote_does_not_drive_the_terminal(client: Running, 
 async def test_events_are_replayed_by_number_and_by_filter(five: Running, tmp_path: Path) -> None:
     ran = await command(tmp_path, "events", "replay", "1", "2", "--url", five.url)
     assert (ran.code, ran.out) == (0, "2 events are processed again\n")
+    await wait_until(lambda: settled(five))
     ran = await command(tmp_path, "events", "replay", "--source", "supabase", "--limit", "3", "--url", five.url)
-    assert (ran.code, ran.out) == (0, "3 events are processed again; there may be more, 3 was the limit\n")
+    more = "there may be more, 3 was the limit: the rest with --cursor 5"
+    assert (ran.code, ran.out) == (0, f"3 events are processed again; {more}\n")
     ran = await command(tmp_path, "events", "replay", "--all", "--json", "--url", five.url)
     assert ran.code == 0
     assert ran.lines[0]["replayed"] > 5
     assert (await five.service.store.totals()).books.received > 10
+
+
+async def test_a_replay_without_a_limit_reaches_all_and_none_of_its_own(
+    client: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1, 8):
+        assert (await client.post("/api/v1/webhooks/supabase", guide(number))).status == 202
+    await wait_until(lambda: settled(client))
+    monkeypatch.setattr(replaying, "PAGE", 2)
+    api = Api(client.url, ADMIN_TOKEN)
+    try:
+        await asyncio.to_thread(replaying.matching, api, {"source": "supabase"}, None, None, as_json=True)
+    finally:
+        api.close()
+    assert (await client.service.store.totals()).books.received == 14
+
+
+async def test_a_replay_goes_on_where_its_limit_ended_it(five: Running, tmp_path: Path) -> None:
+    words = ("events", "replay", "--origin", "webhook", "--json", "--url", five.url)
+    first = await command(tmp_path, *words, "--limit", "2")
+    assert first.lines == [{"replayed": 2, "limit_reached": True, "next_cursor": 4}]
+    rest = await command(tmp_path, *words, "--cursor", "4")
+    assert rest.lines == [{"replayed": 3, "limit_reached": False, "next_cursor": None}]
+
+
+async def test_a_number_that_is_no_events_does_not_hide_what_was_done(five: Running, tmp_path: Path) -> None:
+    ran = await command(tmp_path, "events", "replay", "999", "1", "--url", five.url)
+    assert (ran.code, ran.out) == (1, "1 event is processed again\nThere is no event 999\n")
+    ran = await command(tmp_path, "events", "replay", "999", "--json", "--url", five.url)
+    assert (ran.code, ran.lines[0]["missing"], ran.lines[0]["replayed"]) == (1, [999], 0)
+
+
+async def test_an_open_event_is_left_alone_and_named(tmp_path: Path) -> None:
+    async with running(make_settings(tmp_path / "data"), process=False) as service:
+        assert (await service.post("/api/v1/webhooks/supabase", guide(1))).status == 202
+        ran = await command(tmp_path, "events", "replay", "1", "--url", service.url)
+        assert ran.code == 0
+        assert ran.out == "0 events are processed again\nEvent 1 is left alone: it is still open, or was ignored\n"
+
+
+async def test_that_nothing_was_found_is_said_beside_the_output(client: Running, tmp_path: Path) -> None:
+    for words, said in (
+        (("events", "list"), "There is no event yet"),
+        (("events", "list", "--text", "lovelace"), "No event matches"),
+        (("events", "rejected"), "No webhook was refused since the service began"),
+        (("events", "rejected", "--reason", "nope"), "No refused webhook matches since the service began"),
+    ):
+        ran = await command(tmp_path, *words, "--url", client.url)
+        assert (ran.code, ran.out, ran.err) == (0, "", said + "\n")
+
+
+async def test_the_way_of_an_event_is_shown_in_lines(client: Running, tmp_path: Path) -> None:
+    assert (await client.post("/api/v1/webhooks/supabase", guide(1))).status == 202
+    await wait_until(lambda: settled(client))
+    ran = await command(tmp_path, "events", "show", "1", "--url", client.url)
+    assert "header  content-type: application/json\n" in ran.out.lower()
+    assert "failures" not in ran.out
+    event: Any = {**msgspec.to_builtins(EXAMPLES[EventDetail], builtin_types=(msgspec.Raw,))}
+    assert any(line.strip().startswith("attempt 1  failed at ") for line in lines_of(event))
 
 
 @pytest.mark.parametrize(
@@ -98,6 +173,8 @@ async def test_events_are_replayed_by_number_and_by_filter(five: Running, tmp_pa
         (("1", "--all"), "numbers, filters and --all exclude each other"),
         (("99",), "There is no event 99"),
         (("--table", "a:b"), "table: expected"),
+        (("1", "--limit", "3"), "--limit: only with filters or --all"),
+        (("--all", "--dry-run", "--cursor", "3"), "--cursor: a dry run counts"),
     ],
 )
 async def test_a_replay_of_nothing_in_particular_exits_2(
@@ -107,6 +184,7 @@ async def test_a_replay_of_nothing_in_particular_exits_2(
     assert ran.code == 2
     assert ran.err.startswith("error: ")
     assert said.partition(":")[0] in ran.err
+    assert ran.err.splitlines()[-1].startswith("try: ")
 
 
 async def test_a_lane_is_paused_until_it_is_resumed(client: Running, tmp_path: Path) -> None:
@@ -185,6 +263,54 @@ async def test_tail_waits_for_a_service_that_restarts(tmp_path: Path) -> None:
         assert len(tail.errors) <= 2
 
 
+async def test_tail_finds_what_ended_so_however_far_back(client: Running, tmp_path: Path) -> None:
+    page = {**guide(1), "source": "notion", "table_name": "pages"}
+    assert (await client.post("/api/v1/webhooks/notion", page)).status == 202
+    for number in range(2, 30):
+        assert (await client.post("/api/v1/webhooks/supabase", guide(number))).status == 202
+    await wait_until(lambda: settled(client))
+    api = Api(client.url, ADMIN_TOKEN)
+    try:
+        follower = Follower(api, {}, Wanted(outcomes=(Outcome.IGNORED,), text=None))
+        assert [event["id"] for event in await asyncio.to_thread(follower.past, 5)] == [1]
+        follower = Follower(api, {}, Wanted(outcomes=(), text="USERS:3"))
+        assert [event["record_id"] for event in await asyncio.to_thread(follower.past, 1)] == ["3"]
+        assert await asyncio.to_thread(follower.look) == []
+    finally:
+        api.close()
+
+
+@pytest.mark.parametrize("words", [("tail", "--every", "0.05"), ("stats", "--watch", "--json", "--every", "0.1")])
+async def test_what_watches_waits_for_a_service_behind_a_proxy(
+    five: Running, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    async with proxy(five.url) as gate, lasting(tmp_path, *words, "--url", gate.url) as watching:
+        await wait_until(lambda: watching.lines)
+        gate.closed = True
+        await wait_until(lambda: watching.errors)
+        assert watching.errors == [f"No hookbridge answers at {gate.url} (502); waiting for it"]
+        seen = len(watching.lines)
+        assert (await five.post("/api/v1/webhooks/supabase", guide(6))).status == 202
+        gate.closed = False
+        await wait_until(lambda: len(watching.lines) > seen)
+        watching.process.send_signal(signal.SIGINT)
+        assert await watching.process.wait() == 130
+
+
+async def test_tail_ends_when_nobody_reads_it_though_nothing_comes(five: Running, tmp_path: Path) -> None:
+    read, write = os.pipe()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "hookbridge", "tail", "--url", five.url),
+        cwd=tmp_path,
+        env=environment({}),
+        stdout=write,
+    )
+    os.close(write)
+    assert await asyncio.to_thread(os.read, read, 1)
+    os.close(read)
+    assert await process.wait() == 141
+
+
 @pytest.fixture
 async def both() -> AsyncIterator[Sources]:
     async with sources() as made:
@@ -257,8 +383,10 @@ async def test_a_wrong_token_or_a_stranger_on_the_port_is_two_lines(
 
 async def test_the_options_before_a_command_of_a_group_count_as_those_after_it(client: Running, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(f"[server]\nport = {client.port}\n")
-    ran = await command(tmp_path, "--config", "mine.toml", "events", "list")
-    assert (ran.code, ran.err) == (0, "")
+    for words in (("events", "list"), ("events", "rejected"), ("records", "verify", "supabase", "users", "1")):
+        ran = await command(tmp_path, "--config", "mine.toml", *words)
+        assert "No hookbridge answers" not in ran.err
+        assert f"127.0.0.1:{client.port}" not in ran.err
 
 
 @pytest.mark.parametrize("url", ["http://host:port", "http://[", "localhost:8080"])

@@ -1,6 +1,8 @@
 """`send` and `sign`: what the commands make is what the service takes, signed or not."""
 
 import json
+import re
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,8 +10,9 @@ import pytest
 
 from hookbridge.cli.samples import FORMATS, TYPES
 from hookbridge.model import SOURCES
-from tests.support.commands import command
+from tests.support.commands import command, lasting
 from tests.support.running import Running, make_settings, running
+from tests.support.waiting import wait_until
 
 SECRETS = {"plain": "a plain secret", "standard": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
 NOTIONS = "secret_of_the_subscription"
@@ -60,6 +63,7 @@ async def test_what_is_refused_is_shown_and_exits_1(signed: tuple[Running, str],
     ran = await command(tmp_path, "send", "supabase", "--unsigned", "--url", service.url, WEBHOOK_SECRET=secret)
     assert ran.code == 1
     assert ran.out.startswith("401 Unauthorized\n")
+    assert ran.err.startswith("try: python -m hookbridge events rejected")
     (tmp_path / "mine.json").write_text('{"event_type": "insert"}')
     words = ("send", "supabase", "--body", "mine.json", "--url", service.url)
     ran = await command(tmp_path, *words, WEBHOOK_SECRET=secret)
@@ -77,7 +81,8 @@ async def test_the_test_endpoint_stores_nothing(client: Running, tmp_path: Path)
 
 async def test_many_are_many_records_and_their_answers_are_counted(client: Running, tmp_path: Path) -> None:
     for source, format_ in (("supabase", "guide"), ("notion", "integration")):
-        words = ("--format", format_, "--count", "20", "--rate", "1000", "--json", "--url", client.url)
+        unsigned = ("--unsigned",) if format_ == "integration" else ()
+        words = ("--format", format_, "--count", "20", "--rate", "1000", *unsigned, "--json", "--url", client.url)
         ran = await command(tmp_path, "send", source, *words)
         assert ran.code == 0
         assert (ran.lines[0]["sent"], ran.lines[0]["statuses"]) == (20, {"202": 20})
@@ -100,7 +105,7 @@ async def test_many_of_one_record_are_as_many_events(client: Running, tmp_path: 
         (("supabase", "--data", "{"), "--data: "),
         (("supabase", "--body", "nowhere.json"), "nowhere.json: No such file or directory"),
         (("supabase", "--wait", "--count", "2"), "--wait: only for one event that is stored"),
-        (("supabase", "--body", "x", "--data", "{}"), "--data: the columns stand in --body already"),
+        (("supabase", "--body", "x", "--data", "{}"), "--data: it stands in --body already"),
         (("supabase", "--url", "http://127.0.0.1:1"), "No hookbridge answers at http://127.0.0.1:1"),
     ],
 )
@@ -133,3 +138,45 @@ async def test_sign_reads_standard_input_and_needs_a_secret(tmp_path: Path) -> N
     assert ran.lines == [{"X-Webhook-Signature": expected}]
     ran = await command(tmp_path, "sign", stdin=b"abc")
     assert (ran.code, ran.err.splitlines()[0]) == (2, "error: WEBHOOK_SECRET: not set, so nothing can be signed")
+
+
+async def test_a_notion_webhook_that_nothing_can_sign_is_not_sent_unsigned_without_a_word(
+    client: Running, tmp_path: Path
+) -> None:
+    words = ("send", "notion", "--format", "integration", "--url", client.url)
+    ran = await command(tmp_path, *words)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("error: There is no verification token")
+    assert "--unsigned" in ran.err
+    assert await received(client) == 0
+    assert (await command(tmp_path, *words, "--unsigned")).code == 0
+
+
+async def test_what_was_sent_unsigned_for_want_of_a_secret_is_said(client: Running, tmp_path: Path) -> None:
+    ran = await command(tmp_path, "send", "supabase", "--json", "--wait", "--url", client.url)
+    assert ran.code == 0
+    assert [line["status"] if "status" in line else line["state"] for line in ran.lines] == [202, "settled"]
+    assert "unsigned" in ran.err
+
+
+async def test_the_rate_that_was_reached_is_said(client: Running, tmp_path: Path) -> None:
+    ran = await command(tmp_path, "send", "supabase", "--count", "40", "--rate", "20", "--url", client.url)
+    assert ran.code == 0
+    assert re.match(r"40 sent in \d+\.\d s, \d+ of 20 a second: 40 × 202\n", ran.out)
+    ran = await command(tmp_path, "send", "supabase", "--count", "40", "--json", "--url", client.url)
+    assert ran.lines[0]["per_second"] > 0
+
+
+async def test_stopped_in_the_middle_it_says_what_was_sent(client: Running, tmp_path: Path) -> None:
+    words = ("send", "supabase", "--count", "100000", "--rate", "100", "--json", "--url", client.url)
+    async with lasting(tmp_path, *words) as sending:
+
+        async def begun() -> bool:
+            return await received(client) > 10
+
+        await wait_until(begun)
+        sending.process.send_signal(signal.SIGINT)
+        assert await sending.process.wait() == 130
+    summary = json.loads(sending.lines[-1])
+    assert summary["sent"] == await received(client)
+    assert summary["statuses"] == {"202": summary["sent"]}

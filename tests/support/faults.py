@@ -9,6 +9,7 @@ from hookbridge.doctor import Examined, Finding, examine
 from tests.support.followed import Sources
 from tests.support.running import ADMIN_TOKEN, with_secrets
 
+SECRET = "a plain secret of the scene"
 NOWHERE = "http://127.0.0.1:9"
 """A port that nobody listens on (RFC 863)."""
 
@@ -22,7 +23,7 @@ class Scene:
         self.database = sources.database
         self.folder = folder
         self.sections: dict[str, dict[str, Any]] = {"signatures": {"verify": True}}
-        self.secrets: dict[str, Any] = {"webhook_secrets": ("a plain secret",)}
+        self.secrets: dict[str, Any] = {"webhook_secrets": (SECRET,)}
         self.server_url = NOWHERE
         self.database_url = ""
         self.admin_token: str | None = ADMIN_TOKEN

@@ -91,6 +91,28 @@ def test_the_heading_has_the_block_for_the_configuration() -> None:
     assert all(line.startswith("--") for line in heading.splitlines())
 
 
+def test_the_key_is_that_of_the_configuration_when_the_table_is_listed_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.toml").write_text('[[supabase.tables]]\nname = "lines"\nkey = ["order_id", "no"]\n')
+    listed = trigger_sql("--table", "lines", "--url", URL)
+    assert listed.stdout == install(Trigger(table="lines", key=("order_id", "no"), url=URL))
+    assert trigger_sql("--table", "lines", "--key", "id", "--url", URL).stdout != listed.stdout
+    (tmp_path / "config.toml").write_text("[server]\nprot = 1\n")
+    wrong = trigger_sql("--table", "lines", "--url", URL)
+    assert (wrong.exit_code, wrong.stdout) == (0, install(Trigger(table="lines", url=URL)))
+    assert "The settings are wrong, and not looked at" in wrong.stderr
+
+
+def test_as_json_the_sql_stands_beside_the_block_for_the_configuration() -> None:
+    words = ("--table", "lines", "--schema", "shop", "--key", "order_id,no", "--url", URL)
+    said = msgspec.json.decode(trigger_sql(*words, "--json").stdout)
+    assert said["sql"] == trigger_sql(*words).stdout
+    (block,) = said["config"]["supabase"]["tables"]
+    assert block == {"schema": "shop", "name": "lines", "key": ["order_id", "no"]}
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -1,5 +1,6 @@
 """The embedded engine: one SQLite file, one process."""
 
+from hookbridge.store.sqlite.file import inspect
 from hookbridge.store.sqlite.store import SqliteStore
 
-__all__ = ["SqliteStore"]
+__all__ = ["SqliteStore", "inspect"]

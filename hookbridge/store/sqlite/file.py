@@ -6,10 +6,13 @@ connection writes with ``synchronous=FULL``; a file of a newer version is refuse
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import sqlite3
+from contextlib import closing
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from hookbridge.errors import StartupError
@@ -60,8 +63,7 @@ def prepare(path: Path) -> tuple[sqlite3.Connection, int]:
             connection.close()
             raise
     except sqlite3.Error as error:
-        message = f"Cannot use the data file {path}: {error}"
-        raise StartupError(message, hint="check that it is hookbridge's own, and the disk's space") from error
+        raise _unusable(path, str(error)) from error
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -80,16 +82,47 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def inspect(path: Path) -> None:
+    """Look whether ``lock`` and ``prepare`` could take this file; changes nothing.  Raises StartupError."""
+    for one in (path, path.with_name(f"{path.name}.lock")):
+        # Not by opening it: closing it again would end the locks that this process may have on it.
+        if one.exists() and not os.access(one, os.R_OK | os.W_OK):
+            raise _unwritable(one, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    # Without a write-ahead log nothing is written meanwhile, and looking at one that is would make the log's files.
+    unused = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{unused}", uri=True)) as connection:
+            _steps_of(connection)
+            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.Error as error:
+        raise _unusable(path, str(error)) from error
+    if found != "ok":
+        raise _unusable(path, " ".join(str(found).split()))
+
+
+def _unusable(path: Path, why: str) -> StartupError:
+    message = f"Cannot use the data file {path}: {why}"
+    return StartupError(message, hint="check that it is hookbridge's own, and the disk's space; restore a backup")
+
+
 def _migrate(connection: sqlite3.Connection) -> None:
     """Bring the schema to the newest version, each step in a transaction of its own."""
+    version, steps = _steps_of(connection)
+    for number, step in enumerate(steps[version:], start=version + 1):
+        connection.executescript(f"BEGIN;\n{step.read_text()}\nPRAGMA user_version = {number};\nCOMMIT;")
+
+
+def _steps_of(connection: sqlite3.Connection) -> tuple[int, list[Traversable]]:
+    """Give the file's version, and the step to each version.  Raises StartupError for a newer one than ours."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     schema = resources.files("hookbridge.store.sqlite").joinpath("schema")
     steps = sorted((step for step in schema.iterdir() if step.name.endswith(".sql")), key=lambda step: step.name)
     if version > len(steps):
         message = f"The data file was written by a newer hookbridge (schema {version})"
         raise StartupError(message, hint="start that version, or use another [store] path")
-    for number, step in enumerate(steps[version:], start=version + 1):
-        connection.executescript(f"BEGIN;\n{step.read_text()}\nPRAGMA user_version = {number};\nCOMMIT;")
+    return version, steps
 
 
 def _count_start(connection: sqlite3.Connection) -> int:

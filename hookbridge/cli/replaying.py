@@ -1,0 +1,109 @@
+"""Replays of many events: page after page until all that match, or as many as were asked for, are processed again.
+
+A replay adds events, and those match again: so each page goes on behind the one before, and what this replay added is
+never reached.  Invariant: whatever ends it, the place where the next one goes on has been said.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+
+import typer
+
+from hookbridge.cli.answers import Replayed
+from hookbridge.cli.api import Api, Refused
+from hookbridge.cli.command import counted, note, print_json, refuse_ignored, say
+from hookbridge.cli.ending import NO
+from hookbridge.errors import ConfigError
+
+PAGE = 1000
+"""The service answers when all of a page are on disk: small enough to see that it goes on."""
+
+
+def check(
+    ids: Sequence[int],
+    given: Mapping[str, str],
+    *,
+    everything: bool,
+    dry_run: bool,
+    limit: int | None,
+    cursor: int | None,
+) -> None:
+    """Refuse what names no events, or names them twice, or would be ignored.  Raises ConfigError."""
+    ways = bool(ids) + bool(given) + everything
+    if ways != 1:
+        none = "no event is named: give numbers, a filter, or --all"
+        raise ConfigError([none if ways == 0 else "numbers, filters and --all exclude each other"])
+    if ids:
+        refuse_ignored({"--dry-run": dry_run, "--limit": limit, "--cursor": cursor}, "only with filters or --all")
+    if dry_run:
+        refuse_ignored({"--limit": limit, "--cursor": cursor}, "a dry run counts everything that matches")
+
+
+def named(api: Api, ids: Sequence[int], *, as_json: bool) -> None:
+    """Process these again, and tell of each that could not be."""
+    missing, left_alone, replayed = [], [], 0
+    for one in ids:
+        try:
+            done = api.ask("POST", f"/api/v1/events/{one}/replay", Replayed)["replayed"]
+        except Refused as error:
+            if error.status != HTTPStatus.NOT_FOUND or not error.code:
+                raise
+            missing.append(one)
+        else:
+            replayed += done
+            if not done:
+                left_alone.append(one)
+    if as_json:
+        print_json({"replayed": replayed, "left_alone": left_alone, "missing": missing, "limit_reached": False})
+    else:
+        say(f"{counted(replayed, 'event')} processed again")
+        for one in left_alone:
+            say(f"Event {one} is left alone: it is still open, or was ignored")
+        for one in missing:
+            say(f"There is no event {one}")
+    if missing:
+        raise typer.Exit(NO)
+
+
+def count(api: Api, which: Mapping[str, str], *, as_json: bool) -> None:
+    """Say how many match."""
+    done = api.ask("POST", "/api/v1/events/replay", Replayed, {**_filter(which), "dry_run": True})
+    if as_json:
+        print_json(done)
+    else:
+        say(f"{done['matching']} event{'' if done['matching'] == 1 else 's'} would be processed again")
+
+
+def matching(api: Api, which: Mapping[str, str], limit: int | None, cursor: int | None, *, as_json: bool) -> None:
+    """Process what matches again, the newest first, ``limit`` at most."""
+    replayed, before, complete = 0, cursor, False
+    try:
+        while not complete and (limit is None or replayed < limit):
+            size = PAGE if limit is None else min(PAGE, limit - replayed)
+            body = {**_filter(which), "limit": size, "cursor": before}
+            done = api.ask("POST", "/api/v1/events/replay", Replayed, body)
+            replayed, complete = replayed + done["replayed"], done["next_cursor"] is None
+            before = done["next_cursor"] or before
+            if sys.stderr.isatty() and not complete:
+                note(f"{counted(replayed, 'event')} processed again so far")
+    except BaseException:
+        if replayed:
+            note(f"{counted(replayed, 'event')} processed again; {_rest(before)}")
+        raise
+    if as_json:
+        left = None if complete else before
+        print_json({"replayed": replayed, "limit_reached": not complete, "next_cursor": left})
+    else:
+        more = "" if complete else f"; there may be more, {limit} was the limit: {_rest(before)}"
+        say(f"{counted(replayed, 'event')} processed again{more}")
+
+
+def _filter(which: Mapping[str, str]) -> dict[str, object]:
+    return dict(which) if which else {"all": True}
+
+
+def _rest(before: int | None) -> str:
+    return f"the rest with --cursor {before}"
