@@ -81,6 +81,13 @@ class Api:
             raise self._refused(answer, path)
         return self._read(msgspec.json.decode, answer.content, kind)
 
+    def delete(self, path: str) -> None:
+        """Have something removed.  Raises NotRunning or Refused."""
+        with self._reached():
+            answer = self._http.delete(path)
+        if not answer.is_success:
+            raise self._refused(answer, path)
+
     def exact(self, path: str, kind: type[T]) -> T:
         """GET a record or a body: every number with all its digits.  Raises NotRunning or Refused."""
         with self._reached():

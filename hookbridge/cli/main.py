@@ -12,6 +12,7 @@ from hookbridge.cli import (
     events,
     init,
     lanes,
+    notion_token,
     poll,
     reconcile,
     records,
@@ -127,6 +128,7 @@ app.command("send", epilog=send.EPILOG)(send.send)
 app.command("sign", epilog=sign.EPILOG)(sign.sign)
 app.command("tail", epilog=tail.EPILOG)(tail.tail)
 app.command("token", epilog=token.EPILOG)(token.token)
+app.command("notion-token", epilog=notion_token.EPILOG)(notion_token.notion_token)
 app.command("stats", epilog=stats.EPILOG)(stats.stats)
 app.command("pause", epilog=lanes.PAUSE_EPILOG)(lanes.pause)
 app.command("resume", epilog=lanes.RESUME_EPILOG)(lanes.resume)

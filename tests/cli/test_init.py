@@ -2,17 +2,16 @@
 
 import base64
 import os
-import pty
 import select
 import stat
-import sys
 from pathlib import Path
 
 import pytest
 
 from hookbridge.config import Settings
 from hookbridge.settings import load
-from tests.support.commands import Ran, command, environment, lasting
+from tests.support.commands import Ran, command, lasting
+from tests.support.terminals import on_terminal
 from tests.support.waiting import wait_until
 
 GIVEN = {
@@ -153,10 +152,7 @@ class Terminal:
 
     def __init__(self, folder: Path) -> None:
         self.shown = b""
-        self.pid, self._terminal = pty.fork()
-        if self.pid == 0:
-            os.chdir(folder)
-            os.execve(sys.executable, [sys.executable, "-m", "hookbridge", "init"], environment({}))
+        self.pid, self._terminal = on_terminal(folder, "init")
 
     def answer(self, question: bytes, answer: str) -> None:
         # What is typed before the last blank is thrown away: then the terminal still echoes.

@@ -1,8 +1,6 @@
 """`token`: wherever the admin token stands, its place and the dashboard's link are one command away."""
 
 import os
-import pty
-import sys
 from pathlib import Path
 
 import msgspec
@@ -10,7 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from hookbridge.cli.main import app
-from tests.support.commands import command, environment, lasting
+from tests.support.commands import command, lasting
+from tests.support.terminals import on_terminal
 from tests.support.waiting import wait_until
 
 TOKEN = "a-token-that-nobody-else-has"
@@ -18,10 +17,7 @@ TOKEN = "a-token-that-nobody-else-has"
 
 def shown_on_a_terminal(folder: Path, *words: str, **environ: str) -> str:
     """What a command shows on a terminal, until it ends."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(folder)
-        os.execve(sys.executable, [sys.executable, "-m", "hookbridge", *words], environment(environ))
+    pid, terminal = on_terminal(folder, *words, environ=environ)
     shown = b""
     while True:
         try:
@@ -79,11 +75,7 @@ async def test_before_the_first_start_it_says_how_a_token_comes_to_be(tmp_path: 
 
 
 def test_on_a_terminal_serve_shows_the_dashboard_and_no_token(tmp_path: Path) -> None:
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(tmp_path)
-        words = [sys.executable, "-m", "hookbridge", "--port", "0"]
-        os.execve(sys.executable, words, environment({"HOOKBRIDGE_ADMIN_TOKEN": TOKEN}))
+    pid, terminal = on_terminal(tmp_path, "--port", "0", environ={"HOOKBRIDGE_ADMIN_TOKEN": TOKEN})
     shown = b""
     while b"The dashboard: http://127.0.0.1:" not in shown or b"token` gives" not in shown:
         shown += os.read(terminal, 1000)
