@@ -17,6 +17,10 @@ from tests.support.workspace import RETRIEVE, TOKEN, Tasks, tasks
 JSON = {"Content-Type": "application/json"}
 
 
+def json_reply(value: object) -> Reply:
+    return Reply(status=200, body=json.dumps(value).encode(), headers={"Content-Type": "application/json"})
+
+
 async def failure(workspace: Tasks) -> SourceError:
     """The error of reading a page now, with nothing secret in it."""
     with pytest.raises(SourceError) as caught:
@@ -136,6 +140,27 @@ async def test_json_that_is_no_page_is_an_outage(answer: object) -> None:
     async with tasks() as workspace:
         workspace.notion.faults.answer(Reply(status=200, body=json.dumps(answer).encode(), headers=JSON))
         assert type(await failure(workspace)) is SourceUnavailable
+
+
+@pytest.mark.parametrize("missing", ["created_time", "last_edited_time"])
+async def test_a_listed_page_without_its_times_is_an_outage(missing: str) -> None:
+    page = {"object": "page", "id": "x", "properties": {}, "created_time": "t", "last_edited_time": "t"}
+    del page[missing]
+    async with tasks() as workspace:
+        workspace.notion.faults.answer(json_reply({"results": [page]}), path=lambda path: "/query" in path)
+        changes = workspace.source.changes
+        assert changes is not None
+        with pytest.raises(SourceUnavailable, match="a page without its times"):
+            await changes.listing(workspace.database, None)
+
+
+async def test_a_database_whose_data_source_has_no_id_is_an_outage() -> None:
+    async with tasks() as workspace:
+        workspace.notion.faults.answer(json_reply({"data_sources": [{"name": "Tasks"}]}))
+        changes = workspace.source.changes
+        assert changes is not None
+        with pytest.raises(SourceUnavailable, match="a data source without its id"):
+            await changes.listing(workspace.database, None)
 
 
 async def test_pages_without_properties_are_a_refusal() -> None:
