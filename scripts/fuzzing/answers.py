@@ -15,7 +15,7 @@ import httpx
 import msgspec
 
 from hookbridge.config import NotionConfig, SupabaseConfig, SupabaseTable
-from hookbridge.errors import RecordImpossible, SourceError
+from hookbridge.errors import SourceError
 from hookbridge.model import Columns, RecordKey
 from hookbridge.reconcile.state import PollState, SweepState
 from hookbridge.sources.bodies import decode_columns
@@ -108,7 +108,7 @@ async def _supabase(sources: _Sources) -> None:
     for row in read.rows if read is not None else ():
         try:
             truth = rows.truth(_TABLE, row, _LISTED, 1)
-        except RecordImpossible:
+        except SourceError:  # one that cannot be read
             continue
         columns = decode_columns(row)
         assert RecordKey.parse(str(truth.record)) == truth.record

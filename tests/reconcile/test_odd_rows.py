@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from structlog.testing import capture_logs
 
 from hookbridge.model import RecordKey
 from hookbridge.reconcile.table import FollowedTable
@@ -105,31 +104,6 @@ async def test_a_poll_goes_past_a_row_that_cannot_be_read(both: Sources, tmp_pat
         answers(both, "users", b'{"id":1,"name":"found","updated_at":"' + now + b'"}', odd)
         assert (await ask(bridge, POLL))[0] == 200
         await wait_until(has(bridge, user(1), name="found"))
-
-
-async def test_what_nobody_foresaw_is_the_tables_failure_and_no_end_of_the_process(
-    both: Sources, tmp_path: Path
-) -> None:
-    page = both.notion.create_page(both.data_source, {"Name": "fine"})
-    without_time = msgspec.json.encode({"object": "page", "id": page, "properties": {}, "parent": {}})
-    body = b'{"object":"list","results":[' + without_time + b'],"next_cursor":null,"has_more":false}'
-    reply = Reply(status=200, body=body, headers={"Content-Type": "application/json"})
-    both.notion.faults.answer(reply, path=lambda path: "/query" in path)
-    both.supabase.insert("users", {"id": 1, "name": "Ada"})
-    with capture_logs() as lines:
-        async with running(both.settings(tmp_path)) as bridge:
-            of_notion = bridge.service.reconciler.table("notion", both.database)
-            await wait_until(lambda: of_notion.status().state == "failing")
-            assert of_notion.status().reason == "KeyError: 'last_edited_time'"
-            assert of_notion.gap("sweep") > 0
-            await wait_until(has(bridge, user(1), name="Ada"))
-            sweep = {"source": "notion", "table": both.database, "kind": "sweep"}
-            assert (await ask(bridge, sweep))[0] == 500
-            both.notion.faults.clear()
-            await wait_until(has(bridge, RecordKey("notion", both.database, page)))
-            await wait_until(lambda: of_notion.status().state == "following")
-    (told, *_) = (line for line in lines if line["event"] == "The sweep failed unexpectedly")
-    assert isinstance(told["exc_info"], KeyError)
 
 
 async def test_a_row_of_the_year_1_ends_neither_this_process_nor_the_next(both: Sources, tmp_path: Path) -> None:

@@ -15,7 +15,10 @@ from hookbridge.standins.notion import errors
 from tests.support.workspace import RETRIEVE, TOKEN, Tasks, tasks
 
 JSON = {"Content-Type": "application/json"}
-PAGE_WITHOUT_TIMES = {"object": "page", "id": "7855b161-f63e-4683-b7c7-8ca6e97ee266", "properties": {}}
+
+
+def json_reply(value: object) -> Reply:
+    return Reply(status=200, body=json.dumps(value).encode(), headers={"Content-Type": "application/json"})
 
 
 async def failure(workspace: Tasks) -> SourceError:
@@ -132,21 +135,32 @@ async def test_a_server_without_tls_is_named_as_that() -> None:
     assert found.message.startswith("No secure connection to Notion")
 
 
-@pytest.mark.parametrize("answer", [[], "text", {}, {"object": "list"}, {"object": "page"}, PAGE_WITHOUT_TIMES])
+@pytest.mark.parametrize("answer", [[], "text", {}, {"object": "list"}, {"object": "page"}])
 async def test_json_that_is_no_page_is_an_outage(answer: object) -> None:
     async with tasks() as workspace:
         workspace.notion.faults.answer(Reply(status=200, body=json.dumps(answer).encode(), headers=JSON))
         assert type(await failure(workspace)) is SourceUnavailable
 
 
-async def test_a_data_source_without_an_id_is_an_outage() -> None:
+@pytest.mark.parametrize("missing", ["created_time", "last_edited_time"])
+async def test_a_listed_page_without_its_times_is_an_outage(missing: str) -> None:
+    page = {"object": "page", "id": "x", "properties": {}, "created_time": "t", "last_edited_time": "t"}
+    del page[missing]
     async with tasks() as workspace:
-        answer = b'{"object":"database","data_sources":[{"name":"Tasks"}]}'
-        workspace.notion.faults.answer(Reply(status=200, body=answer, headers=JSON))
+        workspace.notion.faults.answer(json_reply({"results": [page]}), path=lambda path: "/query" in path)
         changes = workspace.source.changes
         assert changes is not None
-        with pytest.raises(SourceUnavailable, match="without an id"):
-            await changes.newest(workspace.database)
+        with pytest.raises(SourceUnavailable, match="a page without its times"):
+            await changes.listing(workspace.database, None)
+
+
+async def test_a_database_whose_data_source_has_no_id_is_an_outage() -> None:
+    async with tasks() as workspace:
+        workspace.notion.faults.answer(json_reply({"data_sources": [{"name": "Tasks"}]}))
+        changes = workspace.source.changes
+        assert changes is not None
+        with pytest.raises(SourceUnavailable, match="a data source without its id"):
+            await changes.listing(workspace.database, None)
 
 
 async def test_pages_without_properties_are_a_refusal() -> None:

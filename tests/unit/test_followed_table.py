@@ -1,13 +1,16 @@
 """When a followed table is polled and swept again: gaps grow while nothing changes and while passes fail."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from hookbridge.config import ReconcileConfig
 from hookbridge.errors import SourceUnavailable
 from hookbridge.model import Truth
 from hookbridge.reconcile.findings import Findings, InboxSink, judge
+from hookbridge.reconcile.loop import Reconciler
 from hookbridge.reconcile.poll import PassResult
 from hookbridge.reconcile.state import SweepState, later
 from hookbridge.reconcile.table import FollowedTable
@@ -16,6 +19,7 @@ from hookbridge.store.contract import Standing
 from tests.support.events import key
 from tests.support.files import opened
 from tests.support.tables import TableSource
+from tests.support.waiting import wait_until
 
 CONFIG = ReconcileConfig(poll_seconds=10.0, poll_seconds_max=60.0, sweep_seconds=600.0)
 
@@ -34,6 +38,20 @@ class Nothing:
 
     async def newest(self, table: str) -> str | None:
         return None
+
+
+class Unforeseen(Nothing):
+    """One whose second table gives what its own reader does not understand."""
+
+    broken = True
+
+    def followed(self) -> tuple[Followed, ...]:
+        return Followed(table="public.fine", polled=False), Followed(table="public.odd", polled=False)
+
+    async def listing(self, table: str, cursor: str | None) -> Slice:
+        if self.broken and table == "public.odd":
+            raise KeyError("id")
+        return await super().listing(table, cursor)
 
 
 @pytest.fixture
@@ -70,6 +88,35 @@ async def test_the_gap_grows_with_each_failure_and_obeys_the_source(table: Follo
     assert table.gap("sweep") == 600.0
     passed(table, 0)
     assert table.status().reason is None
+
+
+async def test_what_nobody_foresaw_is_the_tables_failure_and_no_end_of_the_process(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        source, changes = TableSource(), Unforeseen()
+        source.changes = changes
+        sink = InboxSink(lambda events: store.append(events, 0.0))
+        config = ReconcileConfig(poll_seconds_max=0.01, sweep_seconds=0.01)
+        reconciler = Reconciler(
+            {"supabase": source},
+            store,
+            sink,
+            config,
+            lambda: 1_000.0,
+            loads=lambda source, table: True,  # noqa: ARG005
+        )
+        fine, odd = (reconciler.table("supabase", f"public.{name}") for name in ("fine", "odd"))
+        with capture_logs() as lines:
+            running = asyncio.create_task(reconciler.run())
+            await wait_until(lambda: odd.status().state == "failing" and fine.sweep.state.loaded)
+            assert odd.status().reason == "KeyError: 'id'"
+            with pytest.raises(KeyError):
+                await reconciler.reconcile("supabase", "public.odd", "sweep")
+            changes.broken = False
+            await wait_until(lambda: odd.status().state == "following")
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+    told = next(line for line in lines if line["event"] == "The sweep failed unexpectedly")
+    assert (told["table"], type(told["exc_info"])) == ("public.odd", KeyError)
 
 
 async def test_a_sweep_is_due_when_its_time_has_come_and_at_once_when_it_was_interrupted(table: FollowedTable) -> None:

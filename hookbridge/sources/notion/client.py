@@ -124,10 +124,10 @@ class NotionClient:
         database = await self._ask(lambda: self._sdk.databases.retrieve(database_id=database_id), about=database_id)
         if database is None:
             return None
-        sources = _list(database, "data_sources")
-        if not all(isinstance(entry.get("id"), str) for entry in sources):
-            raise SourceUnavailable("Notion's answer has a data source without an id", hint=_BASE_URL_HINT)
-        return tuple(entry["id"] for entry in sources)
+        ids = [entry.get("id") for entry in _list(database, "data_sources")]
+        if not all(isinstance(id_, str) for id_ in ids):
+            raise SourceUnavailable("Notion answered with a data source without its id", hint=_BASE_URL_HINT)
+        return tuple(map(str, ids))
 
     async def query(self, data_source_id: str, asked: Asked) -> Listing | None:
         """Give pages of a data source; None when there is no such data source.
@@ -145,7 +145,7 @@ class NotionClient:
         )
         if answer is None:
             return None
-        pages = tuple(_whole(page) for page in _list(answer, "results") if page.get("object") == "page")
+        pages = tuple(_timed(_whole(page)) for page in _list(answer, "results") if page.get("object") == "page")
         following = answer.get("next_cursor") if answer.get("has_more") else None
         status = answer.get("request_status")
         cut = isinstance(status, dict) and status.get("type") == "incomplete"
@@ -237,6 +237,11 @@ def _whole(page: Columns) -> Columns:
         raise SourceRefused(
             "Notion gives the integration pages without their properties", hint=_HINTS[APIErrorCode.RestrictedResource]
         )
+    return page
+
+
+def _timed(page: Columns) -> Columns:
+    """Insist on the times by which pages are ordered."""
     if not all(isinstance(page.get(name), str) for name in ("created_time", "last_edited_time")):
         raise SourceUnavailable("Notion answered with a page without its times", hint=_BASE_URL_HINT)
     return page
