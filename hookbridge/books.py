@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from hookbridge.model import Books, Verification
-from hookbridge.store.contract import Totals
+from hookbridge.store.values import Totals
 
 GUIDE_TYPES = ("insert", "update", "delete")
 GUIDE_SOURCES = ("supabase", "notion")

@@ -46,8 +46,9 @@ from hookbridge.steps.handlers import Handlers
 from hookbridge.steps.index import Index
 from hookbridge.steps.step import Step
 from hookbridge.steps.verify import Verify
-from hookbridge.store.contract import EventFilter, Replay, Store
+from hookbridge.store.contract import Store
 from hookbridge.store.sqlite import SqliteStore
+from hookbridge.store.values import EventFilter, Replay
 from hookbridge.upkeep import Upkeep
 
 PAUSED_NOTE = "paused:"

@@ -18,7 +18,8 @@ from hookbridge.errors import TryLater
 from hookbridge.model import Copy, Document, Event, Origin, RecordKey, Truth
 from hookbridge.sources import listed
 from hookbridge.sources.source import Source, Unread
-from hookbridge.store.contract import Standing, Standings, Sweeps
+from hookbridge.store.contract import Sweeps
+from hookbridge.store.values import Standing, Standings
 
 EVENTS_PER_APPEND = 200
 UNREAD_SHOWN = 10

@@ -19,7 +19,8 @@ from hookbridge.model import RecordKey, SourceName, Truth
 from hookbridge.reconcile.findings import Difference, Kind, Sink
 from hookbridge.reconcile.table import FollowedTable
 from hookbridge.sources.source import Unread
-from hookbridge.store.contract import Standing, Store
+from hookbridge.store.contract import Store
+from hookbridge.store.values import Standing
 
 KEYS_SHOWN = 1_000
 """Of each kind of difference."""

@@ -21,7 +21,8 @@ from hookbridge.reconcile.findings import Findings
 from hookbridge.reconcile.poll import PassResult
 from hookbridge.reconcile.state import SweepState
 from hookbridge.sources.source import Changes
-from hookbridge.store.contract import Store, Unmet
+from hookbridge.store.contract import Store
+from hookbridge.store.values import Unmet
 
 GONE_BATCH = 200
 FORGET_BATCH = 2_000

@@ -17,19 +17,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol
-
-import msgspec
+from typing import Protocol
 
 from hookbridge.model import (
-    Books,
     Claim,
     Copy,
     Document,
     Event,
     Failure,
-    Origin,
-    Outcome,
     Receipt,
     RecordKey,
     Settled,
@@ -37,161 +32,18 @@ from hookbridge.model import (
     SourceName,
     StoredEvent,
 )
-
-
-class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which events are meant; a field that is None or empty does not narrow."""
-
-    ids: tuple[int, ...] | None = None
-    """These events, as far as there are such."""
-    source: SourceName | None = None
-    tables: tuple[str, ...] = ()
-    """The names that the table may have: a source of its own may write it otherwise."""
-    record_ids: tuple[str, ...] = ()
-    """The ids that the record may have, likewise."""
-    type: str | None = None
-    origin: Origin | None = None
-    outcome: Outcome | None = None
-    open: bool | None = None
-    """Whether no outcome is set."""
-    text: str | None = None
-    """Words that all have to stand in the record's name, the type, the reason or the body, in any case."""
-
-
-class EventPage(msgspec.Struct, frozen=True):
-    """Events, newest first, and the cursor of the next page (None on the last one).
-
-    A page ends where it has looked far enough, and may then be short or empty though there are more that match.
-    """
-
-    events: tuple[StoredEvent, ...]
-    next_cursor: int | None
-
-
-class Replay(msgspec.Struct, frozen=True):
-    """What a replay did: how many events are processed again, and before which one it goes on (None at the end)."""
-
-    count: int
-    next_cursor: int | None = None
-
-
-RecordState = Literal["present", "absent", "waiting"]
-"""``present``: the copy has data; ``absent``: it knows that there is none; ``waiting``: it has open events."""
-
-
-class RecordFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which records are meant; a field that is None or empty does not narrow."""
-
-    source: SourceName | None = None
-    tables: tuple[str, ...] = ()
-    """The names that the table may have."""
-    record_ids: tuple[str, ...] = ()
-    """The ids that the record may have."""
-    state: RecordState | None = None
-    text: str | None = None
-    """Words of the index, the last one may be a beginning; or the beginning of an id."""
-
-
-class RecordEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A record in a listing: what is known of it, without its data."""
-
-    record: RecordKey
-    present: bool | None
-    """Whether the copy has data; None when there is no copy of it yet."""
-    changed_at: str | None = None
-    read_at: float | None = None
-    verified: bool | None = None
-    waiting_since: float | None = None
-    """Since when it has open events; None while it has none."""
-
-
-class RecordPage(msgspec.Struct, frozen=True):
-    """Records in the order of source, table and id, and the cursor of the next page: the last name looked at.
-
-    A page ends where it has looked far enough, and may then be short or empty though there are more that match.
-    """
-
-    records: tuple[RecordEntry, ...]
-    next_cursor: RecordKey | None
-
-
-class Hit(msgspec.Struct, frozen=True, kw_only=True):
-    """One search result."""
-
-    record: RecordKey
-    snippet: str
-    """The words around the match, each match in ``[`` and ``]``."""
-    score: float
-    """Larger is better."""
-    data: bytes
-
-
-class Totals(msgspec.Struct, frozen=True, kw_only=True):
-    """The durable counters behind ``/stats``.  They only grow, but for ``open`` and ``dead``."""
-
-    books: Books
-    duplicates: int = 0
-    processed: int = 0
-    failed: int = 0
-    retries: int = 0
-    changes: int = 0
-    processing_seconds: float = 0.0
-    by_type: dict[str, int] = {}
-    by_source: dict[str, int] = {}
-    by_verification: dict[str, int] = {}
-    by_origin: dict[str, int] = {}
-    """Events received, by ``source:origin``."""
-    by_outcome: dict[str, int] = {}
-    """Events settled, by ``source:outcome``; a dead letter that was opened again counts each time it ends."""
-    announced: dict[str, int] = {}
-    """By ``source:table``, for followed tables: changes that a webhook announced."""
-    missed: dict[str, int] = {}
-    """By ``source:table``: changes that only the reconciler found."""
-
-
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """What the store has of one record when the reconciler compares it."""
-
-    known: bool
-    """Whether there is a copy at all, be it of an absence."""
-    present: bool
-    """Whether the copy has data."""
-    fingerprint: bytes
-    ticket: int
-    verified: bool
-    dirty: bool
-    """Whether events of it are open."""
-    claimed: bool
-    """Whether a worker has it now, and may have read it already."""
-
-
-class Standings(msgspec.Struct, frozen=True):
-    """How the records of one page of a listing stand."""
-
-    by_id: dict[str, Standing]
-    newest_event: int
-    """The newest event at that moment: what announces a difference later has a larger id."""
-    ticket: int
-    """A read of the source that began later has a larger ticket."""
-
-
-class Unmet(msgspec.Struct, frozen=True):
-    """Copies that a complete listing did not show."""
-
-    records: tuple[RecordKey, ...]
-    """The first of them, in the order of their ids."""
-    count: int
-    copied: int
-    """How many copies with data the table has."""
-
-
-class Announcement(msgspec.Struct, frozen=True, kw_only=True):
-    """Of what the reconciler found in a table: how much a webhook announced as well, and how much none did."""
-
-    source: SourceName
-    table: str
-    announced: int
-    missed: int
+from hookbridge.store.values import (
+    Announcement,
+    EventFilter,
+    EventPage,
+    Hit,
+    RecordFilter,
+    RecordPage,
+    Replay,
+    Standings,
+    Totals,
+    Unmet,
+)
 
 
 class Inbox(Protocol):

@@ -16,7 +16,7 @@ from msgspec import Meta
 from hookbridge.errors import FieldProblem, InvalidFields, InvalidParameter, NotFound
 from hookbridge.model import Failure, Origin, Outcome, SourceName, StoredEvent, Verification
 from hookbridge.service import Service
-from hookbridge.store.contract import EventFilter
+from hookbridge.store.values import EventFilter
 from hookbridge.web.bodies import read_body
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.parameters import json_body, query, record_ids, table_names

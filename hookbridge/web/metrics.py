@@ -26,7 +26,7 @@ from hookbridge.pipeline import lanes
 from hookbridge.readiness import Readiness
 from hookbridge.reconcile import status
 from hookbridge.service import Service
-from hookbridge.store.contract import Totals
+from hookbridge.store.values import Totals
 from hookbridge.web.keys import SERVICE
 
 Samples = Iterable[tuple[tuple[str, ...], float | None]]

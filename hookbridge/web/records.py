@@ -16,7 +16,7 @@ from msgspec import Meta
 from hookbridge.errors import InvalidParameter, NotFound
 from hookbridge.model import RecordKey, SourceName
 from hookbridge.records import Difference
-from hookbridge.store.contract import RecordEntry, RecordFilter, RecordState
+from hookbridge.store.values import RecordEntry, RecordFilter, RecordState
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.parameters import path_key, query, record_ids, table_names, table_of_source
 from hookbridge.web.replies import epoch_time, json_reply, time_of

@@ -368,7 +368,7 @@ async def test_a_lane_and_tables_that_wait_for_their_source_are_told(scene: Scen
         await wait_until(lambda: service.service.lanes["supabase"].state().state == "down")
         await wait_until(lambda: any(one.state == "failing" for one in service.service.reconciler.status()))
         found = await scene.findings()
-    expect(found["lane supabase"], "failed", "paused: ", "goes on by itself")
+    expect(found["lane supabase"], "failed", "down: ", "goes on by itself")
     assert any(name.startswith("reconciler supabase public.") for name in states(found, "failed"))
     expect(found["supabase"], "failed", "cannot be reached", "SUPABASE_URL")
 

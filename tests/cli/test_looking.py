@@ -171,7 +171,6 @@ async def test_the_way_of_an_event_is_shown_in_lines(client: Running, tmp_path: 
     [
         ((), "no event is named: give numbers, a filter, or --all"),
         (("1", "--all"), "numbers, filters and --all exclude each other"),
-        (("99",), "There is no event 99"),
         (("--table", "a:b"), "table: expected"),
         (("1", "--limit", "3"), "--limit: only with filters or --all"),
         (("--all", "--dry-run", "--cursor", "3"), "--cursor: a dry run counts"),

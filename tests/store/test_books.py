@@ -3,7 +3,8 @@
 import asyncio
 
 from hookbridge.model import Outcome
-from hookbridge.store.contract import EventFilter, Store
+from hookbridge.store.contract import Store
+from hookbridge.store.values import EventFilter
 from tests.store.conftest import Reopen
 from tests.support.events import copy, effects, event, key, settlement
 from tests.support.stores import add, books, bury, finish, take, take_one

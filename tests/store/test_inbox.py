@@ -7,7 +7,8 @@ import pytest
 
 from hookbridge.errors import TryLater
 from hookbridge.model import Event, Outcome
-from hookbridge.store.contract import EventFilter, Store
+from hookbridge.store.contract import Store
+from hookbridge.store.values import EventFilter
 from tests.store.conftest import Reopen
 from tests.support.events import event, key
 from tests.support.stores import add, books, bury, finish, ids, take, take_one

@@ -4,7 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from hookbridge.model import Copy, Document, Failure, Outcome, RecordKey
-from hookbridge.store.contract import EventFilter, RecordFilter, Store
+from hookbridge.store.contract import Store
+from hookbridge.store.values import EventFilter, RecordFilter
 from tests.store.conftest import Reopen
 from tests.support.events import copy, event, key, settlement
 from tests.support.stores import add, bury, finish, ids, take, take_one

@@ -6,7 +6,8 @@ import itertools
 import pytest
 
 from hookbridge.model import Event, Outcome
-from hookbridge.store.contract import EventFilter, Store
+from hookbridge.store.contract import Store
+from hookbridge.store.values import EventFilter
 from tests.support.events import event
 from tests.support.stores import add, books, bury, finish, ids, take, take_one
 

@@ -23,8 +23,8 @@ from hypothesis.stateful import (
 )
 
 from hookbridge.model import Claim, Outcome, Receipt, Settled
-from hookbridge.store.contract import EventFilter
 from hookbridge.store.sqlite import SqliteStore
+from hookbridge.store.values import EventFilter
 from tests.support.events import copy, effects, event, key, settlement
 from tests.support.stores import LEASE, books, ids
 

@@ -5,7 +5,7 @@ import pytest
 
 from hookbridge.books import statistics
 from hookbridge.model import Books
-from hookbridge.store.contract import Totals
+from hookbridge.store.values import Totals
 
 EMPTY = Books(received=0, open=0, applied=0, coalesced=0, ignored=0, dead=0)
 

@@ -15,7 +15,7 @@ from hookbridge.reconcile.poll import PassResult
 from hookbridge.reconcile.state import SweepState, later
 from hookbridge.reconcile.table import FollowedTable
 from hookbridge.sources.source import Changes, Followed, Slice
-from hookbridge.store.contract import Standing
+from hookbridge.store.values import Standing
 from tests.support.events import key
 from tests.support.files import opened
 from tests.support.tables import TableSource

@@ -16,8 +16,8 @@ from hookbridge.pipeline.attempts import Attempts
 from hookbridge.pipeline.held import HELD_BYTES_MAX
 from hookbridge.pipeline.lanes import STRIKES_MAX, Lane
 from hookbridge.pipeline.worker import Worker
-from hookbridge.store.contract import EventFilter
 from hookbridge.store.sqlite import SqliteStore
+from hookbridge.store.values import EventFilter
 from tests.support.events import event
 from tests.support.files import opened, refuse_writes
 from tests.support.naps import HeldNaps, Naps

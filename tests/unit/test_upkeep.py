@@ -12,8 +12,8 @@ from hookbridge.config import RetentionConfig, ServerConfig, StoreConfig
 from hookbridge.errors import TryLater
 from hookbridge.model import Failure, Outcome
 from hookbridge.pipeline.append import Intake, free_bytes
-from hookbridge.store.contract import EventFilter
 from hookbridge.store.sqlite import SqliteStore
+from hookbridge.store.values import EventFilter
 from hookbridge.upkeep import DISK_WATCH_SECONDS, PAUSE_SECONDS, Upkeep
 from tests.support.events import copy, event, key, settlement
 from tests.support.files import opened, refuse_writes

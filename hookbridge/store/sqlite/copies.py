@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from hookbridge.model import Copy, Document, Effects, RecordKey
-from hookbridge.store.contract import Hit
 from hookbridge.store.sqlite.engine import Transaction
+from hookbridge.store.values import Hit
 
 _PUT = """
 INSERT INTO copies (source, table_name, record_id, ticket, data, changed_at, fingerprint, read_at, verified,

@@ -14,9 +14,9 @@ from itertools import product
 from typing import Any
 
 from hookbridge.model import SOURCES, Outcome
-from hookbridge.store.contract import EventFilter, EventPage
 from hookbridge.store.sqlite.inbox import COLUMNS, next_id, stored_event
 from hookbridge.store.sqlite.where import Where
+from hookbridge.store.values import EventFilter, EventPage
 
 LOOKED_AT = 20_000
 """A page looks at so many rows, says where the next one goes on, and ends."""

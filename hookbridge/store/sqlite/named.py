@@ -14,9 +14,9 @@ from itertools import product
 from msgspec.structs import astuple
 
 from hookbridge.model import SOURCES, RecordKey, SourceName
-from hookbridge.store.contract import RecordEntry, RecordFilter, RecordPage
 from hookbridge.store.sqlite import copies, listings
 from hookbridge.store.sqlite.where import Where
+from hookbridge.store.values import RecordEntry, RecordFilter, RecordPage
 
 Candidates = Iterator[tuple[RecordKey, bool]]
 """Names in their order, and whether each is one that is meant."""

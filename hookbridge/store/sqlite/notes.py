@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Mapping
 
 from hookbridge.model import Books
-from hookbridge.store.contract import Totals
 from hookbridge.store.sqlite.engine import Transaction
+from hookbridge.store.values import Totals
 
 
 def note(connection: sqlite3.Connection, name: str) -> str | None:

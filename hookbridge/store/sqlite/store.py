@@ -24,7 +24,9 @@ from hookbridge.model import (
     SourceName,
     StoredEvent,
 )
-from hookbridge.store.contract import (
+from hookbridge.store.sqlite import claims, copies, failures, inbox, listings, named, notes, settlements, sweeps
+from hookbridge.store.sqlite.engine import Engine, Transaction
+from hookbridge.store.values import (
     Announcement,
     EventFilter,
     EventPage,
@@ -36,8 +38,6 @@ from hookbridge.store.contract import (
     Totals,
     Unmet,
 )
-from hookbridge.store.sqlite import claims, copies, failures, inbox, listings, named, notes, settlements, sweeps
-from hookbridge.store.sqlite.engine import Engine, Transaction
 
 _TICKETS_PER_START = 1 << 40
 """Each start begins a new range of tickets, so that no ticket of an earlier one is larger."""

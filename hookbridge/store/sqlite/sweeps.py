@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from hookbridge.model import Copy, Document, Effects, RecordKey
-from hookbridge.store.contract import Announcement, Standing, Standings, Unmet
 from hookbridge.store.sqlite import copies
 from hookbridge.store.sqlite.engine import Transaction
+from hookbridge.store.values import Announcement, Standing, Standings, Unmet
 
 _STANDINGS = """
 SELECT wanted.value, copies.data IS NOT NULL, copies.fingerprint, copies.ticket, copies.verified,

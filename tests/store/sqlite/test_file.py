@@ -12,10 +12,10 @@ import pytest
 
 from hookbridge.errors import StartupError, StoreError, StoreUnavailable
 from hookbridge.model import Document, Outcome, Settled
-from hookbridge.store.contract import EventFilter, RecordFilter
 from hookbridge.store.sqlite import SqliteStore
 from hookbridge.store.sqlite.checkpoints import EVERY_BYTES
 from hookbridge.store.sqlite.engine import BROWSERS
+from hookbridge.store.values import EventFilter, RecordFilter
 from tests.support.events import copy, effects, event, key, settlement
 from tests.support.stores import add, books, finish, take, take_one
 from tests.support.waiting import wait_until

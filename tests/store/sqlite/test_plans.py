@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from hookbridge.model import Outcome
-from hookbridge.store.contract import EventFilter, RecordFilter
 from hookbridge.store.sqlite import SqliteStore, listings
 from hookbridge.store.sqlite.engine import BROWSERS, READERS
+from hookbridge.store.values import EventFilter, RecordFilter
 from tests.support.events import copy, effects, event, key, settlement
 from tests.support.files import opened
 from tests.support.stores import add, bury, finish, take
