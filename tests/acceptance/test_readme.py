@@ -1,6 +1,5 @@
 """The README, followed to the letter: its commands, its curls, its handler; and how a started service ends."""
 
-import asyncio
 import re
 import subprocess
 from pathlib import Path
@@ -8,12 +7,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.support.commands import command
 from tests.support.processes import REPOSITORY, process
-from tests.support.running import ADMIN, ADMIN_TOKEN
+from tests.support.running import ADMIN
 from tests.support.waiting import wait_until
 
 UPDATE = {"event_type": "update", "source": "supabase", "table_name": "users", "record_id": "1", "data": {"id": 1}}
 README = (REPOSITORY / "README.md").read_text()
+COMMANDS = (REPOSITORY / "docs" / "commands.md").read_text()
 
 
 def block(language: str, containing: str) -> str:
@@ -23,27 +24,29 @@ def block(language: str, containing: str) -> str:
     return str(found[0])
 
 
-async def test_the_curls_of_the_readme_store_count_and_find(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "admin-token").write_text(ADMIN_TOKEN)
-    async with process(tmp_path) as service:
-        *first, search = block("sh", "lovelace").replace("http://127.0.0.1:8080", service.url).split("\ncurl ")
-        sent = await shell("\ncurl ".join(first), tmp_path)
-        assert '"status":"accepted"' in sent
-        assert '"total_processed"' in sent
-
-        async def found() -> bool:
-            return "Ada [Lovelace]" in await shell("curl " + search, tmp_path)
-
-        await wait_until(found)
-        books = await (await service.get("/api/v1/webhooks/stats")).json()
-        assert (books["verification"]["skipped"], books["books_balanced"]) == (1, True)
+def first_event() -> list[list[str]]:
+    """The commands of the block "Your first event", as words."""
+    lines = [line.partition("#")[0].split() for line in block("sh", "./scripts/run init").splitlines()]
+    assert all(words[0] == "./scripts/run" for words in lines), lines
+    return [words[1:] for words in lines]
 
 
-async def shell(text: str, folder: Path) -> str:
-    done = await asyncio.create_subprocess_shell(text, cwd=folder, stdout=asyncio.subprocess.PIPE)
-    out, _ = await done.communicate()
-    return out.decode()
+async def test_the_first_event_of_the_readme_is_sent_signed_and_found(tmp_path: Path) -> None:
+    init, serve, send, token = first_event()
+    assert serve == []
+    ours = {"HOOKBRIDGE_ADMIN_TOKEN": ""}  # init writes one
+    written = await command(tmp_path, *init, stdin=b"", **ours)
+    assert written.code == 0, written.err
+    async with process(tmp_path, ours) as service:
+        there = {**ours, "HOOKBRIDGE_URL": service.url}
+        sent = await command(tmp_path, *send, stdin=b"", **there)
+        assert (sent.code, "202 Accepted event 1" in sent.out, "applied" in sent.out) == (0, True, True), sent.out
+        shown = await command(tmp_path, *token, "--show", stdin=b"", **there)
+        link = shown.out.split()[1]
+        assert link.startswith(f"{service.url}/#token=")
+        admin = {"Authorization": f"Bearer {link.partition('=')[2]}"}
+        event = await (await service.get("/api/v1/events/1", admin)).json()
+        assert (event["outcome"], event["verification"], event["origin"]) == ("applied", "skipped", "webhook")
 
 
 async def test_the_handler_of_the_readme_is_called(tmp_path: Path) -> None:
@@ -76,7 +79,16 @@ def test_what_the_readme_links_to_is_there() -> None:
     assert len(README.splitlines()) < 150
 
 
-@pytest.mark.parametrize("script", ["run", "test", "bench", "lock"])
+def test_every_command_that_the_readme_shows_is_one() -> None:
+    shown = set(re.findall(r"\./scripts/run ([a-z][a-z-]*)", README))
+    assert shown >= {"init", "demo", "send", "token", "check", "tail", "verify", "trigger-sql", "notion-token"}
+    assert shown <= {chapter.split()[0] for chapter in re.split(r"^## ", COMMANDS, flags=re.MULTILINE)[1:]}
+
+
+SCRIPTS = sorted(path.name for path in (REPOSITORY / "scripts").iterdir() if path.is_file() and "." not in path.name)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
 def test_every_script_explains_itself(script: str) -> None:
     done = subprocess.run([REPOSITORY / "scripts" / script, "--help"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
