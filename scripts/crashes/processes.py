@@ -160,6 +160,7 @@ class World:
 
     def __init__(self, process: Process, urls: dict[str, str]) -> None:
         self._process = process
+        self.pid = process.pid
         self.urls = urls
 
     async def tell(self, command: str) -> dict[str, Any]:

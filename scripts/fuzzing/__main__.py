@@ -121,7 +121,7 @@ async def _one(folder: Path, target: str, seconds: int) -> tuple[Row, list[str]]
         runs = int(done[1])
     found = ""
     for case in sorted((place / "found").iterdir()):
-        found = f"crash-{target}-{case.name}"
+        found = f"crash-{target}-{case.name.rpartition('-')[2]}"
         shutil.copy(case, ROOT / found)
     if not found and (child.returncode != 0 or not runs):
         found = f"ended with {child.returncode} after {runs} runs"

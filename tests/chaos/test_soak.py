@@ -23,6 +23,7 @@ def thirty(**growth: float) -> Soaked:
             data_mb=FLAT.data_mb + growth.get("data_mb", 0.0) * minute + minute % 5,
             p50_ms=FLAT.p50_ms + growth.get("p50_ms", 0.0) * minute + minute % 4,
             p99_ms=FLAT.p99_ms + growth.get("p99_ms", 0.0) * minute + 3 * (minute % 4),
+            others=growth.get("others", 0.0) * minute,
         )
         for minute in range(30)
     )
@@ -39,6 +40,7 @@ async def test_a_service_at_half_its_capacity_is_measured(tmp_path: Path) -> Non
     last = result.samples[-1]
     assert last.acknowledged > 0
     assert min(last.memory_mb, last.handles, last.data_mb) > 0
+    assert all(0 <= one.others <= 1 for one in result.samples)
 
 
 def test_what_stays_as_it_is_has_not_grown() -> None:
@@ -50,6 +52,11 @@ def test_what_stays_as_it_is_has_not_grown() -> None:
 )
 def test_what_grows_slowly_is_named(name: str, per_minute: float) -> None:
     assert thirty(**{name: per_minute}).grown() == [name]
+
+
+def test_of_latencies_nothing_is_said_when_others_used_more_of_the_machine() -> None:
+    assert thirty(p99_ms=2.0, others=0.001).grown() == ["p99_ms"]
+    assert thirty(p99_ms=2.0, memory_mb=1.5, others=0.02).grown() == ["memory_mb"]
 
 
 @pytest.mark.parametrize("minutes", [3, 4, 7])
