@@ -72,11 +72,13 @@ class Upkeep:
         batch = self._retention.batch_rows
         now = self._clock()
         settled_before = now - self._retention.settled_days * _DAY
+        dead_before = now - self._retention.dead_days * _DAY
         total = 0
         for remove, before in (
             (self._store.remove_settled, settled_before),
-            (self._store.remove_failures, settled_before),
-            (self._store.remove_dead, now - self._retention.dead_days * _DAY),
+            # A dead letter shows its failed attempts as long as it is kept.
+            (self._store.remove_failures, min(settled_before, dead_before)),
+            (self._store.remove_dead, dead_before),
             (self._store.remove_tombstones, now - self._retention.tombstone_hours * _HOUR),
         ):
             while removed := await remove(before, batch):

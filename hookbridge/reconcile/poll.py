@@ -14,7 +14,7 @@ import msgspec
 from hookbridge.model import SourceName
 from hookbridge.reconcile import state
 from hookbridge.reconcile.findings import Findings
-from hookbridge.reconcile.state import PollState, later
+from hookbridge.reconcile.state import PollState, instant_of, later
 from hookbridge.sources.source import Changes
 from hookbridge.store.contract import Notes
 
@@ -63,8 +63,14 @@ class Poll:
             await self._save(msgspec.structs.replace(self.state, watermark=watermark))
 
     async def run(self, since: str | None = None) -> PassResult:
-        """Run one pass, or the rest of one; ``since`` begins anew at another time.  Raises SourceError."""
+        """Run one pass, or the rest of one; ``since`` begins anew at another time.  Raises SourceError.
+
+        A time behind which the polls have not come yet moves nothing: what lies before it is still to be listed.
+        """
         async with self._one_at_a_time:
+            stands = self.state.watermark
+            if since is not None and stands is not None and instant_of(since) > instant_of(stands):
+                return await self._beside(since)
             if since is not None:
                 return await self._from(since)
             if self.state.watermark is None:
@@ -78,6 +84,18 @@ class Poll:
     async def _from(self, watermark: str) -> PassResult:
         """Begin a pass at another time; until it has listed something, the polls stand where they stood."""
         return await self._go_on(msgspec.structs.replace(self.state, watermark=watermark, cursor=None, reached=None))
+
+    async def _beside(self, watermark: str) -> PassResult:
+        """Run a pass at a later time, and leave the polls where they stand."""
+        listed = found = 0
+        cursor: str | None = None
+        while True:
+            slice_ = await self._changes.since(self._table, watermark, self._overlap_seconds, cursor)
+            found += await self._findings.take(self._table, slice_.truths, "poll")
+            self._findings.leave_out(self._table, slice_.unread)
+            listed += len(slice_.truths)
+            if (cursor := slice_.next_cursor) is None:
+                return PassResult(listed=listed, found=found)
 
     async def _go_on(self, now: PollState) -> PassResult:
         listed = found = 0

@@ -106,6 +106,8 @@ class Source(Protocol):
     """One source of truth.  One instance for the process."""
 
     name: SourceName
+    times_are_minutes: bool
+    """Whether a time without seconds says nothing about them."""
 
     @property
     def has_credentials(self) -> bool:

@@ -85,9 +85,9 @@ class Verify:
         for mine, theirs in zip(self._times(event), than, strict=True):
             a, b = self._instant_of(mine), self._instant_of(theirs)
             if a is not None and b is not None:
-                # A time without seconds (Notion has no others) says nothing about them.
-                rough = not (a.second or a.microsecond) or not (b.second or b.microsecond)
-                return a.replace(second=0, microsecond=0) < b.replace(second=0, microsecond=0) if rough else a < b
+                if self._source.times_are_minutes and not (a.second and b.second):
+                    a, b = (one.replace(second=0, microsecond=0) for one in (a, b))
+                return a < b
         return False
 
     def _instant_of(self, text: str | None) -> datetime | None:

@@ -144,6 +144,17 @@ async def test_a_beginning_is_kept_once_a_poll_has_listed_something_from_it(both
         assert poll.state.cursor is not None
 
 
+async def test_a_time_behind_the_polls_leaves_them_where_they_stand(both: Sources, tmp_path: Path) -> None:
+    both.supabase.insert("users", {"id": 1, "name": "before", "updated_at": "2020-01-01T00:00:00+00:00"})
+    async with running(both.settings(tmp_path, reconcile=STILL)) as bridge:
+        await wait_until(lambda: loaded(bridge))
+        poll = table(bridge, "users").poll
+        stands = poll.state
+        assert (stands.watermark or "").startswith("2020-01-01")
+        assert await ask(bridge, {**POLL, "since": "2021-01-01"}) == (200, {"listed": 0, "found": 0})
+        assert poll.state == stands
+
+
 async def test_a_row_dated_in_the_future_hides_no_edit_from_the_polls(both: Sources, tmp_path: Path) -> None:
     both.supabase.insert("users", {"id": 1, "name": "before"})
     both.supabase.insert("users", {"id": 2, "name": "from the future", "updated_at": FUTURE})

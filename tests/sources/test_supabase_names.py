@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from hookbridge.config import Secrets, SignaturesConfig, SupabaseConfig
-from hookbridge.errors import RecordImpossible
+from hookbridge.errors import RecordImpossible, SourceUnavailable
 from hookbridge.model import RecordKey, Truth
 from hookbridge.sources.supabase import SupabaseSource
 from hookbridge.standins import PostgrestStandin
@@ -158,6 +158,18 @@ async def test_a_uuid_that_is_gone_is_gone_under_the_name_that_its_column_gave_i
         truths = await read(source, *ids)
         assert names(truths) == [(id_, False) for id_ in ids]
         assert [truth.also_gone for truth in truths] == [item(UUID), None][: len(ids)]
+
+
+async def test_a_uuid_of_which_only_one_spelling_could_be_read_is_not_said_to_be_gone(
+    supabase: PostgrestStandin, source: SupabaseSource
+) -> None:
+    supabase.create_table("items", {"id": "uuid"})
+    supabase.faults.status(503, path=lambda path: UUID in path)
+    with pytest.raises(SourceUnavailable):
+        await read(source, UUID.upper())
+    supabase.faults.clear()
+    (truth,) = await read(source, UUID.upper())
+    assert truth.also_gone == item(UUID)
 
 
 async def test_a_text_that_looks_like_a_uuid_is_gone_under_its_own_name_alone(

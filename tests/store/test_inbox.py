@@ -239,3 +239,11 @@ async def test_a_replay_opens_its_events_in_portions_as_long_as_they_are_admitte
     assert {one.id for one in (await store.events(EventFilter(open=True), before=None, limit=2_000)).events} == set(
         range(1, opened + 1)
     )
+
+
+async def test_a_replay_of_large_bodies_is_portioned_by_their_size(store: Store) -> None:
+    await add(store, *[event(number, body=b"x" * 3_000_000) for number in range(6)])
+    await finish(store, *await take(store, limit=10), outcome=Outcome.DEAD)
+    asked: list[int] = []
+    done = await store.replay(EventFilter(), now=200.0, limit=100, admit=asked.append)
+    assert (done.count, asked) == (6, [6, 3])

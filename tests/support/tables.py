@@ -13,6 +13,7 @@ class TableSource:
     """Rows by record.  A column ``at`` is the time of the change; the words are those of ``name``."""
 
     name: SourceName = "supabase"
+    times_are_minutes: bool = False
     credential_warning: str | None = None
     changes: Changes | None = None
 

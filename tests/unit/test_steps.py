@@ -112,7 +112,7 @@ OLD, NEW = "2020-01-01T10:00:00.5+00:00", "2020-01-01T10:00:07.5+00:00"
         ({"body": b'{"id":1,"at":"2020-01-02"}'}, {"changed_at": NEW}, False),
         ({"occurred_at": OLD}, {"changed_at": NEW}, False),  # two clocks
         ({"occurred_at": "yesterday"}, {"occurred_at": NEW}, False),
-        ({"occurred_at": "2020-01-01T10:00:00Z"}, {"occurred_at": NEW}, False),  # no seconds to compare
+        ({"occurred_at": "2020-01-01T10:00:00Z"}, {"occurred_at": NEW}, True),
         ({"occurred_at": "2020-01-01T09:59:00Z"}, {"occurred_at": NEW}, True),
         ({"occurred_at": NEW}, {"occurred_at": "2999-01-01T00:00:00.5Z"}, False),  # nobody believes that
         ({"type": "delete", "occurred_at": OLD}, {"occurred_at": NEW}, True),
@@ -134,6 +134,18 @@ async def test_without_credentials_an_event_from_before_the_copy_leaves_it_as_it
         assert found.verification is Verification.SKIPPED
         assert written is not None
         assert written.occurred_at == event_at.get("occurred_at")
+
+
+@pytest.mark.parametrize(("minute", "verdict"), [("10:00", Verification.SKIPPED), ("09:59", Verification.SUPERSEDED)])
+async def test_whole_minutes_are_compared_as_such_where_the_source_has_no_others(
+    minute: str, verdict: Verification
+) -> None:
+    source = table(has_credentials=False)
+    source.times_are_minutes = True
+    hint = stored(1, event(1, body=b'{"id":1}', occurred_at=f"2020-01-01T{minute}:00Z"))
+    known = copy(key(1), 7, b'{"id":1,"name":"Ada"}', occurred_at=NEW)
+    found = await Verify(source)(Change(record=key(1), events=(hint,), previous=known), Effects())
+    assert found.verification is verdict
 
 
 async def test_without_credentials_the_event_that_happened_last_counts_whatever_the_order_of_arrival() -> None:

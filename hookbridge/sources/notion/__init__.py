@@ -33,6 +33,7 @@ class NotionSource:
     """Implements ``Source``."""
 
     name: SourceName = "notion"
+    times_are_minutes: bool = True
     ids_are_global = True
 
     def __init__(

@@ -32,6 +32,7 @@ class SupabaseSource:
     """Implements ``Source``."""
 
     name: SourceName = "supabase"
+    times_are_minutes: bool = False
     ids_are_global = False
 
     def __init__(

@@ -92,11 +92,12 @@ class Reader:
         if written:
             others = {other: keys.values(other.id, len(wanted[record])) for record, other in written.items()}
             read = await self._read_chunks(table, others)
-            found |= {
-                record: Truth(record=record, data=None, ticket=absent.ticket, also_gone=other)
-                for record, other in written.items()
-                if isinstance(absent := found[record], Truth) and _is_absent(read[other])
-            }
+            for record, other in written.items():
+                absent, outcome = found[record], read[other]
+                if isinstance(outcome, Exception):  # then nobody knows what became of the copy
+                    found[record] = outcome
+                elif isinstance(absent, Truth) and _is_absent(outcome):
+                    found[record] = Truth(record=record, data=None, ticket=absent.ticket, also_gone=other)
         return found
 
     async def _read_chunks(self, table: str, wanted: Wanted) -> Outcomes:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from hookbridge.model import Event, Outcome, Receipt, RecordKey, StoredEvent, Verification
+from hookbridge.store.commits import GROUP_BYTES
 from hookbridge.store.sqlite.engine import Job, Transaction
 
 # The dirty row is written by the trigger event_arrives, and for a dead letter that is known again by dead_letter_opens:
@@ -34,7 +35,7 @@ WHERE id = ?1 AND outcome = 'dead'
 """
 
 REPLAYED_AT_ONCE = 500
-"""Events that one transaction opens again."""
+"""Events that one transaction opens again, if their bodies are not larger than a group of appends may be."""
 
 COLUMNS = (
     "id, record, type, format, origin, body, identity, occurred_at, received_at,"
@@ -178,13 +179,20 @@ def stored_event(columns: tuple[Any, ...]) -> StoredEvent:
     )
 
 
-def replay(transaction: Transaction, chosen: Sequence[int], now: float) -> int:
-    """Open dead letters again, bring other settled events in anew; gives how many of the chosen were still settled."""
-    count = 0
+def replay(transaction: Transaction, chosen: Sequence[int], now: float) -> tuple[int, int]:
+    """Open dead letters again, bring other settled events in anew.
+
+    Gives how many of the chosen were still settled, and how many it looked at before it was enough for one transaction.
+    """
+    count = size = looked = 0
     for found in (event(transaction.connection, id_) for id_ in chosen):
+        if size >= GROUP_BYTES:
+            break
+        looked += 1
         if found is None or found.outcome in {None, Outcome.IGNORED}:
             continue
         count += 1
+        size += len(found.event.body)
         if found.outcome is Outcome.DEAD:
             transaction.connection.execute(_REOPEN, (found.id, now))
             transaction.count("open")
@@ -193,7 +201,7 @@ def replay(transaction: Transaction, chosen: Sequence[int], now: float) -> int:
             again = msgspec.structs.replace(found.event, origin="replay", identity=None)
             first = next_id(transaction.connection)
             _insert(transaction, [row(again, first, now, transaction.now, None)], first)
-    return count
+    return count, looked
 
 
 def remove_settled(transaction: Transaction, before: float, limit: int) -> int:

@@ -94,11 +94,12 @@ class SqliteStore:
             if cursor is None:
                 break
         chosen.sort()
-        count = 0
-        for start in range(0, len(chosen), inbox.REPLAYED_AT_ONCE):
+        count = start = 0
+        while start < len(chosen):
             admit(len(chosen) - start)
             portion = chosen[start : start + inbox.REPLAYED_AT_ONCE]
-            count += await self._engine.call(partial(inbox.replay, chosen=portion, now=now))
+            replayed, looked_at = await self._engine.call(partial(inbox.replay, chosen=portion, now=now))
+            count, start = count + replayed, start + looked_at
         return Replay(count, cursor)
 
     async def replayable(self, which: EventFilter) -> int:
