@@ -19,11 +19,11 @@
     │   ├── NotFound                    no such path, event or record
     │   └── TryLater                    at a limit or not able to store: 503 with Retry-After
     ├── SourceError                     a source could not be read; pipeline/attempts.py decides what follows
-    │   ├── SourceUnavailable           nobody can read it now (down, overloaded, rate limit): the lane may pause
-    │   ├── SourceRefused               it refuses our key: the lane pauses until it answers again
+    │   ├── SourceUnavailable           nobody can read it now (down, overloaded, rate limit): the lane may stop
+    │   ├── SourceRefused               it refuses our key: the lane stops until it is taken again
     │   ├── RecordUnreadable            this read failed for its own reason: tried again, then a dead letter
     │   └── RecordImpossible            this record can never be read (table unknown, malformed id): dead at once
-    ├── CacheUnavailable                the user's own cache cannot be reached: the lane may pause
+    ├── CacheUnavailable                the user's own cache cannot be reached: the lane may stop
     ├── PermanentFailure                raised by a user's handler: do not try this change again
     └── StoreError                      what was to be stored has no form on disk: nothing of it was stored
         └── StoreUnavailable            disk full, i/o error: nothing of the transaction was stored
@@ -81,10 +81,6 @@ class FieldProblem:
         self.loc = loc
         self.msg = msg
         self.type = type_
-
-    def as_dict(self) -> dict[str, object]:
-        """The guide's form of one entry of ``detail``."""
-        return {"loc": list(self.loc), "msg": self.msg, "type": self.type}
 
 
 class InvalidFields(Refusal):

@@ -18,7 +18,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from hookbridge.cli.command import JsonOption, note, print_json, program, refuse_ignored, say
+from hookbridge.cli.command import JsonOption, note, print_json, program, say
 from hookbridge.cli.ending import FINE, NO, STOPPED
 from hookbridge.config import Config
 from hookbridge.errors import ConfigError, StartupError
@@ -79,8 +79,6 @@ def init(
     file = config or Path("config.toml")
     files = (file, file.parent / ".env")
     wanted = [one for one in files if force or not one.exists()]
-    if wanted and files[0] not in wanted:
-        refuse_ignored({"--table": table, "--database": database}, f"{files[0]} exists and is kept")
     given: Answers = {"SUPABASE_URL": supabase_url, "SUPABASE_KEY": supabase_key, "NOTION_TOKEN": notion_token}
     if files[1] in wanted and not any(given.values()) and not as_json and sys.stdin.isatty():
         try:
@@ -93,7 +91,8 @@ def init(
     _check(texts[files[0]], given, file)
     for one in wanted:
         _write(one, texts[one])
-    _tell(files, wanted, given, config, as_json=as_json)
+    paste = "" if files[0] in wanted else "\n".join(followed(table or (), database or ()))
+    _tell(files, wanted, given, config, paste, as_json=as_json)
     raise typer.Exit(FINE if wanted else NO)
 
 
@@ -126,9 +125,14 @@ def new_secrets() -> NewSecrets:
 
 def config_text(tables: Sequence[str], databases: Sequence[str]) -> str:
     """Give the text of config.toml: what is followed; everything else has its default."""
-    blocks = [_table_block(*_parts(name)) for name in tables] or [_commented(_table_block("public", "users"))]
-    blocks += [_database_block(id_) for id_ in databases] or [_commented(_database_block("ID-OF-THE-DATABASE"))]
+    blocks = followed(tables, ()) or [_commented(_table_block("public", "users"))]
+    blocks += followed((), databases) or [_commented(_database_block("ID-OF-THE-DATABASE"))]
     return "\n".join([_CONFIG_HEAD, *blocks])
+
+
+def followed(tables: Sequence[str], databases: Sequence[str]) -> list[str]:
+    """Give the blocks of what is followed."""
+    return [_table_block(*_parts(name)) for name in tables] + [_database_block(id_) for id_ in databases]
 
 
 _CONFIG_HEAD = """\
@@ -242,19 +246,25 @@ def _write(file: Path, text: str) -> None:
 
 
 def _tell(
-    files: tuple[Path, Path], wanted: list[Path], answers: Answers, config: Path | None, *, as_json: bool
+    files: tuple[Path, Path], wanted: list[Path], answers: Answers, config: Path | None, paste: str, *, as_json: bool
 ) -> None:
+    """Say what was done; ``paste`` is what would stand in the settings if their file were not kept."""
     kept = [str(one) for one in files if one not in wanted]
     steps = _steps(answers, "" if config is None else f" --config {shlex.quote(str(config))}")
     if as_json:
-        print_json({"written": [str(one) for one in wanted], "kept": kept, "next": steps})
+        print_json({"written": [str(one) for one in wanted], "kept": kept, "paste": paste, "next": steps})
         return
     for one in wanted:
         say(f"written: {one}", style="green")
     for name in kept:
         say(f"kept, because it exists: {name}", style="yellow")
+    if paste:
+        say(f"put this into {files[0]}:")
+        for line in paste.splitlines():
+            say(f"  {line}")
     if not wanted:
-        say(f"try: {program()} init --force, which replaces both files and makes new secrets")
+        named = ", ".join(name for name, value in answers.items() if value) or "what is missing"
+        say(f"try: put {named} into {files[1]} yourself, or {program()} init --force: new files and new secrets")
         return
     say("Next:")
     for number, step in enumerate(steps, start=1):

@@ -124,7 +124,7 @@ def _reason(row: Any) -> tuple[str, str]:  # noqa: ANN401  asyncpg has no types
     if status == 401:  # noqa: PLR2004  HTTP
         return "401", "make hookbridge_webhook_secret in Supabase Vault the same as WEBHOOK_SECRET"
     if status in (404, 405):
-        return str(status), "correct the URL: python -m hookbridge trigger-sql --url https://…"
+        return str(status), "correct the URL: python -m hookbridge trigger-sql --table … --url https://…"
     if status is not None:
         return str(status), "look at the service's log for that time"
     why = "a timeout" if row["timed_out"] else str(row["error_msg"] or "no answer")[:200]

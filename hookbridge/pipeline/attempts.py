@@ -3,9 +3,9 @@
 ===========================  ==========================  =============================================
 failure                      tried again                 afterwards
 ===========================  ==========================  =============================================
-SourceUnavailable            yes, obeying Retry-After    the lane pauses; the record stays dirty
-CacheUnavailable             yes                         the lane pauses; the record stays dirty
-SourceRefused                no                          the lane pauses; the record stays dirty
+SourceUnavailable            yes, obeying Retry-After    the lane stops; the record stays dirty
+CacheUnavailable             yes                         the lane stops; the record stays dirty
+SourceRefused                no                          the lane stops; the record stays dirty
 RecordImpossible             no                          dead letter
 PermanentFailure             no                          dead letter
 anything else                yes                         dead letter
@@ -40,7 +40,7 @@ LANE_STOPPERS = (SourceUnavailable, SourceRefused, CacheUnavailable)
 """Failures that concern every record of the lane, not this one."""
 
 HELD_SECONDS_MAX = 10.0
-"""A longer Retry-After is not waited for in a worker: the lane pauses until then."""
+"""A longer Retry-After is not waited for in a worker: the lane stops until then."""
 
 _log = structlog.get_logger(__name__)
 

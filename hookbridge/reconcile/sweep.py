@@ -148,7 +148,7 @@ class Sweep:
                 "Too many records are gone at once: their deletions wait for an operator",
                 records=unmet.count,
                 copies=unmet.copied,
-                hint="python -m hookbridge reconcile --confirm, when they are really gone",
+                hint="reconcile with --source, --table, --sweep and --confirm, when they are really gone",
                 **self._about,
             )
             return 0

@@ -211,10 +211,21 @@ def test_ctrl_c_writes_nothing_and_says_so(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_what_would_be_ignored_because_a_file_is_kept_is_refused(tmp_path: Path) -> None:
+async def test_what_a_kept_file_lacks_is_shown_for_pasting(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("")
-    ran = await command(tmp_path, "init", "--table", "users")
-    assert (ran.code, ran.err.splitlines()[0]) == (2, "error: --table: config.toml exists and is kept")
+    ran = await written(tmp_path, "--table", "users")
+    shown = ran.out.partition("put this into config.toml:\n")[2].partition("Next:")[0]
+    assert 'name = "users"' in shown
+    (tmp_path / "config.toml").write_text(shown)
+    assert [one.name for one in loaded(tmp_path).config.supabase.tables] == ["users"]
+
+
+async def test_credentials_that_a_kept_file_cannot_take_are_named(tmp_path: Path) -> None:
+    await written(tmp_path)
+    ran = await command(tmp_path, "init", "--notion-token", "ntn_later")
+    assert ran.code == 1
+    assert "put NOTION_TOKEN into .env yourself" in ran.out
+    assert "ntn_later" not in ran.out
 
 
 async def test_in_a_checkout_the_next_steps_begin_with_its_script(tmp_path: Path) -> None:

@@ -5,12 +5,14 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import promql_parser
 import pytest
 import yaml
 
+from hookbridge.pipeline import lanes
+from hookbridge.reconcile import status
 from tests.support.examples import EXAMPLES, run
 from tests.support.metrics import Scrape, scrape_with_every_figure
 from tests.support.running import ADMIN_TOKEN, Running
@@ -152,3 +154,11 @@ async def test_the_scrape_config_asks_the_endpoint_with_the_token(client: Runnin
     (documented,) = yaml.safe_load(shown[1])["scrape_configs"]
     assert documented["authorization"]["credentials_file"] == job["authorization"]["credentials_file"]
     assert documented["static_configs"] == job["static_configs"]
+
+
+def test_every_state_that_is_asked_for_is_one() -> None:
+    states = {*get_args(lanes.State), *get_args(status.State)}
+    found = [value for _, query in expressions() for value in re.findall(r'state=~?"([a-z|]+)"', query)]
+    asked = {one for value in found for one in value.split("|")}
+    assert asked
+    assert asked <= states
