@@ -431,7 +431,7 @@ DATABASE_FAULTS: dict[str, tuple[Sql, str, str, str, str]] = {
     ),
     "URL wrong": (
         "insert into net._http_response (id, status_code) values (1, 404)",
-        *("pg_net responses", "failed", "with 404", "trigger-sql --url"),
+        *("pg_net responses", "failed", "with 404", "trigger-sql --table … --url"),
     ),
     "not reachable from Supabase": (
         "insert into net._http_response (id, error_msg) values (1, 'Couldn''t resolve host name')",
