@@ -14,6 +14,7 @@ from hookbridge.errors import SourceError, SourceRefused, SourceUnavailable
 from hookbridge.settings.checks import API_VERSION_MIN
 from hookbridge.sources import keys
 from hookbridge.sources.notion.budget import Budget, Urgency
+from hookbridge.sources.notion.changes import NO_SOURCES, NO_SOURCES_HINT
 
 if TYPE_CHECKING:
     from hookbridge.sources.notion.client import NotionClient
@@ -76,7 +77,7 @@ async def _database(client: NotionClient, budget: Budget, id_: str) -> Finding:
     except SourceError as error:
         return broken(check, error, "correct its id in [[notion.databases]]")
     if not sources:
-        return _not_shared(check)
+        return failed(check, NO_SOURCES, NO_SOURCES_HINT)
     return ok(check, "shared with the integration and readable")
 
 

@@ -30,6 +30,7 @@ from tests.support.waiting import wait_until
 
 USERS = "supabase public.users"
 PLAIN = "supabase public.plain"
+LINKED = "38a9ce7b-60a4-80bb-9675-f9411476bb24"
 NOBODY = "11111111-1111-4111-8111-111111111111"
 
 
@@ -156,6 +157,10 @@ def _key_repeated(scene: Scene) -> None:
     scene.set("supabase", tables=[{"name": "users", "key": ["name"], "changed_at": "updated_at"}])
 
 
+def _linked(scene: Scene) -> None:
+    scene.set("notion", databases=[{"id": scene.notion.link_database("A view", database_id=LINKED)}])
+
+
 def _nothing(scene: Scene) -> None:
     """There is no service without any doing."""
 
@@ -233,6 +238,10 @@ FAULTS: dict[str, tuple[Plant, str, str, str, str]] = {
     "Notion database unknown": (
         lambda scene: scene.set("notion", databases=[{"id": NOBODY}]),
         *(f"notion {NOBODY}", "failed", "no such database", "correct its id"),
+    ),
+    "Notion database linked": (
+        _linked,
+        *(f"notion {LINKED}", "failed", "it is a linked one", "original database"),
     ),
     "Notion version unknown": (_version_unknown, "notion", "failed", "header failed validation", "api_version"),
     "a newer version's data file": (

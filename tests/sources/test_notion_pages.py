@@ -1,6 +1,8 @@
 """What pages say: what is content, what agrees, what search finds."""
 
+import json
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from hookbridge.model import Columns
 from hookbridge.sources.notion.agreement import agree
 from hookbridge.sources.notion.pages import belongs_to, fingerprint, is_gone, is_id
-from hookbridge.sources.notion.words import WORDS_MAX, words
+from hookbridge.sources.notion.words import SPEAKING, WORDLESS, WORDS_MAX, words
 
 ID = "a1b2c3d4-e5f6-7890-abcd-ef1234567890"
 OTHER = "7855b161-f63e-4683-b7c7-8ca6e97ee266"
@@ -241,6 +243,61 @@ def test_the_words_of_a_page_are_what_a_person_reads_in_it() -> None:
         "up",
         "TASK-7",
     ]
+
+
+CASES = Path(__file__).parents[1] / "fixtures" / "notion"
+
+
+def case(name: str) -> Any:  # noqa: ANN401  JSON
+    return json.loads((CASES / name).read_text())
+
+
+def test_places_verifications_and_the_people_of_a_page_have_words() -> None:
+    recorded = case("08_place_and_verification_values.json")
+    assert words({"properties": {"Where": recorded["place"]}}, None) == "Berlin, Germany"
+    assert words({"properties": {"Is": recorded["verification"]}}, None) == "verified\nZoe Example\n2026-01-01"
+    assert words({"properties": {"By": recorded["created_by"]}}, None) == "Zoe Example"
+    edited_by = {"type": "last_edited_by", "last_edited_by": recorded["created_by"]["created_by"]}
+    assert words({"properties": {"Last": edited_by}}, None) == "Zoe Example"
+    named = {"type": "place", "place": {**recorded["place"]["place"], "name": "Office"}}
+    assert words({"properties": {"Where": named}}, None) == "Office\nBerlin, Germany"
+    rolled = {"type": "rollup", "rollup": {"type": "array", "array": [recorded["place"], recorded["created_by"]]}}
+    assert words({"properties": {"All": rolled}}, None) == "Berlin, Germany\nZoe Example"
+
+
+@pytest.mark.parametrize("kind", ["place", "verification", "created_by", "last_edited_by"])
+@pytest.mark.parametrize("value", [None, {}, [], 7, "x"])
+def test_what_has_no_words_in_it_says_none(kind: str, value: object) -> None:
+    assert words({"properties": {"It": {"type": kind, kind: value}}}, None) == ""
+
+
+def test_every_type_of_property_that_notion_has_speaks_or_is_known_to_have_no_words() -> None:
+    assert documented_types() == WORDLESS | frozenset(SPEAKING)
+
+
+def documented_types() -> set[str]:
+    """Give the types of https://developers.notion.com/reference/page-property-values."""
+    said = "button checkbox created_by created_time date email files formula last_edited_by last_edited_time number"
+    more = "multi_select people phone_number place relation rich_text rollup select status title unique_id url"
+    last = "verification"
+    return {*said.split(), *more.split(), last}
+
+
+def test_two_reads_of_one_page_agree_wherever_its_files_are_shown() -> None:
+    for name in ("06_rollup_of_signed_files_two_reads.json", "11_signed_file_two_reads.json"):
+        read = case(name)
+        assert agree(read["first"], read["second"])
+        assert fingerprint(read["first"]) == fingerprint(read["second"])
+    rolled = case("06_rollup_of_signed_files_two_reads.json")
+    other = json.loads(json.dumps(rolled["second"]).replace("inner.docx", "other.docx"))
+    assert not agree(rolled["first"], other)
+    inside = {
+        "type": "files",
+        "files": [{"name": "inner.docx", "type": "external", "external": {"url": "https://a/?1"}}],
+    }
+    external = {"properties": {"R": {"type": "rollup", "rollup": {"type": "array", "array": [inside]}}}}
+    elsewhere = json.loads(json.dumps(external).replace("?1", "?2"))
+    assert not agree(external, elsewhere), "what is not signed is compared whole"
 
 
 def test_only_configured_properties_are_found_in_their_order() -> None:

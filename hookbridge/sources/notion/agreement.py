@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from hookbridge.model import Columns
 from hookbridge.sources import keys
-from hookbridge.sources.notion.pages import is_gone
+from hookbridge.sources.notion.pages import is_gone, without_signature
 
 
 def agree(truth: Columns, claimed: Columns) -> bool:
@@ -100,6 +100,7 @@ _MEANINGS: Mapping[str, Callable[[object], object]] = {
 def _same(known: object, claimed: object) -> bool:
     """Compare as values: numbers as doubles, times as instants, of objects the claimed members."""
     if isinstance(known, dict) and isinstance(claimed, dict):
+        known, claimed = without_signature(known), without_signature(claimed)
         return all(name in known and _same(known[name], value) for name, value in claimed.items())
     if isinstance(known, list) and isinstance(claimed, list):
         return len(known) == len(claimed) and all(map(_same, known, claimed))

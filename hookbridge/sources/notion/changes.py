@@ -31,6 +31,13 @@ if TYPE_CHECKING:
 RESTARTS_MAX = 20
 """So often may cursors become invalid in one listing without a later minute being reached."""
 
+NO_SOURCES = "the database has no data source of its own: it is a linked one, a view of another database"
+"""Of a database that is found and names no data source (recorded of linked ones); sharing it does not help."""
+
+NO_SOURCES_HINT = (
+    "list the id of the original database, and share that one: in Notion, the view's settings lead to its source"
+)
+
 By = Literal["last_edited_time", "created_time"]
 
 
@@ -134,7 +141,7 @@ class NotionChanges:
     async def _sources(self, table: str, urgency: Urgency) -> tuple[str, ...]:
         sources = await self._reader.data_sources(table, urgency)
         if not sources:
-            raise RecordImpossible(f"Notion's database {table} has no data source that can be queried")
+            raise RecordImpossible(f"{table}: {NO_SOURCES}", hint=NO_SOURCES_HINT)
         if sources == (table,):
             await self._refuse_double(table, urgency)
         return sources

@@ -30,6 +30,9 @@ _PAGE_NOISE = frozenset(
 _EDIT_KINDS = ("last_edited_time", "last_edited_by")
 """Properties that repeat the page's own.  No set: what a sender has put there need not be hashable."""
 
+EXPIRY = "expiry_time"
+"""Beside every signed link: when it stops to work (https://developers.notion.com/reference/file-object)."""
+
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -72,15 +75,24 @@ def fingerprint(page: Columns) -> bytes:
     return blake2b(_encode(_steady(content)), digest_size=16).digest()
 
 
+def without_signature(value: Columns) -> Columns:
+    """Give an object as every answer has it: a link to a file is signed anew, and expires later, with every read.
+
+    What it names stays: the path names the file, and another file has another one.
+    """
+    if EXPIRY not in value:
+        return value
+    return {
+        name: part.partition("?")[0] if name == "url" and isinstance(part, str) else part
+        for name, part in value.items()
+        if name != EXPIRY
+    }
+
+
 def _steady(value: object) -> object:
     """Give the value as every answer has it: numbers as the doubles that they are, links without their signature."""
     if isinstance(value, dict):
-        expires = "expiry_time" in value
-        return {
-            name: _unsigned(part) if expires and name == "url" else _steady(part)
-            for name, part in value.items()
-            if name != "expiry_time"
-        }
+        return {name: _steady(part) for name, part in without_signature(value).items()}
     if isinstance(value, list):
         return [_steady(part) for part in value]
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
@@ -93,8 +105,3 @@ def _double(number: int | Decimal) -> float | str:
         return float(number)
     except OverflowError:  # Notion has no such number, a sender of webhooks may
         return str(number)
-
-
-def _unsigned(url: object) -> object:
-    # The path names the file, and another file has another one.
-    return url.partition("?")[0] if isinstance(url, str) else url

@@ -36,8 +36,8 @@ def _texts(value: object) -> Iterable[str]:
     kind = value.get("type")
     if not isinstance(kind, str):
         # A sender that trims leaves the type out too: the only member is the value.
-        kind = next((name for name in value if name in _WORDS), "")
-    speak = _WORDS.get(kind)
+        kind = next((name for name in value if name in SPEAKING), "")
+    speak = SPEAKING.get(kind)
     return [] if speak is None else speak(value.get(kind))
 
 
@@ -71,20 +71,31 @@ def _unique(value: object) -> Iterable[str]:
     return [f"{prefix}-{value['number']}" if prefix else str(value["number"])]
 
 
+def _place(value: object) -> Iterable[str]:
+    if not isinstance(value, dict):
+        return []
+    return [text for part in ("name", "address") for text in _one(value.get(part))]
+
+
+def _verification(value: object) -> Iterable[str]:
+    """Give the state, who verified it, and until when."""
+    if not isinstance(value, dict):
+        return []
+    return [*_one(value.get("state")), *_names(value.get("verified_by")), *_dates(value.get("date"))]
+
+
 def _computed(value: object) -> Iterable[str]:
     """Give the words of a formula or a rollup: they hold a value with a type of its own."""
     if not isinstance(value, dict):
         return []
     kind = value.get("type")
     inner = value.get(kind) if isinstance(kind, str) else None
-    if kind == "date":
-        return _dates(inner)
-    if isinstance(inner, list):
+    if kind == "array" and isinstance(inner, list):
         return [text for part in inner for text in _texts(part)]
-    return _one(inner)
+    return SPEAKING.get(str(kind), _one)(inner)
 
 
-_WORDS: Mapping[str, Callable[[object], Iterable[str]]] = {
+SPEAKING: Mapping[str, Callable[[object], Iterable[str]]] = {
     "title": lambda value: [text_of(value)],
     "rich_text": lambda value: [text_of(value)],
     "select": _names,
@@ -98,6 +109,22 @@ _WORDS: Mapping[str, Callable[[object], Iterable[str]]] = {
     "number": _one,
     "date": _dates,
     "unique_id": _unique,
+    "place": _place,
+    "verification": _verification,
+    "created_by": _names,
+    "last_edited_by": _names,
     "formula": _computed,
     "rollup": _computed,
 }
+"""What each type of property says."""
+
+WORDLESS = frozenset(
+    (
+        "checkbox",
+        "button",
+        "relation",  # ids of other pages
+        "created_time",  # the page's own times: every page has them, and an edit of its text moves the second
+        "last_edited_time",
+    )
+)
+"""The other types of properties there are (https://developers.notion.com/reference/page-property-values)."""

@@ -100,6 +100,12 @@ class Workspace:
         self.add_data_source(database.id, title, schema)
         return database.id
 
+    def link_database(self, title: str, *, database_id: str | None = None) -> str:
+        """Create a linked database, a view of another one: it is found, and has no data source; returns its id."""
+        database = Database(_id(database_id), title, None, self._clock())
+        self.databases[database.id] = database
+        return database.id
+
     def add_data_source(
         self, database_id: str, name: str, schema: Mapping[str, str], *, data_source_id: str | None = None
     ) -> str:
