@@ -107,6 +107,7 @@ class NotionConfig(Section, frozen=True):
     api_version: Annotated[str, Meta(pattern=r"^20\d\d-\d\d-\d\d$")] = "2025-09-03"
     timeout_seconds: Seconds = 20.0
     requests_per_second: Seconds = 3.0
+    property_requests_max: Annotated[int, Meta(ge=0, le=1000)] = 10
     unlisted_databases: Literal["accept", "ignore"] = "accept"
     standalone_pages: Literal["accept", "ignore"] = "ignore"
     databases: tuple[NotionDatabase, ...] = ()

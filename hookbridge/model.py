@@ -113,6 +113,10 @@ class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
     """When its record had been read from the source."""
 
 
+FINGERPRINT_BYTES = 16
+"""How long the hash of a record's content is."""
+
+
 class Copy(msgspec.Struct, frozen=True, kw_only=True):
     """A record as hookbridge last read it; with ``data`` None, the knowledge that the source has no such record."""
 
@@ -122,7 +126,10 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: str | None = None
     """The source's own time of the last change, as the source wrote it."""
     fingerprint: bytes = b""
-    """A hash of the content without what changes on every read."""
+    """A hash of the content without what changes on every read, ``FINGERPRINT_BYTES`` long.
+
+    Where listings do not show all of the content, a hash of what they show stands behind it.
+    """
     ticket: int = 0
     """Taken from the store before the read began: a copy never overwrites one with a later ticket."""
     read_at: float = 0.0
@@ -141,10 +148,20 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: str | None = None
     fingerprint: bytes = b""
     ticket: int = 0
+    partial: bool = False
+    """Whether it is only what a listing shows, and a read of the record itself gives more."""
+    cut: bool = False
+    """Whether a read of the record itself did not give all of it either."""
     also_gone: RecordKey | None = None
     """Of an absent record: another spelling of its name, under which the source has none either."""
     elsewhere: bool = False
     """Whether it is absent only here, because it lies in another table (ids are global)."""
+
+    def matches(self, known: bytes) -> bool:
+        """Whether a copy with this fingerprint has the same content, as far as this read shows it."""
+        if self.partial:
+            return known[FINGERPRINT_BYTES:] == self.fingerprint
+        return known[:FINGERPRINT_BYTES] == self.fingerprint[:FINGERPRINT_BYTES]
 
 
 class Document(msgspec.Struct, frozen=True):

@@ -75,7 +75,7 @@ class Records:
         if truth.record != record:  # another spelling, under which there is no copy
             copy = await self._store.copy(truth.record)
         known = copy if copy is not None and copy.data is not None else None
-        if known is not None and truth.data is not None and known.fingerprint == truth.fingerprint:
+        if known is not None and truth.data is not None and truth.matches(known.fingerprint):
             return Comparison(copy=known, truth=truth, differences=())
         before = None if known is None or known.data is None else decode_columns(known.data)
         return Comparison(copy=known, truth=truth, differences=differences(before, source.truth_columns(truth)))

@@ -234,6 +234,7 @@ class Proof(TypedDict):
     differing: int
     missing: int
     extra: int
+    cut: int
     healed: int
     keys: dict[str, list[str]]
 
@@ -243,6 +244,7 @@ class Verdict(TypedDict):
 
     agrees: bool
     as_of: str
+    cut: int
 
 
 class Failure(TypedDict):

@@ -41,7 +41,7 @@ Examples:
 
   python -m hookbridge verify --json > proof.ndjson               one object a line; the last one is the result
 
-Exit codes: 0 copy and source are equal, 1 they differ, 2 it could not be finished.
+Exit codes: 0 copy and source are equal, 1 they differ or a record could not be read whole, 2 it could not be finished.
 """
 
 HealOption = Annotated[bool, typer.Option("--heal", help="Raise an event for each difference, and look again.")]
@@ -79,6 +79,7 @@ def _print(lines: Lines, *, as_json: bool) -> bool:
     from rich.progress import Progress, TaskID
 
     tasks: dict[str, TaskID] = {}
+    different = 0
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         for line in lines:
             if line["type"] == "error":
@@ -88,12 +89,14 @@ def _print(lines: Lines, *, as_json: bool) -> bool:
                 if name not in tasks:
                     tasks[name] = progress.add_task(name, total=None)
                 progress.update(tasks[name], completed=line["compared"], total=line["total"])
+            elif line["type"] == "table":
+                different += line["differing"] + line["missing"] + line["extra"]
             if as_json:
                 print_json(line)
             elif line["type"] == "table":
                 _table(line)
             elif line["type"] == "result":
-                _result(line)
+                _result(line, different)
             if line["type"] == "result":
                 return bool(line["agrees"])
     raise Refused(0, "The comparison ended without a result", hint="look at the service's log")
@@ -101,6 +104,7 @@ def _print(lines: Lines, *, as_json: bool) -> bool:
 
 def _table(line: dict[str, Any]) -> None:
     counts = ", ".join(f"{line[kind]} {kind}" for kind in ("equal", "differing", "missing", "extra"))
+    counts += f", {line['cut']} cut" if line["cut"] else ""
     healed = f", {line['healed']} healed" if line["healed"] else ""
     say(f"{line['source']} {line['table']}: {counts}{healed}")
     for kind, keys in line["keys"].items():
@@ -108,11 +112,13 @@ def _table(line: dict[str, Any]) -> None:
         say(f"  {kind}: {', '.join(keys[:KEYS_SHOWN])}{more}")
 
 
-def _result(line: dict[str, Any]) -> None:
+def _result(line: dict[str, Any], different: int) -> None:
     if line["agrees"]:
         say(f"Copy and source are equal as of {line['as_of']}.")
-    else:
+    if different:
         say("Copy and source differ. `python -m hookbridge verify --heal` raises an event for each difference.")
+    if line["cut"]:
+        say(f"Not compared whole: {line['cut']}. A larger [notion] property_requests_max reads more of them.")
 
 
 def _alone(settings: Settings, asked: dict[str, Any]) -> Lines:

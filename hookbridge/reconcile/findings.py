@@ -98,7 +98,7 @@ def judge(truth: Truth, standing: Standing) -> Kind | None:
         return None
     if not standing.present:
         return "missing"
-    return None if standing.fingerprint == truth.fingerprint else "differing"
+    return None if truth.matches(standing.fingerprint) else "differing"
 
 
 class Findings:
@@ -129,7 +129,11 @@ class Findings:
             if (kind := judge(truth, standing := standings.by_id[truth.record.id])) is not None
         ]
         if first and self._loads(table):
-            await self._load([one.truth for one in found if one.kind == "missing" and one.truth and not one.dirty])
+            whole = [one for one in found if one.kind == "missing" and one.truth and not one.truth.partial]
+            await self._load([one.truth for one in whole if one.truth and not one.dirty])
+            # What a listing shows only in part is read by itself, as a change of its own; it was missed by nobody.
+            partial = [one for one in found if one.kind == "missing" and one not in whole]
+            await self._hand_over(partial, origin, None)
             await self._hand_over([one for one in found if one.kind != "missing"], origin, standings)
         else:
             await self._hand_over(found, origin, None if first else standings)

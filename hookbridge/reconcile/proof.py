@@ -1,8 +1,9 @@
 """The proof: copy and source of a table compared completely, as of the moment the comparison began.
 
 What differs at first is read again, together with its copy, before it is called different: a record may have changed
-meanwhile, and its webhook may be on the way.  What is there and cannot be read differs.  Healing raises ordinary events
-and looks again when they are settled.
+meanwhile, and its webhook may be on the way.  What is there and cannot be read differs; what a listing shows only in
+part is read by itself, and what even that does not give whole is ``cut``: not equal, and not different.
+Healing raises ordinary events and looks again when they are settled.
 Invariant: a comparison that could not be finished gives no result, but the error that ended it.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Literal
 
 import msgspec
 
@@ -64,15 +66,17 @@ class TableProof(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
     """In the source, not in the copy."""
     extra: int
     """In the copy, not in the source."""
+    cut: int
+    """Equal as far as they could be read, which is not all of them (relations of very many pages)."""
     keys: dict[str, tuple[str, ...]]
-    """The ids of what differs, by kind; the first 1,000 of each."""
+    """The ids of what is not equal, by kind; the first 1,000 of each."""
     healed: int = 0
     """Records that differed and are equal now."""
 
     @property
     def agrees(self) -> bool:
-        """Whether copy and source are equal."""
-        return not (self.differing or self.missing or self.extra)
+        """Whether copy and source are equal: what could not be compared whole is not known to be."""
+        return not (self.differing or self.missing or self.extra or self.cut)
 
 
 class Proof:
@@ -124,7 +128,7 @@ class Proof:
         return [
             truth.record
             for truth in truths
-            if not (one := standings[truth.record.id]).present or one.fingerprint != truth.fingerprint
+            if truth.partial or not (one := standings[truth.record.id]).present or not truth.matches(one.fingerprint)
         ]
 
     async def _unread(self, table: FollowedTable, records: Sequence[RecordKey], tally: _Tally) -> None:
@@ -149,18 +153,23 @@ class Proof:
 
     async def _look_again(self, table: FollowedTable, tally: _Tally, *, heal: bool) -> None:
         suspects, tally.suspects = tally.suspects, []
-        differences = await self._judge(table, suspects)
+        cut: set[RecordKey] = set()
+        differences = await self._judge(table, suspects, cut)
         if heal and differences:
             await self._sink(differences, "sweep")
             await self._until_settled(table, [one.record for one in differences])
-            left = await self._judge(table, [one.record for one in differences])
+            left = await self._judge(table, [one.record for one in differences], cut)
             tally.healed += len(differences) - len(left)
             differences = left
         for one in differences:
             tally.add(one.kind, one.record)
+        for record in sorted(cut - {one.record for one in differences}):
+            tally.add("cut", record)
 
-    async def _judge(self, table: FollowedTable, suspects: Sequence[RecordKey]) -> list[Difference]:
-        """Look several times, and give what is different each time."""
+    async def _judge(
+        self, table: FollowedTable, suspects: Sequence[RecordKey], cut: set[RecordKey]
+    ) -> list[Difference]:
+        """Look several times, and give what is different each time; what cannot be read whole goes to ``cut``."""
         until = self._clock() + PATIENCE_SECONDS
         looks = iter(LOOKS_AGAIN_SECONDS)
         left: list[Difference] = [Difference(record=record, kind="differing") for record in suspects]
@@ -169,6 +178,8 @@ class Proof:
         while left and (wait := next(looks, None if self._clock() >= until else 1.0)) is not None:
             await self._sleep(wait)
             truths = await self._read(table, [one.record for one in left])
+            cut.difference_update(truths)
+            cut.update(record for record, truth in truths.items() if truth.cut)
             standings = await self._standings(table, list(truths))
             moving = any(
                 standings[record.id].dirty or truth.fingerprint != before.get(record, truth.fingerprint)
@@ -221,7 +232,7 @@ def _kind(truth: Truth, standing: Standing) -> Kind | None:
         return "extra" if standing.present else None
     if not standing.present:
         return "missing"
-    return None if standing.fingerprint == truth.fingerprint else "differing"
+    return None if truth.matches(standing.fingerprint) else "differing"
 
 
 class _Tally:
@@ -231,10 +242,10 @@ class _Tally:
         self.listed = 0
         self.healed = 0
         self.suspects: list[RecordKey] = []
-        self._counts: dict[Kind, int] = {"differing": 0, "missing": 0, "extra": 0}
+        self._counts = {"differing": 0, "missing": 0, "extra": 0, "cut": 0}
         self._keys: dict[str, list[str]] = {}
 
-    def add(self, kind: Kind, record: RecordKey) -> None:
+    def add(self, kind: Kind | Literal["cut"], record: RecordKey) -> None:
         self._counts[kind] += 1
         keys = self._keys.setdefault(kind, [])
         if len(keys) < KEYS_SHOWN:

@@ -76,7 +76,8 @@ class RemoteSink:
         async with self._slots:
             record = difference.record
             source = self._sources[record.source]
-            truth = difference.truth or await source.read(record)
+            listed = difference.truth
+            truth = listed if listed is not None and not listed.partial else await source.read(record)
             kind = "delete" if truth.data is None else TYPES[difference.kind]
             if not await self._announce(difference, truth, kind):
                 return

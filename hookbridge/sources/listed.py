@@ -35,8 +35,8 @@ _decode = msgspec.json.Decoder(_Carried).decode
 
 
 def body_of(truth: Truth | None) -> bytes:
-    """Give the body that carries a truth; an empty one where there is nothing to carry, or too much."""
-    if truth is None or truth.data is None or len(truth.data) > CARRIED_BYTES_MAX:
+    """Give the body that carries a truth; an empty one where there is nothing to carry, not all of it, or too much."""
+    if truth is None or truth.data is None or truth.partial or len(truth.data) > CARRIED_BYTES_MAX:
         return b""
     return _encode(_Carried(truth.ticket, truth.changed_at, truth.fingerprint, msgspec.Raw(truth.data)))
 

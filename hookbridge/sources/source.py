@@ -8,6 +8,7 @@ errors of ``hookbridge.errors`` and no foreign exception.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Protocol
 
 import msgspec
@@ -43,6 +44,15 @@ class Delivery(msgspec.Struct, frozen=True):
 
 
 Decoded = Delivery | Handshake
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a copy cannot hold of its record."""
+
+    links_expired_at: datetime | None = None
+    """When the first of its links to files stops or stopped to work; None where it has none that do."""
+    cut_properties: tuple[str, ...] = ()
+    """What is longer than what was read of it."""
 
 
 class Followed(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,6 +174,13 @@ class Source(Protocol):
         """
         ...
 
+    async def refresh(self, record: RecordKey) -> Truth:
+        """Read the record as ``read`` does, for somebody who can wait: where requests are counted, all others go first.
+
+        Raises as ``read``.
+        """
+        ...
+
     def truth_columns(self, truth: Truth) -> Columns | None:
         """Decode the columns of a truth, for steps and handlers; None when the record is absent."""
         ...
@@ -182,6 +199,10 @@ class Source(Protocol):
 
     def fingerprint(self, columns: Columns) -> bytes:
         """Hash what a change would alter: equal content gives equal bytes, whoever delivered it."""
+        ...
+
+    def limits(self, data: bytes) -> Limits:
+        """Say what the JSON of a copy cannot hold of its record."""
         ...
 
     def words(self, record: RecordKey, columns: Columns) -> str:

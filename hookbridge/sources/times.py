@@ -11,3 +11,12 @@ def earlier(at: datetime, seconds: float) -> datetime:
         return at - timedelta(seconds=seconds)
     except OverflowError:
         return datetime.min.replace(tzinfo=UTC)
+
+
+def instant_of(text: str) -> datetime | None:
+    """Give the instant of an ISO 8601 text, without a zone in UTC; None for any other text."""
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return when if when.tzinfo else when.replace(tzinfo=UTC)

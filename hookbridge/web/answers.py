@@ -152,9 +152,10 @@ _EXAMPLES: tuple[msgspec.Struct, ...] = (
         differing=1,
         missing=0,
         extra=0,
+        cut=0,
         keys={"differing": ("42",)},
     ),
-    reconcile.Verdict(agrees=False, as_of=_TIME, tables=1),
+    reconcile.Verdict(agrees=False, as_of=_TIME, cut=0, tables=1),
     reconcile.Failure(error="source_unavailable", message="Supabase did not answer within 10 s", hint=""),
     health.Health(),
     health.ReadinessSummary(

@@ -70,6 +70,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     """Whether copy and source of every table are equal."""
     as_of: datetime
     """Of the oldest of the comparisons."""
+    cut: int
+    """How many records could not be read whole, and are not known to be equal."""
     tables: int
     """How many were compared."""
 
@@ -166,7 +168,10 @@ async def proof_lines(service: Service, asked: VerifyBody) -> AsyncGenerator[Pro
             proofs.append(step)
         yield step
     yield Verdict(
-        agrees=all(proof.agrees for proof in proofs), as_of=min(proof.as_of for proof in proofs), tables=len(proofs)
+        agrees=all(proof.agrees for proof in proofs),
+        as_of=min(proof.as_of for proof in proofs),
+        cut=sum(proof.cut for proof in proofs),
+        tables=len(proofs),
     )
 
 

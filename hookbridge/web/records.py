@@ -7,7 +7,7 @@ now; the record's JSON is passed on byte for byte, digits and all.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
@@ -16,6 +16,7 @@ from msgspec import Meta
 from hookbridge.errors import InvalidParameter, NotFound
 from hookbridge.model import RecordKey, SourceName
 from hookbridge.records import Difference
+from hookbridge.service import Service
 from hookbridge.store.values import RecordEntry, RecordFilter, RecordState
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.parameters import path_key, query, record_ids, table_names, table_of_source
@@ -37,6 +38,10 @@ class RecordAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """When it was read from the source."""
     verified: bool
     """False when it came from a webhook because the source has no credentials."""
+    links_expired_at: datetime | msgspec.UnsetType = msgspec.UNSET
+    """When the first of its links to files stops or stopped to work; only where it has links that do."""
+    cut_properties: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    """The properties that are longer than what was read of them; only where there are some."""
 
 
 class DiffAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +125,10 @@ class HitAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Larger is better."""
     data: msgspec.Raw
     """The row, or the page object."""
+    links_expired_at: datetime | msgspec.UnsetType = msgspec.UNSET
+    """When the first of its links to files stops or stopped to work; only where it has links that do."""
+    cut_properties: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    """The properties that are longer than what was read of them; only where there are some."""
 
 
 class SearchAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,9 +156,17 @@ async def record(request: web.Request) -> web.StreamResponse:
             changed_at=copy.changed_at,
             read_at=time_of(copy.read_at),
             verified=copy.verified,
+            **_limits(service, key.source, copy.data),
         ),
         headers={"Cache-Control": "no-store"},
     )
+
+
+def _limits(service: Service, source: SourceName, data: bytes) -> dict[str, Any]:
+    """Give the fields of an answer that say what the copy cannot hold; none where it holds all."""
+    limits = service.sources[source].limits(data)
+    said = {"links_expired_at": limits.links_expired_at, "cut_properties": limits.cut_properties}
+    return {name: value for name, value in said.items() if value}
 
 
 async def diff(request: web.Request) -> web.StreamResponse:
@@ -242,6 +259,7 @@ async def search(request: web.Request) -> web.StreamResponse:
             snippet=hit.snippet,
             score=hit.score,
             data=msgspec.Raw(hit.data),
+            **_limits(service, hit.record.source, hit.data),
         )
         for hit in found
     )

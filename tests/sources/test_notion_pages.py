@@ -245,7 +245,7 @@ def test_the_words_of_a_page_are_what_a_person_reads_in_it() -> None:
     ]
 
 
-CASES = Path(__file__).parents[1] / "fixtures" / "notion"
+CASES = Path(__file__).parents[1] / "fixtures" / "notion_answers"
 
 
 def case(name: str) -> Any:  # noqa: ANN401  JSON

@@ -2,11 +2,12 @@
 
 import itertools
 from collections.abc import Mapping
+from hashlib import blake2b
 
 import msgspec
 
-from hookbridge.model import Columns, Event, RecordKey, SourceName, StoredEvent, Truth
-from hookbridge.sources.source import Changes, Decoded
+from hookbridge.model import FINGERPRINT_BYTES, Columns, Event, RecordKey, SourceName, StoredEvent, Truth
+from hookbridge.sources.source import Changes, Decoded, Limits
 
 
 class TableSource:
@@ -52,6 +53,9 @@ class TableSource:
             record=record, data=data, changed_at=row.get("at"), fingerprint=self.fingerprint(row), ticket=ticket
         )
 
+    async def refresh(self, record: RecordKey) -> Truth:
+        return await self.read(record)
+
     def truth_columns(self, truth: Truth) -> Columns | None:
         return None if truth.data is None else msgspec.json.decode(truth.data, type=Columns)
 
@@ -66,7 +70,10 @@ class TableSource:
         return columns.get("at")
 
     def fingerprint(self, columns: Columns) -> bytes:
-        return msgspec.json.encode(columns, order="sorted")
+        return blake2b(msgspec.json.encode(columns, order="sorted"), digest_size=FINGERPRINT_BYTES).digest()
+
+    def limits(self, data: bytes) -> Limits:
+        return Limits()
 
     def words(self, record: RecordKey, columns: Columns) -> str:
         return str(columns.get("name", ""))

@@ -32,6 +32,10 @@ class Minutes:
             return self.now
         return self.now + timedelta(seconds=time.monotonic() - self._runs_since)
 
+    def seconds(self) -> float:
+        """Give the time as services have it."""
+        return self().timestamp()
+
     def run(self) -> None:
         """Go on with the real time."""
         self._runs_since = time.monotonic()
@@ -91,7 +95,9 @@ async def tasks(**config: object) -> AsyncIterator[Tasks]:
         given = {"base_url": notion.url, "requests_per_second": 10_000.0, **config}
         settings = msgspec.convert(given, NotionConfig)
         tickets = itertools.count(1).__next__
-        source = NotionSource(settings, SignaturesConfig(), Secrets(notion_token=TOKEN), tickets, None)
+        source = NotionSource(
+            settings, SignaturesConfig(), Secrets(notion_token=TOKEN), tickets, None, clock=clock.seconds
+        )
         try:
             yield Tasks(notion, source, clock)
         finally:

@@ -14,12 +14,14 @@ from hookbridge.errors import InvalidParameter, SourceRefused
 from hookbridge.model import Columns, Event, RecordKey, SourceName, StoredEvent, Truth
 from hookbridge.sources import keys
 from hookbridge.sources.bodies import RECORD_ID_EXPECTED, TABLE_EXPECTED, decode_columns, is_record_id, is_table
-from hookbridge.sources.notion import agreement, pages, payloads, words
+from hookbridge.sources.notion import agreement, cuts, pages, payloads, words
 from hookbridge.sources.notion.budget import Budget
 from hookbridge.sources.notion.changes import NotionChanges
+from hookbridge.sources.notion.cuts import Rest
 from hookbridge.sources.notion.signature import NotionSignature
 from hookbridge.sources.notion.truth import Reader
-from hookbridge.sources.source import Decoded, Tickets
+from hookbridge.sources.source import Decoded, Limits, Tickets
+from hookbridge.sources.times import instant_of
 
 if TYPE_CHECKING:
     from hookbridge.sources.notion.client import NotionClient  # imports the SDK
@@ -58,7 +60,8 @@ class NotionSource:
         """Of all requests to Notion; unused without a token."""
         if self._token:
             client = _client(config, self._token, self.budget, clock)
-            self._reader = Reader(client, self.budget, tickets, asked=asked)
+            rest = Rest(client, self.budget, config.property_requests_max)
+            self._reader = Reader(client, self.budget, tickets, asked=asked, rest=rest, now=clock)
             self._changes = NotionChanges(client, self._reader, self.budget, config, tickets, clock)
 
     @property
@@ -115,6 +118,10 @@ class NotionSource:
         """Raises SourceUnavailable, SourceRefused, RecordUnreadable or RecordImpossible."""
         return await self._readable().read(record)
 
+    async def refresh(self, record: RecordKey) -> Truth:
+        """Raises as ``read``."""
+        return await self._readable().refresh(record)
+
     @property
     def changes(self) -> NotionChanges | None:
         """Give the listings of the configured databases."""
@@ -147,8 +154,8 @@ class NotionSource:
 
     def newer_than_truth(self, event: StoredEvent, truth: Truth) -> bool:
         """Compare in whole minutes, because Notion's own times are."""
-        claimed = agreement.instant_of(event.event.occurred_at or "")
-        known = agreement.instant_of(truth.changed_at or "")
+        claimed = instant_of(event.event.occurred_at or "")
+        known = instant_of(truth.changed_at or "")
         return claimed is not None and known is not None and claimed.replace(second=0, microsecond=0) > known
 
     def changed_at(self, record: RecordKey, columns: Columns) -> str | None:  # noqa: ARG002  every page has it
@@ -159,6 +166,10 @@ class NotionSource:
     def fingerprint(self, columns: Columns) -> bytes:
         """Hash what is content."""
         return pages.fingerprint(columns)
+
+    def limits(self, data: bytes) -> Limits:
+        """Find the links that expire, and the properties that are cut."""
+        return cuts.limits(data)
 
     def words(self, record: RecordKey, columns: Columns) -> str:
         """Give the words of the configured properties, or of all."""

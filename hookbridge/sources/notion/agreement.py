@@ -7,12 +7,13 @@ and what is not claimed is not compared.  Shapes: https://developers.notion.com/
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from decimal import Decimal
 
 from hookbridge.model import Columns
 from hookbridge.sources import keys
+from hookbridge.sources.notion.cuts import is_cut
 from hookbridge.sources.notion.pages import is_gone, without_signature
+from hookbridge.sources.times import instant_of
 
 
 def agree(truth: Columns, claimed: Columns) -> bool:
@@ -32,8 +33,8 @@ def _same_property(known: object, claimed: object) -> bool:
         if kind not in claimed:
             # Another type, or a property whose value was trimmed away.
             return bool(claimed.get("type", kind) == kind)
-        if known.get("has_more") or claimed.get("has_more"):
-            return True  # cut at 25 references on one side: neither knows the other's rest
+        if is_cut(known) or is_cut(claimed):
+            return True  # neither knows the other's rest
         claimed = claimed[kind]
     return _same(_meaning(kind, known.get(kind)), _meaning(kind, claimed))
 
@@ -123,12 +124,3 @@ def _same_instant(known: object, claimed: object) -> bool:
         return False
     instant = instant_of(known)
     return instant is not None and instant == instant_of(claimed)
-
-
-def instant_of(text: str) -> datetime | None:
-    """Give the instant of an ISO 8601 text, without a zone in UTC; None for any other text."""
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return when if when.tzinfo else when.replace(tzinfo=UTC)

@@ -19,11 +19,10 @@ from hookbridge.config import NotionConfig
 from hookbridge.errors import RecordImpossible, RecordUnreadable
 from hookbridge.model import RecordKey
 from hookbridge.sources import keys
-from hookbridge.sources.notion.agreement import instant_of
 from hookbridge.sources.notion.budget import Budget, Urgency
 from hookbridge.sources.notion.truth import Reader, truth_of
 from hookbridge.sources.source import Followed, Slice, Tickets
-from hookbridge.sources.times import earlier
+from hookbridge.sources.times import earlier, instant_of
 
 if TYPE_CHECKING:
     from hookbridge.sources.notion.client import Listing, NotionClient  # imports the SDK
@@ -127,7 +126,8 @@ class NotionChanges:
             return Slice(truths=(), next_cursor=_encoded(_beginning(place, left)) if left else None, anew=anew)
         # The pages of a database belong to it, whichever of its ids is configured.
         truths = tuple(
-            truth_of(RecordKey("notion", table, keys.dashed(page["id"])), page, ticket) for page in listing.pages
+            truth_of(RecordKey("notion", table, keys.dashed(page["id"])), page, ticket, self._clock())
+            for page in listing.pages
         )
         seen = str(listing.pages[-1][by]) if listing.pages else place.seen
         following = _following(msgspec.structs.replace(place, seen=seen), listing)

@@ -84,6 +84,15 @@ class Listing(msgspec.Struct, frozen=True):
     """Whether Notion ends here although there are more: a query gives 10,000 results at most."""
 
 
+class Items(msgspec.Struct, frozen=True):
+    """Some of what one property of a page holds."""
+
+    items: tuple[Columns, ...]
+    next_cursor: str | None
+    rollup: Columns | None
+    """What the answer says of a rollup as a whole; final in the last one."""
+
+
 class NotionClient:
     """Reads; every method raises SourceError and nothing else of the outside."""
 
@@ -154,6 +163,26 @@ class NotionClient:
     async def newest(self, data_source_id: str, cursor: str | None, limit: int = PAGE_SIZE) -> Listing | None:
         """Give the pages that were edited last; None when there is no such data source."""
         return await self.query(data_source_id, Asked(direction="descending", cursor=cursor, limit=limit))
+
+    async def items(self, page_id: str, property_id: str, cursor: str | None) -> Items | None:
+        """Give items of a property that may have many; None when there is no such property.
+
+        Wire format: https://developers.notion.com/reference/retrieve-a-page-property.
+        """
+        more = {} if cursor is None else {"start_cursor": cursor}
+        answer = await self._ask(
+            lambda: self._sdk.pages.properties.retrieve(page_id, property_id, page_size=PAGE_SIZE, **more),
+            about=page_id,
+        )
+        if answer is None:
+            return None
+        items = tuple(_list(answer, "results"))
+        following = answer.get("next_cursor") if answer.get("has_more") else None
+        about = answer.get("property_item")
+        rollup = about.get("rollup") if isinstance(about, dict) else None
+        return Items(
+            items, following if isinstance(following, str) else None, rollup if isinstance(rollup, dict) else None
+        )
 
     async def me(self) -> None:
         """Ask who we are: the cheapest question that needs the token."""

@@ -12,7 +12,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from hookbridge.model import Columns
+from hookbridge.model import FINGERPRINT_BYTES, Columns
 from hookbridge.sources import keys
 from hookbridge.sources.notion.payloads import STANDALONE, table_of
 
@@ -72,7 +72,7 @@ def fingerprint(page: Columns) -> bytes:
             for name, value in properties.items()
             if not (isinstance(value, dict) and value.get("type") in _EDIT_KINDS)
         }
-    return blake2b(_encode(_steady(content)), digest_size=16).digest()
+    return blake2b(_encode(_steady(content)), digest_size=FINGERPRINT_BYTES).digest()
 
 
 def without_signature(value: Columns) -> Columns:

@@ -20,8 +20,9 @@ import msgspec
 from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError, SourceUnavailable
 from hookbridge.model import Columns, RecordKey, Truth
 from hookbridge.sources import keys
-from hookbridge.sources.notion import pages
+from hookbridge.sources.notion import cuts, pages
 from hookbridge.sources.notion.budget import Budget, Urgency
+from hookbridge.sources.notion.cuts import Rest
 from hookbridge.sources.source import Tickets
 
 if TYPE_CHECKING:
@@ -80,10 +81,14 @@ class Reader:
         tickets: Tickets,
         *,
         asked: Callable[[int], None],
+        rest: Rest,
+        now: Callable[[], float],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``asked`` is told how many records each read asks for."""
+        """``asked`` is told how many records each read asks for; ``now`` gives the time of the day."""
         self._asked = asked
+        self._rest = rest
+        self._now = now
         self._client = client
         self._budget = budget
         self._tickets = tickets
@@ -105,6 +110,21 @@ class Reader:
         call: asyncio.Future[Truth] = asyncio.get_running_loop().create_future()
         wanted.calls.append(call)
         self._wake()
+        return await call
+
+    async def refresh(self, record: RecordKey) -> Truth:
+        """Read one page by itself, when nothing else wants to ask.  Raises SourceError."""
+        if self._closed:
+            raise _stopping()
+        if not pages.is_id(record.id):
+            raise RecordImpossible(f"Not an id of a Notion page: {record.id}")
+        wanted = _Wanted(record)
+        call: asyncio.Future[Truth] = asyncio.get_running_loop().create_future()
+        wanted.calls.append(call)
+        load = self._guarded(self._retrieve_each([wanted], Urgency.SWEEP), [wanted])
+        task = asyncio.create_task(load, name="notion-refresh")
+        self._loads.add(task)
+        task.add_done_callback(self._loads.discard)
         return await call
 
     async def probe(self) -> None:
@@ -178,24 +198,35 @@ class Reader:
 
     # Loads
 
-    async def _retrieve_each(self, together: list[_Wanted]) -> None:
+    async def _retrieve_each(self, together: list[_Wanted], urgency: Urgency = Urgency.READ) -> None:
         for wanted in together:
             try:
-                await self._budget.permit()
+                await self._budget.permit(urgency)
                 ticket = self._tickets()
                 self._asked(1)
                 page = await self._client.page(wanted.record.id)
             except SourceError as error:
                 wanted.fail(error)
             else:
-                wanted.answer(truth_of(wanted.record, page, ticket))
+                await self._answer(wanted, page, ticket, urgency)
+
+    async def _answer(self, wanted: _Wanted, page: Columns | None, ticket: int, urgency: Urgency) -> None:
+        """Answer with the whole page, after reading what an answer about many leaves out of it."""
+        truth = truth_of(wanted.record, page, ticket, self._now())
+        if page is not None and truth.partial and wanted.is_awaited():
+            try:
+                truth = whole(truth, await self._rest.complete(page, urgency))
+            except SourceError as error:
+                wanted.fail(error)
+        wanted.answer(truth)
 
     async def _query(self, table: str, wanted: dict[str, _Wanted]) -> None:
         """Look for the pages in the database's newest; those that are not found wait for a load of their own."""
         self._asked(len(wanted))
+        cut: list[tuple[_Wanted, Columns, int]] = []
         try:
             for source in await self.data_sources(table):
-                await self._query_source(source, wanted)
+                await self._query_source(source, wanted, cut)
                 if len(wanted) < QUERY_FROM:
                     break
         except RecordImpossible:
@@ -209,8 +240,13 @@ class Reader:
                 later.calls += missed.calls
             later.alone = True
         self._wake()
+        for one, page, ticket in cut:
+            await self._answer(one, page, ticket, Urgency.READ)
 
-    async def _query_source(self, source: str, wanted: dict[str, _Wanted]) -> None:
+    async def _query_source(
+        self, source: str, wanted: dict[str, _Wanted], cut: list[tuple[_Wanted, Columns, int]]
+    ) -> None:
+        """Answer those that one data source has; what its answer leaves something out of goes to ``cut``."""
         cursor: str | None = None
         while wanted:
             await self._budget.permit()
@@ -228,7 +264,11 @@ class Reader:
             for page in listing.pages:
                 one = wanted.pop(keys.dashed(page["id"]), None)
                 if one is not None:
-                    one.answer(truth_of(one.record, page, ticket))
+                    truth = truth_of(one.record, page, ticket, self._now())
+                    if truth.partial:
+                        cut.append((one, page, ticket))
+                    else:
+                        one.answer(truth)
                     found += 1
             cursor = listing.next_cursor
             if cursor is None or found < WORTH_FOUND:
@@ -255,27 +295,46 @@ class Reader:
         return sources
 
 
-def truth_of(record: RecordKey, page: Columns | None, ticket: int) -> Truth:
-    """Make the truth of what a read gave; a page in the trash or in another table is absent for this record."""
+def truth_of(record: RecordKey, page: Columns | None, ticket: int, now: float) -> Truth:
+    """Make the truth of what an answer shows; a page in the trash or in another table is absent for this record."""
     if page is None or pages.is_gone(page):
         return Truth(record=record, data=None, ticket=ticket)
     if not pages.belongs_to(page, record.table):
         return Truth(record=record, data=None, ticket=ticket, elsewhere=True)
-    content = {name: value for name, value in page.items() if name != "request_id"}
-    try:
-        data = msgspec.json.encode(content)
-    except UnicodeEncodeError:
-        # Notion cuts long texts between the halves of a character; what cannot be stored is shown as a question mark.
-        data = json.dumps(content, ensure_ascii=False).encode(errors="replace")
-        content = msgspec.json.decode(data)
+    content, data = _stored(page)
+    partial = bool(cuts.cut(content))
     edited = page.get("last_edited_time")
     return Truth(
         record=record,
         data=data,
         changed_at=edited if isinstance(edited, str) else None,
-        fingerprint=pages.fingerprint(content),
+        fingerprint=cuts.shown(content, now) if partial else pages.fingerprint(content),
         ticket=ticket,
+        partial=partial,
     )
+
+
+def whole(shown: Truth, page: Columns) -> Truth:
+    """Make the truth of a page that was partial and is completed."""
+    content, data = _stored(page)
+    return msgspec.structs.replace(
+        shown,
+        data=data,
+        fingerprint=pages.fingerprint(content) + shown.fingerprint,
+        partial=False,
+        cut=bool(cuts.cut(content)),
+    )
+
+
+def _stored(page: Columns) -> tuple[Columns, bytes]:
+    """Give what is kept of an answer, and its text."""
+    content = {name: value for name, value in page.items() if name != "request_id"}
+    try:
+        return content, msgspec.json.encode(content)
+    except UnicodeEncodeError:
+        # Notion cuts long texts between the halves of a character; what cannot be stored is shown as a question mark.
+        data = json.dumps(content, ensure_ascii=False).encode(errors="replace")
+        return msgspec.json.decode(data), data
 
 
 def _stopping() -> SourceUnavailable:

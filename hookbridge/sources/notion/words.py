@@ -10,8 +10,9 @@ from decimal import Decimal
 
 from hookbridge.model import Columns
 from hookbridge.sources import keys
-from hookbridge.sources.notion.agreement import instant_of, text_of
+from hookbridge.sources.notion.agreement import text_of
 from hookbridge.sources.notion.pages import is_id
+from hookbridge.sources.times import instant_of
 
 WORDS_MAX = 64 * 1024
 """Characters of one record in the index."""

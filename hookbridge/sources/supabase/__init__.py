@@ -18,7 +18,7 @@ from hookbridge.errors import InvalidParameter, SourceRefused
 from hookbridge.model import Columns, Event, RecordKey, SourceName, StoredEvent, Truth
 from hookbridge.sources import keys
 from hookbridge.sources.bodies import RECORD_ID_EXPECTED, TABLE_EXPECTED, decode_columns, is_record_id, is_table
-from hookbridge.sources.source import Decoded, Tickets
+from hookbridge.sources.source import Decoded, Limits, Tickets
 from hookbridge.sources.supabase import payloads, rows
 from hookbridge.sources.supabase.changes import SupabaseChanges
 from hookbridge.sources.supabase.signature import SupabaseSignature
@@ -110,6 +110,10 @@ class SupabaseSource:
         """Raises SourceUnavailable, SourceRefused, RecordUnreadable or RecordImpossible."""
         return await self._readable().read(record)
 
+    async def refresh(self, record: RecordKey) -> Truth:
+        """Raises as ``read``; requests are not counted here."""
+        return await self.read(record)
+
     @property
     def changes(self) -> SupabaseChanges | None:
         """Give the listings of the configured tables."""
@@ -155,6 +159,10 @@ class SupabaseSource:
     def fingerprint(self, columns: Columns) -> bytes:
         """Hash the values."""
         return rows.fingerprint(columns)
+
+    def limits(self, data: bytes) -> Limits:  # noqa: ARG002  of no row
+        """Give none: a row is copied whole."""
+        return Limits()
 
     def words(self, record: RecordKey, columns: Columns) -> str:
         """Give the words of the configured columns, or of all that hold text."""

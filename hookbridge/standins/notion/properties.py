@@ -1,8 +1,8 @@
 """Property values: the shape that Notion gives to each property type, from plain Python values.
 
 A schema names each property's type (`{"Name": "title", "Status": "select"}`).  A value may be plain (`"Open"`), or
-already a dictionary of Notion's with a `type`, which is taken as it is.  Relations are kept whole and cut where a page
-is shown.  Source: Notion API reference, "Page properties"; recorded pages.
+already a dictionary of Notion's with a `type`, which is taken as it is.  What has many references is kept whole and cut
+where a page is shown.  Source: Notion API reference, "Page properties"; recorded pages.
 """
 
 import hashlib
@@ -11,8 +11,8 @@ from typing import TypeAlias, cast
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 
-RELATION_LIMIT = 25
-"""References that a page object shows of one relation."""
+REFERENCES_MAX = 25
+"""References that a page object shows of one property."""
 
 
 def property_id(name: str, kind: str) -> str:
@@ -62,6 +62,14 @@ def _each(shape: Callable[[object], Json]) -> Callable[[object], Json]:
     return lambda value: [shape(item) for item in cast("list[object]", value or [])]
 
 
+def _file(value: object) -> Json:
+    """A file that Notion keeps, for a name; its link is signed where it is shown."""
+    if not isinstance(value, str):
+        return cast("Json", value)
+    url = f"https://prod-files-secure.s3.us-west-2.amazonaws.com/standin/{value}"
+    return {"name": value, "type": "file", "file": {"url": url, "expiry_time": ""}}
+
+
 _SHAPES: Mapping[str, Callable[[object], Json]] = {
     "title": lambda value: rich_text("" if value is None else str(value)),
     "rich_text": lambda value: rich_text("" if value is None else str(value)),
@@ -72,7 +80,7 @@ _SHAPES: Mapping[str, Callable[[object], Json]] = {
     "date": _nullable(lambda value: {"start": str(value), "end": None, "time_zone": None}),
     "relation": _each(lambda value: {"id": str(value)}),
     "people": _each(lambda value: {"object": "user", "id": str(value)}),
-    "files": _each(lambda value: cast("Json", value)),
+    "files": _each(_file),
     "unique_id": lambda value: {"prefix": None, "number": cast("Json", value)},
     "formula": lambda value: {"type": "string", "string": cast("Json", value)},
     "rollup": lambda value: {"type": "number", "number": cast("Json", value), "function": "count"},
@@ -89,11 +97,16 @@ def shaped(name: str, kind: str, value: object) -> dict[str, Json]:
 
 
 def shown(value: dict[str, Json]) -> dict[str, Json]:
-    """A property value as a page object shows it: a relation is cut, and says whether it was."""
-    references = value.get("relation")
-    if not isinstance(references, list):
-        return value
-    return {**value, "relation": references[:RELATION_LIMIT], "has_more": len(references) > RELATION_LIMIT}
+    """A property value as a page object shows it, with 25 references; only a relation says whether it was cut."""
+    kind = value["type"]
+    inner = value.get(str(kind))
+    if kind == "relation" and isinstance(inner, list):
+        return {**value, "relation": inner[:REFERENCES_MAX], "has_more": len(inner) > REFERENCES_MAX}
+    if kind == "people" and isinstance(inner, list):
+        return {**value, "people": inner[:REFERENCES_MAX]}
+    if kind == "rollup" and isinstance(inner, dict) and isinstance(array := inner.get("array"), list):
+        return {**value, "rollup": {**inner, "array": array[:REFERENCES_MAX]}}
+    return value
 
 
 def schema_object(schema: Mapping[str, str]) -> dict[str, Json]:

@@ -6,9 +6,10 @@ It checks token, version, path and ids in that order, asks the state and shows o
 Sources: Notion API reference for versions 2025-09-03 and 2026-03-11; recorded exchanges.
 """
 
+import itertools
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -17,7 +18,7 @@ import msgspec
 from aiohttp import web
 
 from hookbridge.standins.faults import Faults
-from hookbridge.standins.notion import errors, objects
+from hookbridge.standins.notion import errors, items, links, objects
 from hookbridge.standins.notion.budget import TokenBucket
 from hookbridge.standins.notion.properties import Json
 from hookbridge.standins.notion.query import QueryEngine
@@ -26,6 +27,7 @@ from hookbridge.standins.server import Standin
 from hookbridge.standins.wire import Reply
 
 _PATH = re.compile(r"/v1/(pages|databases|data_sources|users)/([^/?]+)(/query)?")
+_PROPERTY_PATH = re.compile(r"/v1/pages/([^/?]+)/properties/([^/?]+)")
 _KINDS = {"pages": "page", "databases": "database", "data_sources": "data_source", "users": "user"}
 # As the library behind Notion's validation has it: versions 1 to 8 of the RFC variant, and the nil uuid.
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -64,6 +66,7 @@ class NotionStandin(Workspace, Standin):
         self._token = token
         self._engine = QueryEngine(self, result_limit)
         self._bucket: TokenBucket | None = None
+        self._signatures = itertools.count(1)
 
     def limit_rate(self, *, per_second: float = 3.0, burst: int = 3) -> None:
         """Switch the rate limit on: 429 with `Retry-After` once the bucket is empty."""
@@ -81,7 +84,10 @@ class NotionStandin(Workspace, Standin):
             return refused.reply
         request_id = str(uuid4())
         headers = {"Content-Type": errors.JSON_TYPE, "x-notion-request-id": request_id}
-        return Reply(status=200, body=msgspec.json.encode(shown | {"request_id": request_id}), headers=headers)
+        body = msgspec.json.encode(shown | {"request_id": request_id})
+        if b'"expiry_time"' in body:
+            body = msgspec.json.encode(links.signed(msgspec.json.decode(body), self._clock(), next(self._signatures)))
+        return Reply(status=200, body=body, headers=headers)
 
     def _answer(self, request: web.BaseRequest, body: bytes) -> dict[str, Json]:
         if request.headers.get("Authorization") != f"Bearer {self._token}":
@@ -92,6 +98,8 @@ class NotionStandin(Workspace, Standin):
         wait = self._bucket.take() if self._bucket else 0
         if wait:
             raise errors.rate_limited(wait)
+        if (of := _PROPERTY_PATH.fullmatch(request.path)) and request.method == "GET":
+            return self._property(_object_id("pages", of[1]), of[2], request.query)
         path = _PATH.fullmatch(request.path)
         expected = "POST" if path and path[3] else "GET"
         if path is None or request.method != expected:
@@ -122,6 +130,15 @@ class NotionStandin(Workspace, Standin):
             hint = "Use the retrieve database API instead."
             raise errors.validation(f"Provided ID {page_id} is a database, not a page. {hint}")
         raise self._missing("page", page_id)
+
+    def _property(self, page_id: str, property_id: str, query: Mapping[str, str]) -> dict[str, Json]:
+        page = self.pages.get(page_id)
+        if page is None or not self.visible(page):
+            raise self._missing("page", page_id)
+        answer = items.property_answer(page, property_id, query)
+        if answer is None:
+            raise self._missing("property", property_id)
+        return answer
 
     def _database(self, database_id: str, version: str) -> dict[str, Json]:
         database = self.databases.get(database_id)
