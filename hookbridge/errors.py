@@ -152,6 +152,10 @@ class TryLater(Refusal):
         self.retry_after_seconds = retry_after_seconds
 
 
+class TooSoon(TryLater):
+    """The same was asked a moment ago, and may be asked again later."""
+
+
 class SourceError(HookbridgeError):
     """A source could not be read."""
 

@@ -1,21 +1,31 @@
 """Records for the user's API: the copy, read through on a miss.
 
 A copy that a change settled is never older than that change: the settle wrote it, or a later read did.  What is read
-here is written only where no later read was faster.
+here is written only where no later read was faster.  A fresh read (links to files in a copy expire) renews a copy with
+the same content; what it finds changed takes the way of every change, so that handlers and caches hear of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import contextlib
+import math
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from hookbridge.clock import Clock
+from hookbridge.errors import SourceRefused, TooSoon, TryLater
 from hookbridge.model import Columns, Copy, Document, RecordKey, SourceName, Truth
 from hookbridge.sources.bodies import decode_columns
 from hookbridge.sources.source import Source
 from hookbridge.store.contract import Copies
+
+FRESH_SECONDS = 60.0
+"""A record is read afresh at most once in this time."""
+
+FRESH_MAX = 1_000
+"""So many records are read afresh in that time, all together."""
 
 NESTED_PATH = 2
 """So many names lead to a difference at most: a column, or a page's property."""
@@ -42,17 +52,27 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def agrees(self) -> bool:
-        """Whether both have the same content, or neither has any."""
-        return not self.differences
+        """Whether both have the same content, or neither has any; what was not read whole is not known to have it."""
+        return not self.differences and not self.truth.cut
 
 
 class Records:
     """The way to a record."""
 
-    def __init__(self, store: Copies, sources: Mapping[SourceName, Source], clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Copies,
+        sources: Mapping[SourceName, Source],
+        clock: Clock,
+        announce: Callable[[RecordKey], Awaitable[object]],
+    ) -> None:
+        """``announce`` has a record that is not as its copy read through its lane; it may raise TryLater."""
         self._store = store
         self._sources = sources
         self._clock = clock
+        self._announce = announce
+        self._refreshed: dict[tuple[str, ...], float] = {}
+        """When each record was last read afresh, the earliest first; those that may be again are forgotten."""
 
     async def get(self, record: RecordKey) -> Copy | None:
         """Give the record; None when its source has none (or, without credentials, when no event brought one).
@@ -80,10 +100,51 @@ class Records:
         before = None if known is None or known.data is None else decode_columns(known.data)
         return Comparison(copy=known, truth=truth, differences=differences(before, source.truth_columns(truth)))
 
+    async def refresh(self, record: RecordKey) -> Copy | None:
+        """Give the record as its source has it now, read when nothing else wants to ask; None when it has none.
+
+        Raises TooSoon for what was read afresh a moment ago, and SourceError.
+        """
+        source = self._sources[record.source]
+        if not source.has_credentials:
+            raise SourceRefused(f"There are no credentials to read {record.source} with", hint="see .env")
+        self._take_turn(record, source)
+        truth = await source.refresh(record)
+        known = await self._store.copy(truth.record)
+        copy = self._copy_of(truth)
+        if known is None or (truth.data is not None and known.data is not None and truth.matches(known.fingerprint)):
+            await self._keep(source, truth, copy)
+        elif truth.data is not None or known.data is not None:
+            # Where no event can be taken the next sweep finds it: the copy is as it was.
+            with contextlib.suppress(TryLater):
+                await self._announce(truth.record)
+        return copy if copy.data is not None else None
+
+    def _take_turn(self, record: RecordKey, source: Source) -> None:
+        now = self._clock()
+        while self._refreshed and (oldest := next(iter(self._refreshed.items())))[1] <= now - FRESH_SECONDS:
+            del self._refreshed[oldest[0]]
+        # Where ids are global, another table's name is another name of the same record.
+        name = (record.source, record.id) if source.ids_are_global else (record.source, record.table, record.id)
+        last = self._refreshed.get(name)
+        if last is None and len(self._refreshed) >= FRESH_MAX:
+            last = next(iter(self._refreshed.values()))
+        if last is not None:
+            raise TooSoon(
+                f"A record is read afresh once in {FRESH_SECONDS:g} s, and {FRESH_MAX} of them",
+                retry_after_seconds=max(1, math.ceil(last + FRESH_SECONDS - now)),
+                hint="without fresh=1 the copy answers",
+            )
+        self._refreshed[name] = now
+
     async def _read_through(self, source: Source, record: RecordKey) -> Copy:
         truth = await source.read(record)
-        columns = source.truth_columns(truth)
-        copy = Copy(
+        copy = self._copy_of(truth)
+        await self._keep(source, truth, copy)
+        return copy
+
+    def _copy_of(self, truth: Truth) -> Copy:
+        return Copy(
             record=truth.record,
             data=truth.data,
             changed_at=truth.changed_at,
@@ -91,11 +152,13 @@ class Records:
             ticket=truth.ticket,
             read_at=self._clock(),
         )
+
+    async def _keep(self, source: Source, truth: Truth, copy: Copy) -> None:
+        columns = source.truth_columns(truth)
         words = "" if columns is None else source.words(truth.record, columns)
         # A stale answer is harmless, a stale copy is not: the ticket decides whether this read may be kept.
         exclusive = source.ids_are_global and not truth.elsewhere
         await self._store.put(copy, Document(truth.record, words), exclusive=exclusive)
-        return copy
 
 
 def differences(copy: Columns | None, truth: Columns | None) -> tuple[Difference, ...]:

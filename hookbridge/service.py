@@ -89,7 +89,7 @@ class Service:
             self.sources, store, InboxSink(self.intake.accept), config.reconcile, clock, loads=self._nobody_listens
         )
         self.lanes: Mapping[SourceName, Lane] = {name: self._lane(source) for name, source in self.sources.items()}
-        self.records = Records(store, self.sources, clock)
+        self.records = Records(store, self.sources, clock, self.verify)
         self.upkeep = Upkeep(store, self.intake, settings.data_file, config.retention, config.store, clock)
         self._stop_asked = asyncio.Event()
         self._deadline = 0.0

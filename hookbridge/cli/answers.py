@@ -86,6 +86,8 @@ class Record(TypedDict):
     data: Any
     read_at: str
     verified: bool
+    links_expired_at: NotRequired[str]
+    cut_properties: NotRequired[list[str]]
 
 
 class Difference(TypedDict):
@@ -107,6 +109,7 @@ class Diff(TypedDict):
     copy: Any
     copy_read_at: str | None
     truth: Any
+    cut_properties: NotRequired[list[str]]
 
 
 class Asked(TypedDict):

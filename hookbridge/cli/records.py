@@ -67,11 +67,15 @@ TableArgument = Annotated[str, typer.Argument(help="The table, or the id of the 
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The record's id.")]
 
 
+FreshOption = Annotated[bool, typer.Option("--fresh", help="Ask the source; at most once a minute a record.")]
+
+
 @app.command("show", epilog=SHOW_EPILOG)
 def show(
     source: SourceArgument,
     table: TableArgument,
     record_id: IdArgument,
+    fresh: FreshOption = False,
     as_json: JsonOption = False,
     config: ConfigOption = None,
     url: UrlOption = None,
@@ -79,7 +83,8 @@ def show(
     """Show a record from the copy; a missing one is read from its source."""
     with service_at(config, url) as api:
         try:
-            found = api.exact(record_path(source, table, record_id), Record)
+            path = record_path(source, table, record_id) + ("?fresh=1" if fresh else "")
+            found = api.exact(path, Record)
         except Refused as error:
             raise no_such(error, as_json=as_json) from None
     if as_json:
@@ -87,6 +92,9 @@ def show(
         return
     verified = "read from the source" if found["verified"] else "as a webhook said, unverified"
     say(f"{source}:{found['table']}:{found['id']}, {verified} at {found['read_at']}")
+    if expired := found.get("links_expired_at"):
+        say(f"the links to files in it work until {expired}; --fresh gets others")
+    _tell_cut(found)
     print_pretty(found["data"])
 
 
@@ -128,13 +136,21 @@ def verify(
         say(f"Event {answer['event_id']} is stored: python -m hookbridge events show {answer['event_id']}")
 
 
+def _tell_cut(found: Record | Diff) -> None:
+    if names := found.get("cut_properties"):
+        say(f"longer than what was read: {', '.join(names)} ([notion] property_requests_max)")
+
+
 def _show(found: Diff) -> None:
     name = f"{found['source']}:{found['table']}:{found['id']}"
+    _tell_cut(found)
     if found["agrees"]:
         there = "are equal" if found["truth"] is not None else "have no such record"
         say(f"{name}: copy and source {there}", style="green")
         return
-    if found["copy"] is None:
+    if not found["differences"]:
+        say(f"{name}: copy and source are equal as far as they were read", style="yellow")
+    elif found["copy"] is None:
         say(f"{name}: the source has it, the copy does not", style="red")
     elif found["truth"] is None:
         say(f"{name}: the copy has it, the source does not", style="red")

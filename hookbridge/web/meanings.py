@@ -37,6 +37,7 @@ _PARAMETERS: Mapping[str, Parameter] = {
     "limit": Parameter("So many at most", 20),
     "cursor": Parameter("`next_cursor` of the page before", 1234),
     "q": Parameter("Words; the last one may be a beginning", "lovel"),
+    "fresh": Parameter("1 asks the source, when nothing else wants to; at most once a minute for each record", 0),
 }
 _OF_CHAPTER: Mapping[tuple[str | None, str], Parameter] = {
     ("records", "record_id"): Parameter("Only the record with this id", "42"),

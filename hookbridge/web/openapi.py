@@ -54,6 +54,9 @@ EXAMPLES: tuple[errors.HookbridgeError, ...] = (
     errors.PayloadTooLarge(2 * 1024 * 1024),
     errors.UnsupportedMediaType("text/plain"),
     errors.TryLater("Too many events are open", retry_after_seconds=RETRY_AFTER_SECONDS),
+    errors.TooSoon(
+        "A record is read afresh once in 60 s", retry_after_seconds=42, hint="without fresh=1 the copy answers"
+    ),
     errors.StoreUnavailable("The disk is full"),
     errors.SourceUnavailable("Supabase did not answer within 10 s"),
     errors.SourceRefused("Supabase refuses the key"),
@@ -205,7 +208,7 @@ def _refusal(status: int, found: _Refusals, schemas: Schemas) -> Json:
             }
         },
     }
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
         said["headers"] = {"Retry-After": _header("Whole seconds", "integer")}
     if status == HTTPStatus.UNAUTHORIZED:
         said["headers"] = {"WWW-Authenticate": _header("How to say who is calling")}

@@ -7,7 +7,7 @@ now; the record's JSON is passed on byte for byte, digits and all.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from aiohttp import web
@@ -44,6 +44,13 @@ class RecordAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The properties that are longer than what was read of them; only where there are some."""
 
 
+class RecordAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to read it."""
+
+    fresh: Literal[0, 1] = 0
+    """1 asks the source, when nothing else wants to; at most once a minute a record."""
+
+
 class DiffAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A record's copy beside the truth, read now."""
 
@@ -52,9 +59,11 @@ class DiffAnswer(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     """The record's key, or the page's id."""
     agrees: bool
-    """Whether copy and source are the same."""
+    """Whether copy and source are the same, and were read whole."""
     differences: tuple[Difference, ...]
     """What is not the same; a path of `*` is the whole record, where one side has none."""
+    cut_properties: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    """The properties that are longer than what was read of them, and not known to be the same; only where there are."""
     copy: msgspec.Raw
     """Null when there is no copy of it."""
     copy_read_at: datetime | None
@@ -141,10 +150,14 @@ class SearchAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def record(request: web.Request) -> web.StreamResponse:
-    """Answer from the copy, or read through on a miss.  Raises NotFound when the source has no such record."""
+    """Answer from the copy, or read through on a miss.  Raises NotFound when the source has no such record.
+
+    With `fresh=1` the source is asked: links to files in a copy expire, and are never renewed by themselves.
+    """
     service = request.app[SERVICE]
     key = path_key(service, request)
-    copy = await service.records.get(key)
+    asked = query(request, RecordAsked)
+    copy = await (service.records.refresh(key) if asked.fresh else service.records.get(key))
     if copy is None or copy.data is None:
         raise NotFound(f"{key.source} has no record {key.id} in {key.table}")
     return json_reply(
@@ -185,6 +198,9 @@ async def diff(request: web.Request) -> web.StreamResponse:
             copy=msgspec.Raw(b"null" if copy is None or copy.data is None else copy.data),
             copy_read_at=None if copy is None else time_of(copy.read_at),
             truth=msgspec.Raw(found.truth.data or b"null"),
+            cut_properties=(service.sources[key.source].limits(found.truth.data or b"{}").cut_properties)
+            if found.truth.cut
+            else msgspec.UNSET,
         ),
         headers={"Cache-Control": "no-store"},
     )

@@ -109,7 +109,8 @@ def test_what_is_read_of_an_answer_is_what_the_service_answers(read: type) -> No
     wire = msgspec.json.decode(msgspec.json.encode(EXAMPLES[SAME[read]]))
     found: object = msgspec.convert(wire, read)
     assert found
-    assert set(get_type_hints(read)) <= set(wire)
+    fields = {field.encode_name for field in msgspec.structs.fields(SAME[read])}  # some are not in every answer
+    assert set(get_type_hints(read)) <= set(wire) | fields
 
 
 def test_a_stranger_to_the_service_can_read_its_readiness() -> None:

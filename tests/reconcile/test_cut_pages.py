@@ -130,6 +130,13 @@ async def test_what_cannot_be_read_whole_is_cut_and_never_equal(linked: Linked, 
         assert "cut_properties" not in await (await bridge.get(f"{path}/{linked.many.id}", headers=ADMIN)).json()
         hits = await (await bridge.get("/api/v1/search?q=250", headers=ADMIN)).json()
         assert [hit["cut_properties"] for hit in hits["hits"]] == [["Linked"]]
+        diff = await (await bridge.get(f"{path}/{linked.most.id}/diff", headers=ADMIN)).json()
+        assert (diff["agrees"], diff["differences"], diff["cut_properties"]) == (False, [], ["Linked"])
+        diff = await (await bridge.get(f"{path}/{linked.many.id}/diff", headers=ADMIN)).json()
+        assert (diff["agrees"], diff["differences"]) == (True, [])
+        words = ("records", "diff", "notion", linked.database, linked.most.id, "--url", bridge.url)
+        code, out, _ = await command(linked.both, tmp_path, *words)
+        assert (code, "equal as far as they were read" in out) == (1, True), out
         lines = await verify(bridge)
         proof = proofs(lines)[linked.database]
         assert (proof["equal"], proof["differing"], proof["cut"]) == (2, 0, 1)

@@ -276,3 +276,15 @@ async def test_without_a_token_nothing_is_read() -> None:
     with pytest.raises(SourceRefused):
         await source.probe()
     await source.close()
+
+
+async def test_a_fresh_read_goes_behind_whatever_else_wants_to_ask() -> None:
+    async with tasks(requests_per_second=2.0) as workspace:
+        first, second, fresh, urgent = workspace.pages(4)
+        await asyncio.gather(workspace.name(first), workspace.name(second))  # all that may go at once
+        patient = asyncio.create_task(workspace.source.refresh(fresh))
+        await wait_until(lambda: workspace.source.budget.state().waiting == 1)
+        assert await workspace.name(urgent) == "task 3"
+        assert (await patient).record == fresh
+        asked = [seen.path_qs.rpartition("/")[2] for seen in workspace.notion.requests.entries]
+        assert asked[2:] == [urgent.id, fresh.id]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hookbridge.errors import SourceUnavailable
+from hookbridge.errors import SourceUnavailable, TooSoon, TryLater
 from hookbridge.model import RecordKey, Truth
 from hookbridge.records import Difference, Records, differences
 from hookbridge.store.sqlite import SqliteStore
@@ -25,7 +25,10 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
 
 
 def records(store: SqliteStore, source: TableSource) -> Records:
-    return Records(store, {"supabase": source, "notion": source}, lambda: 50.0)
+    async def announce(record: RecordKey) -> None:
+        raise AssertionError(record)
+
+    return Records(store, {"supabase": source, "notion": source}, lambda: 50.0, announce)
 
 
 async def data(found: Records, record: RecordKey = R) -> bytes | None:
@@ -152,3 +155,43 @@ def test_differences_are_named_by_the_way_to_them() -> None:
         Difference(path="gone", copy=None),
     )
     assert differences(copy, dict(copy)) == differences(None, None) == ()
+
+
+async def test_a_minute_later_a_record_may_be_read_afresh_again_and_only_so_many_in_one(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hookbridge.records.FRESH_MAX", 2)
+    source = TableSource()
+    source.rows |= {key(number): {"id": number} for number in (1, 2, 3)}
+    now = 1_000.0
+
+    async def announce(record: RecordKey) -> None:
+        raise AssertionError(record)
+
+    found = Records(store, {"supabase": source, "notion": source}, lambda: now, announce)
+    assert await found.refresh(key(1))
+    now += 30.0
+    assert await found.refresh(key(2))
+    for again, wait in ((key(1), 30), (key(2), 60), (key(3), 30)):
+        with pytest.raises(TooSoon) as refused:
+            await found.refresh(again)
+        assert refused.value.retry_after_seconds == wait
+    now += 30.0
+    assert await found.refresh(key(1))
+    assert source.reads == 3
+
+
+async def test_a_change_that_no_event_can_be_taken_of_is_left_to_the_next_sweep(store: SqliteStore) -> None:
+    source = TableSource()
+    source.rows[R] = {"id": 1, "name": "Ada"}
+
+    async def full(record: RecordKey) -> None:
+        raise TryLater(f"full, {record}", retry_after_seconds=5)
+
+    found = Records(store, {"supabase": source, "notion": source}, lambda: 50.0, full)
+    assert await data(found) == b'{"id":1,"name":"Ada"}'
+    source.rows[R] = {"id": 1, "name": "Grace"}
+    answer = await found.refresh(R)
+    assert answer is not None
+    assert answer.data == b'{"id":1,"name":"Grace"}'
+    assert await data(found) == b'{"id":1,"name":"Ada"}'

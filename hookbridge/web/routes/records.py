@@ -26,9 +26,11 @@ ROUTES: tuple[Route, ...] = (
         tag="records",
         name="record",
         summary="A record as its source has it",
+        query=records.RecordAsked,
         answers={200: Answer(description="The record", bodies=(records.RecordAnswer,))},
         refusals=(
             errors.NotFound,
+            errors.TooSoon,
             errors.SourceUnavailable,
             errors.RecordUnreadable,
             errors.SourceRefused,
