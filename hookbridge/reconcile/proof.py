@@ -106,13 +106,14 @@ class Proof:
                 slice_ = await table.changes.listing(table.name, cursor)
                 total = total if slice_.total is None else slice_.total
                 tally.suspects += await self._suspects(table, slice_.truths)
+                tally.partial += [truth.record for truth in slice_.truths if truth.partial]
                 unread = _named(table, slice_.unread)
                 await self._unread(table, unread, tally)
                 tally.listed += len(slice_.truths)
                 await self._store.meet(
                     sweep, [*(truth.record.id for truth in slice_.truths), *(one.id for one in unread)]
                 )
-                if len(tally.suspects) >= SUSPECTS_MAX:
+                if len(tally.suspects) + len(tally.partial) >= SUSPECTS_MAX:
                     await self._look_again(table, tally, heal=heal)
                 yield Progress(source=table.source, table=table.name, compared=tally.listed, total=total)
                 if (cursor := slice_.next_cursor) is None:
@@ -152,8 +153,9 @@ class Proof:
     # A second look
 
     async def _look_again(self, table: FollowedTable, tally: _Tally, *, heal: bool) -> None:
-        suspects, tally.suspects = tally.suspects, []
         cut: set[RecordKey] = set()
+        suspects, tally.suspects = [*tally.suspects, *await self._whole(table, tally.partial, cut)], []
+        tally.partial = []
         differences = await self._judge(table, suspects, cut)
         if heal and differences:
             await self._sink(differences, "sweep")
@@ -165,6 +167,17 @@ class Proof:
             tally.add(one.kind, one.record)
         for record in sorted(cut - {one.record for one in differences}):
             tally.add("cut", record)
+
+    async def _whole(self, table: FollowedTable, records: Sequence[RecordKey], cut: set[RecordKey]) -> list[RecordKey]:
+        """Give those that differ of what listings show in part: many may, so whatever else is to be read goes first."""
+        differing: list[RecordKey] = []
+        for start in range(0, len(records), READS_AT_ONCE):
+            some = records[start : start + READS_AT_ONCE]
+            truths = await asyncio.gather(*map(table.of.refresh, some))
+            standings = await self._standings(table, some)
+            cut.update(truth.record for truth in truths if truth.cut)
+            differing += [one.record for one in truths if _kind(one, standings[one.record.id]) is not None]
+        return differing
 
     async def _judge(
         self, table: FollowedTable, suspects: Sequence[RecordKey], cut: set[RecordKey]
@@ -242,6 +255,7 @@ class _Tally:
         self.listed = 0
         self.healed = 0
         self.suspects: list[RecordKey] = []
+        self.partial: list[RecordKey] = []
         self._counts = {"differing": 0, "missing": 0, "extra": 0, "cut": 0}
         self._keys: dict[str, list[str]] = {}
 

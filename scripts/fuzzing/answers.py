@@ -19,12 +19,13 @@ from hookbridge.errors import SourceError
 from hookbridge.model import Columns, RecordKey
 from hookbridge.reconcile.state import PollState, SweepState
 from hookbridge.sources.bodies import decode_columns
-from hookbridge.sources.notion import agreement, pages, words
-from hookbridge.sources.notion.budget import Budget
+from hookbridge.sources.notion import agreement, cuts, pages, words
+from hookbridge.sources.notion.answers import truth_of, whole
+from hookbridge.sources.notion.budget import Budget, Urgency
 from hookbridge.sources.notion.changes import NotionChanges
 from hookbridge.sources.notion.client import Asked as AskedPages
 from hookbridge.sources.notion.client import NotionClient
-from hookbridge.sources.notion.truth import Reader, truth_of
+from hookbridge.sources.notion.truth import Reader
 from hookbridge.sources.statuses import RETRY_AFTER_SECONDS_MAX
 from hookbridge.sources.supabase import rows
 from hookbridge.sources.supabase.changes import SupabaseChanges
@@ -79,7 +80,8 @@ class _Sources:
             http._transport, http._mounts = self.answering, {}  # noqa: SLF001
         config = SupabaseConfig(tables=(_LISTED,))
         self.supabase_changes = SupabaseChanges(self.supabase, config, lambda: 1, lambda: _NOW)
-        reader = Reader(self.notion, budget, lambda: 1, asked=lambda _: None)
+        self.rest = cuts.Rest(self.notion, budget, 3)
+        reader = Reader(self.notion, budget, lambda: 1, asked=lambda _: None, rest=self.rest, now=lambda: _NOW)
         self.notion_changes = NotionChanges(self.notion, reader, budget, NotionConfig(), lambda: 1, lambda: _NOW)
 
     def forget_pauses(self) -> None:
@@ -146,12 +148,17 @@ async def _notion(sources: _Sources) -> None:
     listed = await _or_none(lambda: client.query(PAGE, AskedPages()))
     found += listed.pages if listed is not None else ()
     for one in found:
-        truth = truth_of(RecordKey("notion", PAGE, PAGE), one, 1)
+        truth = truth_of(RecordKey("notion", PAGE, PAGE), one, 1, _NOW)
+        sources.forget_pauses()
+        completed = await _or_none(lambda one=one: sources.rest.complete(one, Urgency.READ))  # type: ignore[misc]
+        if truth.partial and completed is not None:
+            truth = whole(truth, completed)
         agreement.agree(one, one)
         pages.fingerprint(one)
         words.words(one, None)
         if truth.data is not None:
             decode_columns(truth.data)
+            cuts.limits(truth.data)
     # The answer is no data source of anything; so the cursor says where the listing stands.
     place = msgspec.json.encode({"sources": [PAGE], "start": None, "since": None}).decode()
     for listing in (

@@ -1,5 +1,6 @@
 """Pages with more references than a page object shows: copied whole, swept for nothing, and proven or called cut."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -150,3 +151,21 @@ async def test_what_cannot_be_read_whole_is_cut_and_never_equal(linked: Linked, 
         linked.notion.recompute(linked.most.id, {"Name": "another title"})
         proof = proofs(await verify(bridge))[linked.database]
         assert (proof["equal"], proof["differing"], proof["cut"]) == (2, 1, 0), "what differs is not only cut"
+
+
+async def test_a_proof_of_many_such_pages_lets_other_reads_go_first(linked: Linked, tmp_path: Path) -> None:
+    pages = {linked.most.id, linked.many.id}
+    for number in range(20):
+        pages.add(linked.notion.create_page(linked.data_source, {"Name": str(number), "Linked": ids(30)}))
+    async with running(linked.settings(tmp_path, **STILL)) as bridge:
+        await wait_until(lambda: loaded(bridge))
+        await settled(bridge)
+    async with running(linked.settings(tmp_path, notion={"requests_per_second": 8.0}, **STILL)) as bridge:
+        proof = asyncio.create_task(verify(bridge))
+        await wait_until(lambda: bridge.service.notion_budget.state().waiting >= 10)
+        path = f"/api/v1/records/notion/{linked.database}/{linked.few.id}/diff"
+        before = linked.notion.requests.total
+        assert (await bridge.get(path, headers=ADMIN)).status == 200
+        assert linked.notion.requests.total - before < 10
+        lines = await proof
+        assert (lines[-1]["agrees"], proofs(lines)[linked.database]["equal"]) == (True, len(pages) + 1)

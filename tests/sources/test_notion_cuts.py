@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -206,3 +207,39 @@ async def test_a_listing_costs_no_request_more(pages: Cut) -> None:
     assert len(slice_.truths) == 100
     assert pages.workspace.asked() == {DATABASE: 1, QUERY: 1}
     assert RETRIEVE not in pages.workspace.asked()
+
+
+def contains(part: str, path: str) -> bool:
+    return part in path
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"object": "property_item", "type": "number", "number": 1},
+        {"object": "list", "results": [{"type": ["odd"], "relation": None}, {}], "has_more": False},
+        {"object": "list", "results": [], "has_more": True, "next_cursor": None, "property_item": "odd"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    "odd", [{}, {"type": "relation"}, {"type": 7}, {"type": "rollup", "rollup": None}, {"type": "rollup", "rollup": {}}]
+)
+async def test_an_odd_answer_about_an_odd_property_costs_no_page(
+    pages: Cut, answer: dict[str, Any], odd: dict[str, Any]
+) -> None:
+    record = pages.page()
+    shown = json.loads((await pages.read(record)).data or b"")
+    shown["properties"]["Odd"] = {**odd, "id": "o", "has_more": True}
+    headers = {"Content-Type": "application/json"}
+    for part, body in (("/properties/", answer), (f"/pages/{record.id}", shown)):
+        reply = Reply(status=200, body=json.dumps(body).encode(), headers=headers)
+        pages.notion.faults.answer(reply, path=partial(contains, part))
+    assert "Odd" in await columns_of(pages, record)
+
+
+async def columns_of(pages: Cut, record: RecordKey) -> dict[str, Any]:
+    columns = pages.workspace.source.truth_columns(await pages.read(record))
+    assert columns is not None
+    found: dict[str, Any] = columns["properties"]
+    return found

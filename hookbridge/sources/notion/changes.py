@@ -19,8 +19,9 @@ from hookbridge.config import NotionConfig
 from hookbridge.errors import RecordImpossible, RecordUnreadable
 from hookbridge.model import RecordKey
 from hookbridge.sources import keys
+from hookbridge.sources.notion.answers import truth_of
 from hookbridge.sources.notion.budget import Budget, Urgency
-from hookbridge.sources.notion.truth import Reader, truth_of
+from hookbridge.sources.notion.truth import Reader
 from hookbridge.sources.source import Followed, Slice, Tickets
 from hookbridge.sources.times import earlier, instant_of
 

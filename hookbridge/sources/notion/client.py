@@ -165,7 +165,7 @@ class NotionClient:
         return await self.query(data_source_id, Asked(direction="descending", cursor=cursor, limit=limit))
 
     async def items(self, page_id: str, property_id: str, cursor: str | None) -> Items | None:
-        """Give items of a property that may have many; None when there is no such property.
+        """Give items of a property that may have many; None when there is no such property, or it has no items.
 
         Wire format: https://developers.notion.com/reference/retrieve-a-page-property.
         """
@@ -174,7 +174,7 @@ class NotionClient:
             lambda: self._sdk.pages.properties.retrieve(page_id, property_id, page_size=PAGE_SIZE, **more),
             about=page_id,
         )
-        if answer is None:
+        if answer is None or answer.get("object") != "list":
             return None
         items = tuple(_list(answer, "results"))
         following = answer.get("next_cursor") if answer.get("has_more") else None

@@ -136,10 +136,10 @@ class Rest:
 
 def _joined(value: Columns, items: list[Columns], rollup: Columns | None, *, more: bool) -> Columns:
     """Put what was read in place of what the page object has of a property, where that is more."""
-    kind = value["type"]
-    if kind == "rollup":
-        value = {**value, "rollup": _rolled(value["rollup"], items, rollup)}
-    elif items:
+    kind = value.get("type")
+    if kind == "rollup" and isinstance(value.get(kind), dict):
+        value = {**value, kind: _rolled(value[kind], items, rollup)}
+    elif items and isinstance(kind, str):
         value = {**value, kind: [item.get(kind) for item in items]}
     return {**value, "has_more": more}
 
