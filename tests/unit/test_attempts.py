@@ -155,6 +155,7 @@ _MADE: dict[str, Callable[[], Exception]] = {
     "PayloadTooLarge": lambda: errors.PayloadTooLarge(1),
     "UnsupportedMediaType": lambda: errors.UnsupportedMediaType("x"),
     "TryLater": lambda: errors.TryLater("x", retry_after_seconds=1),
+    "TooSoon": lambda: errors.TooSoon("x", retry_after_seconds=1),
 }
 
 _FAMILY = [
