@@ -203,5 +203,5 @@ class Reconciler:
         try:
             return await self._run(table, kind, since=since, confirm=confirm)
         except Exception as error:
-            table.failed(kind, error)
+            table.failed_for_operator(error)
             raise

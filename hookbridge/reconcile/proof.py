@@ -20,7 +20,7 @@ from hookbridge.errors import RecordUnreadable
 from hookbridge.model import RecordKey, SourceName, Truth
 from hookbridge.reconcile.findings import Difference, Kind, Sink
 from hookbridge.reconcile.table import FollowedTable
-from hookbridge.sources.source import Unread
+from hookbridge.sources.source import Slice, Unread
 from hookbridge.store.contract import Store
 from hookbridge.store.values import Standing
 
@@ -105,14 +105,7 @@ class Proof:
             while True:
                 slice_ = await table.changes.listing(table.name, cursor)
                 total = total if slice_.total is None else slice_.total
-                tally.suspects += await self._suspects(table, slice_.truths)
-                tally.partial += [truth.record for truth in slice_.truths if truth.partial]
-                unread = _named(table, slice_.unread)
-                await self._unread(table, unread, tally)
-                tally.listed += len(slice_.truths)
-                await self._store.meet(
-                    sweep, [*(truth.record.id for truth in slice_.truths), *(one.id for one in unread)]
-                )
+                await self._slice(table, sweep, slice_, tally)
                 if len(tally.suspects) + len(tally.partial) >= SUSPECTS_MAX:
                     await self._look_again(table, tally, heal=heal)
                 yield Progress(source=table.source, table=table.name, compared=tally.listed, total=total)
@@ -123,6 +116,18 @@ class Proof:
             while await self._store.forget_sweeps(only=sweep, limit=FORGET_BATCH):
                 await self._sleep(0)
         yield tally.proof(table, datetime.fromtimestamp(began, UTC))
+
+    async def _slice(self, table: FollowedTable, sweep: int, slice_: Slice, tally: _Tally) -> None:
+        unread = _named(table, slice_.unread)
+        ids = [*(truth.record.id for truth in slice_.truths), *(one.id for one in unread)]
+        # A listing that was cut goes on with what it has shown last: each record counts once.
+        before = await self._store.met(sweep, ids)
+        truths = [truth for truth in slice_.truths if truth.record.id not in before]
+        tally.suspects += await self._suspects(table, truths)
+        tally.partial += [truth.record for truth in truths if truth.partial]
+        await self._unread(table, [one for one in unread if one.id not in before], tally)
+        tally.listed += len(truths)
+        await self._store.meet(sweep, ids)
 
     async def _suspects(self, table: FollowedTable, truths: Sequence[Truth]) -> list[RecordKey]:
         standings = await self._standings(table, [truth.record for truth in truths])

@@ -111,12 +111,14 @@ class Sweep:
         found = await self._findings.take(self._table, slice_.truths, "sweep", first=not now.loaded)
         self._findings.leave_out(self._table, slice_.unread)
         ids = [truth.record.id for truth in slice_.truths] + [one.id for one in slice_.unread if one.id is not None]
-        listed = len(slice_.truths) + len(slice_.unread)
+        unnamed = len(slice_.truths) + len(slice_.unread) - len(ids)
+        # A listing that was cut, or whose cursor ended, goes on with what it has shown last.
+        listed = len(set(ids) - await self._store.met(now.sweep or 0, ids)) + unnamed
         met = msgspec.structs.replace(
             now,
             cursor=slice_.next_cursor,
             listed=now.listed + listed,
-            unnamed=now.unnamed + listed - len(ids),
+            unnamed=now.unnamed + unnamed,
             total=slice_.total if slice_.total is not None else now.total,
             listing_complete=slice_.next_cursor is None,
         )

@@ -51,6 +51,7 @@ class FollowedTable:
         self._quiet = self._least
         self._failures: dict[Pass, int] = {"poll": 0, "sweep": 0}
         self._errors: dict[Pass, Exception | None] = {"poll": None, "sweep": None}
+        self._asked_error: Exception | None = None
         self.lag_seconds: float | None = None
 
     async def open(self) -> None:
@@ -60,7 +61,7 @@ class FollowedTable:
 
     def succeeded(self, kind: Pass, result: PassResult) -> None:
         """Take note of a complete pass."""
-        self._failures[kind], self._errors[kind] = 0, None
+        self._failures[kind], self._errors[kind], self._asked_error = 0, None, None
         if kind == "poll":
             longest = max(self._config.poll_seconds_max, self._least)
             self._quiet = self._least if result.found else min(self._quiet * GROWTH, longest)
@@ -69,6 +70,13 @@ class FollowedTable:
         """Take note of a pass that failed."""
         self._failures[kind] += 1
         self._errors[kind] = error
+
+    def failed_for_operator(self, error: Exception) -> None:
+        """Take note that a pass that an operator asked for failed.
+
+        It moves no gap, and any pass that succeeds ends it: the next one of its own kind may be hours away.
+        """
+        self._asked_error = error
 
     def applied(self, changed_at: str) -> None:
         """Take note that a change of this time was applied just now."""
@@ -112,6 +120,6 @@ class FollowedTable:
     def _state(self) -> tuple[State, str | None]:
         if vanished := self.sweep.state.vanished:
             return "unconfirmed", f"{vanished} records are gone at once: confirm that they are really deleted"
-        if error := self._errors["poll"] or self._errors["sweep"]:
+        if error := self._errors["poll"] or self._errors["sweep"] or self._asked_error:
             return "failing", error.message if isinstance(error, HookbridgeError) else describe(error)
         return ("following" if self.sweep.state.loaded else "backfilling"), None

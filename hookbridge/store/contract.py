@@ -199,6 +199,10 @@ class Sweeps(Protocol):
         """Write many copies that were read outside a change, in one transaction; as ``put``."""
         ...
 
+    async def met(self, sweep: int, ids: Sequence[str]) -> frozenset[str]:
+        """Say which of these a sweep has met before."""
+        ...
+
     async def meet(self, sweep: int, ids: Sequence[str], *, note: tuple[str, str] | None = None) -> None:
         """Note what a sweep (named by its ticket) has met, and in the same transaction a note on where it is."""
         ...

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from hookbridge.model import RecordKey
@@ -275,3 +276,54 @@ async def test_what_is_asked_for_wrongly_is_explained(both: Sources, bridge: Run
         answer = await bridge.post("/api/v1/reconcile", body, headers=ADMIN)
         assert answer.status == 422
         assert field in [one["loc"][-1] for one in (await answer.json())["detail"]]
+
+
+@pytest.mark.parametrize("kind", ["sweep", "poll"])
+async def test_a_pass_of_an_operators_that_failed_is_no_state_of_a_table_whose_own_passes_go_well(
+    both: Sources, tmp_path: Path, kind: str
+) -> None:
+    both.supabase.insert("users", {"id": 1, "name": "one"})
+    polls = {"poll_seconds": 0.05, "poll_seconds_max": 0.1}
+    async with running(both.settings(tmp_path, reconcile=STILL | polls)) as bridge:
+        await wait_until(lambda: loaded(bridge))
+        fault = both.supabase.faults.status(503, path=lambda path: "/users" in path)
+        assert await sweep(bridge, kind=kind) == 503
+        fault.clear()
+        table = bridge.service.reconciler.table("supabase", "public.users")
+        polled = table.status().last_poll_at or 0.0
+        await wait_until(lambda: (table.status().last_poll_at or 0.0) > polled)
+        assert (table.status().state, table.status().reason) == ("following", None)
+
+
+async def test_what_a_cut_listing_shows_twice_is_counted_once(tmp_path: Path) -> None:
+    async with sources(result_limit=10) as both:
+        for number in range(25):
+            both.notion.create_page(both.data_source, {"Name": f"page {number}"})
+            # Ten minutes of which the tenth page shares its own with the next two.
+            both.clock.by += timedelta(minutes=0 if number in {8, 9} else 1)
+        async with running(both.settings(tmp_path, reconcile=STILL)) as bridge:
+            await wait_until(lambda: loaded(bridge))
+            status = bridge.service.reconciler.table("notion", both.database).status()
+            assert status.listed == 25
+            asked = {"source": "notion", "table": both.database, "kind": "sweep"}
+            answer = await bridge.post("/api/v1/reconcile", asked, headers=ADMIN)
+            assert (await answer.json())["listed"] == 25
+            answer = await bridge.post("/api/v1/verify", {"source": "notion"}, headers=ADMIN)
+            proof = msgspec.json.decode((await answer.read()).splitlines()[-2])
+            assert (proof["equal"], proof["differing"], proof["missing"]) == (25, 0, 0)
+
+
+async def test_what_differs_in_a_cut_listing_differs_once(tmp_path: Path) -> None:
+    async with sources(result_limit=10) as both:
+        for number in range(25):
+            both.notion.create_page(both.data_source, {"Name": f"page {number}"})
+            both.clock.by += timedelta(minutes=1)
+        async with running(both.settings(tmp_path, reconcile=STILL)) as bridge:
+            await wait_until(lambda: loaded(bridge))
+            both.notion.create_page(both.data_source, {"Name": "last of all, and in no copy"})
+            await bridge.service.pause("notion")
+            record = (await bridge.service.store.unmet("notion", both.database, 1 << 60, limit=25)).records[9]
+            both.notion.update_page(record.id, {"Name": "renamed"})
+            answer = await bridge.post("/api/v1/verify", {"source": "notion"}, headers=ADMIN)
+            proof = msgspec.json.decode((await answer.read()).splitlines()[-2])
+            assert (proof["equal"], proof["differing"], proof["missing"]) == (24, 1, 1)

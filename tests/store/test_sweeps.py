@@ -106,3 +106,11 @@ async def test_any_id_is_found_again(store: Store, id_: str) -> None:
     await store.append([event(id_)], NOW)
     standing = (await store.standings("supabase", "public.users", [id_], now=NOW)).by_id[id_]
     assert (standing.present, standing.dirty) == (True, True)
+
+
+async def test_what_a_sweep_has_met_before_is_known_and_what_another_has_is_not(store: Store) -> None:
+    first, second = store.ticket(), store.ticket()
+    await store.meet(first, ["1", "2", "é:,"])
+    await store.meet(second, ["3"])
+    assert await store.met(first, ["2", "3", "é:,", "4"]) == {"2", "é:,"}
+    assert await store.met(second, []) == frozenset()

@@ -71,12 +71,12 @@ class Sources:
 
 
 @asynccontextmanager
-async def sources(clock: Shifted | None = None) -> AsyncIterator[Sources]:
-    """Start both stand-ins."""
+async def sources(clock: Shifted | None = None, *, result_limit: int = 10_000) -> AsyncIterator[Sources]:
+    """Start both stand-ins; ``result_limit`` is the most that one query of Notion's gives out."""
     shifted = clock or Shifted()
     async with (
         PostgrestStandin(key=KEY, clock=shifted) as supabase,
-        NotionStandin(token=TOKEN, clock=shifted) as notion,
+        NotionStandin(token=TOKEN, clock=shifted, result_limit=result_limit) as notion,
     ):
         yield Sources(supabase, notion, shifted)
 

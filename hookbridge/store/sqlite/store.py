@@ -210,6 +210,10 @@ class SqliteStore:
         """Write many copies."""
         await self._engine.call(lambda transaction: sweeps.load(transaction, read, exclusive=exclusive))
 
+    async def met(self, sweep: int, ids: Sequence[str]) -> frozenset[str]:
+        """Say what a sweep has met before."""
+        return await self._engine.read(lambda connection: sweeps.met(connection, sweep, ids))
+
     async def meet(self, sweep: int, ids: Sequence[str], *, note: tuple[str, str] | None = None) -> None:
         """Note what a sweep has met, and where it is."""
 

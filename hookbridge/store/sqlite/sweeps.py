@@ -71,6 +71,16 @@ def load(transaction: Transaction, read: Iterable[tuple[Copy, Document | None]],
     )
 
 
+def met(connection: sqlite3.Connection, sweep: int, ids: Sequence[str]) -> frozenset[str]:
+    """Say which of these a sweep has met before."""
+    wanted = msgspec.json.encode(ids).decode()
+    found = connection.execute(
+        "SELECT record_id FROM json_each(?2) AS wanted JOIN met ON sweep = ?1 AND record_id = wanted.value",
+        (sweep, wanted),
+    )
+    return frozenset(id_ for (id_,) in found)
+
+
 def meet(transaction: Transaction, sweep: int, ids: Sequence[str]) -> None:
     """Note what a sweep has met."""
     transaction.connection.executemany("INSERT OR IGNORE INTO met VALUES (?, ?)", [(sweep, id_) for id_ in ids])
