@@ -171,7 +171,7 @@ class Service:
         self.meters.settled(settlement)
         truth = settlement.effects.truth
         if truth is not None:
-            self.reconciler.applied(truth.record, truth.changed_at)
+            self.reconciler.applied(truth, settlement.claim.previous)
 
     # Life
 

@@ -2,7 +2,7 @@
 
 A difference becomes an event in the inbox and takes the way of every other one; it carries what the listing showed.
 Invariants: what equals its copy raises nothing; what an open event will read anyway raises nothing; a listing older
-than the copy proves nothing against it.
+than the copy proves nothing against it; what no webhook could announce is not noted as a loss.
 """
 
 from __future__ import annotations
@@ -169,9 +169,15 @@ class Findings:
         if standings is not None:
             # Before the event: once it is applied, nothing would show that a webhook was missing.  What a worker has
             # at this moment was announced, and only may have been read too early.
-            unannounced = [one.record for one in found if not one.dirty]
+            unannounced = [one.record for one in found if not one.dirty and self._could_be_told(one, standings)]
             await self._store.note_findings(unannounced, standings, now=self._clock())
         await self._sink(found, origin)
+
+    def _could_be_told(self, found: Difference, standings: Standings) -> bool:
+        """Whether a webhook could have told of it: a formula or a rollup changes by itself, and moves no time."""
+        if not self._source.edits_move_times or found.kind != "differing" or found.truth is None:
+            return True
+        return found.truth.changed_at != standings.by_id[found.record.id].changed_at
 
     async def _load(self, truths: Sequence[Truth]) -> None:
         if truths:

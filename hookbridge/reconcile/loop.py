@@ -16,7 +16,7 @@ from aiolimiter import AsyncLimiter
 
 from hookbridge.config import ReconcileConfig
 from hookbridge.errors import NotFound, SourceError, StoreUnavailable
-from hookbridge.model import SOURCES, RecordKey, SourceName
+from hookbridge.model import SOURCES, Copy, SourceName, Truth
 from hookbridge.reconcile.findings import Findings, Sink
 from hookbridge.reconcile.poll import PassResult
 from hookbridge.reconcile.proof import Progress, Proof, TableProof
@@ -150,11 +150,11 @@ class Reconciler:
                         announced=one.announced,
                     )
 
-    def applied(self, record: RecordKey, changed_at: str | None) -> None:
-        """Take note that a change of a record was applied just now."""
-        table = self.tables.get((record.source, record.table))
-        if table is not None and changed_at is not None:
-            table.applied(changed_at)
+    def applied(self, truth: Truth, previous: Copy | None) -> None:
+        """Take note that what a source has of a record was applied just now, in place of the copy before."""
+        table = self.tables.get((truth.record.source, truth.record.table))
+        if table is not None and truth.changed_at is not None:
+            table.applied(truth.changed_at, None if previous is None else previous.changed_at)
 
     # What operators ask and do
 

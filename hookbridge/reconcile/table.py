@@ -78,12 +78,23 @@ class FollowedTable:
         """
         self._asked_error = error
 
-    def applied(self, changed_at: str) -> None:
-        """Take note that a change of this time was applied just now."""
+    def applied(self, changed_at: str, before: str | None) -> None:
+        """Take note that a change of this time was applied just now; ``before`` is the copy's time of change.
+
+        What moved no time (a formula) was changed at a time that nobody knows.  Nor does the time of a record that the
+        copy did not have say when it came, where a sweep that began later had not found it: then it was shared since.
+        """
         try:
-            self.lag_seconds = max(0.0, self._clock() - instant_of(changed_at).timestamp())
+            at = instant_of(changed_at).timestamp()
         except ValueError:
             return  # the change column holds no time
+        if before is None:
+            looked = self.sweep.state.completed_at
+            moved = looked is not None and at >= looked - self._config.overlap_seconds
+        else:
+            moved = changed_at != before
+        if moved:
+            self.lag_seconds = max(0.0, self._clock() - at)
 
     def gap(self, kind: Pass) -> float:
         """Give the seconds until the next pass."""

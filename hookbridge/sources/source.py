@@ -118,6 +118,8 @@ class Source(Protocol):
     name: SourceName
     times_are_minutes: bool
     """Whether a time without seconds says nothing about them."""
+    edits_move_times: bool
+    """Whether all that webhooks tell of moves a record's time of change (Notion's formulas and rollups move none)."""
 
     @property
     def has_credentials(self) -> bool:

@@ -130,6 +130,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     present: bool
     """Whether the copy has data."""
     fingerprint: bytes
+    changed_at: str | None
+    """The source's own time of the last change that the copy has."""
     ticket: int
     verified: bool
     dirty: bool

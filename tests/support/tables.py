@@ -15,6 +15,7 @@ class TableSource:
 
     name: SourceName = "supabase"
     times_are_minutes: bool = False
+    edits_move_times: bool = False
     credential_warning: str | None = None
     changes: Changes | None = None
 

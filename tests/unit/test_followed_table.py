@@ -130,10 +130,29 @@ async def test_a_sweep_is_due_when_its_time_has_come_and_at_once_when_it_was_int
 
 
 async def test_a_time_that_is_none_leaves_the_lag_as_it_is(table: FollowedTable) -> None:
-    table.applied("1970-01-01T00:16:00Z")
+    table.applied("1970-01-01T00:16:00Z", "1970-01-01T00:15:00Z")
     assert table.status().lag_seconds == 40.0
-    table.applied("not a time")
+    table.applied("not a time", None)
     assert table.status().lag_seconds == 40.0
+
+
+@pytest.mark.parametrize(
+    ("swept_at", "changed_at", "before", "lag"),
+    [
+        (900.0, "1970-01-01T00:16:00Z", "1970-01-01T00:15:00Z", 40.0),
+        (900.0, "1970-01-01T00:01:00Z", "1970-01-01T00:01:00Z", None),
+        (900.0, "1970-01-01T00:16:00Z", None, 40.0),
+        (900.0, "1970-01-01T00:01:00Z", None, None),
+        (None, "1970-01-01T00:16:00Z", None, None),
+    ],
+    ids=["edited", "computed anew", "new", "old, and shared since", "loaded at first"],
+)
+async def test_the_lag_is_of_what_moved_its_time(
+    table: FollowedTable, swept_at: float | None, changed_at: str, before: str | None, lag: float | None
+) -> None:
+    table.sweep.state = SweepState(completed_at=swept_at, loaded=swept_at is not None)
+    table.applied(changed_at, before)
+    assert table.status().lag_seconds == lag
 
 
 @pytest.mark.parametrize(
@@ -156,6 +175,7 @@ def test_what_is_listed_differs_only_from_an_older_copy_that_nobody_reads_anyway
         "known": True,
         "present": True,
         "fingerprint": b"f",
+        "changed_at": None,
         "ticket": 10,
         "verified": True,
         "dirty": False,

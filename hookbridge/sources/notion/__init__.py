@@ -36,6 +36,7 @@ class NotionSource:
 
     name: SourceName = "notion"
     times_are_minutes: bool = True
+    edits_move_times: bool = True
     ids_are_global = True
 
     def __init__(

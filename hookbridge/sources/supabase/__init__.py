@@ -33,6 +33,7 @@ class SupabaseSource:
 
     name: SourceName = "supabase"
     times_are_minutes: bool = False
+    edits_move_times: bool = False
     ids_are_global = False
 
     def __init__(

@@ -17,7 +17,7 @@ from hookbridge.store.values import Announcement, Standing, Standings, Unmet
 
 _STANDINGS = """
 SELECT wanted.value, copies.data IS NOT NULL, copies.fingerprint, copies.ticket, copies.verified,
-       dirty.record IS NOT NULL, dirty.generation <> 0 AND dirty.available_at > ?4
+       dirty.record IS NOT NULL, dirty.generation <> 0 AND dirty.available_at > ?4, copies.changed_at
 FROM json_each(?1) AS wanted
 LEFT JOIN copies ON copies.source = ?2 AND copies.table_name = ?3 AND copies.record_id = wanted.value
 LEFT JOIN dirty ON dirty.record = ?2 || ':' || ?3 || ':' || wanted.value
@@ -57,8 +57,9 @@ def standings(
             verified=bool(verified),
             dirty=bool(dirty),
             claimed=bool(claimed),
+            changed_at=changed_at,
         )
-        for id_, present, fingerprint, read, verified, dirty, claimed in found
+        for id_, present, fingerprint, read, verified, dirty, claimed, changed_at in found
     }
     return Standings(by_id, newest, ticket)
 
