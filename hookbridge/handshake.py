@@ -11,7 +11,7 @@ from typing import Protocol
 import structlog
 
 from hookbridge.errors import HandshakeRefused
-from hookbridge.observe.logs import hide
+from hookbridge.observe.logs import hide_learnt
 from hookbridge.store.contract import Notes
 
 NOTE = "notion-verification-token"
@@ -44,15 +44,15 @@ class Handshake:
         self._notion = notion
         self.token = token
         """The one that a handshake brought; None before the first."""
-        hide(token or "")
+        hide_learnt(token or "")
 
     async def accept(self, token: str) -> None:
         """Keep the first one durably.  Raises HandshakeRefused when one is known, StoreUnavailable."""
-        hide(token)
         if self.token is not None or not await self._notes.put_note(NOTE, token, only_if_absent=True):
             message = "A verification token is known already"
             raise HandshakeRefused(message, hint="DELETE /api/v1/notion/verification-token forgets it")
         self.token = token
+        hide_learnt(token)
         self._notion.learn(token)
         _log.warning(
             "Notion sent a verification token: show it with GET /api/v1/notion/verification-token"

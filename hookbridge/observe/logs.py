@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import sys
 from collections.abc import MutableMapping
 from typing import Any, TextIO, cast
@@ -43,6 +44,15 @@ SHOWN = frozenset(
 
 SHORTEST_SECRET = 4
 """What is shorter is not a secret but a word, and replacing it would make lines unreadable."""
+
+_LIKE_A_SECRET = re.compile(r"secret_[!-~]{9,}|(?=.*[0-9A-Z])[!-~]{16,}")
+"""What nobody takes for a word of a line: Notion's tokens are ``secret_`` and 43 letters and digits."""
+
+_FIXED = frozenset(("timestamp", "level"))
+"""Made here for every line, of nothing that could be a secret."""
+
+_NAMES = frozenset(("event", "logger", "method"))
+"""Written by us or by a library: a stranger's word is no part of them."""
 
 QUIET = ("httpx", "httpcore", "notion_client", "hpack", "asyncio")
 """Libraries whose INFO is about every request, and whose DEBUG shows headers."""
@@ -140,11 +150,12 @@ class Redaction:
 
     def __init__(self) -> None:
         self._secrets: list[str] = []
+        self._learnt: list[str] = []
 
     def begin(self, secrets: Secrets) -> None:
         """Know the configured secrets, and no others."""
         password = urlsplit(secrets.redis_url).password or ""
-        self._secrets = []
+        self._secrets, self._learnt = [], []
         self.know(
             secrets.supabase_key,
             secrets.notion_token,
@@ -159,26 +170,34 @@ class Redaction:
     def know(self, *values: str) -> None:
         """Hide these values too."""
         known = {value for value in values if len(value) >= SHORTEST_SECRET}
-        # Also as Python's tracebacks quote them.  The longest first: one may be part of another.
-        quoted = {repr(value)[1:-1] for value in known}
-        self._secrets = sorted({*self._secrets, *known, *quoted}, key=len, reverse=True)
+        self._secrets = _with(self._secrets, known)
+
+    def learn(self, value: str) -> None:
+        """Hide what a sender brought and was kept, where it is like a secret, and never in a name of ours."""
+        if _LIKE_A_SECRET.fullmatch(value):
+            self._learnt = _with(self._learnt, {value})
 
     def __call__(self, _logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         """Clean a line in place."""
         for key, value in line.items():
-            if value is None or isinstance(value, bool | int | float):
+            if value is None or isinstance(value, bool | int | float) or key in _FIXED:
                 continue
-            line[key] = self._clean(value) if key in SHOWN else HIDDEN
+            line[key] = self._clean(value, learnt=key not in _NAMES) if key in SHOWN else HIDDEN
         return line
 
-    def _clean(self, value: object) -> object:
+    def _clean(self, value: object, *, learnt: bool) -> object:
         if isinstance(value, list | tuple | set | frozenset):
-            return [self._clean(one) for one in value]
+            return [self._clean(one, learnt=learnt) for one in value]
         text = str(value)
-        for secret in self._secrets:
+        for secret in (*self._secrets, *self._learnt) if learnt else self._secrets:
             if secret in text:
                 text = text.replace(secret, SECRET)
         return text
+
+
+def _with(known: list[str], secrets: set[str]) -> list[str]:
+    """Add secrets, also as Python's tracebacks quote them; the longest come first: one may be part of another."""
+    return sorted({*known, *secrets, *(repr(secret)[1:-1] for secret in secrets)}, key=len, reverse=True)
 
 
 _redaction = Redaction()
@@ -186,8 +205,13 @@ _redaction = Redaction()
 
 
 def hide(secret: str) -> None:
-    """Hide a secret that came to be known after ``configure``: generated, or learnt from a sender."""
+    """Hide a secret of ours that came to be known after ``configure``, because it was generated."""
     _redaction.know(secret)
+
+
+def hide_learnt(token: str) -> None:
+    """Hide what a sender made known: only what is like a secret, because any word could be sent as one."""
+    _redaction.learn(token)
 
 
 def to_json(line: dict[str, Any], **_options: object) -> str:

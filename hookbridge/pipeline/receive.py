@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hookbridge.errors import Refusal
+from hookbridge.model import SourceName
 from hookbridge.sources.bodies import whole_characters
 from hookbridge.sources.source import Decoded, Source
 
@@ -19,3 +21,19 @@ def receive(source: Source, headers: Mapping[str, str], body: bytes, now: float)
     """
     source.authenticate(headers, body, now)
     return source.decode(headers, whole_characters(body))
+
+
+def refusals_of(
+    sources: Mapping[SourceName, Source], headers: Mapping[str, str], body: bytes, now: float
+) -> dict[SourceName, Refusal]:
+    """Give the refusal of each source that does not take the sender for its own, without a look into the body.
+
+    For a body whose address does not say whose it is.  ``now`` is epoch seconds.
+    """
+    refused: dict[SourceName, Refusal] = {}
+    for name, source in sources.items():
+        try:
+            source.authenticate(headers, body, now)
+        except Refusal as refusal:
+            refused[name] = refusal
+    return refused

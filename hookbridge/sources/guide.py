@@ -73,13 +73,13 @@ def decode(body: bytes, source: SourceName) -> Hint:
 
     Raises InvalidJson, InvalidSource, or InvalidFields with every field that is wrong.
     """
+    refuse_deep(body)
     try:
         envelope = _decode(body)
     except msgspec.ValidationError:
         raise _explained(body, source) from None
     except UNDECODABLE as error:
         raise invalid_json(error, body) from None
-    refuse_deep(body, envelope.data)
     type_ = _TYPE_OF.get(envelope.event_type) or _type(envelope.event_type)
     record_id = str(envelope.record_id)
     schema = envelope.metadata.schema if envelope.metadata else None

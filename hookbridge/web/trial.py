@@ -1,7 +1,8 @@
 """Payloads by hand: the guide's test endpoint, and an operator's way into the inbox.
 
 Invariants: the test endpoint stores nothing, and answers as the real endpoint would, with the same errors; both ask a
-stranger for the signature, or the admin token, and an operator with the admin token for nothing else.
+stranger for the signature, or the admin token, and an operator with the admin token for nothing else.  Whose payload it
+is, only its text may say, and that is read when one of the sources takes its sender for its own, not before.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from aiohttp import web
 from hookbridge.errors import FieldProblem, InvalidFields, InvalidSource
 from hookbridge.model import SOURCES, SourceName
 from hookbridge.pipeline.headers import kept
-from hookbridge.pipeline.receive import receive
-from hookbridge.sources.bodies import decode_any
+from hookbridge.pipeline.receive import refusals_of
+from hookbridge.sources.bodies import decode_any, whole_characters
 from hookbridge.sources.source import Delivery, Handshake, Source
 from hookbridge.web.access import is_operator
 from hookbridge.web.acks import Accepted, ack_headers
@@ -67,11 +68,15 @@ async def trial(request: web.Request) -> web.StreamResponse:
     service = request.app[SERVICE]
     asked = query(request, TrialQuery).source
     body = await read_body(request, service.settings.config.server.max_body_bytes)
+    operator = is_operator(request)
+    refusals = {} if operator else refusals_of(service.sources, request.headers, body, time.time())
+    if len(refusals) == len(service.sources):
+        raise refusals[asked or SOURCES[-1]]
+    body = whole_characters(body)
     source = service.sources[asked or _source_of(decode_any(body))]
-    if is_operator(request):
-        received = source.decode(request.headers, body)
-    else:
-        received = receive(source, request.headers, body, time.time())
+    if source.name in refusals:
+        raise refusals[source.name]
+    received = source.decode(request.headers, body)
     if isinstance(received, Handshake):
         return json_reply(_HANDSHAKE)
     processed, reason = await service.would_be_processed(received)
@@ -92,6 +97,7 @@ async def send(request: web.Request) -> web.StreamResponse:
     service = request.app[SERVICE]
     asked = query(request, TrialQuery).source
     body = await read_body(request, service.settings.config.server.max_body_bytes)
+    body = whole_characters(body)
     received = service.sources[asked or _source_of(decode_any(body))].decode(request.headers, body)
     if isinstance(received, Handshake):
         raise InvalidFields([FieldProblem(("body",), "expected an event; this is Notion's handshake", "value_error")])
@@ -111,10 +117,7 @@ _HANDSHAKE = Trial(
 
 
 def _source_of(values: object) -> SourceName:
-    """Tell whose payload it is: by the guide's field, else by what only Notion sends, else Supabase's.
-
-    This looks into the body before it is authenticated, because the secret depends on the answer.
-    """
+    """Tell whose payload it is: by the guide's field, else by what only Notion sends, else Supabase's."""
     if not isinstance(values, dict):
         return "supabase"
     named = values.get("source")

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import io
 import resource
 import sys
 import time
@@ -13,7 +14,7 @@ import pytest
 
 from tests.support.books import WEBHOOKS, balanced, hint, send, settled
 from tests.support.processes import Process, process
-from tests.support.running import ADMIN, make_settings, running
+from tests.support.running import ADMIN, JSON, make_settings, running
 from tests.support.signing import standard_webhook, webhook_signature
 from tests.support.wire import POST, Wire
 
@@ -151,3 +152,51 @@ async def test_an_old_signed_request_is_refused_and_a_young_one_counts_once(tmp_
         assert await settled(service) == {"received": 1, "applied": 1}
         moved = dict(young) | {"webhook-timestamp": str(now + 1)}
         assert (await service.post(f"{WEBHOOKS}/supabase", body, moved)).status == 401
+
+
+SIZE = 2_000_000
+SHAPES = {
+    "one long text": b'["' + b"x" * SIZE + b'"]',
+    "nested lists": b"[" * (SIZE // 2) + b"]" * (SIZE // 2),
+    "lists in a list": b"[" + b"[]," * (SIZE // 3) + b"1]",
+    "nested as deeply as is taken": b"[" + (b"[" * 150 + b"]" * 150 + b",") * (SIZE // 301) + b"1]",
+    "many objects": b"[" + b'{"a":1},' * (SIZE // 8) + b"1]",
+    "many keys": b"{" + b",".join(b'"k%d":1' % number for number in range(SIZE // 12)) + b"}",
+    "one key again and again": b'{"source":"notion"' + b',"source":"notion"' * (SIZE // 18) + b"}",
+    "numbers with a point": b"[" + b"1.5," * (SIZE // 4) + b"1]",
+    "one long number": b"[" + b"9" * SIZE + b"]",
+    "halves of characters": b'["' + rb"\ud83d" * (SIZE // 6) + b'"]',
+    "quotes": b'"' * SIZE,
+    "no UTF-8": b'["' + b"\xff" * SIZE + b'"]',
+    "a handshake as long as a book": b'{"verification_token": "' + b"x" * SIZE + b'"}',
+}
+ENDPOINTS = ("supabase", "notion", "test")
+TIMES = 5
+CPU_SECONDS_MAX = 0.05
+"""Of one body of 2 MB from a stranger: 5 to 10 ms are for reading and hashing it, the rest is for a busy machine."""
+
+
+def cpu_seconds(service: Process) -> float:
+    """Processor time that a service's process has used, all its threads."""
+    tasks = Path(f"/proc/{service.pid}/task").glob("*/schedstat")
+    return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+
+
+@needs_proc
+async def test_two_megabytes_of_any_shape_from_a_stranger_cost_what_reading_and_hashing_them_does(
+    tmp_path: Path,
+) -> None:
+    secrets = SIGNED | {"WEBHOOK_SECRET": f"{SECRET},{STANDARD}"}
+    signed = {"X-Webhook-Signature": "0" * 64, "X-Notion-Signature": "sha256=" + "0" * 64}
+    async with process(tmp_path, secrets) as service:
+        costs: dict[tuple[str, str], float] = {}
+        for endpoint in ENDPOINTS:
+            for name, body in SHAPES.items():
+                before = cpu_seconds(service)
+                for _ in range(TIMES):
+                    answer = await service.http.post(
+                        f"{WEBHOOKS}/{endpoint}", data=io.BytesIO(body), headers=JSON | signed
+                    )
+                    assert answer.status == 401
+                costs[endpoint, name] = (cpu_seconds(service) - before) / TIMES
+        assert {what: cost for what, cost in costs.items() if cost > CPU_SECONDS_MAX} == {}

@@ -2,11 +2,14 @@
 
 import io
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from tests.support.running import ADMIN, JSON, Running
+from tests.support.running import ADMIN, JSON, Running, make_settings, running
+from tests.support.signing import notion_signature, webhook_signature
 from tests.support.waiting import wait_until
 
 SUPABASE = "/api/v1/webhooks/supabase"
@@ -117,6 +120,48 @@ async def test_a_duplicate_is_acknowledged_as_one(client: Running) -> None:
     body = await trial.json()
     assert body["would_be_processed"] is False
     assert "duplicate" in body["reason"]
+
+
+TRIAL = "/api/v1/webhooks/test"
+OURS, NOTIONS = "a-secret-of-supabase", "secret_a-token-of-notion"
+
+
+@pytest.fixture
+async def verifying(tmp_path: Path) -> AsyncIterator[Running]:
+    secrets = {"webhook_secrets": (OURS,), "notion_webhook_secrets": (NOTIONS,)}
+    async with running(make_settings(tmp_path, secrets=secrets, signatures={"verify": True})) as client:
+        yield client
+
+
+@pytest.mark.parametrize("body", [b"no JSON", b"[" * 1_000, b'{"source": "mongo"}', b'{"verification_token": 1}'])
+@pytest.mark.parametrize("query", ["", "?source=supabase", "?source=notion"])
+async def test_the_test_endpoint_tells_a_stranger_nothing_of_a_body(
+    verifying: Running, body: bytes, query: str
+) -> None:
+    for headers in ({}, {"X-Webhook-Signature": "0" * 64}, {"X-Notion-Signature": "sha256=" + "0" * 64}):
+        answer = await verifying.post(TRIAL + query, body, headers)
+        assert (answer.status, (await answer.json())["error"]) == (401, "invalid_signature")
+
+
+async def test_the_test_endpoint_asks_for_a_signature_that_the_payloads_own_source_takes(verifying: Running) -> None:
+    hint = msgspec.json.encode(HINT)
+    page = msgspec.json.encode(HINT | {"source": "notion"})
+    for body, headers, status in (
+        (hint, webhook_signature(hint, OURS), 200),
+        (page, webhook_signature(page, OURS), 200),
+        (page, notion_signature(page, NOTIONS), 200),
+        (hint, notion_signature(hint, NOTIONS), 401),
+        (hint, webhook_signature(page, OURS), 401),
+    ):
+        answer = await verifying.post(TRIAL, body, headers)
+        assert answer.status == status, (body, headers)
+
+
+async def test_the_test_endpoint_takes_what_its_endpoint_takes_halves_of_characters_too(verifying: Running) -> None:
+    body = msgspec.json.encode(HINT | {"data": {"id": 42, "name": "cut "}}).replace(b"cut ", rb"cut \ud83d")
+    for headers in (webhook_signature(body, OURS), ADMIN):
+        answer = await verifying.post(TRIAL, body, headers)
+        assert (answer.status, (await answer.json())["parsed_payload"]["data"]["name"]) == (200, "cut �")
 
 
 async def test_the_first_handshake_is_kept_and_shown_and_another_one_refused(client: Running) -> None:

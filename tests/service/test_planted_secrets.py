@@ -131,7 +131,7 @@ async def drive(service: Running) -> list[str]:
                 assert answer.status != 500, path
                 texts.append(await answer.text() + str(answer.headers))
     assert any('"x-any-0":"(masked)"' in text for text in texts), "an event shows its headers' names"
-    structlog.get_logger("hookbridge").warning(f"said {service.service.admin_token} and {LEARNT}")
+    structlog.get_logger("hookbridge").warning(f"said {service.service.admin_token}", reason=f"because of {LEARNT}")
     return texts
 
 
@@ -149,7 +149,8 @@ async def test_no_secret_is_in_any_log_line_answer_or_stored_error(
         token = service.service.admin_token
     assert any("what is [secret]?" in text for text in texts), "the sources' words are kept, without the key"
     log = stream.getvalue()
-    assert "said [secret] and [secret]" in log
+    assert "said [secret]" in log
+    assert "because of [secret]" in log
     for secret in (*EVERY, token):
         assert secret not in log
         assert not [text for text in texts if secret in text]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hookbridge.config import Secrets, SignaturesConfig, SupabaseConfig
 from hookbridge.pipeline.receive import receive
-from hookbridge.sources.bodies import is_deep, whole_characters
+from hookbridge.sources.bodies import NESTING_MAX, is_deep, whole_characters
 from hookbridge.sources.source import Delivery
 from hookbridge.sources.supabase import SupabaseSource
 
@@ -62,8 +62,31 @@ def test_a_sender_that_cuts_an_emoji_in_two_is_heard(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(("levels", "deep"), [(1, False), (199, False), (200, False), (201, True), (5_000, True)])
-def test_what_is_nested_too_deeply_is_known(levels: int, deep: object) -> None:
-    value: object = 1
-    for _ in range(levels):
-        value = [value]
-    assert is_deep(b"[" * levels + b"1" + b"]" * levels, value) is deep
+@pytest.mark.parametrize(("opens", "closes"), [(b"[", b"]"), (b'{"a":', b"}"), (b'[{"]":', b"}]")])
+def test_what_is_nested_too_deeply_is_known(levels: int, deep: object, opens: bytes, closes: bytes) -> None:
+    times = levels // (opens.count(b"[") + opens.count(b"{"))
+    rest = levels - times * (opens.count(b"[") + opens.count(b"{"))
+    body = b"[" * rest + opens * times + b"1" + closes * times + b"]" * rest
+    assert is_deep(body) is deep
+
+
+@pytest.mark.parametrize("text", ["[" * 5_000, '"[' * 300, "\\" * 301 + "[" * 300, '\\"{' * 300, "[]" * 5_000])
+def test_brackets_in_texts_are_no_levels(text: str) -> None:
+    assert not is_deep(json.dumps([text, {text: [text]}]).encode())
+
+
+values = st.recursive(
+    st.none() | st.text('[]{}"\\ae\n') | st.integers(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text('[]{}"\\'), inner),
+)
+
+
+def levels_of(value: object) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inner is None else 1 + max(map(levels_of, inner), default=0)
+
+
+@given(value=values, around=st.integers(190, 201))
+def test_depth_is_told_by_bytes_as_a_walk_over_the_values_tells_it(value: object, around: int) -> None:
+    body = b"[[1]," * around + json.dumps(value).encode() + b"]" * around
+    assert is_deep(body) is (around + max(levels_of(value), 1) > NESTING_MAX)

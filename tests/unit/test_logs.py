@@ -12,7 +12,7 @@ import pytest
 import structlog
 
 from hookbridge.config import LoggingConfig, Secrets
-from hookbridge.observe.logs import HIDDEN, QUIET, SHOWN, configure, hide
+from hookbridge.observe.logs import HIDDEN, QUIET, SHOWN, configure, hide, hide_learnt
 
 ROOT = Path(__file__).parents[2]
 
@@ -277,3 +277,38 @@ def test_a_secret_that_is_learnt_later_is_hidden_from_then_on() -> None:
     (line,) = written(speak)
     assert line["event"] == "has [secret] and [secret]"
     assert line["reason"] == "[secret]"
+
+
+TOKEN = "secret_Zq7vKx0r2mYwT5uLhN8bGdPcJ4fXa1e9sQoViMtRnBk"
+
+
+def test_a_token_that_a_sender_brought_is_hidden_like_ours() -> None:
+    def speak() -> None:
+        hide_learnt(TOKEN)
+        say("Failed", error=f"cannot use {TOKEN}", path=f"/?token={TOKEN}", hint=[TOKEN])()
+
+    (line,) = written(speak)
+    assert (line["error"], line["path"], line["hint"]) == ("cannot use [secret]", "/?token=[secret]", ["[secret]"])
+
+
+@pytest.mark.parametrize(
+    "word", ["warning", "2026", "hookbridge.web", "POST", "supabase", "signature verification failed"]
+)
+def test_a_word_that_a_sender_called_a_token_hides_nothing_of_ours(word: str) -> None:
+    def speak() -> None:
+        hide_learnt(word)
+        say(f"about {word}", reason=f"because of {word}", method="POST", source="supabase")()
+
+    (line,) = written(speak)
+    assert "[secret]" not in str(line)
+
+
+@pytest.mark.parametrize("secret", ["warning", "info", "tests", "2026"])
+def test_level_and_time_are_never_hidden_whatever_the_secrets_are(secret: str) -> None:
+    def speak() -> None:
+        hide(secret)
+        say("Started", reason=f"by {secret}")()
+
+    (line,) = written(speak)
+    assert line["reason"] == "by [secret]"
+    assert "[secret]" not in line["timestamp"] + line["level"]

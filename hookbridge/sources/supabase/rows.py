@@ -46,9 +46,9 @@ def truth(table: str, row: bytes, listed: SupabaseTable, ticket: int) -> Truth:
     Raises RecordImpossible for a row that cannot be processed: nested too deeply, a number too large, without a name.
     """
     try:
-        values = decode_columns(row)
-        if is_deep(row, values):
+        if is_deep(row):
             raise RecursionError
+        values = decode_columns(row)
     except UNDECODABLE as error:
         raise RecordImpossible(f"A row of {table} cannot be processed: {why_undecodable(error, row)}") from None
     return Truth(
