@@ -2,7 +2,13 @@
 
 A checkpoint inside a commit would make the acks of that group wait for tens of milliseconds.  So a thread of its own
 copies what has gathered, and the writer copies the little that came meanwhile: only a log that was copied to its end
-starts over, and so stays small under a load without a pause.  Invariant: it stays small whatever one job writes.
+starts over, and so stays small under a load without a pause.
+
+Invariants: the log stays small whatever one job writes; and no checkpoint ever starts on a log that was copied whole
+while the writer may begin it anew, for SQLite 3.7.0 to 3.51.2 lose pages then (the WAL-reset bug,
+https://sqlite.org/wal.html#walresetbug).  So there is one checkpoint at a time, in turns: the writer tells the thread
+after a commit that wrote; from then on the log has what is not copied until the thread is done, so it is not begun
+anew; then the writer copies the rest by itself, and only a later commit that wrote tells the thread again.
 """
 
 from __future__ import annotations
@@ -26,10 +32,12 @@ _log = structlog.get_logger(__name__)
 class Checkpoints:
     """The thread that copies, and the count that starts it."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], log: Path) -> None:
+    def __init__(self, connect: Callable[[], sqlite3.Connection], log: Path, *, every_jobs: int = EVERY_JOBS) -> None:
         self._connect = connect
         self._log = log
+        self._every_jobs = every_jobs
         self._jobs = 0
+        self._told = False  # the writer's: the thread has its turn
         self._next_at_bytes = EVERY_BYTES
         self._due = threading.Event()
         self._finish = threading.Event()
@@ -38,14 +46,20 @@ class Checkpoints:
         self._thread.start()
 
     def written(self, jobs: int, writer: sqlite3.Connection) -> None:
-        """Called by the writer after each commit, outside a transaction."""
+        """Called by the writer after each commit, outside a transaction, with how many jobs of it wrote.
+
+        A commit of none may leave a log that was copied whole as it is.
+        """
         self._jobs += jobs
-        if self._jobs >= EVERY_JOBS or self._has_grown():
+        if self._told:
+            if self._finish.is_set():
+                self._finish.clear()
+                self._told = False
+                checkpoint(writer)
+        elif jobs and (self._jobs >= self._every_jobs or self._has_grown()):
             self._jobs = 0
+            self._told = True
             self._due.set()
-        if self._finish.is_set():
-            self._finish.clear()
-            checkpoint(writer)
 
     def _has_grown(self) -> bool:
         try:

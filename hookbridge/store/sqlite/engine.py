@@ -127,6 +127,7 @@ class Engine:
         self._jobs: queue.SimpleQueue[tuple[list[Job], Callable[[Results], None]] | None] = queue.SimpleQueue()
         self.commits: GroupCommit[Job] = GroupCommit(lambda jobs, done: self._jobs.put((jobs, done)), _weight)
         self._checkpoints = Checkpoints(lambda: file.connect(path), path.with_name(path.name + "-wal"))
+        self._written = 0  # jobs of the writer's commits that changed a row, since it was last told to the checkpoints
         self._thread = threading.Thread(target=self._write, name="hookbridge-writer", daemon=True)
         self._thread.start()
         self._local = threading.local()
@@ -177,7 +178,8 @@ class Engine:
             jobs, done = work
             results, deltas = self._run(jobs)
             self._loop.call_soon_threadsafe(self._finish, results, deltas, done)
-            self._checkpoints.written(len(jobs), self._writer)
+            self._checkpoints.written(self._written, self._writer)
+            self._written = 0
 
     def _finish(self, results: Results, deltas: Counter[str], done: Callable[[Results], None]) -> None:
         self.counters.update(deltas)
@@ -204,6 +206,7 @@ class Engine:
         kinds: dict[type[Job], list[int]] = {}
         for place, job in enumerate(jobs):
             kinds.setdefault(type(job), []).append(place)
+        changes = self._writer.total_changes
         self._writer.execute("BEGIN IMMEDIATE")
         try:
             for kind in sorted(kinds, key=lambda kind: kind.rank):
@@ -218,6 +221,8 @@ class Engine:
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
             raise
+        if self._writer.total_changes != changes:
+            self._written += len(jobs)
         return results, transaction.deltas
 
     async def close(self) -> None:
