@@ -5,6 +5,7 @@ import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -77,7 +78,7 @@ class World:
         self.connection.execute("CREATE TABLE t (x)")
         self.writer = Watched(self.connection, self.log, "writer")
         self.checkpoints = Checkpoints(
-            lambda: Watched(file.connect(path), self.log, "thread"),  # type: ignore[arg-type,return-value]  speaks as one
+            lambda: cast("sqlite3.Connection", Watched(file.connect(path), self.log, "thread")),
             path.with_name(path.name + "-wal"),
             every_jobs=1,
         )
@@ -87,7 +88,7 @@ class World:
         if writes:
             self.connection.execute("INSERT INTO t VALUES (zeroblob(10000))")
         self.connection.execute("COMMIT")
-        self.checkpoints.written(int(writes), self.writer)  # type: ignore[arg-type]  speaks as one
+        self.checkpoints.written(int(writes), cast("sqlite3.Connection", self.writer))
 
     def until_copied(self) -> None:
         """Wait until the thread has said that it is done."""
