@@ -14,7 +14,7 @@ from hookbridge.config import Secrets, SignaturesConfig, SupabaseConfig
 from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError, SourceRefused, SourceUnavailable
 from hookbridge.model import RecordKey
 from hookbridge.sources.supabase import SupabaseSource
-from hookbridge.sources.supabase.client import BY_CODE, ValueImpossible
+from hookbridge.sources.supabase.client import IMPOSSIBLE, ValueImpossible
 from hookbridge.standins import PostgrestStandin, Reply
 
 KEY = "sb_secret_for_tests"
@@ -98,10 +98,39 @@ def postgrest(status: int, code: str | None, message: str = "why") -> Reply:
     return Reply(status=status, body=json.dumps(body).encode(), headers=JSON)
 
 
-@pytest.mark.parametrize("code", BY_CODE)
-async def test_every_known_code_has_its_error_whatever_the_status(code: str) -> None:
-    for status in (400, 401, 503):
-        assert type(await failure(postgrest(status, code))) is BY_CODE[code], status
+@pytest.mark.parametrize(("status", "code"), IMPOSSIBLE)
+async def test_a_code_that_says_that_the_table_is_not_to_be_read_says_so_with_its_status_alone(
+    status: int, code: str
+) -> None:
+    assert type(await failure(postgrest(status, code))) is RecordImpossible
+    assert type(await failure(postgrest(503, code))) is SourceUnavailable
+
+
+@pytest.mark.parametrize("code", ["22023", "22003", "22007", "22008", "22009", "22P02", "22P03", "22021"])
+async def test_a_value_that_its_column_cannot_have_is_the_records_own(code: str) -> None:
+    found = await failure(postgrest(400, code))
+    assert type(found) is ValueImpossible
+    assert code in found.message
+
+
+@pytest.mark.parametrize("code", ["22023", "42703", "PGRST301", "PGRST302", "PGRST303", None, "PT401"])
+async def test_a_401_refuses_the_key_whatever_else_it_says(code: str | None) -> None:
+    assert type(await failure(postgrest(401, code))) is SourceRefused
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (None, SourceRefused),
+        ("403", SourceRefused),
+        ("PT403", SourceRefused),
+        ("25006", RecordUnreadable),
+        ("P0001", RecordUnreadable),
+        ("42501", RecordImpossible),
+    ],
+)
+async def test_a_403_refuses_the_key_only_without_a_code(code: str | None, expected: type[SourceError]) -> None:
+    assert type(await failure(postgrest(403, code))) is expected
 
 
 @pytest.mark.parametrize("status", BY_STATUS)
@@ -140,8 +169,8 @@ async def test_what_the_database_says_of_the_query_is_the_records_own(status: in
         (500, "57P05", SourceUnavailable),
         (500, "58030", SourceUnavailable),
         (500, "3D000", SourceUnavailable),
-        (403, "28000", SourceRefused),
-        (403, "0P000", SourceRefused),
+        (403, "28000", SourceUnavailable),
+        (403, "0P000", SourceUnavailable),
         (429, "PT429", SourceUnavailable),
         (500, "PT500", SourceUnavailable),
         (500, "ERROR", SourceUnavailable),

@@ -12,6 +12,7 @@ import contextvars
 import re
 import time
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 
 import httpx
 import msgspec
@@ -41,33 +42,26 @@ class ValueImpossible(RecordImpossible):
     """One of the values in the request is none of its column's type."""
 
 
-BY_CODE: Mapping[str, type[SourceError]] = {
-    "PGRST000": SourceUnavailable,
-    "PGRST001": SourceUnavailable,
-    "PGRST002": SourceUnavailable,
-    "PGRST003": SourceUnavailable,
-    "PGRST106": RecordImpossible,
-    "PGRST205": RecordImpossible,
-    "PGRST301": SourceRefused,
-    "PGRST302": SourceRefused,
-    "PGRST303": SourceRefused,
-    "22023": SourceRefused,  # the key's role does not exist
-    "22003": ValueImpossible,
-    "22007": ValueImpossible,
-    "22008": ValueImpossible,
-    "22P02": ValueImpossible,
-    "42501": RecordImpossible,
-    "42703": RecordImpossible,
-    "42P01": RecordImpossible,
-    "57014": RecordUnreadable,
-}
-"""What each code of PostgREST and PostgreSQL means."""
+IMPOSSIBLE = frozenset(
+    ((404, "PGRST205"), (406, "PGRST106"), (404, "42P01"), (403, "42501"), (401, "42501"), (400, "42703")),
+)
+"""The record's table or column is not there, or not ours to read.  A code is read with the status that PostgREST gives
+it, because either alone has two meanings: 22023 with 401 is a role that does not exist, with 400 a zone or a byte that
+does not.  A table that is not granted answers 403, and 401 where the key's role is ``anon``."""
 
-_OF_THE_QUERY = re.compile(r"(?!08|28|3D|53|57P|58|PT)(?=.*\d)[0-9A-Z]{5}")
-_QUERY_STATUSES = frozenset((404, 500))
-"""Any other SQLSTATE that comes with one of these is the database's word on this query (a view that is broken, a
-foreign server that is down), but for the classes of a database that serves nobody: connections, authorization, the
-database itself, resources, shutdown, i/o.  ``PT…`` is no SQLSTATE: with it a project's own function sets the status."""
+_INVALID_VALUE = re.compile(r"22[0-9A-Z]{3}")
+"""SQLSTATE's class of data exceptions, which PostgREST answers with 400."""
+
+_SQLSTATE = re.compile(r"(?=.*\d)(?!PT)[0-9A-Z]{5}")
+"""A code of PostgreSQL's.  ``PT…`` is none: with it a project's own function sets the status."""
+
+_OF_THE_SERVER = re.compile(r"08|0P|28|3D|53|57P|58")
+"""The classes of a database that serves nobody: connections, roles, authorization, the database itself, resources,
+shutdown, i/o."""
+
+_OF_THE_QUERY = frozenset((403, 404, 500))
+"""Any other named code that comes with one of these is the database's word on this query: a policy that fails, a view
+that is broken, a foreign server that is down."""
 
 
 _HINTS: Mapping[str, str] = {
@@ -206,9 +200,9 @@ def _classified(kept: list[httpx.Response], code: str | None, message: str | Non
     response = kept[-1]
     kind = _kind(str(code), response.status_code)
     said = (message or response.reason_phrase or "no reason")[:SHOWN_MAX]
-    # A code that is neither may be anything, and any length.
-    known = code is not None and (code in BY_CODE or _OF_THE_QUERY.fullmatch(code))
-    text = f"Supabase answered {response.status_code}{f' {code}' if known else ''}: {said}"
+    # What is no code of theirs may be anything, and any length.
+    known = f" {code}" if re.fullmatch(r"PGRST\d{1,9}|[0-9A-Z]{5}", str(code)) else ""
+    text = f"Supabase answered {response.status_code}{known}: {said}"
     if kind is SourceUnavailable:
         wait = retry_after_seconds(response.headers.get("Retry-After", ""), time.time())
         return SourceUnavailable(text, retry_after_seconds=wait)
@@ -218,10 +212,13 @@ def _classified(kept: list[httpx.Response], code: str | None, message: str | Non
 
 
 def _kind(code: str, status: int) -> type[SourceError]:
-    if code in BY_CODE:
-        return BY_CODE[code]
-    if status in _QUERY_STATUSES and _OF_THE_QUERY.fullmatch(code):
-        return RecordUnreadable
+    """Say what an answer means: only a 401, and a 403 that names no code, refuse the key."""
+    if (status, code) in IMPOSSIBLE:
+        return RecordImpossible
+    if status == HTTPStatus.BAD_REQUEST and _INVALID_VALUE.fullmatch(code):
+        return ValueImpossible
+    if status in _OF_THE_QUERY and _SQLSTATE.fullmatch(code):
+        return SourceUnavailable if _OF_THE_SERVER.match(code) else RecordUnreadable
     return by_status(status)
 
 
