@@ -1,27 +1,36 @@
-"""The reconciler alone, for a hookbridge elsewhere: what ``python -m hookbridge poll`` runs.
+"""The reconciler alone: for a hookbridge elsewhere (``python -m hookbridge poll``), and for a proof without a service.
 
-Composition only, as ``service`` is for the whole.  It has its own data file (copies, cursors), no inbox that is used,
-no lanes and no socket.
+Composition only, as ``service`` is for the whole.  No inbox is used, there are no lanes and there is no socket; to poll
+for another hookbridge it has a data file of its own (copies, cursors), and a proof leaves the one it reads as it is.
 """
 
 from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 
 from hookbridge.clock import anchored_clock
 from hookbridge.config import Settings
 from hookbridge.errors import StartupError
-from hookbridge.model import SourceName
+from hookbridge.model import Origin, SourceName
+from hookbridge.reconcile.findings import Difference
 from hookbridge.reconcile.loop import Reconciler
+from hookbridge.reconcile.proof import Line
 from hookbridge.reconcile.remote import RemoteSink
 from hookbridge.sources.notion import NotionSource
 from hookbridge.sources.source import Source
 from hookbridge.sources.supabase import SupabaseSource
+from hookbridge.store.contract import Store
 from hookbridge.store.sqlite import SqliteStore
+
+NOTHING = "There is nothing to follow"
+NOTHING_HINT = "list tables in [[supabase.tables]] or [[notion.databases]], and set the source's credentials"
 
 
 async def poll(settings: Settings, *, to: str, state: Path) -> None:
@@ -29,26 +38,59 @@ async def poll(settings: Settings, *, to: str, state: Path) -> None:
 
     ``to`` is the other hookbridge's URL, ``state`` the data file.  Raises StartupError.
     """
+    secret = next(iter(settings.secrets.webhook_secrets), "")
+    async with _opened(settings, state) as (store, sources, clock):
+        sink = RemoteSink(to, secret, sources, store, clock=clock)
+        try:
+            # [reconcile] enabled is about a service: two may share a file, and this one does nothing else.
+            switched_on = msgspec.structs.replace(settings.config.reconcile, enabled=True)
+            reconciler = Reconciler(sources, store, sink, switched_on, clock, loads=lambda source, table: False)  # noqa: ARG005
+            if not reconciler.tables:
+                raise StartupError(NOTHING, hint=NOTHING_HINT)
+            await reconciler.open()
+            await _until_signalled(asyncio.create_task(reconciler.run(), name="reconciler"))
+        finally:
+            await sink.close()
+
+
+async def prove(settings: Settings, source: SourceName | None, table: str | None) -> AsyncGenerator[Line]:
+    """Compare copy and source completely, line by line, and change neither copies nor events.
+
+    Raises StartupError (also while a service has the file), NotFound, InvalidParameter or StoreUnavailable.
+    """
+    async with _opened(settings, settings.data_file) as (store, sources, clock):
+        reconciler = Reconciler(
+            sources,
+            store,
+            _raise_nothing,
+            settings.config.reconcile,
+            clock,
+            loads=lambda source, table: False,  # noqa: ARG005
+            settled_by_others=False,
+        )
+        name = None if source is None or table is None else sources[source].table(table)
+        async with aclosing(reconciler.verify(source, name, heal=False)) as lines:
+            async for line in lines:
+                yield line
+
+
+async def _raise_nothing(differences: Sequence[Difference], origin: Origin) -> NoReturn:
+    raise AssertionError(f"a proof raised {len(differences)} events of origin {origin}")
+
+
+@asynccontextmanager
+async def _opened(
+    settings: Settings, path: Path
+) -> AsyncIterator[tuple[Store, Mapping[SourceName, Source], Callable[[], float]]]:
+    """Open the data file and the sources; at the end close them.  Raises StartupError."""
     config, secrets, clock = settings.config, settings.secrets, anchored_clock()
-    store = await SqliteStore.open(state)
-    sources: dict[SourceName, Source] = {
-        "supabase": SupabaseSource(config.supabase, config.signatures, secrets, store.ticket, clock=clock),
-        "notion": NotionSource(config.notion, config.signatures, secrets, store.ticket, None, clock=clock),
-    }
-    sink = RemoteSink(to, next(iter(secrets.webhook_secrets), ""), sources, store, clock=clock)
+    store = await SqliteStore.open(path)
+    sources: dict[SourceName, Source] = {}
     try:
-        # [reconcile] enabled is about a service: two may share a file, and this one does nothing else.
-        switched_on = msgspec.structs.replace(config.reconcile, enabled=True)
-        reconciler = Reconciler(sources, store, sink, switched_on, clock, loads=lambda source, table: False)  # noqa: ARG005
-        if not reconciler.tables:
-            raise StartupError(
-                "There is nothing to follow",
-                hint="list tables in [[supabase.tables]] or [[notion.databases]], and set the source's credentials",
-            )
-        await reconciler.open()
-        await _until_signalled(asyncio.create_task(reconciler.run(), name="reconciler"))
+        sources["supabase"] = SupabaseSource(config.supabase, config.signatures, secrets, store.ticket, clock=clock)
+        sources["notion"] = NotionSource(config.notion, config.signatures, secrets, store.ticket, None, clock=clock)
+        yield store, sources, clock
     finally:
-        await sink.close()
         for source in sources.values():
             await source.close()
         await store.close()

@@ -242,12 +242,23 @@ class Proof(TypedDict):
     keys: dict[str, list[str]]
 
 
+class Unproven(TypedDict):
+    """A table that could not be compared."""
+
+    source: str
+    table: str
+    message: str
+    hint: str
+
+
 class Verdict(TypedDict):
     """The last line of a proof."""
 
     agrees: bool
-    as_of: str
+    as_of: str | None
     cut: int
+    tables: int
+    unproven: int
 
 
 class Failure(TypedDict):
@@ -257,7 +268,13 @@ class Failure(TypedDict):
     hint: str
 
 
-PROOF_LINES: dict[str, type] = {"progress": Progress, "table": Proof, "result": Verdict, "error": Failure}
+PROOF_LINES: dict[str, type] = {
+    "progress": Progress,
+    "table": Proof,
+    "unproven": Unproven,
+    "result": Verdict,
+    "error": Failure,
+}
 """By ``type``."""
 
 

@@ -1,14 +1,16 @@
 """``verify``: prove that copy and source agree, or name what differs; with ``--heal``, repair it.
 
-The running service compares; when none runs, this process opens the data file and does it.
+The running service compares; when none runs, this process opens the data file and does it.  Invariant: without
+``--heal`` nothing is processed, applied or raised.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
-from typing import Annotated, Any
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
@@ -29,6 +31,10 @@ from hookbridge.cli.command import (
 )
 from hookbridge.cli.ending import FINE, NO
 from hookbridge.config import Settings
+from hookbridge.model import SourceName
+
+if TYPE_CHECKING:
+    from hookbridge.reconcile.proof import Line  # --help must not wait for it
 
 EPILOG = """
 Examples:
@@ -41,7 +47,10 @@ Examples:
 
   python -m hookbridge verify --json > proof.ndjson               one object a line; the last one is the result
 
-Exit codes: 0 copy and source are equal, 1 they differ or a record could not be read whole, 2 it could not be finished.
+Without a running service nothing but the comparison is done, unless --heal is given: then events are processed, too.
+
+Exit codes: 0 copy and source are equal, 1 they differ or a record could not be read whole, 2 it could not be finished,
+for all tables or for one of them.
 """
 
 HealOption = Annotated[bool, typer.Option("--heal", help="Raise an event for each difference, and look again.")]
@@ -79,7 +88,7 @@ def _print(lines: Lines, *, as_json: bool) -> bool:
     from rich.progress import Progress, TaskID
 
     tasks: dict[str, TaskID] = {}
-    different = 0
+    seen: dict[str, list[dict[str, Any]]] = {}
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         for line in lines:
             if line["type"] == "error":
@@ -89,17 +98,26 @@ def _print(lines: Lines, *, as_json: bool) -> bool:
                 if name not in tasks:
                     tasks[name] = progress.add_task(name, total=None)
                 progress.update(tasks[name], completed=line["compared"], total=line["total"])
-            elif line["type"] == "table":
-                different += line["differing"] + line["missing"] + line["extra"]
+            else:
+                seen.setdefault(line["type"], []).append(line)
             if as_json:
                 print_json(line)
             elif line["type"] == "table":
                 _table(line)
-            elif line["type"] == "result":
-                _result(line, different)
-            if line["type"] == "result":
-                return bool(line["agrees"])
-    raise Refused(0, "The comparison ended without a result", hint="look at the service's log")
+    if not (result := seen.get("result")):
+        raise Refused(0, "The comparison ended without a result", hint="look at the service's log")
+    if not as_json:
+        _result(result[0], sum(one["differing"] + one["missing"] + one["extra"] for one in seen.get("table", ())))
+    _refuse_unproven(seen.get("unproven", []), result[0]["tables"])
+    return bool(result[0]["agrees"])
+
+
+def _refuse_unproven(tables: list[dict[str, Any]], compared: int) -> None:
+    """Raise Refused where a table could not be compared: whatever the others are, that is no proof."""
+    if tables:
+        which = ", ".join(f"{one['source']} {one['table']}" for one in tables)
+        message = f"{len(tables)} of {len(tables) + compared} tables could not be compared ({which}): "
+        raise Refused(0, message + tables[0]["message"], hint=tables[0]["hint"])
 
 
 def _table(line: dict[str, Any]) -> None:
@@ -122,37 +140,42 @@ def _result(line: dict[str, Any], different: int) -> None:
 
 
 def _alone(settings: Settings, asked: dict[str, Any]) -> Lines:
-    """Compare in this process, with the service's own parts and without its socket."""
+    """Compare in this process; what is not to be healed is left exactly as it is, open events too."""
+    from hookbridge import sidecar
     from hookbridge.observe.logs import configure
 
-    note("No service is running: comparing in this process.")
+    heal = asked["heal"]
+    note(f"No service is running: {'processing, comparing and healing' if heal else 'comparing'} in this process.")
     quiet = msgspec.structs.replace(settings.config.logging, level="error")
     configure(quiet, settings.secrets, stream=sys.stderr)
-    # Only what is compared: nothing is to be found and repaired meanwhile.
+    source, table = asked.get("source"), asked.get("table")
+    steps = _healing(settings, source, table) if heal else sidecar.prove(settings, source, table)
+
+    async def step() -> Line | None:
+        return await anext(steps, None)
+
+    with asyncio.Runner() as runner:
+        try:
+            while (line := runner.run(step())) is not None:
+                yield msgspec.to_builtins(line)
+        finally:
+            runner.run(steps.aclose())
+
+
+async def _healing(settings: Settings, source: SourceName | None, table: str | None) -> AsyncGenerator[Line]:
+    """Compare with a whole service beside it, which processes what the differences raise."""
+    from hookbridge.service import Service
+
+    # Nothing else is to be found and repaired meanwhile.
     still = msgspec.structs.replace(settings.config.reconcile, enabled=False)
     config = msgspec.structs.replace(settings.config, reconcile=still)
-    settings = msgspec.structs.replace(settings, config=config)
-    with asyncio.Runner() as runner:
-        found: list[dict[str, Any]] = runner.run(_compare(settings, asked))
-    yield from found
-
-
-async def _compare(settings: Settings, asked: dict[str, Any]) -> list[dict[str, Any]]:
-    from hookbridge.service import Service
-    from hookbridge.web.reconcile import VerifyBody, proof_lines
-
-    body = _convert(asked, VerifyBody)
-    service = await Service.open(settings)
+    service = await Service.open(msgspec.structs.replace(settings, config=config))
     working = asyncio.create_task(service.run(), name="service")
     try:
-        return [msgspec.to_builtins(line) async for line in proof_lines(service, body)]
+        name = None if source is None or table is None else service.sources[source].table(table)
+        async with aclosing(service.reconciler.verify(source, name, heal=True)) as lines:
+            async for line in lines:
+                yield line
     finally:
         await service.stop()
         await working
-
-
-def _convert(asked: dict[str, Any], kind: type[Any]) -> Any:  # noqa: ANN401  of that kind
-    try:
-        return msgspec.convert(asked, kind)
-    except msgspec.ValidationError as error:
-        raise Refused(0, str(error), hint="see --help") from None

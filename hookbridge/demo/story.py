@@ -17,7 +17,7 @@ from hookbridge.demo.sender import Sender
 from hookbridge.demo.telling import Kind, Line, Tell, counted
 from hookbridge.errors import HookbridgeError
 from hookbridge.model import SOURCES, SourceName
-from hookbridge.reconcile.proof import TableProof
+from hookbridge.reconcile.proof import TableProof, Verdict
 from hookbridge.service import Service
 
 EDITS = 12
@@ -141,12 +141,10 @@ class Story:
         await self._until(equal, "Copy and source are still different")
 
     async def _prove(self) -> None:
-        reconciler = self._service.reconciler
-        steps = reconciler.verify(reconciler.chosen(None, None), heal=False)
-        proofs = [step async for step in steps if isinstance(step, TableProof)]
-        if not all(proof.agrees for proof in proofs):
+        lines = [line async for line in self._service.reconciler.verify(None, None, heal=False)]
+        if not (isinstance(lines[-1], Verdict) and lines[-1].agrees):
             raise NotConverged("The proof found records that differ")
-        equal = sum(proof.equal for proof in proofs)
+        equal = sum(line.equal for line in lines if isinstance(line, TableProof))
         text = f"Proven, as `verify` does it: all {equal} records of both sources are equal to their copies."
         self._say("proven", text, equal=equal, differing=0)
 

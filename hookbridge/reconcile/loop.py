@@ -9,7 +9,7 @@ first sweep (the backfill) is complete.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
 import structlog
 from aiolimiter import AsyncLimiter
@@ -19,7 +19,7 @@ from hookbridge.errors import NotFound, SourceError, StoreUnavailable
 from hookbridge.model import SOURCES, Copy, SourceName, Truth
 from hookbridge.reconcile.findings import Findings, Sink
 from hookbridge.reconcile.poll import PassResult
-from hookbridge.reconcile.proof import Progress, Proof, TableProof
+from hookbridge.reconcile.proof import PATIENCE_SECONDS, Line, Proof
 from hookbridge.reconcile.status import TableStatus
 from hookbridge.reconcile.table import FollowedTable, Pass
 from hookbridge.sources.source import Source
@@ -42,14 +42,19 @@ class Reconciler:
         clock: Callable[[], float],
         *,
         loads: Callable[[SourceName, str], bool],
+        settled_by_others: bool = True,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """``loads(source, table)`` says whether a first load may be written directly, because nobody listens."""
+        """``loads(source, table)`` says whether a first load may be written directly, because nobody listens.
+
+        ``settled_by_others`` says that somebody processes open events meanwhile, so that a proof may wait for them.
+        """
         self._store = store
         self._config = config
         self._clock = clock
         self._sleep = sleep
-        self._proof = Proof(store, sink, clock, sleep=sleep)
+        patience = PATIENCE_SECONDS if settled_by_others else 0.0
+        self._proof = Proof(store, sink, clock, patience_seconds=patience, sleep=sleep)
         self._pace = {name: AsyncLimiter(1, 1 / config.sweep_requests_per_second) for name in SOURCES}
         self.tables: dict[tuple[SourceName, str], FollowedTable] = {}
         for name, source in sources.items():
@@ -184,11 +189,9 @@ class Reconciler:
             )
         return tables
 
-    async def verify(self, tables: Sequence[FollowedTable], *, heal: bool) -> AsyncIterator[Progress | TableProof]:
-        """Compare tables completely, one after the other.  Raises SourceError or StoreUnavailable."""
-        for table in tables:
-            async for step in self._proof.table(table, heal=heal):
-                yield step
+    def verify(self, source: SourceName | None, name: str | None, *, heal: bool) -> AsyncGenerator[Line]:
+        """Compare the chosen tables completely, line by line.  Raises NotFound; the lines raise StoreUnavailable."""
+        return self._proof.tables(self.chosen(source, name), heal=heal)
 
     async def reconcile(
         self, source: SourceName, name: str, kind: Pass, *, since: str | None = None, confirm: bool = False

@@ -4,19 +4,20 @@ What differs at first is read again, together with its copy, before it is called
 meanwhile, and its webhook may be on the way.  What is there and cannot be read differs; what a listing shows only in
 part is read by itself, and what even that does not give whole is ``cut``: not equal, and not different.
 Healing raises ordinary events and looks again when they are settled.
-Invariant: a comparison that could not be finished gives no result, but the error that ended it.
+Invariant: a comparison that could not be finished gives no result, but the error that ended it; the other tables are
+compared all the same.  Only healing changes anything.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
 
-from hookbridge.errors import RecordUnreadable
+from hookbridge.errors import RecordUnreadable, SourceError
 from hookbridge.model import RecordKey, SourceName, Truth
 from hookbridge.reconcile.findings import Difference, Kind, Sink
 from hookbridge.reconcile.table import FollowedTable
@@ -38,7 +39,7 @@ LOOKS_AGAIN_SECONDS = (0.0, 0.5, 1.5)
 """A difference is one when it is there at each of these looks."""
 
 PATIENCE_SECONDS = 15.0
-"""Longest wait for records whose events are open, or which change from look to look."""
+"""Longest wait for records whose events are open, or which change from look to look, where somebody settles them."""
 
 HEAL_SECONDS = 60.0
 
@@ -79,6 +80,35 @@ class TableProof(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
         return not (self.differing or self.missing or self.extra or self.cut)
 
 
+class Unproven(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="unproven"):
+    """A table that could not be compared to its end; the others are."""
+
+    source: SourceName
+    table: str
+    message: str
+    """Why."""
+    hint: str
+    """What to do about it; empty where that is not known."""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="result"):
+    """The last line of a proof."""
+
+    agrees: bool
+    """Whether copy and source of every table are equal."""
+    as_of: datetime | None
+    """Of the oldest of the comparisons; null where none could be finished."""
+    cut: int
+    """How many records could not be read whole, and are not known to be equal."""
+    tables: int
+    """How many were compared."""
+    unproven: int
+    """How many could not be."""
+
+
+Line = Progress | TableProof | Unproven | Verdict
+
+
 class Proof:
     """Compares tables.  One instance compares one table at a time."""
 
@@ -88,12 +118,33 @@ class Proof:
         sink: Sink,
         clock: Callable[[], float],
         *,
+        patience_seconds: float = PATIENCE_SECONDS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        self._patience_seconds = patience_seconds
         self._store = store
         self._sink = sink
         self._clock = clock
         self._sleep = sleep
+
+    async def tables(self, tables: Sequence[FollowedTable], *, heal: bool) -> AsyncGenerator[Line]:
+        """Compare tables one after the other; the last line is the verdict.  Raises StoreUnavailable."""
+        proofs: list[TableProof] = []
+        for table in tables:
+            try:
+                async for line in self.table(table, heal=heal):
+                    if isinstance(line, TableProof):
+                        proofs.append(line)
+                    yield line
+            except SourceError as error:
+                yield Unproven(source=table.source, table=table.name, message=error.message, hint=error.hint)
+        yield Verdict(
+            agrees=len(proofs) == len(tables) and all(proof.agrees for proof in proofs),
+            as_of=min((proof.as_of for proof in proofs), default=None),
+            cut=sum(proof.cut for proof in proofs),
+            tables=len(proofs),
+            unproven=len(tables) - len(proofs),
+        )
 
     async def table(self, table: FollowedTable, *, heal: bool) -> AsyncIterator[Progress | TableProof]:
         """Compare one table: its progress, and at the end its proof.  Raises SourceError or StoreUnavailable."""
@@ -161,11 +212,11 @@ class Proof:
         cut: set[RecordKey] = set()
         suspects, tally.suspects = [*tally.suspects, *await self._whole(table, tally.partial, cut)], []
         tally.partial = []
-        differences = await self._judge(table, suspects, cut)
+        differences = await self._judge(table, suspects, cut, tally.gone)
         if heal and differences:
             await self._sink(differences, "sweep")
             await self._until_settled(table, [one.record for one in differences])
-            left = await self._judge(table, [one.record for one in differences], cut)
+            left = await self._judge(table, [one.record for one in differences], cut, tally.gone)
             tally.healed += len(differences) - len(left)
             differences = left
         for one in differences:
@@ -185,10 +236,13 @@ class Proof:
         return differing
 
     async def _judge(
-        self, table: FollowedTable, suspects: Sequence[RecordKey], cut: set[RecordKey]
+        self, table: FollowedTable, suspects: Sequence[RecordKey], cut: set[RecordKey], gone: set[RecordKey]
     ) -> list[Difference]:
-        """Look several times, and give what is different each time; what cannot be read whole goes to ``cut``."""
-        until = self._clock() + PATIENCE_SECONDS
+        """Look several times, and give what is different each time.
+
+        What cannot be read whole goes to ``cut``, what is on neither side by now to ``gone``.
+        """
+        until = self._clock() + self._patience_seconds
         looks = iter(LOOKS_AGAIN_SECONDS)
         left: list[Difference] = [Difference(record=record, kind="differing") for record in suspects]
         before: Mapping[RecordKey, bytes] = {}
@@ -199,6 +253,9 @@ class Proof:
             cut.difference_update(truths)
             cut.update(record for record, truth in truths.items() if truth.cut)
             standings = await self._standings(table, list(truths))
+            gone.update(
+                record for record, truth in truths.items() if truth.data is None and not standings[record.id].present
+            )
             moving = any(
                 standings[record.id].dirty or truth.fingerprint != before.get(record, truth.fingerprint)
                 for record, truth in truths.items()
@@ -261,6 +318,8 @@ class _Tally:
         self.healed = 0
         self.suspects: list[RecordKey] = []
         self.partial: list[RecordKey] = []
+        self.gone: set[RecordKey] = set()
+        """What is on neither side any more when it is looked at again: nothing that could be equal."""
         self._counts = {"differing": 0, "missing": 0, "extra": 0, "cut": 0}
         self._keys: dict[str, list[str]] = {}
 
@@ -275,7 +334,7 @@ class _Tally:
             source=table.source,
             table=table.name,
             as_of=as_of,
-            equal=self.listed - sum(self._counts.values()),
+            equal=self.listed - len(self.gone) - sum(self._counts.values()),
             **self._counts,
             keys={kind: tuple(keys) for kind, keys in self._keys.items()},
             healed=self.healed,

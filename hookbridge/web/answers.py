@@ -16,7 +16,7 @@ from hookbridge.model import Books, Outcome, Verification
 from hookbridge.pipeline.lanes import LaneState
 from hookbridge.readiness import Readiness
 from hookbridge.reconcile.poll import PassResult
-from hookbridge.reconcile.proof import Progress, TableProof
+from hookbridge.reconcile.proof import Progress, TableProof, Unproven, Verdict
 from hookbridge.reconcile.status import TableStatus
 from hookbridge.records import Difference
 from hookbridge.sources.notion.budget import BudgetState
@@ -155,8 +155,9 @@ _EXAMPLES: tuple[msgspec.Struct, ...] = (
         cut=0,
         keys={"differing": ("42",)},
     ),
-    reconcile.Verdict(agrees=False, as_of=_TIME, cut=0, tables=1),
-    reconcile.Failure(error="source_unavailable", message="Supabase did not answer within 10 s", hint=""),
+    Unproven(source="supabase", table=_USERS, message="Supabase did not answer within 10 s", hint=""),
+    Verdict(agrees=False, as_of=_TIME, cut=0, tables=1, unproven=1),
+    reconcile.Failure(error="unavailable", message="The data file could not be used: disk I/O error", hint=""),
     health.Health(),
     health.ReadinessSummary(
         ready=True,

@@ -6,7 +6,6 @@ that whoever waits sees how far it is.  Invariant: the last line says ``result``
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Literal
@@ -18,10 +17,8 @@ from aiohttp import web
 from hookbridge.errors import FieldProblem, HookbridgeError, InvalidFields
 from hookbridge.model import SourceName
 from hookbridge.reconcile.poll import EARLIEST, PassResult
-from hookbridge.reconcile.proof import Progress, TableProof
 from hookbridge.reconcile.state import instant_of
 from hookbridge.reconcile.status import TableStatus
-from hookbridge.service import Service
 from hookbridge.web.bodies import read_body
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.parameters import json_body, table_of_source
@@ -61,19 +58,6 @@ class VerifyBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     table: str | None = None
     heal: bool = False
     """Raise an event for each difference, and look again when it is settled."""
-
-
-class Verdict(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="result"):
-    """The last line of a proof."""
-
-    agrees: bool
-    """Whether copy and source of every table are equal."""
-    as_of: datetime
-    """Of the oldest of the comparisons."""
-    cut: int
-    """How many records could not be read whole, and are not known to be equal."""
-    tables: int
-    """How many were compared."""
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="error"):
@@ -135,7 +119,8 @@ async def verify(request: web.Request) -> web.StreamResponse:
     service = request.app[SERVICE]
     raw = await read_body(request, service.settings.config.server.max_body_bytes)
     asked = json_body(raw or b"{}", VerifyBody)
-    steps = proof_lines(service, asked)
+    name = table_of_source(service, asked.source, asked.table)
+    steps = service.reconciler.verify(asked.source, name, heal=asked.heal)
     async with aclosing(steps):
         first = await anext(steps)  # what cannot begin is refused like any other request
         response = web.StreamResponse(headers={**JSON_HEADERS, "Content-Type": NDJSON, "Cache-Control": "no-store"})
@@ -158,22 +143,5 @@ async def verify(request: web.Request) -> web.StreamResponse:
     return response
 
 
-async def proof_lines(service: Service, asked: VerifyBody) -> AsyncGenerator[Progress | TableProof | Verdict, None]:
-    """Give the lines of a proof.  Raises NotFound, InvalidParameter, SourceError or StoreUnavailable."""
-    name = table_of_source(service, asked.source, asked.table)
-    tables = service.reconciler.chosen(asked.source, name)
-    proofs: list[TableProof] = []
-    async for step in service.reconciler.verify(tables, heal=asked.heal):
-        if isinstance(step, TableProof):
-            proofs.append(step)
-        yield step
-    yield Verdict(
-        agrees=all(proof.agrees for proof in proofs),
-        as_of=min(proof.as_of for proof in proofs),
-        cut=sum(proof.cut for proof in proofs),
-        tables=len(proofs),
-    )
-
-
-def _line(step: msgspec.Struct) -> bytes:
-    return _encode(step) + b"\n"
+def _line(value: msgspec.Struct) -> bytes:
+    return _encode(value) + b"\n"

@@ -3,10 +3,12 @@
 import asyncio
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -104,11 +106,44 @@ async def test_verify_compares_by_itself_when_no_service_runs(both: Sources, tmp
     assert (code, "20 equal" in out) == (0, True), err
 
 
+async def test_verify_without_a_service_changes_neither_events_nor_copies_and_calls_nobody(
+    both: Sources, tmp_path: Path
+) -> None:
+    called = tmp_path / "called"
+    (tmp_path / "config.toml").write_text('[[supabase.tables]]\nname = "users"\n[handlers]\nmodule = "mine"\n')
+    (tmp_path / "mine.py").write_text(
+        "from pathlib import Path\nfrom hookbridge import bridge\n"
+        f'@bridge.on("supabase")\nasync def noted(change):\n    Path("{called}").touch()\n'
+    )
+    store = {"path": str(tmp_path / "data" / "hookbridge.db")}
+    settings = both.settings(tmp_path, store=store, reconcile={"enabled": False})
+    async with running(settings, process=False) as service:
+        for id_ in (1, 2, 3):
+            body = {"type": "UPDATE", "table": "users", "schema": "public", "record": {"id": id_}, "old_record": None}
+            assert (await service.post("/api/v1/webhooks/supabase", body)).status == 202
+
+    def state() -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(tmp_path / "data" / "hookbridge.db")) as file:
+            tables = ("events", "dirty", "copies", "counters", "met", "found")
+            return [row for table in tables for row in file.execute(f"SELECT '{table}', * FROM {table} ORDER BY 2")]
+
+    before = state()
+    for _ in range(2):
+        code, out, err = await command(both, tmp_path, "verify", "--json")
+        assert code == 1, err
+        assert msgspec.json.decode(out.splitlines()[-1])["agrees"] is False
+    assert state() == before
+    assert not called.exists()
+    code, out, err = await command(both, tmp_path, "verify", "--heal")
+    assert (code, called.exists()) == (0, True), err
+
+
 async def test_verify_that_cannot_be_done_exits_2_with_a_reason(both: Sources, bridge: Running, tmp_path: Path) -> None:
     both.supabase.faults.status(503)
-    code, _, err = await command(both, tmp_path, "verify", "--url", bridge.url, "--source", "supabase")
+    words = ("verify", "--url", bridge.url, "--source", "supabase", "--table", "users")
+    code, _, err = await command(both, tmp_path, *words)
     assert code == 2
-    assert err.startswith("error: Supabase answered 503")
+    assert err.startswith("error: 1 of 1 tables could not be compared (supabase public.users): Supabase answered 503")
     code, _, err = await command(both, tmp_path, "verify", "--url", "http://127.0.0.1:1")
     assert code == 2
     assert "No hookbridge answers at http://127.0.0.1:1" in err

@@ -11,7 +11,6 @@ import pytest
 from aiohttp import ClientPayloadError
 
 from hookbridge.reconcile.proof import Progress
-from hookbridge.service import Service
 from hookbridge.web import reconcile as web_reconcile
 from tests.support.followed import Running, Sources, loaded, running, sources, user
 from tests.support.running import ADMIN
@@ -110,16 +109,50 @@ async def test_edits_that_go_on_are_no_differences(both: Sources, bridge: Runnin
         await edits
 
 
-async def test_a_proof_that_cannot_be_finished_says_so_and_gives_no_result(both: Sources, bridge: Running) -> None:
+async def test_a_table_that_cannot_be_compared_is_named_and_the_others_are_compared(
+    both: Sources, bridge: Running
+) -> None:
     both.supabase.faults.status(503, times=None)
-    answer = await bridge.post("/api/v1/verify", {}, headers=ADMIN)
-    assert answer.status == 503
-    assert (await answer.json())["error"] == "source_unavailable"
-    both.supabase.faults.clear()
-    both.notion.faults.status(503)
     lines = await verify(bridge)
-    assert lines[-1]["type"] == "error"
-    assert all(line["type"] != "result" for line in lines)
+    assert [one["table"] for one in lines if one["type"] == "unproven"] == ["public.users", "public.plain"]
+    assert all("503" in one["message"] for one in lines if one["type"] == "unproven")
+    assert proofs(lines)[both.database]["equal"] == 5
+    assert lines[-1] | {"as_of": ""} == {
+        "type": "result",
+        "agrees": False,
+        "as_of": "",
+        "cut": 0,
+        "tables": 1,
+        "unproven": 2,
+    }
+    both.supabase.faults.clear()
+    both.notion.faults.status(503, times=None)
+    lines = await verify(bridge)
+    assert [one["table"] for one in lines if one["type"] == "unproven"] == [both.database]
+    assert (lines[-1]["agrees"], lines[-1]["tables"]) == (False, 2)
+    both.supabase.faults.status(503, times=None)
+    lines = await verify(bridge)
+    assert (lines[-1]["agrees"], lines[-1]["as_of"], lines[-1]["unproven"]) == (False, None, 3)
+
+
+async def test_a_table_that_is_not_there_hides_no_other(both: Sources, tmp_path: Path) -> None:
+    tables = [{"name": "nowhere"}, {"name": "plain"}]
+    async with running(both.settings(tmp_path, **STILL, supabase={"tables": tables})) as bridge:
+        await wait_until(lambda: bridge.service.reconciler.table("supabase", "public.plain").sweep.state.loaded)
+        lines = await verify(bridge, source="supabase")
+        assert [(one["type"], one["table"]) for one in lines if one["type"] in ("unproven", "table")] == [
+            ("unproven", "public.nowhere"),
+            ("table", "public.plain"),
+        ]
+        assert proofs(lines)["public.plain"]["equal"] == 10
+
+
+async def test_what_is_on_neither_side_is_not_called_equal(both: Sources, bridge: Running) -> None:
+    for id_ in (1, 2, 3):
+        both.supabase.delete("users", id_)
+    proof = proofs(await verify(bridge, source="supabase", table="users", heal=True))["public.users"]
+    assert (proof["healed"], proof["extra"], proof["equal"]) == (3, 0, 2_497)
+    assert proofs(await verify(bridge, source="supabase", table="users"))["public.users"]["equal"] == 2_497
 
 
 async def test_what_a_proof_noted_is_forgotten_with_it(both: Sources, bridge: Running, tmp_path: Path) -> None:
@@ -139,11 +172,11 @@ async def test_nothing_to_compare_is_said_with_what_to_do(both: Sources, bridge:
 async def test_an_error_that_nobody_foresaw_is_the_last_line_and_nothing_follows_it(
     bridge: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def lines(_service: Service, _asked: object) -> AsyncIterator[Progress]:
+    async def lines(*_: object, heal: bool) -> AsyncIterator[Progress]:
         yield Progress(source="supabase", table="public.users", compared=1, total=2)
         raise ValueError("a secret of ours")
 
-    monkeypatch.setattr(web_reconcile, "proof_lines", lines)
+    monkeypatch.setattr(bridge.service.reconciler, "verify", lines)
     answer = await bridge.post("/api/v1/verify", {}, headers=ADMIN)
     told = [msgspec.json.decode(line) for line in (await answer.read()).splitlines()]
     assert [one["type"] for one in told] == ["progress", "error"]

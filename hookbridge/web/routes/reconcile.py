@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hookbridge import errors
 from hookbridge.reconcile.poll import PassResult
-from hookbridge.reconcile.proof import Progress, TableProof
+from hookbridge.reconcile.proof import Progress, TableProof, Unproven, Verdict
 from hookbridge.web import examples, reconcile
 from hookbridge.web.route import Answer, Request, Route
 
@@ -52,7 +52,7 @@ ROUTES: tuple[Route, ...] = (
         answers={
             200: Answer(
                 description="One JSON object a line, while the comparison goes on; the last one is the result",
-                bodies=(Progress, TableProof, reconcile.Verdict, reconcile.Failure),
+                bodies=(Progress, TableProof, Unproven, Verdict, reconcile.Failure),
                 media=reconcile.NDJSON,
             )
         },
