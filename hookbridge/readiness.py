@@ -18,6 +18,7 @@ from hookbridge.reconcile.status import TableStatus
 from hookbridge.sources.notion.budget import BudgetState
 from hookbridge.sources.source import Source
 from hookbridge.store.contract import Store
+from hookbridge.store.values import Fault
 
 WRITABLE_SECONDS = 2.0
 """How long the answer to "can the inbox be written?" is good for: asking costs a commit."""
@@ -32,6 +33,8 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     """Whether webhooks can be taken."""
     inbox_writable: bool
     """Whether the inbox can be written."""
+    store_fault: Fault | None
+    """Why the store cannot be relied on until an operator acts: its file is gone from its place, or damaged."""
     lanes: tuple[LaneState, ...]
     """One for each source."""
     tables: tuple[TableStatus, ...]
@@ -62,7 +65,7 @@ class WritableInbox:
             except StoreUnavailable:
                 self._known = False
             self._known_until = self._clock() + WRITABLE_SECONDS
-        return self._known
+        return self._known and self._store.fault is None
 
 
 def warnings_of(settings: Settings, sources: Mapping[SourceName, Source]) -> tuple[str, ...]:

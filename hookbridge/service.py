@@ -16,7 +16,7 @@ import structlog
 from hookbridge.books import Statistics, statistics
 from hookbridge.clock import Clock, anchored_clock
 from hookbridge.config import Settings
-from hookbridge.errors import SourceRefused
+from hookbridge.errors import SourceRefused, StoreUnavailable
 from hookbridge.handlers import bridge, load_handlers
 from hookbridge.handshake import Handshake, learnt
 from hookbridge.model import Event, Outcome, Receipt, RecordKey, Settled, Settlement, SourceName
@@ -255,14 +255,21 @@ class Service:
     async def readiness(self) -> Readiness:
         """Say whether webhooks can be taken now."""
         writable = await self._inbox.check()
+        oldest = None
+        if writable:
+            try:
+                oldest = await self._oldest_open_age()
+            except StoreUnavailable:  # what cannot be read may have been found damaged just now
+                writable = self.store.fault is None
         return Readiness(
             ready=writable and self.accepting and not self.intake.disk_is_low,
             inbox_writable=writable,
+            store_fault=self.store.fault,
             lanes=self.lane_states(),
             tables=self.reconciler.status(),
             notion_budget=self.notion_budget.state(),
             warnings=self.warnings(),
-            oldest_open_seconds=await self._oldest_open_age() if writable else None,
+            oldest_open_seconds=oldest,
         )
 
     async def _oldest_open_age(self) -> float | None:

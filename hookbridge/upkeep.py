@@ -1,4 +1,4 @@
-"""What keeps the service small and watched: retention in small batches, and the disk.
+"""What keeps the service small and watched: retention in small batches, the disk, and whether the store is sound.
 
 It removes settled events, dead letters that nobody replayed for long, old absences and old failed attempts; open events
 stay.  It never stops the service: what fails is logged and tried again at the next round.
@@ -17,8 +17,9 @@ from hookbridge.config import RetentionConfig, StoreConfig
 from hookbridge.errors import StoreUnavailable
 from hookbridge.pipeline.append import Intake, free_bytes
 from hookbridge.store.contract import Store
+from hookbridge.store.values import Fault
 
-DISK_WATCH_SECONDS = 5.0
+WATCH_SECONDS = 5.0
 PAUSE_SECONDS = 0.05
 """Between two batches, so that appends and settles come first."""
 
@@ -52,12 +53,13 @@ class Upkeep:
         self._min_free_bytes = limits.min_free_bytes
         self._clock = clock
         self._sleep = sleep
+        self._fault: Fault | None = None
 
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._keep_small(), name="upkeep-retention")
-            group.create_task(self._watch_disk(), name="upkeep-disk")
+            group.create_task(self._watch(), name="upkeep-watch")
 
     async def _keep_small(self) -> None:
         while True:
@@ -88,10 +90,20 @@ class Upkeep:
             _log.info("Retention removed rows", rows=total)
         return total
 
-    async def _watch_disk(self) -> None:
+    async def _watch(self) -> None:
         while True:
             await self.look_at_disk()
-            await self._sleep(DISK_WATCH_SECONDS)
+            await self.look_at_store()
+            await self._sleep(WATCH_SECONDS)
+
+    async def look_at_store(self) -> None:
+        """Say it once each way when the store cannot be relied on; it refuses what is written by itself."""
+        fault = await self._store.look()
+        if fault is not None and self._fault is None:
+            _log.error("The store is not sound: webhooks are refused", reason=fault.reason, remedy=fault.remedy)
+        elif fault is None and self._fault is not None:
+            _log.info("The store is as it was: webhooks are accepted")
+        self._fault = fault
 
     async def look_at_disk(self) -> None:
         """Refuse events while the disk is nearly full, and say so once each way."""

@@ -71,8 +71,7 @@ async def _readiness(http: httpx.AsyncClient, token: str | None) -> Findings:
     answer = await http.get("/readyz", headers=_authorized(token))
     found = _object(answer)
     if not found.get("ready"):
-        why = "" if found.get("inbox_writable") else ": its data file cannot be written"
-        yield failed(CHECK, f"not ready for webhooks{why}", "look at its log, its disk and its data folder")
+        yield _not_ready(found)
     for lane in found.get("lanes", ()):
         reason = f": {lane['reason']}" if lane.get("reason") else ""
         if lane["state"] == "paused":
@@ -84,6 +83,13 @@ async def _readiness(http: httpx.AsyncClient, token: str | None) -> Findings:
     for found_table in map(_table, found.get("tables", ())):
         if found_table is not None:
             yield found_table
+
+
+def _not_ready(found: dict[str, Any]) -> Finding:
+    if fault := found.get("store_fault"):
+        return failed(CHECK, f"not ready for webhooks: {fault['reason']}", fault["remedy"])
+    why = "" if found.get("inbox_writable") else ": its data file cannot be written"
+    return failed(CHECK, f"not ready for webhooks{why}", "look at its log, its disk and its data folder")
 
 
 def _table(table: dict[str, Any]) -> Finding | None:

@@ -36,6 +36,7 @@ from hookbridge.store.values import (
     Announcement,
     EventFilter,
     EventPage,
+    Fault,
     Hit,
     RecordFilter,
     RecordPage,
@@ -261,6 +262,15 @@ class Store(Inbox, Claims, Copies, Sweeps, Notes, Counters, Protocol):
 
     async def check_writable(self) -> None:
         """Commit an empty transaction.  Raises StoreUnavailable."""
+        ...
+
+    @property
+    def fault(self) -> Fault | None:
+        """Why nothing is written until an operator acts, as of the last look; None while the store is sound."""
+        ...
+
+    async def look(self) -> Fault | None:
+        """Look whether the store is sound, without writing."""
         ...
 
     async def close(self) -> None:

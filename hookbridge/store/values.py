@@ -12,6 +12,15 @@ import msgspec
 from hookbridge.model import Books, Origin, Outcome, RecordKey, SourceName, StoredEvent
 
 
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a store cannot be relied on, until somebody does something about it."""
+
+    reason: str
+    """What was found."""
+    remedy: str
+    """What to do."""
+
+
 class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which events are meant; a field that is None or empty does not narrow."""
 

@@ -162,12 +162,14 @@ _EXAMPLES: tuple[msgspec.Struct, ...] = (
     health.ReadinessSummary(
         ready=True,
         inbox_writable=True,
+        store_fault=None,
         lanes=(health.LaneSummary(source="supabase", state="running"),),
         warnings=(),
     ),
     Readiness(
         ready=True,
         inbox_writable=True,
+        store_fault=None,
         lanes=(_LANE,),
         tables=(_TABLE,),
         notion_budget=BudgetState(requests_per_second=3.0, left=3, waiting=0, halted_seconds=0.0),

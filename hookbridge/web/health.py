@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 
 from hookbridge.model import SourceName
+from hookbridge.store.values import Fault
 from hookbridge.web.access import is_operator
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.replies import json_reply
@@ -37,6 +38,8 @@ class ReadinessSummary(msgspec.Struct, frozen=True, kw_only=True):
     """Whether webhooks can be taken."""
     inbox_writable: bool
     """Whether the inbox can be written."""
+    store_fault: Fault | None
+    """Why the store cannot be relied on until an operator acts: its file is gone from its place, or damaged."""
     lanes: tuple[LaneSummary, ...]
     """One for each source."""
     warnings: tuple[str, ...]
@@ -57,6 +60,7 @@ async def readyz(request: web.Request) -> web.StreamResponse:
     summary = ReadinessSummary(
         ready=readiness.ready,
         inbox_writable=readiness.inbox_writable,
+        store_fault=readiness.store_fault,
         lanes=tuple(LaneSummary(source=lane.source, state=lane.state) for lane in readiness.lanes),
         warnings=readiness.warnings,
     )

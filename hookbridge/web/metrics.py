@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from itertools import product
 from typing import TypeVar, cast, get_args
@@ -21,6 +22,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.registry import Collector
 
 from hookbridge.books import WebhookLoss, webhook_loss
+from hookbridge.errors import StoreUnavailable
 from hookbridge.model import SOURCES, Origin, Outcome, SourceName, Verification
 from hookbridge.pipeline import lanes
 from hookbridge.readiness import Readiness
@@ -61,7 +63,9 @@ async def metrics(request: web.Request) -> web.StreamResponse:
 async def snapshot(service: Service) -> Snapshot:
     """Ask the service for everything.  Raises StoreUnavailable."""
     readiness = await service.readiness()
-    dirty = await service.store.dirty_records() if readiness.inbox_writable else None
+    dirty = None
+    with suppress(StoreUnavailable):  # a damaged page shows where it is read
+        dirty = await service.store.dirty_records() if readiness.inbox_writable else None
     budget = service.notion_budget
     return Snapshot(
         totals=await service.store.totals(),
@@ -228,6 +232,7 @@ def _service(seen: Snapshot) -> Iterator[Metric]:
     ready = seen.readiness
     yield _gauge("ready", "Whether webhooks can be taken", (), [((), ready.ready)])
     yield _gauge("inbox_writable", "Whether the inbox can be written", (), [((), ready.inbox_writable)])
+    yield _gauge("store_sound", "Whether the store can be relied on", (), [((), ready.store_fault is None)])
     yield _gauge(
         "build_info",
         "1, with the versions as labels",

@@ -14,7 +14,7 @@ from hookbridge.model import Failure, Outcome
 from hookbridge.pipeline.append import Intake, free_bytes
 from hookbridge.store.sqlite import SqliteStore
 from hookbridge.store.values import EventFilter
-from hookbridge.upkeep import DISK_WATCH_SECONDS, PAUSE_SECONDS, Upkeep
+from hookbridge.upkeep import PAUSE_SECONDS, WATCH_SECONDS, Upkeep
 from tests.support.events import copy, event, key, settlement
 from tests.support.files import opened, refuse_writes
 from tests.support.naps import HeldNaps, Naps
@@ -137,7 +137,7 @@ async def test_a_store_that_refuses_is_tried_again_at_the_next_round(store: Sqli
     refuse_writes(store, refuse=True)
     with capture_logs() as lines:
         work = asyncio.create_task(upkeep(store, tmp_path, naps=naps).run())
-        await wait_until(lambda: sorted(naps.taken) == [DISK_WATCH_SECONDS, 60.0])
+        await wait_until(lambda: sorted(naps.taken) == [WATCH_SECONDS, 60.0])
         refuse_writes(store, refuse=False)
         for _ in range(2):
             naps.pass_one()

@@ -32,8 +32,17 @@ _log = structlog.get_logger(__name__)
 class Checkpoints:
     """The thread that copies, and the count that starts it."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], log: Path, *, every_jobs: int = EVERY_JOBS) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], sqlite3.Connection],
+        log: Path,
+        *,
+        failed: Callable[[sqlite3.Error], None],
+        every_jobs: int = EVERY_JOBS,
+    ) -> None:
+        """``failed`` is told why a log could not be copied."""
         self._connect = connect
+        self._failed = failed
         self._log = log
         self._every_jobs = every_jobs
         self._jobs = 0
@@ -55,7 +64,7 @@ class Checkpoints:
             if self._finish.is_set():
                 self._finish.clear()
                 self._told = False
-                checkpoint(writer)
+                self._checkpoint(writer)
         elif jobs and (self._jobs >= self._every_jobs or self._has_grown()):
             self._jobs = 0
             self._told = True
@@ -81,21 +90,21 @@ class Checkpoints:
             self._due.clear()
             if self._closed:
                 break
-            checkpoint(connection)
+            self._checkpoint(connection)
             self._finish.set()
         connection.close()
+
+    def _checkpoint(self, connection: sqlite3.Connection) -> None:
+        """Copy what can be copied without making anyone wait."""
+        try:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except sqlite3.Error as error:
+            # The log keeps everything: a full disk only means that it grows until the next try.
+            _log.warning("The write-ahead log could not be copied", error=str(error))
+            self._failed(error)
 
     def close(self) -> None:
         """End the thread."""
         self._closed = True
         self._due.set()
         self._thread.join()
-
-
-def checkpoint(connection: sqlite3.Connection) -> None:
-    """Copy what can be copied without making anyone wait."""
-    try:
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-    except sqlite3.Error as error:
-        # The log keeps everything: a full disk only means that it grows until the next try.
-        _log.warning("The write-ahead log could not be copied", error=str(error))

@@ -25,6 +25,7 @@ from hookbridge.errors import StoreError, StoreUnavailable
 from hookbridge.store.commits import GroupCommit, Results
 from hookbridge.store.sqlite import file
 from hookbridge.store.sqlite.checkpoints import Checkpoints
+from hookbridge.store.sqlite.soundness import Soundness
 
 Result = TypeVar("Result")
 
@@ -119,6 +120,7 @@ class Engine:
         self._lock = file.lock(path)
         try:
             self._writer, self.starts = file.prepare(path)
+            self.soundness = Soundness(path)
         except BaseException:
             os.close(self._lock)
             raise
@@ -126,7 +128,9 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[tuple[list[Job], Callable[[Results], None]] | None] = queue.SimpleQueue()
         self.commits: GroupCommit[Job] = GroupCommit(lambda jobs, done: self._jobs.put((jobs, done)), _weight)
-        self._checkpoints = Checkpoints(lambda: file.connect(path), path.with_name(path.name + "-wal"))
+        self._checkpoints = Checkpoints(
+            lambda: file.connect(path), path.with_name(path.name + "-wal"), failed=self.soundness.met
+        )
         self._written = 0  # jobs of the writer's commits that changed a row, since it was last told to the checkpoints
         self._thread = threading.Thread(target=self._write, name="hookbridge-writer", daemon=True)
         self._thread.start()
@@ -165,12 +169,14 @@ class Engine:
         try:
             connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
             if connection is None:
+                self.soundness.look()  # what has its name now may be another file
                 connection = self._local.connection = file.connect(self.path)
                 self._opened.append(connection)
                 connection.execute("PRAGMA query_only = ON")
             self._check_open()
             return function(connection)
         except (sqlite3.Error, MemoryError) as error:
+            self.soundness.met(error)
             raise _failure(error) from error
 
     def _write(self) -> None:
@@ -190,6 +196,7 @@ class Engine:
         try:
             return self._commit(jobs)
         except Exception as error:  # noqa: BLE001  whatever it is, it belongs to the jobs' futures, not to the thread
+            self.soundness.met(error)
             if len(jobs) == 1 or _is_unavailable(error):
                 return [_failure(error) for _ in jobs], Counter()
         results: list[Any] = []
@@ -201,6 +208,7 @@ class Engine:
         return results, deltas
 
     def _commit(self, jobs: list[Job]) -> tuple[list[Any], Counter[str]]:
+        self.soundness.look()
         transaction = Transaction(self._writer, self._clock())
         results: list[Any] = [None] * len(jobs)
         kinds: dict[type[Job], list[int]] = {}
@@ -249,13 +257,15 @@ def _weight(job: Job) -> int:
 
 
 def _is_unavailable(error: Exception) -> bool:
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError | StoreUnavailable):
         return True
     return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _UNAVAILABLE_CODES
 
 
 def _failure(error: Exception) -> Exception:
     """Say whether trying again can help: the disk may have space later, a value without a form on disk never fits."""
+    if isinstance(error, StoreUnavailable):
+        return error
     if _is_unavailable(error):
         message = f"The data file could not be used: {error}"
         return StoreUnavailable(message, hint="check the disk's space and permissions, and the machine's memory")

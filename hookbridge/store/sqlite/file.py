@@ -17,6 +17,7 @@ from pathlib import Path
 
 from hookbridge.errors import StartupError
 from hookbridge.store.sqlite.checkpoints import EVERY_BYTES
+from hookbridge.store.sqlite.unusable import damaged, unusable, unwritable
 
 SQLITE_MIN = (3, 38)
 """STRICT tables, and ``->>``."""
@@ -30,10 +31,11 @@ def lock(path: Path) -> int:
         message = f"SQLite {sqlite3.sqlite_version} is too old"
         raise StartupError(message, hint="use a Python whose sqlite3 module has SQLite 3.38 or newer")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        # Bodies, records and tokens stand in it.  A folder that is there already is its owner's business.
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -43,13 +45,8 @@ def lock(path: Path) -> int:
         raise StartupError(message, hint="stop it, or give this one its own [store] path") from error
     except OSError as error:
         os.close(handle)
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     return handle
-
-
-def _unwritable(path: Path, error: OSError) -> StartupError:
-    message = f"Cannot write the data file {path}: {error.strerror}"
-    return StartupError(message, hint="choose another [store] path, or make its folder writable")
 
 
 def prepare(path: Path) -> tuple[sqlite3.Connection, int]:
@@ -63,12 +60,16 @@ def prepare(path: Path) -> tuple[sqlite3.Connection, int]:
             connection.close()
             raise
     except sqlite3.Error as error:
-        raise _unusable(path, str(error)) from error
+        raise unusable(path, error) from error
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open a connection.  Raises sqlite3.Error."""
-    connection = sqlite3.connect(path, isolation_level=None, cached_statements=256, check_same_thread=False)
+    """Open a connection to a file that is there: an empty one in place of one that is gone helps nobody.
+
+    Raises sqlite3.Error.
+    """
+    there = f"{path.absolute().as_uri()}?mode=rw"
+    connection = sqlite3.connect(there, uri=True, isolation_level=None, cached_statements=256, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
@@ -87,7 +88,7 @@ def inspect(path: Path) -> None:
     for one in (path, path.with_name(f"{path.name}.lock")):
         # Not by opening it: closing it again would end the locks that this process may have on it.
         if one.exists() and not os.access(one, os.R_OK | os.W_OK):
-            raise _unwritable(one, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+            raise unwritable(one, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
     if not path.exists() or path.stat().st_size == 0:
         return
     # Without a write-ahead log nothing is written meanwhile, and looking at one that is would make the log's files.
@@ -97,14 +98,9 @@ def inspect(path: Path) -> None:
             _steps_of(connection)
             (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.Error as error:
-        raise _unusable(path, str(error)) from error
+        raise unusable(path, error) from error
     if found != "ok":
-        raise _unusable(path, " ".join(str(found).split()))
-
-
-def _unusable(path: Path, why: str) -> StartupError:
-    message = f"Cannot use the data file {path}: {why}"
-    return StartupError(message, hint="check that it is hookbridge's own, and the disk's space; restore a backup")
+        raise damaged(path, " ".join(str(found).split()))
 
 
 def _migrate(connection: sqlite3.Connection) -> None:

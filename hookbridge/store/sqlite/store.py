@@ -6,10 +6,12 @@ import asyncio
 import itertools
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import cast
 
+from hookbridge.errors import StoreUnavailable
 from hookbridge.model import (
     COUNTED_EVENTS_MAX,
     Claim,
@@ -30,6 +32,7 @@ from hookbridge.store.values import (
     Announcement,
     EventFilter,
     EventPage,
+    Fault,
     Hit,
     RecordFilter,
     RecordPage,
@@ -270,6 +273,17 @@ class SqliteStore:
     async def check_writable(self) -> None:
         """Commit a transaction that writes."""
         await self._engine.call(_touch)
+
+    @property
+    def fault(self) -> Fault | None:
+        """What is known to be wrong with the file."""
+        return self._engine.soundness.fault
+
+    async def look(self) -> Fault | None:
+        """Compare the open file with its path: an empty transaction does."""
+        with suppress(StoreUnavailable):
+            await self._engine.call(lambda _: None)
+        return self.fault
 
     async def close(self) -> None:
         """Finish, then close."""

@@ -26,6 +26,7 @@ export function problems(ready, stats) {
 }
 
 function whole(ready, stats) {
+  if (ready.store_fault) return [bad("The data file cannot be relied on: webhooks are refused", `${ready.store_fault.reason}. ${ready.store_fault.remedy}.`)];
   if (!ready.inbox_writable) return [bad("The inbox cannot be written: webhooks are refused", "Look at the disk and at the rights of the data folder. Senders that try again lose nothing.")];
   if (!ready.ready) return [bad("Webhooks are refused: the disk is nearly full, or the service is stopping", "Free space on the disk of the data folder.")];
   if (!stats.books_balanced) return [bad("The books do not balance", "This is a mistake of hookbridge: keep a copy of the data folder and report it.")];

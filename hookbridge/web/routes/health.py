@@ -31,7 +31,8 @@ ROUTES: tuple[Route, ...] = (
                 description="They can; with the admin token in detail", bodies=(health.ReadinessSummary, Readiness)
             ),
             503: Answer(
-                description="They cannot: the inbox cannot be written, the disk is nearly full, or the service ends.",
+                description="They cannot: the inbox cannot be written, its file is gone or damaged, the disk is"
+                " nearly full, or the service ends.",
                 bodies=(health.ReadinessSummary, Readiness),
             ),
         },

@@ -1,5 +1,6 @@
 """Checkpoints come in turns: none starts on a log that was copied whole while the writer may begin it anew."""
 
+import os
 import sqlite3
 import struct
 import threading
@@ -74,12 +75,15 @@ class World:
     def __init__(self, path: Path) -> None:
         self.log = Log(path)
         self.path = path
+        self.failed: list[sqlite3.Error] = []
+        path.touch()
         self.connection = file.connect(path)
         self.connection.execute("CREATE TABLE t (x)")
         self.writer = Watched(self.connection, self.log, "writer")
         self.checkpoints = Checkpoints(
             lambda: cast("sqlite3.Connection", Watched(file.connect(path), self.log, "thread")),
             path.with_name(path.name + "-wal"),
+            failed=self.failed.append,
             every_jobs=1,
         )
 
@@ -146,3 +150,13 @@ def test_the_log_stays_small_under_a_load_without_a_pause(world: World) -> None:
         world.commit()
     written = 3_000 * 10_000
     assert world.path.with_name("data.db-wal").stat().st_size < written / 10
+
+
+def test_a_log_that_cannot_be_read_is_told(world: World) -> None:
+    world.log.free.clear()
+    world.commit()
+    assert world.log.begun.wait(10)
+    os.truncate(f"{world.path}-wal", 4096)
+    world.log.free.set()
+    world.until_copied()
+    assert [error.sqlite_errorcode for error in world.failed] == [sqlite3.SQLITE_IOERR_SHORT_READ]

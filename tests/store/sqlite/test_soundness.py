@@ -1,0 +1,241 @@
+"""A data file that is gone, moved, replaced, cut short or damaged takes nothing more, and says what to do."""
+
+import errno
+import os
+import random
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from hookbridge.errors import StoreUnavailable
+from hookbridge.store.sqlite import SqliteStore
+from hookbridge.store.sqlite.unusable import unusable, unwritable
+from hookbridge.store.values import EventFilter, RecordFilter
+from tests.support.events import copy, event, key
+from tests.support.stores import add
+
+PAGE_BYTES = 4096
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "hookbridge.db"
+
+
+@pytest.fixture
+async def store(path: Path) -> AsyncIterator[SqliteStore]:
+    store = await SqliteStore.open(path)
+    await add(store, event("first"))
+    yield store
+    await store.close()
+
+
+def _removed(path: Path) -> None:
+    path.unlink()
+
+
+def _renamed_folder(path: Path) -> None:
+    path.parent.rename(path.parent.with_name("elsewhere"))
+
+
+def _replaced(path: Path) -> None:
+    """As a restored backup under the running service does."""
+    other = path.with_name("other")
+    other.write_bytes(path.read_bytes())
+    other.replace(path)
+
+
+def _without(suffix: str) -> Callable[[Path], None]:
+    return lambda path: Path(f"{path}{suffix}").unlink()
+
+
+DISPLACED = {
+    "file removed": _removed,
+    "log removed": _without("-wal"),
+    "index of the log removed": _without("-shm"),
+    "lock removed": _without(".lock"),
+    "folder renamed": _renamed_folder,
+    "file replaced": _replaced,
+}
+
+
+@pytest.mark.parametrize("displace", DISPLACED.values(), ids=DISPLACED)
+async def test_nothing_is_stored_in_a_file_that_no_start_would_find(
+    store: SqliteStore, path: Path, displace: Callable[[Path], None]
+) -> None:
+    assert await store.look() is None
+    displace(path)
+    with pytest.raises(StoreUnavailable, match="no start would find") as refused:
+        await add(store, event("second"))
+    assert "restore a backup" in refused.value.hint
+    fault = await store.look()
+    assert fault is not None
+    assert fault == store.fault
+    assert fault.reason.startswith("hookbridge.db")
+    assert not path.exists() or displace is not _removed  # nobody made an empty one in its place
+
+
+async def test_a_folder_that_is_put_back_is_used_again_with_all_that_was_acknowledged(
+    store: SqliteStore, path: Path
+) -> None:
+    _renamed_folder(path)
+    with pytest.raises(StoreUnavailable):
+        await add(store, event("second"))
+    path.parent.with_name("elsewhere").rename(path.parent)
+    assert await store.look() is None
+    await add(store, event("third"))
+    await store.close()
+    again = await SqliteStore.open(path)
+    assert len((await again.events(EventFilter(), before=None, limit=9)).events) == 2
+    await again.close()
+
+
+async def test_a_reader_that_begins_later_does_not_read_another_file(store: SqliteStore, path: Path) -> None:
+    _replaced(path)
+    with pytest.raises(StoreUnavailable, match="another file"):
+        await store.known(b"first")
+
+
+async def test_a_folder_that_was_renamed_has_all_that_was_acknowledged(store: SqliteStore, path: Path) -> None:
+    _renamed_folder(path)
+    assert await store.look() is not None
+    await store.close()
+    moved = await SqliteStore.open(path.parent.with_name("elsewhere") / path.name)
+    assert len((await moved.events(EventFilter(), before=None, limit=9)).events) == 1
+    await moved.close()
+
+
+async def _filled(path: Path) -> None:
+    """A file of many pages, with nothing in its log."""
+    store = await SqliteStore.open(path)
+    await add(store, *(event(f"event-{number}") for number in range(500)))
+    for number in range(200):
+        await store.put(copy(key(number), store.ticket(), b'{"text": "' + b"word " * 200 + b'"}'), None, exclusive=False)
+    await store.close()
+
+
+def _scribble(path: Path) -> None:
+    """Damage every page but the first one, which an open file does not read again."""
+    with path.open("r+b") as file:
+        pages = path.stat().st_size // PAGE_BYTES
+        for page in range(1, pages):
+            file.seek(page * PAGE_BYTES)
+            file.write(random.Random(page).randbytes(PAGE_BYTES))
+
+
+async def _read(store: SqliteStore) -> None:
+    await store.copy(key(7))
+
+
+async def _list(store: SqliteStore) -> None:
+    await store.events(EventFilter(), before=None, limit=100)
+
+
+async def _records(store: SqliteStore) -> None:
+    await store.records(RecordFilter(), after=None, limit=100)
+
+
+async def _write(store: SqliteStore) -> None:
+    await add(store, event("one more"))
+
+
+@pytest.mark.parametrize("touch", [_read, _list, _write])
+async def test_damage_stops_all_writing_whoever_meets_it(path: Path, touch: Callable[[SqliteStore], object]) -> None:
+    await _filled(path)
+    store = await SqliteStore.open(path)
+    _scribble(path)
+    with pytest.raises(StoreUnavailable):
+        await touch(store)  # type: ignore[misc]  each is a coroutine
+    assert store.fault is not None
+    assert "damaged" in store.fault.reason
+    assert "restore a backup" in store.fault.remedy
+    with pytest.raises(StoreUnavailable, match="damaged") as refused:
+        await store.check_writable()
+    assert refused.value.hint == store.fault.remedy
+    await store.close()
+
+
+async def test_a_file_that_was_cut_short_takes_nothing_more_until_a_restart(path: Path) -> None:
+    await _filled(path)
+    store = await SqliteStore.open(path)
+    whole = path.read_bytes()
+    os.truncate(path, len(whole) // 2)
+    fault = await store.look()
+    assert fault is not None
+    assert "cut short" in fault.reason
+    with path.open("r+b") as file:  # nobody knows what was read and written meanwhile
+        file.write(whole)
+    assert await store.look() == fault
+    await store.close()
+    again = await SqliteStore.open(path)
+    assert again.fault is None
+    await again.close()
+
+
+async def test_a_log_that_was_cut_short_takes_nothing_more(store: SqliteStore, path: Path) -> None:
+    await add(store, *(event(f"event-{number}") for number in range(500)))
+    os.truncate(f"{path}-wal", PAGE_BYTES)
+    with pytest.raises(StoreUnavailable, match="hookbridge.db-wal was cut short"):
+        await add(store, event("one more"))
+
+
+async def test_a_log_that_begins_anew_is_no_shorter_one(path: Path) -> None:
+    store = await SqliteStore.open(path)
+    big = b"x" * 1_000_000
+    for number in range(60):
+        await add(store, event(f"event-{number}", body=big))
+    assert await store.look() is None
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        (sqlite3.SQLITE_FULL, "free some space"),
+        (sqlite3.SQLITE_IOERR_SHMSIZE, "free some space"),
+        (sqlite3.SQLITE_READONLY_DIRECTORY, "writable for this user"),
+        (sqlite3.SQLITE_CANTOPEN, "writable for this user"),
+        (sqlite3.SQLITE_BUSY, "stop the other program"),
+        (sqlite3.SQLITE_IOERR_READ, "look at the disk"),
+        (sqlite3.SQLITE_CORRUPT, "restore a backup"),
+        (sqlite3.SQLITE_NOTADB, "restore a backup"),
+    ],
+)
+def test_each_cause_of_a_failed_start_has_its_own_remedy(tmp_path: Path, code: int, remedy: str) -> None:
+    error = sqlite3.OperationalError("as SQLite says it")
+    error.sqlite_errorcode = code
+    told = unusable(tmp_path / "hookbridge.db", error)
+    assert remedy in told.hint
+    assert ("restore a backup" in told.hint) == (remedy == "restore a backup")
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "free some space"),
+        (errno.EDQUOT, "free some space"),
+        (errno.EACCES, "writable for this user"),
+        (errno.EMFILE, "open files"),
+        (errno.EROFS, "another [store] path"),
+        (errno.ENOTDIR, "another [store] path"),
+        (errno.ENOLCK, "local disk"),
+    ],
+)
+def test_what_the_system_refuses_has_its_own_remedy(tmp_path: Path, number: int, remedy: str) -> None:
+    told = unwritable(tmp_path / "hookbridge.db", OSError(number, os.strerror(number)))
+    assert remedy in told.hint
+    assert "backup" not in told.hint
+
+
+async def test_the_data_folder_is_its_owners_alone(path: Path) -> None:
+    await (await SqliteStore.open(path)).close()
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+async def test_a_folder_that_is_there_keeps_its_mode(path: Path) -> None:
+    path.parent.mkdir(mode=0o755)
+    path.parent.chmod(0o750)
+    await (await SqliteStore.open(path)).close()
+    assert path.parent.stat().st_mode & 0o777 == 0o750
