@@ -109,9 +109,8 @@ class Upkeep:
         """Refuse events while the disk is nearly full, and say so once each way."""
         try:
             low = await self._is_low(free_bytes(self._data_file))
-        except OSError as error:  # the folder is gone: what cannot be looked at cannot be written
-            _log.error("The disk cannot be looked at", error=str(error))
-            low = True
+        except OSError:  # its folder is gone, which is another reason with another remedy: ``look_at_store`` has it
+            return
         if low != self._intake.disk_is_low:
             if low:
                 _log.error("The disk is nearly full: webhooks are refused", min_free_bytes=self._min_free_bytes)

@@ -5,6 +5,7 @@ Invariant: the file is readable by its owner only, whole or not there, and never
 
 from __future__ import annotations
 
+import errno
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,7 +32,8 @@ def make(settings: Settings) -> tuple[str, Path | None]:
             write_whole(path, secrets.token_urlsafe(32) + "\n")
     except OSError as error:
         message = f"Cannot write the admin token to {path}: {error.strerror}"
-        raise StartupError(message, hint=f"set {VARIABLE}") from error
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        raise StartupError(message, hint="free some space on its disk" if full else f"set {VARIABLE}") from error
     try:
         return _read(path), path
     except OSError as error:

@@ -346,6 +346,12 @@ async def test_a_service_that_was_not_restarted_since_it_shall_verify_is_told(sc
     expect(found["round trip"], "failed", "takes unsigned webhooks", "restart")
 
 
+async def test_a_service_whose_data_file_is_gone_is_told_with_its_remedy(scene: Scene, service: Running) -> None:
+    scene.settings.data_file.rename(scene.settings.data_file.with_name("moved.db"))
+    found = (await scene.findings())["server"]
+    expect(found, "failed", "not ready for webhooks: hookbridge.db cannot be found any more", "back as they were")
+
+
 async def test_another_admin_token_is_told(scene: Scene, service: Running) -> None:
     scene.admin_token = "another"
     expect((await scene.findings())["server"], "failed", "refuses the admin token", "HOOKBRIDGE_ADMIN_TOKEN")

@@ -44,10 +44,12 @@ def standing(
     tables: list[dict[str, object]] | None = None,
     books: dict[str, int] | None = None,
     age: float | None = None,
+    fault: dict[str, str] | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What /readyz and /stats answer."""
     ready = {
-        "ready": True, "inbox_writable": True, "warnings": [], "lanes": [{**LANE, **(lane or {})}],
+        "ready": fault is None, "inbox_writable": fault is None, "store_fault": fault, "warnings": [],
+        "lanes": [{**LANE, **(lane or {})}],
         "tables": [table()] if tables is None else tables,
     }  # fmt: skip
     all_books = {**BOOKS, **(books or {})}
@@ -82,6 +84,11 @@ VERDICTS: tuple[tuple[Callable[[], tuple[object, object]], str, str], ...] = (
     (lambda: standing(books={"dead": 1}), "bad", "1 dead letter"),
     (lambda: standing(books={"dead": 2, "open": 1}, lane=DOWN, age=900.0), "bad", "2 dead letters"),
     (lambda: standing(lane={"state": "refused", "reason": "401"}), "bad", "supabase refuses our key"),
+    (
+        lambda: standing(fault={"reason": "it was cut short", "remedy": "Restore a backup"}),
+        "bad",
+        "The data file cannot be relied on: webhooks are refused",
+    ),
     (lambda: standing(lane={"state": "paused", "reason": "paused by an operator"}), "warn", "supabase is paused"),
     (lambda: standing(lane={"state": "down", "next_probe_at": 1.0}), "warn", "supabase is down"),
 )
@@ -104,6 +111,13 @@ async def test_all_problems_are_listed_the_worst_first_each_with_what_to_do(page
     assert [one["level"] for one in found] == ["bad", "warn", "warn"]
     assert [one["text"][:20] for one in found] == ["2 dead letters", "supabase is down for", "public.users cannot "]
     assert all(one["todo"] for one in found)
+
+
+async def test_a_data_file_that_is_gone_is_told_with_its_reason_and_remedy(page: Page, service: Running) -> None:
+    await opened(page, service)
+    given = standing(fault={"reason": "The data file was cut short", "remedy": "Restore a backup"})
+    found = await module(page, "verdict.js", "it.problems(...given)", *given)
+    assert [one["todo"] for one in found] == ["The data file was cut short. Restore a backup."]
 
 
 async def test_a_service_that_has_nothing_says_so_and_what_to_do(page: Page, service: Running) -> None:

@@ -81,6 +81,7 @@ def test_there_is_an_alert_for_each_state_that_needs_somebody() -> None:
     text = " ".join(rule["expr"] for rule in ALERTS)
     for figure in (
         "oldest_open_event_age_seconds",
+        "store_sound",
         "dead_letters",
         "source_up",
         "books_balanced",

@@ -168,13 +168,30 @@ async def test_a_disk_that_is_nearly_full_refuses_events_until_it_has_space_and_
     ]
 
 
-async def test_a_folder_that_is_gone_counts_as_full_and_ends_nothing(store: SqliteStore, tmp_path: Path) -> None:
+async def test_a_folder_that_is_gone_is_no_full_disk(store: SqliteStore, tmp_path: Path) -> None:
     gate = intake(store)
     folder = tmp_path / "mounted"
     folder.mkdir()
     watch = upkeep(store, folder, gate=gate)
     await watch.look_at_disk()
-    assert not gate.disk_is_low
     shutil.rmtree(folder)
     await watch.look_at_disk()
-    assert gate.disk_is_low
+    assert not gate.disk_is_low
+
+
+async def test_a_data_file_that_is_gone_is_found_without_a_webhook_and_said_once_each_way(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    watch, data, away = upkeep(store, tmp_path), tmp_path / "hookbridge.db", tmp_path / "away.db"
+    with capture_logs() as lines:
+        await watch.look_at_store()
+        data.rename(away)
+        await watch.look_at_store()
+        await watch.look_at_store()
+        away.rename(data)
+        await watch.look_at_store()
+        await watch.look_at_store()
+    assert [(one["log_level"], one["event"]) for one in lines] == [
+        ("error", "The store is not sound: webhooks are refused"),
+        ("info", "The store is as it was: webhooks are accepted"),
+    ]

@@ -21,6 +21,9 @@ _DISK = "look at the disk and the system's log; nothing shows that the file itse
 _FOREIGN = "check that [store] path is hookbridge's own file; if it is damaged, restore a backup (docs/operations.md)"
 _OTHERS = "stop the other program that has it open, and start again"
 
+_START_BYTES = 1024 * 1024
+"""What the schema, the log and its index take at most when a file is made."""
+
 _BY_ERRNO = {
     errno.ENOSPC: _SPACE,
     errno.EDQUOT: _SPACE,
@@ -79,4 +82,4 @@ def _has_no_space(path: Path, code: int) -> bool:
         disk = os.statvfs(path.parent)
     except OSError:
         return False
-    return disk.f_bavail == 0 or (disk.f_files > 0 and disk.f_favail == 0)
+    return disk.f_bavail * disk.f_frsize < _START_BYTES or (disk.f_files > 0 and disk.f_favail == 0)
