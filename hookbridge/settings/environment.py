@@ -17,6 +17,7 @@ from dotenv.parser import parse_stream
 from hookbridge.config import Config, Section
 from hookbridge.settings.secrets import NAMES as SECRETS
 from hookbridge.settings.sections import is_blocks, read_value
+from hookbridge.settings.texts import is_there, read_text, undressed
 from hookbridge.settings.values import expected, from_text, list_of, nearest, shown
 
 PREFIX = "HOOKBRIDGE_"
@@ -30,10 +31,10 @@ OF_COMMANDS = ("HOOKBRIDGE_URL",)
 
 def read_dotenv(file: Path, problems: list[str]) -> dict[str, str]:
     """Give the variables of a ``.env`` file, none when there is no file.  Values stand for themselves: no ``${…}``."""
-    if not file.is_file():
+    if not is_there(file):
         return {}
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        text = read_text(file)
     except (OSError, UnicodeDecodeError) as error:
         problems.append(f"{file.name}: cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}")
         return {}
@@ -45,6 +46,16 @@ def read_dotenv(file: Path, problems: list[str]) -> dict[str, str]:
         elif binding.key is not None:
             values[binding.key] = binding.value or ""
     return values
+
+
+def undress(values: Mapping[str, str], problems: list[str]) -> dict[str, str]:
+    """Give the variables as their writer meant them, and tell of each of ours that came otherwise."""
+    bare: dict[str, str] = {}
+    for name, value in values.items():
+        if name.startswith(PREFIX) or name == VERIFY or name.removesuffix("_FILE") in SECRETS:
+            bare[name], problem = undressed(value)
+            problems += [f"{name}: {problem}"] if problem else []
+    return bare
 
 
 def override(sections: dict[str, Section], values: Mapping[str, str], problems: list[str]) -> None:

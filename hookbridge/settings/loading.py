@@ -16,9 +16,10 @@ import msgspec
 from hookbridge.config import Config, Settings
 from hookbridge.errors import ConfigError
 from hookbridge.settings.checks import check_together
-from hookbridge.settings.environment import override, read_dotenv
+from hookbridge.settings.environment import override, read_dotenv, undress
 from hookbridge.settings.secrets import prefer, read_secrets
 from hookbridge.settings.sections import read_sections
+from hookbridge.settings.texts import is_there, read_text
 
 DEFAULT_FILE = "config.toml"
 
@@ -29,13 +30,14 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
     ``.env`` is read from the folder of the configuration file.  Raises ConfigError with everything that is wrong.
     """
     file = cwd / (path or DEFAULT_FILE)
-    if path is not None and not file.is_file():
+    there = is_there(file)
+    if path is not None and not there:
         raise ConfigError([f"{path}: there is no such file"], hint="name an existing file with --config")
     problems: list[str] = []
-    written = _read_toml(file, problems) if file.is_file() else {}
+    written = _read_toml(file, problems) if there else {}
     # An empty value is as good as none: that is how a variable of .env is taken back.
     merged = prefer(environ, read_dotenv(file.parent / ".env", problems))
-    values = {name: value for name, value in merged.items() if value}
+    values = undress({name: value for name, value in merged.items() if value}, problems)
     sections = read_sections(written, file.name, problems)
     override(sections, values, problems)
     secrets = read_secrets(values, file.parent, problems)
@@ -44,12 +46,12 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
         check_together(config, secrets, problems)
     if problems:
         raise ConfigError(problems, hint="config.toml as shipped shows every key with its default")
-    return Settings(config=config, secrets=secrets, path=file if file.is_file() else None, folder=file.parent)
+    return Settings(config=config, secrets=secrets, path=file if there else None, folder=file.parent)
 
 
 def _read_toml(file: Path, problems: list[str]) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(read_text(file))
     except tomllib.TOMLDecodeError as error:
         problems.append(f"{file.name}: not TOML: {error}")
     except UnicodeDecodeError:

@@ -7,12 +7,16 @@ somebody may have put the secret itself there.
 from __future__ import annotations
 
 import base64
-import binascii
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from hookbridge.config import Secrets
+from hookbridge.settings.texts import read_text, undressed
+
+SECRET_BYTES_MIN = 16
+"""What is shorter can be tried out."""
 
 NAMES = (
     "SUPABASE_URL",
@@ -48,9 +52,9 @@ def read_secrets(values: Mapping[str, str], folder: Path, problems: list[str]) -
     _check_supabase(secrets, problems)
     if secrets.redis_url and not _is_redis_url(secrets.redis_url):
         problems.append("REDIS_URL: expected a URL such as redis://:password@host:6379/0 (also rediss:// and unix://)")
-    for secret in secrets.webhook_secrets:
-        if secret.startswith("whsec_") and not _is_base64(secret.removeprefix("whsec_")):
-            problems.append("WEBHOOK_SECRET: a secret that starts with whsec_ must go on in base64")
+    _check_strength("WEBHOOK_SECRET", secrets.webhook_secrets, problems)
+    _check_strength("NOTION_WEBHOOK_SECRET", secrets.notion_webhook_secrets, problems)
+    _check_strength("HOOKBRIDGE_ADMIN_TOKEN", [secrets.admin_token] if secrets.admin_token else [], problems)
     return secrets
 
 
@@ -78,33 +82,56 @@ def _is_redis_url(text: str) -> bool:
 
 
 def _one(name: str, values: Mapping[str, str], folder: Path, problems: list[str]) -> str:
-    value, file = values.get(name, "").strip(), values.get(f"{name}_FILE", "")
+    value, file = values.get(name, ""), values.get(f"{name}_FILE", "")
     if value and file:
         problems.append(f"{name}: set it or {name}_FILE, not both")
     if not file or value:
         return value
     expected = f"{name}_FILE: expected the path of a file that holds the secret"
     try:
-        value = (folder / file).read_text(encoding="utf-8-sig").strip()
+        value, problem = undressed(read_text(folder / file))
     except (OSError, ValueError) as error:
         reason = "its content is not UTF-8" if isinstance(error, UnicodeDecodeError) else "no path has such characters"
         problems.append(f"{expected}: {getattr(error, 'strerror', None) or reason}")
         return ""
     if not value:
-        problems.append(f"{expected}: it is empty")
+        problem = "it is empty"
+    elif re.match(rf"(?:export\s+)?{name}\s*=", value):
+        problem = f"it begins with {name}=, as a line of .env does; write the secret alone"
+    elif len(value.splitlines()) > 1:
+        problem = "it has more than one line"
+    problems += [f"{expected}: {problem}"] if problem else []
     return value
 
 
 def _several(value: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in value.split(",") if part.strip())
+    """Take secrets apart: at commas, and as Supabase shows those of its hooks (``v1,whsec_…|v1,whsec_…``).
+
+    https://supabase.com/docs/guides/auth/auth-hooks.
+    """
+    parts = re.split(r",|\|(?=\s*whsec_)", re.sub(r"(^|[,|])(\s*)v1,\s*(?=whsec_)", r"\1\2", value))
+    return tuple(part.strip() for part in parts if part.strip())
 
 
-def _is_base64(text: str) -> bool:
-    try:
-        # Some tools leave the padding out.
-        return bool(base64.b64decode(text + "=" * (-len(text) % 4), validate=True))
-    except (binascii.Error, ValueError):
-        return False
+def _check_strength(name: str, secrets: Sequence[str], problems: list[str]) -> None:
+    """Tell of what can be guessed: whoever has it is believed."""
+    for number, secret in enumerate(secrets, start=1):
+        which = f" {number} of {len(secrets)}" if len(secrets) > 1 else ""
+        key = secret.encode()
+        if secret.startswith("whsec_"):
+            try:
+                # Some tools leave the padding out.
+                encoded = secret.removeprefix("whsec_")
+                key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+            except ValueError:
+                problems.append(f"{name}: secret{which} starts with whsec_, and must go on in base64")
+                continue
+        if len(key) < SECRET_BYTES_MIN:
+            decoded = " when it is decoded" if secret.startswith("whsec_") else ""
+            problems.append(
+                f"{name}: secret{which} has {len(key)} bytes{decoded} and can be guessed;"
+                f" expected at least {SECRET_BYTES_MIN}: python3 -c 'import secrets; print(secrets.token_hex(32))'"
+            )
 
 
 def _check_supabase(secrets: Secrets, problems: list[str]) -> None:

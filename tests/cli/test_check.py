@@ -253,14 +253,6 @@ FAULTS: dict[str, tuple[Plant, str, str, str, str]] = {
         lambda scene: scene.secrets.update(webhook_secrets=(SECRET, "replace-me-with-a-long-one")),
         *("secrets", "warning", "WEBHOOK_SECRET is the placeholder", "token_hex"),
     ),
-    "secret too short": (
-        lambda scene: scene.secrets.update(webhook_secrets=("whsec_c2hvcnQ=",)),
-        *("secrets", "warning", "WEBHOOK_SECRET is shorter than 16", "token_hex"),
-    ),
-    "admin token too short": (
-        lambda scene: scene.secrets.update(admin_token="letmein"),
-        *("secrets", "warning", "HOOKBRIDGE_ADMIN_TOKEN is shorter than 16", "token_hex"),
-    ),
     "key columns that are not the key": (
         _key_repeated,
         *(USERS, "warning", "two of its rows have Ada", "primary key"),

@@ -369,7 +369,7 @@ async def test_a_record_that_one_side_lacks_differs_as_a_whole(
 async def test_a_wrong_token_or_a_stranger_on_the_port_is_two_lines(
     client: Running, both: Sources, tmp_path: Path
 ) -> None:
-    ran = await command(tmp_path, "events", "list", "--url", client.url, HOOKBRIDGE_ADMIN_TOKEN="wrong")
+    ran = await command(tmp_path, "events", "list", "--url", client.url, HOOKBRIDGE_ADMIN_TOKEN="a-token-that-is-wrong")
     assert (ran.code, ran.err) == (
         2,
         "error: The admin token is missing or wrong\ntry: set HOOKBRIDGE_ADMIN_TOKEN\n",

@@ -14,7 +14,7 @@ from tests.support.commands import command, lasting
 from tests.support.running import Running, make_settings, running
 from tests.support.waiting import wait_until
 
-SECRETS = {"plain": "a plain secret", "standard": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
+SECRETS = {"plain": "a plain and long secret", "standard": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
 NOTIONS = "secret_of_the_subscription"
 
 
@@ -132,9 +132,9 @@ async def test_signed_headers_are_accepted_with_the_file_they_were_made_for(
 
 
 async def test_sign_reads_standard_input_and_needs_a_secret(tmp_path: Path) -> None:
-    ran = await command(tmp_path, "sign", "--json", stdin=b"abc", WEBHOOK_SECRET="key")
-    # HMAC-SHA256 of "abc" under "key", as openssl gives it.
-    expected = "sha256=9c196e32dc0175f86f4b1cb89289d6619de6bee699e4c378e68309ed97a1a6ab"
+    ran = await command(tmp_path, "sign", "--json", stdin=b"abc", WEBHOOK_SECRET="a-key-of-some-length")
+    # HMAC-SHA256 of "abc" under "a-key-of-some-length", as openssl gives it.
+    expected = "sha256=1c75ae5f5d14e1253b859cff6e2c733bd763a1a4fb7f140527666c538e4b28df"
     assert ran.lines == [{"X-Webhook-Signature": expected}]
     ran = await command(tmp_path, "sign", stdin=b"abc")
     assert (ran.code, ran.err.splitlines()[0]) == (2, "error: WEBHOOK_SECRET: not set, so nothing can be signed")

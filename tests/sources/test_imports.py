@@ -35,7 +35,12 @@ asyncio.run(main())
 def imported(folder: Path, **environ: str) -> set[str]:
     """Which of the heavy packages a service with this environment imports."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    given = {"PYTHONPATH": str(ROOT), "HOOKBRIDGE_SERVER__PORT": "0", "HOOKBRIDGE_ADMIN_TOKEN": "t", **environ}
+    given = {
+        "PYTHONPATH": str(ROOT),
+        "HOOKBRIDGE_SERVER__PORT": "0",
+        "HOOKBRIDGE_ADMIN_TOKEN": "admin-token-for-tests",
+        **environ,
+    }
     process = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         cwd=folder,

@@ -1,8 +1,9 @@
 """What a user writes, and what becomes of it: precedence, mistakes, secrets."""
 
+import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import get_type_hints
 
@@ -15,7 +16,10 @@ from hookbridge.settings import load
 
 ROOT = Path(__file__).parents[2]
 KEY = "sb_secret_planted"
-SIGNED = {"VERIFY_WEBHOOK_SIGNATURES": "true", "WEBHOOK_SECRET": "one"}
+ONE = "the-first-secret-of-two"
+STANDARD = "whsec_bm8gb25lIGd1ZXNzZXMgdGhpcw"
+OTHER = "whsec_bm8gb25lIGd1ZXNzZXMgdGhhdA=="
+SIGNED = {"VERIFY_WEBHOOK_SIGNATURES": "true", "WEBHOOK_SECRET": ONE}
 DATABASE = "e8d4b0a1c7f24a9e8f2d5c3b1a6e9f4d"
 IN_FILE = "TOKEN_FILE: expected the path of a file that holds the secret"
 SUPABASE = {"SUPABASE_URL": "https://x.supabase.co", "SUPABASE_KEY": KEY}
@@ -121,8 +125,8 @@ def test_an_empty_variable_takes_back_what_dotenv_says(tmp_path: Path) -> None:
 
 
 def test_dotenv_values_are_taken_as_they_stand(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("export WEBHOOK_SECRET='a${HOME}$b#c'  # a comment\n")
-    assert loaded(tmp_path).secrets.webhook_secrets == ("a${HOME}$b#c",)
+    (tmp_path / ".env").write_text("export WEBHOOK_SECRET='a${HOME}$b#c and more of it'  # a comment\n")
+    assert loaded(tmp_path).secrets.webhook_secrets == ("a${HOME}$b#c and more of it",)
 
 
 def test_files_with_a_byte_order_mark_are_read(tmp_path: Path) -> None:
@@ -148,19 +152,19 @@ def test_blocks_can_come_from_the_environment_as_json(tmp_path: Path) -> None:
     ("text", "value"), [("true", True), ("YES", True), ("1", True), ("false", False), ("no", False), ("0", False)]
 )
 def test_the_guides_switch_takes_these_words(tmp_path: Path, text: str, value: object) -> None:
-    environ = {"VERIFY_WEBHOOK_SIGNATURES": text, "WEBHOOK_SECRET": "one"}
+    environ = {"VERIFY_WEBHOOK_SIGNATURES": text, "WEBHOOK_SECRET": ONE}
     assert loaded(tmp_path, environ=environ).config.signatures.verify is value
 
 
 def test_the_switchs_two_names_may_not_contradict_each_other(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("VERIFY_WEBHOOK_SIGNATURES=false\n")
-    (problem,) = problems(tmp_path, environ={"HOOKBRIDGE_SIGNATURES__VERIFY": "true", "WEBHOOK_SECRET": "one"})
+    (problem,) = problems(tmp_path, environ={"HOOKBRIDGE_SIGNATURES__VERIFY": "true", "WEBHOOK_SECRET": ONE})
     assert problem.startswith("VERIFY_WEBHOOK_SIGNATURES: HOOKBRIDGE_SIGNATURES__VERIFY says something else")
 
 
 @pytest.mark.parametrize("text", ["1", "yes", "TRUE"])
 def test_the_switchs_two_names_may_say_the_same_in_other_words(tmp_path: Path, text: str) -> None:
-    environ = {"VERIFY_WEBHOOK_SIGNATURES": "true", "HOOKBRIDGE_SIGNATURES__VERIFY": text, "WEBHOOK_SECRET": "one"}
+    environ = {"VERIFY_WEBHOOK_SIGNATURES": "true", "HOOKBRIDGE_SIGNATURES__VERIFY": text, "WEBHOOK_SECRET": ONE}
     assert loaded(tmp_path, environ=environ).config.signatures.verify
 
 
@@ -275,19 +279,21 @@ def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path, name: str) -> None:
 
 
 def test_secrets_come_from_the_environment_and_from_dotenv(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("WEBHOOK_SECRET=one, two words ,\nHOOKBRIDGE_ADMIN_TOKEN=t\n")
-    secrets = loaded(tmp_path, environ={**SUPABASE, "NOTION_WEBHOOK_SECRET": "n"}).secrets
-    assert secrets.webhook_secrets == ("one", "two words")
-    assert secrets.notion_webhook_secrets == ("n",)
+    (tmp_path / ".env").write_text(
+        f"WEBHOOK_SECRET={ONE}, another one of two words ,\nHOOKBRIDGE_ADMIN_TOKEN={ONE}-2\n"
+    )
+    secrets = loaded(tmp_path, environ={**SUPABASE, "NOTION_WEBHOOK_SECRET": "secret_of-notion"}).secrets
+    assert secrets.webhook_secrets == (ONE, "another one of two words")
+    assert secrets.notion_webhook_secrets == ("secret_of-notion",)
     assert (secrets.supabase_url, secrets.supabase_key) == (SUPABASE["SUPABASE_URL"], KEY)
-    assert secrets.admin_token == "t"
+    assert secrets.admin_token == f"{ONE}-2"
 
 
 def test_a_secret_can_come_from_a_file_relative_to_the_configuration(tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("secret\n")
+    (tmp_path / "token").write_text("secret-of-a-file\n")
     environ = {"NOTION_TOKEN_FILE": "token", "HOOKBRIDGE_ADMIN_TOKEN_FILE": str(tmp_path / "token")}
     secrets = loaded(tmp_path, environ=environ).secrets
-    assert (secrets.notion_token, secrets.admin_token) == ("secret", "secret")
+    assert (secrets.notion_token, secrets.admin_token) == ("secret-of-a-file", "secret-of-a-file")
 
 
 @pytest.mark.parametrize(
@@ -324,7 +330,7 @@ def test_secrets_do_not_show_in_their_repr(tmp_path: Path) -> None:
         ({"NOTION_TOKEN_FILE": "empty"}, f"NOTION_{IN_FILE}: it is empty"),
         ({"NOTION_TOKEN_FILE": "latin"}, f"NOTION_{IN_FILE}: its content is not UTF-8"),
         ({"NOTION_TOKEN_FILE": f"{KEY}\0"}, f"NOTION_{IN_FILE}: no path has such characters"),
-        ({"NOTION_TOKEN_FILE": "."}, f"NOTION_{IN_FILE}: Is a directory"),
+        ({"NOTION_TOKEN_FILE": "."}, f"NOTION_{IN_FILE}: it is a folder"),
         ({"NOTION_TOKEN": f"{KEY}é"}, "NOTION_TOKEN: expected printable ASCII"),
         ({"SUPABASE_URL": "https://x"}, "SUPABASE_KEY: missing"),
         ({"SUPABASE_KEY": KEY}, "SUPABASE_URL: missing"),
@@ -338,8 +344,8 @@ def test_secrets_do_not_show_in_their_repr(tmp_path: Path) -> None:
         ({"REDIS_URL": KEY}, "REDIS_URL: expected a URL such as redis://"),
         ({"REDIS_URL": f"http://:{KEY}@localhost:6379"}, "REDIS_URL: expected a URL such as redis://"),
         ({"REDIS_URL": f"redis://:{KEY}@localhost:none"}, "REDIS_URL: expected a URL such as redis://"),
-        ({"WEBHOOK_SECRET": f"whsec_{KEY}"}, "WEBHOOK_SECRET: a secret that starts with whsec_ must go on in base64"),
-        ({"WEBHOOK_SECRET": "whsec_é"}, "WEBHOOK_SECRET: a secret that starts with whsec_ must go on in base64"),
+        ({"WEBHOOK_SECRET": f"whsec_{KEY}"}, "WEBHOOK_SECRET: secret starts with whsec_, and must go on in base64"),
+        ({"WEBHOOK_SECRET": "whsec_é"}, "WEBHOOK_SECRET: secret starts with whsec_, and must go on in base64"),
         ({"VERIFY_WEBHOOK_SIGNATURES": "true"}, "VERIFY_WEBHOOK_SIGNATURES: on, but there is no secret to verify with"),
         ({"HOOKBRIDGE_SIGNATURES__STATIC_TOKEN": "true"}, "static_token: on, but WEBHOOK_SECRET"),
     ],
@@ -351,13 +357,120 @@ def test_a_wrong_secret_is_refused_and_not_shown(tmp_path: Path, environ: dict[s
     assert problem in found
 
 
+@pytest.mark.parametrize(
+    ("written", "secrets"),
+    [
+        (f"v1,{STANDARD}", (STANDARD,)),
+        (f"v1,{STANDARD}|v1,{OTHER}", (STANDARD, OTHER)),
+        (f"{STANDARD} | {OTHER}", (STANDARD, OTHER)),
+        (f"{ONE}, v1,{STANDARD}", (ONE, STANDARD)),
+        (f"v1,{STANDARD},{ONE}", (STANDARD, ONE)),
+        ("a plain one with | in it", ("a plain one with | in it",)),
+    ],
+)
+def test_secrets_are_taken_as_supabase_shows_those_of_its_hooks(
+    tmp_path: Path, written: str, secrets: tuple[str, ...]
+) -> None:
+    assert loaded(tmp_path, environ={"WEBHOOK_SECRET": written}).secrets.webhook_secrets == secrets
+
+
+@pytest.mark.parametrize(
+    ("environ", "problem"),
+    [
+        ({"WEBHOOK_SECRET": "planted"}, "WEBHOOK_SECRET: secret has 7 bytes"),
+        ({"WEBHOOK_SECRET": f"{ONE},v1"}, "WEBHOOK_SECRET: secret 2 of 2 has 2 bytes"),
+        ({"WEBHOOK_SECRET": f"v1,planted,{ONE},"}, "WEBHOOK_SECRET: secret 1 of 3 has 2 bytes"),
+        ({"WEBHOOK_SECRET": "whsec_cGxhbnRlZA"}, "WEBHOOK_SECRET: secret has 7 bytes when it is decoded"),
+        ({"WEBHOOK_SECRET": f"v1,{STANDARD}|v1,whsec_cGxhbnRlZA=="}, "secret 2 of 2 has 7 bytes when it is decoded"),
+        ({"NOTION_WEBHOOK_SECRET": "planted"}, "NOTION_WEBHOOK_SECRET: secret has 7 bytes"),
+        ({"HOOKBRIDGE_ADMIN_TOKEN": "planted"}, "HOOKBRIDGE_ADMIN_TOKEN: secret has 7 bytes"),
+        ({"HOOKBRIDGE_ADMIN_TOKEN_FILE": "short"}, "HOOKBRIDGE_ADMIN_TOKEN: secret has 7 bytes"),
+    ],
+)
+def test_a_secret_that_can_be_guessed_is_refused_by_its_place_and_never_shown(
+    tmp_path: Path, environ: dict[str, str], problem: str
+) -> None:
+    (tmp_path / "short").write_text("planted\n")
+    found = "; ".join(problems(tmp_path, environ=environ))
+    assert problem in found
+    assert "planted" not in found
+    assert "cGxhbnRlZA" not in found
+
+
+# What tools and editors do to a value on its way
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (f'"{ONE}"', "the quotes around it"),
+        (f"'{ONE}'", "the quotes around it"),
+        (f"\u201c{ONE}\u201d", "typographic quotes"),
+        (f"\u2018{ONE}", "typographic quotes"),
+        (f"{ONE}\u200b", "invisible characters"),
+        (f"\ufeff{ONE}", "invisible characters"),
+        (f"{ONE[:5]}\u2060{ONE[5:]}", "invisible characters"),
+        (f'\u200b"{ONE}"', "invisible characters"),
+    ],
+)
+@pytest.mark.parametrize("name", ["WEBHOOK_SECRET", "NOTION_WEBHOOK_SECRET", "HOOKBRIDGE_SERVER__HOST", "REDIS_URL"])
+def test_a_value_that_is_not_as_it_was_meant_is_refused(tmp_path: Path, name: str, text: str, problem: str) -> None:
+    found = problems(tmp_path, environ={name: text})
+    assert any(one.startswith(f"{name}: ") and problem in one for one in found)
+    assert ONE not in "; ".join(one for one in found if "SERVER__HOST" not in one and "REDIS_URL" not in one)
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n", " \t", "\n\n"])
+def test_white_space_around_a_value_is_no_part_of_it(tmp_path: Path, end: str) -> None:
+    (tmp_path / "secret").write_bytes(f"{ONE}{end}".encode())
+    for environ in ({"WEBHOOK_SECRET": f" {ONE}{end}"}, {"WEBHOOK_SECRET_FILE": "secret"}):
+        assert loaded(tmp_path, environ=environ).secrets.webhook_secrets == (ONE,)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (f"WEBHOOK_SECRET={ONE}", "it begins with WEBHOOK_SECRET="),
+        (f"export WEBHOOK_SECRET = {ONE}", "it begins with WEBHOOK_SECRET="),
+        (f'"{ONE}"', "the quotes around it"),
+        (f"{ONE}\nNOTION_TOKEN=x", "it has more than one line"),
+        (f"{ONE}\u200b\n", "invisible characters"),
+    ],
+)
+def test_a_file_that_holds_more_than_the_secret_is_refused(tmp_path: Path, content: str, problem: str) -> None:
+    (tmp_path / "secret").write_text(content)
+    (found,) = problems(tmp_path, environ={"WEBHOOK_SECRET_FILE": "secret"})
+    assert problem in found
+    assert ONE not in found
+
+
+# What is no file
+
+
+@pytest.mark.parametrize("name", [".env", "config.toml", "secret"])
+@pytest.mark.parametrize("what", ["a folder", "a pipe", "a link to nothing"])
+def test_what_is_there_and_no_file_is_an_error_and_never_absent(tmp_path: Path, name: str, what: str) -> None:
+    make: dict[str, Callable[[Path], object]] = {
+        "a folder": Path.mkdir,
+        "a pipe": os.mkfifo,
+        "a link to nothing": lambda path: path.symlink_to(tmp_path / "nowhere"),
+    }
+    make[what](tmp_path / name)
+    with pytest.raises(ConfigError) as caught:
+        load(None, {"WEBHOOK_SECRET_FILE": "secret"} if name == "secret" else {}, tmp_path)
+    (problem,) = caught.value.problems
+    assert ("WEBHOOK_SECRET_FILE" if name == "secret" else name) in problem
+
+
 def test_a_standard_secret_may_come_without_its_padding(tmp_path: Path) -> None:
-    assert loaded(tmp_path, environ={"WEBHOOK_SECRET": "whsec_YQ"}).secrets.webhook_secrets == ("whsec_YQ",)
+    assert loaded(tmp_path, environ={"WEBHOOK_SECRET": STANDARD}).secrets.webhook_secrets == (STANDARD,)
 
 
 def test_verification_with_a_secret_of_either_kind_is_fine(tmp_path: Path) -> None:
     assert loaded(tmp_path, environ=SIGNED).config.signatures.verify
-    assert loaded(tmp_path, "[signatures]\nverify = true", {"NOTION_WEBHOOK_SECRET": "n"}).config.signatures.verify
+    assert loaded(
+        tmp_path, "[signatures]\nverify = true", {"NOTION_WEBHOOK_SECRET": "secret_of-notion"}
+    ).config.signatures.verify
 
 
 # What no value shows by itself
