@@ -1,10 +1,11 @@
 """Checkpoints come in turns: none starts on a log that was copied whole while the writer may begin it anew."""
 
+import itertools
 import os
 import sqlite3
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
 
@@ -59,8 +60,9 @@ class Log:
         if who == "thread" and self.is_whole():
             self.faults.append("the thread starts on a log that was copied whole")
         self.going.add(who)
-        self.begun.set()
-        self.free.wait(10)
+        if who == "thread":
+            self.begun.set()
+            self.free.wait(10)
 
     def ends(self, who: str) -> None:
         self.going.discard(who)
@@ -93,6 +95,13 @@ class World:
             self.connection.execute("INSERT INTO t VALUES (zeroblob(10000))")
         self.connection.execute("COMMIT")
         self.checkpoints.written(int(writes), cast("sqlite3.Connection", self.writer))
+
+    def let_copy(self) -> None:
+        """Let the thread go through its turn, if it has one."""
+        if self.checkpoints._told and not self.checkpoints._finish.is_set():
+            self.log.free.set()
+            self.until_copied()
+            self.log.free.clear()
 
     def until_copied(self) -> None:
         """Wait until the thread has said that it is done."""
@@ -129,6 +138,24 @@ def test_while_the_thread_copies_nobody_else_does_and_it_is_not_told_again(world
     world.until_copied()
     world.commit()
     assert world.log.seen == ["thread", "writer"]
+
+
+@pytest.mark.parametrize("first", ["write", "nothing", "copy"])
+def test_in_every_order_of_commits_and_copies_no_copy_starts_on_a_whole_log(tmp_path: Path, first: str) -> None:
+    steps: dict[str, Callable[[World], None]] = {
+        "write": lambda world: world.commit(),
+        "nothing": lambda world: world.commit(writes=False),
+        "copy": lambda world: world.let_copy(),
+    }
+    for number, rest in enumerate(itertools.product(steps, repeat=5)):
+        world = World(tmp_path / f"{number}.db")
+        world.log.free.clear()
+        for step in (first, *rest):
+            steps[step](world)
+        world.log.free.set()
+        world.checkpoints.close()
+        world.connection.close()
+        assert world.log.faults == [], (first, *rest)
 
 
 @pytest.mark.parametrize("idle", [1, 5])

@@ -229,6 +229,18 @@ def test_each_cause_of_a_failed_start_has_its_own_remedy(tmp_path: Path, code: i
     assert ("restore a backup" in told.hint) == (remedy == "restore a backup")
 
 
+@pytest.mark.parametrize("full", [True, False])
+def test_a_write_that_failed_without_a_cause_is_a_full_disk_where_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, full: bool
+) -> None:
+    there = list(os.statvfs(tmp_path))
+    there[4] = 0 if full else 1 << 30  # f_bavail
+    monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result(there))
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_WRITE
+    assert ("free some space" in unusable(tmp_path / "hookbridge.db", error).hint) == full
+
+
 @pytest.mark.parametrize(
     ("number", "remedy"),
     [
