@@ -40,8 +40,8 @@ class Checkpoints:
         failed: Callable[[sqlite3.Error], None],
         every_jobs: int = EVERY_JOBS,
     ) -> None:
-        """``failed`` is told why a log could not be copied."""
-        self._connect = connect
+        """``failed`` is told why a log could not be copied.  Raises what ``connect`` raises."""
+        self._connection = connect()  # now, while its path is known to be the file's
         self._failed = failed
         self._log = log
         self._every_jobs = every_jobs
@@ -84,15 +84,14 @@ class Checkpoints:
         return True
 
     def _copy(self) -> None:
-        connection = self._connect()
         while True:
             self._due.wait()
             self._due.clear()
             if self._closed:
                 break
-            self._checkpoint(connection)
+            self._checkpoint(self._connection)
             self._finish.set()
-        connection.close()
+        self._connection.close()
 
     def _checkpoint(self, connection: sqlite3.Connection) -> None:
         """Copy what can be copied without making anyone wait."""

@@ -25,7 +25,8 @@ from hookbridge.errors import StoreError, StoreUnavailable
 from hookbridge.store.commits import GroupCommit, Results
 from hookbridge.store.sqlite import file
 from hookbridge.store.sqlite.checkpoints import Checkpoints
-from hookbridge.store.sqlite.soundness import Soundness
+from hookbridge.store.sqlite.soundness import AFTER_DAMAGE, Soundness, is_damage
+from hookbridge.store.sqlite.unusable import unusable
 
 Result = TypeVar("Result")
 
@@ -120,17 +121,20 @@ class Engine:
         self._lock = file.lock(path)
         try:
             self._writer, self.starts = file.prepare(path)
+            self.counters: Counter[str] = Counter(dict(self._writer.execute("SELECT name, value FROM counters")))
             self.soundness = Soundness(path)
+            self._checkpoints = Checkpoints(
+                lambda: file.connect(path), path.with_name(path.name + "-wal"), failed=self.soundness.met
+            )
+        except sqlite3.Error as error:
+            os.close(self._lock)
+            raise unusable(path, error) from error
         except BaseException:
             os.close(self._lock)
             raise
-        self.counters: Counter[str] = Counter(dict(self._writer.execute("SELECT name, value FROM counters")))
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[tuple[list[Job], Callable[[Results], None]] | None] = queue.SimpleQueue()
         self.commits: GroupCommit[Job] = GroupCommit(lambda jobs, done: self._jobs.put((jobs, done)), _weight)
-        self._checkpoints = Checkpoints(
-            lambda: file.connect(path), path.with_name(path.name + "-wal"), failed=self.soundness.met
-        )
         self._written = 0  # jobs of the writer's commits that changed a row, since it was last told to the checkpoints
         self._thread = threading.Thread(target=self._write, name="hookbridge-writer", daemon=True)
         self._thread.start()
@@ -268,7 +272,9 @@ def _failure(error: Exception) -> Exception:
         return error
     if _is_unavailable(error):
         message = f"The data file could not be used: {error}"
-        return StoreUnavailable(message, hint="check the disk's space and permissions, and the machine's memory")
+        damaged = isinstance(error, sqlite3.Error) and is_damage(error)
+        hint = AFTER_DAMAGE if damaged else "check the disk's space and permissions, and the machine's memory"
+        return StoreUnavailable(message, hint=hint)
     if isinstance(error, sqlite3.Error | UnicodeError | OverflowError):
         return StoreError(f"The store cannot hold this: {error}")
     return error

@@ -19,6 +19,11 @@ from hookbridge.store.values import Fault
 BESIDE = ("", "-wal", "-shm", ".lock")
 """The files that belong together: none of them is replaced or removed while one process has them open."""
 
+AFTER_DAMAGE = (
+    "Stop hookbridge, keep a copy of the data folder, look at the disk, restore a backup (docs/operations.md), and"
+    " start again"
+)
+
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _DAMAGE_BY_EXTENDED = {sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS}
 """A log that ends before its last page, and a file system that is broken itself."""
@@ -72,11 +77,7 @@ class Soundness:
 
     def _break(self, reason: str) -> None:
         if self._damage is None:
-            self._damage = Fault(
-                reason=reason,
-                remedy="Stop hookbridge, keep a copy of the data folder, look at the disk, restore a backup"
-                " (docs/operations.md), and start again",
-            )
+            self._damage = Fault(reason=reason, remedy=AFTER_DAMAGE)
 
 
 def _displaced(file: Path, what: str) -> Fault:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hookbridge.errors import StoreUnavailable
+from hookbridge.errors import StartupError, StoreUnavailable
 from hookbridge.store.sqlite import SqliteStore
 from hookbridge.store.sqlite.unusable import unusable, unwritable
 from hookbridge.store.values import EventFilter, RecordFilter
@@ -166,8 +166,9 @@ async def test_damage_stops_all_writing_whoever_meets_it(
     await _filled(path)
     store = await SqliteStore.open(path)
     _scribble(path)
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnavailable) as met:
         await touch(store)
+    assert "restore a backup" in met.value.hint
     assert store.fault is not None
     assert "damaged" in store.fault.reason
     assert "restore a backup" in store.fault.remedy
@@ -175,6 +176,14 @@ async def test_damage_stops_all_writing_whoever_meets_it(
         await store.check_writable()
     assert refused.value.hint == store.fault.remedy
     await store.close()
+
+
+async def test_a_file_that_is_damaged_at_the_start_is_refused_with_its_remedy(path: Path) -> None:
+    await _filled(path)
+    _scribble(path)
+    with pytest.raises(StartupError, match="malformed") as refused:
+        await SqliteStore.open(path)
+    assert "restore a backup" in refused.value.hint
 
 
 async def test_a_file_that_was_cut_short_takes_nothing_more_until_a_restart(path: Path) -> None:
