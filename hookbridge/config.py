@@ -34,6 +34,7 @@ class ServerConfig(Section, frozen=True):
     max_appends_in_flight: Positive = 2_000
     shutdown_deadline_seconds: Seconds = 7.0
     access_log: Literal["errors", "all", "none"] = "errors"
+    allowed_hosts: tuple[Name, ...] = ()
 
 
 class StoreConfig(Section, frozen=True):
@@ -110,6 +111,7 @@ class NotionConfig(Section, frozen=True):
     property_requests_max: Annotated[int, Meta(ge=0, le=1000)] = 10
     unlisted_databases: Literal["accept", "ignore"] = "accept"
     standalone_pages: Literal["accept", "ignore"] = "ignore"
+    handshake: Literal["auto", "accept", "refuse"] = "auto"
     databases: tuple[NotionDatabase, ...] = ()
 
 

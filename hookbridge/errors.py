@@ -16,6 +16,7 @@
     │   ├── BodyTooSlow                 the body did not arrive in time
     │   ├── PayloadTooLarge             the body is over the limit
     │   ├── UnsupportedMediaType        the body is not application/json
+    │   ├── HostRefused                 the name in Host is none of ours
     │   ├── NotFound                    no such path, event or record
     │   └── TryLater                    at a limit or not able to store: 503 with Retry-After
     ├── SourceError                     a source could not be read; pipeline/attempts.py decides what follows
@@ -135,6 +136,10 @@ class UnsupportedMediaType(Refusal):
     def __init__(self, received: str, *, message: str = "Content-Type must be application/json") -> None:
         super().__init__(message)
         self.received = received
+
+
+class HostRefused(Refusal):
+    """The request was sent to a name under which the service does not answer."""
 
 
 class NotFound(Refusal):

@@ -1,22 +1,41 @@
-"""The verification token that Notion's handshake brings: kept durably, shown to the operator, forgotten on request.
+"""The verification token that Notion's handshake brings: kept durably, confirmed by the operator or forgotten.
 
-Invariant: the first token stays until an operator forgets it; a later handshake is refused.  Which body is a handshake
-is decided in ``sources/notion/handshake.py``, whose signature is right in ``sources/notion/signature.py``.
+Invariants: the first token stays until an operator forgets it, and a later handshake with another one is refused; until
+the operator confirms it nobody knows that it was Notion who sent it, so when and from where it came is kept with it.
+Which body is a handshake is decided in ``sources/notion/handshake.py``, whose signature is right in
+``sources/notion/signature.py``.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Protocol
 
+import msgspec
 import structlog
 
-from hookbridge.errors import HandshakeRefused
+from hookbridge.clock import Clock
+from hookbridge.errors import HandshakeRefused, NotFound
 from hookbridge.observe.logs import hide_learnt
 from hookbridge.store.contract import Notes
 
 NOTE = "notion-verification-token"
 
+UNCONFIRMED = "Notion's verification token is not confirmed: python -m hookbridge notion-token --confirm"
+"""Why the lane is held that would believe whoever sent the token."""
+
 _log = structlog.get_logger(__name__)
+
+
+class Learnt(msgspec.Struct, frozen=True, kw_only=True):
+    """A token with where it is from."""
+
+    token: str
+    at: float | None = None
+    """When it came, in epoch seconds; None for one that an earlier version kept."""
+    peer: str | None = None
+    """The address that it came from."""
+    confirmed: bool = False
 
 
 class Learner(Protocol):
@@ -31,36 +50,79 @@ class Learner(Protocol):
         ...
 
 
-async def learnt(notes: Notes) -> str | None:
+async def learnt(notes: Notes) -> Learnt | None:
     """Give the token that an earlier start kept."""
-    return await notes.note(NOTE)
+    kept = await notes.note(NOTE)
+    if kept is None:
+        return None
+    if not kept.startswith("{"):
+        # As versions before the confirmation wrote it: it has been in use since.
+        return Learnt(token=kept, confirmed=True)
+    return msgspec.json.decode(kept, type=Learnt)
 
 
 class Handshake:
     """The token of one service."""
 
-    def __init__(self, notes: Notes, notion: Learner, token: str | None) -> None:
+    def __init__(self, notes: Notes, notion: Learner, known: Learnt | None, clock: Clock) -> None:
         self._notes = notes
         self._notion = notion
-        self.token = token
-        """The one that a handshake brought; None before the first."""
-        hide_learnt(token or "")
+        self._clock = clock
+        self.learnt = known
+        """What a handshake brought; None before the first."""
+        if known is not None:
+            hide_learnt(known.token)
 
-    async def accept(self, token: str) -> None:
-        """Keep the first one durably.  Raises HandshakeRefused when one is known, StoreUnavailable."""
-        if self.token is not None or not await self._notes.put_note(NOTE, token, only_if_absent=True):
+    @property
+    def token(self) -> str | None:
+        """The token alone."""
+        return None if self.learnt is None else self.learnt.token
+
+    async def accept(self, token: str, peer: str | None) -> None:
+        """Keep the first one durably; the same one again changes nothing.
+
+        Raises HandshakeRefused when another one is known, StoreUnavailable.
+        """
+        if token == self.token:
+            return
+        new = Learnt(token=token, at=self._clock(), peer=peer)
+        if self.learnt is not None or not await self._notes.put_note(NOTE, _written(new), only_if_absent=True):
             message = "A verification token is known already"
             raise HandshakeRefused(message, hint="DELETE /api/v1/notion/verification-token forgets it")
-        self.token = token
+        self.learnt = new
         hide_learnt(token)
         self._notion.learn(token)
         _log.warning(
-            "Notion sent a verification token: show it with GET /api/v1/notion/verification-token"
-            " and paste it into the integration's webhook form"
+            "Notion sent a verification token: show it with python -m hookbridge notion-token, paste it into the"
+            " integration's webhook form, and confirm it with --confirm",
+            remote=peer,
         )
+
+    async def confirm(self) -> Learnt:
+        """Note that it is the one that Notion's form took.  Raises NotFound without one, StoreUnavailable."""
+        if self.learnt is None:
+            raise NotFound("No verification token was received yet", hint="make a webhook subscription in Notion")
+        confirmed = msgspec.structs.replace(self.learnt, confirmed=True)
+        await self._notes.put_note(NOTE, _written(confirmed))
+        self.learnt = confirmed
+        return confirmed
 
     async def forget(self) -> None:
         """Forget it, so that a new subscription can present its own.  Raises StoreUnavailable."""
         await self._notes.put_note(NOTE, None)
-        self.token = None
+        self.learnt = None
         self._notion.forget()
+
+
+def _written(value: Learnt) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def warnings_about(unconfirmed: Learnt | None) -> tuple[str, ...]:
+    """Say to operators when and from where a token came that nobody has confirmed."""
+    if unconfirmed is None:
+        return ()
+    came = datetime.fromtimestamp(unconfirmed.at or 0.0, UTC).isoformat(timespec="seconds")
+    said = f"Notion's verification token was learnt at {came} from {unconfirmed.peer}, and nobody has confirmed it."
+    todo = "Compare it with Notion's form (notion-token), then confirm it (--confirm) or forget it (--forget)."
+    return (f"{said} {todo}",)

@@ -18,7 +18,7 @@ from hookbridge.clock import Clock, anchored_clock
 from hookbridge.config import Settings
 from hookbridge.errors import SourceRefused, StoreUnavailable
 from hookbridge.handlers import bridge, load_handlers
-from hookbridge.handshake import Handshake, learnt
+from hookbridge.handshake import UNCONFIRMED, Handshake, Learnt, learnt, warnings_about
 from hookbridge.model import Event, Outcome, Receipt, RecordKey, Settled, Settlement, SourceName
 from hookbridge.observe import traces
 from hookbridge.observe.history import Counts, History
@@ -58,7 +58,7 @@ _log = structlog.get_logger(__name__)
 class Service:
     """Everything that runs in one process, without the HTTP surface."""
 
-    def __init__(self, settings: Settings, store: Store, learnt_token: str | None, clock: Clock) -> None:
+    def __init__(self, settings: Settings, store: Store, known: Learnt | None, clock: Clock) -> None:
         self.settings = settings
         self.store = store
         self.admin_token, self.admin_token_file = admin_token.make(settings)
@@ -73,7 +73,7 @@ class Service:
             config.signatures,
             secrets,
             store.ticket,
-            learnt_token,
+            known.token if known else None,
             clock=clock,
             asked=asked["notion"],
         )
@@ -81,7 +81,7 @@ class Service:
             config.supabase, config.signatures, secrets, store.ticket, clock=clock, asked=asked["supabase"]
         )
         self.sources: Mapping[SourceName, Source] = {"supabase": supabase, "notion": self._notion}
-        self.handshake = Handshake(store, self._notion, learnt_token)
+        self.handshake = Handshake(store, self._notion, known, clock)
         self._external = RedisKeys(config.cache, secrets.redis_url) if secrets.redis_url else None
         self._handlers = Handlers(bridge, config.handlers)
         self.intake = Intake(store, config.server, config.store, lambda name: self.lanes[name].wake(), clock)
@@ -91,6 +91,8 @@ class Service:
         self.lanes: Mapping[SourceName, Lane] = {name: self._lane(source) for name, source in self.sources.items()}
         self.records = Records(store, self.sources, clock, self.verify)
         self.upkeep = Upkeep(store, self.intake, settings.data_file, config.retention, config.store, clock)
+        self._paused: dict[SourceName, str] = {}
+        """The lanes that an operator holds, with the reason."""
         self._stop_asked = asyncio.Event()
         self._deadline = 0.0
         self._senders_gone = asyncio.Event()
@@ -110,9 +112,10 @@ class Service:
             service = cls(settings, store, await learnt(store), clock)
             recovered = await store.release_abandoned(now=clock())
             await service.reconciler.open()
-            for name, lane in service.lanes.items():
+            for name in service.lanes:
                 if reason := await store.note(PAUSED_NOTE + name):
-                    await lane.pause(reason)
+                    service._paused[name] = reason
+                await service._hold_or_go(name)
         except BaseException:
             await store.close()
             raise
@@ -268,7 +271,7 @@ class Service:
             lanes=self.lane_states(),
             tables=self.reconciler.status(),
             notion_budget=self.notion_budget.state(),
-            warnings=self.warnings(),
+            warnings=(*self.warnings(), *warnings_about(self.unconfirmed)),
             oldest_open_seconds=oldest,
         )
 
@@ -327,9 +330,49 @@ class Service:
         """Hold a lane until ``resume``, restarts included."""
         reason = "paused by an operator"
         await self.store.put_note(PAUSED_NOTE + source, reason)
-        await self.lanes[source].pause(reason)
+        self._paused[source] = reason
+        await self._hold_or_go(source)
 
     async def resume(self, source: SourceName) -> None:
-        """Let a paused lane go on."""
+        """Let a paused lane go on, unless something else holds it."""
         await self.store.put_note(PAUSED_NOTE + source, None)
-        self.lanes[source].resume()
+        self._paused.pop(source, None)
+        await self._hold_or_go(source)
+
+    async def _hold_or_go(self, source: SourceName) -> None:
+        """Pause a lane for an operator's word, or while nobody has said whose the sender's token is."""
+        reason = self._paused.get(source) or (UNCONFIRMED if source == "notion" and self._waits_for_word else None)
+        if reason is None:
+            self.lanes[source].resume()
+        elif (state := self.lanes[source].state()).state != "paused" or state.reason != reason:
+            await self.lanes[source].pause(reason)
+
+    # Notion's verification token
+
+    async def take_handshake(self, token: str, peer: str | None) -> None:
+        """Keep the token that a handshake brought from this address.  Raises HandshakeRefused, StoreUnavailable."""
+        await self.handshake.accept(token, peer)
+        await self._hold_or_go("notion")
+
+    async def confirm_handshake(self) -> Learnt:
+        """Believe the token that was learnt.  Raises NotFound, StoreUnavailable."""
+        learnt_ = await self.handshake.confirm()
+        await self._hold_or_go("notion")
+        return learnt_
+
+    async def forget_handshake(self) -> None:
+        """Forget the token that was learnt.  Raises StoreUnavailable."""
+        await self.handshake.forget()
+        await self._hold_or_go("notion")
+
+    @property
+    def unconfirmed(self) -> Learnt | None:
+        """The learnt token that nobody has confirmed yet; one from the environment needs no word."""
+        known = self.handshake.learnt
+        return None if known is None or known.confirmed or self.settings.secrets.notion_webhook_secrets else known
+
+    @property
+    def _waits_for_word(self) -> bool:
+        """Whether events would be believed that an unconfirmed token signs: those that can be read are read."""
+        verified = self.settings.config.signatures.verify
+        return verified and self.unconfirmed is not None and not self.sources["notion"].has_credentials

@@ -205,6 +205,9 @@ class VerificationToken(TypedDict):
     """What Notion signs with."""
 
     verification_token: str
+    learnt_at: str | None
+    learnt_from: str | None
+    confirmed: bool
 
 
 class Health(TypedDict):

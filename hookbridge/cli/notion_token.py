@@ -8,39 +8,66 @@ import typer
 
 from hookbridge.cli.answers import VerificationToken
 from hookbridge.cli.api import Refused
-from hookbridge.cli.command import ConfigOption, JsonOption, UrlOption, no_such, print_json, say, service_at
+from hookbridge.cli.command import (
+    ConfigOption,
+    JsonOption,
+    UrlOption,
+    no_such,
+    note,
+    print_json,
+    refuse_ignored,
+    say,
+    service_at,
+)
 
 EPILOG = """
 Examples:
 
   python -m hookbridge notion-token              prints it: paste it into the integration's webhook form
 
+  python -m hookbridge notion-token --confirm    says that Notion's form has taken it
+
   python -m hookbridge notion-token --forget     forgets it, so that a new subscription can present its own
 
-Notion presents a token when a subscription is made, and hookbridge keeps the first one. When a stranger was first,
-forget it and make the subscription anew.
+Notion presents a token when a subscription is made, and hookbridge keeps the first one. When Notion's form has taken
+it, confirm it: until then it may be a stranger's. When a stranger was first, forget it and make the subscription anew.
 
-Exit codes: 0 printed or forgotten, 1 none has come yet, 2 the service could not be asked.
+Exit codes: 0 printed, confirmed or forgotten, 1 none has come yet, 2 the service could not be asked.
 """
 PATH = "/api/v1/notion/verification-token"
 
 ForgetOption = Annotated[bool, typer.Option("--forget", help="Forget it: the next handshake is kept.")]
+ConfirmOption = Annotated[bool, typer.Option("--confirm", help="Confirm it: Notion's form has taken it.")]
 
 
 def notion_token(
-    forget: ForgetOption = False, as_json: JsonOption = False, config: ConfigOption = None, url: UrlOption = None
+    forget: ForgetOption = False,
+    confirm: ConfirmOption = False,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    url: UrlOption = None,
 ) -> None:
     """Print the verification token that Notion presented."""
+    if forget:
+        refuse_ignored({"--confirm": confirm}, "what is forgotten cannot be confirmed")
     with service_at(config, url) as api:
         if forget:
             api.delete(PATH)
-            token = None
+            found = None
         else:
+            method, path = ("POST", f"{PATH}/confirm") if confirm else ("GET", PATH)
             try:
-                token = api.ask("GET", PATH, VerificationToken)["verification_token"]
+                found = api.ask(method, path, VerificationToken)
             except Refused as error:
                 raise no_such(error, as_json=as_json) from None
     if as_json:
-        print_json({"verification_token": token})
+        print_json(found or {"verification_token": None})
+    elif found is None:
+        say("Forgotten; the next handshake is kept")
     else:
-        say(token or "Forgotten; the next handshake is kept")
+        say(found["verification_token"])
+        if confirm:
+            note("Confirmed.")
+        elif not found["confirmed"]:
+            came = f"It came at {found['learnt_at']} from {found['learnt_from']} and is not confirmed."
+            note(f"{came} When Notion's form has taken it: python -m hookbridge notion-token --confirm")

@@ -16,6 +16,7 @@ import msgspec
 
 from hookbridge.config import Settings
 from hookbridge.doctor.finding import Finding, Findings, failed, ok, skipped, warning
+from hookbridge.handshake import UNCONFIRMED
 from hookbridge.sources.signing import headers
 
 CHECK = "server"
@@ -75,7 +76,8 @@ async def _readiness(http: httpx.AsyncClient, token: str | None) -> Findings:
     for lane in found.get("lanes", ()):
         reason = f": {lane['reason']}" if lane.get("reason") else ""
         if lane["state"] == "paused":
-            hint = f"python -m hookbridge resume {lane['source']}"
+            waits = lane.get("reason") == UNCONFIRMED
+            hint = "python -m hookbridge " + ("notion-token" if waits else f"resume {lane['source']}")
             yield warning(f"lane {lane['source']}", lane.get("reason") or "paused by an operator", hint)
         elif lane["state"] != "running":
             hint = "see the finding of this source; the lane goes on by itself"
@@ -128,14 +130,19 @@ async def _notion_signature(http: httpx.AsyncClient, settings: Settings, token: 
     check = "notion signature"
     if settings.secrets.notion_webhook_secrets:
         return ok(check, "NOTION_WEBHOOK_SECRET is set")
-    # Only the status counts: the answer has the secret itself.
+    # The answer has the secret itself, which is not told.
     answer = await http.get("/api/v1/notion/verification-token", headers=_authorized(token))
     if answer.status_code == HTTPStatus.NOT_FOUND:
         hint = "make a webhook subscription in the integration's settings that points at /api/v1/webhooks/notion"
         return warning(check, "no verification token yet, so webhooks of a subscription are refused", hint)
     if answer.status_code != HTTPStatus.OK:
         return skipped(check, f"the service answered {answer.status_code}")
-    return ok(check, "the verification token was learnt by the handshake")
+    found = _object(answer)
+    if not found.get("confirmed"):
+        message = f"the verification token was learnt at {found.get('learnt_at')} from {found.get('learnt_from')}"
+        hint = "when Notion's form has taken it: python -m hookbridge notion-token --confirm"
+        return warning(check, f"{message}, and nobody has confirmed it", hint)
+    return ok(check, "the verification token was learnt by the handshake, and confirmed")
 
 
 def _authorized(token: str | None) -> dict[str, str]:

@@ -5,13 +5,16 @@ Every handler here stands behind the admin token (the route table says so, and a
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 from aiohttp import web
 
 from hookbridge.errors import InvalidParameter, NotFound
+from hookbridge.handshake import Learnt
 from hookbridge.model import SOURCES, SourceName
 from hookbridge.web.keys import SERVICE
-from hookbridge.web.replies import json_reply
+from hookbridge.web.replies import epoch_time, json_reply
 
 PRIVATE = {"Cache-Control": "no-store"}
 
@@ -21,23 +24,43 @@ class VerificationToken(msgspec.Struct, frozen=True, kw_only=True):
 
     verification_token: str
     """Paste it into the form of the subscription."""
+    learnt_at: datetime | None
+    """When it came; null for one that an earlier version kept."""
+    learnt_from: str | None
+    """The address that it came from, where that is known."""
+    confirmed: bool
+    """Whether an operator has said that it is Notion's."""
 
 
 async def verification_token(request: web.Request) -> web.StreamResponse:
     """Show the token that Notion's handshake brought.  Raises NotFound before the first."""
-    token = request.app[SERVICE].handshake.token
-    if token is None:
+    known = request.app[SERVICE].handshake.learnt
+    if known is None:
         raise NotFound(
             "No verification token was received yet",
             hint="Create a webhook subscription in Notion that points at /api/v1/webhooks/notion",
         )
-    return json_reply(VerificationToken(verification_token=token), headers=PRIVATE)
+    return json_reply(_said(known), headers=PRIVATE)
+
+
+async def confirm_verification_token(request: web.Request) -> web.StreamResponse:
+    """Confirm the token: what it signs is Notion's.  Raises NotFound before the first."""
+    return json_reply(_said(await request.app[SERVICE].confirm_handshake()), headers=PRIVATE)
 
 
 async def forget_verification_token(request: web.Request) -> web.StreamResponse:
     """Forget the token, so that the next handshake is accepted."""
-    await request.app[SERVICE].handshake.forget()
+    await request.app[SERVICE].forget_handshake()
     return web.Response(status=204)
+
+
+def _said(known: Learnt) -> VerificationToken:
+    return VerificationToken(
+        verification_token=known.token,
+        learnt_at=epoch_time(known.at),
+        learnt_from=known.peer,
+        confirmed=known.confirmed,
+    )
 
 
 async def pause(request: web.Request) -> web.StreamResponse:

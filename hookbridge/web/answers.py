@@ -139,7 +139,12 @@ _EXAMPLES: tuple[msgspec.Struct, ...] = (
     events.EventPageAnswer(events=(_SUMMARY,), next_cursor=None),
     _EVENT,
     events.Replayed(matching=None, replayed=1, limit_reached=False, next_cursor=None),
-    admin.VerificationToken(verification_token="secret_from_notion"),  # noqa: S106  an example
+    admin.VerificationToken(
+        verification_token="secret_from_notion",  # noqa: S106  an example
+        learnt_at=_TIME,
+        learnt_from="203.0.113.7",
+        confirmed=False,
+    ),
     _LANE,
     reconcile.Following(tables=(_TABLE,)),
     PassResult(listed=1200, found=3),

@@ -15,15 +15,18 @@ from hookbridge.web import openapi
 from hookbridge.web.access import operators_only
 from hookbridge.web.arriving import Arriving
 from hookbridge.web.bodies import expect
-from hookbridge.web.keys import ARRIVING, OPENAPI, SERVICE
+from hookbridge.web.hosts import admits_of, known_hosts_only
+from hookbridge.web.keys import ARRIVING, HOSTS, OPENAPI, SERVICE
 from hookbridge.web.middlewares import errors_as_json
 from hookbridge.web.routes import ROUTES
 
 
 def build_app(service: Service) -> web.Application:
     """Make the application of a service that is open already."""
-    app = web.Application(middlewares=[errors_as_json], client_max_size=service.settings.config.server.max_body_bytes)
+    limit = service.settings.config.server.max_body_bytes
+    app = web.Application(middlewares=[errors_as_json, known_hosts_only], client_max_size=limit)
     app[SERVICE] = service
+    app[HOSTS] = admits_of(service.settings.config)
     app[ARRIVING] = Arriving()
     app.on_shutdown.append(app[ARRIVING].stop)
     described: Callable[[], bytes] = cache(partial(openapi.document, ROUTES))

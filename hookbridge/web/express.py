@@ -53,8 +53,10 @@ class Express:
         meters: Meters,
         rejections: Rejections,
         traces: Traces | None,
+        admits: Callable[[str], bool] | None,
     ) -> None:
-        """``paths`` are the endpoints; ``limit_bytes`` is the largest body."""
+        """``paths`` are the endpoints; ``limit_bytes`` is the largest body; ``admits`` decides about ``Host``."""
+        self._admits = admits
         self._intake = intake
         self._meters = meters
         self._rejections = rejections
@@ -72,6 +74,8 @@ class Express:
         source, observe = known
         headers = message.headers
         if headers.get("Content-Type") != "application/json" or "Content-Encoding" in headers:
+            return False
+        if self._admits is not None and not self._admits(headers.get("Host", "")):
             return False
         now, began = time.time(), time.perf_counter()
         try:

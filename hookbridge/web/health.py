@@ -62,6 +62,6 @@ async def readyz(request: web.Request) -> web.StreamResponse:
         inbox_writable=readiness.inbox_writable,
         store_fault=readiness.store_fault,
         lanes=tuple(LaneSummary(source=lane.source, state=lane.state) for lane in readiness.lanes),
-        warnings=readiness.warnings,
+        warnings=request.app[SERVICE].warnings(),
     )
     return json_reply(summary, status)

@@ -48,6 +48,7 @@ EXAMPLES: tuple[errors.HookbridgeError, ...] = (
     errors.AdminTokenRequired(
         "This needs the admin token", hint="Send it as: Authorization: Bearer <HOOKBRIDGE_ADMIN_TOKEN>"
     ),
+    errors.HostRefused("This service does not answer under that name", hint="add the name to [server] allowed_hosts"),
     errors.NotFound("There is no event 42"),
     errors.HandshakeRefused("A verification token is known already"),
     errors.BodyTooSlow("The body did not arrive within 60 seconds"),

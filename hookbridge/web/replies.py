@@ -39,6 +39,7 @@ TABLE: dict[type[errors.HookbridgeError], Row] = {
     errors.NotFound: Row(404, "not_found"),
     errors.HandshakeRefused: Row(409, "handshake_refused"),
     errors.BodyTooSlow: Row(408, "request_timeout"),
+    errors.HostRefused: Row(421, "misdirected_request"),
     errors.PayloadTooLarge: Row(413, "payload_too_large"),
     errors.UnsupportedMediaType: Row(415, "unsupported_media_type"),
     errors.TryLater: Row(503, "unavailable"),

@@ -13,6 +13,9 @@ from aiohttp.typedefs import Handler
 
 from hookbridge import errors
 
+UNDER_ANY_NAME = "/healthz"
+"""The path that is answered whatever ``Host`` says: it says nothing, and probes know no names."""
+
 Access = Literal["public", "signed", "operators"]
 """``signed``: the source authenticates the sender when signatures are verified."""
 
@@ -68,7 +71,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
     def all_refusals(self) -> tuple[type[errors.HookbridgeError], ...]:
         """Every foreseen error that it may answer with."""
-        found: list[type[errors.HookbridgeError]] = []
+        found: list[type[errors.HookbridgeError]] = [] if self.path == UNDER_ANY_NAME else [errors.HostRefused]
         if self.request is not None:
             found += [
                 errors.InvalidJson,

@@ -23,6 +23,7 @@ from hookbridge.service import Service
 from hookbridge.web.access_log import AccessLog, ErrorsOnly
 from hookbridge.web.app import build_app
 from hookbridge.web.express import Express
+from hookbridge.web.hosts import admits_of
 from hookbridge.web.protocol import Protocol
 from hookbridge.web.webhooks import WEBHOOKS
 
@@ -131,6 +132,7 @@ async def listening(service: Service, listener: socket.socket) -> AsyncIterator[
             service.meters,
             service.rejections,
             service.traces,
+            admits_of(service.settings.config),
         )
     server = await loop.create_server(
         lambda: Protocol(manager, express, service.meters, loop=loop, **options), sock=listener, backlog=BACKLOG

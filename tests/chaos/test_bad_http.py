@@ -18,7 +18,7 @@ MALFORMED = {
     "another protocol": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "ten thousand header lines": POST + b"X-Line: 1\r\n" * 10_000 + b"\r\n",
     "a header of a megabyte": POST + b"X-Long: " + b"y" * 1_000_000 + b"\r\n\r\n",
-    "a path of a megabyte": b"GET /" + b"y" * 1_000_000 + b" HTTP/1.1\r\nHost: here\r\n\r\n",
+    "a path of a megabyte": b"GET /" + b"y" * 1_000_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "a NUL in a header": POST + b"X-Nul: a\x00b\r\n\r\n",
     "a folded header": POST + b"X-Fold: a\r\n b\r\nContent-Length: 0\r\n\r\n",
     "a header without a name": POST + b": nothing\r\n\r\n",

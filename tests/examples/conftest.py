@@ -11,5 +11,5 @@ from tests.support.running import Running, make_settings, running
 @pytest.fixture
 async def client(tmp_path: Path) -> AsyncIterator[Running]:
     """A service without credentials."""
-    async with running(make_settings(tmp_path)) as one:
+    async with running(make_settings(tmp_path, notion={"handshake": "accept"})) as one:
         yield one

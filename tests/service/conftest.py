@@ -11,7 +11,7 @@ from tests.support.running import Running, make_settings, running
 @pytest.fixture
 async def client(tmp_path: Path) -> AsyncIterator[Running]:
     """A service without credentials that processes what it is sent."""
-    async with running(make_settings(tmp_path)) as one:
+    async with running(make_settings(tmp_path, notion={"handshake": "accept"})) as one:
         yield one
 
 

@@ -21,7 +21,7 @@ BODY = b'{"event_type": "insert", "source": "supabase", "table_name": "users", "
 
 @pytest.fixture
 async def bridge(tmp_path: Path) -> AsyncIterator[Running]:
-    async with running(make_settings(tmp_path), process=False) as service:
+    async with running(make_settings(tmp_path, notion={"handshake": "accept"}), process=False) as service:
         yield service
 
 
@@ -69,7 +69,7 @@ async def connected(bridge: Running) -> AsyncIterator[Wire]:
 
 
 def post(body: bytes, *headers: str, path: str = "/api/v1/webhooks/supabase", version: str = "1.1") -> bytes:
-    lines = [f"POST {path} HTTP/{version}", "Host: x", "Content-Type: application/json", *headers]
+    lines = [f"POST {path} HTTP/{version}", "Host: localhost", "Content-Type: application/json", *headers]
     return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
 
 
@@ -123,7 +123,7 @@ async def test_a_webhook_is_stored_and_acknowledged_as_on_the_ordinary_way(bridg
 async def test_answers_come_in_the_order_of_their_requests(bridge: Running, taken: list[bool]) -> None:
     """Pipelined: express, an ordinary request, one that is refused, and express again."""
     async with connected(bridge) as wire:
-        get = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+        get = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
         wire.send(post(BODY % 1) + get + post(b"{") + post(BODY % 2) + get + post(BODY % 3))
         statuses = [(await wire.answer())[0] for _ in range(6)]
     assert statuses == [202, 200, 400, 202, 200, 202]
@@ -148,7 +148,7 @@ async def test_a_body_in_pieces_and_one_in_chunks_are_taken(bridge: Running) -> 
             await wire.writer.drain()
             await asyncio.sleep(0)
         assert (await wire.answer())[0] == 202
-        head = "POST /api/v1/webhooks/supabase HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        head = "POST /api/v1/webhooks/supabase HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         body = BODY % 2
         wire.send(f"{head}Transfer-Encoding: chunked\r\n\r\n{len(body):x}\r\n".encode() + body + b"\r\n0\r\n\r\n")
         assert (await wire.answer())[0] == 202

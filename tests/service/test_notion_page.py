@@ -108,7 +108,8 @@ async def test_from_init_over_the_handshake_to_signed_events(tmp_path: Path) -> 
             handshake = notion.handshake()
             assert await _post(service, handshake.body, handshake.headers) == 200
             status, token = await _operator(service, SHOW_TOKEN, tmp_path)
-            assert (status, token) == (200, {"verification_token": "secret_of_the_subscription"})
+            assert (status, token["verification_token"]) == (200, "secret_of_the_subscription")
+            assert (token["confirmed"], token["learnt_from"]) == (False, "127.0.0.1")
 
             assert await _post(service, event.body, JSON) == 401
             assert await _post(service, event.body + b" ", event.headers) == 401

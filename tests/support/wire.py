@@ -9,7 +9,7 @@ import msgspec
 
 from tests.support.running import Client
 
-POST = b"POST /api/v1/webhooks/supabase HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
+POST = b"POST /api/v1/webhooks/supabase HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 
 class RawAnswer(msgspec.Struct, frozen=True):

@@ -52,7 +52,9 @@ class NotionSource:
     ) -> None:
         """``asked`` is told how many records each read asks for."""
         self._config = config
-        self._signature = NotionSignature(signatures, secrets, learnt_token)
+        is_set_up = bool(secrets.notion_token or config.databases)
+        handshakes = config.handshake == "accept" or (config.handshake == "auto" and is_set_up)
+        self._signature = NotionSignature(signatures, secrets, learnt_token, handshakes=handshakes)
         self._token = secrets.notion_token
         self._index = {keys.dashed(database.id): database.index for database in config.databases}
         self._reader: Reader | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-BODY_MAX = 1024
+BODY_MAX = 4096
 TOKEN_MAX = 512
 
 

@@ -3,7 +3,7 @@
 Notion signs with ``X-Notion-Signature: sha256=<hex HMAC-SHA256 of the raw body>``, the key being the verification token
 of the subscription (https://developers.notion.com/reference/webhooks).  Other senders (the guide's format, database
 automations) use the schemes of the Supabase endpoint.  Invariant: with verification on, nothing unsigned passes but the
-handshake, and that only while no token is known.
+handshake, and that only where Notion is set up and while no token is known.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ HEADER = "X-Notion-Signature"
 class NotionSignature:
     """Decides for the Notion endpoint, with the tokens from the environment and the one that was learnt."""
 
-    def __init__(self, config: SignaturesConfig, secrets: Secrets, learnt: str | None) -> None:
+    def __init__(self, config: SignaturesConfig, secrets: Secrets, learnt: str | None, *, handshakes: bool) -> None:
+        """``handshakes`` says whether an unsigned handshake may bring the first token."""
+        self._handshakes = handshakes
         self._verify = config.verify
         self._configured = secrets.notion_webhook_secrets
         self._signed = Signed(
@@ -31,16 +33,17 @@ class NotionSignature:
 
     def learn(self, token: str | None) -> None:
         """Take the token of a handshake; None forgets it."""
-        tokens = (*self._configured, token) if token else self._configured
-        self._tokens = HmacHex(tokens)
+        self._known = (*self._configured, token) if token else self._configured
+        self._tokens = HmacHex(self._known)
 
     def authenticate(self, headers: Mapping[str, str], body: bytes, now: float) -> None:
         """Return when the sender is authenticated, or verification is off.
 
-        Raises InvalidSignature, and HandshakeRefused for a handshake while a token is known.
+        Raises InvalidSignature, and HandshakeRefused for a handshake that is not taken.
         """
-        if handshake_of(body) is not None:
-            self._admit_handshake()
+        token = handshake_of(body)
+        if token is not None:
+            self._admit_handshake(token, headers, body)
         elif self._verify:
             given = headers.get(HEADER)
             if given is None:
@@ -50,9 +53,17 @@ class NotionSignature:
             else:
                 self._tokens.verify(given, body)
 
-    def _admit_handshake(self) -> None:
+    def _admit_handshake(self, token: str, headers: Mapping[str, str], body: bytes) -> None:
+        if token in self._known and (given := headers.get(HEADER)) is not None:
+            self._tokens.verify(given, body)  # Notion presents again what is known
+            return
         if self._tokens:
             raise HandshakeRefused(
                 "A verification token is known already",
                 hint="DELETE /api/v1/notion/verification-token forgets it, NOTION_WEBHOOK_SECRET names it",
+            )
+        if not self._handshakes:
+            raise HandshakeRefused(
+                "No handshake of Notion's is taken here",
+                hint='set NOTION_TOKEN, list a database, or set [notion] handshake = "accept"',
             )

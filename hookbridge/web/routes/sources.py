@@ -42,6 +42,17 @@ ROUTES: tuple[Route, ...] = (
         refusals=(errors.NotFound,),
     ),
     Route(
+        method="POST",
+        path="/api/v1/notion/verification-token/confirm",
+        handler=admin.confirm_verification_token,
+        access="operators",
+        tag="notion",
+        name="confirmVerificationToken",
+        summary="Confirm that the token is Notion's",
+        answers={200: Answer(description="The token, confirmed", bodies=(admin.VerificationToken,))},
+        refusals=(errors.NotFound, errors.StoreUnavailable),
+    ),
+    Route(
         method="DELETE",
         path="/api/v1/notion/verification-token",
         handler=admin.forget_verification_token,
