@@ -28,7 +28,7 @@ class Protocol(web.RequestHandler):
     connection counts as busy: what else arrives on it waits, so that answers keep the order of their requests.
     """
 
-    __slots__ = ("_express", "_meters")
+    __slots__ = ("_express", "_meters", "_sender_is_done")
 
     def __init__(
         self,
@@ -40,6 +40,21 @@ class Protocol(web.RequestHandler):
         super().__init__(manager, **options)
         self._express = express
         self._meters = meters
+        self._sender_is_done = False
+
+    def eof_received(self) -> bool:  # type: ignore[override] # as asyncio has it; aiohttp gives None
+        """Keep the way back open for a sender that shut down its own behind its last request (``nc -N``, some proxies).
+
+        Without it the transport would close before the answer to what is stored is written.
+        """
+        super().eof_received()
+        waits = self._waiter is not None and not self._waiter.done()  # aiohttp, for the next request
+        if waits and not (self._messages or self._request_in_progress):
+            return False
+        self._sender_is_done = True
+        if not waits:
+            self.close()  # aiohttp closes the connection behind its answers
+        return True
 
     def data_received(self, data: bytes) -> None:
         """Take what arrives; a webhook goes express if the connection has nothing else to do."""
@@ -103,6 +118,9 @@ class Protocol(web.RequestHandler):
         if self._handler_waiter is not None:
             self._handler_waiter.set_result(None)  # a shutdown waits for this answer
         if self._close or self._force_close:
+            return
+        if self._sender_is_done and not self._messages and self.transport is not None:
+            self.transport.close()
             return
         self._stay_open()
         if self._messages and (waiter := self._waiter) is not None:

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -278,3 +278,43 @@ async def test_a_sender_that_hangs_up_harms_nobody(bridge: Running) -> None:
         return await stored(bridge) == 2
 
     await wait_until(both)
+
+
+@pytest.mark.parametrize(
+    ("raw", "statuses"),
+    [
+        (post(BODY % 1), [202]),
+        (post(BODY % 1, path="/api/v1/webhooks/supabase?"), [202]),
+        (post(BODY % 1, "Content-Encoding: gzip"), [415]),
+        (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", [200]),
+        (post(BODY % 1) + post(BODY % 2), [202, 202]),
+        (post(BODY % 1) + post(BODY % 2, path="/api/v1/webhooks/supabase?"), [202, 202]),
+    ],
+)
+@pytest.mark.parametrize("slow", [False, True])
+async def test_a_sender_that_shuts_down_its_side_behind_the_request_is_answered(
+    bridge: Running, raw: bytes, statuses: list[int], *, slow: bool
+) -> None:
+    with stalled(bridge) if slow and statuses != [200] else nullcontext():
+        reader, writer = await asyncio.open_connection("127.0.0.1", bridge.port)
+        writer.write(raw)
+        writer.write_eof()
+        wire = Wire(reader, writer)
+        if not slow:
+            assert [(await wire.answer())[0] for _ in statuses] == statuses
+    if slow:
+        assert [(await wire.answer())[0] for _ in statuses] == statuses
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_an_idle_sender_that_shuts_down_its_side_is_let_go(bridge: Running) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", bridge.port)
+    wire = Wire(reader, writer)
+    wire.send(post(BODY % 1))
+    assert (await wire.answer())[0] == 202
+    writer.write_eof()
+    async with asyncio.timeout(30):
+        assert await reader.read() == b""
+    writer.close()
+    await writer.wait_closed()
