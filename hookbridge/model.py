@@ -83,6 +83,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """What makes two deliveries the same event; None for a payload that cannot name itself."""
     ignored: str | None = None
     """Why it is stored but not processed; None for an event that makes its record dirty."""
+    by_id: bool = False
+    """Whether the id alone names the record (ids are global): where the copy has it in another table, the event is of
+    that record; and then it is processed, whatever ``ignored`` says.
+    """
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -143,7 +147,9 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     """The record as its source has it now; ``data`` is None when the source has no such record."""
 
     record: RecordKey
-    """Its name as the source writes it: an event may have spelled it otherwise (a uuid in upper case)."""
+    """Its name as the source writes it: an event may have spelled it otherwise (a uuid in upper case), or have named
+    another table than the one in which the record lies (ids are global).
+    """
     data: bytes | None
     changed_at: str | None = None
     fingerprint: bytes = b""
@@ -154,8 +160,6 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a read of the record itself did not give all of it either."""
     also_gone: RecordKey | None = None
     """Of an absent record: another spelling of its name, under which the source has none either."""
-    elsewhere: bool = False
-    """Whether it is absent only here, because it lies in another table (ids are global)."""
 
     def matches(self, known: bytes) -> bool:
         """Whether a copy with this fingerprint has the same content, as far as this read shows it."""

@@ -80,15 +80,17 @@ class Records:
         Raises SourceError when the copy is missing and the source cannot be read.
         """
         source = self._sources[record.source]
-        copy = await self._store.copy(record)
+        name = await self._name(source, record)
+        copy = await self._store.copy(name)
         known = copy is not None and (copy.data is not None or copy.verified)
         if not known and source.has_credentials:
-            copy = await self._read_through(source, record)
-        return copy if copy is not None and copy.data is not None else None
+            copy = await self._read_through(source, name)
+        return None if copy is None else _answer(source, record, copy)
 
     async def compare(self, record: RecordKey) -> Comparison:
         """Put the copy beside the truth, read now.  Nothing is written.  Raises SourceError."""
         source = self._sources[record.source]
+        record = await self._name(source, record)
         # The copy first: a change that is settled in between shows as a difference, never as an agreement.
         copy = await self._store.copy(record)
         truth = await source.read(record)
@@ -109,16 +111,17 @@ class Records:
         if not source.has_credentials:
             raise SourceRefused(f"There are no credentials to read {record.source} with", hint="see .env")
         self._take_turn(record, source)
-        truth = await source.refresh(record)
-        known = await self._store.copy(truth.record)
+        truth = await source.refresh(await self._name(source, record))
+        known = await self._store.copy(await self._name(source, truth.record))
         copy = self._copy_of(truth)
-        if known is None or (truth.data is not None and known.data is not None and truth.matches(known.fingerprint)):
+        same = known is not None and known.data is not None and known.record == truth.record
+        if known is None or (same and truth.data is not None and truth.matches(known.fingerprint)):
             await self._keep(source, truth, copy)
         elif truth.data is not None or known.data is not None:
             # Where no event can be taken the next sweep finds it: the copy is as it was.
             with contextlib.suppress(TryLater):
-                await self._announce(truth.record)
-        return copy if copy.data is not None else None
+                await self._announce(known.record if truth.data is None else truth.record)
+        return _answer(source, record, copy)
 
     def _take_turn(self, record: RecordKey, source: Source) -> None:
         now = self._clock()
@@ -136,6 +139,10 @@ class Records:
                 hint="without fresh=1 the copy answers",
             )
         self._refreshed[name] = now
+
+    async def _name(self, source: Source, record: RecordKey) -> RecordKey:
+        """Give the name under which the copy has a record: where ids are global, any table's name may be asked for."""
+        return (await self._store.home(record) or record) if source.ids_are_global else record
 
     async def _read_through(self, source: Source, record: RecordKey) -> Copy:
         truth = await source.read(record)
@@ -157,8 +164,15 @@ class Records:
         columns = source.truth_columns(truth)
         words = "" if columns is None else source.words(truth.record, columns)
         # A stale answer is harmless, a stale copy is not: the ticket decides whether this read may be kept.
-        exclusive = source.ids_are_global and not truth.elsewhere
-        await self._store.put(copy, Document(truth.record, words), exclusive=exclusive)
+        await self._store.put(copy, Document(truth.record, words), exclusive=source.ids_are_global)
+
+
+def _answer(source: Source, asked: RecordKey, copy: Copy) -> Copy | None:
+    """Give a copy to who asked for it by one of its names; where it has moved to, it is another table's record."""
+    if copy.data is None:
+        return None
+    is_called = copy.record.table == asked.table or source.is_called(asked.table, decode_columns(copy.data))
+    return copy if is_called else None
 
 
 def differences(copy: Columns | None, truth: Columns | None) -> tuple[Difference, ...]:

@@ -296,7 +296,7 @@ class Service:
     async def would_be_processed(self, delivery: Delivery) -> tuple[bool, str | None]:
         """Say whether these events would be processed, and if not, why."""
         for event in delivery.events:
-            if event.ignored is not None:
+            if event.ignored is not None and not (event.by_id and await self.store.home(event.record)):
                 return False, event.ignored
             if event.identity is not None:
                 known = await self.store.known(event.identity)
@@ -322,7 +322,7 @@ class Service:
         source = self.sources[record.source]
         if not source.has_credentials:
             raise SourceRefused(f"There are no credentials to read {record.source} with", hint="see .env")
-        hint = Event(record=record, type="update", format=listed.FORMAT, origin="replay")
+        hint = Event(record=record, type="update", format=listed.FORMAT, origin="replay", by_id=source.ids_are_global)
         (receipt,) = await self.intake.accept((hint,))
         return receipt
 

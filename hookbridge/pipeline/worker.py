@@ -86,7 +86,7 @@ class Worker:
         settlement: Settlement | None
         try:
             effects = await self._attempts.run(attempt, record=str(claim.record))
-            announced = self._follows(claim.record) and is_announced(claim, effects)
+            announced = is_announced(claim, effects) and self._follows((effects.copy or claim).record)
             settlement = Settlement(claim=claim, outcome=Outcome.APPLIED, effects=effects, announced=announced)
         except LANE_STOPPERS as error:
             settlement = await stop(claim, error)

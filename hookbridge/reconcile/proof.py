@@ -232,7 +232,11 @@ class Proof:
             truths = await asyncio.gather(*map(table.of.refresh, some))
             standings = await self._standings(table, some)
             cut.update(truth.record for truth in truths if truth.cut)
-            differing += [one.record for one in truths if _kind(one, standings[one.record.id]) is not None]
+            differing += [
+                record
+                for record, truth in zip(some, truths, strict=True)
+                if _kind(record, truth, standings[record.id]) is not None
+            ]
         return differing
 
     async def _judge(
@@ -264,7 +268,7 @@ class Proof:
             left = [
                 Difference(record=record, kind=kind, truth=truth, dirty=standing.dirty, ticket=standing.ticket)
                 for record, truth in truths.items()
-                if (kind := _kind(truth, standing := standings[record.id])) is not None
+                if (kind := _kind(record, truth, standing := standings[record.id])) is not None
             ]
             if wait == LOOKS_AGAIN_SECONDS[-1] and not moving:
                 break
@@ -301,9 +305,9 @@ def _named(table: FollowedTable, unread: Sequence[Unread]) -> list[RecordKey]:
     return [RecordKey(table.source, table.name, one.id) for one in unread if one.id is not None]
 
 
-def _kind(truth: Truth, standing: Standing) -> Kind | None:
-    """Say how a record differs from its copy, both as they are now."""
-    if truth.data is None:
+def _kind(record: RecordKey, truth: Truth, standing: Standing) -> Kind | None:
+    """Say how a record differs from its copy, both as they are now; what has another name is not this record."""
+    if truth.data is None or truth.record != record:
         return "extra" if standing.present else None
     if not standing.present:
         return "missing"

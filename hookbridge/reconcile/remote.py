@@ -79,6 +79,8 @@ class RemoteSink:
             listed = difference.truth
             truth = listed if listed is not None and not listed.partial else await source.read(record)
             kind = "delete" if truth.data is None else TYPES[difference.kind]
+            if truth.data is not None and difference.kind == "extra":
+                kind = "update"  # it has moved, or is here again
             if not await self._announce(difference, truth, kind):
                 return
             if truth.data is None:

@@ -203,6 +203,10 @@ class Source(Protocol):
         """Hash what a change would alter: equal content gives equal bytes, whoever delivered it."""
         ...
 
+    def is_called(self, table: str, columns: Columns) -> bool:
+        """Whether a record with these columns may be asked for under this table's name (ids are global)."""
+        ...
+
     def limits(self, data: bytes) -> Limits:
         """Say what the JSON of a copy cannot hold of its record."""
         ...

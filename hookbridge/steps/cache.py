@@ -51,15 +51,21 @@ class Cache:
     async def __call__(self, change: Change, so_far: Effects) -> Effects:
         """Add the copy.  Raises CacheUnavailable."""
         if self._external is not None:
-            before = decode_columns(change.previous.data) if change.previous and change.previous.data else None
-            keys = self._external.keys(change, [one for one in (before, so_far.columns) if one is not None])
+            keys = self._stale_keys(self._external, change, so_far)
             if keys:
                 await self._external.delete(keys)
-        # A record that lies elsewhere is gone from here alone: its copy there stays.
-        exclusive = self._source.ids_are_global and not (so_far.truth is not None and so_far.truth.elsewhere)
         if so_far.truth is None and so_far.verification is Verification.SUPERSEDED:
             return so_far  # nothing was read, and the copy is of a later event
-        return msgspec.structs.replace(so_far, copy=self._copy(change, so_far), exclusive=exclusive)
+        return msgspec.structs.replace(so_far, copy=self._copy(change, so_far), exclusive=self._source.ids_are_global)
+
+    def _stale_keys(self, external: ExternalCache, change: Change, so_far: Effects) -> list[str]:
+        """Give the keys of the record in each table that it is known in: where it was, and where it lies."""
+        previous, truth = change.previous, so_far.truth
+        before = decode_columns(previous.data) if previous and previous.data else None
+        versions = [one for one in (before, so_far.columns) if one is not None]
+        names = [change.record, *(one.record for one in (previous, truth) if one is not None)]
+        found = (external.keys(msgspec.structs.replace(change, record=name), versions) for name in dict.fromkeys(names))
+        return list(dict.fromkeys(key for some in found for key in some))
 
     def _copy(self, change: Change, so_far: Effects) -> Copy:
         truth = so_far.truth

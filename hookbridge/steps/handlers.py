@@ -6,12 +6,13 @@ At least once, in registration order, before the settle; a failure is the record
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 
 import msgspec
 
 from hookbridge.config import HandlersConfig
 from hookbridge.handlers import Bridge
-from hookbridge.model import Change, Effects
+from hookbridge.model import Change, Effects, Truth, Verification
 
 
 class Handlers:
@@ -29,10 +30,28 @@ class Handlers:
 
         Raises what a handler raises, and TimeoutError after the configured time.
         """
-        for handler in self._bridge.matching(change):
-            full = msgspec.structs.replace(
-                change, truth=so_far.truth, verification=so_far.verification, columns=so_far.columns
-            )
-            async with self._places, asyncio.timeout(self._timeout_seconds):
-                await handler(full)
+        for told in _tellings(change, so_far):
+            for handler in self._bridge.matching(told):
+                async with self._places, asyncio.timeout(self._timeout_seconds):
+                    await handler(told)
         return so_far
+
+
+def _tellings(change: Change, so_far: Effects) -> Iterator[Change]:
+    """Give the change as handlers are told of it, first as the absence from the table that its record has left.
+
+    An event may have named another table than the one in which the record lies, or lay.
+    """
+    truth, record = so_far.truth, change.record
+    was = change.previous.record if change.previous is not None and change.previous.data is not None else None
+    if truth is not None:
+        lies = truth.record if truth.data is not None else was or record
+        record = lies if lies.table != record.table else record
+        if was is not None and was.table != record.table:
+            left = Truth(record=was, data=None, ticket=truth.ticket)
+            yield msgspec.structs.replace(
+                change, record=was, truth=left, verification=Verification.ABSENT, columns=None
+            )
+    yield msgspec.structs.replace(
+        change, record=record, truth=truth, verification=so_far.verification, columns=so_far.columns
+    )

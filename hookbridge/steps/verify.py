@@ -108,7 +108,9 @@ class Verify:
         if columns is None:
             return Verification.ABSENT
         if newest.event.type == "delete":
-            return Verification.CONTRADICTED
+            # The reconciler only says that a table's listing does not show the record any more: it may have moved.
+            moved = newest.event.format == listed.FORMAT and truth.record != newest.event.record
+            return Verification.VERIFIED if moved else Verification.CONTRADICTED
         claimed = self._source.columns_of(newest.event)
         if not claimed or self._source.agree(columns, claimed):
             return Verification.VERIFIED

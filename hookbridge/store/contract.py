@@ -55,7 +55,8 @@ class Inbox(Protocol):
     ) -> asyncio.Future[tuple[Receipt, ...]]:
         """Store the events of one request, with its masked headers, and make their records dirty, in one transaction.
 
-        An event whose identity is known is not stored again; when the known one is dead it is open again.
+        An event whose identity is known is not stored again; when the known one is dead it is open again.  One that
+        names its record ``by_id`` is of the record that has the copy, and is not ignored then.
         """
         ...
 
@@ -164,6 +165,10 @@ class Copies(Protocol):
 
     async def copy(self, record: RecordKey) -> Copy | None:
         """Give the copy; one with ``data`` None says that the source has no such record."""
+        ...
+
+    async def home(self, record: RecordKey) -> RecordKey | None:
+        """Give the name under which there is a copy with data of this id, whatever its table (ids are global)."""
         ...
 
     async def put(self, copy: Copy, document: Document | None, *, exclusive: bool) -> None:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from hookbridge.model import RecordKey
@@ -88,7 +89,9 @@ async def test_how_late_changes_are_applied_is_shown(both: Sources, bridge: Runn
 
 
 COMPUTED = {"Name": "title", "Age": "formula", "Total": "rollup", "Done": "checkbox"}
-AGES = ("🕐 3w3d", "🕐 3w4d")
+CASE = Path(__file__).parents[1] / "fixtures" / "notion_cases" / "formula_changed_alone.json"
+AGES = [page["properties"]["Age"]["formula"]["string"] for page in msgspec.json.decode(CASE.read_bytes()).values()]
+"""Of one page read twice; its ``last_edited_time`` is the same."""
 
 
 @pytest.mark.parametrize("computed", [{"Age": AGES[1]}, {"Total": 8}, {"Age": AGES[1], "Total": None}])

@@ -19,6 +19,7 @@ from hookbridge.cli.main import app
 from hookbridge.config import NotionConfig, Settings
 from hookbridge.settings import load
 from hookbridge.sources.notion import payloads
+from hookbridge.sources.notion.places import Places
 from hookbridge.sources.source import Delivery
 from hookbridge.standins import NotionStandin
 from tests.support.books import settled
@@ -170,7 +171,7 @@ async def test_a_plain_secret_is_missing_where_every_secret_is_a_standard_one(tm
 def _decoded(type_: str, parent: Mapping[str, str], config: NotionConfig) -> Any:  # noqa: ANN401  an event
     entity = {"id": "a1b2c3d4-e5f6-4890-abcd-ef1234567890", "type": type_.partition(".")[0]}
     envelope = {"id": "1", "type": type_, "entity": entity, "data": {"parent": parent}}
-    delivery = payloads.decode({}, json.dumps(envelope).encode(), config)
+    delivery = payloads.decode({}, json.dumps(envelope).encode(), Places(config, readable=True))
     assert isinstance(delivery, Delivery)
     (event,) = delivery.events
     return event
@@ -217,7 +218,7 @@ def test_the_reasons_of_the_table_are_those_of_the_code() -> None:
 def test_the_same_body_is_the_same_event_only_with_a_timestamp() -> None:
     def identity(**more: str) -> bytes | None:
         body = json.dumps(json.loads(GUIDE) | more).encode()
-        delivery = payloads.decode({}, body, NotionConfig())
+        delivery = payloads.decode({}, body, Places(NotionConfig(), readable=True))
         assert isinstance(delivery, Delivery)
         return delivery.events[0].identity
 

@@ -9,7 +9,7 @@ import pytest
 
 from hookbridge.model import Columns
 from hookbridge.sources.notion.agreement import agree
-from hookbridge.sources.notion.pages import belongs_to, fingerprint, is_gone, is_id
+from hookbridge.sources.notion.pages import fingerprint, is_gone, is_id
 from hookbridge.sources.notion.words import SPEAKING, WORDLESS, WORDS_MAX, words
 
 ID = "a1b2c3d4-e5f6-7890-abcd-ef1234567890"
@@ -81,23 +81,6 @@ def test_a_page_is_gone_when_either_word_says_so() -> None:
 @pytest.mark.parametrize(("text", "expected"), [(ID, True), (ID.replace("-", ""), False), ("page-id", False)])
 def test_an_id_has_its_dashes(text: str, *, expected: bool) -> None:
     assert is_id(text) is expected
-
-
-@pytest.mark.parametrize(
-    ("parent", "table", "expected"),
-    [
-        ({"type": "database_id", "database_id": ID.replace("-", "")}, ID, True),
-        ({"type": "database_id", "database_id": OTHER}, ID, False),
-        ({"type": "page_id", "page_id": ID}, ID, False),
-        ({"type": "page_id", "page_id": ID}, "pages", True),
-        ({"type": "block_id", "block_id": ID}, "pages", True),
-        ({"type": "workspace", "workspace": True}, "pages", True),
-        ({"type": "data_source_id", "data_source_id": OTHER}, "pages", False),
-        (None, ID, True),
-    ],
-)
-def test_a_page_belongs_where_its_parent_is(parent: object, table: str, *, expected: bool) -> None:
-    assert belongs_to({"parent": parent}, table) is expected
 
 
 # Fingerprints

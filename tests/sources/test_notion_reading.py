@@ -13,7 +13,7 @@ from hookbridge.model import RecordKey
 from hookbridge.sources.notion import NotionSource
 from hookbridge.standins import Reply
 from tests.support.waiting import wait_until
-from tests.support.workspace import DATABASE, QUERY, RETRIEVE, SCHEMA, Tasks, tasks
+from tests.support.workspace import DATA_SOURCE, DATABASE, QUERY, RETRIEVE, SCHEMA, Tasks, tasks
 
 UNKNOWN = "7855b161-f63e-4683-b7c7-8ca6e97ee266"
 
@@ -69,14 +69,14 @@ async def test_all_data_sources_of_a_database_are_searched(workspace: Tasks) -> 
 async def test_a_data_source_named_as_a_table_is_searched_too(workspace: Tasks) -> None:
     records = [workspace.key(record.id, workspace.data_source) for record in workspace.pages(8)]
     assert await asyncio.gather(*map(workspace.name, records)) == [f"task {number}" for number in range(8)]
-    assert workspace.asked() == {DATABASE: 1, QUERY: 1}
+    assert workspace.asked() == {DATABASE: 1, DATA_SOURCE: 1, QUERY: 1}
 
 
 async def test_a_table_that_cannot_be_queried_is_not_asked_twice(workspace: Tasks) -> None:
     records = [workspace.key(record.id, UNKNOWN) for record in workspace.pages(8)]
     for _ in range(2):
         await asyncio.gather(*map(workspace.source.read, records))
-    assert workspace.asked() == {DATABASE: 1, QUERY: 1, RETRIEVE: 16}
+    assert workspace.asked() == {DATABASE: 1, DATA_SOURCE: 1, QUERY: 1, RETRIEVE: 16}
 
 
 async def test_a_cursor_that_ends_leaves_the_rest_to_be_retrieved(workspace: Tasks) -> None:
@@ -194,25 +194,24 @@ async def test_a_page_that_notion_does_not_show_is_absent(workspace: Tasks, how:
     elif how == "database revoked":
         workspace.notion.revoke(workspace.database)
     truth = await workspace.source.read(record)
-    assert (truth.data, truth.elsewhere) == (None, False)
+    assert (truth.data, truth.record) == (None, record)
 
 
-async def test_a_page_that_moved_is_absent_from_where_it_was_and_found_where_it_is(workspace: Tasks) -> None:
+async def test_a_page_that_moved_has_the_name_of_where_it_lies(workspace: Tasks) -> None:
     record = workspace.page()
     other = workspace.notion.create_database("Other", {"Name": "title"})
     workspace.notion.move_page(record.id, workspace.notion.data_source_ids(other)[0])
-    truth = await workspace.source.read(record)
-    assert (truth.data, truth.elsewhere) == (None, True)
-    assert await workspace.name(workspace.key(record.id, other)) == "Write"
+    for table in (workspace.database, other):
+        truth = await workspace.source.read(workspace.key(record.id, table))
+        assert truth.record == workspace.key(record.id, other)
+        assert truth.data is not None
 
 
-async def test_a_page_lies_in_its_database_and_in_its_data_source_and_under_a_senders_own_name(
-    workspace: Tasks,
-) -> None:
+async def test_a_page_has_one_name_by_whichever_it_is_asked_for(workspace: Tasks) -> None:
     page = workspace.page()
-    for table in (workspace.database, workspace.data_source, "database-id"):
-        assert await workspace.name(workspace.key(page.id, table)) == "Write"
-    assert await workspace.name(workspace.key(page.id, "pages")) is None
+    for table in (workspace.database, workspace.data_source, "database-id", "pages"):
+        truth = await workspace.source.read(workspace.key(page.id, table))
+        assert (truth.record, truth.data is None) == (page, False)
 
 
 async def test_a_page_outside_of_databases_lies_in_pages(workspace: Tasks) -> None:

@@ -138,14 +138,15 @@ async def cached(workspace: Tasks, record: RecordKey) -> Effects:
     return await Cache(workspace.source, lambda: 1, None)(change, found)
 
 
-async def test_a_page_that_moved_leaves_its_copy_elsewhere_alone() -> None:
+async def test_the_copy_of_a_page_that_moved_is_of_where_it_lies_and_the_only_one() -> None:
     async with tasks() as workspace:
         record = workspace.page()
         other = workspace.notion.create_database("Other", {"Name": "title"})
         workspace.notion.move_page(record.id, workspace.notion.data_source_ids(other)[0])
-        here, there = await cached(workspace, record), await cached(workspace, workspace.key(record.id, other))
-        assert here.copy is not None
-        assert (here.copy.data, here.exclusive, there.exclusive) == (None, False, True)
+        for asked in (record, workspace.key(record.id, other)):
+            found = await cached(workspace, asked)
+            assert found.copy is not None
+            assert (found.copy.record.table, found.copy.data is None, found.exclusive) == (other, False, True)
 
 
 async def test_a_page_in_the_trash_is_gone_from_every_table() -> None:

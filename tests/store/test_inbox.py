@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import pytest
 
 from hookbridge.errors import TryLater
-from hookbridge.model import Event, Outcome
+from hookbridge.model import Event, Outcome, RecordKey
 from hookbridge.store.contract import Store
 from hookbridge.store.values import EventFilter
 from tests.store.conftest import Reopen
-from tests.support.events import event, key
+from tests.support.events import copy, event, key
 from tests.support.stores import add, books, bury, finish, ids, take, take_one
 
 
@@ -247,3 +247,54 @@ async def test_a_replay_of_large_bodies_is_portioned_by_their_size(store: Store)
     asked: list[int] = []
     done = await store.replay(EventFilter(), now=200.0, limit=100, admit=asked.append)
     assert (done.count, asked) == (6, [6, 3])
+
+
+# Records that their id alone names
+
+
+def _page(table: str) -> RecordKey:
+    return RecordKey("notion", table, "page")
+
+
+async def _stands(store: Store, table: str) -> None:
+    await store.put(copy(_page(table), store.ticket()), None, exclusive=True)
+
+
+def _by_id(table: str, *, ignored: str | None = None) -> Event:
+    return Event(record=_page(table), type="update", format="guide", by_id=True, ignored=ignored)
+
+
+@pytest.mark.parametrize("ignored", [None, "the page lies in no database"])
+async def test_an_event_that_names_its_record_by_its_id_is_of_the_record_that_has_the_copy(
+    store: Store, ignored: str | None
+) -> None:
+    await _stands(store, "listed")
+    (event_id,) = await add(store, _by_id("another name", ignored=ignored))
+    found = await store.event(event_id)
+    assert found is not None
+    assert (found.event.record, found.outcome, found.reason) == (_page("listed"), None, None)
+    (claim,) = await take(store, source="notion")
+    assert claim.record == _page("listed")
+
+
+@pytest.mark.parametrize("known", ["nothing", "an absence", "a row of that key"])
+async def test_what_the_copy_does_not_have_is_ignored_for_its_reason(store: Store, known: str) -> None:
+    if known == "an absence":
+        await store.put(copy(_page("listed"), store.ticket(), data=None), None, exclusive=True)
+    elif known == "a row of that key":
+        await store.put(copy(key("page"), store.ticket()), None, exclusive=False)
+    (event_id,) = await add(store, _by_id("pages", ignored="why"))
+    found = await store.event(event_id)
+    assert found is not None
+    assert (found.event.record, found.outcome, found.reason) == (_page("pages"), Outcome.IGNORED, "why")
+    assert await books(store) == {"received": 1, "ignored": 1}
+
+
+async def test_an_event_that_names_its_table_stays_there_and_is_told_of_the_copy_elsewhere(store: Store) -> None:
+    await _stands(store, "left")
+    await add(store, Event(record=_page("now"), type="update", format="guide"))
+    (claim,) = await take(store, source="notion")
+    assert claim.record == _page("now")
+    assert claim.previous is not None
+    assert claim.previous.record == _page("left")
+    assert await store.home(_page("now")) == _page("left")

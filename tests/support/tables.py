@@ -73,6 +73,9 @@ class TableSource:
     def fingerprint(self, columns: Columns) -> bytes:
         return blake2b(msgspec.json.encode(columns, order="sorted"), digest_size=FINGERPRINT_BYTES).digest()
 
+    def is_called(self, table: str, columns: Columns) -> bool:
+        return table != "left"
+
     def limits(self, data: bytes) -> Limits:
         return Limits()
 

@@ -18,6 +18,7 @@ SCHEMA = {"Name": "title", "Status": "select"}
 QUERY = "POST /v1/data_sources/{id}/query"
 RETRIEVE = "GET /v1/pages/{id}"
 DATABASE = "GET /v1/databases/{id}"
+DATA_SOURCE = "GET /v1/data_sources/{id}"
 
 
 class Minutes:

@@ -11,9 +11,11 @@ from hookbridge.config import NotionConfig, NotionDatabase
 from hookbridge.errors import InvalidFields, InvalidSource, Refusal
 from hookbridge.model import Event, RecordKey
 from hookbridge.sources.notion import payloads
+from hookbridge.sources.notion.places import STANDALONE, Places
 from hookbridge.sources.source import AckDetails, Delivery, Handshake
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "notion"
+CASES = FIXTURES.parent / "notion_cases"
 CONFIG = NotionConfig()
 PAGE = "6d5c4b3a-2918-4706-95e4-d3c2b1a09f8e"
 DATABASE = "e8d4b0a1-c7f2-4a9e-8f2d-5c3b1a6e9f4d"
@@ -46,7 +48,8 @@ def values(name: str) -> dict[str, Any]:
 
 
 def decode(body: bytes | object, config: NotionConfig = CONFIG, headers: Mapping[str, str] | None = None) -> Delivery:
-    found = payloads.decode(headers or {}, body if isinstance(body, bytes) else json.dumps(body).encode(), config)
+    places = Places(config, readable=False)
+    found = payloads.decode(headers or {}, body if isinstance(body, bytes) else json.dumps(body).encode(), places)
     assert isinstance(found, Delivery)
     return found
 
@@ -167,15 +170,15 @@ def test_of_database_and_data_source_the_listed_one_names_the_table(name: str) -
         ({"type": "database_id", "database_id": DATABASE.replace("-", "")}, DATABASE),
         ({"type": "data_source_id", "data_source_id": DATA_SOURCE}, DATA_SOURCE),
         ({"type": "data_source", "id": DATA_SOURCE}, DATA_SOURCE),
-        ({"type": "page_id", "page_id": PAGE}, payloads.STANDALONE),
-        ({"type": "block_id", "block_id": PAGE}, payloads.STANDALONE),
-        ({"type": "workspace", "workspace": True}, payloads.STANDALONE),
-        ({"type": "database"}, payloads.STANDALONE),
-        ({}, payloads.STANDALONE),
+        ({"type": "page_id", "page_id": PAGE}, STANDALONE),
+        ({"type": "block_id", "block_id": PAGE}, STANDALONE),
+        ({"type": "workspace", "workspace": True}, STANDALONE),
+        ({"type": "database"}, STANDALONE),
+        ({}, STANDALONE),
     ],
 )
 def test_every_kind_of_parent_names_a_table(parent: dict[str, Any], table: str) -> None:
-    assert payloads.table_of(parent) == table
+    assert Places(CONFIG, readable=True).hint(parent).table == table
 
 
 def test_every_missing_field_of_an_integration_webhook_is_named_at_once() -> None:
@@ -243,7 +246,7 @@ def test_every_missing_field_of_an_automation_is_named_at_once() -> None:
 
 
 def test_the_handshake_is_not_an_event() -> None:
-    found = payloads.decode({}, raw("handshake"), CONFIG)
+    found = payloads.decode({}, raw("handshake"), Places(CONFIG, readable=True))
     assert found == Handshake("secret_written_for_these_tests_0123456789")
 
 
@@ -284,3 +287,34 @@ def test_only_bodies_with_a_page_claim_columns() -> None:
     assert payloads.columns_of(only(decode(raw("integration_page_content_updated")))) is None
     assert payloads.columns_of(only(decode(raw("automation")))) == values("automation")["data"]
     assert payloads.columns_of(only(decode(raw("guide")))) == {"title": "Straße fegen"}
+
+
+# As they come
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "exact", "ignored"),
+    [
+        ("event_parent_without_type", "5a000000-0000-4000-8000-0000000000aa", True, None),
+        ("event_of_2022_names_the_database", "5a000000-0000-4000-8000-00000000000a", False, None),
+        ("automation_names_the_database", "5a000000-0000-4000-8000-00000000000a", False, None),
+        ("event_moved_under_a_page", STANDALONE, False, "the page lies in no database"),
+        ("event_without_a_parent", STANDALONE, False, "the event names no database of the page"),
+    ],
+)
+def test_parents_are_taken_as_they_come(name: str, table: str, exact: bool, ignored: str | None) -> None:  # noqa: FBT001
+    config = NotionConfig(databases=(NotionDatabase(id="5a000000-0000-4000-8000-0000000000aa"),))
+    event = only(decode(raw(name), config))
+    assert (event.record.table, event.by_id, event.ignored) == (table, not exact, ignored)
+    assert event.record.id == "5b000003-0000-4000-8000-00000000000b"
+
+
+def test_every_type_of_event_that_notion_documents_is_taken_and_those_of_pages_are_read() -> None:
+    bodies = [
+        one["body"] for one in json.loads((CASES / "all_event_types.json").read_text()) if "entity" in one["body"]
+    ]
+    for body in bodies:
+        event = only(decode(body))
+        in_database = "5a000000-0000-4000-8000-0000000000" in json.dumps(body.get("data", {}).get("parent"))
+        of_page = body["type"].startswith("page.") and in_database
+        assert (event.ignored is None) is of_page, body["type"]

@@ -120,14 +120,44 @@ async def test_a_read_that_a_change_overtook_is_answered_but_not_kept(store: Sql
     assert await words(store, "slow") == []
 
 
-async def test_a_page_read_where_it_is_now_leaves_where_it_was(store: SqliteStore) -> None:
-    before, now = (key("p", table=table, source="notion") for table in ("a", "b"))
+async def test_a_read_under_another_tables_name_answers_from_the_copy_and_moves_nothing(store: SqliteStore) -> None:
+    lies, asked = (key("p", table=table, source="notion") for table in ("a", "b"))
     source = TableSource(ids_are_global=True)
-    source.rows[now] = {"name": "moved"}
-    await store.put(copy(before, 1), None, exclusive=True)
-    await records(store, source).get(now)
-    assert await store.copy(before) is None
-    assert await words(store, "moved") == [now]
+    await store.put(copy(lies, 1), None, exclusive=True)
+    found = await records(store, source).get(asked)
+    assert found is not None
+    assert (found.record, source.reads) == (lies, 0)
+    assert await store.copy(asked) is None
+    assert await store.copy(lies) == found
+
+
+class Moved(TableSource):
+    """One whose records all lie in the table ``b`` now."""
+
+    async def read(self, record: RecordKey) -> Truth:
+        return await super().read(key(record.id, table="b", source="notion"))
+
+
+async def test_a_record_is_not_given_to_who_asks_for_it_where_it_does_not_lie(store: SqliteStore) -> None:
+    source = TableSource(ids_are_global=True)
+    await store.put(copy(key("p", table="now", source="notion"), 1), None, exclusive=True)
+    assert await records(store, source).get(key("p", table="left", source="notion")) is None
+    assert source.reads == 0
+
+
+async def test_a_fresh_read_of_a_page_that_has_moved_takes_the_way_of_every_change(store: SqliteStore) -> None:
+    lay, lies = (key("p", table=table, source="notion") for table in ("a", "b"))
+    source = Moved(ids_are_global=True)
+    source.rows[lies] = {"name": "moved"}
+    await store.put(copy(lay, 1), None, exclusive=True)
+    told: list[RecordKey] = []
+
+    async def announce(record: RecordKey) -> None:
+        told.append(record)
+
+    found = await Records(store, {"notion": source}, lambda: 2.0, announce).refresh(lay)
+    assert (found is not None, told) == (True, [lies])
+    assert await store.copy(lies) is None
 
 
 async def test_comparing_reads_the_source_and_writes_nothing(store: SqliteStore) -> None:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from hookbridge.config import HandlersConfig
 from hookbridge.errors import CacheUnavailable, SourceUnavailable
 from hookbridge.handlers import Bridge
-from hookbridge.model import Change, Columns, Copy, Document, Effects, Truth, Verification
+from hookbridge.model import Change, Columns, Copy, Document, Effects, RecordKey, Truth, Verification
 from hookbridge.sources import listed
 from hookbridge.sources.source import Source
 from hookbridge.steps.cache import Cache
@@ -354,3 +354,84 @@ async def test_no_more_handlers_run_at_once_than_configured() -> None:
     step = handlers(counts, concurrency=2)
     await asyncio.gather(*[step(change(), Effects()) for _ in range(10)])
     assert most == 2
+
+
+# A record that lies in another table than the event says (ids are global)
+
+NAMED, LAY, LIES = (key("p", table=table, source="notion") for table in ("named", "lay", "lies"))
+
+
+def _of_page(*, before: RecordKey | None = None) -> Change:
+    hint = event("p", table="named", source="notion")
+    previous = None if before is None else copy(before, 1, b'{"name":"Before"}')
+    return Change(record=NAMED, events=(stored(1, hint),), previous=previous)
+
+
+def _read(record: RecordKey, data: bytes | None = b"{}") -> Effects:
+    columns = None if data is None else ADA
+    verdict = Verification.ABSENT if data is None else Verification.VERIFIED
+    return Effects(truth=Truth(record=record, data=data), verification=verdict, columns=columns)
+
+
+@pytest.mark.parametrize(
+    ("before", "read", "told"),
+    [
+        (None, _read(LIES), [(LIES, True)]),
+        (LIES, _read(LIES), [(LIES, True)]),
+        (LAY, _read(LIES), [(LAY, False), (LIES, True)]),
+        (NAMED, _read(LIES), [(NAMED, False), (LIES, True)]),
+        (LAY, _read(NAMED, None), [(LAY, False)]),
+        (None, _read(NAMED, None), [(NAMED, False)]),
+    ],
+    ids=["new", "only named otherwise", "moved", "moved from where it is named", "gone", "gone and never known"],
+)
+async def test_handlers_are_told_of_a_record_where_it_lies_and_of_its_absence_where_it_lay(
+    before: RecordKey | None, read: Effects, told: list[tuple[RecordKey, bool]]
+) -> None:
+    seen: list[tuple[RecordKey, bool]] = []
+    bridge = Bridge()
+    for table in ("named", "lay", "lies"):
+
+        async def handler(what: Change) -> None:
+            seen.append((what.record, what.columns is not None))
+
+        bridge.on("notion", table=table)(handler)
+    await Handlers(bridge, HandlersConfig())(_of_page(before=before), read)
+    assert seen == told
+
+
+async def test_keys_of_a_record_are_deleted_in_each_table_in_which_it_is_known() -> None:
+    deleted: list[str] = []
+
+    class Keys:
+        def keys(self, change: Change, versions: Sequence[Columns]) -> list[str]:
+            return ["one for all", *(f"{change.record.table}:{one['name']}" for one in versions)]
+
+        async def delete(self, keys: Sequence[str]) -> None:
+            deleted.extend(keys)
+
+    await Cache(TableSource(ids_are_global=True), lambda: 8, Keys())(_of_page(before=LAY), _read(LIES))
+    assert deleted == [
+        "one for all",
+        *("named:Before", "named:Ada", "lay:Before", "lay:Ada", "lies:Before", "lies:Ada"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("format_", "lies", "verdict"),
+    [
+        (listed.FORMAT, LIES, Verification.VERIFIED),
+        (listed.FORMAT, NAMED, Verification.CONTRADICTED),
+        ("native", LIES, Verification.CONTRADICTED),
+    ],
+)
+async def test_that_a_listing_does_not_show_a_record_any_more_is_true_of_one_that_moved(
+    format_: str, lies: RecordKey, verdict: Verification
+) -> None:
+    class Elsewhere(TableSource):
+        async def read(self, record: RecordKey) -> Truth:
+            return Truth(record=lies, data=b"{}", ticket=5)
+
+    gone = event("p", table="named", source="notion", type="delete", format=format_, origin="sweep")
+    found = await Verify(Elsewhere())(Change(record=NAMED, events=(stored(1, gone),)), Effects())
+    assert found.verification is verdict

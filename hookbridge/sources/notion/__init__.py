@@ -18,6 +18,7 @@ from hookbridge.sources.notion import agreement, cuts, pages, payloads, words
 from hookbridge.sources.notion.budget import Budget
 from hookbridge.sources.notion.changes import NotionChanges
 from hookbridge.sources.notion.cuts import Rest
+from hookbridge.sources.notion.places import Places
 from hookbridge.sources.notion.signature import NotionSignature
 from hookbridge.sources.notion.truth import Reader
 from hookbridge.sources.source import Decoded, Limits, Tickets
@@ -51,11 +52,11 @@ class NotionSource:
         asked: Callable[[int], None] = lambda number: None,  # noqa: ARG005
     ) -> None:
         """``asked`` is told how many records each read asks for."""
-        self._config = config
         is_set_up = bool(secrets.notion_token or config.databases)
         handshakes = config.handshake == "accept" or (config.handshake == "auto" and is_set_up)
         self._signature = NotionSignature(signatures, secrets, learnt_token, handshakes=handshakes)
         self._token = secrets.notion_token
+        self._places = Places(config, readable=bool(self._token))
         self._index = {keys.dashed(database.id): database.index for database in config.databases}
         self._reader: Reader | None = None
         self._changes: NotionChanges | None = None
@@ -64,8 +65,9 @@ class NotionSource:
         if self._token:
             client = _client(config, self._token, self.budget, clock)
             rest = Rest(client, self.budget, config.property_requests_max)
-            self._reader = Reader(client, self.budget, tickets, asked=asked, rest=rest, now=clock)
-            self._changes = NotionChanges(client, self._reader, self.budget, config, tickets, clock)
+            places = self._places
+            self._reader = Reader(client, self.budget, tickets, asked=asked, rest=rest, places=places, now=clock)
+            self._changes = NotionChanges(client, self._reader, self.budget, places, config, tickets, clock)
 
     @property
     def has_credentials(self) -> bool:
@@ -109,7 +111,7 @@ class NotionSource:
 
     def decode(self, headers: Mapping[str, str], body: bytes) -> Decoded:
         """Raises InvalidJson, InvalidSource or InvalidFields."""
-        return payloads.decode(headers, body, self._config)
+        return payloads.decode(headers, body, self._places)
 
     def columns_of(self, event: Event) -> Columns | None:
         """Give the page object that the event brought."""
@@ -169,6 +171,10 @@ class NotionSource:
     def fingerprint(self, columns: Columns) -> bytes:
         """Hash what is content."""
         return pages.fingerprint(columns)
+
+    def is_called(self, table: str, columns: Columns) -> bool:
+        """Whether it is an id of the page's database or data source, or a name of a sender's."""
+        return self._places.is_name(table, columns.get("parent"))
 
     def limits(self, data: bytes) -> Limits:
         """Find the links that expire, and the properties that are cut."""

@@ -11,19 +11,22 @@ import msgspec
 
 from hookbridge.model import Columns, RecordKey, Truth
 from hookbridge.sources.notion import cuts, pages
+from hookbridge.sources.notion.places import Places
 
 
-def truth_of(record: RecordKey, page: Columns | None, ticket: int, now: float) -> Truth:
-    """Make the truth of what an answer shows; a page in the trash or in another table is absent for this record."""
-    if page is None or pages.is_gone(page):
-        return Truth(record=record, data=None, ticket=ticket)
-    if not pages.belongs_to(page, record.table):
-        return Truth(record=record, data=None, ticket=ticket, elsewhere=True)
+def truth_of(asked: RecordKey, page: Columns | None, ticket: int, now: float, places: Places) -> Truth:
+    """Make the truth of what an answer shows, under the name of the table in which the page lies.
+
+    A page in the trash, or in a table that is not followed, is absent.
+    """
+    table = None if page is None or pages.is_gone(page) else places.name(asked.table, page.get("parent"))
+    if page is None or table is None:
+        return Truth(record=asked, data=None, ticket=ticket)
     content, data = _stored(page)
     partial = bool(cuts.cut(content))
     edited = page.get("last_edited_time")
     return Truth(
-        record=record,
+        record=RecordKey("notion", table, asked.id),
         data=data,
         changed_at=edited if isinstance(edited, str) else None,
         fingerprint=cuts.shown(content, now) if partial else pages.fingerprint(content),

@@ -21,6 +21,7 @@ from hookbridge.model import RecordKey
 from hookbridge.sources import keys
 from hookbridge.sources.notion.answers import truth_of
 from hookbridge.sources.notion.budget import Budget, Urgency
+from hookbridge.sources.notion.places import Places
 from hookbridge.sources.notion.truth import Reader
 from hookbridge.sources.source import Followed, Slice, Tickets
 from hookbridge.sources.times import earlier, instant_of
@@ -64,6 +65,7 @@ class NotionChanges:
         client: NotionClient,
         reader: Reader,
         budget: Budget,
+        places: Places,
         config: NotionConfig,
         tickets: Tickets,
         clock: Callable[[], float],
@@ -71,6 +73,7 @@ class NotionChanges:
         self._client = client
         self._reader = reader
         self._budget = budget
+        self._places = places
         self._databases = config.databases
         self._tables = [keys.dashed(one.id) for one in config.databases]
         self._tickets = tickets
@@ -125,15 +128,14 @@ class NotionChanges:
         if listing is None:
             left = await self._left(table, place.sources, urgency)
             return Slice(truths=(), next_cursor=_encoded(_beginning(place, left)) if left else None, anew=anew)
-        # The pages of a database belong to it, whichever of its ids is configured.
         truths = tuple(
-            truth_of(RecordKey("notion", table, keys.dashed(page["id"])), page, ticket, self._clock())
+            truth_of(RecordKey("notion", table, keys.dashed(page["id"])), page, ticket, self._clock(), self._places)
             for page in listing.pages
         )
         seen = str(listing.pages[-1][by]) if listing.pages else place.seen
         following = _following(msgspec.structs.replace(place, seen=seen), listing)
         return Slice(
-            truths=tuple(truth for truth in truths if truth.data is not None),
+            truths=tuple(truth for truth in truths if truth.data is not None and truth.record.table == table),
             next_cursor=None if following is None else _encoded(following),
             watermark=self._watermark([str(page["last_edited_time"]) for page in listing.pages]),
             anew=anew,
@@ -143,18 +145,14 @@ class NotionChanges:
         sources = await self._reader.data_sources(table, urgency)
         if not sources:
             raise RecordImpossible(f"{table}: {NO_SOURCES}", hint=NO_SOURCES_HINT)
-        if sources == (table,):
-            await self._refuse_double(table, urgency)
+        database = self._places.database_of(table)
+        if database in self._tables:
+            # Each would take the pages from the other, for ever.
+            raise RecordImpossible(
+                f"The data source {table} belongs to the database {database}, which is followed already",
+                hint="list only one of the two in [[notion.databases]]",
+            )
         return sources
-
-    async def _refuse_double(self, source: str, urgency: Urgency) -> None:
-        """Refuse a data source whose database is listed as well: each would take the pages from the other, for ever."""
-        for database in self._tables:
-            if database != source and source in await self._reader.data_sources(database, urgency):
-                raise RecordImpossible(
-                    f"The data source {source} belongs to the database {database}, which is followed already",
-                    hint="list only one of the two in [[notion.databases]]",
-                )
 
     async def _left(self, table: str, sources: tuple[str, ...], urgency: Urgency) -> tuple[str, ...]:
         """Give the sources behind the first one, which was not found.  Raises RecordImpossible unless it is gone."""

@@ -138,6 +138,15 @@ class NotionClient:
             raise SourceUnavailable("Notion answered with a data source without its id", hint=_BASE_URL_HINT)
         return tuple(map(str, ids))
 
+    async def database_of(self, data_source_id: str) -> str | None:
+        """Give the id of the database in which a data source lies; None when there is no such data source."""
+        source = await self._ask(
+            lambda: self._sdk.data_sources.retrieve(data_source_id=data_source_id), about=data_source_id
+        )
+        parent = None if source is None else source.get("parent")
+        database = parent.get("database_id") if isinstance(parent, dict) else None
+        return database if isinstance(database, str) else None
+
     async def query(self, data_source_id: str, asked: Asked) -> Listing | None:
         """Give pages of a data source; None when there is no such data source.
 

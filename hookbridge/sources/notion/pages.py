@@ -1,4 +1,4 @@
-"""What a page object says of the page: whether it is gone, where it belongs, what would be a change of it.
+"""What a page object says of the page: whether it is gone, what would be a change of it.
 
 Pure.  Two answers about one page differ in text although nothing changed, because links to files are signed anew with
 every read; the fingerprint leaves out what is not content.  Shapes: https://developers.notion.com/reference/page.
@@ -13,8 +13,6 @@ from hashlib import blake2b
 import msgspec
 
 from hookbridge.model import FINGERPRINT_BYTES, Columns
-from hookbridge.sources import keys
-from hookbridge.sources.notion.payloads import STANDALONE, table_of
 
 _ID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
@@ -44,22 +42,6 @@ def is_gone(page: Columns) -> bool:
 def is_id(text: str) -> bool:
     """Whether Notion could have made this id; in its normal form, lower case with dashes."""
     return _ID.fullmatch(text) is not None
-
-
-def belongs_to(page: Columns, table: str) -> bool:
-    """Whether the page lies in this table: a database's id, a data source's id, or ``pages`` for outside of any.
-
-    A table that is no id of Notion's (the guide's ``database-id``) is a name of the sender's own: everything may lie in
-    it.
-    """
-    parent = page.get("parent")
-    if not isinstance(parent, dict):
-        return True
-    if table == STANDALONE:
-        return table_of(parent) == STANDALONE
-    if not is_id(table):
-        return True
-    return table in (keys.dashed(str(parent.get(name))) for name in ("database_id", "data_source_id"))
 
 
 def fingerprint(page: Columns) -> bytes:

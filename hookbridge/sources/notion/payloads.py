@@ -8,27 +8,24 @@ types too.  Pure.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from hookbridge.config import NotionConfig
 from hookbridge.model import Columns, Event, RecordKey
 from hookbridge.sources import guide, keys
 from hookbridge.sources.bodies import TABLE_EXPECTED, Fields, decode_object, is_table, named, named_by_header, shown
 from hookbridge.sources.notion.handshake import handshake_of
+from hookbridge.sources.notion.places import Hint, Places
 from hookbridge.sources.source import AckDetails, Decoded, Delivery, Handshake
 
 INTEGRATION = "integration"
 AUTOMATION = "automation"
 
-STANDALONE = "pages"
-"""The table of pages that lie in no database."""
-
 _TYPES = {"page.created": "insert", "page.undeleted": "insert", "page.deleted": "delete"}
 """What a page's event means; every other one is an update: the page is read anyway."""
 
 
-def decode(headers: Mapping[str, str], body: bytes, config: NotionConfig) -> Decoded:
+def decode(headers: Mapping[str, str], body: bytes, places: Places) -> Decoded:
     """Turn a body into an event, or into a handshake.
 
     Raises InvalidJson, InvalidSource, or InvalidFields with every field that is wrong.
@@ -40,10 +37,10 @@ def decode(headers: Mapping[str, str], body: bytes, config: NotionConfig) -> Dec
     if b'"event_type"' not in body or b'"entity"' in body or b'"event_id"' in body:
         values = decode_object(body)
         if isinstance(values.get("source"), dict):
-            return _automation(headers, body, values, config)
+            return _automation(headers, body, values, places)
         if "entity" in values and "event_type" not in values:
-            return _integration(body, values, config)
-    return _guided(headers, body, config)
+            return _integration(body, values, places)
+    return _guided(headers, body, places)
 
 
 def columns_of(event: Event) -> Columns | None:
@@ -58,35 +55,18 @@ def columns_of(event: Event) -> Columns | None:
     return None
 
 
-def table_of(parent: Mapping[str, Any], listed: Container[str] = ()) -> str:
-    """Give the table of a page by its parent: the database's id, else the data source's, else ``pages``.
-
-    Of the two ids the one that is listed in the configuration names the table.
-    """
-    kind = parent.get("type")
-    if kind not in ("database", "database_id", "data_source", "data_source_id"):
-        return STANDALONE
-    own = parent.get("id") if kind in ("database", "database_id") else None
-    named = (parent.get("database_id"), own, parent.get("data_source_id"), parent.get("id"))
-    ids = [keys.dashed(id_) for id_ in named if isinstance(id_, str)]
-    return next((id_ for id_ in ids if id_ in listed), ids[0] if ids else STANDALONE)
-
-
-def _listed(config: NotionConfig) -> list[str]:
-    return [keys.dashed(database.id) for database in config.databases]
-
-
-def _guided(headers: Mapping[str, str], body: bytes, config: NotionConfig) -> Delivery:
+def _guided(headers: Mapping[str, str], body: bytes, places: Places) -> Delivery:
     hint = guide.decode(body, "notion")
-    table, id_ = keys.dashed(hint.table), keys.dashed(hint.record_id)
+    place = places.hint_of(keys.dashed(hint.table))
     event = Event(
-        record=RecordKey("notion", table, id_),
+        record=RecordKey("notion", place.table, keys.dashed(hint.record_id)),
         type=hint.type,
         format=guide.FORMAT,
         body=body,
         occurred_at=hint.timestamp,
         identity=named_by_header("notion", headers) or hint.identity,
-        ignored=_ignored(table, config),
+        ignored=place.ignored,
+        by_id=not place.exact,
     )
     details = AckDetails(
         event_type=hint.type,
@@ -98,7 +78,7 @@ def _guided(headers: Mapping[str, str], body: bytes, config: NotionConfig) -> De
     return Delivery((event,), details)
 
 
-def _integration(body: bytes, values: dict[str, Any], config: NotionConfig) -> Delivery:
+def _integration(body: bytes, values: dict[str, Any], places: Places) -> Delivery:
     fields = Fields(values)
     event_id = fields.text("id")
     type_ = fields.text("type")
@@ -107,76 +87,69 @@ def _integration(body: bytes, values: dict[str, Any], config: NotionConfig) -> D
     entity_id = entity.record_id("id")
     kind = entity.table("type")
     data = fields.object("data") or {}
-    parent = Fields(data, at=("body", "data")).object("parent") or {}
+    parent = Fields(data, at=("body", "data")).object("parent")
     fields.join(entity)
     fields.raise_if_wrong()
-    written_table = _table(fields, parent, config) if kind == "page" else str(kind)
     is_page = kind == "page" and str(type_).startswith("page.")
+    place = _checked(fields, places.hint(parent)) if kind == "page" else Hint(table=str(kind), exact=True)
     meaning = _TYPES.get(str(type_), "update") if is_page else str(type_)
     event = Event(
-        record=RecordKey("notion", written_table, keys.dashed(str(entity_id))),
+        record=RecordKey("notion", place.table, keys.dashed(str(entity_id))),
         type=meaning,
         format=INTEGRATION,
         body=body,
         occurred_at=timestamp,
         # Notion repeats an event under its id, whatever proxy adds headers of its own.
         identity=named("notion", "event", str(event_id)),
-        ignored=_ignored(written_table, config) if is_page else f"{type_} carries no page to read",
+        ignored=place.ignored if is_page else f"{type_} carries no page to read",
+        by_id=is_page and not place.exact,
     )
     details = AckDetails(
         event_type=meaning,
         source="notion",
         record_id=str(entity_id),
-        database_id=written_table,
+        database_id=place.table,
         timestamp=timestamp,
     )
     return Delivery((event,), details)
 
 
-def _automation(headers: Mapping[str, str], body: bytes, values: dict[str, Any], config: NotionConfig) -> Delivery:
+def _automation(headers: Mapping[str, str], body: bytes, values: dict[str, Any], places: Places) -> Delivery:
     fields = Fields(values)
     source = Fields(fields.object("source", required=True) or {}, at=("body", "source"))
     event_id = source.text("event_id")
     page = Fields(fields.object("data", required=True) or {}, at=("body", "data"))
     page_id = page.record_id("id")
-    parent = page.object("parent") or {}
+    parent = page.object("parent")
     edited = page.text("last_edited_time", required=False)
     fields.join(source)
     fields.join(page)
     fields.raise_if_wrong()
-    table = _table(fields, parent, config)
+    place = _checked(fields, places.hint(parent))
     meaning = "delete" if page.values.get("in_trash") is True or page.values.get("archived") is True else "update"
     event = Event(
-        record=RecordKey("notion", table, keys.dashed(str(page_id))),
+        record=RecordKey("notion", place.table, keys.dashed(str(page_id))),
         type=meaning,
         format=AUTOMATION,
         body=body,
         occurred_at=edited,
         identity=named_by_header("notion", headers) or named("notion", "automation", str(event_id)),
-        ignored=_ignored(table, config),
+        ignored=place.ignored,
+        by_id=not place.exact,
     )
     details = AckDetails(
         event_type=meaning,
         source="notion",
         record_id=str(page_id),
-        database_id=table,
+        database_id=place.table,
         timestamp=edited,
     )
     return Delivery((event,), details)
 
 
-def _table(fields: Fields, parent: Mapping[str, Any], config: NotionConfig) -> str:
-    """Give the table of a page.  Raises InvalidFields for a parent whose id can be no table's name."""
-    table = table_of(parent, _listed(config))
-    if not is_table(table):
-        fields.wrong(("data", "parent", "id"), f"{TABLE_EXPECTED}, got {shown(table)}", "value_error")
+def _checked(fields: Fields, hint: Hint) -> Hint:
+    """Give it back.  Raises InvalidFields for a parent whose id can be no table's name."""
+    if not is_table(hint.table):
+        fields.wrong(("data", "parent", "id"), f"{TABLE_EXPECTED}, got {shown(hint.table)}", "value_error")
     fields.raise_if_wrong()
-    return table
-
-
-def _ignored(table: str, config: NotionConfig) -> str | None:
-    if table == STANDALONE and config.standalone_pages == "ignore":
-        return "the page lies in no database"
-    if table != STANDALONE and config.unlisted_databases == "ignore" and table not in _listed(config):
-        return f"the database {table} is not listed in [[notion.databases]]"
-    return None
+    return hint

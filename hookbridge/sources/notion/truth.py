@@ -21,6 +21,7 @@ from hookbridge.sources.notion import pages
 from hookbridge.sources.notion.answers import truth_of, whole
 from hookbridge.sources.notion.budget import Budget, Urgency
 from hookbridge.sources.notion.cuts import Rest
+from hookbridge.sources.notion.places import Places
 from hookbridge.sources.source import Tickets
 
 if TYPE_CHECKING:
@@ -80,12 +81,14 @@ class Reader:
         *,
         asked: Callable[[int], None],
         rest: Rest,
+        places: Places,
         now: Callable[[], float],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``asked`` is told how many records each read asks for; ``now`` gives the time of the day."""
         self._asked = asked
         self._rest = rest
+        self._places = places
         self._now = now
         self._client = client
         self._budget = budget
@@ -210,7 +213,7 @@ class Reader:
 
     async def _answer(self, wanted: _Wanted, page: Columns | None, ticket: int, urgency: Urgency) -> None:
         """Answer with the whole page, after reading what an answer about many leaves out of it."""
-        truth = truth_of(wanted.record, page, ticket, self._now())
+        truth = truth_of(wanted.record, page, ticket, self._now(), self._places)
         if page is not None and truth.partial and wanted.is_awaited():
             try:
                 truth = whole(truth, await self._rest.complete(page, urgency))
@@ -262,7 +265,7 @@ class Reader:
             for page in listing.pages:
                 one = wanted.pop(keys.dashed(page["id"]), None)
                 if one is not None:
-                    truth = truth_of(one.record, page, ticket, self._now())
+                    truth = truth_of(one.record, page, ticket, self._now(), self._places)
                     if truth.partial:
                         cut.append((one, page, ticket))
                     else:
@@ -279,8 +282,20 @@ class Reader:
             return known
         await self._budget.permit(urgency)
         found = await self._client.data_sources(table)
-        # Guide senders may name a data source where we expect a database.
+        if found is None:
+            # A data source may be listed, or named by a sender, in place of a database.
+            await self._learn_database(table, urgency)
+        for source in found or ():
+            self._places.learn(source, table)
         return self._keep_sources(table, (table,) if found is None else found)
+
+    async def _learn_database(self, source: str, urgency: Urgency) -> None:
+        """Find out where a data source lies, because many senders name only the database of a page."""
+        if self._places.database_of(source) is None:
+            await self._budget.permit(urgency)
+            database = await self._client.database_of(source)
+            if database is not None:
+                self._places.learn(source, database)
 
     def forget_sources(self, table: str) -> None:
         """Ask for the data sources of a database anew the next time."""

@@ -161,6 +161,10 @@ class SupabaseSource:
         """Hash the values."""
         return rows.fingerprint(columns)
 
+    def is_called(self, table: str, columns: Columns) -> bool:  # noqa: ARG002  a row has one table
+        """Nothing has another table's key."""
+        return False
+
     def limits(self, data: bytes) -> Limits:  # noqa: ARG002  of no row
         """Give none: a row is copied whole."""
         return Limits()

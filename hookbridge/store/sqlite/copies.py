@@ -57,6 +57,12 @@ ELSEWHERE = (
 )
 
 
+_HOME = f"""
+SELECT table_name, {_COLUMNS} FROM copies WHERE record_id = ?1 AND source = 'notion' AND data IS NOT NULL
+ORDER BY table_name <> ?2, ticket DESC LIMIT 1
+"""
+
+
 def copy_of(record: RecordKey, columns: Sequence[Any]) -> Copy:
     """Make the struct of a row of ``_COLUMNS``."""
     data, changed_at, fingerprint, ticket, read_at, verified, occurred_at = columns
@@ -78,8 +84,17 @@ def one(connection: sqlite3.Connection, record: RecordKey) -> Copy | None:
     return copy_of(record, found) if found else None
 
 
+def home(connection: sqlite3.Connection, record: RecordKey) -> RecordKey | None:
+    """Say under which name there is a copy with data of this id: the given one, if there is one under it."""
+    found = connection.execute(_HOME, (record.id, record.table)).fetchone()
+    return RecordKey(record.source, found[0], record.id) if found else None
+
+
 def many(connection: sqlite3.Connection, source: str, records: Sequence[str]) -> dict[str, Copy]:
-    """Find the copies of records of one source, by the records' names."""
+    """Find the copies of records of one source, by the records' names.
+
+    Where ids are global, the copy of a record that has none with data under its name is the one under another table's.
+    """
     keys = [RecordKey.parse(record) for record in records]
     found: dict[str, Copy] = {}
     names = msgspec.json.encode([(key.table, key.id) for key in keys]).decode()
@@ -90,6 +105,12 @@ def many(connection: sqlite3.Connection, source: str, records: Sequence[str]) ->
     ):
         key = RecordKey(source, table, id_)  # type: ignore[arg-type]  # rows of this source only
         found[str(key)] = copy_of(key, columns)
+    if source == "notion":
+        for key in keys:
+            if (known := found.get(str(key))) is not None and known.data is not None:
+                continue
+            if (row := connection.execute(_HOME, (key.id, key.table)).fetchone()) is not None:
+                found[str(key)] = copy_of(msgspec.structs.replace(key, table=row[0]), row[1:])
     return found
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from hookbridge.model import Event, Outcome, Receipt, RecordKey, StoredEvent, Verification
 from hookbridge.store.commits import GROUP_BYTES
+from hookbridge.store.sqlite import copies
 from hookbridge.store.sqlite.engine import Job, Transaction
 
 # The dirty row is written by the trigger event_arrives, and for a dead letter that is known again by dead_letter_opens:
@@ -65,7 +66,13 @@ class Append(Job):
         """Insert the events of all jobs with one prepared statement."""
         first = next_id(transaction.connection)
         rows = [
-            row(event, first + place, job.received_at, transaction.now, job.headers)
+            row(
+                _placed(transaction.connection, event) if event.by_id else event,
+                first + place,
+                job.received_at,
+                transaction.now,
+                job.headers,
+            )
             for place, (event, job) in enumerate((event, job) for job in jobs for event in job.events)
         ]
         receipts = iter(_insert(transaction, rows, first))
@@ -76,6 +83,12 @@ def next_id(connection: sqlite3.Connection) -> int:
     """Give the id after the newest event's.  Retention never removes the newest one, so ids are never used twice."""
     (newest,) = connection.execute("SELECT max(id) FROM events").fetchone()
     return (newest or 0) + 1
+
+
+def _placed(connection: sqlite3.Connection, event: Event) -> Event:
+    """Give an event that names its record by its id to the record that has the copy."""
+    record = copies.home(connection, event.record)
+    return event if record is None else msgspec.structs.replace(event, record=record, ignored=None)
 
 
 def row(event: Event, event_id: int, received_at: float, stored_at: float, headers: bytes | None) -> tuple[Any, ...]:

@@ -173,8 +173,8 @@ def _count(transaction: Transaction, settlement: Settlement) -> None:
         transaction.count("changes")
         transaction.count("processing_seconds", settlement.duration)
     transaction.count("retries", settlement.attempts - 1)
-    if settlement.announced and not _is_found(transaction.connection, settlement.claim.record):
-        transaction.count(f"announced:{settlement.claim.record.source}:{settlement.claim.record.table}")
+    if settlement.announced:
+        _count_announced(transaction, record, (settlement.effects.copy or settlement.claim).record)
     if settlement.effects.verification is not None:
         transaction.count("verification:" + settlement.effects.verification.value)
 
@@ -196,6 +196,15 @@ def _count_types(transaction: Transaction, record: RecordKey, outcome: Outcome, 
             transaction.count("type:" + type_, number)
 
 
-def _is_found(connection: sqlite3.Connection, record: RecordKey) -> bool:
-    """Whether the reconciler found the change first: it is counted when its grace time is over."""
-    return connection.execute("SELECT 1 FROM found WHERE record = ?", (str(record),)).fetchone() is not None
+def _count_announced(transaction: Transaction, named: RecordKey, record: RecordKey) -> None:
+    """Count a change that webhooks announced, unless the reconciler found it first.
+
+    Such a finding is counted when its grace time is over, by the webhooks of its record.  Those that named the record
+    otherwise are not among them: they end it here.
+    """
+    connection = transaction.connection
+    if named != record:
+        connection.execute("DELETE FROM found WHERE record = ?", (str(record),))
+    elif connection.execute("SELECT 1 FROM found WHERE record = ?", (str(record),)).fetchone() is not None:
+        return
+    transaction.count(f"announced:{record.source}:{record.table}")

@@ -186,6 +186,10 @@ class SqliteStore:
         """Give the copy."""
         return await self._engine.read(lambda connection: copies.one(connection, record))
 
+    async def home(self, record: RecordKey) -> RecordKey | None:
+        """Say under which name there is a copy of an id."""
+        return await self._engine.read(lambda connection: copies.home(connection, record))
+
     async def put(self, copy: Copy, document: Document | None, *, exclusive: bool) -> None:
         """Write a copy outside a change."""
         await self._engine.call(lambda transaction: copies.put(transaction, copy, document, exclusive=exclusive))
