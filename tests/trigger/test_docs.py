@@ -51,4 +51,4 @@ def test_the_settings_it_shows_are_settings_with_a_secret_made_as_it_says(tmp_pa
     assert signing.secrets.webhook_secrets == (secret,)
     assert signing.config.signatures.verify
     assert signing.config.supabase.tables[0].changed_at == "updated_at"
-    assert settings(table + dashboard, "not standard").config.signatures.static_token
+    assert settings(table + dashboard, "not in standard form").config.signatures.static_token

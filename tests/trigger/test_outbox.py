@@ -1,9 +1,11 @@
 """The outbox: what pg_net lost, or a receiver refused, is sent again until it has arrived, and known as the same."""
 
+import asyncio
 import json
 import os
 import signal
 from pathlib import Path
+from typing import Literal
 
 import asyncpg
 import pytest
@@ -274,3 +276,75 @@ async def test_a_crash_of_the_database_loses_no_message_and_mistakes_no_answer(
 
 def _endpoint(service: Running) -> str:
     return f"{service.url}/api/v1/webhooks/supabase"
+
+
+ISOLATIONS = ("serializable", "repeatable_read", "read_committed")
+WRITERS, ROUNDS = 6, 10
+
+
+@pytest.mark.parametrize("isolation", ISOLATIONS)
+async def test_independent_transactions_do_not_fail_because_of_the_outbox(
+    followed: Project, isolation: Literal["serializable", "repeatable_read", "read_committed"]
+) -> None:
+    """Two at a time, each open while the other one writes and commits: what one read of the other's would end one."""
+    first, second = await asyncpg.connect(followed.url), await asyncpg.connect(followed.url)
+    try:
+        for number in range(0, 20, 2):
+            one, other = first.transaction(isolation=isolation), second.transaction(isolation=isolation)
+            await one.start()
+            await other.start()
+            await first.execute("insert into users values ($1, 'Ada')", number)
+            await second.execute("insert into users values ($1, 'Ada')", number + 1)
+            await first.execute("insert into users values ($1, 'Eve')", 100 + number)
+            await second.execute("insert into users values ($1, 'Eve')", 101 + number)
+            await other.commit()
+            await one.commit()
+    finally:
+        await first.close()
+        await second.close()
+    assert len(await followed.waiting()) == 40
+    assert len(await followed.queued()) == 40
+
+
+@pytest.mark.parametrize("isolation", ISOLATIONS)
+async def test_many_writers_at_once_do_not_fail_because_of_the_outbox(
+    followed: Project, isolation: Literal["serializable", "repeatable_read", "read_committed"]
+) -> None:
+    async def write(writer: int) -> None:
+        connection = await asyncpg.connect(followed.url)
+        try:
+            for number in range(ROUNDS):
+                async with connection.transaction(isolation=isolation):
+                    await connection.execute("insert into users values ($1, 'Ada')", writer * ROUNDS + number)
+        finally:
+            await connection.close()
+
+    await asyncio.gather(*map(write, range(WRITERS)))
+    assert len(await followed.waiting()) == WRITERS * ROUNDS
+
+
+async def test_what_is_given_up_leaves_nothing_behind(followed: Project) -> None:
+    await followed.sql.execute("insert into users values (1), (2)")
+    await followed.sql.execute(
+        "update hookbridge_webhooks.outbox set created_at = created_at - interval '8 days' where id ="
+        " (select min(id) from hookbridge_webhooks.outbox)"
+    )
+    await followed.deliver()
+    assert len(await followed.waiting()) == 1
+    left = await followed.sql.fetch(
+        "select from hookbridge_webhooks.requests r where not exists"
+        " (select from hookbridge_webhooks.outbox o where o.id = r.message)"
+    )
+    assert left == []
+
+
+async def test_an_outbox_of_an_earlier_version_loses_its_foreign_key(followed: Project) -> None:
+    await followed.sql.execute(
+        "alter table hookbridge_webhooks.requests add constraint requests_message_fkey"
+        " foreign key (message) references hookbridge_webhooks.outbox on delete cascade"
+    )
+    await followed.install(ADDRESS, outbox=True)
+    kinds = await followed.sql.fetch(
+        "select contype::text from pg_constraint where conrelid = 'hookbridge_webhooks.requests'::regclass"
+    )
+    assert "f" not in [row["contype"] for row in kinds]

@@ -16,10 +16,13 @@ alter table hookbridge_webhooks.outbox enable row level security;
 
 -- Which request carries which message.  Unlogged as pg_net's own tables are: a crash empties them together, and then
 -- pg_net counts from 1 again, so that a number kept from before would take another request's answer for its own.
+-- No foreign key: its check reads the outbox, and what a SERIALIZABLE transaction of the user's reads where others write
+-- can end it.  For that reason the trigger reads nothing of the outbox's tables; `deliver` does, in a transaction of its own.
 create unlogged table if not exists hookbridge_webhooks.requests (
   request_id bigint primary key,
-  message bigint not null unique references hookbridge_webhooks.outbox on delete cascade
+  message bigint not null unique
 );
+alter table hookbridge_webhooks.requests drop constraint if exists requests_message_fkey;
 alter table hookbridge_webhooks.requests enable row level security;
 
 -- 5 s, 10 s, 20 s … up to 15 minutes.
@@ -36,7 +39,6 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  delete from hookbridge_webhooks.requests r where r.message = hand_over.message.id;
   insert into hookbridge_webhooks.requests as r (request_id, message)
   values (hookbridge_webhooks.post(message.url, message.message_id, message.body), message.id)
   on conflict (request_id) do update set message = excluded.message;
@@ -111,6 +113,8 @@ begin
 
   delete from hookbridge_webhooks.outbox where created_at < clock_timestamp() - interval '7 days';
   get diagnostics given_up = row_count;
+  delete from hookbridge_webhooks.requests r
+  where not exists (select from hookbridge_webhooks.outbox o where o.id = r.message);
   if given_up > 0 then
     raise warning 'hookbridge was not told of % changes: their messages did not arrive within seven days', given_up;
   end if;
@@ -132,6 +136,7 @@ begin
     )
     returning o.*
   loop
+    delete from hookbridge_webhooks.requests r where r.message = message.id;
     perform hookbridge_webhooks.hand_over(message);
     handed_over := handed_over + 1;
   end loop;
