@@ -17,7 +17,7 @@ from typing import Literal
 
 import msgspec
 
-from hookbridge.errors import RecordUnreadable, SourceError
+from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError
 from hookbridge.model import RecordKey, SourceName, Truth
 from hookbridge.reconcile.findings import Difference, Kind, Sink
 from hookbridge.reconcile.table import FollowedTable
@@ -196,7 +196,7 @@ class Proof:
         tally.listed += len(records)
 
     async def _extra(self, table: FollowedTable, sweep: int, tally: _Tally, *, heal: bool) -> None:
-        after = ""
+        after: str | None = None
         while True:
             unmet = await self._store.unmet(table.source, table.name, sweep, after=after, limit=UNMET_BATCH)
             tally.suspects += unmet.records
@@ -212,11 +212,11 @@ class Proof:
         cut: set[RecordKey] = set()
         suspects, tally.suspects = [*tally.suspects, *await self._whole(table, tally.partial, cut)], []
         tally.partial = []
-        differences = await self._judge(table, suspects, cut, tally.gone)
+        differences = await self._judge(table, suspects, cut, tally)
         if heal and differences:
             await self._sink(differences, "sweep")
             await self._until_settled(table, [one.record for one in differences])
-            left = await self._judge(table, [one.record for one in differences], cut, tally.gone)
+            left = await self._judge(table, [one.record for one in differences], cut, tally)
             tally.healed += len(differences) - len(left)
             differences = left
         for one in differences:
@@ -240,11 +240,12 @@ class Proof:
         return differing
 
     async def _judge(
-        self, table: FollowedTable, suspects: Sequence[RecordKey], cut: set[RecordKey], gone: set[RecordKey]
+        self, table: FollowedTable, suspects: Sequence[RecordKey], cut: set[RecordKey], tally: _Tally
     ) -> list[Difference]:
         """Look several times, and give what is different each time.
 
-        What cannot be read whole goes to ``cut``, what is on neither side by now to ``gone``.
+        What cannot be read whole goes to ``cut``; what is on neither side by now, and what cannot be read at all, is
+        counted here: looking again, or healing, does not help.
         """
         until = self._clock() + self._patience_seconds
         looks = iter(LOOKS_AGAIN_SECONDS)
@@ -253,12 +254,16 @@ class Proof:
         wait: float | None
         while left and (wait := next(looks, None if self._clock() >= until else 1.0)) is not None:
             await self._sleep(wait)
-            truths = await self._read(table, [one.record for one in left])
+            truths, unreadable = await self._read(table, [one.record for one in left])
             cut.difference_update(truths)
             cut.update(record for record, truth in truths.items() if truth.cut)
-            standings = await self._standings(table, list(truths))
-            gone.update(
-                record for record, truth in truths.items() if truth.data is None and not standings[record.id].present
+            standings = await self._standings(table, [*truths, *unreadable])
+            for record in unreadable:
+                tally.add("differing" if standings[record.id].present else "missing", record)
+            tally.gone.update(
+                record
+                for record, truth in truths.items()
+                if not (_is_there(record, truth) or standings[record.id].present)
             )
             moving = any(
                 standings[record.id].dirty or truth.fingerprint != before.get(record, truth.fingerprint)
@@ -266,7 +271,13 @@ class Proof:
             )
             before = {record: truth.fingerprint for record, truth in truths.items()}
             left = [
-                Difference(record=record, kind=kind, truth=truth, dirty=standing.dirty, ticket=standing.ticket)
+                Difference(
+                    record=record,
+                    kind=kind,
+                    truth=truth if truth.record == record else None,
+                    dirty=standing.dirty,
+                    ticket=standing.ticket,
+                )
                 for record, truth in truths.items()
                 if (kind := _kind(record, truth, standing := standings[record.id])) is not None
             ]
@@ -274,13 +285,22 @@ class Proof:
                 break
         return left
 
-    async def _read(self, table: FollowedTable, records: Sequence[RecordKey]) -> dict[RecordKey, Truth]:
+    async def _read(
+        self, table: FollowedTable, records: Sequence[RecordKey]
+    ) -> tuple[dict[RecordKey, Truth], list[RecordKey]]:
+        """Read records; gives also those that cannot be read for a reason of their own, which hide no other one."""
         truths: dict[RecordKey, Truth] = {}
+        unreadable: list[RecordKey] = []
+
+        async def one(record: RecordKey) -> None:
+            try:
+                truths[record] = await table.of.read(record)
+            except (RecordUnreadable, RecordImpossible):
+                unreadable.append(record)
+
         for start in range(0, len(records), READS_AT_ONCE):
-            some = records[start : start + READS_AT_ONCE]
-            read = await asyncio.gather(*(table.of.read(record) for record in some))
-            truths |= dict(zip(some, read, strict=True))
-        return truths
+            await asyncio.gather(*map(one, records[start : start + READS_AT_ONCE]))
+        return truths, unreadable
 
     async def _standings(self, table: FollowedTable, records: Sequence[RecordKey]) -> Mapping[str, Standing]:
         ids = [record.id for record in records]
@@ -305,9 +325,14 @@ def _named(table: FollowedTable, unread: Sequence[Unread]) -> list[RecordKey]:
     return [RecordKey(table.source, table.name, one.id) for one in unread if one.id is not None]
 
 
+def _is_there(record: RecordKey, truth: Truth) -> bool:
+    """Whether the source has a record of this name: a row's key has one spelling, whatever its type calls equal."""
+    return truth.data is not None and truth.record == record
+
+
 def _kind(record: RecordKey, truth: Truth, standing: Standing) -> Kind | None:
-    """Say how a record differs from its copy, both as they are now; what has another name is not this record."""
-    if truth.data is None or truth.record != record:
+    """Say how a record differs from its copy, both as they are now."""
+    if not _is_there(record, truth):
         return "extra" if standing.present else None
     if not standing.present:
         return "missing"

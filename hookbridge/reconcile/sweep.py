@@ -141,7 +141,7 @@ class Sweep:
         if self.state.unnamed:
             _log.warning("Records without a key that can be read: no other one counts as gone", **self._about)
             return 0
-        unmet = await self._unmet("")
+        unmet = await self._unmet(None)
         held = self._is_too_much(unmet) and not self.state.confirmed
         if held or self.state.vanished:
             await self._save(msgspec.structs.replace(self.state, vanished=unmet.count if held else 0))
@@ -165,7 +165,7 @@ class Sweep:
             return True  # an empty answer is more often a mistake than an emptied table
         return unmet.count > max(self._config.vanished_min, self._config.vanished_share * unmet.copied)
 
-    async def _unmet(self, after: str) -> Unmet:
+    async def _unmet(self, after: str | None) -> Unmet:
         return await self._store.unmet(self._source, self._table, self.state.sweep or 0, after=after, limit=GONE_BATCH)
 
     async def _end(self) -> None:

@@ -213,8 +213,11 @@ class Sweeps(Protocol):
         """Note what a sweep (named by its ticket) has met, and in the same transaction a note on where it is."""
         ...
 
-    async def unmet(self, source: SourceName, table: str, sweep: int, *, after: str = "", limit: int) -> Unmet:
-        """Find copies with data that are older than the sweep and that it has not met."""
+    async def unmet(self, source: SourceName, table: str, sweep: int, *, after: str | None = None, limit: int) -> Unmet:
+        """Find copies with data that are older than the sweep and that it has not met, those behind ``after`` or all.
+
+        An id may be the empty text, which is behind nothing.
+        """
         ...
 
     async def forget_sweeps(self, *, keep: Sequence[int] = (), only: int | None = None, limit: int) -> int:

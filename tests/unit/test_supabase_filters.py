@@ -12,7 +12,7 @@ from hookbridge.sources.supabase import filters
     ("key", "ids", "text"),
     [
         (("id",), [["1"], ["a-b_C"]], "id.in.(1,a-b_C)"),
-        (("id",), [[""], ["a,b"], ['a"b'], ["a\\b"], ["ü"]], r'id.in.("","a,b","a\"b","a\\b","ü")'),
+        (("id",), [[""], ["a,b"], ['a"b'], ["a\\b"], ["ü"]], r'id.in.("a,b","a\"b","a\\b","ü"),id.eq.""'),
         (("offset",), [["1"]], "offset.in.(1)"),
         (("a.b",), [["1"]], '"a.b".in.(1)'),
         (('a"b',), [["1"]], r'"a\"b".in.(1)'),

@@ -21,8 +21,13 @@ def name(column: str) -> str:
 
 def named(key: Sequence[str], ids: Sequence[Sequence[str]]) -> str:
     """Give the condition of the rows that have one of these values in their key columns."""
-    members = ",".join(_member(key, id_) for id_ in ids)
-    return f"{name(key[0])}.in.({members})" if len(key) == 1 else members
+    if len(key) > 1:
+        return ",".join(_member(key, id_) for id_ in ids)
+    column = name(key[0])
+    # in.("") is an empty list to PostgREST (14.13, measured), whatever rows there are; eq."" is the empty text.
+    members = ",".join(_value(value) for (value,) in ids if value)
+    ways = [f"{column}.in.({members})"] if members else []
+    return ",".join([*ways, f"{column}.eq.{_value('')}"] if any(not value for (value,) in ids) else ways)
 
 
 def named_but(key: Sequence[str], id_: Sequence[str], but: Sequence[str]) -> str:

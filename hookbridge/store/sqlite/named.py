@@ -154,7 +154,10 @@ def _waiting(connection: sqlite3.Connection, which: RecordFilter, after: RecordK
         return
     for beginning in sorted("".join(f"{part}:" for part in table) for table in _beginnings(which)):
         where = Where()
-        where.add("record > ?", max(beginning, "" if after is None else str(after)))
+        if after is None or str(after) < beginning:
+            where.add("record >= ?", beginning)  # a record whose id is the empty text has just that name
+        else:
+            where.add("record > ?", str(after))
         if beginning:
             where.add("record < ?", f"{beginning[:-1]};")  # the character after the colon
         for (name,) in connection.execute(f"SELECT record FROM dirty WHERE {where} ORDER BY record", where.parameters):

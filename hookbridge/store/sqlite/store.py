@@ -231,7 +231,7 @@ class SqliteStore:
 
         await self._engine.call(both)
 
-    async def unmet(self, source: SourceName, table: str, sweep: int, *, after: str = "", limit: int) -> Unmet:
+    async def unmet(self, source: SourceName, table: str, sweep: int, *, after: str | None = None, limit: int) -> Unmet:
         """Find what a sweep has not met."""
         return await self._engine.browse(
             lambda connection: sweeps.unmet(connection, source, table, sweep, after, limit)

@@ -24,7 +24,7 @@ LEFT JOIN dirty ON dirty.record = ?2 || ':' || ?3 || ':' || wanted.value
 """
 
 UNMET = """
-FROM copies WHERE source = ?1 AND table_name = ?2 AND record_id > ?3 AND data IS NOT NULL AND ticket < ?4
+FROM copies WHERE source = ?1 AND table_name = ?2 AND record_id {behind} ?3 AND data IS NOT NULL AND ticket < ?4
 AND NOT EXISTS (SELECT 1 FROM met WHERE sweep = ?4 AND met.record_id = copies.record_id)
 """
 
@@ -87,15 +87,16 @@ def meet(transaction: Transaction, sweep: int, ids: Sequence[str]) -> None:
     transaction.connection.executemany("INSERT OR IGNORE INTO met VALUES (?, ?)", [(sweep, id_) for id_ in ids])
 
 
-def unmet(connection: sqlite3.Connection, source: str, table: str, sweep: int, after: str, limit: int) -> Unmet:
+def unmet(connection: sqlite3.Connection, source: str, table: str, sweep: int, after: str | None, limit: int) -> Unmet:
     """Find the copies that a sweep has not met."""
     (copied,) = connection.execute(
         "SELECT count(*) FROM copies WHERE source = ? AND table_name = ? AND data IS NOT NULL", (source, table)
     ).fetchone()
-    (count,) = connection.execute(f"SELECT count(*) {UNMET}", (source, table, after, sweep)).fetchone()
-    ids = connection.execute(
-        f"SELECT record_id {UNMET} ORDER BY record_id LIMIT ?5", (source, table, after, sweep, limit)
-    ).fetchall()
+    # The empty text is an id like any other: without a cursor the first one is not behind it.
+    chosen = UNMET.format(behind=">=" if after is None else ">")
+    parameters = (source, table, after or "", sweep)
+    (count,) = connection.execute(f"SELECT count(*) {chosen}", parameters).fetchone()
+    ids = connection.execute(f"SELECT record_id {chosen} ORDER BY record_id LIMIT ?5", (*parameters, limit)).fetchall()
     return Unmet(tuple(RecordKey(source, table, id_) for (id_,) in ids), count, copied)  # type: ignore[arg-type]
 
 

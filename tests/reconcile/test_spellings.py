@@ -1,0 +1,120 @@
+"""A row has one name: copies under another spelling of its key are extra, and odd keys are proven like any others."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hookbridge.model import RecordKey
+from hookbridge.standins import PostgrestStandin
+from tests.reconcile.test_proof import proofs, verify
+from tests.support.followed import KEY, QUICK, copied
+from tests.support.running import Running, make_settings, running
+from tests.support.waiting import wait_until
+
+STILL = {"poll_seconds": 1000.0, "poll_seconds_max": 1000.0, "sweep_seconds": 1000.0}
+
+
+@pytest.fixture
+async def supabase() -> AsyncIterator[PostgrestStandin]:
+    async with PostgrestStandin(key=KEY) as standin:
+        yield standin
+
+
+def following(
+    folder: Path, supabase: PostgrestStandin, reconcile: dict[str, Any]
+) -> AbstractAsyncContextManager[Running]:
+    secrets = {"supabase_url": supabase.url, "supabase_key": KEY}
+    tables = [{"name": "things", "key": ["k"]}]
+    return running(
+        make_settings(folder, secrets=secrets, supabase={"tables": tables, "timeout_seconds": 2.0}, reconcile=reconcile)
+    )
+
+
+def thing(id_: str) -> RecordKey:
+    return RecordKey("supabase", "public.things", id_)
+
+
+def loaded(bridge: Running) -> bool:
+    return bridge.service.reconciler.table("supabase", "public.things").sweep.state.loaded
+
+
+SPELLINGS = [
+    ("0.11", "0.110000000"),
+    ("5", "5.00"),
+    ("1.50", "1.5"),
+]
+
+
+@pytest.mark.parametrize(("before", "now"), SPELLINGS)
+async def test_a_copy_under_an_older_spelling_is_extra_and_healed(
+    supabase: PostgrestStandin, tmp_path: Path, before: str, now: str
+) -> None:
+    async with _respelled(supabase, tmp_path, STILL, before, now) as bridge:
+        proof = proofs(await verify(bridge))["public.things"]
+        assert (proof["equal"], proof["missing"], proof["extra"]) == (0, 1, 1)
+        assert proof["keys"] == {"missing": [now], "extra": [before]}
+        lines = await verify(bridge, heal=True)
+        assert (proofs(lines)["public.things"]["equal"], lines[-1]["agrees"]) == (1, True)
+        assert await copied(bridge, thing(before)) is None
+
+
+@pytest.mark.parametrize(("before", "now"), SPELLINGS)
+async def test_a_sweep_removes_the_copy_under_an_older_spelling(
+    supabase: PostgrestStandin, tmp_path: Path, before: str, now: str
+) -> None:
+    async with _respelled(supabase, tmp_path, QUICK, before, now) as bridge:
+
+        async def one() -> bool:
+            return await copied(bridge, thing(before)) is None and await copied(bridge, thing(now)) is not None
+
+        await wait_until(one)
+        proof = proofs(await verify(bridge))["public.things"]
+        assert (proof["equal"], proof["missing"], proof["extra"]) == (1, 0, 0)
+
+
+@asynccontextmanager
+async def _respelled(
+    supabase: PostgrestStandin, folder: Path, reconcile: dict[str, Any], before: str, now: str
+) -> AsyncIterator[Running]:
+    """A service whose copy has the row's key as it was written before."""
+    supabase.create_table("things", {"k": "numeric", "name": "text"}, key=("k",))
+    supabase.insert("things", {"k": before, "name": "one"})
+    async with following(folder, supabase, reconcile) as bridge:
+        await wait_until(lambda: loaded(bridge))
+        supabase.delete("things", before)
+        supabase.insert("things", {"k": now, "name": "one"})
+        yield bridge
+
+
+async def test_the_empty_text_is_a_key_like_any_other(supabase: PostgrestStandin, tmp_path: Path) -> None:
+    supabase.create_table("things", {"k": "text", "name": "text"}, key=("k",))
+    supabase.insert_many("things", [{"k": "", "name": "nameless"}, {"k": "a", "name": "a"}])
+    async with following(tmp_path, supabase, STILL) as bridge:
+        await wait_until(lambda: loaded(bridge))
+        assert proofs(await verify(bridge))["public.things"]["equal"] == 2
+        supabase.update("things", "", {"name": "changed"})
+        assert proofs(await verify(bridge))["public.things"]["keys"] == {"differing": [""]}
+        healed = proofs(await verify(bridge, heal=True))["public.things"]
+        assert (healed["healed"], healed["equal"]) == (1, 2)
+        supabase.delete("things", "")
+        assert proofs(await verify(bridge))["public.things"]["keys"] == {"extra": [""]}
+        healed = proofs(await verify(bridge, heal=True))["public.things"]
+        assert (healed["healed"], healed["equal"], healed["extra"]) == (1, 1, 0)
+
+
+async def test_a_record_that_cannot_be_asked_for_is_named_and_the_others_are_compared(
+    supabase: PostgrestStandin, tmp_path: Path
+) -> None:
+    long = "é" * 1_800
+    supabase.create_table("things", {"k": "text", "name": "text"}, key=("k",))
+    supabase.insert_many("things", [{"k": long, "name": "long"}, *({"k": f"k{n}", "name": "x"} for n in range(5))])
+    async with following(tmp_path, supabase, STILL) as bridge:
+        await wait_until(lambda: loaded(bridge))
+        supabase.update("things", long, {"name": "changed"})
+        supabase.update("things", "k3", {"name": "changed"})
+        proof = proofs(await verify(bridge))["public.things"]
+        assert sorted(proof["keys"]["differing"]) == ["k3", long]
+        assert proof["equal"] == 4
