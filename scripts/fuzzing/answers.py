@@ -25,6 +25,7 @@ from hookbridge.sources.notion.budget import Budget, Urgency
 from hookbridge.sources.notion.changes import NotionChanges
 from hookbridge.sources.notion.client import Asked as AskedPages
 from hookbridge.sources.notion.client import NotionClient
+from hookbridge.sources.notion.places import Places
 from hookbridge.sources.notion.truth import Reader
 from hookbridge.sources.statuses import RETRY_AFTER_SECONDS_MAX
 from hookbridge.sources.supabase import rows
@@ -81,8 +82,19 @@ class _Sources:
         config = SupabaseConfig(tables=(_LISTED,))
         self.supabase_changes = SupabaseChanges(self.supabase, config, lambda: 1, lambda: _NOW)
         self.rest = cuts.Rest(self.notion, budget, 3)
-        reader = Reader(self.notion, budget, lambda: 1, asked=lambda _: None, rest=self.rest, now=lambda: _NOW)
-        self.notion_changes = NotionChanges(self.notion, reader, budget, NotionConfig(), lambda: 1, lambda: _NOW)
+        self.places = Places(NotionConfig(), readable=True)
+        reader = Reader(
+            self.notion,
+            budget,
+            lambda: 1,
+            asked=lambda _: None,
+            rest=self.rest,
+            places=self.places,
+            now=lambda: _NOW,
+        )
+        self.notion_changes = NotionChanges(
+            self.notion, reader, budget, self.places, NotionConfig(), lambda: 1, lambda: _NOW
+        )
 
     def forget_pauses(self) -> None:
         """Let the time of every ``Retry-After`` be over."""
@@ -145,10 +157,12 @@ async def _notion(sources: _Sources) -> None:
     if page is not None:
         found.append(page)
     await _or_none(lambda: client.data_sources(PAGE))
+    await _or_none(lambda: client.database_of(PAGE))
     listed = await _or_none(lambda: client.query(PAGE, AskedPages()))
     found += listed.pages if listed is not None else ()
     for one in found:
-        truth = truth_of(RecordKey("notion", PAGE, PAGE), one, 1, _NOW)
+        truth = truth_of(RecordKey("notion", PAGE, PAGE), one, 1, _NOW, sources.places)
+        assert RecordKey.parse(str(truth.record)) == truth.record
         sources.forget_pauses()
         completed = await _or_none(lambda one=one: sources.rest.complete(one, Urgency.READ))  # type: ignore[misc]
         if truth.partial and completed is not None:

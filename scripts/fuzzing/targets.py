@@ -22,6 +22,7 @@ from hookbridge.sources import keys
 from hookbridge.sources.notion import NotionSource, pages, words
 from hookbridge.sources.notion import payloads as notion
 from hookbridge.sources.notion.handshake import handshake_of
+from hookbridge.sources.notion.places import Places
 from hookbridge.sources.source import Delivery, Source
 from hookbridge.sources.statuses import retry_after_seconds
 from hookbridge.sources.supabase import SupabaseSource, rows
@@ -47,8 +48,9 @@ _NOW = 1_700_000_000.0
 _GUIDED = b'{"event_type":"update","source":"%s","table_name":"t","record_id":"1","data":{}}'
 
 _SUPABASE = SupabaseSource(SupabaseConfig(), _STRICT, _SECRETS, lambda: 1)
+_PLACES = Places(NotionConfig(unlisted_databases="ignore"), readable=True)
 _NOTION = NotionSource(NotionConfig(), _STRICT, _SECRETS, lambda: 1, None)
-_UNKNOWN = NotionSource(NotionConfig(), _STRICT, Secrets(webhook_secrets=("plain",)), lambda: 1, None)
+_UNKNOWN = NotionSource(NotionConfig(handshake="accept"), _STRICT, Secrets(webhook_secrets=("plain",)), lambda: 1, None)
 """No verification token is known yet."""
 
 
@@ -71,7 +73,7 @@ def supabase_body(data: bytes) -> None:
 def notion_body(data: bytes) -> None:
     """Decode a body for Notion, and what it says again."""
     try:
-        delivery = notion.decode({}, data, NotionConfig())
+        delivery = notion.decode({}, data, _PLACES)
     except Refusal:
         return
     for event in delivery.events if isinstance(delivery, Delivery) else ():
@@ -80,7 +82,7 @@ def notion_body(data: bytes) -> None:
         if columns is not None:
             pages.fingerprint(columns)
             words.words(columns, None)
-            pages.belongs_to(columns, event.record.table)
+            _PLACES.name(event.record.table, columns.get("parent"))
 
 
 def signature(data: bytes) -> None:

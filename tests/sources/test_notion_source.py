@@ -70,7 +70,7 @@ async def test_a_token_that_looks_like_something_else_is_doubted(token: str, *, 
 
 
 def test_a_learnt_token_verifies_until_it_is_forgotten() -> None:
-    source = make(verify=True)
+    source = make(verify=True, handshake="accept")
     assert isinstance(source.decode({}, HANDSHAKE), Handshake)
     source.authenticate({}, HANDSHAKE, 0.0)
     source.learn("secret_learnt")

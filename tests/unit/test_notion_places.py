@@ -47,6 +47,8 @@ def test_the_listed_id_names_a_page_however_it_is_written(asked: str) -> None:
         ({"type": "workspace", "workspace": True}, STANDALONE),
         (OLD, DATABASE),
         (None, SOURCE),
+        ({"type": "database_id", "database_id": "a:b"}, SOURCE),
+        ({"type": ["database_id"], "database_id": 7}, STANDALONE),
     ],
 )
 def test_a_page_lies_where_its_parent_is(parent: object, table: str) -> None:

@@ -82,6 +82,8 @@ class Places:
         if not isinstance(parent, dict):
             return asked
         ids = self._parent(parent)
+        if not all(map(keys.is_uuid, ids.ids())):
+            return asked  # no answer of Notion's has such ids: they name nothing
         if ids.database is not None and ids.data_source is not None:
             self.learn(ids.data_source, ids.database)
         table = self._table(ids)
