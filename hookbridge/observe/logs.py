@@ -31,7 +31,19 @@ SHOWN = frozenset(
         # What every line has, and what a traceback becomes.
         *("timestamp", "level", "logger", "event", "exception"),
         # Changes and lanes.
-        *("record", "source", "table", "outcome", "verification", "steps", "state", "reason", "error", "hint"),
+        *(
+            "record",
+            "source",
+            "table",
+            "outcome",
+            "verification",
+            "steps",
+            "state",
+            "reason",
+            "error",
+            "hint",
+            "remedy",
+        ),
         # The reconciler's counts.
         *("listed", "total", "found", "copies", "records", "announced", "missed"),
         # Requests.

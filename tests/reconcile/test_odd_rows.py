@@ -93,7 +93,9 @@ async def test_a_proof_names_the_row_that_cannot_be_read(both: Sources, three: R
     both.supabase.faults.clear()
     answers(both, "plain", b'{"id":1,"name":"row 1"}', WITHOUT_KEY)
     lines = (await (await three.post("/api/v1/verify", asked, headers=ADMIN)).text()).splitlines()
-    assert msgspec.json.decode(lines[-1])["error"] == "record_unreadable"
+    unproven, verdict = map(msgspec.json.decode, lines[-2:])
+    assert (unproven["type"], "without a key that can be read" in unproven["message"]) == ("unproven", True)
+    assert (verdict["agrees"], verdict["unproven"]) == (False, 1)
 
 
 async def test_a_poll_goes_past_a_row_that_cannot_be_read(both: Sources, tmp_path: Path) -> None:

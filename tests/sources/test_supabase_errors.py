@@ -113,6 +113,11 @@ async def test_a_value_that_its_column_cannot_have_is_the_records_own(code: str)
     assert code in found.message
 
 
+async def test_what_a_row_holds_is_no_value_that_was_asked_for() -> None:
+    for code in ("22012", "22001", "22004"):
+        assert type(await failure(postgrest(400, code))) is RecordUnreadable
+
+
 @pytest.mark.parametrize("code", ["22023", "42703", "PGRST301", "PGRST302", "PGRST303", None, "PT401"])
 async def test_a_401_refuses_the_key_whatever_else_it_says(code: str | None) -> None:
     assert type(await failure(postgrest(401, code))) is SourceRefused

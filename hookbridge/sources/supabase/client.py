@@ -49,8 +49,9 @@ IMPOSSIBLE = frozenset(
 it, because either alone has two meanings: 22023 with 401 is a role that does not exist, with 400 a zone or a byte that
 does not.  A table that is not granted answers 403, and 401 where the key's role is ``anon``."""
 
-_INVALID_VALUE = re.compile(r"22[0-9A-Z]{3}")
-"""SQLSTATE's class of data exceptions, which PostgREST answers with 400."""
+_INVALID_VALUES = frozenset(("22003", "22007", "22008", "22009", "22021", "22023", "22P02", "22P03"))
+"""With 400: what was asked for is no value of its column (out of range, no such time or zone, malformed).  The other
+data exceptions speak of what the rows hold, as a view's division by zero does (22012)."""
 
 _SQLSTATE = re.compile(r"(?=.*\d)(?!PT)[0-9A-Z]{5}")
 """A code of PostgreSQL's.  ``PT…`` is none: with it a project's own function sets the status."""
@@ -215,7 +216,7 @@ def _kind(code: str, status: int) -> type[SourceError]:
     """Say what an answer means: only a 401, and a 403 that names no code, refuse the key."""
     if (status, code) in IMPOSSIBLE:
         return RecordImpossible
-    if status == HTTPStatus.BAD_REQUEST and _INVALID_VALUE.fullmatch(code):
+    if status == HTTPStatus.BAD_REQUEST and code in _INVALID_VALUES:
         return ValueImpossible
     if status in _OF_THE_QUERY and _SQLSTATE.fullmatch(code):
         return SourceUnavailable if _OF_THE_SERVER.match(code) else RecordUnreadable
