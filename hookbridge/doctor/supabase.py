@@ -102,13 +102,13 @@ async def _change_column(client: SupabaseClient, table: SupabaseTable, check: st
     hint = "correct changed_at in [[supabase.tables]], or leave it out"
     try:
         found = await _read(client, table, (column,))
+        if not found.rows and not (await _read(client, table, ())).rows:
+            return ok(check, "readable, and empty")
     except SourceError as error:
         return failed(check, f"change column {column}: {error.message}", hint)
     if not found.rows:
-        return ok(check, "readable, and empty")
+        return warning(check, f"change column {column}: empty in every row", f"set {column} on every change")
     value = decode_columns(found.rows[0]).get(column)
-    if value is None:
-        return warning(check, f"change column {column}: empty in the newest row", f"set {column} on every change")
     if not isinstance(value, str) or rows.instant_of(value) is None:
         return failed(check, f"change column {column}: holds no time", hint)
     return ok(check, "readable, with its key and change column")
@@ -117,4 +117,4 @@ async def _change_column(client: SupabaseClient, table: SupabaseTable, check: st
 async def _read(client: SupabaseClient, table: SupabaseTable, order: tuple[str, ...], *, limit: int = 1) -> Rows:
     from hookbridge.sources.supabase.client import Asked  # noqa: PLC0415  imports the SDK
 
-    return await client.slice(table.schema, table.name, Asked(order=order, descending=True, limit=limit))
+    return await client.slice(table.schema, table.name, Asked(order=order, descending=bool(order), limit=limit))

@@ -24,15 +24,21 @@ def test_rows_are_named_by_their_key_columns(key: tuple[str, ...], ids: list[lis
 
 
 @pytest.mark.parametrize(
-    ("order", "after", "text"),
+    ("order", "after", "within", "text"),
     [
-        (("id",), ("7",), "id.gt.7"),
-        (("a.b", "id"), ("x,y", "7"), '"a.b".gt."x,y",and("a.b".eq."x,y",id.gt.7)'),
-        (("a", "b", "c"), ("1", "2", "3"), "a.gt.1,and(a.eq.1,b.gt.2),and(a.eq.1,b.eq.2,c.gt.3)"),
+        (("id",), ("7",), 0, "and(id.gt.7)"),
+        (("a.b", "id"), ("x,y", "7"), 0, 'and("a.b".gte."x,y",or("a.b".gt."x,y",and(id.gt.7)))'),
+        (("a", "b", "c"), ("1", "2", "3"), 0, "and(a.gte.1,or(a.gt.1,and(b.gte.2,or(b.gt.2,and(c.gt.3)))))"),
+        (("a", "b", "c"), ("1", "2", "3"), 1, "and(a.eq.1,b.gte.2,or(b.gt.2,and(c.gt.3)))"),
+        (("a", "b", "c"), ("1", "2", "3"), 2, "and(a.eq.1,b.eq.2,c.gt.3)"),
+        (("a", "b", "c"), ("1", "2"), 1, "and(a.eq.1,b.gt.2)"),
+        (("a", "b", "c"), ("1",), 0, "and(a.gt.1)"),
     ],
 )
-def test_a_place_is_behind_its_last_row(order: tuple[str, ...], after: tuple[str, ...], text: str) -> None:
-    assert filters.behind(order, after) == text
+def test_a_place_is_behind_its_last_row_and_names_where_an_index_begins(
+    order: tuple[str, ...], after: tuple[str, ...], within: int, text: str
+) -> None:
+    assert filters.behind(order, after, within) == text
 
 
 def test_the_least_value_is_part_of_what_is_given() -> None:

@@ -3,7 +3,8 @@
 Keyset paging (https://use-the-index-luke.com/no-offset) begins each slice behind the last row of the one before, so
 that rows which come and go shift nothing.  Invariants: a listing that the server cut at its own limit (max-rows) goes
 on, however often that limit changes; ties of the change column are told apart by the key; the watermark never lies in
-the future, whatever rows say; a row that cannot be read is told and hides no other one.
+the future, whatever rows say; a row that cannot be read is told and hides no other one; the database never sorts or
+counts a table, and never walks past more of it than a slice, where an index begins with the columns of the order.
 """
 
 from __future__ import annotations
@@ -26,13 +27,16 @@ from hookbridge.sources.supabase.payloads import table_config
 from hookbridge.sources.times import earlier
 
 if TYPE_CHECKING:
-    from hookbridge.sources.supabase.client import Rows, SupabaseClient  # imports the SDK
+    from hookbridge.sources.supabase.client import SupabaseClient  # imports the SDK
 
 SLICE_ROWS = 1_000
 """What Supabase gives at most, unless the project's max-rows says otherwise."""
 
 SLICE_BYTES = 8 * 1024 * 1024
 """After a larger slice the next one asks for half as many rows: memory follows the bytes, not the rows."""
+
+ALIKE_MIN = 10
+"""Fewer rows than these with one value are walked past, which saves the request that would find no more of them."""
 
 
 class _Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,8 +45,11 @@ class _Place(msgspec.Struct, frozen=True, kw_only=True):
     order: tuple[str, ...]
     """The columns that ``after`` has values of: those of another configuration are no place in this listing."""
     after: tuple[str, ...]
+    """Values of the first columns of ``order``; of all, unless what was like the last row is exhausted."""
     rows: int
     """How many rows a slice asks for."""
+    within: int = 0
+    """In how many columns the rows that are asked for are like the last one."""
 
 
 class SupabaseChanges:
@@ -77,10 +84,13 @@ class SupabaseChanges:
 
     async def newest(self, table: str) -> str | None:
         """Give the latest change.  Raises SourceError."""
+        from hookbridge.sources.supabase.client import Asked  # noqa: PLC0415  imports the SDK
+
         listed = table_config(self._config, table)
         if listed.changed_at is None:
             return None
-        answer = await self._ask(listed, order=(listed.changed_at,), descending=True, limit=1)
+        asked = Asked(order=(listed.changed_at,), descending=True, limit=1)
+        answer = await self._client.slice(listed.schema, listed.name, asked)
         values = _values(answer.rows[0]) if answer.rows else {}
         if values is not None and values.get(listed.changed_at) is None:
             return None
@@ -96,41 +106,35 @@ class SupabaseChanges:
         since: tuple[str, str] | None,
         cursor: str | None,
     ) -> Slice:
+        from hookbridge.sources.supabase.client import Asked  # noqa: PLC0415  imports the SDK
+
         place = None if cursor is None else _place_of(cursor, order)
-        first, wanted = place is None, place.rows if place else SLICE_ROWS
+        wanted = place.rows if place else SLICE_ROWS
         ticket = self._tickets()
-        after = place.after if place else ()
-        answer = await self._ask(listed, order=order, since=since, after=after, limit=wanted, counted=first)
-        if first and answer.total and not answer.rows:
-            raise SourceUnavailable(f"Supabase counted {answer.total} rows of {table} and gave none")
+        asked = Asked(
+            order=order,
+            since=since,
+            after=place.after if place else (),
+            within=place.within if place else 0,
+            limit=wanted,
+            estimated=place is None and since is None,
+        )
+        answer = await self._client.slice(listed.schema, listed.name, asked)
         truths, unread = _read(table, listed, answer.rows, ticket)
-        # A short answer is no last one: the server cuts at its own limit, which may change from one to the next.
-        complete = not answer.rows or (first and answer.total == len(answer.rows))
-        following = None if complete else _following(order, answer.rows, wanted)
+        following = _following(order, answer.rows, wanted, place) if answer.rows else _outside(place)
+        if following is not None and following == place:
+            raise SourceUnavailable(
+                f"Supabase answered with the same rows of {table} where those behind them were asked for",
+                hint="is there a cache or a proxy before it that forgets the query?",
+            )
         return Slice(
             truths=truths,
             unread=unread,
             next_cursor=None if following is None else msgspec.json.encode(following).decode(),
             watermark=self._latest(truth.changed_at for truth in truths),
-            total=answer.total if first and answer.total >= len(answer.rows) else None,
-            anew=first and cursor is not None,
+            total=answer.total if answer.total >= len(answer.rows) > 0 else None,
+            anew=place is None and cursor is not None,
         )
-
-    async def _ask(
-        self,
-        listed: SupabaseTable,
-        *,
-        order: tuple[str, ...],
-        limit: int,
-        descending: bool = False,
-        since: tuple[str, str] | None = None,
-        after: tuple[str, ...] = (),
-        counted: bool = False,
-    ) -> Rows:
-        from hookbridge.sources.supabase.client import Asked  # noqa: PLC0415  imports the SDK
-
-        asked = Asked(order=order, descending=descending, since=since, after=after, limit=limit, counted=counted)
-        return await self._client.slice(listed.schema, listed.name, asked)
 
     def _latest(self, times: Iterable[str | None]) -> str | None:
         """Give the latest time, but at most now: a row from the future must not hide those after it."""
@@ -163,14 +167,31 @@ def _place_of(cursor: str, order: tuple[str, ...]) -> _Place | None:
         place = msgspec.json.decode(cursor, type=_Place)
     except msgspec.DecodeError:
         return None
-    return place if place.order == order else None
+    return place if place.order == order and 0 <= place.within < len(place.after) <= len(order) else None
 
 
-def _following(order: tuple[str, ...], answer: Sequence[bytes], wanted: int) -> _Place | None:
-    """Say where a listing goes on: behind the last row that can be named; None when there is none."""
+def _following(order: tuple[str, ...], answer: Sequence[bytes], wanted: int, place: _Place | None) -> _Place | None:
+    """Say where a listing goes on: behind the last row that can be named; None when there is none.
+
+    Where a whole slice has one value, very many rows may have it: the next slice is asked for among these alone, for
+    there an index begins right behind the place.  Otherwise it may walk past those of this slice, and no others.
+    """
     smaller = sum(map(len, answer)) > SLICE_BYTES and len(answer) > 1
     after = next((texts for row in reversed(answer) if (texts := _texts(row, order)) is not None), None)
-    return None if after is None else _Place(order=order, after=after, rows=len(answer) // 2 if smaller else wanted)
+    if after is None:
+        return None
+    first = next((texts for row in answer if (texts := _texts(row, order)) is not None), after)
+    like = next((depth for depth, pair in enumerate(zip(first, after, strict=True)) if pair[0] != pair[1]), len(order))
+    within = min(like, len(order) - 1) if len(answer) >= ALIKE_MIN else 0
+    within = max(within, place.within if place else 0)
+    return _Place(order=order, after=after, rows=len(answer) // 2 if smaller else wanted, within=within)
+
+
+def _outside(place: _Place | None) -> _Place | None:
+    """Say where a listing goes on when nothing is left at a place: with rows less like it; None when there are none."""
+    if place is None or not place.within:
+        return None
+    return msgspec.structs.replace(place, after=place.after[: place.within], within=place.within - 1)
 
 
 def _texts(row: bytes, columns: Sequence[str]) -> tuple[str, ...] | None:

@@ -69,6 +69,7 @@ _HINTS: Mapping[str, str] = {
     "PGRST205": "check the table's name and schema; is it exposed by the Data API?",
     "PGRST106": "add the schema to the exposed schemas of the Data API",
     "42501": "grant select on the table, or use a secret key",
+    "57014": "does the table have an index on its key, and one on changed_at and the key? docs/supabase.md has them",
     "42703": "check key and changed_at in [[supabase.tables]]",
 }
 
@@ -82,21 +83,24 @@ class Rows(msgspec.Struct, frozen=True):
     rows: tuple[bytes, ...]
     """Each row's own JSON, digit for digit."""
     total: int
-    """How many rows match: more than ``rows`` where the server cut the answer (max-rows); 0 where nobody asked."""
+    """How many rows match: more than ``rows`` where the server cut the answer (max-rows).  Of a slice a guess or 0."""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """Which rows of a table, in which order."""
+    """Which rows of a table, in which order: so that an index on the columns of ``order`` gives them, and no others."""
 
     order: tuple[str, ...]
     descending: bool = False
+    """From the end of the index, which has the rows without a value there: they are left out."""
     since: tuple[str, str] | None = None
     """A column and the least value of it."""
     after: tuple[str, ...] = ()
-    """The values of ``order`` behind which it begins (keyset paging: rows that come or go shift nothing)."""
+    """Values of the first columns of ``order`` behind which it begins (keyset paging: nothing that comes shifts it)."""
+    within: int = 0
+    """In how many of these columns only rows with the same value are asked for."""
     limit: int
-    counted: bool = False
-    """Whether to count all rows that match: it costs the database a scan."""
+    estimated: bool = False
+    """Whether to ask for the planner's guess of how many rows match: an exact count would be a scan of all of them."""
 
 
 class SupabaseClient:
@@ -119,23 +123,28 @@ class SupabaseClient:
     async def rows(self, schema: str, table: str, key: Sequence[str], ids: Sequence[Sequence[str]]) -> Rows:
         """Read the rows with these values of the key columns.  Raises SourceError."""
         query = self._sdk.schema(schema).table(table).select("*", count=CountMethod.exact)
-        return _rows_of(await self._ask(query.or_(filters.named(key, ids))), counted=True)
+        return _rows_of(await self._ask(query.or_(filters.named(key, ids))))
 
     async def others(self, schema: str, table: str, key: Sequence[str], id_: Sequence[str], but: Sequence[str]) -> Rows:
         """Read the rows with this value of the key columns and not with that one.  Raises SourceError."""
         query = self._sdk.schema(schema).table(table).select("*", count=CountMethod.exact)
-        return _rows_of(await self._ask(query.or_(filters.named_but(key, id_, but))), counted=True)
+        return _rows_of(await self._ask(query.or_(filters.named_but(key, id_, but))))
 
     async def slice(self, schema: str, table: str, asked: Asked) -> Rows:
         """Read rows in an order, from a place on.  Raises SourceError."""
-        query = self._sdk.schema(schema).table(table).select("*", count=CountMethod.exact if asked.counted else None)
-        if asked.since is not None:
-            query = query.or_(filters.since(*asked.since))
+        count = CountMethod.planned if asked.estimated else None
+        query = self._sdk.schema(schema).table(table).select("*", count=count)
         if asked.after:
-            query = query.or_(filters.behind(asked.order, asked.after))
+            query = query.or_(filters.behind(asked.order, asked.after, asked.within))
+        elif asked.since is not None:
+            query = query.or_(filters.since(*asked.since))
+        if asked.descending:
+            query = query.or_(filters.filled(asked.order[0]))
         for column in asked.order:
-            query = query.order(filters.name(column), desc=asked.descending, nullsfirst=False)
-        return _rows_of(await self._ask(query.limit(asked.limit)), counted=asked.counted)
+            # An index in ascending order has nulls last, and read backwards first: no index gives any other order.
+            query = query.order(filters.name(column), desc=asked.descending, nullsfirst=asked.descending)
+        response = await self._ask(query.limit(asked.limit))
+        return Rows(_rows_in(response), _total_of(response) or 0)
 
     async def probe(self, schema: str, table: str) -> None:
         """Ask for one row of a table.  Returns when the source answered; raises SourceError."""
@@ -172,21 +181,28 @@ class SupabaseClient:
         await self._http.aclose()
 
 
-def _rows_of(response: httpx.Response, *, counted: bool) -> Rows:
-    try:
-        rows = rows_in(response.content)
-    except ValueError:
-        raise _not_json(response) from None
-    if not counted:
-        return Rows(rows, 0)
-    found = _total.search(response.headers.get("Content-Range", ""))
-    if found is None:
+def _rows_of(response: httpx.Response) -> Rows:
+    """Give rows with their exact number."""
+    rows, total = _rows_in(response), _total_of(response)
+    if total is None:
         # Whether it was cut would show nowhere, and what is missing in it would be taken for gone.
         raise SourceUnavailable(
             "Supabase was asked how many rows there are and did not say",
             hint="is there a proxy before it that drops Content-Range or Prefer?",
         )
-    return Rows(rows, int(found[1]))
+    return Rows(rows, total)
+
+
+def _rows_in(response: httpx.Response) -> tuple[bytes, ...]:
+    try:
+        return rows_in(response.content)
+    except ValueError:
+        raise _not_json(response) from None
+
+
+def _total_of(response: httpx.Response) -> int | None:
+    found = _total.search(response.headers.get("Content-Range", ""))
+    return None if found is None else int(found[1])
 
 
 async def _keep(response: httpx.Response) -> None:

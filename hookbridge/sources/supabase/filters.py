@@ -45,13 +45,26 @@ def since(column: str, least: str) -> str:
     return f"{name(column)}.gte.{_value(least)}"
 
 
-def behind(order: Sequence[str], after: Sequence[str]) -> str:
-    """Give the condition of the rows behind a place: ``a > 1``, or ``a = 1 and b > 2``, and so on."""
-    ways = []
-    for depth, column in enumerate(order):
-        last = f"{name(column)}.gt.{_value(after[depth])}"
-        ways.append(f"and({_equal(order[:depth], after[:depth])},{last})" if depth else last)
-    return ",".join(ways)
+def filled(column: str) -> str:
+    """Give the condition of the rows that have a value there."""
+    return f"{name(column)}.not.is.null"
+
+
+def behind(order: Sequence[str], after: Sequence[str], within: int) -> str:
+    """Give the condition of the rows behind a place, of those that are like it in the first ``within`` columns.
+
+    ``after`` has values of the first columns of ``order``.  Each level names its least value by itself (``a >= 1 and (a
+    > 1 or b > 2)``): that is where an index begins, and ``a > 1 or (a = 1 and b > 2)`` names none.
+    """
+    behind_it = _behind(order[within:], after[within:])
+    return f"and({_equal(order[:within], after[:within])},{behind_it})" if within else f"and({behind_it})"
+
+
+def _behind(order: Sequence[str], after: Sequence[str]) -> str:
+    column, value = name(order[0]), _value(after[0])
+    if len(after) == 1:
+        return f"{column}.gt.{value}"
+    return f"{column}.gte.{value},or({column}.gt.{value},and({_behind(order[1:], after[1:])}))"
 
 
 def _member(key: Sequence[str], id_: Sequence[str]) -> str:

@@ -113,10 +113,20 @@ class Database:
         """Let every statement on the table run into its timeout: 57014, at once."""
         self.table(table, schema).times_out = True
 
+    def enlarge(self, table: str, *indexes: tuple[str, ...], looked_at_max: int, schema: str = "public") -> None:
+        """Let each statement that looks at more rows than these run into its timeout, as on a table of millions.
+
+        `indexes` are the columns of btrees beside the primary key's; without the right one, counting and sorting look
+        at all rows.
+        """
+        target = self.table(table, schema)
+        target.indexes, target.looked_at_max = indexes, looked_at_max
+
     def allow(self, table: str, *, schema: str = "public") -> None:
-        """Undo `deny()` and `time_out()`."""
+        """Undo `deny()`, `time_out()` and `enlarge()`."""
         target = self.table(table, schema)
         target.denied = target.times_out = False
+        target.looked_at_max = None
 
     def listen(self, callback: Listener, *, headers: Mapping[str, str] | None = None) -> Callable[[], None]:
         """Install the webhook trigger on all tables: `callback` gets each change as pg_net would send it.

@@ -1,8 +1,8 @@
 """Filters: PostgREST's horizontal filters and logic trees, parsed into predicates over stored values.
 
-A parsed filter can be asked three things: whether it matches a row, which keys could match at all (`points`), and what
-the least value of a column is in any match (`least`).  The last two are what an index would do: they only narrow the
-rows that are looked at, never the answer.
+A parsed filter can be asked whether it matches a row, which keys could match at all (`points`), what the least value of
+a column is in any match (`least`), and what is asked of each column by itself (`ranges`).  All but the first are for an
+index: they only narrow the rows that are looked at, never the answer.  As in PostgreSQL, an `or` gives points alone.
 
 Source: PostgREST documentation, "Tables and Views": horizontal filtering, logical operators, reserved characters.
 """
@@ -40,11 +40,17 @@ class Filter:
     """A predicate on rows, with what an index could use of it."""
 
     def __init__(
-        self, matches: Match, *, points: list[Point] | None = None, least: Mapping[str, Value] | None = None
+        self,
+        matches: Match,
+        *,
+        points: list[Point] | None = None,
+        least: Mapping[str, Value] | None = None,
+        ranges: Mapping[str, Match] | None = None,
     ) -> None:
         self.matches = matches
         self.points = points
         self.least = least or {}
+        self.ranges = ranges or {}
 
 
 def all_of(parts: list[Filter]) -> Filter:
@@ -57,18 +63,24 @@ def all_of(parts: list[Filter]) -> Filter:
     for part in parts:
         for column, value in part.least.items():
             least[column] = max(value, least.get(column, value))
-    return Filter(lambda row: all(test(row) for test in tests), points=points, least=least)
+    columns = {column for part in parts for column in part.ranges}
+    ranges = {column: _each([part.ranges[column] for part in parts if column in part.ranges]) for column in columns}
+    return Filter(_each(tests), points=points, least=least, ranges=ranges)
+
+
+def _each(tests: list[Match]) -> Match:
+    return lambda row: all(test(row) for test in tests)
 
 
 def any_of(parts: list[Filter]) -> Filter:
     """`or`."""
+    if len(parts) == 1:
+        return parts[0]
     tests = [part.matches for part in parts]
     points: list[Point] | None = []
     for part in parts:
         points = None if points is None or part.points is None else points + part.points
-    shared = set(parts[0].least).intersection(*(part.least for part in parts))
-    least = {column: min(part.least[column] for part in parts) for column in shared}
-    return Filter(lambda row: any(test(row) for test in tests), points=points, least=least)
+    return Filter(lambda row: any(test(row) for test in tests), points=points)
 
 
 def _joined(choices: list[list[Point]]) -> list[Point] | None:
@@ -97,7 +109,11 @@ def condition(table: Table, column: str, text: str) -> Filter:
         positive = condition(table, column, operand)
         # SQL: `not (null = 1)` is null, so a null never matches a negated comparison either.
         null_counts = operand.startswith("is.")
-        return Filter(lambda row: (null_counts or row.values[column] is not None) and not positive.matches(row))
+
+        def negated(row: Row) -> bool:
+            return (null_counts or row.values[column] is not None) and not positive.matches(row)
+
+        return Filter(negated, ranges={column: negated} if operand.lower() == "is.null" else None)
     if not dot:
         raise errors.unparsable("filter", text)
     if operator == "is":
@@ -120,7 +136,7 @@ def _comparison(table: Table, column: str, operator: str, value: Value) -> Filte
         left = row.values[column]
         return left is not None and compare(ordered(left), right)
 
-    return Filter(matches, points=points, least=least)
+    return Filter(matches, points=points, least=least, ranges=None if operator == "neq" else {column: matches})
 
 
 def _is(column: str, operand: str, text: str) -> Filter:

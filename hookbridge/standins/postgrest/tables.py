@@ -76,6 +76,8 @@ class Table:
         self.version = 0
         self.denied = False
         self.times_out = False
+        self.indexes: tuple[tuple[str, ...], ...] = ()
+        self.looked_at_max: int | None = None
         self.hidden: Callable[[Mapping[str, Json]], bool] | None = None
         self._changed_at = changed_at
         self._defaults = defaults
