@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 import pytest
@@ -37,11 +38,16 @@ async def both() -> AsyncIterator[Sources]:
 
 
 def answers(both: Sources, table: str, *rows: bytes) -> None:
-    """Let every listing of a table show these rows."""
+    """Let every listing of a table show these rows, and nothing behind them."""
     number = len(rows)
     headers = {"Content-Type": "application/json; charset=utf-8", "Content-Range": f"0-{number - 1}/{number}"}
     reply = Reply(status=200, body=b"[" + b",".join(rows) + b"]", headers=headers)
-    both.supabase.faults.answer(reply, path=lambda path: f"/{table}?" in path and "order=" in path)
+    end = Reply(status=200, body=b"[]", headers={**headers, "Content-Range": "*/*"})
+    of_it = f"/{table}?"
+    both.supabase.faults.answer(end, path=lambda path: of_it in path and "order=" in path and "and(" in unquote(path))
+    both.supabase.faults.answer(
+        reply, path=lambda path: of_it in path and "order=" in path and "and(" not in unquote(path)
+    )
 
 
 async def ask(bridge: Running, body: Mapping[str, object]) -> tuple[int, Any]:

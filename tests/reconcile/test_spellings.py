@@ -118,3 +118,16 @@ async def test_a_record_that_cannot_be_asked_for_is_named_and_the_others_are_com
         proof = proofs(await verify(bridge))["public.things"]
         assert sorted(proof["keys"]["differing"]) == ["k3", long]
         assert proof["equal"] == 4
+
+
+async def test_a_listing_goes_on_past_keys_that_are_too_long_to_be_asked_behind(
+    supabase: PostgrestStandin, tmp_path: Path
+) -> None:
+    supabase.create_table("things", {"k": "text", "name": "text"}, key=("k",))
+    supabase.insert_many("things", [{"k": f"{n:05}", "name": "x"} for n in range(998)])
+    supabase.insert_many("things", [{"k": letter * 1_800, "name": "long"} for letter in "éöü"])
+    supabase.insert_many("things", [{"k": "€", "name": "last"}])
+    async with following(tmp_path, supabase, STILL) as bridge:
+        await wait_until(lambda: loaded(bridge))
+        proof = proofs(await verify(bridge))["public.things"]
+        assert (proof["equal"], proof["missing"], proof["extra"]) == (1_002, 0, 0)

@@ -14,16 +14,18 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import msgspec
 
 from hookbridge.config import SupabaseConfig, SupabaseTable
-from hookbridge.errors import RecordImpossible, SourceUnavailable
+from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceUnavailable
 from hookbridge.model import Truth
 from hookbridge.sources import keys
 from hookbridge.sources.source import Followed, Slice, Tickets, Unread
 from hookbridge.sources.supabase import rows
 from hookbridge.sources.supabase.payloads import table_config
+from hookbridge.sources.supabase.truth import URL_CHARACTERS_MAX
 from hookbridge.sources.times import earlier
 
 if TYPE_CHECKING:
@@ -177,14 +179,25 @@ def _following(order: tuple[str, ...], answer: Sequence[bytes], wanted: int, pla
     there an index begins right behind the place.  Otherwise it may walk past those of this slice, and no others.
     """
     smaller = sum(map(len, answer)) > SLICE_BYTES and len(answer) > 1
-    after = next((texts for row in reversed(answer) if (texts := _texts(row, order)) is not None), None)
+    named = [texts for row in answer if (texts := _texts(row, order)) is not None]
+    after = next((texts for texts in reversed(named) if _fits(texts)), None)
     if after is None:
+        if named and len(answer) >= wanted:
+            raise RecordUnreadable(
+                f"A listing cannot go on: each of {len(answer)} rows has a key that is too long for an address",
+                hint="leave the table out of [[supabase.tables]], or give it another key",
+            )
         return None
-    first = next((texts for row in answer if (texts := _texts(row, order)) is not None), after)
+    first = named[0]
     like = next((depth for depth, pair in enumerate(zip(first, after, strict=True)) if pair[0] != pair[1]), len(order))
     within = min(like, len(order) - 1) if len(answer) >= ALIKE_MIN else 0
     within = max(within, place.within if place else 0)
     return _Place(order=order, after=after, rows=len(answer) // 2 if smaller else wanted, within=within)
+
+
+def _fits(texts: Sequence[str]) -> bool:
+    """Whether rows can be asked for behind these values: a filter has each twice at most."""
+    return 2 * sum(len(quote(text, safe="")) for text in texts) <= URL_CHARACTERS_MAX
 
 
 def _outside(place: _Place | None) -> _Place | None:
