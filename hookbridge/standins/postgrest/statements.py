@@ -3,7 +3,7 @@
 A btree serves an order from where the conditions on its leading columns begin: equalities, then a least value, or that
 there is a value.  What else the filter says is looked at row by row.  An `or` of several conditions begins nowhere.
 Counting exactly, and sorting, look at all that these conditions leave.  Sources: PostgreSQL documentation, "Multicolumn
-Indexes", "Indexes and ORDER BY"; EXPLAIN of PostgreSQL 18 (tests/trigger/test_large_tables.py).
+Indexes", "Indexes and ORDER BY".
 """
 
 from itertools import takewhile
