@@ -25,8 +25,8 @@ ARGUMENTS = [
 REFUSAL = re.compile(r"Failed to load resource: the server responded with a status of (\d+)")
 
 
-LATE = {(404, "/api/v1/records/supabase/public.users/9007199254740993")}
-"""An open panel asks for its record whenever it hears of it, and may ask just after the record was removed."""
+LATE = {(404, "/api/v1/records/supabase/public.users/9007199254740993"), (503, "/readyz")}
+"""What an open page may be told just after a record was removed, and while its service stops before it."""
 
 
 @pytest.fixture
