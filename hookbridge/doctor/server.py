@@ -54,8 +54,10 @@ async def look(
             async for finding in _readiness(http, admin_token):
                 yield finding
             yield await _trip(http, settings, now())
-            if settings.secrets.notion_token and settings.config.signatures.verify:
-                yield await _notion_signature(http, settings, admin_token)
+            if settings.config.signatures.verify:
+                signature = await _notion_signature(http, settings, admin_token)
+                if signature is not None:
+                    yield signature
         except httpx.HTTPError as error:
             yield failed(CHECK, f"the service stopped answering ({type(error).__name__})", "look at its log")
 
@@ -126,13 +128,16 @@ async def _trip(http: httpx.AsyncClient, settings: Settings, now: float) -> Find
     return ok(TRIP, f"a signed webhook is accepted, {verified}")
 
 
-async def _notion_signature(http: httpx.AsyncClient, settings: Settings, token: str | None) -> Finding:
+async def _notion_signature(http: httpx.AsyncClient, settings: Settings, token: str | None) -> Finding | None:
+    """Look at Notion's verification token; None where there is none and nobody reads Notion."""
     check = "notion signature"
     if settings.secrets.notion_webhook_secrets:
         return ok(check, "NOTION_WEBHOOK_SECRET is set")
     # The answer has the secret itself, which is not told.
     answer = await http.get("/api/v1/notion/verification-token", headers=_authorized(token))
     if answer.status_code == HTTPStatus.NOT_FOUND:
+        if not settings.secrets.notion_token:
+            return None
         hint = "make a webhook subscription in the integration's settings that points at /api/v1/webhooks/notion"
         return warning(check, "no verification token yet, so webhooks of a subscription are refused", hint)
     if answer.status_code != HTTPStatus.OK:

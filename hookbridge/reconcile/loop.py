@@ -116,13 +116,19 @@ class Reconciler:
             _log.error(f"The {kind} failed unexpectedly", source=table.source, table=table.name, exc_info=error)
 
     async def _run(
-        self, table: FollowedTable, kind: Pass, *, since: str | None = None, confirm: bool = False
+        self,
+        table: FollowedTable,
+        kind: Pass,
+        *,
+        since: str | None = None,
+        confirm: bool = False,
+        whole: bool = False,
     ) -> PassResult:
         began = self._clock()
         if kind == "poll":
             result = await table.poll.run(since)
         else:
-            result = await table.sweep.run(self._pace[table.source].acquire, confirmed=confirm)
+            result = await table.sweep.run(self._pace[table.source].acquire, confirmed=confirm, whole=whole)
         if kind == "sweep":
             await table.poll.begin_at(table.sweep.state.newest)
         table.succeeded(kind, result)
@@ -198,13 +204,14 @@ class Reconciler:
     ) -> PassResult:
         """Run a pass now.  Raises NotFound, SourceError or StoreUnavailable.
 
-        A table that cannot be polled, or whose first sweep is not complete, is swept.
+        A table that cannot be polled, or whose first sweep is not complete, is swept.  A sweep finds whatever was
+        changed before it was asked for, also where an earlier one was interrupted.
         """
         table = self.table(source, name)
         if kind == "poll" and (not table.polled or (since is None and not table.sweep.state.loaded)):
             kind = "sweep"
         try:
-            return await self._run(table, kind, since=since, confirm=confirm)
+            return await self._run(table, kind, since=since, confirm=confirm, whole=True)
         except Exception as error:
             table.failed_for_operator(error)
             raise

@@ -190,9 +190,7 @@ class Proof:
 
     async def _unread(self, table: FollowedTable, records: Sequence[RecordKey], tally: _Tally) -> None:
         """Count what no copy can be compared with: looking again, or healing, does not help."""
-        standings = await self._standings(table, records)
-        for record in records:
-            tally.add("differing" if standings[record.id].present else "missing", record)
+        tally.add_unreadable(records, await self._standings(table, records))
         tally.listed += len(records)
 
     async def _extra(self, table: FollowedTable, sweep: int, tally: _Tally, *, heal: bool) -> None:
@@ -210,34 +208,28 @@ class Proof:
 
     async def _look_again(self, table: FollowedTable, tally: _Tally, *, heal: bool) -> None:
         cut: set[RecordKey] = set()
-        suspects, tally.suspects = [*tally.suspects, *await self._whole(table, tally.partial, cut)], []
-        tally.partial = []
+        suspects, tally.suspects = [*tally.suspects, *await self._whole(table, tally, cut)], []
         differences = await self._judge(table, suspects, cut, tally)
         if heal and differences:
             await self._sink(differences, "sweep")
             await self._until_settled(table, [one.record for one in differences])
+            before = len(tally.unreadable)
             left = await self._judge(table, [one.record for one in differences], cut, tally)
-            tally.healed += len(differences) - len(left)
+            tally.healed += len(differences) - len(left) - (len(tally.unreadable) - before)
             differences = left
         for one in differences:
             tally.add(one.kind, one.record)
         for record in sorted(cut - {one.record for one in differences}):
             tally.add("cut", record)
 
-    async def _whole(self, table: FollowedTable, records: Sequence[RecordKey], cut: set[RecordKey]) -> list[RecordKey]:
+    async def _whole(self, table: FollowedTable, tally: _Tally, cut: set[RecordKey]) -> list[RecordKey]:
         """Give those that differ of what listings show in part: many may, so whatever else is to be read goes first."""
-        differing: list[RecordKey] = []
-        for start in range(0, len(records), READS_AT_ONCE):
-            some = records[start : start + READS_AT_ONCE]
-            truths = await asyncio.gather(*map(table.of.refresh, some))
-            standings = await self._standings(table, some)
-            cut.update(truth.record for truth in truths if truth.cut)
-            differing += [
-                record
-                for record, truth in zip(some, truths, strict=True)
-                if _kind(record, truth, standings[record.id]) is not None
-            ]
-        return differing
+        records, tally.partial = tally.partial, []
+        truths, unreadable = await self._read(records, table.of.refresh)
+        standings = await self._standings(table, records)
+        tally.add_unreadable(unreadable, standings)
+        cut.update(truth.record for truth in truths.values() if truth.cut)
+        return [record for record, truth in truths.items() if _kind(record, truth, standings[record.id]) is not None]
 
     async def _judge(
         self, table: FollowedTable, suspects: Sequence[RecordKey], cut: set[RecordKey], tally: _Tally
@@ -254,12 +246,11 @@ class Proof:
         wait: float | None
         while left and (wait := next(looks, None if self._clock() >= until else 1.0)) is not None:
             await self._sleep(wait)
-            truths, unreadable = await self._read(table, [one.record for one in left])
+            truths, unreadable = await self._read([one.record for one in left], table.of.read)
             cut.difference_update(truths)
             cut.update(record for record, truth in truths.items() if truth.cut)
             standings = await self._standings(table, [*truths, *unreadable])
-            for record in unreadable:
-                tally.add("differing" if standings[record.id].present else "missing", record)
+            tally.add_unreadable(unreadable, standings)
             tally.gone.update(
                 record
                 for record, truth in truths.items()
@@ -286,7 +277,7 @@ class Proof:
         return left
 
     async def _read(
-        self, table: FollowedTable, records: Sequence[RecordKey]
+        self, records: Sequence[RecordKey], ask: Callable[[RecordKey], Awaitable[Truth]]
     ) -> tuple[dict[RecordKey, Truth], list[RecordKey]]:
         """Read records; gives also those that cannot be read for a reason of their own, which hide no other one."""
         truths: dict[RecordKey, Truth] = {}
@@ -294,7 +285,7 @@ class Proof:
 
         async def one(record: RecordKey) -> None:
             try:
-                truths[record] = await table.of.read(record)
+                truths[record] = await ask(record)
             except (RecordUnreadable, RecordImpossible):
                 unreadable.append(record)
 
@@ -349,6 +340,7 @@ class _Tally:
         self.partial: list[RecordKey] = []
         self.gone: set[RecordKey] = set()
         """What is on neither side any more when it is looked at again: nothing that could be equal."""
+        self.unreadable: set[RecordKey] = set()
         self._counts = {"differing": 0, "missing": 0, "extra": 0, "cut": 0}
         self._keys: dict[str, list[str]] = {}
 
@@ -357,6 +349,12 @@ class _Tally:
         keys = self._keys.setdefault(kind, [])
         if len(keys) < KEYS_SHOWN:
             keys.append(record.id)
+
+    def add_unreadable(self, records: Sequence[RecordKey], standings: Mapping[str, Standing]) -> None:
+        """Count what is there and cannot be read, once each: it is not equal, whatever the copy has."""
+        for record in set(records) - self.unreadable:
+            self.unreadable.add(record)
+            self.add("differing" if standings[record.id].present else "missing", record)
 
     def proof(self, table: FollowedTable, as_of: datetime) -> TableProof:
         return TableProof(

@@ -63,24 +63,33 @@ class Sweep:
         """Read where the sweeps stand."""
         self.state = await state.load(self._store, SweepState, self._source, self._table)
 
-    async def run(self, pace: Pace, *, confirmed: bool = False) -> PassResult:
+    async def run(self, pace: Pace, *, confirmed: bool = False, whole: bool = False) -> PassResult:
         """Run one sweep, or the rest of one, ``pace`` before each request.  Raises SourceError.
 
-        ``confirmed`` says that what is gone is really gone, however much that is.
+        ``confirmed`` says that what is gone is really gone, however much that is.  ``whole`` asks for all that was
+        changed before now: an interrupted sweep does not look again where it was, so that a whole one follows its rest.
         """
         async with self._one_at_a_time:
-            if confirmed:
-                await self._save(msgspec.structs.replace(self.state, confirmed=True))
-            if self.state.sweep is None:
-                await self._begin()
-            found = 0
-            while not self.state.listing_complete:
-                if self.state.loaded:
-                    await pace()  # a first load is waited for, and goes as fast as the source allows
-                found += await self._slice()
-            gone = await self._gone()
-            await self._end()
-            return PassResult(listed=self.state.listed, found=found + gone)
+            is_rest = self.state.sweep is not None
+            result = await self._complete(pace, confirmed=confirmed)
+            if is_rest and whole:
+                again = await self._complete(pace, confirmed=confirmed)
+                result = PassResult(listed=again.listed, found=result.found + again.found)
+            return result
+
+    async def _complete(self, pace: Pace, *, confirmed: bool) -> PassResult:
+        if confirmed:
+            await self._save(msgspec.structs.replace(self.state, confirmed=True))
+        if self.state.sweep is None:
+            await self._begin()
+        found = 0
+        while not self.state.listing_complete:
+            if self.state.loaded:
+                await pace()  # a first load is waited for, and goes as fast as the source allows
+            found += await self._slice()
+        gone = await self._gone()
+        await self._end()
+        return PassResult(listed=self.state.listed, found=found + gone)
 
     async def _begin(self) -> None:
         newest = await self._changes.newest(self._table)

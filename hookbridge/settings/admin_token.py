@@ -6,12 +6,15 @@ Invariant: the file is readable by its owner only, whole or not there, and never
 from __future__ import annotations
 
 import errno
+import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
 from hookbridge.config import Settings
 from hookbridge.errors import StartupError
+from hookbridge.settings.secrets import SECRET_BYTES_MIN
+from hookbridge.settings.texts import is_there, read_text
 from hookbridge.settings.whole import write_whole
 
 VARIABLE = "HOOKBRIDGE_ADMIN_TOKEN"
@@ -28,30 +31,24 @@ def make(settings: Settings) -> tuple[str, Path | None]:
         return settings.secrets.admin_token, None
     path = file_of(settings)
     try:
-        if not path.exists():
+        if not is_there(path):
             write_whole(path, secrets.token_urlsafe(32) + "\n")
     except OSError as error:
         message = f"Cannot write the admin token to {path}: {error.strerror}"
         full = error.errno in {errno.ENOSPC, errno.EDQUOT}
         raise StartupError(message, hint="free some space on its disk" if full else f"set {VARIABLE}") from error
-    try:
-        return _read(path), path
-    except OSError as error:
-        message = f"Cannot read the admin token from {path}: {error.strerror}"
-        raise StartupError(message, hint=f"make it readable for this user, or set {VARIABLE}") from error
+    return _read(path), path
 
 
 def known(settings: Settings) -> str | None:
-    """Give the token for a command beside the service; None when there is none yet, or it may not be read.
+    """Give the token for a command beside the service; None when there is none yet, or it is another user's.
 
-    Raises StartupError when the file is damaged.
+    Raises StartupError when the file is damaged, or no file.
     """
     if settings.secrets.admin_token:
         return settings.secrets.admin_token
-    try:
-        return _read(file_of(settings))
-    except OSError:
-        return None
+    path = file_of(settings)
+    return _read(path) if is_there(path) and os.access(path, os.R_OK) else None
 
 
 def place(settings: Settings, environ: Mapping[str, str]) -> str:
@@ -63,10 +60,17 @@ def place(settings: Settings, environ: Mapping[str, str]) -> str:
 
 
 def _read(path: Path) -> str:
-    """Read the file.  Raises OSError, or StartupError for what no header can carry: no token that we wrote."""
-    token = path.read_bytes().strip().decode("ascii", errors="replace")
+    """Read the file.  Raises StartupError, also for what is no token that we wrote."""
+    hint = f"remove it, so that the service makes a new one, or set {VARIABLE}"
+    try:
+        token = read_text(path).strip()
+    except UnicodeDecodeError as error:
+        raise StartupError(f"The file of the admin token is damaged: {path}", hint=hint) from error
+    except OSError as error:
+        message = f"Cannot read the admin token from {path}: {error.strerror}"
+        raise StartupError(message, hint=f"make it readable for this user, or set {VARIABLE}") from error
     if not token or not token.isascii() or not token.isprintable() or " " in token:
-        what = "damaged" if token else "empty"
-        message = f"The file of the admin token is {what}: {path}"
-        raise StartupError(message, hint=f"remove it, so that the service makes a new one, or set {VARIABLE}")
+        raise StartupError(f"The file of the admin token is {'damaged' if token else 'empty'}: {path}", hint=hint)
+    if len(token) < SECRET_BYTES_MIN:
+        raise StartupError(f"The token in {path} has {len(token)} bytes and can be guessed", hint=hint)
     return token

@@ -28,6 +28,9 @@ NAMES = (
     "REDIS_URL",
 )
 
+_LINE = re.compile(r"(?:export\s+)?[A-Z]+_[A-Z0-9_]+\s*=\s*[^=\s]")
+_OF_A_LINE = "it begins with a name and =, as a line of .env does; write the secret alone"
+
 _IN_HEADERS = ("SUPABASE_KEY", "NOTION_TOKEN", "HOOKBRIDGE_ADMIN_TOKEN")
 """These travel as header values; the others are keys of an HMAC or URLs, and may hold any character."""
 
@@ -86,6 +89,7 @@ def _one(name: str, values: Mapping[str, str], folder: Path, problems: list[str]
     if value and file:
         problems.append(f"{name}: set it or {name}_FILE, not both")
     if not file or value:
+        problems += [f"{name}: {_OF_A_LINE}"] if _LINE.match(value) else []
         return value
     expected = f"{name}_FILE: expected the path of a file that holds the secret"
     try:
@@ -96,8 +100,8 @@ def _one(name: str, values: Mapping[str, str], folder: Path, problems: list[str]
         return ""
     if not value:
         problem = "it is empty"
-    elif re.match(rf"(?:export\s+)?{name}\s*=", value):
-        problem = f"it begins with {name}=, as a line of .env does; write the secret alone"
+    elif _LINE.match(value):
+        problem = _OF_A_LINE
     elif len(value.splitlines()) > 1:
         problem = "it has more than one line"
     problems += [f"{expected}: {problem}"] if problem else []
@@ -117,6 +121,8 @@ def _check_strength(name: str, secrets: Sequence[str], problems: list[str]) -> N
     """Tell of what can be guessed: whoever has it is believed."""
     for number, secret in enumerate(secrets, start=1):
         which = f" {number} of {len(secrets)}" if len(secrets) > 1 else ""
+        if problem := undressed(secret)[1]:
+            problems.append(f"{name}: secret{which}: {problem}")
         key = secret.encode()
         if secret.startswith("whsec_"):
             try:

@@ -12,9 +12,10 @@ import re
 import stat
 from pathlib import Path
 
-_INVISIBLE = re.compile("[\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]")
-"""Zero-width characters and marks of direction: they come along when a value is copied from a page."""
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]")
+"""Soft hyphens, zero-width characters and marks of direction: they come along when a value is copied from a page."""
 _TYPOGRAPHIC = re.compile("[\u2018-\u201f\u00ab\u00bb].*|.*[\u2018-\u201f\u00ab\u00bb]", re.DOTALL)
+_QUOTES = ("'", '"')
 _QUOTED = re.compile(r"(['\"])(.*)\1", re.DOTALL)
 
 
@@ -47,6 +48,8 @@ def undressed(text: str) -> tuple[str, str | None]:
         )
     if quoted := _QUOTED.fullmatch(bare):
         return quoted[2], "the quotes around it are a part of it (docker's --env-file keeps them); write it without"
+    if bare[:1] in _QUOTES or bare[-1:] in _QUOTES:
+        return bare, "a quote stands at one end of it; write it without"
     if _TYPOGRAPHIC.fullmatch(bare):
         return bare, "typographic quotes stand around it, as a word processor makes them; write it without"
     return bare, None

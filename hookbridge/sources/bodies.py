@@ -33,12 +33,10 @@ _RECORD_ID = re.compile(rf"[^\x00-\x1f\x7f-\x9f]{{1,{RECORD_ID_MAX}}}")
 TABLE_EXPECTED = f"expected 1 to {TABLE_MAX} characters without a colon or control characters"
 RECORD_ID_EXPECTED = f"expected 1 to {RECORD_ID_MAX} characters without control characters"
 
-# Every escape in turn, so that no backslash is taken for the beginning of the next one: a pair of halves, a half
-# without the other, any other one.
-_ESCAPES = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
-)
-_REPLACEMENT = rb"\ufffd"
+_HIGH, _LOW = rb"\\u[dD][89abAB][0-9a-fA-F]{2}", rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_HALVES = re.compile(rb"%b(?!%b)|(?<!%b)%b" % (_HIGH, _LOW, _HIGH, _LOW))
+"""Those without the other one, where every backslash begins an escape."""
+_REPLACEMENT = rb"\\ufffd"
 
 _STRETCH = 64
 _OPENS = ord("[")
@@ -63,7 +61,11 @@ def whole_characters(body: bytes) -> bytes:
     """
     if rb"\ud" not in body and rb"\uD" not in body:  # nearly every body
         return body
-    return _ESCAPES.sub(lambda found: _REPLACEMENT if found[1] else found[0], body)
+    if b"\0" in body:  # which is no JSON anyway
+        return body
+    # An escaped backslash must not be taken for the beginning of the next escape; a call for each escape took four
+    # times as long.
+    return _HALVES.sub(_REPLACEMENT, body.replace(rb"\\", b"\0")).replace(b"\0", rb"\\")
 
 
 def decode_any(body: bytes) -> object:
@@ -84,7 +86,8 @@ def refuse_deep(body: bytes) -> None:
 def is_deep(body: bytes) -> bool:
     """Whether this JSON is nested deeper than can be processed, told by its brackets: nothing is built of it.
 
-    A walk over the values took 2.5 s for 2 MB of nested lists; this takes 20 ms.
+    A walk over the values took 2.5 s for 2 MB of nested lists; this takes 20 ms, and 0.3 s where all of
+    it is nearly too deep (measured).
     """
     if body.count(b"{") + body.count(b"[") <= NESTING_MAX:  # nearly every body
         return False

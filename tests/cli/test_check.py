@@ -360,6 +360,19 @@ async def test_notions_missing_verification_token_is_told(scene: Scene, service:
     assert (await scene.findings())["notion signature"].state == "ok"
 
 
+async def test_a_token_that_nobody_has_confirmed_is_told_whether_or_not_notion_is_read(
+    scene: Scene, service: Running
+) -> None:
+    await service.service.take_handshake("secret_of-whoever-came-first", "203.0.113.7")
+    for token in (TOKEN, ""):
+        scene.secrets["notion_token"] = token
+        found = (await scene.findings())["notion signature"]
+        expect(found, "warning", "from 203.0.113.7, and nobody has confirmed it", "notion-token --confirm")
+        assert "whoever" not in found.message + found.hint
+    await service.service.forget_handshake()
+    assert "notion signature" not in await scene.findings()
+
+
 async def test_a_lane_and_tables_that_wait_for_their_source_are_told(scene: Scene, service: Running) -> None:
     async with scene.supabase.down():
         event = {

@@ -1,6 +1,7 @@
 """`token`: wherever the admin token stands, its place and the dashboard's link are one command away."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -94,3 +95,34 @@ async def test_into_a_pipe_or_as_json_serve_writes_nothing_but_its_log(tmp_path:
     async with lasting(tmp_path, "serve", "--port", "0", "--json", HOOKBRIDGE_LOGGING__FORMAT="console") as service:
         await wait_until(lambda: any('"event":"Listening"' in line.replace(": ", ":") for line in service.lines))
         assert all(line.startswith("{") for line in service.lines)
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("short", "has 5 bytes and can be guessed"),
+        ("a folder", "it is a folder"),
+        ("a pipe", "it is no ordinary file"),
+        ("a link to nothing", "No such file or directory"),
+        ("no UTF-8", "is damaged"),
+    ],
+)
+@pytest.mark.parametrize("words", [("serve",), ("token",)])
+async def test_a_file_of_the_token_that_is_none_of_ours_ends_a_command(
+    tmp_path: Path, what: str, said: str, words: tuple[str, ...]
+) -> None:
+    if (what, words) == ("a link to nothing", ("token",)):
+        return  # nothing there that could be read, as before the first start
+    (tmp_path / "data").mkdir()
+    file = tmp_path / "data" / "admin-token"
+    make: dict[str, Callable[[], object]] = {
+        "short": lambda: file.write_text("abcde"),
+        "a folder": file.mkdir,
+        "a pipe": lambda: os.mkfifo(file),
+        "a link to nothing": lambda: file.symlink_to(tmp_path / "nowhere"),
+        "no UTF-8": lambda: file.write_bytes(b"\xff" * 40),
+    }
+    make[what]()
+    ran = await command(tmp_path, *words, HOOKBRIDGE_SERVER__PORT="0", HOOKBRIDGE_ADMIN_TOKEN="")
+    assert (ran.code, said in ran.err) == (2, True), ran.err
+    assert "try: " in ran.err

@@ -169,3 +169,17 @@ async def test_a_proof_of_many_such_pages_lets_other_reads_go_first(linked: Link
         assert linked.notion.requests.total - before < 10
         lines = await proof
         assert (lines[-1]["agrees"], proofs(lines)[linked.database]["equal"]) == (True, len(pages) + 1)
+
+
+async def test_a_page_that_cannot_be_read_by_itself_is_named_and_the_others_are_compared(
+    linked: Linked, tmp_path: Path
+) -> None:
+    async with running(linked.settings(tmp_path, **STILL)) as bridge:
+        await wait_until(lambda: whole(bridge, linked))
+        linked.notion.faults.status(409, path=lambda path: linked.many.id in path, times=None)
+        lines = await verify(bridge)
+        proof = proofs(lines)[linked.database]
+        assert proof["keys"] == {"differing": [linked.many.id]}
+        assert (proof["equal"], proof["differing"], lines[-1]["unproven"]) == (2, 1, 0)
+        linked.notion.faults.clear()
+        assert (await verify(bridge))[-1]["agrees"] is True

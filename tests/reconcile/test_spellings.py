@@ -131,3 +131,17 @@ async def test_a_listing_goes_on_past_keys_that_are_too_long_to_be_asked_behind(
         await wait_until(lambda: loaded(bridge))
         proof = proofs(await verify(bridge))["public.things"]
         assert (proof["equal"], proof["missing"], proof["extra"]) == (1_002, 0, 0)
+
+
+async def test_a_sweep_finds_that_the_row_of_the_empty_key_is_gone(supabase: PostgrestStandin, tmp_path: Path) -> None:
+    supabase.create_table("things", {"k": "text", "name": "text"}, key=("k",))
+    supabase.insert_many("things", [{"k": "", "name": "nameless"}, {"k": "a", "name": "a"}])
+    async with following(tmp_path, supabase, QUICK) as bridge:
+        await wait_until(lambda: loaded(bridge))
+        supabase.delete("things", "")
+
+        async def is_gone() -> bool:
+            return await copied(bridge, thing("")) is None
+
+        await wait_until(is_gone)
+        assert await copied(bridge, thing("a")) is not None

@@ -165,15 +165,15 @@ async def test_the_test_endpoint_takes_what_its_endpoint_takes_halves_of_charact
 
 
 async def test_the_first_handshake_is_kept_and_shown_and_another_one_refused(client: Running) -> None:
-    first = await client.post(NOTION, {"verification_token": "secret_first"})
+    first = await client.post(NOTION, {"verification_token": "secret_first-of-notion"})
     assert first.status == 200
-    second = await client.post(NOTION, {"verification_token": "secret_second"})
+    second = await client.post(NOTION, {"verification_token": "secret_second-of-notion"})
     assert (second.status, (await second.json())["error"]) == (409, "handshake_refused")
     shown = await (await client.get("/api/v1/notion/verification-token")).json()
-    assert shown["verification_token"] == "secret_first"
+    assert shown["verification_token"] == "secret_first-of-notion"
     forgotten = await client.http.delete("/api/v1/notion/verification-token", headers=ADMIN)
     assert forgotten.status == 204
-    assert (await client.post(NOTION, {"verification_token": "secret_second"})).status == 200
+    assert (await client.post(NOTION, {"verification_token": "secret_second-of-notion"})).status == 200
 
 
 async def test_an_event_that_carries_no_page_is_stored_and_ignored(client: Running) -> None:

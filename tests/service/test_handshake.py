@@ -83,9 +83,16 @@ async def test_a_handshake_is_taken_only_where_notion_is_set_up(
 
 async def test_a_word_that_a_stranger_presents_signs_nothing_for_a_user_of_supabase_alone(tmp_path: Path) -> None:
     async with receiving(tmp_path) as service:
-        assert (await shake(service, "warning"))[0] == 409
+        assert (await shake(service, "warning"))[0] == 401
         answer = await service.post(NOTION, event(), notion_signature(event(), "warning"))
         assert answer.status == 401
+
+
+@pytest.mark.parametrize("token", ["w", "warning", "fifteen-letters"])
+async def test_a_word_that_could_be_guessed_is_no_token(tmp_path: Path, token: str) -> None:
+    async with receiving(tmp_path, handshake="accept") as service:
+        assert (await shake(service, token))[0] == 401
+        assert (await service.get(TOKEN_PATH)).status == 404
 
 
 @pytest.mark.parametrize("size", [4_097, 100_000])

@@ -272,3 +272,14 @@ async def test_absent_and_waiting_records_are_listed_apart(store: Store) -> None
     assert (there.present, there.waiting_since, there.verified) == (True, 7.0, True)
     (claim, *_) = await take(store, now=100.0)
     assert ids(claim)
+
+
+async def test_a_record_whose_id_is_the_empty_text_is_listed_like_any_other(store: Store) -> None:
+    await put(store, key(""))
+    await put(store, key("a"))
+    for id_ in ("", "a", "b"):
+        await add(store, event(id_))
+    users = RecordFilter(source="supabase", tables=("public.users",))
+    assert await listed(store, replace(users, state="present")) == ["", "a"]
+    assert await listed(store, replace(users, state="waiting")) == ["", "a", "b"]
+    assert await listed(store, RecordFilter(state="waiting")) == ["", "a", "b"]

@@ -412,6 +412,9 @@ def test_a_secret_that_can_be_guessed_is_refused_by_its_place_and_never_shown(
         (f"\ufeff{ONE}", "invisible characters"),
         (f"{ONE[:5]}\u2060{ONE[5:]}", "invisible characters"),
         (f'\u200b"{ONE}"', "invisible characters"),
+        (f"{ONE}\u00ad", "invisible characters"),
+        (f'"{ONE}', "a quote stands at one end"),
+        (f"{ONE}'", "a quote stands at one end"),
     ],
 )
 @pytest.mark.parametrize("name", ["WEBHOOK_SECRET", "NOTION_WEBHOOK_SECRET", "HOOKBRIDGE_SERVER__HOST", "REDIS_URL"])
@@ -431,8 +434,8 @@ def test_white_space_around_a_value_is_no_part_of_it(tmp_path: Path, end: str) -
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (f"WEBHOOK_SECRET={ONE}", "it begins with WEBHOOK_SECRET="),
-        (f"export WEBHOOK_SECRET = {ONE}", "it begins with WEBHOOK_SECRET="),
+        (f"WEBHOOK_SECRET={ONE}", "it begins with a name and ="),
+        (f"export WEBHOOK_SECRET = {ONE}", "it begins with a name and ="),
         (f'"{ONE}"', "the quotes around it"),
         (f"{ONE}\nNOTION_TOKEN=x", "it has more than one line"),
         (f"{ONE}\u200b\n", "invisible characters"),
@@ -443,6 +446,26 @@ def test_a_file_that_holds_more_than_the_secret_is_refused(tmp_path: Path, conte
     (found,) = problems(tmp_path, environ={"WEBHOOK_SECRET_FILE": "secret"})
     assert problem in found
     assert ONE not in found
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (f'{ONE},"{ONE}"', "secret 2 of 2: the quotes around it"),
+        (f"'{ONE}', {ONE}", "secret 1 of 2: the quotes around it"),
+        (f"WEBHOOK_SECRET={ONE}", "it begins with a name and ="),
+        (f"export WEBHOOK_SECRETS={ONE}", "it begins with a name and ="),
+    ],
+)
+def test_each_of_several_secrets_is_looked_at(tmp_path: Path, text: str, problem: str) -> None:
+    found = "; ".join(problems(tmp_path, environ={"WEBHOOK_SECRET": text}))
+    assert problem in found
+    assert ONE not in found
+
+
+@pytest.mark.parametrize("secret", ["JBSWY3DPEHPK3PXPJBSWY3DP====", "QUJDREVGR0hJSktMTU5PUA==", "A_B=====0123456789a"])
+def test_padding_is_no_line_of_an_env_file(tmp_path: Path, secret: str) -> None:
+    assert loaded(tmp_path, environ={"WEBHOOK_SECRET": secret}).secrets.webhook_secrets == (secret,)
 
 
 # What is no file

@@ -9,7 +9,7 @@ from hookbridge.sources.notion.signature import NotionSignature
 from tests.support.signing import notion_signature, webhook_signature
 
 BODY = b'{"type": "page.created"}'
-HANDSHAKE = b'{"verification_token": "secret_first"}'
+HANDSHAKE = b'{"verification_token": "secret_first-of-notion"}'
 NOW = 1_700_000_000.0
 
 
@@ -83,10 +83,10 @@ def test_an_automations_static_header_counts_only_where_it_is_switched_on() -> N
 def test_a_first_handshake_passes_unsigned_and_a_second_does_not() -> None:
     one = signature()
     one.authenticate({}, HANDSHAKE, NOW)
-    one.learn("secret_first")
+    one.learn("secret_first-of-notion")
     with pytest.raises(HandshakeRefused):
         one.authenticate({}, HANDSHAKE, NOW)
-    one.authenticate(notion_signature(BODY, "secret_first"), BODY, NOW)
+    one.authenticate(notion_signature(BODY, "secret_first-of-notion"), BODY, NOW)
 
 
 def test_a_configured_token_refuses_every_handshake_also_while_nothing_is_verified() -> None:
@@ -109,13 +109,14 @@ def test_with_verification_off_anybody_may_send() -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        b'{"verification_token": "t", "type": "page.created"}',
+        b'{"verification_token": "secret_of-notion-t", "type": "page.created"}',
         b'{"verification_token": ""}',
+        b'{"verification_token": "secret_of-15-ch"}',
         b'{"verification_token": 1}',
         b'{"verification_token": "\\u0000"}',
         b'{"verification_token": "' + b"t" * 600 + b'"}',
-        b'{"verification_token": "t"}' + b" " * 5000,
-        b'[{"verification_token": "t"}]',
+        b'{"verification_token": "secret_of-notion-t"}' + b" " * 5000,
+        b'[{"verification_token": "secret_of-notion-t"}]',
     ],
 )
 def test_what_only_resembles_a_handshake_needs_a_signature(body: bytes) -> None:

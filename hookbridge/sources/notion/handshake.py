@@ -9,7 +9,8 @@ from __future__ import annotations
 import msgspec
 
 BODY_MAX = 4096
-TOKEN_MAX = 512
+TOKEN_MIN, TOKEN_MAX = 16, 512
+"""Characters: a shorter one could be guessed by whoever wants to sign; Notion's have 50."""
 
 
 class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,4 +28,4 @@ def handshake_of(body: bytes) -> str | None:
         token = _decode(body).verification_token
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return token if 0 < len(token) <= TOKEN_MAX and token.isascii() and token.isprintable() else None
+    return token if TOKEN_MIN <= len(token) <= TOKEN_MAX and token.isascii() and token.isprintable() else None
