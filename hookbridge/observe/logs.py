@@ -60,6 +60,9 @@ SHORTEST_SECRET = 4
 _LIKE_A_SECRET = re.compile(r"secret_[!-~]{9,}|(?=.*[0-9A-Z])[!-~]{16,}")
 """What nobody takes for a word of a line: Notion's tokens are ``secret_`` and 43 letters and digits."""
 
+_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""All control characters but the ends of lines and tabs, which tracebacks have."""
+
 _FIXED = frozenset(("timestamp", "level"))
 """Made here for every line, of nothing that could be a secret."""
 
@@ -80,8 +83,10 @@ def configure(config: LoggingConfig, secrets: Secrets, *, stream: TextIO | None 
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     render: Processor
+    visible: list[Processor] = []
     if config.format == "console" or (config.format == "auto" and coloured):
         _encode(target, errors="backslashreplace")
+        visible = [_visible]
         render = structlog.dev.ConsoleRenderer(
             colors=coloured, exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
         )
@@ -89,7 +94,7 @@ def configure(config: LoggingConfig, secrets: Secrets, *, stream: TextIO | None 
         _encode(target, encoding="utf-8")  # JSON is, whatever the locale says
         render = structlog.processors.JSONRenderer(serializer=to_json)
     _redaction.begin(secrets)
-    last: list[Processor] = [structlog.processors.format_exc_info, _redaction, render]
+    last: list[Processor] = [structlog.processors.format_exc_info, _redaction, *visible, render]
     level = logging.getLevelNamesMapping()[config.level.upper()]
     out = Output(target)
     structlog.configure(
@@ -154,6 +159,14 @@ class Line(structlog.WriteLogger):
 def _add_name(logger: WrappedLogger, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     if logger.name:
         line["logger"] = logger.name
+    return line
+
+
+def _visible(_logger: WrappedLogger, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Write out what would move a terminal's cursor or colour its text: a record's name may have it."""
+    for key, value in line.items():
+        if isinstance(value, str) and not value.isprintable():
+            line[key] = _UNSEEN.sub(lambda one: f"\\x{ord(one[0]):02x}", value)
     return line
 
 

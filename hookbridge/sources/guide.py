@@ -16,11 +16,11 @@ import msgspec
 from hookbridge.errors import FieldProblem, InvalidFields, InvalidSource, Refusal
 from hookbridge.model import SourceName
 from hookbridge.sources.bodies import (
+    ID_RULES,
     UNDECODABLE,
     Fields,
     decode_object,
     invalid_json,
-    is_record_id,
     is_table,
     kind,
     refuse_deep,
@@ -89,7 +89,7 @@ def decode(body: bytes, source: SourceName) -> Hint:
         or micros is None
         or envelope.source != source
         or not is_table(envelope.table_name)
-        or not is_record_id(record_id)
+        or not ID_RULES[source].fits(record_id)
         or not (schema is None or is_schema(schema))
     ):
         raise _explained(body, source)
@@ -144,17 +144,19 @@ def _explained(body: bytes, source: SourceName) -> Refusal:
     if isinstance(received, str) and received != source:
         return InvalidSource(source, received[:SOURCE_SHOWN_MAX])
     # A field that appears twice counts by its last value here and by each in the decoder.
-    return InvalidFields(_problems(values) or [FieldProblem(("body",), "expected every field once", "value_error")])
+    return InvalidFields(
+        _problems(values, source) or [FieldProblem(("body",), "expected every field once", "value_error")]
+    )
 
 
-def _problems(values: dict[str, Any]) -> list[FieldProblem]:
+def _problems(values: dict[str, Any], source: SourceName) -> list[FieldProblem]:
     fields = Fields(values)
     type_ = fields.text("event_type")
     if type_ is not None and _type(type_) is None:
         fields.wrong("event_type", f"expected insert, update or delete, got {shown(type_)}", "value_error.enum")
     fields.text("source")
     fields.table("table_name")
-    fields.record_id("record_id")
+    fields.record_id("record_id", ID_RULES[source])
     fields.object("data")
     timestamp = fields.text("timestamp", required=False)
     if timestamp is not None and _micros(timestamp) is None:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from hookbridge.model import RecordKey
+from hookbridge.reconcile.poll import PassResult
 from hookbridge.standins import PostgrestStandin
+from hookbridge.standins.wire import Webhook
 from tests.reconcile.test_proof import proofs, verify
 from tests.support.followed import KEY, QUICK, copied
 from tests.support.running import Running, make_settings, running
@@ -145,3 +147,54 @@ async def test_a_sweep_finds_that_the_row_of_the_empty_key_is_gone(supabase: Pos
 
         await wait_until(is_gone)
         assert await copied(bridge, thing("a")) is not None
+
+
+@pytest.mark.parametrize("key", ["", "a\nb\x7f", "https://example.org/" + "k" * 1_500])
+async def test_a_row_of_an_odd_key_is_the_same_whether_a_webhook_or_a_listing_brings_it(
+    supabase: PostgrestStandin, tmp_path: Path, key: str
+) -> None:
+    supabase.create_table("things", {"k": "text", "name": "text"}, key=("k",))
+    told: list[Webhook] = []
+    supabase.listen(told.append)
+    async with following(tmp_path, supabase, STILL) as bridge:
+        await wait_until(lambda: loaded(bridge))
+        supabase.insert("things", {"k": key, "name": "by webhook"})
+        assert await _taken(bridge, told) == 202
+        await wait_until(lambda: not bridge.service.store.open_events)
+        assert await copied(bridge, thing(key)) == {"k": key, "name": "by webhook"}
+        supabase.update("things", key, {"name": "by sweep"})
+        swept = await bridge.service.reconciler.reconcile("supabase", "public.things", "sweep")
+        assert swept == PassResult(listed=1, found=1)
+        await wait_until(lambda: not bridge.service.store.open_events)
+        assert await copied(bridge, thing(key)) == {"k": key, "name": "by sweep"}
+        assert (await verify(bridge))[-1]["agrees"] is True
+        supabase.delete("things", key)
+        assert await _taken(bridge, told) == 202
+        await wait_until(lambda: not bridge.service.store.open_events)
+        assert await copied(bridge, thing(key)) is None
+
+
+@pytest.mark.parametrize("key", ["k" * 8_193, "é" * 9_000])
+async def test_a_key_that_no_index_holds_is_refused_as_a_webhook_and_named_in_a_listing(
+    supabase: PostgrestStandin, tmp_path: Path, key: str
+) -> None:
+    supabase.create_table("things", {"k": "text", "name": "text"}, key=("k",))
+    told: list[Webhook] = []
+    supabase.listen(told.append)
+    async with following(tmp_path, supabase, STILL) as bridge:
+        await wait_until(lambda: loaded(bridge))
+        supabase.insert("things", {"k": key, "name": "too long"})
+        assert await _taken(bridge, told) == 422
+        supabase.insert("things", {"k": "short", "name": "as ever"})
+        await bridge.service.reconciler.reconcile("supabase", "public.things", "sweep")
+        await wait_until(lambda: not bridge.service.store.open_events)
+        lines = await verify(bridge)
+        proof = proofs(lines)["public.things"]
+        assert (proof["equal"], proof["missing"], lines[-1]["agrees"]) == (1, 1, False)
+
+
+async def _taken(bridge: Running, told: list[Webhook]) -> int:
+    webhook = told.pop()
+    url = f"{bridge.url}/api/v1/webhooks/supabase"
+    async with bridge.http.post(url, data=webhook.body, headers=webhook.headers) as answer:
+        return answer.status

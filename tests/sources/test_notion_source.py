@@ -21,7 +21,7 @@ from tests.support.workspace import Tasks, tasks
 
 ID = "a1b2c3d4-e5f6-7890-abcd-ef1234567890"
 BARE = ID.replace("-", "")
-HANDSHAKE = b'{"verification_token":"secret_learnt"}'
+HANDSHAKE = b'{"verification_token":"secret_learnt-of-notion"}'
 
 
 def make(*, verify: bool = False, learnt: str | None = None, notion_token: str = "", **config: object) -> NotionSource:
@@ -73,13 +73,13 @@ def test_a_learnt_token_verifies_until_it_is_forgotten() -> None:
     source = make(verify=True, handshake="accept")
     assert isinstance(source.decode({}, HANDSHAKE), Handshake)
     source.authenticate({}, HANDSHAKE, 0.0)
-    source.learn("secret_learnt")
-    source.authenticate(signed(b"{}", "secret_learnt"), b"{}", 0.0)
+    source.learn("secret_learnt-of-notion")
+    source.authenticate(signed(b"{}", "secret_learnt-of-notion"), b"{}", 0.0)
     with pytest.raises(HandshakeRefused):
         source.authenticate({}, HANDSHAKE, 0.0)
     source.forget()
     with pytest.raises(InvalidSignature):
-        source.authenticate(signed(b"{}", "secret_learnt"), b"{}", 0.0)
+        source.authenticate(signed(b"{}", "secret_learnt-of-notion"), b"{}", 0.0)
 
 
 def test_a_token_of_an_earlier_start_verifies_at_once() -> None:

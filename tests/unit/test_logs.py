@@ -241,6 +241,15 @@ def test_every_character_is_written_whatever_the_locale(format_: Literal["json",
     assert shown in raw.getvalue()
 
 
+@pytest.mark.parametrize("odd", ["\x1b[2J", "a\x9bB", "\x07", "gone\rnothing"])
+def test_no_text_moves_a_terminals_cursor(odd: str) -> None:
+    stream = io.StringIO()
+    configure(LoggingConfig(format="console"), PLANTED, stream=stream)
+    structlog.get_logger().info("Record", record=odd, hint=odd)
+    assert stream.getvalue().rstrip("\n").isprintable()
+    assert r"\x" in stream.getvalue()
+
+
 @pytest.mark.parametrize("value", ["\ud800", 2**70])
 def test_what_json_cannot_hold_is_still_a_line(value: object) -> None:
     (line,) = written(say("said", path=value))

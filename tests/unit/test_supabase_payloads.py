@@ -197,7 +197,7 @@ def test_every_missing_column_of_a_composite_key_is_listed() -> None:
     assert [loc for loc, _ in problems(values, LINES)] == [["body", "record", "order_id"], ["body", "record", "no"]]
 
 
-@pytest.mark.parametrize("value", ["", "a\nb", "x" * 1025])
+@pytest.mark.parametrize("value", ["a\0b", "x" * 8193])
 def test_a_key_that_can_be_no_id_is_refused(value: str) -> None:
     assert problems({**NATIVE, "record": {"id": value}, "old_record": None}) == [
         (["body", "record", "id"], "value_error")

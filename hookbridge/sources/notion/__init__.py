@@ -13,7 +13,7 @@ from hookbridge.config import NotionConfig, Secrets, SignaturesConfig
 from hookbridge.errors import InvalidParameter, SourceRefused
 from hookbridge.model import Columns, Event, RecordKey, SourceName, StoredEvent, Truth
 from hookbridge.sources import keys
-from hookbridge.sources.bodies import RECORD_ID_EXPECTED, TABLE_EXPECTED, decode_columns, is_record_id, is_table
+from hookbridge.sources.bodies import ID_RULES, TABLE_EXPECTED, decode_columns, is_table
 from hookbridge.sources.notion import agreement, cuts, pages, payloads, words
 from hookbridge.sources.notion.budget import Budget
 from hookbridge.sources.notion.changes import NotionChanges
@@ -91,8 +91,8 @@ class NotionSource:
         """Name a page.  Raises InvalidParameter."""
         if not is_table(table):
             raise InvalidParameter("table", TABLE_EXPECTED, where="path")
-        if not is_record_id(id_):
-            raise InvalidParameter("id", RECORD_ID_EXPECTED, where="path")
+        if not ID_RULES["notion"].fits(id_):
+            raise InvalidParameter("id", ID_RULES["notion"].expected, where="path")
         return RecordKey("notion", keys.dashed(table), keys.dashed(id_))
 
     # What arrives

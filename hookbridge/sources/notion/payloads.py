@@ -13,7 +13,16 @@ from typing import Any
 
 from hookbridge.model import Columns, Event, RecordKey
 from hookbridge.sources import guide, keys
-from hookbridge.sources.bodies import TABLE_EXPECTED, Fields, decode_object, is_table, named, named_by_header, shown
+from hookbridge.sources.bodies import (
+    ID_RULES,
+    TABLE_EXPECTED,
+    Fields,
+    decode_object,
+    is_table,
+    named,
+    named_by_header,
+    shown,
+)
 from hookbridge.sources.notion.handshake import handshake_of
 from hookbridge.sources.notion.places import Hint, Places
 from hookbridge.sources.source import AckDetails, Decoded, Delivery, Handshake
@@ -84,7 +93,7 @@ def _integration(body: bytes, values: dict[str, Any], places: Places) -> Deliver
     type_ = fields.text("type")
     timestamp = fields.text("timestamp", required=False)
     entity = Fields(fields.object("entity", required=True) or {}, at=("body", "entity"))
-    entity_id = entity.record_id("id")
+    entity_id = entity.record_id("id", ID_RULES["notion"])
     kind = entity.table("type")
     data = fields.object("data") or {}
     parent = Fields(data, at=("body", "data")).object("parent")
@@ -119,7 +128,7 @@ def _automation(headers: Mapping[str, str], body: bytes, values: dict[str, Any],
     source = Fields(fields.object("source", required=True) or {}, at=("body", "source"))
     event_id = source.text("event_id")
     page = Fields(fields.object("data", required=True) or {}, at=("body", "data"))
-    page_id = page.record_id("id")
+    page_id = page.record_id("id", ID_RULES["notion"])
     parent = page.object("parent")
     edited = page.text("last_edited_time", required=False)
     fields.join(source)

@@ -16,10 +16,9 @@ from hookbridge.errors import FieldProblem, InvalidFields
 from hookbridge.model import Columns, Event, RecordKey
 from hookbridge.sources import guide, keys
 from hookbridge.sources.bodies import (
-    RECORD_ID_EXPECTED,
+    ID_RULES,
     Fields,
     decode_object,
-    is_record_id,
     kind,
     named_by_header,
     shown,
@@ -185,8 +184,8 @@ def _id(fields: Fields, where: str, row: dict[str, Any], key: tuple[str, ...]) -
     if len(found) != len(key):
         return None
     id_ = keys.record_id(found)
-    if not is_record_id(id_):
-        fields.wrong((where, key[0]), RECORD_ID_EXPECTED, "value_error")
+    if not ID_RULES["supabase"].fits(id_):
+        fields.wrong((where, key[0]), ID_RULES["supabase"].expected, "value_error")
     return id_
 
 

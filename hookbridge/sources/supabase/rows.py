@@ -21,7 +21,7 @@ from hookbridge.config import SupabaseTable
 from hookbridge.errors import RecordImpossible
 from hookbridge.model import Columns, RecordKey, Truth
 from hookbridge.sources import keys
-from hookbridge.sources.bodies import UNDECODABLE, decode_columns, is_deep, why_undecodable
+from hookbridge.sources.bodies import ID_RULES, UNDECODABLE, decode_columns, is_deep, why_undecodable
 from hookbridge.sources.supabase.payloads import KEY_HINT
 
 WORDS_MAX = 64 * 1024
@@ -67,7 +67,10 @@ def _id(table: str, values: Columns, listed: SupabaseTable) -> str:
         if not isinstance(value, keys.KeyValue):
             raise RecordImpossible(f"A row of {table} has nothing in {column} that names it", hint=KEY_HINT)
         found.append(value)
-    return keys.record_id(found)
+    id_ = keys.record_id(found)
+    if not (rule := ID_RULES["supabase"]).fits(id_):
+        raise RecordImpossible(f"A row of {table} has a key that names nothing: {rule.expected}", hint=KEY_HINT)
+    return id_
 
 
 def is_named(truth: Truth, asked: Sequence[str]) -> bool:

@@ -54,7 +54,7 @@ class NotionStandin(Workspace, Standin):
         self,
         *,
         token: str = "ntn_standin",  # noqa: S107 - made up, for a local server
-        verification_token: str = "secret_standin",  # noqa: S107 - likewise
+        verification_token: str = "secret_of-the-stand-in-as-long-as-those-of-Notion",  # noqa: S107 - likewise
         integration: str = "hookbridge",
         result_limit: int = 10_000,
         port: int = 0,
