@@ -2,7 +2,7 @@
 
 ========================  ===============================================================
 ``verified``              source and event agree, or the event claims nothing
-``superseded``            the source differs: it is already newer
+``superseded``            the source differs: it is already newer, or there again
 ``absent``                the source has no such record: the copy goes
 ``contradicted``          the event says deleted, or later, than the source: the truth wins
 ``skipped``               no credentials: the event's own data is taken (the reconciler's was read with some)
@@ -50,7 +50,7 @@ class Verify:
             return self._skipped(change, so_far)
         truth = truth or await self._source.read(change.record)
         columns = self._source.truth_columns(truth)
-        verdict = self._judge(change.newest, truth, columns)
+        verdict = self._judge(change, truth, columns)
         return msgspec.structs.replace(so_far, truth=truth, columns=columns, verification=verdict)
 
     def _skipped(self, change: Change, so_far: Effects) -> Effects:
@@ -104,16 +104,31 @@ class Verify:
         changed_at = None if columns is None else self._source.changed_at(event.event.record, columns)
         return event.event.occurred_at, changed_at
 
-    def _judge(self, newest: StoredEvent, truth: Truth, columns: Columns | None) -> Verification:
+    def _judge(self, change: Change, truth: Truth, columns: Columns | None) -> Verification:
+        newest = change.newest
         if columns is None:
             return Verification.ABSENT
         if newest.event.type == "delete":
             # The reconciler only says that a table's listing does not show the record any more: it may have moved.
-            moved = newest.event.format == listed.FORMAT and truth.record != newest.event.record
-            return Verification.VERIFIED if moved else Verification.CONTRADICTED
+            if newest.event.format == listed.FORMAT and truth.record != newest.event.record:
+                return Verification.VERIFIED
+            came_back = self._came_back(change, truth, columns)
+            return Verification.SUPERSEDED if came_back else Verification.CONTRADICTED
         claimed = self._source.columns_of(newest.event)
         if not claimed or self._source.agree(columns, claimed):
             return Verification.VERIFIED
         if self._source.newer_than_truth(newest, truth):
             return Verification.CONTRADICTED
         return Verification.SUPERSEDED
+
+    def _came_back(self, change: Change, truth: Truth, columns: Columns) -> bool:
+        """Whether the record that is there is a later one than the one that was deleted."""
+        deleted = self._source.columns_of(change.newest.event)
+        if deleted and not self._source.agree(columns, deleted):
+            return True
+        deletion, changed = self._instant_of(change.newest.event.occurred_at), self._instant_of(truth.changed_at)
+        if deletion is not None and changed is not None and changed > deletion:
+            return True
+        # The insertion that followed may have overtaken the deletion.
+        others = (one.event for one in change.events[:-1] if one.event.type != "delete" and one.event.body)
+        return any((claimed := self._source.columns_of(one)) and self._source.agree(columns, claimed) for one in others)

@@ -52,6 +52,7 @@ def table(row: Columns | None = None, *, has_credentials: bool = True, ids_are_g
         (ADA, "update", {"name": "Forged", "at": "2999-01-01"}, "contradicted"),
         (ADA, "delete", ADA, "contradicted"),
         (ADA, "delete", None, "contradicted"),
+        (ADA, "delete", {"id": 1, "name": "Old"}, "superseded"),  # it was deleted, and inserted again with another name
         (None, "delete", ADA, "absent"),
         (None, "update", ADA, "absent"),
         (None, "insert", None, "absent"),
@@ -64,6 +65,33 @@ async def test_whatever_the_verdict_what_goes_on_is_the_truth(
     assert (found.verification, found.columns) == (Verification(verdict), row)
     assert found.truth is not None
     assert found.truth.data == (None if row is None else msgspec.json.encode(row))
+
+
+@pytest.mark.parametrize(
+    ("before", "occurred_at", "verdict"),
+    [
+        (("insert", ADA), None, "superseded"),  # the insertion overtook the deletion
+        (("insert", {"name": "Old"}), None, "contradicted"),
+        (("delete", ADA), None, "contradicted"),
+        (None, "2025-12-31T23:59:59Z", "superseded"),
+        (None, "2026-01-01T00:00:00Z", "contradicted"),
+        (None, "2026-01-02T00:00:00Z", "contradicted"),
+        (None, "yesterday", "contradicted"),
+    ],
+)
+async def test_a_deletion_of_a_record_that_was_inserted_again_is_superseded(
+    before: tuple[str, Columns] | None, occurred_at: str | None, verdict: str
+) -> None:
+    class Dated(TableSource):
+        async def read(self, record: RecordKey) -> Truth:
+            return msgspec.structs.replace(await super().read(record), changed_at="2026-01-01T00:00:00Z")
+
+    source = Dated(has_credentials=True)
+    source.rows[key(1)] = ADA
+    events = [] if before is None else [stored(1, event(1, type=before[0], body=msgspec.json.encode(before[1])))]
+    events.append(stored(2, event(1, type="delete", occurred_at=occurred_at)))
+    found = await Verify(source)(Change(record=key(1), events=tuple(events)), Effects())
+    assert found.verification == Verification(verdict)
 
 
 @pytest.mark.parametrize(
