@@ -65,12 +65,17 @@ class Records:
         sources: Mapping[SourceName, Source],
         clock: Clock,
         announce: Callable[[RecordKey], Awaitable[object]],
+        answered: Callable[[SourceName, float], None],
     ) -> None:
-        """``announce`` has a record that is not as its copy read through its lane; it may raise TryLater."""
+        """``announce`` has a record that is not as its copy read through its lane; it may raise TryLater.
+
+        ``answered`` is told when a source answered, and when it was asked.
+        """
         self._store = store
         self._sources = sources
         self._clock = clock
         self._announce = announce
+        self._answered = answered
         self._refreshed: dict[tuple[str, ...], float] = {}
         """When each record was last read afresh, the earliest first; those that may be again are forgotten."""
 
@@ -93,7 +98,7 @@ class Records:
         record = await self._name(source, record)
         # The copy first: a change that is settled in between shows as a difference, never as an agreement.
         copy = await self._store.copy(record)
-        truth = await source.read(record)
+        truth = await self._read(source, source.read, record)
         if truth.record != record:  # another spelling, under which there is no copy
             copy = await self._store.copy(truth.record)
         known = copy if copy is not None and copy.data is not None else None
@@ -111,7 +116,7 @@ class Records:
         if not source.has_credentials:
             raise SourceRefused(f"There are no credentials to read {record.source} with", hint="see .env")
         self._take_turn(record, source)
-        truth = await source.refresh(await self._name(source, record))
+        truth = await self._read(source, source.refresh, await self._name(source, record))
         known = await self._store.copy(await self._name(source, truth.record))
         copy = self._copy_of(truth)
         same = known is not None and known.data is not None and known.record == truth.record
@@ -144,8 +149,14 @@ class Records:
         """Give the name under which the copy has a record: where ids are global, any table's name may be asked for."""
         return (await self._store.home(record) or record) if source.ids_are_global else record
 
+    async def _read(self, source: Source, read: Callable[[RecordKey], Awaitable[Truth]], record: RecordKey) -> Truth:
+        asked_at = self._clock()
+        truth = await read(record)
+        self._answered(source.name, asked_at)
+        return truth
+
     async def _read_through(self, source: Source, record: RecordKey) -> Copy:
-        truth = await source.read(record)
+        truth = await self._read(source, source.read, record)
         copy = self._copy_of(truth)
         await self._keep(source, truth, copy)
         return copy

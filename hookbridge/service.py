@@ -32,7 +32,7 @@ from hookbridge.pipeline.traced import TracedStep, TracedWorker
 from hookbridge.pipeline.worker import Worker, Working
 from hookbridge.readiness import Readiness, WritableInbox, warnings_of
 from hookbridge.reconcile.findings import InboxSink
-from hookbridge.reconcile.loop import Reconciler
+from hookbridge.reconcile.loop import Beside, Reconciler
 from hookbridge.records import Records
 from hookbridge.settings import admin_token
 from hookbridge.sources import listed
@@ -86,10 +86,15 @@ class Service:
         self._handlers = Handlers(bridge, config.handlers)
         self.intake = Intake(store, config.server, config.store, lambda name: self.lanes[name].wake(), clock)
         self.reconciler = Reconciler(
-            self.sources, store, InboxSink(self.intake.accept), config.reconcile, clock, loads=self._nobody_listens
+            self.sources,
+            store,
+            InboxSink(self.intake.accept),
+            config.reconcile,
+            clock,
+            beside=Beside(loads=self._nobody_listens, settles=True, answered=self._answered),
         )
         self.lanes: Mapping[SourceName, Lane] = {name: self._lane(source) for name, source in self.sources.items()}
-        self.records = Records(store, self.sources, clock, self.verify)
+        self.records = Records(store, self.sources, clock, self.verify, self._answered)
         self.upkeep = Upkeep(store, self.intake, settings.data_file, config.retention, config.store, clock)
         self._paused: dict[SourceName, str] = {}
         """The lanes that an operator holds, with the reason."""
@@ -165,6 +170,9 @@ class Service:
         """Whether a record can be written to the copy without an event, because no code of the user's waits for it."""
         keys = self._external is not None and self._external.listens(source, table)
         return not keys and not (self.settings.config.handlers.module and bridge.listens(source, table))
+
+    def _answered(self, source: SourceName, asked_at: float) -> None:
+        self.lanes[source].answered(asked_at)
 
     def _observe(self, settlement: Settlement, met: Settled) -> None:
         if self.traces is not None:

@@ -20,7 +20,7 @@ from hookbridge.config import Settings
 from hookbridge.errors import StartupError
 from hookbridge.model import Origin, SourceName
 from hookbridge.reconcile.findings import Difference
-from hookbridge.reconcile.loop import Reconciler
+from hookbridge.reconcile.loop import Beside, Reconciler
 from hookbridge.reconcile.proof import Line
 from hookbridge.reconcile.remote import RemoteSink
 from hookbridge.sources.notion import NotionSource
@@ -44,7 +44,7 @@ async def poll(settings: Settings, *, to: str, state: Path) -> None:
         try:
             # [reconcile] enabled is about a service: two may share a file, and this one does nothing else.
             switched_on = msgspec.structs.replace(settings.config.reconcile, enabled=True)
-            reconciler = Reconciler(sources, store, sink, switched_on, clock, loads=lambda source, table: False)  # noqa: ARG005
+            reconciler = Reconciler(sources, store, sink, switched_on, clock, beside=Beside())
             if not reconciler.tables:
                 raise StartupError(NOTHING, hint=NOTHING_HINT)
             await reconciler.open()
@@ -65,8 +65,7 @@ async def prove(settings: Settings, source: SourceName | None, table: str | None
             _raise_nothing,
             settings.config.reconcile,
             clock,
-            loads=lambda source, table: False,  # noqa: ARG005
-            settled_by_others=False,
+            beside=Beside(),
         )
         name = None if source is None or table is None else sources[source].table(table)
         async with aclosing(reconciler.verify(source, name, heal=False)) as lines:

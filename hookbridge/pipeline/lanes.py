@@ -97,6 +97,7 @@ class Lane:
         self._since: float | None = None
         self._next_probe_at: float | None = None
         self._first_wait = FIRST_PROBE_SECONDS
+        self._for_source = False  # whether it waits for the source, and not for a cache
         self._strikes: dict[str, int] = {}
         self._came_through = False  # has any change been settled since the lane last began to run?
         self._fruitless = 0  # how often the lane stopped without that
@@ -117,6 +118,17 @@ class Lane:
     def wake(self) -> None:
         """Say that a record became dirty."""
         self._woken.set()
+
+    def answered(self, asked_at: float) -> None:
+        """Say that the source answered what somebody else asked at that time, in seconds since 1970.
+
+        A lane that has stopped since waits no longer for its own probe.  Where that has been in vain, the source
+        answers other questions than the lane's.
+        """
+        stopped = self._state in ("down", "refused") and self._for_source
+        if stopped and self._fruitless <= 1 and asked_at >= (self._since or 0.0):
+            self._come_back()
+            self._troubled.set()
 
     async def run(self) -> None:
         """Work until cancelled.  Whatever it raises is a bug of ours and ends the process."""
@@ -217,6 +229,7 @@ class Lane:
         self._state = "refused" if isinstance(error, SourceRefused) else "down"
         self._reason = error.message
         self._since = self._clock()
+        self._for_source = isinstance(error, SourceError)
         own = min(FIRST_PROBE_SECONDS * 2 ** min(self._fruitless, 30), self._config.probe_max_seconds)
         self._first_wait = max(getattr(error, "retry_after_seconds", None) or 0.0, own)
         self._fruitless += 1

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
+import msgspec
 import structlog
 from aiolimiter import AsyncLimiter
 
@@ -30,6 +31,17 @@ FORGET_BATCH = 2_000
 _log = structlog.get_logger(__name__)
 
 
+class Beside(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reconciler has beside it in its process: nothing, unless it is said."""
+
+    loads: Callable[[SourceName, str], bool] = lambda source, table: False  # noqa: ARG005
+    """Whether a table's first load may be written directly, because nobody listens."""
+    settles: bool = False
+    """Whether somebody processes open events meanwhile, so that a proof may wait for them."""
+    answered: Callable[[SourceName, float], None] = lambda source, asked_at: None  # noqa: ARG005
+    """Is told when a source answered all of a pass, and when that began, in seconds since 1970."""
+
+
 class Reconciler:
     """All followed tables of all sources that have credentials."""
 
@@ -41,26 +53,22 @@ class Reconciler:
         config: ReconcileConfig,
         clock: Callable[[], float],
         *,
-        loads: Callable[[SourceName, str], bool],
-        settled_by_others: bool = True,
+        beside: Beside,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """``loads(source, table)`` says whether a first load may be written directly, because nobody listens.
-
-        ``settled_by_others`` says that somebody processes open events meanwhile, so that a proof may wait for them.
-        """
         self._store = store
         self._config = config
         self._clock = clock
+        self._beside = beside
         self._sleep = sleep
-        patience = PATIENCE_SECONDS if settled_by_others else 0.0
+        patience = PATIENCE_SECONDS if beside.settles else 0.0
         self._proof = Proof(store, sink, clock, patience_seconds=patience, sleep=sleep)
         self._pace = {name: AsyncLimiter(1, 1 / config.sweep_requests_per_second) for name in SOURCES}
         self.tables: dict[tuple[SourceName, str], FollowedTable] = {}
         for name, source in sources.items():
             if source.changes is None:
                 continue
-            findings = Findings(source, store, sink, clock, loads=lambda table, name=name: loads(name, table))  # type: ignore[misc]
+            findings = Findings(source, store, sink, clock, loads=lambda table, name=name: beside.loads(name, table))  # type: ignore[misc]
             for followed in source.changes.followed():
                 self.tables[name, followed.table] = FollowedTable(
                     source, followed, source.changes, findings, store, config, clock
@@ -132,6 +140,7 @@ class Reconciler:
         if kind == "sweep":
             await table.poll.begin_at(table.sweep.state.newest)
         table.succeeded(kind, result)
+        self._beside.answered(table.source, began)
         about = {"source": table.source, "table": table.name, "listed": result.listed, "found": result.found}
         tell = _log.info if result.found else _log.debug
         tell(f"The {kind} is complete", **about, duration=round(self._clock() - began, 3))

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from hookbridge.model import RecordKey
+from hookbridge.pipeline import lanes
 from tests.support.followed import Running, Sources, gone, has, loaded, plain, running, sources, user
+from tests.support.running import ADMIN
 from tests.support.waiting import wait_until
 
 
@@ -63,6 +65,28 @@ async def test_a_deleted_row_is_found_by_a_sweep(both: Sources, bridge: Running)
     both.supabase.delete("users", 3)
     await wait_until(gone(bridge, user(3)))
     assert str(user(3)) not in await found(bridge, "user")
+
+
+@pytest.mark.parametrize("answer", ["a poll", "a record that somebody asks for"])
+async def test_a_lane_waits_no_longer_than_until_its_source_answers_anybody(
+    both: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    monkeypatch.setattr(lanes, "FIRST_PROBE_SECONDS", 1_000.0)
+    both.supabase.insert("users", {"id": 1, "name": "user 1"})
+    calm = {"poll_seconds": 1_000.0, "poll_seconds_max": 1_000.0, "sweep_seconds": 1_000.0}
+    slow = {"retry_delay_seconds": 0.0, "probe_max_seconds": 1_000.0}
+    async with running(both.settings(tmp_path, processing=slow, reconcile=calm)) as bridge:
+        await wait_until(lambda: loaded(bridge))
+        both.supabase.faults.status(503)
+        both.supabase.update("users", 1, {"name": "Countess"})
+        await bridge.service.verify(user(1))
+        await wait_until(lambda: bridge.service.lanes["supabase"].state().next_probe_at is not None)
+        both.supabase.faults.clear()
+        if answer == "a poll":
+            await bridge.service.reconciler.reconcile("supabase", "public.users", "poll")
+        else:
+            assert (await bridge.get("/api/v1/records/supabase/plain/404", headers=ADMIN)).status == 404
+        await wait_until(has(bridge, user(1), name="Countess"))
 
 
 async def test_pages_edited_trashed_restored_and_moved_are_followed(both: Sources, bridge: Running) -> None:

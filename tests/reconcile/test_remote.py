@@ -9,7 +9,7 @@ import pytest
 from hookbridge.clock import anchored_clock
 from hookbridge.config import Settings
 from hookbridge.errors import SourceUnavailable
-from hookbridge.reconcile.loop import Reconciler
+from hookbridge.reconcile.loop import Beside, Reconciler
 from hookbridge.reconcile.remote import RemoteSink
 from hookbridge.sources.supabase import SupabaseSource
 from hookbridge.store.sqlite import SqliteStore
@@ -54,7 +54,7 @@ async def polling(settings: Settings, folder: Path, url: str) -> AsyncIterator[P
     sink = RemoteSink(url, "", {"supabase": source}, store, clock=clock)
     try:
         yield Poller(
-            Reconciler({"supabase": source}, store, sink, config.reconcile, clock, loads=lambda source, table: False),  # noqa: ARG005
+            Reconciler({"supabase": source}, store, sink, config.reconcile, clock, beside=Beside()),
             sink,
         )
     finally:
@@ -80,13 +80,17 @@ async def test_a_row_over_the_other_sides_limit_is_announced_without_its_data(
 
 
 async def test_a_row_that_the_other_side_calls_impossible_holds_no_other_one_back(
-    both: Sources, bridge: Running, tmp_path: Path
+    both: Sources, tmp_path: Path
 ) -> None:
     both.supabase.create_table("named", {"id": "text", "name": "text"})
-    both.supabase.insert("named", {"id": "x" * 2_000, "name": "longer than an id may be"})
-    both.supabase.insert("named", {"id": "y", "name": "fine"})
+    both.supabase.insert("named", {"id": "x", "name": "no key of two columns"})
+    both.supabase.insert("named", {"id": "y,z", "name": "fine"})
     settings = both.settings(tmp_path, supabase={"tables": [{"name": "named"}]})
-    async with polling(settings, tmp_path, bridge.url) as poller:
+    otherwise = {"tables": [{"name": "named", "key": ["id", "name"]}]}
+    async with (
+        running(make_settings(tmp_path / "other", supabase=otherwise)) as bridge,
+        polling(settings, tmp_path, bridge.url) as poller,
+    ):
         assert await poller.sweep("public.named") == 2
         assert await received(bridge) == 1
         assert poller.sink.refused == 1

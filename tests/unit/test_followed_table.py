@@ -10,7 +10,7 @@ from hookbridge.config import ReconcileConfig
 from hookbridge.errors import SourceUnavailable
 from hookbridge.model import Truth
 from hookbridge.reconcile.findings import Findings, InboxSink, judge
-from hookbridge.reconcile.loop import Reconciler
+from hookbridge.reconcile.loop import Beside, Reconciler
 from hookbridge.reconcile.poll import PassResult
 from hookbridge.reconcile.state import SweepState, later
 from hookbridge.reconcile.table import FollowedTable
@@ -102,7 +102,7 @@ async def test_what_nobody_foresaw_is_the_tables_failure_and_no_end_of_the_proce
             sink,
             config,
             lambda: 1_000.0,
-            loads=lambda source, table: True,  # noqa: ARG005
+            beside=Beside(loads=lambda source, table: True),  # noqa: ARG005
         )
         fine, odd = (reconciler.table("supabase", f"public.{name}") for name in ("fine", "odd"))
         with capture_logs() as lines:

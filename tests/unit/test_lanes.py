@@ -297,6 +297,51 @@ async def test_a_refused_key_pauses_at_once_and_is_called_that(tmp_path: Path) -
         await rig.until(received=1, applied=1)
 
 
+@pytest.mark.parametrize(
+    "failure", [DOWN, SourceUnavailable("rate limited", retry_after_seconds=45.0), SourceRefused("invalid key")]
+)
+async def test_a_lane_that_waits_for_its_source_goes_on_when_somebody_else_is_answered(
+    tmp_path: Path, failure: Exception
+) -> None:
+    async with running(tmp_path) as rig:
+        rig.truth.failure = failure
+        await rig.add(1)
+        await rig.until_paused()
+        rig.lane.answered(999.9)  # asked before the lane stopped
+        assert rig.state != "running"
+        rig.truth.failure = None
+        rig.lane.answered(1_000.0)
+        await rig.until(received=1, applied=1)
+        assert (rig.state, rig.probes) == ("running", 0)
+
+
+async def test_a_source_that_answers_others_and_not_the_lane_is_left_to_its_probes(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        rig.truth.failure = DOWN
+        await rig.add(1)
+        await rig.until_paused()
+        rig.lane.answered(1_000.0)
+        await wait_until(lambda: len(rig.truth.reads) == 6)
+        await rig.until_paused()
+        rig.lane.answered(1_000.0)
+        assert rig.state == "down"
+        rig.truth.failure = None
+        await rig.probe_once()
+        await rig.until(received=1, applied=1)
+
+
+async def test_a_lane_that_waits_for_a_cache_or_an_operator_hears_of_no_source(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        rig.truth.failure = CacheUnavailable("no Redis")
+        await rig.add(1)
+        await rig.until_paused()
+        rig.lane.answered(1_000.0)
+        assert rig.state == "down"
+        await rig.lane.pause("maintenance")
+        rig.lane.answered(1_000.0)
+        assert rig.state == "paused"
+
+
 async def test_a_cache_that_cannot_be_reached_pauses_too(tmp_path: Path) -> None:
     async with running(tmp_path) as rig:
         rig.truth.failure = rig.probe_failure = CacheUnavailable("redis is gone")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hookbridge.errors import SourceUnavailable, TooSoon, TryLater
-from hookbridge.model import RecordKey, Truth
+from hookbridge.model import RecordKey, SourceName, Truth
 from hookbridge.records import Difference, Records, differences
 from hookbridge.store.sqlite import SqliteStore
 from tests.support.events import copy, key
@@ -24,11 +24,15 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
         yield one
 
 
+def unheard(source: SourceName, asked_at: float) -> None:
+    """Nobody waits for a source."""
+
+
 def records(store: SqliteStore, source: TableSource) -> Records:
     async def announce(record: RecordKey) -> None:
         raise AssertionError(record)
 
-    return Records(store, {"supabase": source, "notion": source}, lambda: 50.0, announce)
+    return Records(store, {"supabase": source, "notion": source}, lambda: 50.0, announce, unheard)
 
 
 async def data(found: Records, record: RecordKey = R) -> bytes | None:
@@ -155,7 +159,7 @@ async def test_a_fresh_read_of_a_page_that_has_moved_takes_the_way_of_every_chan
     async def announce(record: RecordKey) -> None:
         told.append(record)
 
-    found = await Records(store, {"notion": source}, lambda: 2.0, announce).refresh(lay)
+    found = await Records(store, {"notion": source}, lambda: 2.0, announce, unheard).refresh(lay)
     assert (found is not None, told) == (True, [lies])
     assert await store.copy(lies) is None
 
@@ -198,7 +202,7 @@ async def test_a_minute_later_a_record_may_be_read_afresh_again_and_only_so_many
     async def announce(record: RecordKey) -> None:
         raise AssertionError(record)
 
-    found = Records(store, {"supabase": source, "notion": source}, lambda: now, announce)
+    found = Records(store, {"supabase": source, "notion": source}, lambda: now, announce, unheard)
     assert await found.refresh(key(1))
     now += 30.0
     assert await found.refresh(key(2))
@@ -218,7 +222,7 @@ async def test_a_change_that_no_event_can_be_taken_of_is_left_to_the_next_sweep(
     async def full(record: RecordKey) -> None:
         raise TryLater(f"full, {record}", retry_after_seconds=5)
 
-    found = Records(store, {"supabase": source, "notion": source}, lambda: 50.0, full)
+    found = Records(store, {"supabase": source, "notion": source}, lambda: 50.0, full, unheard)
     assert await data(found) == b'{"id":1,"name":"Ada"}'
     source.rows[R] = {"id": 1, "name": "Grace"}
     answer = await found.refresh(R)
