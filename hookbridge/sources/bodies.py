@@ -7,17 +7,20 @@ JSON of a source's rows as well: the same characters, the same depth.
 
 from __future__ import annotations
 
+import gc
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from hashlib import blake2b
 from itertools import accumulate
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from hookbridge.errors import FieldProblem, InvalidFields, InvalidJson
 from hookbridge.model import Columns, SourceName
+
+_Value = TypeVar("_Value")
 
 TABLE_MAX = 255
 NAME_HEADER_MAX = 256
@@ -62,9 +65,32 @@ _OPENS = ord("[")
 _SAME_BRACKETS = bytes.maketrans(b"{}", b"[]")
 _NO_MARKS = bytes(set(range(256)) - set(b'[]{}"'))
 
-_decode_any = msgspec.json.Decoder(float_hook=Decimal).decode
+UNCOLLECTED_BYTES_MIN = 64 * 1024
+"""From this size on the garbage collector rests while a document is decoded."""
 
-decode_columns = msgspec.json.Decoder(Columns, float_hook=Decimal).decode
+
+def uncollected(decode: Callable[[bytes], _Value]) -> Callable[[bytes], _Value]:
+    """Give a decoder that keeps the garbage collector from looking at a large document while it grows.
+
+    It would go through all that is there again and again, although none of it can be garbage: 0.5 of 0.6 s for 2 MB of
+    nested lists (measured).
+    """
+
+    def decoded(document: bytes) -> _Value:
+        if len(document) < UNCOLLECTED_BYTES_MIN or not gc.isenabled():
+            return decode(document)
+        gc.disable()
+        try:
+            return decode(document)
+        finally:
+            gc.enable()
+
+    return decoded
+
+
+_decode_any = uncollected(msgspec.json.Decoder(float_hook=Decimal).decode)
+
+decode_columns = uncollected(msgspec.json.Decoder(Columns, float_hook=Decimal).decode)
 """A record's columns from its stored JSON, digit for digit: what an event or a source brought is read by this alone."""
 
 

@@ -25,6 +25,7 @@ from hookbridge.sources.bodies import (
     kind,
     refuse_deep,
     shown,
+    uncollected,
 )
 
 FORMAT = "guide"
@@ -65,7 +66,7 @@ class Hint(msgspec.Struct, frozen=True):
     """Of a body with a timestamp; without one, two equal bodies may be two events."""
 
 
-_decode = msgspec.json.Decoder(Envelope, float_hook=Decimal).decode
+_decode = uncollected(msgspec.json.Decoder(Envelope, float_hook=Decimal).decode)
 
 
 def decode(body: bytes, source: SourceName) -> Hint:

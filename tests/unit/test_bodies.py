@@ -1,14 +1,25 @@
 """JSON as it may be sent: halves of characters, and what is nested too deeply."""
 
+import gc
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hookbridge.config import Secrets, SignaturesConfig, SupabaseConfig
+from hookbridge.errors import InvalidJson
 from hookbridge.pipeline.receive import receive
-from hookbridge.sources.bodies import NESTING_MAX, is_deep, whole_characters
+from hookbridge.sources.bodies import (
+    NESTING_MAX,
+    UNDECODABLE,
+    decode_any,
+    decode_columns,
+    is_deep,
+    whole_characters,
+)
 from hookbridge.sources.source import Delivery
 from hookbridge.sources.supabase import SupabaseSource
 
@@ -90,3 +101,52 @@ def levels_of(value: object) -> int:
 def test_depth_is_told_by_bytes_as_a_walk_over_the_values_tells_it(value: object, around: int) -> None:
     body = b"[[1]," * around + json.dumps(value).encode() + b"]" * around
     assert is_deep(body) is (around + max(levels_of(value), 1) > NESTING_MAX)
+
+
+# The garbage collector
+
+LARGE = b'{"lists":[' + b"[]," * 100_000 + b"[]]}"
+
+
+@contextmanager
+def collections() -> Iterator[list[str]]:
+    """Note every look at garbage from here on."""
+    seen: list[str] = []
+
+    def look(phase: str, _: object) -> None:
+        seen.append(phase)
+
+    gc.callbacks.append(look)
+    try:
+        yield seen
+    finally:
+        gc.callbacks.remove(look)
+
+
+@pytest.mark.parametrize("decode", [decode_any, decode_columns])
+def test_nothing_looks_for_garbage_while_a_large_document_is_decoded(decode: Callable[[bytes], object]) -> None:
+    with collections() as seen:
+        value = decode(LARGE)
+        looked = list(seen)
+    assert value == {"lists": [[]] * 100_001}
+    assert looked.count("start") <= 1  # right after it
+    assert gc.isenabled()
+
+
+@pytest.mark.parametrize("decode", [decode_any, decode_columns])
+@pytest.mark.parametrize("end", [b"", b"!", b"\xff", b"1e" + b"9" * 20])
+def test_garbage_is_looked_for_again_after_a_document_that_is_none(
+    decode: Callable[[bytes], object], end: bytes
+) -> None:
+    with pytest.raises((InvalidJson, *UNDECODABLE)):
+        decode(LARGE.removesuffix(b"]}") + b"," + end)
+    assert gc.isenabled()
+
+
+def test_who_has_no_garbage_looked_for_keeps_it_so() -> None:
+    gc.disable()
+    try:
+        decode_any(LARGE)
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
