@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import msgspec
 
 from hookbridge.config import Settings
 from hookbridge.doctor import clock, machine, notion, pg_net, server, supabase
 from hookbridge.doctor.finding import Findings
+from hookbridge.web.hosts import is_loopback, name_of
 
 
 class Examined(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +43,13 @@ async def examine(what: Examined, *, now: Callable[[], float] = time.time) -> Fi
     async for finding in server.look(settings, what.server_url, what.admin_token, now, expected=what.server_expected):
         yield finding
     async for finding in pg_net.look(
-        what.database_url, settings.secrets.webhook_secrets, settings.config.supabase.tables
+        what.database_url, settings.secrets.webhook_secrets, settings.config.supabase.tables, _names(what)
     ):
         yield finding
+
+
+def _names(what: Examined) -> frozenset[str]:
+    """Give the names under which others reach the service, as far as anybody has said them."""
+    named = name_of(urlsplit(what.server_url).netloc.rpartition("@")[2])
+    public = {named} if what.server_expected and not is_loopback(named) else set()
+    return frozenset(public | {name.lower().rstrip(".") for name in what.settings.config.server.allowed_hosts})

@@ -7,7 +7,7 @@ another receiver.  Tables: https://supabase.github.io/pg_net/.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hookbridge.config import SupabaseTable
@@ -48,8 +48,11 @@ from net._http_response where status_code is null or status_code >= 400 order by
 """
 
 
-async def look(url: str, secrets: Sequence[str], tables: Sequence[SupabaseTable]) -> Findings:
-    """Look into the project's database; ``secrets`` is what the service verifies with, ``tables`` what it follows."""
+async def look(url: str, secrets: Sequence[str], tables: Sequence[SupabaseTable], names: Collection[str]) -> Findings:
+    """Look into the project's database.
+
+    ``secrets`` is what the service verifies with, ``tables`` what it follows, ``names`` where it is known to answer.
+    """
     if not url:
         hint = "give --database-url or DATABASE_URL (Supabase's dashboard: Connect)"
         yield skipped(CHECK, "no database URL, so how Supabase sends cannot be seen", hint)
@@ -72,9 +75,8 @@ async def look(url: str, secrets: Sequence[str], tables: Sequence[SupabaseTable]
     try:
         async for finding in _database(sql, secrets):
             yield finding
-        for table in tables:
-            async for finding in triggers.look(sql, table):
-                yield finding
+        async for finding in triggers.look(sql, tables, names):
+            yield finding
         async for finding in outbox.look(sql):
             yield finding
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:

@@ -7,7 +7,7 @@ arguments as bytes with a NUL behind each (https://www.postgresql.org/docs/curre
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -16,6 +16,7 @@ import msgspec
 from hookbridge.config import SupabaseTable
 from hookbridge.doctor.finding import Finding, Findings, failed, ok, warning
 from hookbridge.sources.supabase.trigger import ENDPOINT, PLACEHOLDER_URL
+from hookbridge.web.hosts import name_of
 
 if TYPE_CHECKING:
     import asyncpg
@@ -68,15 +69,27 @@ class _Trigger(msgspec.Struct, frozen=True, kw_only=True):
         return _parts(self.url)[1].endswith(ENDPOINT)
 
 
-async def look(sql: asyncpg.Connection, table: SupabaseTable) -> Findings:
-    """Look at one table; one that is not there is told of elsewhere."""
-    found = await sql.fetchrow(_TABLE, table.schema, table.name)
-    if found is None:
-        return
-    triggers = [_read(row) for row in await sql.fetch(_TRIGGERS, found["oid"], table.schema, table.name)]
-    # A Database Webhook may go anywhere; ours go here, or are wrong.
-    yield _told(table, [one for one in triggers if one.key is not None or one.calls_us])
-    yield _key(table, await sql.fetch(_UNIQUE, found["oid"]), partitioned=found["partitioned"])
+async def look(sql: asyncpg.Connection, tables: Sequence[SupabaseTable], names: Collection[str]) -> Findings:
+    """Look at the tables; one that is not there is told of elsewhere.
+
+    ``names`` are those under which the service is known to answer; without any, only what differs shows.
+    """
+    addresses: dict[str, list[str]] = {}
+    for table in tables:
+        found = await sql.fetchrow(_TABLE, table.schema, table.name)
+        if found is None:
+            continue
+        triggers = [_read(row) for row in await sql.fetch(_TRIGGERS, found["oid"], table.schema, table.name)]
+        # A Database Webhook may go anywhere; ours go here, or are wrong.
+        ours = [one for one in triggers if one.key is not None or one.calls_us]
+        yield _told(table, ours, names)
+        yield _key(table, await sql.fetch(_UNIQUE, found["oid"]), partitioned=found["partitioned"])
+        for url in sorted({_shown(one.url) for one in ours if one.is_enabled and one.calls_us}):
+            addresses.setdefault(url, []).append(f"{table.schema}.{table.name}")
+    if not names and len(addresses) > 1:
+        which = "; ".join(f"{url} ({', '.join(of)})" for url, of in addresses.items())
+        hint = "make those of a former address again with trigger-sql, or say which is right with check --url https://…"
+        yield warning("trigger addresses", f"they send to different ones: {which}", hint)
 
 
 def _read(row: Any) -> _Trigger:  # noqa: ANN401  asyncpg has no types
@@ -94,7 +107,7 @@ def _read(row: Any) -> _Trigger:  # noqa: ANN401  asyncpg has no types
     )
 
 
-def _told(table: SupabaseTable, triggers: list[_Trigger]) -> Finding:
+def _told(table: SupabaseTable, triggers: list[_Trigger], names: Collection[str]) -> Finding:
     check, hint = f"trigger {table.schema}.{table.name}", _remake(table)
     if not triggers:
         return warning(check, "there is none, so changes are found by polls and sweeps only", hint)
@@ -102,15 +115,22 @@ def _told(table: SupabaseTable, triggers: list[_Trigger]) -> Finding:
     if not enabled:
         why = "it fires on a replica only" if triggers[0].fires == "R" else "it is disabled"
         return failed(check, why, triggers[0].remedy)
-    return _sent(table, enabled, check, hint)
+    return _elsewhere(enabled, names, check, hint) or _sent(table, enabled, check, hint)
 
 
-def _sent(table: SupabaseTable, enabled: list[_Trigger], check: str, hint: str) -> Finding:
+def _elsewhere(enabled: list[_Trigger], names: Collection[str], check: str, hint: str) -> Finding | None:
     if any(one.url == PLACEHOLDER_URL for one in enabled):
         return failed(check, f"it sends to the placeholder {PLACEHOLDER_URL}", hint)
     for one in enabled:
         if not one.calls_us:
             return warning(check, f"it sends to {_shown(one.url)}, and the endpoint is {ENDPOINT}", hint)
+    if names and not any(name_of(_parts(one.url)[0]) in names for one in enabled):
+        known = ", ".join(sorted(names))
+        return warning(check, f"it sends to {_shown(enabled[0].url)}, and this service answers under {known}", hint)
+    return None
+
+
+def _sent(table: SupabaseTable, enabled: list[_Trigger], check: str, hint: str) -> Finding:
     missing = OPERATIONS.keys() - frozenset[str]().union(*(one.sends for one in enabled))
     if missing:
         named = ", ".join(name.upper() for name in OPERATIONS if name in missing)

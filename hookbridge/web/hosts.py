@@ -31,7 +31,7 @@ def admits_of(config: Config) -> Admits | None:
         return lambda host: name_of(host) in names
     if config.signatures.verify or config.server.host not in LOOPBACK:
         return None
-    return lambda host: _is_loopback(name_of(host))
+    return lambda host: is_loopback(name_of(host))
 
 
 def name_of(host: str) -> str:
@@ -41,7 +41,8 @@ def name_of(host: str) -> str:
     return host.partition(":")[0].lower().rstrip(".")
 
 
-def _is_loopback(name: str) -> bool:
+def is_loopback(name: str) -> bool:
+    """Whether a name or address means the machine itself."""
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:

@@ -547,6 +547,44 @@ async def test_a_trigger_that_tells_of_every_change_is_told_with_where_it_sends(
     assert found["key public.users"].state == "ok"
 
 
+@pytest.mark.parametrize("known", ["named with --url", "allowed_hosts"])
+@pytest.mark.parametrize(
+    ("url", "state"),
+    [
+        ("https://hooks.example.com:8443/base", "ok"),
+        ("https://old.example.com/base", "warning"),
+        ("http://10.0.0.7:8080", "warning"),
+    ],
+)
+async def test_a_trigger_that_points_at_another_address_is_told(
+    scene: Scene, project: Project, known: str, url: str, state: str
+) -> None:
+    if known == "allowed_hosts":
+        scene.set("server", allowed_hosts=["Hooks.example.com", "localhost"])
+    else:
+        scene.server_url, scene.server_expected = "https://hooks.example.com", True
+    scene.database_url = project.url
+    await project.install(url)
+    told = (await scene.findings())["trigger public.users"]
+    assert (told.state, "hooks.example.com" in told.message) == (state, True)
+    if state == "warning":
+        expect(told, "warning", "it sends to ", "trigger-sql --table users")
+
+
+async def test_triggers_that_point_at_different_addresses_are_told(scene: Scene, project: Project) -> None:
+    scene.set("supabase", tables=[{"name": "users"}, {"name": "orders"}])
+    scene.database_url = project.url
+    await project.sql.execute("create table orders (id int primary key)")
+    await project.install("https://hooks.example.com")
+    await project.sql.execute(install(Trigger(table="orders", url="https://hooks.example.com")))
+    assert "trigger addresses" not in await scene.findings()
+    await project.sql.execute(install(Trigger(table="orders", url="https://old.example.com")))
+    told = (await scene.findings())["trigger addresses"]
+    expect(
+        told, "warning", f"hooks.example.com{ENDPOINT} (public.users); old.example.com{ENDPOINT} (pub", "check --url"
+    )
+
+
 async def test_several_webhooks_of_the_dashboard_tell_of_every_change_together(scene: Scene, project: Project) -> None:
     scene.database_url = project.url
     for events in ("insert", "update", "delete"):

@@ -25,6 +25,7 @@ class Scene:
         self.sections: dict[str, dict[str, Any]] = {"signatures": {"verify": True}}
         self.secrets: dict[str, Any] = {"webhook_secrets": (SECRET,)}
         self.server_url = NOWHERE
+        self.server_expected = False
         self.database_url = ""
         self.admin_token: str | None = ADMIN_TOKEN
         self._sources = sources
@@ -41,6 +42,7 @@ class Scene:
         what = Examined(
             settings=self.settings,
             server_url=self.server_url,
+            server_expected=self.server_expected,
             admin_token=self.admin_token,
             database_url=self.database_url,
         )
