@@ -6,6 +6,8 @@ used.
 
 from __future__ import annotations
 
+import fnmatch
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
@@ -73,6 +75,7 @@ class SupabaseTable(Section, frozen=True):
     key: Annotated[tuple[Name, ...], Meta(min_length=1)] = ("id",)
     changed_at: Name | None = None
     index: tuple[Name, ...] | None = None
+    partitions: tuple[Name, ...] = ()
 
 
 class SupabaseConfig(Section, frozen=True, dict=True):
@@ -87,10 +90,28 @@ class SupabaseConfig(Section, frozen=True, dict=True):
         """Find the block of a table; None when it is not listed."""
         return self._by_name.get((schema, name))
 
+    def root(self, table: str) -> str:
+        """Give the full name of the listed table whose partition this is; the table's own where it is none."""
+        if not self._partitions or table in self._full_names:
+            return table
+        return next((root for pattern, root in self._partitions if pattern.fullmatch(table)), table)
+
     @cached_property
     def _by_name(self) -> dict[tuple[str, str], SupabaseTable]:
         """Every webhook asks."""
         return {(one.schema, one.name): one for one in reversed(self.tables)}
+
+    @cached_property
+    def _full_names(self) -> frozenset[str]:
+        return frozenset(f"{one.schema}.{one.name}" for one in self.tables)
+
+    @cached_property
+    def _partitions(self) -> tuple[tuple[re.Pattern[str], str], ...]:
+        return tuple(
+            (re.compile(fnmatch.translate(name if "." in name else f"{one.schema}.{name}")), f"{one.schema}.{one.name}")
+            for one in self.tables
+            for name in one.partitions
+        )
 
 
 class NotionDatabase(Section, frozen=True):

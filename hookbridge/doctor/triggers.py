@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from hookbridge.config import SupabaseTable
+from hookbridge.config import SupabaseConfig, SupabaseTable
 from hookbridge.doctor.finding import Finding, Findings, failed, ok, warning
 from hookbridge.sources.supabase.trigger import ENDPOINT, PLACEHOLDER_URL
 from hookbridge.web.hosts import name_of
@@ -39,6 +39,12 @@ where tgrelid = $1 and nspname in ('hookbridge_webhooks', 'supabase_functions')
 order by tgname
 """
 """Ours, and those of the dashboard's Database Webhooks."""
+_PARTITIONS = """
+select nspname || '.' || relname as name
+from pg_partition_tree($1::oid) as part join pg_class on pg_class.oid = part.relid
+join pg_namespace on pg_namespace.oid = relnamespace
+where isleaf order by 1
+"""
 _UNIQUE = """
 select array_agg(attname::text order by place) as columns, indisprimary as is_primary
 from pg_index
@@ -83,6 +89,8 @@ async def look(sql: asyncpg.Connection, tables: Sequence[SupabaseTable], names: 
         # A Database Webhook may go anywhere; ours go here, or are wrong.
         ours = [one for one in triggers if one.key is not None or one.calls_us]
         yield _told(table, ours, names)
+        if found["partitioned"] and any(one.key is None for one in ours):
+            yield _partitions(table, tables, [row["name"] for row in await sql.fetch(_PARTITIONS, found["oid"])])
         yield _key(table, await sql.fetch(_UNIQUE, found["oid"]), partitioned=found["partitioned"])
         for url in sorted({_shown(one.url) for one in ours if one.is_enabled and one.calls_us}):
             addresses.setdefault(url, []).append(f"{table.schema}.{table.name}")
@@ -140,6 +148,16 @@ def _sent(table: SupabaseTable, enabled: list[_Trigger], check: str, hint: str) 
             message = f"its key is {_columns(one.key)} and [[supabase.tables]] has {_columns(table.key)}"
             return warning(check, f"{message}: a row that is too large to send is refused", hint)
     return ok(check, f"sends every change to {', '.join(sorted({_shown(one.url) for one in enabled}))}")
+
+
+def _partitions(table: SupabaseTable, tables: Sequence[SupabaseTable], leaves: Sequence[str]) -> Finding:
+    check, root = f"partitions {table.schema}.{table.name}", f"{table.schema}.{table.name}"
+    config = SupabaseConfig(tables=tuple(tables))
+    unknown = [leaf for leaf in leaves if config.root(leaf) != root]
+    if not unknown:
+        return ok(check, "webhooks that name one are known as the table's")
+    hint = f"cover it with partitions in [[supabase.tables]], or use trigger-sql: {_remake(table)}"
+    return warning(check, f"its Database Webhook names the partition, and {unknown[0]} is no known one", hint)
 
 
 def _key(table: SupabaseTable, unique: list[Any], *, partitioned: bool) -> Finding:

@@ -27,6 +27,7 @@ import tenacity
 from hookbridge.config import ProcessingConfig
 from hookbridge.errors import (
     CacheUnavailable,
+    HookbridgeError,
     PermanentFailure,
     RecordImpossible,
     SourceRefused,
@@ -117,7 +118,8 @@ class Attempts:
 
 
 def describe(error: BaseException | None) -> str:
-    """Say in one line what went wrong, for logs, reasons and replies: always a text that can be stored."""
+    """Say in one line what went wrong and what to do, for logs, reasons and replies: a text that can be stored."""
     text = str(error).encode(errors="backslashreplace").decode().strip().splitlines()
     kind = type(error).__name__
-    return f"{kind}: {text[0][:500]}" if text else kind
+    remedy = f"; try: {error.hint}" if isinstance(error, HookbridgeError) and error.hint else ""
+    return (f"{kind}: {text[0][:500]}" if text else kind) + remedy

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import msgspec
 import pytest
 from redis.asyncio import Redis
 
@@ -85,11 +86,11 @@ async def hits(service: Running, words: str) -> list[str]:
 
 
 @asynccontextmanager
-async def shop(folder: Path) -> AsyncIterator[World]:
+async def shop(folder: Path, **sections: dict[str, Any]) -> AsyncIterator[World]:
     """A world with the table of the captured webhooks, whose trigger knows the captured static token."""
     async with world(folder, seed=1, serve=False) as made:
         made.supabase.create_table("orders", ORDERS)
-        settings = made.settings(folder)
+        settings = made.settings(folder, **sections)
         known = (*settings.secrets.webhook_secrets, CAPTURED_TOKEN)
         async with running(with_secrets(settings, webhook_secrets=known)) as made.service:
             yield made
@@ -120,6 +121,22 @@ async def test_a_captured_webhook_that_comes_late_is_superseded_and_the_truth_is
         assert await outcome(made, as_captured("native_update_1")) == ("applied", "superseded")
         assert await hits(made.service, "refunded") == ["1"]
         assert await hits(made.service, "paid") == []
+
+
+@pytest.mark.parametrize(
+    ("partitions", "expected"), [(("orders_2*",), ("applied", "verified")), (("orders_old",), ("dead", None))]
+)
+async def test_a_captured_webhook_of_a_partition_is_of_the_table_that_says_so(
+    tmp_path: Path, partitions: tuple[str, ...], expected: tuple[str, str | None]
+) -> None:
+    listed = {"tables": [{"name": "orders", "partitions": list(partitions)}]}
+    async with shop(tmp_path, supabase=listed) as made:
+        body, told = captured("native_insert")
+        made.supabase.insert("orders", told["record"])
+        of_a_partition = body.replace(b'"orders"', b'"orders_2026_01"')
+        assert of_a_partition != body
+        post = as_captured("native_insert")
+        assert await outcome(made, msgspec.structs.replace(post, body=of_a_partition)) == expected
 
 
 async def test_a_captured_deletion_ends_absent_or_contradicted_as_the_source_says(tmp_path: Path) -> None:

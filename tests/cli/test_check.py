@@ -594,6 +594,31 @@ async def test_several_webhooks_of_the_dashboard_tell_of_every_change_together(s
     assert (told.state, told.message) == ("ok", f"sends every change to example.com{ENDPOINT}")
 
 
+@pytest.mark.parametrize(
+    ("partitions", "state"),
+    [([], "warning"), (["users_1"], "warning"), (["users_*"], "ok"), (["users_1", "p.x"], "ok")],
+)
+async def test_a_database_webhook_of_a_partitioned_table_is_told_where_its_partitions_are_not_known(
+    scene: Scene, project: Project, partitions: list[str], state: str
+) -> None:
+    scene.set("supabase", tables=[{"name": "users", "partitions": partitions}])
+    scene.database_url = project.url
+    other = "create schema p; create table p.x partition of users for values in (2)"
+    if partitions == ["users_*"]:
+        other = "create table users_2 partition of users for values in (2)"
+    await project.sql.execute(
+        "drop table users; create table users (id int primary key) partition by list (id);"
+        f" create table users_1 partition of users for values in (1); {other}"
+    )
+    assert "partitions public.users" not in await scene.findings()
+    await project.sql.execute(_dashboard("told", ENDPOINT_URL, "insert or update or delete"))
+    found = await scene.findings()
+    told = found["partitions public.users"]
+    assert told.state == state
+    if state == "warning":
+        expect(told, "warning", "p.x is no known one" if partitions else "p.x", "partitions in [[supabase.tables]]")
+
+
 async def test_what_is_no_table_has_no_key_and_no_trigger_to_look_at(scene: Scene, project: Project) -> None:
     scene.database_url = project.url
     await project.sql.execute("alter table users rename to people; create view users as select * from people")

@@ -60,6 +60,8 @@ async def test_a_table_that_does_not_exist_is_a_dead_letter_at_once_and_holds_no
         dead = await event(service, id_)
         assert (dead["outcome"], dead["attempts"]) == ("dead", 1)
         assert dead["reason"].startswith("RecordImpossible: ")
+        assert "; try: check the table's name and schema" in dead["reason"]
+        assert "say so with partitions in [[supabase.tables]]" in dead["reason"]
 
 
 async def test_a_table_that_is_broken_is_a_dead_letter_in_the_end_and_holds_nobody_up(tmp_path: Path) -> None:

@@ -353,3 +353,37 @@ def test_every_object_is_a_delivery_or_one_of_our_refusals(
 def test_no_bytes_lead_to_anything_but_a_refusal(body: bytes) -> None:
     with pytest.raises(Refusal):
         payloads.decode({}, body, CONFIG)
+
+
+PARTITIONED = SupabaseConfig(
+    tables=(
+        SupabaseTable(name="orders", key=("id", "day"), partitions=("orders_2*", "parts.orders_old")),
+        SupabaseTable(name="orders_2_listed"),
+        SupabaseTable(schema="shop", name="items", partitions=("items_*",)),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("schema", "name", "table"),
+    [
+        ("public", "orders_2026_01", "public.orders"),
+        ("parts", "orders_old", "public.orders"),
+        ("public", "orders", "public.orders"),
+        ("shop", "items_default", "shop.items"),
+        ("public", "orders_2_listed", "public.orders_2_listed"),  # what is listed is its own
+        ("public", "items_default", "public.items_default"),
+        ("public", "orders_old", "public.orders_old"),
+        ("public", "Orders_2026", "public.Orders_2026"),
+        ("public", "my_orders_2026", "public.my_orders_2026"),
+    ],
+)
+def test_a_partition_is_known_by_the_table_that_it_is_of(schema: str, name: str, table: str) -> None:
+    row = {"id": 7, "day": "2026-01-31"}
+    values = {**NATIVE, "schema": schema, "table": name, "record": row, "old_record": None, "type": "INSERT"}
+    [told] = decode(values, PARTITIONED).events
+    assert told.record.table == table
+    assert told.record.id == ("7,2026-01-31" if table == "public.orders" else "7")
+    guided = {"event_type": "insert", "source": "supabase", "table_name": name, "record_id": told.record.id}
+    [hint] = decode({**guided, "data": row, "metadata": {"schema": schema}}, PARTITIONED).events
+    assert hint.record == told.record

@@ -76,7 +76,7 @@ class SupabaseSource:
         """Give ``schema.table``.  Raises InvalidParameter."""
         if not is_table(written):
             raise InvalidParameter("table", TABLE_EXPECTED)
-        return payloads.table_name(written, None)
+        return self._config.root(payloads.table_name(written, None))
 
     def key(self, table: str, id_: str) -> RecordKey:
         """Name a row.  Raises InvalidParameter."""
@@ -84,7 +84,7 @@ class SupabaseSource:
             raise InvalidParameter("table", TABLE_EXPECTED, where="path")
         if not ID_RULES["supabase"].fits(id_):
             raise InvalidParameter("id", ID_RULES["supabase"].expected, where="path")
-        name = payloads.table_name(table, None)
+        name = self._config.root(payloads.table_name(table, None))
         try:
             normal = keys.normal(id_, len(payloads.table_config(self._config, name).key))
         except ValueError as error:

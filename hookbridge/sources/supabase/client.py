@@ -66,7 +66,8 @@ that is broken, a foreign server that is down."""
 
 
 _HINTS: Mapping[str, str] = {
-    "PGRST205": "check the table's name and schema; is it exposed by the Data API?",
+    "PGRST205": "check the table's name and schema; is it exposed by the Data API? Of a partition that a webhook names,"
+    " the partitioned table is: say so with partitions in [[supabase.tables]]",
     "PGRST106": "add the schema to the exposed schemas of the Data API",
     "42501": "grant select on the table, or use a secret key",
     "57014": "does the table have an index on its key, and one on changed_at and the key? docs/supabase.md has them",

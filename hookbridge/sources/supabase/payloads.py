@@ -79,7 +79,7 @@ def table_config(config: SupabaseConfig, table: str) -> SupabaseTable:
 
 def _guided(headers: Mapping[str, str], body: bytes, config: SupabaseConfig) -> Delivery:
     hint = guide.decode(body, "supabase")
-    table = table_name(hint.table, hint.schema)
+    table = config.root(table_name(hint.table, hint.schema))
     listed = config.table(*split(table))
     id_ = _guided_id(hint.record_id, len(listed.key) if listed else 1)
     event = Event(
@@ -121,8 +121,8 @@ def _native(headers: Mapping[str, str], body: bytes, values: dict[str, Any], con
     record = fields.object("record", required=type_ in ("insert", "update"))
     old = fields.object("old_record", required=type_ == "delete")
     fields.raise_if_wrong()
-    table = f"{schema}.{name}"
-    listed = config.table(str(schema), str(name))
+    table = config.root(f"{schema}.{name}")  # a trigger on a partitioned table names the partition
+    listed = config.table(*split(table))
     key = table_config(config, table).key
     before = None if old is None else _id(fields, "old_record", old, key)
     now = None if record is None else _id(fields, "record", record, key)
