@@ -120,7 +120,9 @@ class Standin:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await request.read()
-        self.requests.add(SeenRequest(method=request.method, path_qs=request.raw_path, body=body))
+        self.requests.add(
+            SeenRequest(method=request.method, path_qs=request.raw_path, headers=request.headers, body=body)
+        )
         fault = self.faults.meet(request.raw_path)
         if fault is None:
             reply = await self.answer(request, body)

@@ -37,6 +37,8 @@ class SeenRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     method: str
     path_qs: str
+    headers: Mapping[str, str]
+    """By their names as they are looked up: in any case."""
     body: bytes
 
 

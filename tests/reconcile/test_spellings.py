@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from hookbridge.model import RecordKey
@@ -172,6 +173,27 @@ async def test_a_row_of_an_odd_key_is_the_same_whether_a_webhook_or_a_listing_br
         assert await _taken(bridge, told) == 202
         await wait_until(lambda: not bridge.service.store.open_events)
         assert await copied(bridge, thing(key)) is None
+
+
+async def test_a_deletion_that_was_told_in_another_zone_needs_no_sweep(
+    supabase: PostgrestStandin, tmp_path: Path
+) -> None:
+    supabase.create_table("things", {"k": "timestamptz", "name": "text"}, key=("k",))
+    supabase.insert("things", {"k": "2026-01-01T09:00:00Z", "name": "from Berlin"})
+    told: list[Webhook] = []
+    supabase.listen(told.append)
+    async with following(tmp_path, supabase, STILL) as bridge:
+        await wait_until(lambda: loaded(bridge))
+        name = thing("2026-01-01T09:00:00+00:00")
+        assert await copied(bridge, name) is not None
+        supabase.delete("things", "2026-01-01T09:00:00Z")
+        [webhook] = told
+        in_berlin = webhook.body.replace(b"09:00:00+00:00", b"10:00:00+01:00")
+        assert in_berlin != webhook.body
+        told[:] = [msgspec.structs.replace(webhook, body=in_berlin)]
+        assert await _taken(bridge, told) == 202
+        await wait_until(lambda: not bridge.service.store.open_events)
+        assert await copied(bridge, name) is None
 
 
 @pytest.mark.parametrize("key", ["k" * 8_193, "é" * 9_000])

@@ -160,6 +160,41 @@ async def test_a_uuid_that_is_gone_is_gone_under_the_name_that_its_column_gave_i
         assert [truth.also_gone for truth in truths] == [item(UUID), None][: len(ids)]
 
 
+@pytest.mark.parametrize(
+    ("told", "written"),
+    [
+        ("2026-01-01T10:00:00+01:00", "2026-01-01T09:00:00+00:00"),
+        ("2026-01-01 10:00:00.250+0530", "2026-01-01T04:30:00.25+00:00"),
+        ("2026-07-01T00:00:00-04", "2026-07-01T04:00:00+00:00"),
+        ("2026-01-01T09:00:00Z", "2026-01-01T09:00:00+00:00"),
+        ("2026-01-01T09:00:00+00:00", None),
+        ("2026-01-01T09:00:00", None),
+        ("2026-01-01", None),
+        ("infinity", None),
+    ],
+)
+async def test_a_time_that_is_gone_is_gone_under_the_name_that_its_column_gave_it_too(
+    supabase: PostgrestStandin, source: SupabaseSource, told: str, written: str | None
+) -> None:
+    supabase.create_table("items", {"id": "timestamptz"})
+    (truth,) = await read(source, told)
+    assert (truth.record, truth.data, truth.also_gone) == (item(told), None, written and item(written))
+    if written:
+        supabase.insert("items", {"id": written})
+        (truth,) = await read(source, told)
+        assert (truth.record, truth.also_gone) == (item(written), None)
+
+
+async def test_times_are_asked_for_in_utc(supabase: PostgrestStandin, source: SupabaseSource) -> None:
+    supabase.create_table("items", {"id": "timestamptz"})
+    await read(source, AT)
+    await source.probe()
+    assert len(supabase.requests.entries) > 1
+    preferences = [seen.headers["Prefer"] for seen in supabase.requests.entries]
+    assert all("timezone=UTC" in one.split(", ") for one in preferences)
+    assert any("count=exact" in one.split(", ") for one in preferences)
+
+
 async def test_a_uuid_of_which_only_one_spelling_could_be_read_is_not_said_to_be_gone(
     supabase: PostgrestStandin, source: SupabaseSource
 ) -> None:

@@ -112,7 +112,9 @@ class SupabaseClient:
         self._seconds = timeout_seconds
         timeout = httpx.Timeout(timeout_seconds, connect=min(timeout_seconds, CONNECT_SECONDS_MAX))
         limits = httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX)
-        self._http = httpx.AsyncClient(timeout=timeout, limits=limits, event_hooks={"response": [_keep]})
+        self._http = httpx.AsyncClient(
+            timeout=timeout, limits=limits, event_hooks={"request": [_in_utc], "response": [_keep]}
+        )
         options = AsyncClientOptions(
             httpx_client=self._http, postgrest_client_retry=False, auto_refresh_token=False, persist_session=False
         )
@@ -204,6 +206,15 @@ def _rows_in(response: httpx.Response) -> tuple[bytes, ...]:
 def _total_of(response: httpx.Response) -> int | None:
     found = _total.search(response.headers.get("Content-Range", ""))
     return None if found is None else int(found[1])
+
+
+async def _in_utc(request: httpx.Request) -> None:
+    """Have times written in UTC whatever the database's zone is: as a key's text they name a record.
+
+    https://docs.postgrest.org/en/v12/references/api/preferences.html#timezone; a server before 12 ignores it.
+    """
+    asked = request.headers.get("Prefer")
+    request.headers["Prefer"] = f"{asked}, timezone=UTC" if asked else "timezone=UTC"
 
 
 async def _keep(response: httpx.Response) -> None:

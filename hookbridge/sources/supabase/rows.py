@@ -83,6 +83,15 @@ def spelling(key: Sequence[str]) -> tuple[object, ...]:
     return tuple(map(_spelling, key))
 
 
+def as_written(text: str) -> str:
+    """Give a uuid, or a time with a zone, as a column of that type writes it; every other text as it is."""
+    found = _TIME.fullmatch(text)
+    if found is None or not found["zone"] or (when := instant_of(text)) is None:
+        return keys.dashed(text)
+    written = when.replace(tzinfo=None).isoformat()
+    return (written.rstrip("0") if when.microsecond else written) + "+00:00"
+
+
 def _spelling(text: str) -> object:
     text = text.strip()  # char(n) is padded
     if keys.is_uuid(dashed := keys.dashed(text.strip("{}"))):

@@ -83,7 +83,7 @@ class Reader:
 
     async def _read_table(self, table: str, wanted: Wanted) -> Outcomes:
         found = await self._read_chunks(table, wanted)
-        # A uuid that is gone has no row to say how its column writes it, but the copy here has that name.
+        # What is gone has no row to say how its column writes a uuid or a time, but the copy here has that name.
         written = {
             record: other
             for record, values in wanted.items()
@@ -241,8 +241,8 @@ def _is_absent(outcome: Truth | Exception) -> bool:
 
 
 def _as_written(record: RecordKey, values: Sequence[str]) -> RecordKey:
-    """Give the record's name with each uuid as a column of that type writes it."""
-    return RecordKey(record.source, record.table, keys.record_id([keys.dashed(value) for value in values]))
+    """Give the record's name with each uuid and time as a column of that type writes it."""
+    return RecordKey(record.source, record.table, keys.record_id(list(map(rows.as_written, values))))
 
 
 def _chunks(key: Sequence[str], wanted: Wanted) -> list[Wanted]:

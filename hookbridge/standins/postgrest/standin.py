@@ -102,8 +102,9 @@ class PostgrestStandin(Database, Standin):
         total = None if counted is None else len(found) if exact else planned
         headers = self._headers(table, _content_range(query.offset, len(window), total))
         headers["Content-Location"] = _content_location(table.name, query_string)
-        if counted:
-            headers["Preference-Applied"] = f"count={counted}"
+        zone = _preference(request, "timezone")
+        if applied := [f"{name}={value}" for name, value in (("count", counted), ("timezone", zone)) if value]:
+            headers["Preference-Applied"] = ", ".join(applied)  # every time is written in UTC anyway
         if total is not None and query.offset > total:
             refused = errors.beyond_the_end(query.offset, total).reply
             # The recorded 416 has the headers of a read and no Proxy-Status.
