@@ -174,7 +174,7 @@ class Proof:
         # A listing that was cut goes on with what it has shown last: each record counts once.
         before = await self._store.met(sweep, ids)
         truths = [truth for truth in slice_.truths if truth.record.id not in before]
-        tally.suspects += await self._suspects(table, truths)
+        tally.suspects += await self._suspects(table, [truth for truth in truths if not truth.partial])
         tally.partial += [truth.record for truth in truths if truth.partial]
         await self._unread(table, [one for one in unread if one.id not in before], tally)
         tally.listed += len(truths)
@@ -185,7 +185,7 @@ class Proof:
         return [
             truth.record
             for truth in truths
-            if truth.partial or not (one := standings[truth.record.id]).present or not truth.matches(one.fingerprint)
+            if not (one := standings[truth.record.id]).present or not truth.matches(one.fingerprint)
         ]
 
     async def _unread(self, table: FollowedTable, records: Sequence[RecordKey], tally: _Tally) -> None:
@@ -213,9 +213,9 @@ class Proof:
         if heal and differences:
             await self._sink(differences, "sweep")
             await self._until_settled(table, [one.record for one in differences])
-            before = len(tally.unreadable)
+            before = tally.unreadable
             left = await self._judge(table, [one.record for one in differences], cut, tally)
-            tally.healed += len(differences) - len(left) - (len(tally.unreadable) - before)
+            tally.healed += len(differences) - len(left) - (tally.unreadable - before)
             differences = left
         for one in differences:
             tally.add(one.kind, one.record)
@@ -340,7 +340,7 @@ class _Tally:
         self.partial: list[RecordKey] = []
         self.gone: set[RecordKey] = set()
         """What is on neither side any more when it is looked at again: nothing that could be equal."""
-        self.unreadable: set[RecordKey] = set()
+        self.unreadable = 0
         self._counts = {"differing": 0, "missing": 0, "extra": 0, "cut": 0}
         self._keys: dict[str, list[str]] = {}
 
@@ -351,9 +351,9 @@ class _Tally:
             keys.append(record.id)
 
     def add_unreadable(self, records: Sequence[RecordKey], standings: Mapping[str, Standing]) -> None:
-        """Count what is there and cannot be read, once each: it is not equal, whatever the copy has."""
-        for record in set(records) - self.unreadable:
-            self.unreadable.add(record)
+        """Count what is there and cannot be read: it is not equal, whatever the copy has."""
+        self.unreadable += len(records)
+        for record in records:
             self.add("differing" if standings[record.id].present else "missing", record)
 
     def proof(self, table: FollowedTable, as_of: datetime) -> TableProof:
