@@ -21,8 +21,8 @@ from hookbridge.errors import StartupError
 from hookbridge.model import Origin, SourceName
 from hookbridge.reconcile.findings import Difference
 from hookbridge.reconcile.loop import Beside, Reconciler
-from hookbridge.reconcile.proof import Line
 from hookbridge.reconcile.remote import RemoteSink
+from hookbridge.reconcile.verdict import Line
 from hookbridge.sources.notion import NotionSource
 from hookbridge.sources.source import Source
 from hookbridge.sources.supabase import SupabaseSource

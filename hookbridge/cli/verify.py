@@ -34,7 +34,7 @@ from hookbridge.config import Settings
 from hookbridge.model import SourceName
 
 if TYPE_CHECKING:
-    from hookbridge.reconcile.proof import Line  # --help must not wait for it
+    from hookbridge.reconcile.verdict import Line  # --help must not wait for it
 
 EPILOG = """
 Examples:

@@ -17,7 +17,7 @@ from hookbridge.demo.sender import Sender
 from hookbridge.demo.telling import Kind, Line, Tell, counted
 from hookbridge.errors import HookbridgeError
 from hookbridge.model import SOURCES, SourceName
-from hookbridge.reconcile.proof import TableProof, Verdict
+from hookbridge.reconcile.verdict import TableProof, Verdict
 from hookbridge.service import Service
 
 EDITS = 12

@@ -20,9 +20,10 @@ from hookbridge.errors import NotFound, SourceError, StoreUnavailable
 from hookbridge.model import SOURCES, Copy, SourceName, Truth
 from hookbridge.reconcile.findings import Findings, Sink
 from hookbridge.reconcile.poll import PassResult
-from hookbridge.reconcile.proof import PATIENCE_SECONDS, Line, Proof
+from hookbridge.reconcile.proof import PATIENCE_SECONDS, Proof
 from hookbridge.reconcile.status import TableStatus
 from hookbridge.reconcile.table import FollowedTable, Pass
+from hookbridge.reconcile.verdict import Line
 from hookbridge.sources.source import Source
 from hookbridge.store.contract import Store
 

@@ -15,12 +15,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from datetime import UTC, datetime
 from typing import Literal
 
-import msgspec
-
 from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError
-from hookbridge.model import RecordKey, SourceName, Truth
+from hookbridge.model import RecordKey, Truth
 from hookbridge.reconcile.findings import Difference, Kind, Sink
 from hookbridge.reconcile.table import FollowedTable
+from hookbridge.reconcile.verdict import Line, Progress, TableProof, Unproven, Verdict
 from hookbridge.sources.source import Slice, Unread
 from hookbridge.store.contract import Store
 from hookbridge.store.values import Standing
@@ -42,71 +41,6 @@ PATIENCE_SECONDS = 15.0
 """Longest wait for records whose events are open, or which change from look to look, where somebody settles them."""
 
 HEAL_SECONDS = 60.0
-
-
-class Progress(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="progress"):
-    """How far the comparison of a table is."""
-
-    source: SourceName
-    table: str
-    compared: int
-    total: int | None
-    """How many records the source says that there are; None where it does not say."""
-
-
-class TableProof(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="table"):
-    """What the comparison of one table showed."""
-
-    source: SourceName
-    table: str
-    as_of: datetime
-    """The copy is as described at this time, or at a later one."""
-    equal: int
-    differing: int
-    missing: int
-    """In the source, not in the copy."""
-    extra: int
-    """In the copy, not in the source."""
-    cut: int
-    """Equal as far as they could be read, which is not all of them (relations of very many pages)."""
-    keys: dict[str, tuple[str, ...]]
-    """The ids of what is not equal, by kind; the first 1,000 of each."""
-    healed: int = 0
-    """Records that differed and are equal now."""
-
-    @property
-    def agrees(self) -> bool:
-        """Whether copy and source are equal: what could not be compared whole is not known to be."""
-        return not (self.differing or self.missing or self.extra or self.cut)
-
-
-class Unproven(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="unproven"):
-    """A table that could not be compared to its end; the others are."""
-
-    source: SourceName
-    table: str
-    message: str
-    """Why."""
-    hint: str
-    """What to do about it; empty where that is not known."""
-
-
-class Verdict(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="result"):
-    """The last line of a proof."""
-
-    agrees: bool
-    """Whether copy and source of every table are equal."""
-    as_of: datetime | None
-    """Of the oldest of the comparisons; null where none could be finished."""
-    cut: int
-    """How many records could not be read whole, and are not known to be equal."""
-    tables: int
-    """How many were compared."""
-    unproven: int
-    """How many could not be."""
-
-
-Line = Progress | TableProof | Unproven | Verdict
 
 
 class Proof:

@@ -16,8 +16,8 @@ from hookbridge.model import Books, Outcome, Verification
 from hookbridge.pipeline.lanes import LaneState
 from hookbridge.readiness import Readiness
 from hookbridge.reconcile.poll import PassResult
-from hookbridge.reconcile.proof import Progress, TableProof, Unproven, Verdict
 from hookbridge.reconcile.status import TableStatus
+from hookbridge.reconcile.verdict import Progress, TableProof, Unproven, Verdict
 from hookbridge.records import Difference
 from hookbridge.sources.notion.budget import BudgetState
 from hookbridge.web import admin, events, health, live, reconcile, records

@@ -14,7 +14,7 @@ from hookbridge.cli.main import app
 from hookbridge.pipeline.lanes import LaneState
 from hookbridge.readiness import Readiness
 from hookbridge.reconcile.poll import PassResult
-from hookbridge.reconcile.proof import Progress, TableProof, Unproven, Verdict
+from hookbridge.reconcile.verdict import Progress, TableProof, Unproven, Verdict
 from hookbridge.web import admin, events, health, live, reconcile, records, webhooks
 from hookbridge.web.answers import EXAMPLES
 from hookbridge.web.examples import SUPABASE_ACCEPTED, TRIAL_VALID

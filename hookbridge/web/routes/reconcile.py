@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hookbridge import errors
 from hookbridge.reconcile.poll import PassResult
-from hookbridge.reconcile.proof import Progress, TableProof, Unproven, Verdict
+from hookbridge.reconcile.verdict import Progress, TableProof, Unproven, Verdict
 from hookbridge.web import examples, reconcile
 from hookbridge.web.route import Answer, Request, Route
 
