@@ -56,7 +56,7 @@ async def test_the_units_commands_find_the_token_beside_the_data_file(
         asked = [str(config) if word == "/etc/hookbridge/config.toml" else word for word in words]
         ran = await command(tmp_path, *asked, "--json", stdin=b"", HOOKBRIDGE_URL=str(service.url), **environ)
         assert ran.code == 0, ran.err
-        (tmp_path / "state" / "admin-token").write_text("another")
+        (tmp_path / "state" / "admin-token").write_text("another-token-than-the-services")
         listing = await command(tmp_path, "events", "list", stdin=b"", HOOKBRIDGE_URL=str(service.url), **environ)
         assert (listing.code, "admin token" in listing.err) == (2, True), "it was the token of that file"
 
