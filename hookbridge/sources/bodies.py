@@ -12,21 +12,19 @@ import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from hashlib import blake2b
-from itertools import accumulate
 from typing import Any, TypeVar
 
 import msgspec
 
 from hookbridge.errors import FieldProblem, InvalidFields, InvalidJson
 from hookbridge.model import Columns, SourceName
+from hookbridge.sources.processable import is_deep
 
 _Value = TypeVar("_Value")
 
 TABLE_MAX = 255
 NAME_HEADER_MAX = 256
 SHOWN_MAX = 40
-NESTING_MAX = 200
-"""Levels of a body: what is taken has to be compared and hashed, and Python's own stack ends at a thousand calls."""
 
 # A colon ends the table in a record's name; control characters have no place in either.
 _TABLE = re.compile(rf"[^\x00-\x1f\x7f-\x9f:]{{1,{TABLE_MAX}}}")
@@ -55,18 +53,17 @@ ID_RULES: Mapping[SourceName, IdRule] = {
     ),
 }
 
-_HIGH, _LOW = rb"\\u[dD][89abAB][0-9a-fA-F]{2}", rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-_HALVES = re.compile(rb"%b(?!%b)|(?<!%b)%b" % (_HIGH, _LOW, _HIGH, _LOW))
+_HIGH, _LOW = rb"[89abAB][0-9a-fA-F]{2}", rb"[c-fC-F][0-9a-fA-F]{2}"
+_HALF = rb"\\u[dD]"
+_HALVES = re.compile(rb"%b(?:%b(?!%b%b)|(?<!%b%b%b)%b)" % (_HALF, _HIGH, _HALF, _LOW, _HALF, _HIGH, _HALF, _LOW))
 """Those without the other one, where every backslash begins an escape."""
 _REPLACEMENT = rb"\\ufffd"
 
-_STRETCH = 64
-_OPENS = ord("[")
-_SAME_BRACKETS = bytes.maketrans(b"{}", b"[]")
-_NO_MARKS = bytes(set(range(256)) - set(b'[]{}"'))
+LARGE_BYTES_MIN = 64 * 1024
+"""From this size on it matters to the event loop how a document is decoded."""
 
-UNCOLLECTED_BYTES_MIN = 64 * 1024
-"""From this size on the garbage collector rests while a document is decoded."""
+Part = dict[str, Any] | msgspec.Raw
+"""An object inside of a body: of a large body, as it is written."""
 
 
 def uncollected(decode: Callable[[bytes], _Value]) -> Callable[[bytes], _Value]:
@@ -77,7 +74,7 @@ def uncollected(decode: Callable[[bytes], _Value]) -> Callable[[bytes], _Value]:
     """
 
     def decoded(document: bytes) -> _Value:
-        if len(document) < UNCOLLECTED_BYTES_MIN or not gc.isenabled():
+        if len(document) < LARGE_BYTES_MIN or not gc.isenabled():
             return decode(document)
         gc.disable()
         try:
@@ -88,7 +85,10 @@ def uncollected(decode: Callable[[bytes], _Value]) -> Callable[[bytes], _Value]:
     return decoded
 
 
-_decode_any = uncollected(msgspec.json.Decoder(float_hook=Decimal).decode)
+decode_value = msgspec.json.Decoder(float_hook=Decimal).decode
+"""Any JSON value, digit for digit."""
+
+_decode_any = uncollected(decode_value)
 
 decode_columns = uncollected(msgspec.json.Decoder(Columns, float_hook=Decimal).decode)
 """A record's columns from its stored JSON, digit for digit: what an event or a source brought is read by this alone."""
@@ -126,41 +126,6 @@ def refuse_deep(body: bytes) -> None:
     """Raise InvalidJson where a body is nested deeper than can be processed; it need not be JSON otherwise."""
     if is_deep(body):
         raise invalid_json(RecursionError(), body)
-
-
-def is_deep(body: bytes) -> bool:
-    """Whether this JSON is nested deeper than can be processed, told by its brackets: nothing is built of it.
-
-    A walk over the values took 2.5 s for 2 MB of nested lists; this takes 20 ms, and 0.3 s where all of
-    it is nearly too deep (measured).
-    """
-    if body.count(b"{") + body.count(b"[") <= NESTING_MAX:  # nearly every body
-        return False
-    brackets = _brackets(body)
-    depth = 0
-    for start in range(0, len(brackets), _STRETCH):
-        stretch = brackets[start : start + _STRETCH]
-        opened = stretch.count(b"[")
-        # Bracket by bracket only where this stretch could get there.
-        if depth + opened > NESTING_MAX and depth + _deepest(stretch) > NESTING_MAX:
-            return True
-        depth += 2 * opened - len(stretch)
-    return False
-
-
-def _brackets(body: bytes) -> bytes:
-    """Give the brackets outside of texts, both kinds as one.
-
-    Two quotes in a row, escapes and all else gone, never change what is inside of a text and what is not.
-    """
-    if b"\\" in body:
-        body = body.replace(rb"\\", b"").replace(rb"\"", b"")
-    marks = body.translate(_SAME_BRACKETS, _NO_MARKS).replace(b'""', b"")
-    return b"".join(marks.split(b'"')[::2]) if b'"' in marks else marks
-
-
-def _deepest(brackets: bytes) -> int:
-    return max(accumulate(1 if one == _OPENS else -1 for one in brackets))
 
 
 def decode_object(body: bytes) -> dict[str, Any]:
@@ -205,9 +170,21 @@ def kind(value: object) -> str:
     """Name a JSON value's type without showing it."""
     if value is None:
         return "null"
+    if isinstance(value, msgspec.Raw):
+        return "an object" if is_object(value) else "an array"
     names = {bool: "a boolean", int: "a number", Decimal: "a number", float: "a number", str: "a string"}
     names |= {list: "an array", dict: "an object"}
     return names[type(value)]
+
+
+def is_object(value: object) -> bool:
+    """Whether it is a JSON object, decoded or not."""
+    return isinstance(value, dict) or (isinstance(value, msgspec.Raw) and memoryview(value)[0] == ord("{"))
+
+
+def is_scalar(value: object) -> bool:
+    """Whether it is a JSON value without values in it."""
+    return not isinstance(value, dict | list | msgspec.Raw)
 
 
 class Fields:
@@ -263,10 +240,10 @@ class Fields:
             self.wrong(name, f"expected a string or an integer, got {kind(value)}", "type_error.str")
         return None
 
-    def object(self, name: str, *, required: bool = False) -> dict[str, Any] | None:
+    def object(self, name: str, *, required: bool = False) -> Part | None:
         """Take an object or null."""
-        value = self.values.get(name)
-        if isinstance(value, dict):
+        value: Part | None = self.values.get(name)
+        if is_object(value):
             return value
         if value is not None:
             self.wrong(name, f"expected an object, got {kind(value)}", "type_error.dict")

@@ -9,17 +9,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 from hashlib import blake2b
-from typing import Any
 
 import msgspec
 
 from hookbridge.errors import FieldProblem, InvalidFields, InvalidSource, Refusal
-from hookbridge.model import SourceName
+from hookbridge.model import Columns, SourceName
 from hookbridge.sources.bodies import (
     ID_RULES,
     UNDECODABLE,
     Fields,
-    decode_object,
     invalid_json,
     is_table,
     kind,
@@ -27,6 +25,8 @@ from hookbridge.sources.bodies import (
     shown,
     uncollected,
 )
+from hookbridge.sources.members import Members, decode_members, members
+from hookbridge.sources.processable import refuse_undecodable
 
 FORMAT = "guide"
 SOURCE_SHOWN_MAX = 64
@@ -42,14 +42,18 @@ class Metadata(msgspec.Struct, frozen=True):
     schema: str | None = None
 
 
+class Unread(msgspec.Struct, frozen=True):
+    """An object that is not looked into."""
+
+
 class Envelope(msgspec.Struct, frozen=True):
-    """The guide's body as it is sent."""
+    """The guide's body as it is sent; its data is for later."""
 
     event_type: str
     source: str
     table_name: str
     record_id: str | int
-    data: dict[str, Any] | None = None
+    data: Unread | None = None
     timestamp: str | None = None
     metadata: Metadata | None = None
 
@@ -66,7 +70,14 @@ class Hint(msgspec.Struct, frozen=True):
     """Of a body with a timestamp; without one, two equal bodies may be two events."""
 
 
-_decode = uncollected(msgspec.json.Decoder(Envelope, float_hook=Decimal).decode)
+class _Data(msgspec.Struct, frozen=True):
+    data: Columns | None = None
+
+
+_MEMBERS = Envelope.__struct_fields__
+
+_decode = msgspec.json.Decoder(Envelope, float_hook=Decimal).decode
+_decode_data = uncollected(msgspec.json.Decoder(_Data, float_hook=Decimal).decode)
 
 
 def decode(body: bytes, source: SourceName) -> Hint:
@@ -77,6 +88,7 @@ def decode(body: bytes, source: SourceName) -> Hint:
     refuse_deep(body)
     try:
         envelope = _decode(body)
+        _refuse_data(body)
     except msgspec.ValidationError:
         raise _explained(body, source) from None
     except UNDECODABLE as error:
@@ -104,12 +116,19 @@ def decode(body: bytes, source: SourceName) -> Hint:
     )
 
 
-def data(body: bytes) -> dict[str, Any] | None:
+def _refuse_data(body: bytes) -> None:
+    try:
+        refuse_undecodable(body)
+    except UNDECODABLE:
+        _decode_data(body)  # it may be in a member that nobody reads
+
+
+def data(body: bytes) -> Columns | None:
     """Give the record's columns from a body that was decoded before."""
-    return _decode(body).data
+    return _decode_data(body).data
 
 
-def is_guide(values: dict[str, Any]) -> bool:
+def is_guide(values: Members) -> bool:
     """Whether an object is meant to be the guide's."""
     return "event_type" in values or "table_name" in values or "record_id" in values
 
@@ -140,7 +159,7 @@ def _identity(micros: int, body: bytes) -> bytes:
 
 def _explained(body: bytes, source: SourceName) -> Refusal:
     """Give the error that lists everything that is wrong with a body."""
-    values = decode_object(body)
+    values = decode_members(body, _MEMBERS)
     received = values.get("source")
     if isinstance(received, str) and received != source:
         return InvalidSource(source, received[:SOURCE_SHOWN_MAX])
@@ -150,7 +169,7 @@ def _explained(body: bytes, source: SourceName) -> Refusal:
     )
 
 
-def _problems(values: dict[str, Any], source: SourceName) -> list[FieldProblem]:
+def _problems(values: Members, source: SourceName) -> list[FieldProblem]:
     fields = Fields(values)
     type_ = fields.text("event_type")
     if type_ is not None and _type(type_) is None:
@@ -163,7 +182,7 @@ def _problems(values: dict[str, Any], source: SourceName) -> list[FieldProblem]:
     if timestamp is not None and _micros(timestamp) is None:
         expected = "expected an ISO 8601 time such as 2026-01-01T15:00:00Z"
         fields.wrong("timestamp", f"{expected}, got {shown(timestamp)}", "value_error.datetime")
-    schema = (fields.object("metadata") or {}).get("schema")
+    schema = members(fields.object("metadata"), ("schema",)).get("schema")
     if isinstance(schema, str):
         if not is_schema(schema):
             fields.wrong(("metadata", "schema"), f"expected a schema's name, got {shown(schema)}", "value_error")

@@ -17,7 +17,8 @@ from hookbridge.errors import FieldProblem, InvalidFields, InvalidSource
 from hookbridge.model import SOURCES, SourceName
 from hookbridge.pipeline.headers import kept
 from hookbridge.pipeline.receive import refusals_of
-from hookbridge.sources.bodies import decode_any, whole_characters
+from hookbridge.sources.bodies import decode_any, is_object, whole_characters
+from hookbridge.sources.members import decode_members
 from hookbridge.sources.source import Delivery, Handshake, Source
 from hookbridge.web.access import is_operator
 from hookbridge.web.acks import Accepted, ack_headers
@@ -73,7 +74,7 @@ async def trial(request: web.Request) -> web.StreamResponse:
     if len(refusals) == len(service.sources):
         raise refusals[asked or SOURCES[-1]]
     body = whole_characters(body)
-    source = service.sources[asked or _source_of(decode_any(body))]
+    source = service.sources[asked or _source_of(body)]
     if source.name in refusals:
         raise refusals[source.name]
     received = source.decode(request.headers, body)
@@ -98,7 +99,7 @@ async def send(request: web.Request) -> web.StreamResponse:
     asked = query(request, TrialQuery).source
     body = await read_body(request, service.settings.config.server.max_body_bytes)
     body = whole_characters(body)
-    received = service.sources[asked or _source_of(decode_any(body))].decode(request.headers, body)
+    received = service.sources[asked or _source_of(body)].decode(request.headers, body)
     if isinstance(received, Handshake):
         raise InvalidFields([FieldProblem(("body",), "expected an event; this is Notion's handshake", "value_error")])
     # An operator's word, and no announcement of the source's: it must not make the measured loss smaller.
@@ -116,9 +117,11 @@ _HANDSHAKE = Trial(
 )
 
 
-def _source_of(values: object) -> SourceName:
+def _source_of(body: bytes) -> SourceName:
     """Tell whose payload it is: by the guide's field, else by what only Notion sends, else Supabase's."""
-    if not isinstance(values, dict):
+    try:
+        values = decode_members(body, ("source", *_NOTIONS_OWN))
+    except InvalidFields:  # no object, which any source says
         return "supabase"
     named = values.get("source")
     if isinstance(named, str):
@@ -126,7 +129,7 @@ def _source_of(values: object) -> SourceName:
             if named == source:
                 return source
         raise InvalidSource(" or ".join(SOURCES), named)
-    return "notion" if isinstance(named, dict) or not _NOTIONS_OWN.isdisjoint(values) else "supabase"
+    return "notion" if is_object(named) or not _NOTIONS_OWN.isdisjoint(values) else "supabase"
 
 
 _NOTIONS_OWN = frozenset(("entity", "verification_token"))

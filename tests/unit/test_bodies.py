@@ -13,13 +13,12 @@ from hookbridge.config import Secrets, SignaturesConfig, SupabaseConfig
 from hookbridge.errors import InvalidJson
 from hookbridge.pipeline.receive import receive
 from hookbridge.sources.bodies import (
-    NESTING_MAX,
     UNDECODABLE,
     decode_any,
     decode_columns,
-    is_deep,
     whole_characters,
 )
+from hookbridge.sources.processable import NESTING_MAX, is_deep
 from hookbridge.sources.source import Delivery
 from hookbridge.sources.supabase import SupabaseSource
 

@@ -9,7 +9,6 @@ types too.  Pure.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from hookbridge.model import Columns, Event, RecordKey
 from hookbridge.sources import guide, keys
@@ -18,18 +17,22 @@ from hookbridge.sources.bodies import (
     TABLE_EXPECTED,
     Fields,
     decode_object,
+    is_object,
     is_table,
     named,
     named_by_header,
     shown,
 )
+from hookbridge.sources.members import Members, decode_members, members
 from hookbridge.sources.notion.handshake import handshake_of
-from hookbridge.sources.notion.places import Hint, Places
+from hookbridge.sources.notion.places import PARENT_MEMBERS, Hint, Places
 from hookbridge.sources.source import AckDetails, Decoded, Delivery, Handshake
 
 INTEGRATION = "integration"
 AUTOMATION = "automation"
 
+_MEMBERS = ("id", "type", "timestamp", "entity", "data", "source", "event_type")
+_PAGE = ("id", "parent", "last_edited_time", "in_trash", "archived")
 _TYPES = {"page.created": "insert", "page.undeleted": "insert", "page.deleted": "delete"}
 """What a page's event means; every other one is an update: the page is read anyway."""
 
@@ -44,8 +47,8 @@ def decode(headers: Mapping[str, str], body: bytes, places: Places) -> Decoded:
         return Handshake(token)
     # Looking is cheaper than decoding twice; a page may have a property of either name, so this only suspects.
     if b'"event_type"' not in body or b'"entity"' in body or b'"event_id"' in body:
-        values = decode_object(body)
-        if isinstance(values.get("source"), dict):
+        values = decode_members(body, _MEMBERS)
+        if is_object(values.get("source")):
             return _automation(headers, body, values, places)
         if "entity" in values and "event_type" not in values:
             return _integration(body, values, places)
@@ -87,16 +90,16 @@ def _guided(headers: Mapping[str, str], body: bytes, places: Places) -> Delivery
     return Delivery((event,), details)
 
 
-def _integration(body: bytes, values: dict[str, Any], places: Places) -> Delivery:
+def _integration(body: bytes, values: Members, places: Places) -> Delivery:
     fields = Fields(values)
     event_id = fields.text("id")
     type_ = fields.text("type")
     timestamp = fields.text("timestamp", required=False)
-    entity = Fields(fields.object("entity", required=True) or {}, at=("body", "entity"))
+    entity = Fields(members(fields.object("entity", required=True), ("id", "type")), at=("body", "entity"))
     entity_id = entity.record_id("id", ID_RULES["notion"])
     kind = entity.table("type")
-    data = fields.object("data") or {}
-    parent = Fields(data, at=("body", "data")).object("parent")
+    data = Fields(members(fields.object("data"), ("parent",)), at=("body", "data"))
+    parent = members(data.object("parent"), PARENT_MEMBERS)
     fields.join(entity)
     fields.raise_if_wrong()
     is_page = kind == "page" and str(type_).startswith("page.")
@@ -123,13 +126,13 @@ def _integration(body: bytes, values: dict[str, Any], places: Places) -> Deliver
     return Delivery((event,), details)
 
 
-def _automation(headers: Mapping[str, str], body: bytes, values: dict[str, Any], places: Places) -> Delivery:
+def _automation(headers: Mapping[str, str], body: bytes, values: Members, places: Places) -> Delivery:
     fields = Fields(values)
-    source = Fields(fields.object("source", required=True) or {}, at=("body", "source"))
+    source = Fields(members(fields.object("source", required=True), ("event_id",)), at=("body", "source"))
     event_id = source.text("event_id")
-    page = Fields(fields.object("data", required=True) or {}, at=("body", "data"))
+    page = Fields(members(fields.object("data", required=True), _PAGE), at=("body", "data"))
     page_id = page.record_id("id", ID_RULES["notion"])
-    parent = page.object("parent")
+    parent = members(page.object("parent"), PARENT_MEMBERS)
     edited = page.text("last_edited_time", required=False)
     fields.join(source)
     fields.join(page)

@@ -22,6 +22,9 @@ STANDALONE = "pages"
 LEARNT_MAX = 1_000
 """So many data sources of databases that are not listed are remembered."""
 
+PARENT_MEMBERS = ("type", "database_id", "data_source_id", "id")
+"""What is read of a page's parent."""
+
 _DATABASE = ("database", "database_id")
 _DATA_SOURCE = ("data_source", "data_source_id")
 
@@ -153,8 +156,7 @@ class Places:
         """Read a parent of any version: a page object's, an event's, with its type or without."""
         kind = parent.get("type")
         database, data_source, id_ = (
-            keys.dashed(one) if isinstance(one := parent.get(name), str) else None
-            for name in ("database_id", "data_source_id", "id")
+            keys.dashed(one) if isinstance(one := parent.get(name), str) else None for name in PARENT_MEMBERS[1:]
         )
         if kind in _DATABASE or (kind is None and data_source is not None):
             database = database or id_

@@ -9,7 +9,6 @@ body that is accepted here can be decoded again by ``columns_of``.  Pure: it rea
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from hookbridge.config import SupabaseConfig, SupabaseTable
 from hookbridge.errors import FieldProblem, InvalidFields
@@ -18,17 +17,21 @@ from hookbridge.sources import guide, keys
 from hookbridge.sources.bodies import (
     ID_RULES,
     Fields,
+    Part,
     decode_object,
+    is_scalar,
     kind,
     named_by_header,
     shown,
 )
+from hookbridge.sources.members import Members, decode_members, members
 from hookbridge.sources.source import AckDetails, Delivery
 
 DATABASE_WEBHOOK = "database_webhook"
 
 KEY_HINT = "name the table's key columns in [[supabase.tables]] key"
 _NATIVE_FIELDS = frozenset(("type", "table", "record", "old_record"))
+_MEMBERS = ("type", "table", "schema", "record", "old_record", "event_type", "table_name", "record_id")
 _TYPES = {"INSERT": "insert", "UPDATE": "update", "DELETE": "delete"}
 
 
@@ -39,7 +42,7 @@ def decode(headers: Mapping[str, str], body: bytes, config: SupabaseConfig) -> D
     """
     # Looking is cheaper than decoding twice; a guide's row may have a column of either name, so this only suspects.
     if b'"old_record"' in body or b'"event_type"' not in body:
-        values = decode_object(body)
+        values = decode_members(body, _MEMBERS)
         if not guide.is_guide(values) and not _NATIVE_FIELDS.isdisjoint(values):
             return _native(headers, body, values, config)
     return _guided(headers, body, config)
@@ -111,7 +114,7 @@ def _guided_id(written: str, columns: int) -> str:
         raise InvalidFields([problem]) from None
 
 
-def _native(headers: Mapping[str, str], body: bytes, values: dict[str, Any], config: SupabaseConfig) -> Delivery:
+def _native(headers: Mapping[str, str], body: bytes, values: Members, config: SupabaseConfig) -> Delivery:
     fields = Fields(values)
     type_ = _native_type(fields)
     name = fields.table("table")
@@ -171,13 +174,14 @@ def _changes(type_: str, before: str | None, now: str | None) -> list[tuple[str,
     return [(type_, str(now))]
 
 
-def _id(fields: Fields, where: str, row: dict[str, Any], key: tuple[str, ...]) -> str | None:
+def _id(fields: Fields, where: str, row: Part, key: tuple[str, ...]) -> str | None:
+    columns = members(row, key)
     found: list[keys.KeyValue] = []
     for column in key:
-        value = row.get(column)
-        if value is not None and not isinstance(value, dict | list):
+        value = columns.get(column)
+        if value is not None and is_scalar(value):
             found.append(value)
-        elif column in row:
+        elif column in columns:
             fields.wrong((where, column), f"expected a key's value, got {kind(value)}; {KEY_HINT}", "type_error")
         else:
             fields.wrong((where, column), f"field required; {KEY_HINT}", "value_error.missing")

@@ -21,7 +21,8 @@ from hookbridge.config import SupabaseTable
 from hookbridge.errors import RecordImpossible
 from hookbridge.model import Columns, RecordKey, Truth
 from hookbridge.sources import keys
-from hookbridge.sources.bodies import ID_RULES, UNDECODABLE, decode_columns, is_deep, why_undecodable
+from hookbridge.sources.bodies import ID_RULES, UNDECODABLE, decode_columns, why_undecodable
+from hookbridge.sources.processable import is_deep
 from hookbridge.sources.supabase.payloads import KEY_HINT
 
 WORDS_MAX = 64 * 1024
