@@ -1,6 +1,7 @@
 """The systemd unit and the compose file say what is so: paths, variables, times, exit codes."""
 
 import configparser
+import fnmatch
 import re
 import shutil
 import sys
@@ -159,3 +160,37 @@ async def test_compose_itself_takes_the_file() -> None:
 
 def test_the_compose_file_leaves_time_for_the_end(compose: dict[str, object]) -> None:
     assert int(str(compose["stop_grace_period"]).removesuffix("s")) > SHUTDOWN_SECONDS
+
+
+def survives(rules: str, path: str) -> bool:
+    """Whether a path is sent to the build: the last rule that matches it, or a folder above it, decides.
+
+    https://docs.docker.com/build/concepts/context/#dockerignore-files
+    """
+    kept = True
+    for line in rules.splitlines():
+        if not (rule := line.strip()) or rule.startswith("#"):
+            continue
+        pattern = rule.removeprefix("!").strip("/")
+        above = ["/".join(path.split("/")[:end]) for end in range(1, path.count("/") + 2)]
+        names = [pattern, pattern.removeprefix("**/")]
+        last_parts = [one.rpartition("/")[2] for one in above] if pattern.startswith("**/") else []
+        if any(fnmatch.fnmatchcase(one, name) for one in [*above, *last_parts] for name in names):
+            kept = rule.startswith("!")
+    return kept
+
+
+@pytest.mark.parametrize("ignore", [".containerignore", ".dockerignore"])
+def test_whatever_the_containerfile_copies_is_sent_to_the_build_and_nothing_else(ignore: str) -> None:
+    rules = (REPOSITORY / ignore).read_text()
+    copies = re.findall(r"^COPY ((?!--from).*)$", (REPOSITORY / "Containerfile").read_text(), re.MULTILINE)
+    sources = [source for copy in copies for source in copy.split()[:-1]]
+    assert "README.md" in sources
+    for source in sources:
+        path = REPOSITORY / source
+        inside = [path / "__init__.py", *path.rglob("*.sql"), *path.rglob("*.txt")] if source.endswith("/") else [path]
+        assert all(survives(rules, str(one.relative_to(REPOSITORY))) for one in inside), source
+    kept = {one.name for one in REPOSITORY.iterdir() if survives(rules, one.name)}
+    assert kept == {source.strip("/") for source in sources}
+    assert not survives(rules, "hookbridge/__pycache__/config.cpython-311.pyc")
+    assert not survives(rules, "tests/README.md")
