@@ -10,6 +10,8 @@ import string
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from hookbridge.config import CacheConfig, CacheKeys
 from hookbridge.errors import CacheUnavailable, StartupError, to_install
 from hookbridge.model import Change, Columns, RecordKey, SourceName
@@ -83,6 +85,9 @@ def _table(block: CacheKeys) -> tuple[str, str]:
     return block.source, block.table if "." in block.table else f"public.{block.table}"
 
 
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
 def fill(template: str, record: RecordKey, columns: Columns) -> str | None:
     """Fill a template with a record's columns; None when it names one that is not there."""
     values = {**columns, "source": record.source, "table": record.table}
@@ -93,5 +98,10 @@ def fill(template: str, record: RecordKey, columns: Columns) -> str | None:
         if field is not None:
             if values.get(field) is None:
                 return None
-            parts.append(str(values[field]))
+            parts.append(_text(values[field]))
     return "".join(parts)
+
+
+def _text(value: object) -> str:
+    """Write a value as JSON does, texts without their quotes: so does whoever made the key from the same row."""
+    return ids.text(value) if isinstance(value, ids.KeyValue) else _encode(value).decode()

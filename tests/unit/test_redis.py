@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -111,10 +112,15 @@ async def test_a_table_without_templates_has_no_keys(cache: RedisKeys) -> None:
         ("{{x}}:{id}", {"id": 1}, "{x}:1"),
         ("by:{email}", {"email": None}, None),
         ("by:{email}", {}, None),
-        ("{a}{b}", {"a": "ü", "b": False}, "üFalse"),
+        ("{a}{b}", {"a": "ü", "b": False}, "üfalse"),
         ("{table}", {"table": "a column of that name does not count"}, "public.users"),
         ("zero:{n}", {"n": 0}, "zero:0"),
         ("empty:{n}", {"n": ""}, "empty:"),
+        ("{a}", {"a": True}, "true"),
+        ("{a}", {"a": Decimal("1E-7")}, "0.0000001"),
+        ("{a}", {"a": Decimal("1.50")}, "1.50"),
+        ("{a}", {"a": ["x", 1, False, None]}, '["x",1,false,null]'),
+        ("{a}", {"a": {"b": Decimal("0.1")}}, '{"b":0.1}'),
     ],
 )
 def test_a_template_is_filled_with_columns_or_makes_no_key(
