@@ -43,7 +43,8 @@ class HmacHex:
 
     def verify(self, given: str, body: bytes) -> None:
         """Return when one of the secrets made this signature.  Raises InvalidSignature."""
-        digits = given.removeprefix("sha256=")
+        scheme, equals, rest = given.partition("=")  # senders write it in capitals, or with a space behind
+        digits = rest.strip(" ") if equals and scheme.lower() == "sha256" else given
         if len(digits) != HEX_DIGITS:
             raise InvalidSignature(f"the signature has not the {HEX_DIGITS} digits of a SHA-256")
         try:

@@ -61,7 +61,7 @@ def test_there_are_captures_to_check() -> None:
     assert len(SIGNED) == 3
 
 
-@pytest.mark.parametrize("prefix", ["", "sha256="])
+@pytest.mark.parametrize("prefix", ["", "sha256=", "SHA256=", "Sha256= "])
 def test_the_guides_signature_is_taken_with_and_without_its_prefix(prefix: str) -> None:
     value = prefix + webhook_signature(BODY, SECRET)["X-Webhook-Signature"]
     signed(SECRET).verify({"X-Webhook-Signature": value}, BODY, NOW)
@@ -101,7 +101,20 @@ def test_without_any_secret_nothing_passes() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", "sha256=", "zz" * 32, "é" * 64, "\udcff" * 64, "0" * 63, "0" * 65, "0" * 100_000, " " * 64]
+    "value",
+    [
+        "",
+        "sha256=",
+        "sha512=" + "0" * 64,
+        "=" + "0" * 64,
+        "zz" * 32,
+        "é" * 64,
+        "\udcff" * 64,
+        "0" * 63,
+        "0" * 65,
+        "0" * 100_000,
+        " " * 64,
+    ],
 )
 def test_what_is_no_hex_signature_is_refused_like_a_wrong_one(value: str) -> None:
     assert refused(signed(SECRET), {"X-Webhook-Signature": value})
