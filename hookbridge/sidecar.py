@@ -7,7 +7,6 @@ for another hookbridge it has a data file of its own (copies, cursors), and a pr
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -26,6 +25,7 @@ from hookbridge.reconcile.verdict import Line
 from hookbridge.sources.notion import NotionSource
 from hookbridge.sources.source import Source
 from hookbridge.sources.supabase import SupabaseSource
+from hookbridge.stopping import stopping
 from hookbridge.store.contract import Store
 from hookbridge.store.sqlite import SqliteStore
 
@@ -34,7 +34,7 @@ NOTHING_HINT = "list tables in [[supabase.tables]] or [[notion.databases]], and 
 
 
 async def poll(settings: Settings, *, to: str, state: Path) -> None:
-    """Follow what is configured and post what differs, until SIGTERM or SIGINT.
+    """Follow what is configured and post what differs, until SIGTERM, SIGINT or SIGHUP.
 
     ``to`` is the other hookbridge's URL, ``state`` the data file.  Raises StartupError.
     """
@@ -96,13 +96,7 @@ async def _opened(
 
 
 async def _until_signalled(work: asyncio.Task[None]) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, work.cancel)
-    try:
+    with stopping(work.cancel):
         await asyncio.wait({work})
         if not work.cancelled():
             work.result()
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)

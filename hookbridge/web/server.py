@@ -1,6 +1,6 @@
 """One process that serves: the socket, the service and the signals, joined.
 
-Invariant: on SIGTERM or SIGINT no connection is accepted any more; requests that have begun are answered while the
+Invariant: on a signal to stop no connection is accepted any more; requests that have begun are answered while the
 lanes drain, until one deadline for both; then the service closes.  A crash of its own work ends ``serve`` with
 that exception.  It decides no exit code.
 """
@@ -8,7 +8,6 @@ that exception.  It decides no exit code.
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, closing
@@ -20,6 +19,7 @@ from aiohttp import web
 from hookbridge.config import ServerConfig, Settings
 from hookbridge.errors import StartupError
 from hookbridge.service import Service
+from hookbridge.stopping import stopping
 from hookbridge.web.access_log import AccessLog, ErrorsOnly
 from hookbridge.web.app import build_app
 from hookbridge.web.express import Express
@@ -44,7 +44,7 @@ async def serve(
     ready: Callable[[str], None] | None = None,
     beside: Callable[[Service], Coroutine[Any, Any, None]] | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT.
+    """Serve until SIGTERM, SIGINT or SIGHUP.
 
     ``ready`` is called with the base URL once requests are accepted; ``beside`` runs meanwhile, and ends with it.
 
@@ -86,16 +86,10 @@ def bind(config: ServerConfig) -> socket.socket:
 
 @asynccontextmanager
 async def signals() -> AsyncIterator[asyncio.Event]:
-    """Give an event that SIGTERM and SIGINT set; a second signal does nothing more."""
-    loop = asyncio.get_running_loop()
+    """Give an event that a signal to stop sets; a second signal does nothing more."""
     received = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, received.set)
-    try:
+    with stopping(received.set):
         yield received
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
 
 
 @asynccontextmanager

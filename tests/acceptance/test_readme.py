@@ -95,7 +95,7 @@ def test_every_script_explains_itself(script: str) -> None:
     assert "usage" in done.stdout.lower()
 
 
-@pytest.mark.parametrize("signal", ["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("signal", ["SIGTERM", "SIGINT", "SIGHUP"])
 async def test_a_signal_ends_it_cleanly_and_a_second_one_changes_nothing(tmp_path: Path, signal: str) -> None:
     import signal as signals
 
@@ -106,6 +106,21 @@ async def test_a_signal_ends_it_cleanly_and_a_second_one_changes_nothing(tmp_pat
         assert await service.ended() == 0
         assert service.said("Stopped")
         assert not any("Traceback" in str(line) for line in service.log)
+
+
+async def test_what_was_started_with_nohup_outlives_its_terminal(tmp_path: Path) -> None:
+    import signal as signals
+
+    before = signals.signal(signals.SIGHUP, signals.SIG_IGN)  # a child keeps it
+    try:
+        async with process(tmp_path) as service:
+            service._process.send_signal(signals.SIGHUP)
+            async with service.http.get("/healthz") as answer:
+                assert answer.status == 200
+            service.terminate()
+            assert await service.ended() == 0
+    finally:
+        signals.signal(signals.SIGHUP, before)
 
 
 async def test_the_start_says_what_an_operator_wants_to_know(tmp_path: Path) -> None:
