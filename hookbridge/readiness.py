@@ -5,6 +5,7 @@ It asks the parts and changes nothing but a note in the store: only a commit sho
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 
 import msgspec
@@ -22,8 +23,6 @@ from hookbridge.store.values import Fault
 
 WRITABLE_SECONDS = 2.0
 """How long the answer to "can the inbox be written?" is good for: asking costs a commit."""
-
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,11 +67,21 @@ class WritableInbox:
         return self._known and self._store.fault is None
 
 
+def is_loopback(name: str) -> bool:
+    """Whether a name or an address means the machine itself."""
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
 def warnings_of(settings: Settings, sources: Mapping[SourceName, Source]) -> tuple[str, ...]:
     """Say what an operator should change, loudest first."""
     config = settings.config
     found = []
-    if not config.signatures.verify and config.server.host not in LOOPBACK:
+    if not config.signatures.verify and not is_loopback(config.server.host):
         found.append(
             f"Signatures are not verified and the service listens on {config.server.host}:"
             " anyone who reaches it can send events. Set VERIFY_WEBHOOK_SIGNATURES=true and WEBHOOK_SECRET."

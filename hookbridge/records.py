@@ -76,6 +76,7 @@ class Records:
         self._clock = clock
         self._announce = announce
         self._answered = answered
+        self._being_read: set[tuple[str, ...]] = set()
         self._refreshed: dict[tuple[str, ...], float] = {}
         """When each record was last read afresh, the earliest first; those that may be again are forgotten."""
 
@@ -115,8 +116,7 @@ class Records:
         source = self._sources[record.source]
         if not source.has_credentials:
             raise SourceRefused(f"There are no credentials to read {record.source} with", hint="see .env")
-        self._take_turn(record, source)
-        truth = await self._read(source, source.refresh, await self._name(source, record))
+        truth = await self._read_afresh(source, record)
         known = await self._store.copy(await self._name(source, truth.record))
         copy = self._copy_of(truth)
         same = known is not None and known.data is not None and known.record == truth.record
@@ -128,22 +128,32 @@ class Records:
                 await self._announce(known.record if truth.data is None else truth.record)
         return _answer(source, record, copy)
 
-    def _take_turn(self, record: RecordKey, source: Source) -> None:
+    async def _read_afresh(self, source: Source, record: RecordKey) -> Truth:
+        """Read a record in its turn, which a read that fails does not use up.  Raises TooSoon, SourceError."""
+        # Where ids are global, another table's name is another name of the same record.
+        name = (record.source, record.id) if source.ids_are_global else (record.source, record.table, record.id)
+        self._refuse_too_soon(name)
+        self._being_read.add(name)
+        try:
+            truth = await self._read(source, source.refresh, await self._name(source, record))
+        finally:
+            self._being_read.discard(name)
+        self._refreshed[name] = self._clock()
+        return truth
+
+    def _refuse_too_soon(self, name: tuple[str, ...]) -> None:
         now = self._clock()
         while self._refreshed and (oldest := next(iter(self._refreshed.items())))[1] <= now - FRESH_SECONDS:
             del self._refreshed[oldest[0]]
-        # Where ids are global, another table's name is another name of the same record.
-        name = (record.source, record.id) if source.ids_are_global else (record.source, record.table, record.id)
-        last = self._refreshed.get(name)
-        if last is None and len(self._refreshed) >= FRESH_MAX:
-            last = next(iter(self._refreshed.values()))
+        last = now if name in self._being_read else self._refreshed.get(name)
+        if last is None and len(self._refreshed) + len(self._being_read) >= FRESH_MAX:
+            last = next(iter(self._refreshed.values()), now)
         if last is not None:
             raise TooSoon(
                 f"A record is read afresh once in {FRESH_SECONDS:g} s, and {FRESH_MAX} of them",
                 retry_after_seconds=max(1, math.ceil(last + FRESH_SECONDS - now)),
                 hint="without fresh=1 the copy answers",
             )
-        self._refreshed[name] = now
 
     async def _name(self, source: Source, record: RecordKey) -> RecordKey:
         """Give the name under which the copy has a record: where ids are global, any table's name may be asked for."""

@@ -11,7 +11,8 @@ import msgspec
 from hookbridge.config import Settings
 from hookbridge.doctor import clock, machine, notion, pg_net, server, supabase
 from hookbridge.doctor.finding import Findings
-from hookbridge.web.hosts import is_loopback, name_of
+from hookbridge.readiness import is_loopback
+from hookbridge.web.hosts import name_of, names_of
 
 
 class Examined(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,5 +52,5 @@ async def examine(what: Examined, *, now: Callable[[], float] = time.time) -> Fi
 def _names(what: Examined) -> frozenset[str]:
     """Give the names under which others reach the service, as far as anybody has said them."""
     named = name_of(urlsplit(what.server_url).netloc.rpartition("@")[2])
-    public = {named} if what.server_expected and not is_loopback(named) else set()
-    return frozenset(public | {name.lower().rstrip(".") for name in what.settings.config.server.allowed_hosts})
+    public = frozenset({named}) if what.server_expected and not is_loopback(named) else frozenset[str]()
+    return public | names_of(what.settings.config)

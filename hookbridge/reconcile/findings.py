@@ -129,10 +129,10 @@ class Findings:
             if (kind := judge(truth, standing := standings.by_id[truth.record.id])) is not None
         ]
         if first and self._loads(table):
-            whole = [one for one in found if one.kind == "missing" and one.truth and not one.truth.partial]
-            await self._load([one.truth for one in whole if one.truth and not one.dirty])
+            missing = [one for one in found if one.kind == "missing"]
+            await self._load([one.truth for one in missing if one.truth and not (one.truth.partial or one.dirty)])
             # What a listing shows only in part is read by itself, as a change of its own; it was missed by nobody.
-            partial = [one for one in found if one.kind == "missing" and one not in whole]
+            partial = [one for one in missing if one.truth is None or one.truth.partial]
             await self._hand_over(partial, origin, None)
             await self._hand_over([one for one in found if one.kind != "missing"], origin, standings)
         else:

@@ -11,7 +11,8 @@ compared all the same.  Only healing changes anything.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -66,10 +67,11 @@ class Proof:
         proofs: list[TableProof] = []
         for table in tables:
             try:
-                async for line in self.table(table, heal=heal):
-                    if isinstance(line, TableProof):
-                        proofs.append(line)
-                    yield line
+                async with aclosing(self.table(table, heal=heal)) as lines:
+                    async for line in lines:
+                        if isinstance(line, TableProof):
+                            proofs.append(line)
+                        yield line
             except SourceError as error:
                 yield Unproven(source=table.source, table=table.name, message=error.message, hint=error.hint)
         yield Verdict(
@@ -80,7 +82,7 @@ class Proof:
             unproven=len(tables) - len(proofs),
         )
 
-    async def table(self, table: FollowedTable, *, heal: bool) -> AsyncIterator[Progress | TableProof]:
+    async def table(self, table: FollowedTable, *, heal: bool) -> AsyncGenerator[Progress | TableProof]:
         """Compare one table: its progress, and at the end its proof.  Raises SourceError or StoreUnavailable."""
         began, sweep = self._clock(), self._store.ticket()
         tally = _Tally()
@@ -149,7 +151,8 @@ class Proof:
             await self._until_settled(table, [one.record for one in differences])
             before = tally.unreadable
             left = await self._judge(table, [one.record for one in differences], cut, tally)
-            tally.healed += len(differences) - len(left) - (tally.unreadable - before)
+            now_cut = len(cut.intersection(one.record for one in differences) - {one.record for one in left})
+            tally.healed += len(differences) - len(left) - (tally.unreadable - before) - now_cut
             differences = left
         for one in differences:
             tally.add(one.kind, one.record)

@@ -33,7 +33,10 @@ TABLE_EXPECTED = f"expected 1 to {TABLE_MAX} characters without a colon or contr
 
 
 class IdRule(msgspec.Struct, frozen=True):
-    """What can be a record's id in one source: for webhooks, for requests, and for what its listings show."""
+    """What can be a record's id in one source: for webhooks, for what its listings show, and for requests.
+
+    No path of the API has a place for the empty one.
+    """
 
     pattern: re.Pattern[str]
     expected: str

@@ -8,7 +8,6 @@ configured names hold everywhere but on ``/healthz``, which says nothing.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 
 from aiohttp import web
@@ -16,9 +15,14 @@ from aiohttp.typedefs import Handler
 
 from hookbridge.config import Config
 from hookbridge.errors import HostRefused
-from hookbridge.readiness import LOOPBACK
+from hookbridge.readiness import is_loopback
 from hookbridge.web.keys import HOSTS
 from hookbridge.web.route import UNDER_ANY_NAME
+
+HOST_HINT = (
+    "add the name to [server] allowed_hosts; where that is empty, VERIFY_WEBHOOK_SIGNATURES=true with a WEBHOOK_SECRET"
+    " admits any name"
+)
 
 Admits = Callable[[str], bool]
 """Whether a ``Host`` header's value is answered."""
@@ -26,29 +30,25 @@ Admits = Callable[[str], bool]
 
 def admits_of(config: Config) -> Admits | None:
     """Give what decides; None where any name is answered."""
-    if config.server.allowed_hosts:
-        names = frozenset(name.lower().rstrip(".") for name in config.server.allowed_hosts)
+    if names := names_of(config):
         return lambda host: name_of(host) in names
-    if config.signatures.verify or config.server.host not in LOOPBACK:
+    if config.signatures.verify or not is_loopback(config.server.host):
         return None
     return lambda host: is_loopback(name_of(host))
 
 
+def names_of(config: Config) -> frozenset[str]:
+    """Give the configured names, each as ``name_of`` gives it."""
+    return frozenset(map(name_of, config.server.allowed_hosts))
+
+
 def name_of(host: str) -> str:
-    """Give the name of a ``Host`` header without its port, an IPv6 address without its brackets."""
+    """Give the name of a ``Host`` header, or of one that is configured, without port and brackets."""
     if host.startswith("["):
         return host[1:].partition("]")[0].lower()
+    if host.count(":") > 1:  # an IPv6 address as people write it
+        return host.lower()
     return host.partition(":")[0].lower().rstrip(".")
-
-
-def is_loopback(name: str) -> bool:
-    """Whether a name or address means the machine itself."""
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 @web.middleware
@@ -56,8 +56,5 @@ async def known_hosts_only(request: web.Request, handler: Handler) -> web.Stream
     """Answer under the names that are allowed.  Raises HostRefused for another one."""
     admits = request.app[HOSTS]
     if admits is not None and request.path != UNDER_ANY_NAME and not admits(request.headers.get("Host", "")):
-        raise HostRefused(
-            "This service does not answer under that name",
-            hint="add the name to [server] allowed_hosts, or set VERIFY_WEBHOOK_SIGNATURES=true and WEBHOOK_SECRET",
-        )
+        raise HostRefused("This service does not answer under that name", hint=HOST_HINT)
     return await handler(request)

@@ -162,6 +162,13 @@ async def test_what_a_proof_noted_is_forgotten_with_it(both: Sources, bridge: Ru
     file.close()
 
 
+async def test_what_a_proof_noted_is_forgotten_when_nobody_waits_for_its_end(bridge: Running) -> None:
+    lines = bridge.service.reconciler.verify("supabase", "public.users", heal=False)
+    assert isinstance(await anext(lines), Progress)
+    await lines.aclose()
+    assert await bridge.service.store.forget_sweeps(limit=1) == 0
+
+
 async def test_nothing_to_compare_is_said_with_what_to_do(both: Sources, bridge: Running) -> None:
     answer = await bridge.post("/api/v1/verify", {"source": "supabase", "table": "unknown"}, headers=ADMIN)
     assert answer.status == 404

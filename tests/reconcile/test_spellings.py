@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from hookbridge.errors import RecordUnreadable
 from hookbridge.model import RecordKey
 from hookbridge.reconcile.poll import PassResult
 from hookbridge.standins import PostgrestStandin
@@ -134,6 +135,27 @@ async def test_a_listing_goes_on_past_keys_that_are_too_long_to_be_asked_behind(
         await wait_until(lambda: loaded(bridge))
         proof = proofs(await verify(bridge))["public.things"]
         assert (proof["equal"], proof["missing"], proof["extra"]) == (1_002, 0, 0)
+
+
+async def test_a_slice_of_keys_that_are_too_long_ends_a_listing_only_where_nothing_follows(
+    supabase: PostgrestStandin, tmp_path: Path
+) -> None:
+    supabase.max_rows = 2
+    supabase.create_table("things", {"k": "text", "name": "text"}, key=("k",))
+    supabase.insert_many("things", [{"k": key, "name": "x"} for key in ("a", "b", "é" * 1_800, "ö" * 1_800)])
+    async with following(tmp_path, supabase, STILL) as bridge:
+        await wait_until(lambda: loaded(bridge))
+        assert proofs(await verify(bridge))["public.things"]["equal"] == 4
+        supabase.insert("things", {"k": "€", "name": "behind both"})
+        lines = await verify(bridge)
+        assert (
+            "a key that is too long for an address"
+            in next(one for one in lines if one["type"] == "unproven")["message"]
+        )
+        with pytest.raises(RecordUnreadable):
+            await bridge.service.reconciler.reconcile("supabase", "public.things", "sweep")
+        supabase.max_rows = 1_000
+        assert (await bridge.service.reconciler.reconcile("supabase", "public.things", "sweep")).found == 1
 
 
 async def test_a_sweep_finds_that_the_row_of_the_empty_key_is_gone(supabase: PostgrestStandin, tmp_path: Path) -> None:

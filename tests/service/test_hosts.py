@@ -74,6 +74,24 @@ async def test_configured_names_hold_everywhere_but_for_the_probe_of_life(
     assert await statuses(tmp_path, host, server=server, **sections) == expected
 
 
+@pytest.mark.parametrize(
+    ("written", "host"),
+    [
+        ("hooks.example.com:8443", "hooks.example.com:8443"),
+        ("Hooks.Example.com.", "hooks.example.com"),
+        ("[::1]", "[::1]:8080"),
+        ("::1", "[::1]"),
+    ],
+)
+async def test_a_name_may_be_configured_as_a_host_header_has_it(tmp_path: Path, written: str, host: str) -> None:
+    assert await statuses(tmp_path, host, server={"allowed_hosts": [written]}) == FINE
+
+
+@pytest.mark.parametrize(("host", "expected"), [("evil.example", REFUSED), ("127.0.0.2", FINE)])
+async def test_every_address_of_loopback_is_loopback(tmp_path: Path, host: str, expected: dict[str, int]) -> None:
+    assert await statuses(tmp_path, host, server={"host": "127.0.0.2"}) == expected
+
+
 async def test_an_unsigned_service_on_every_address_answers_under_any_name(tmp_path: Path) -> None:
     assert await statuses(tmp_path, "hooks.example.com", server={"host": "0.0.0.0"}) == FINE
 

@@ -1,5 +1,6 @@
 """Records for the user's API: the copy where there is one, else the source; kept only if it is the latest."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from hookbridge.store.sqlite import SqliteStore
 from tests.support.events import copy, key
 from tests.support.files import opened
 from tests.support.tables import TableSource
+from tests.support.waiting import wait_until
 
 R = key(1)
 LATER = 1_000
@@ -213,6 +215,41 @@ async def test_a_minute_later_a_record_may_be_read_afresh_again_and_only_so_many
     now += 30.0
     assert await found.refresh(key(1))
     assert source.reads == 3
+
+
+async def test_a_record_that_is_being_read_afresh_waits_for_nobody_else_and_a_failure_uses_no_turn_up(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hookbridge.records.FRESH_MAX", 2)
+    source, gate, asked = TableSource(), asyncio.Event(), list[RecordKey]()
+    source.rows |= {key(number): {"id": number} for number in (1, 2, 3)}
+    read = source.read
+
+    async def slow(record: RecordKey) -> Truth:
+        asked.append(record)
+        await gate.wait()
+        return await read(record)
+
+    monkeypatch.setattr(source, "refresh", slow)
+    now = 1_000.0
+
+    async def announce(record: RecordKey) -> None:
+        raise AssertionError(record)
+
+    found = Records(store, {"supabase": source, "notion": source}, lambda: now, announce, unheard)
+    first, second = (asyncio.create_task(found.refresh(key(number))) for number in (1, 2))
+    await wait_until(lambda: len(asked) == 2)
+    now += 600.0  # the source is slower than a minute
+    for again in (key(1), key(3)):
+        with pytest.raises(TooSoon):
+            await found.refresh(again)
+    source.failure = SourceUnavailable("down")
+    gate.set()
+    assert set(await asyncio.gather(first, second, return_exceptions=True)) == {source.failure}
+    source.failure = None
+    assert await found.refresh(key(1))
+    with pytest.raises(TooSoon):
+        await found.refresh(key(1))
 
 
 async def test_a_change_that_no_event_can_be_taken_of_is_left_to_the_next_sweep(store: SqliteStore) -> None:

@@ -219,6 +219,7 @@ class Reader:
                 truth = whole(truth, await self._rest.complete(page, urgency))
             except SourceError as error:
                 wanted.fail(error)
+                return
         wanted.answer(truth)
 
     async def _query(self, table: str, wanted: dict[str, _Wanted]) -> None:

@@ -29,7 +29,7 @@ from hookbridge.sources.supabase.truth import URL_CHARACTERS_MAX
 from hookbridge.sources.times import earlier
 
 if TYPE_CHECKING:
-    from hookbridge.sources.supabase.client import SupabaseClient  # imports the SDK
+    from hookbridge.sources.supabase.client import Asked, SupabaseClient  # imports the SDK
 
 SLICE_ROWS = 1_000
 """What Supabase gives at most, unless the project's max-rows says otherwise."""
@@ -119,11 +119,13 @@ class SupabaseChanges:
             after=place.after if place else (),
             within=place.within if place else 0,
             limit=wanted,
-            estimated=place is None and since is None,
+            count="planned" if place is None and since is None else None,
         )
         answer = await self._client.slice(listed.schema, listed.name, asked)
         truths, unread = _read(table, listed, answer.rows, ticket)
         following = _following(order, answer.rows, wanted, place) if answer.rows else _outside(place)
+        if following is None and answer.rows:
+            await self._refuse_cut(listed, asked, len(answer.rows))
         if following is not None and following == place:
             raise SourceUnavailable(
                 f"Supabase answered with the same rows of {table} where those behind them were asked for",
@@ -137,6 +139,15 @@ class SupabaseChanges:
             total=answer.total if answer.total >= len(answer.rows) > 0 else None,
             anew=place is None and cursor is not None,
         )
+
+    async def _refuse_cut(self, listed: SupabaseTable, asked: Asked, came: int) -> None:
+        """Raise RecordUnreadable where more rows follow those that came: none of these can be asked behind."""
+        counted = msgspec.structs.replace(asked, limit=1, count="exact")
+        if (await self._client.slice(listed.schema, listed.name, counted)).total > came:
+            raise RecordUnreadable(
+                f"A listing cannot go on: each of {came} rows has a key that is too long for an address",
+                hint="leave the table out of [[supabase.tables]], or give it another key",
+            )
 
     def _latest(self, times: Iterable[str | None]) -> str | None:
         """Give the latest time, but at most now: a row from the future must not hide those after it."""
@@ -173,7 +184,7 @@ def _place_of(cursor: str, order: tuple[str, ...]) -> _Place | None:
 
 
 def _following(order: tuple[str, ...], answer: Sequence[bytes], wanted: int, place: _Place | None) -> _Place | None:
-    """Say where a listing goes on: behind the last row that can be named; None when there is none.
+    """Say where a listing goes on: behind the last row that can be asked behind; None when there is none.
 
     Where a whole slice has one value, very many rows may have it: the next slice is asked for among these alone, for
     there an index begins right behind the place.  Otherwise it may walk past those of this slice, and no others.
@@ -182,11 +193,6 @@ def _following(order: tuple[str, ...], answer: Sequence[bytes], wanted: int, pla
     named = [texts for row in answer if (texts := _texts(row, order)) is not None]
     after = next((texts for texts in reversed(named) if _fits(texts)), None)
     if after is None:
-        if named and len(answer) >= wanted:
-            raise RecordUnreadable(
-                f"A listing cannot go on: each of {len(answer)} rows has a key that is too long for an address",
-                hint="leave the table out of [[supabase.tables]], or give it another key",
-            )
         return None
     first = named[0]
     like = next((depth for depth, pair in enumerate(zip(first, after, strict=True)) if pair[0] != pair[1]), len(order))

@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from typing import Literal
 
 import httpx
 import msgspec
@@ -100,8 +101,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     within: int = 0
     """In how many of these columns only rows with the same value are asked for."""
     limit: int
-    estimated: bool = False
-    """Whether to ask for the planner's guess of how many rows match: an exact count would be a scan of all of them."""
+    count: Literal["planned", "exact"] | None = None
+    """Whether to ask how many rows match: an exact count scans all of them, the planner's guess none."""
 
 
 class SupabaseClient:
@@ -135,7 +136,7 @@ class SupabaseClient:
 
     async def slice(self, schema: str, table: str, asked: Asked) -> Rows:
         """Read rows in an order, from a place on.  Raises SourceError."""
-        count = CountMethod.planned if asked.estimated else None
+        count = None if asked.count is None else CountMethod(asked.count)
         query = self._sdk.schema(schema).table(table).select("*", count=count)
         if asked.after:
             query = query.or_(filters.behind(asked.order, asked.after, asked.within))

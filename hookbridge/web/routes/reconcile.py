@@ -56,6 +56,6 @@ ROUTES: tuple[Route, ...] = (
                 media=reconcile.NDJSON,
             )
         },
-        refusals=FAILURES,
+        refusals=(errors.NotFound, errors.StoreUnavailable),  # a source's failure is a line of the answer
     ),
 )
