@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hookbridge.config import Settings, SupabaseTable
 from hookbridge.doctor.finding import Finding, Findings, broken, failed, ok, skipped, warning
-from hookbridge.errors import SourceError, SourceRefused, SourceUnavailable, StartupError
+from hookbridge.errors import RecordUnreadable, SourceError, SourceRefused, SourceUnavailable, StartupError
 from hookbridge.sources.bodies import decode_columns
 from hookbridge.sources.supabase import SupabaseSource, rows
 
@@ -71,11 +71,12 @@ async def _table(client: SupabaseClient, table: SupabaseTable) -> Finding:
         return broken(check, error, REACHABLE_HINT)
     except SourceError as error:
         return broken(check, error, "check name and schema in [[supabase.tables]]")
-    for column in table.key:
+    for number, column in enumerate(table.key, 1):
         try:
-            await _read(client, table, (column,))
+            # The index on the key begins with its first columns, and gives no order of a later one alone.
+            await _read(client, table, table.key[:number])
         except SourceError as error:
-            return failed(check, f"key column {column}: {error.message}", "correct key in [[supabase.tables]]")
+            return _column(check, f"key column {column}", error, "correct key in [[supabase.tables]]")
     if (repeated := await _repeated(client, table)) is not None:
         columns = ", ".join(table.key)
         message = f"key {columns}: two of its rows have {repeated}, and would be one record"
@@ -105,13 +106,22 @@ async def _change_column(client: SupabaseClient, table: SupabaseTable, check: st
         if not found.rows and not (await _read(client, table, ())).rows:
             return ok(check, "readable, and empty")
     except SourceError as error:
-        return failed(check, f"change column {column}: {error.message}", hint)
+        return _column(check, f"change column {column}", error, hint)
     if not found.rows:
         return warning(check, f"change column {column}: empty in every row", f"set {column} on every change")
     value = decode_columns(found.rows[0]).get(column)
     if not isinstance(value, str) or rows.instant_of(value) is None:
         return failed(check, f"change column {column}: holds no time", hint)
     return ok(check, "readable, with its key and change column")
+
+
+def _column(check: str, column: str, error: SourceError, hint: str) -> Finding:
+    """Word what became of asking for a column; ``hint`` is for one that is not there."""
+    if isinstance(error, SourceUnavailable):
+        hint = REACHABLE_HINT
+    elif isinstance(error, RecordUnreadable):
+        hint = error.hint or hint
+    return failed(check, f"{column}: {error.message}", hint)
 
 
 async def _read(client: SupabaseClient, table: SupabaseTable, order: tuple[str, ...], *, limit: int = 1) -> Rows:

@@ -157,6 +157,12 @@ def _key_repeated(scene: Scene) -> None:
     scene.set("supabase", tables=[{"name": "users", "key": ["name"], "changed_at": "updated_at"}])
 
 
+def _large(scene: Scene) -> None:
+    """More rows than a statement may look at, and no index but the key's."""
+    scene.supabase.insert_many("users", [{"id": n} for n in range(2, 500)])
+    scene.supabase.enlarge("users", looked_at_max=250)
+
+
 def _linked(scene: Scene) -> None:
     scene.set("notion", databases=[{"id": scene.notion.link_database("A view", database_id=LINKED)}])
 
@@ -222,6 +228,7 @@ FAULTS: dict[str, tuple[Plant, str, str, str, str]] = {
         _columns_unknown(changed_at="changed"),
         *(USERS, "failed", "change column changed", "correct changed_at"),
     ),
+    "change column without an index": (_large, USERS, "failed", "change column updated_at: ", "an index on its key"),
     "change column is no time": (_not_a_time, USERS, "failed", "holds no time", "correct changed_at"),
     "Notion token refused": (
         lambda scene: scene.secrets.update(notion_token="ntn_other"),
@@ -276,6 +283,16 @@ async def test_cause_and_remedy_are_named_for(scene: Scene, fault: str) -> None:
     expect(found[check], state, cause, remedy)
     others = [name for name in states(found, "failed") if name != check]
     assert others == []
+
+
+@pytest.mark.parametrize("key", [["room", "line", "number"], ["room", "line"], ["room"]])
+async def test_a_large_table_is_looked_at_through_the_index_of_its_key(scene: Scene, key: list[str]) -> None:
+    types = dict.fromkeys(key, "bigint")
+    scene.supabase.create_table("seats", types, key=tuple(key))
+    scene.supabase.insert_many("seats", [dict.fromkeys(key, n) for n in range(500)])
+    scene.supabase.enlarge("seats", looked_at_max=250)
+    scene.set("supabase", tables=[{"name": "seats", "key": key}])
+    assert (await scene.findings())["supabase public.seats"].state == "ok"
 
 
 async def test_no_finding_shows_a_secret(scene: Scene) -> None:
