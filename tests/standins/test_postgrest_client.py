@@ -245,7 +245,7 @@ async def test_the_client_can_write_too(users: PostgrestStandin, supabase_client
 
 CLIENT_ERRORS: list[tuple[Callable[[], errors.WireError], str | None]] = [
     (lambda: errors.unknown_table("public", "x", None), "PGRST205"),
-    (lambda: errors.unknown_column("users", "x"), "42703"),
+    (lambda: errors.unknown_column("users", "x", []), "42703"),
     (lambda: errors.permission_denied("users", anonymous=False), "42501"),
     (errors.key_expired, "PGRST303"),
     (errors.statement_timeout, "57014"),
@@ -281,7 +281,7 @@ async def test_a_key_of_another_project_is_refused_by_the_gateway(supabase: Post
 async def test_an_unreadable_filter_is_refused_like_postgrest_does(
     users: PostgrestStandin, http: httpx.AsyncClient
 ) -> None:
-    for query in ("id=2", "id=like2", "id=is.two", "id=in.1", "or=(id.eq.1", "or=id.eq.1", "order=id.up"):
+    for query in ("id=2", "id=like2", "id=is.two", "id=in.1", "or=(id.eq.1", "or=id", "order=id.up"):
         response = await http.get(f"{users.url}/rest/v1/users?{query}", headers={"apikey": KEY})
         assert (response.status_code, response.json()["code"]) == (400, "PGRST100"), query
 

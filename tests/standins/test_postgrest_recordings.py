@@ -18,7 +18,7 @@ ANON_KEY = "header.anon.signature"
 EXPIRED_KEY = "header.expired.signature"
 ROLELESS_KEY = "header.no-such-role.signature"
 KEYS = {
-    "bad signature": "header.unknown.signature",
+    "bad signature": "eyJhbGciOiJIUzI1NiJ9.unknown.signature",
     "expired jwt": EXPIRED_KEY,
     "jwt role unknown": ROLELESS_KEY,
     "key not a jwt": "not-a-jwt",

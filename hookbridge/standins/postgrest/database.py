@@ -4,12 +4,14 @@ Everything is synchronous and takes effect at once: the next request sees it, an
 returns.  What a caller gets back are copies; changing them changes nothing.
 """
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from hookbridge.standins.postgrest import errors
 from hookbridge.standins.postgrest.jsonb import Json
+from hookbridge.standins.postgrest.moments import Session
+from hookbridge.standins.postgrest.similar import similar_table
 from hookbridge.standins.postgrest.tables import Change, Default, Row, Table, table_of
 from hookbridge.standins.postgrest.webhooks import native_webhook
 from hookbridge.standins.wire import Listener
@@ -23,7 +25,7 @@ class Database:
     def __init__(self, schemas: tuple[str, ...], clock: Callable[[], datetime]) -> None:
         self.schemas = schemas
         self.tables: dict[tuple[str, str], Table] = {}
-        self._clock = clock
+        self.session = Session(clock)
         self._triggers: list[tuple[Listener, Mapping[str, str]]] = []
 
     def create_table(
@@ -41,7 +43,9 @@ class Database:
         `changed_at` names the column that every write stamps with the clock, unless the write gives it.  `defaults` are
         called for columns that an insert leaves out.
         """
-        table = Table(schema, name, columns, key=key, changed_at=changed_at, defaults=defaults or {}, now=self._clock)
+        table = Table(
+            schema, name, columns, key=key, changed_at=changed_at, defaults=defaults or {}, session=self.session
+        )
         self.tables[schema, name] = table
 
     def drop_table(self, name: str, *, schema: str = "public") -> None:
@@ -105,6 +109,12 @@ class Database:
         """Take row-level security off."""
         self.table(table, schema).hidden = None
 
+    def set_time_zone(self, name: str) -> None:
+        """`alter database … set timezone`: from now on instants are written, and read without a zone, in this one."""
+        self.session.zone = ZoneInfo(name)
+        for table in self.tables.values():
+            table.forget_texts()
+
     def deny(self, table: str, *, schema: str = "public") -> None:
         """Revoke the permission to read: 42501."""
         self.table(table, schema).denied = True
@@ -148,8 +158,7 @@ class Database:
         table = self.tables.get((schema, name))
         if table is None:
             names = [known for in_schema, known in self.tables if in_schema == schema]
-            similar = difflib.get_close_matches(name, names, n=1)
-            raise errors.unknown_table(schema, name, similar[0] if similar else None)
+            raise errors.unknown_table(schema, name, similar_table(name, names))
         if table.denied:
             raise errors.permission_denied(name, anonymous=role == "anon")
         if table.times_out:

@@ -52,9 +52,11 @@ def unknown_schema(schema: str, exposed: tuple[str, ...]) -> WireError:
     return error(406, "PGRST106", f"Invalid schema: {schema}", hint=hint)
 
 
-def unknown_column(table: str, column: str) -> WireError:
-    """42703, for a filter, a selection or an order alike."""
-    return error(400, "42703", f"column {table}.{column} does not exist")
+def unknown_column(table: str, column: str, similar: list[str]) -> WireError:
+    """42703, for a filter, a selection or an order alike; the hint names up to two columns that are written alike."""
+    names = " or the column ".join(f'"{table}.{name}"' for name in similar)
+    hint = f"Perhaps you meant to reference the column {names}." if similar else None
+    return error(400, "42703", f"column {table}.{column} does not exist", hint=hint)
 
 
 def invalid_text(type_name: str, text: str) -> WireError:
@@ -72,10 +74,44 @@ def out_of_range(type_name: str, text: str) -> WireError:
     return error(400, "22003", f'value "{text}" is out of range for type {type_name}')
 
 
-def unparsable(what: str, text: str) -> WireError:
-    """PGRST100: a parameter that PostgREST's parser refuses; the position is not kept."""
-    message = f'"failed to parse {what} ({text})" (line 1, column 1)'
-    return error(400, "PGRST100", message, details=f"unexpected {text[:1]!r}")
+def datetime_out_of_range(text: str, *, ambiguous: bool = False) -> WireError:
+    """22008: a date or time with a field that no date has; `ambiguous` when day and month may have been confused."""
+    hint = 'Perhaps you need a different "datestyle" setting.' if ambiguous else None
+    return error(400, "22008", f'date/time field value out of range: "{text}"', hint=hint)
+
+
+def no_operator(type_name: str, operator: str) -> WireError:
+    """42883: the column's type has no such operator; 404, like a function that is missing."""
+    hint = "No operator matches the given name and argument types. You might need to add explicit type casts."
+    return error(404, "42883", f"operator does not exist: {type_name} {operator} unknown", hint=hint)
+
+
+def unparsable(what: str, text: str, column: int, details: str) -> WireError:
+    """PGRST100: a parameter that PostgREST's parser refuses, at this column (from 1)."""
+    message = f'"failed to parse {what} ({text})" (line 1, column {column})'
+    return error(400, "PGRST100", message, details=details)
+
+
+def invalid_path() -> WireError:
+    """PGRST125: a path that is neither a table nor a function."""
+    return error(404, "PGRST125", "Invalid path specified in request URL")
+
+
+def unknown_function(schema: str, name: str) -> WireError:
+    """PGRST202: `rpc/<name>`, of which there are none here."""
+    called = f"the function {schema}.{name} without parameters"
+    details = f"Searched for {called}, but no matches were found in the schema cache."
+    return error(404, "PGRST202", f"Could not find {called} in the schema cache", details=details)
+
+
+def wrong_media_type(media_type: str) -> WireError:
+    """PGRST102: a body that is no JSON by its own word."""
+    return error(400, "PGRST102", f"Content-Type not acceptable: {media_type}")
+
+
+def unsatisfiable_range(details: str) -> WireError:
+    """PGRST103: a window of rows that there cannot be."""
+    return error(416, "PGRST103", "Requested range not satisfiable", details=details)
 
 
 def not_embedded(name: str) -> WireError:
@@ -132,6 +168,11 @@ def key_not_decodable() -> WireError:
 def key_not_a_jwt(parts: int) -> WireError:
     """PGRST301: what PostgREST itself says to an `sb_secret_…` key when no gateway exchanges it."""
     return _invalid_token("PGRST301", f"Expected 3 parts in JWT; got {parts}")
+
+
+def key_malformed() -> WireError:
+    """PGRST301: three parts that are no JWT."""
+    return _invalid_token("PGRST301", "JWT cryptographic operation failed")
 
 
 def key_expired() -> WireError:

@@ -7,6 +7,7 @@ scale (`2.50`) but never an exponent; NaN and the infinities are strings.
 Source: PostgreSQL documentation, "JSON Types"; checked against bodies captured from pg_net.
 """
 
+import enum
 import json
 import math
 from collections.abc import Iterable
@@ -15,6 +16,15 @@ from typing import TypeAlias, cast
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | Decimal | bool | None"
 """A JSON value; a `Decimal` keeps the digits that a float would lose."""
+
+
+class JsonNull(enum.Enum):
+    """JSON's own null where SQL's null is another value: in a jsonb column."""
+
+    JSON_NULL = "null"
+
+
+JSON_NULL = JsonNull.JSON_NULL
 
 _quote = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -34,11 +44,16 @@ def number(value: float | Decimal) -> str:
     return '"NaN"' if exact.is_nan() else f'"{"-" if exact < 0 else ""}Infinity"'
 
 
-def float8(value: float) -> str:
-    """A `double precision` as `row_to_json` writes it: shortest digits, without `.0`."""
+def shortest(value: float, digits: str, plain: int) -> str:
+    """A float as `row_to_json` writes it, given its shortest digits: an exponent before 1e-4 and from 1e`plain` on."""
     if not math.isfinite(value):
         return number(value)
-    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)  # noqa: PLR2004 - float8out's limit
+    sign, figures, exponent = Decimal(digits).normalize().as_tuple()
+    leading = int(exponent) + len(figures) - 1
+    if not value or -5 < leading < plain:  # noqa: PLR2004 - as in C's %g
+        return format(Decimal(digits).normalize(), "f")
+    first, rest = str(figures[0]), "".join(map(str, figures[1:]))
+    return f"{'-' if sign else ''}{first}{'.' if rest else ''}{rest}e{leading:+03d}"
 
 
 def jsonb_order(key: str) -> tuple[int, bytes]:

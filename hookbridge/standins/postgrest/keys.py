@@ -4,6 +4,8 @@ With `gateway=True` the stand-in answers like the hosted platform, whose gateway
 (and exchanges `sb_secret_…` keys); without, like PostgREST itself, to which a key is a JWT.
 """
 
+import json
+from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 
 from hookbridge.standins.postgrest import errors
@@ -31,8 +33,13 @@ class Keys:
         self._expired.add(key)
 
     def role(self, headers: Mapping[str, str]) -> str:
-        """The role of a request; raises what its key deserves."""
-        key = headers.get("apikey") or headers.get("Authorization", "").removeprefix("Bearer ")
+        """The role of a request; raises what its key deserves.  PostgREST itself knows nothing of `apikey`."""
+        bearer = headers.get("Authorization", "").removeprefix("Bearer ")
+        key = (headers.get("apikey") or bearer) if self._gateway else bearer
+        if self._gateway and bearer not in {"", key} and key in self._roles and bearer.count(".") + 1 == _JWT_PARTS:
+            key = bearer  # the gateway lets a known key through, and PostgREST reads the other one
+            if key not in self._roles:
+                raise _undecodable(key)
         if key in self._expired:
             raise errors.key_expired()
         role = self._roles.get(key)
@@ -49,5 +56,19 @@ class Keys:
     def _unknown(self, key: str) -> errors.WireError:
         if self._gateway:
             return errors.invalid_api_key()
-        parts = key.count(".") + 1
-        return errors.key_not_decodable() if parts == _JWT_PARTS else errors.key_not_a_jwt(parts)
+        return _undecodable(key)
+
+
+def _undecodable(key: str) -> errors.WireError:
+    parts = key.split(".")
+    if len(parts) != _JWT_PARTS:
+        return errors.key_not_a_jwt(len(parts))
+    return errors.key_not_decodable() if _is_jose(parts[0]) else errors.key_malformed()
+
+
+def _is_jose(part: str) -> bool:
+    """Whether it is the header of a JWT: base64url of a JSON object."""
+    try:
+        return isinstance(json.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4))), dict)
+    except ValueError:
+        return False

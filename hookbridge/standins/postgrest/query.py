@@ -7,6 +7,7 @@ Sources: PostgREST documentation, "Tables and Views" (select, order), "Paginatio
 PostgreSQL: last when ascending, first when descending.
 """
 
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from itertools import islice
@@ -16,32 +17,44 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from hookbridge.standins.postgrest import errors
-from hookbridge.standins.postgrest.columns import Text
-from hookbridge.standins.postgrest.filters import Filter, LogicTree, all_of, condition, item
-from hookbridge.standins.postgrest.jsonb import quoted
+from hookbridge.standins.postgrest.filters import (
+    OPERATORS,
+    Filter,
+    all_of,
+    any_of,
+    being,
+    comparison,
+    distinct,
+    member,
+    negation,
+)
+from hookbridge.standins.postgrest.kinds import Text, Value
+from hookbridge.standins.postgrest.parsing import (
+    LOGIC,
+    Condition,
+    OrderTerm,
+    Reader,
+    Tree,
+    parse_condition,
+    parse_order,
+    parse_tree,
+)
+from hookbridge.standins.postgrest.selecting import Render, renderer
 from hookbridge.standins.postgrest.tables import Row, Table
 
-_LOGIC = frozenset({"and", "or", "not.and", "not.or"})
+_RANGE = re.compile(r"(\d+)-(\d*)", re.ASCII)
 _NOT_FILTERS = frozenset({"select", "order", "limit", "offset", "columns", "on_conflict"})
 
 Sorted = dict[tuple[str, str, str], tuple[int, list[Row]]]
 """Sorted lists by (schema, table, order), each with the table version it is of."""
 
 
-class Order(msgspec.Struct, frozen=True):
-    """One column of `order`."""
-
-    column: str
-    descending: bool
-    nulls_first: bool
-
-
 class Query(msgspec.Struct, frozen=True, kw_only=True):
     """A parsed query string."""
 
-    render: Callable[[Row], str]
+    render: Render
     filter: Filter | None
-    order: tuple[Order, ...]
+    order: tuple[OrderTerm, ...]
     order_text: str
     limit: int | None
     offset: int
@@ -52,15 +65,38 @@ def parse_query(table: Table, query_string: str) -> Query:
     parameters = parse_qsl(query_string, keep_blank_values=True)
     plain = dict(parameters)
     parts = [_filter(table, name, text) for name, text in parameters if name not in _NOT_FILTERS]
-    order_text = plain.get("order", "")
+    order = tuple(parse_order(plain["order"])) if "order" in plain else ()
+    for term in order:
+        table.type_of(term.column).allow("order")
     return Query(
-        render=_renderer(table, plain.get("select", "*")),
+        render=renderer(table, plain.get("select", "*")),
         filter=all_of(parts) if parts else None,
-        order=tuple(_orders(table, order_text)),
-        order_text=order_text,
-        limit=_whole(plain.get("limit")),
+        order=order,
+        order_text=plain.get("order", ""),
+        limit=_limit(plain.get("limit")),
         offset=_whole(plain.get("offset")) or 0,
     )
+
+
+def narrowed(query: Query, header: str) -> Query:
+    """What a `Range: <first>-<last>` header leaves of the query's own window; one of another form is none."""
+    asked = _RANGE.fullmatch(header)
+    if asked is None:
+        return query
+    first, last = int(asked[1]), int(asked[2]) if asked[2] else None
+    if last is not None and first > last:
+        details = "The lower boundary must be lower than or equal to the upper boundary in the Range header."
+        raise errors.unsatisfiable_range(details)
+    ends = [query.offset + query.limit] if query.limit is not None else []
+    ends += [last + 1] if last is not None else []
+    offset = max(query.offset, first)
+    return msgspec.structs.replace(query, offset=offset, limit=max(min(ends) - offset, 0) if ends else None)
+
+
+def _limit(text: str | None) -> int | None:
+    if text is not None and text.startswith("-") and _whole(text[1:]):
+        raise errors.unsatisfiable_range("Limit should be greater than or equal to zero.")
+    return _whole(text)
 
 
 def _whole(text: str | None) -> int | None:
@@ -69,57 +105,44 @@ def _whole(text: str | None) -> int | None:
 
 
 def _filter(table: Table, name: str, text: str) -> Filter:
-    if name in _LOGIC:
-        return LogicTree(table, text).parse(name)
-    column, end = item(name, 0, ".")
-    if end < len(name):
+    if name in LOGIC:
+        return _of_tree(table, parse_tree(name, text))
+    reader = Reader("tree path", name)
+    column = reader.name()
+    if reader.takes("."):
         raise errors.not_embedded(column)
-    return condition(table, column, text)
+    return _of_tree(table, parse_condition(column, text))
 
 
-def _orders(table: Table, text: str) -> Iterable[Order]:
-    position = 0
-    while position < len(text):
-        column, start = item(text, position, ".,")
-        table.type_of(column)
-        end = text.find(",", start) if "," in text[start:] else len(text)
-        words = text[start:end].split(".")[1:]
-        if not set(words) <= {"asc", "desc", "nullsfirst", "nullslast"}:
-            raise errors.unparsable("order", text[position:end])
-        descending = "desc" in words
-        yield Order(column, descending, "nullsfirst" in words or (descending and "nullslast" not in words))
-        position = end + 1
+def _of_tree(table: Table, tree: Condition | Tree) -> Filter:
+    if isinstance(tree, Condition):
+        positive = _of_condition(table, tree)
+        if not tree.is_negated:
+            return positive
+        is_null = tree.operator == "is" and tree.value == "null"
+        return negation(tree.column, positive, null_counts=tree.operator in {"is", "isdistinct"}, is_null=is_null)
+    members = [_of_tree(table, member) for member in tree.members]
+    whole = all_of(members) if tree.operator == "and" else any_of(members)
+    return Filter(lambda row: not whole.matches(row)) if tree.is_negated else whole
 
 
-def _renderer(table: Table, select: str) -> Callable[[Row], str]:
-    """How a row is written for this selection: `*`, columns, `alias:column`, `column::text`."""
-    if select in {"", "*"}:
-        return lambda row: row.compact(table.types)
-    members: list[tuple[str, str, Callable[[Any], str]]] = []
-    for selected in select.split(","):
-        if selected == "*":
-            members += [(quoted(name), name, kind.compact) for name, kind in table.types.items()]
-        else:
-            members.append(_selected(table, selected))
-    return lambda row: "{" + ",".join(f"{label}:{show(row.values[name])}" for label, name, show in members) + "}"
+def _of_condition(table: Table, asked: Condition) -> Filter:
+    kind = table.type_of(asked.column)
+    if isinstance(asked.value, list):
+        kind.allow("in")
+        return member(table, asked.column, [_parsed(kind, each) for each in asked.value])
+    if asked.operator == "is":
+        return being(asked.column, asked.value)
+    if asked.operator == "isdistinct":
+        kind.allow("=")
+        return distinct(table, asked.column, _parsed(kind, asked.value))
+    kind.allow(OPERATORS[asked.operator])
+    return comparison(table, asked.column, asked.operator, _parsed(kind, asked.value))
 
 
-def _selected(table: Table, text: str) -> tuple[str, str, Callable[[Any], str]]:
-    source, _, cast = text.strip().partition("::")
-    alias, colon, name = source.partition(":")
-    column = name if colon else alias
-    kind = table.type_of(column)
-    if cast not in {"", "text"}:
-        raise errors.unparsable("select parameter", text)
-    return quoted(alias), column, _as_text(kind) if cast else kind.compact
-
-
-def _as_text(kind: Text) -> Callable[[Any], str]:
-    def show(value: Any) -> str:  # noqa: ANN401 - the type belongs to the column
-        shown = kind.compact(value)
-        return shown if value is None or shown.startswith('"') else quoted(shown)
-
-    return show
+def _parsed(kind: Text, text: str) -> Value:
+    """A value of the column's type; PostgREST hands its text over as C does, so that it ends at a NUL (measured)."""
+    return kind.parse(text.partition("\0")[0])
 
 
 def find(table: Table, query: Query, kept: Sorted, most: int | None = None) -> list[Row]:
@@ -157,7 +180,7 @@ def _kept(table: Table, query: Query, kept: Sorted) -> list[Row]:
     return rows
 
 
-def sort(table: Table, rows: Iterable[Row], order: tuple[Order, ...]) -> list[Row]:
+def sort(table: Table, rows: Iterable[Row], order: tuple[OrderTerm, ...]) -> list[Row]:
     """Sort by several columns; stable, so that ties stay in heap order."""
     ordered = list(rows)
     for term in reversed(order):
@@ -165,7 +188,7 @@ def sort(table: Table, rows: Iterable[Row], order: tuple[Order, ...]) -> list[Ro
     return ordered
 
 
-def _sort_key(table: Table, term: Order) -> Callable[[Row], tuple[int, Any]]:
+def _sort_key(table: Table, term: OrderTerm) -> Callable[[Row], tuple[int, Any]]:
     column, rank = term.column, table.types[term.column].ordered
     # In a reversed sort the greater tuple comes first.
     null = (int(term.nulls_first == term.descending) * 2 - 1, 0)

@@ -1,7 +1,7 @@
 """The HTTP side of the PostgREST stand-in: `GET` and `HEAD /rest/v1/<table>`, and `POST` (insert and upsert).
 
 It parses, asks the state and words the answer; errors are raised as `WireError` and sent as they are.  Not here: PATCH,
-DELETE, embedding of other tables, stored procedures, the `Range` header.
+DELETE, embedding of other tables, stored procedures, operators for patterns and full text.
 
 Sources: PostgREST documentation, "Tables and Views", "Pagination and Count", "Schemas"; exchanges recorded with
 PostgREST 14 and the `supabase` client (tests/fixtures/supabase).
@@ -21,13 +21,15 @@ from hookbridge.standins.postgrest.database import Database
 from hookbridge.standins.postgrest.errors import JSON_TYPE, SERVER, WireError
 from hookbridge.standins.postgrest.jsonb import read_json
 from hookbridge.standins.postgrest.keys import Keys
-from hookbridge.standins.postgrest.query import Sorted, find, parse_query
+from hookbridge.standins.postgrest.query import Sorted, find, narrowed, parse_query
 from hookbridge.standins.postgrest.statements import refuse_slow
 from hookbridge.standins.postgrest.tables import Change, Table
 from hookbridge.standins.server import Standin
 from hookbridge.standins.wire import Reply
 
 PREFIX = "/rest/v1/"
+OPENAPI_TYPE = "application/openapi+json; charset=utf-8"
+_WRITABLE = frozenset({"application/json", "text/csv", "application/x-www-form-urlencoded"})
 _ONE_OBJECT = "application/vnd.pgrst.object+json"
 
 
@@ -80,17 +82,27 @@ class PostgrestStandin(Database, Standin):
         role = self.keys.role(request.headers)
         if not path.startswith(PREFIX):
             raise errors.gateway(404, "no Route matched with those values")
-        name = unquote(path.removeprefix(PREFIX)).rstrip("/")
+        name = unquote(path.removeprefix(PREFIX))
+        if not name:
+            # All of the OpenAPI description that anybody here asks for: that there is one.
+            return Reply(status=200, body=b'{"swagger":"2.0"}', headers=self._headers(self.schemas[0], OPENAPI_TYPE))
+        if "/" in name:
+            first, _, rest = name.partition("/")
+            is_function = first == "rpc" and rest and "/" not in rest
+            raise errors.unknown_function(self.schemas[0], rest) if is_function else errors.invalid_path()
         if request.method in {"GET", "HEAD"}:
             schema = request.headers.get("Accept-Profile", self.schemas[0])
             return self._read(request, self.requested(schema, name, role), query_string)
+        media_type = request.headers.get("Content-Type", "application/json")
+        if media_type.partition(";")[0].strip() not in _WRITABLE:
+            raise errors.wrong_media_type(media_type)
         if request.method == "POST":
             schema = request.headers.get("Content-Profile", self.schemas[0])
             return self._write(request, self.requested(schema, name, role), body)
         raise errors.error(405, "PGRST117", f"Unsupported HTTP method: {request.method}")
 
     def _read(self, request: web.BaseRequest, table: Table, query_string: str) -> Reply:
-        query = parse_query(table, query_string)
+        query = narrowed(parse_query(table, query_string), request.headers.get("Range", ""))
         counted = _preference(request, "count")
         size = self.max_rows if query.limit is None else min(query.limit, self.max_rows)
         exact = counted is not None and counted != "planned"
@@ -100,7 +112,8 @@ class PostgrestStandin(Database, Standin):
         # The planner guesses by its statistics, which know of no policy and little of a filter.
         planned = len(table.rows) if query.filter is None else -(-len(table.rows) // 3)
         total = None if counted is None else len(found) if exact else planned
-        headers = self._headers(table, _content_range(query.offset, len(window), total))
+        headers = self._headers(table.schema, JSON_TYPE)
+        headers["Content-Range"] = _content_range(query.offset, len(window), total)
         headers["Content-Location"] = _content_location(table.name, query_string)
         zone = _preference(request, "timezone")
         if applied := [f"{name}={value}" for name, value in (("count", counted), ("timezone", zone)) if value]:
@@ -118,17 +131,17 @@ class PostgrestStandin(Database, Standin):
         body = b"" if request.method == "HEAD" else _rows(map(query.render, window))
         return Reply(status=status, body=body, headers=headers)
 
-    def _headers(self, table: Table, content_range: str) -> dict[str, str]:
-        headers = {"Server": SERVER, "Content-Range": content_range, "Content-Type": JSON_TYPE}
+    def _headers(self, schema: str, media_type: str) -> dict[str, str]:
+        headers = {"Server": SERVER, "Content-Type": media_type}
         if len(self.schemas) > 1:
-            headers["Content-Profile"] = table.schema
+            headers["Content-Profile"] = schema
         return headers
 
     def _write(self, request: web.BaseRequest, table: Table, body: bytes) -> Reply:
         """Insert one object or an array of them; one that fails keeps those before it (there is no transaction)."""
         merge = _preference(request, "resolution") == "merge-duplicates"
         changes = [self._write_row(table, values, merge=merge) for values in _objects(body)]
-        headers = self._headers(table, "*/*")
+        headers = self._headers(table.schema, JSON_TYPE) | {"Content-Range": "*/*"}
         applied = [f"{name}={value}" for name in ("resolution", "return") if (value := _preference(request, name))]
         if applied:
             headers["Preference-Applied"] = ", ".join(applied)
@@ -176,8 +189,16 @@ def _content_range(offset: int, rows: int, total: int | None) -> str:
 
 
 def _content_location(table: str, query_string: str) -> str:
-    """The path without its prefix; PostgREST sorts the parameters and escapes all it can."""
-    parameters = sorted(parse_qsl(query_string, keep_blank_values=True))
-    if not parameters:
-        return f"/{table}"
-    return f"/{table}?" + "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in parameters)
+    """The path without its prefix; PostgREST sorts the parameters and escapes all it can.
+
+    Its bytes beyond ASCII are written as UTF-8 twice, and values of one name are joined (recorded with 14.13).
+    """
+    values: dict[str, list[str]] = {}
+    for name, value in parse_qsl(query_string, keep_blank_values=True):
+        values.setdefault(_escaped(name), []).append(_escaped(value))
+    parameters = "&".join(f"{name}={','.join(values[name])}" for name in sorted(values))
+    return f"/{table}?{parameters}" if parameters else f"/{table}"
+
+
+def _escaped(text: str) -> str:
+    return quote(text.encode().decode("latin-1"), safe="")

@@ -10,7 +10,8 @@ from itertools import takewhile
 
 from hookbridge.standins.postgrest import errors
 from hookbridge.standins.postgrest.filters import Filter
-from hookbridge.standins.postgrest.query import Order, Query, sort
+from hookbridge.standins.postgrest.parsing import OrderTerm
+from hookbridge.standins.postgrest.query import Query, sort
 from hookbridge.standins.postgrest.tables import Row, Table
 
 _EVERY_ROW = Filter(lambda _: True)
@@ -54,7 +55,7 @@ def _is_within(row: Row, index: tuple[str, ...], fixed: int, wanted: Filter) -> 
     return all(wanted.ranges[column](row) for column in index[: fixed + 1] if column in wanted.ranges)
 
 
-def _serves(index: tuple[str, ...], order: tuple[Order, ...]) -> bool:
+def _serves(index: tuple[str, ...], order: tuple[OrderTerm, ...]) -> bool:
     """Whether the index, read in either direction, begins with this order."""
     if not order:
         return True

@@ -7,13 +7,15 @@ Whoever forgets `order` in a paged read meets that here as on a real database.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
 
 import msgspec
 
 from hookbridge.standins.postgrest import errors
-from hookbridge.standins.postgrest.columns import Text, Value, column_type
+from hookbridge.standins.postgrest.columns import column_type
 from hookbridge.standins.postgrest.jsonb import Json, jsonb_object, quoted
+from hookbridge.standins.postgrest.kinds import Text, Value
+from hookbridge.standins.postgrest.moments import Session
+from hookbridge.standins.postgrest.similar import similar_columns
 
 Key = tuple[Value, ...]
 Default = Callable[[], object]
@@ -62,7 +64,7 @@ class Table:
         key: tuple[str, ...],
         changed_at: str | None,
         defaults: Mapping[str, Default],
-        now: Callable[[], datetime],
+        session: Session,
     ) -> None:
         missing = {*key, *defaults, *([changed_at] if changed_at else [])} - set(columns)
         if missing:
@@ -71,7 +73,7 @@ class Table:
         self.schema = schema
         self.name = name
         self.key = key
-        self.types = {column: column_type(type_name) for column, type_name in columns.items()}
+        self.types = {column: column_type(type_name, session) for column, type_name in columns.items()}
         self.rows: dict[Key, Row] = {}
         self.version = 0
         self.denied = False
@@ -81,14 +83,14 @@ class Table:
         self.hidden: Callable[[Mapping[str, Json]], bool] | None = None
         self._changed_at = changed_at
         self._defaults = defaults
-        self._now = now
+        self._session = session
 
     def type_of(self, column: str) -> Text:
         """The column's type; 42703 when there is no such column."""
         try:
             return self.types[column]
         except KeyError:
-            raise errors.unknown_column(self.name, column) from None
+            raise errors.unknown_column(self.name, column, similar_columns(column, self.types)) from None
 
     def key_of(self, key: object) -> Key:
         """The stored form of a key that a caller gives: one value, or a tuple for a composite key."""
@@ -110,7 +112,7 @@ class Table:
         row = Row(dict.fromkeys(self.types) | self._stored(given))
         key = self._own_key(row)
         if key in self.rows:
-            raise errors.duplicate_key(self.name, self.key, tuple(map(str, key)))
+            raise errors.duplicate_key(self.name, self.key, self._key_texts(key))
         self.rows[key] = row
         return self._changed("INSERT", row, None)
 
@@ -119,7 +121,7 @@ class Table:
         row = Row(old.values | self._stored(values))
         key, old_key = self._own_key(row), self._own_key(old)
         if key != old_key and key in self.rows:
-            raise errors.duplicate_key(self.name, self.key, tuple(map(str, key)))
+            raise errors.duplicate_key(self.name, self.key, self._key_texts(key))
         del self.rows[old_key]
         self.rows[key] = row
         return self._changed("UPDATE", row, old)
@@ -128,6 +130,11 @@ class Table:
         """Remove a row."""
         del self.rows[self._own_key(old)]
         return self._changed("DELETE", None, old)
+
+    def forget_texts(self) -> None:
+        """Render every row anew: what its values look like has changed."""
+        self.rows = {key: Row(row.values) for key, row in self.rows.items()}
+        self.version += 1
 
     def visible(self, rows: Iterable[Row]) -> Iterable[Row]:
         """Those rows that no row-level security hides."""
@@ -147,8 +154,11 @@ class Table:
     def _stored(self, values: Mapping[str, object]) -> dict[str, Value]:
         stored = {name: self.type_of(name).store(value) for name, value in values.items()}
         if self._changed_at is not None and self._changed_at not in values:
-            stored[self._changed_at] = self.types[self._changed_at].store(self._now())
+            stored[self._changed_at] = self.types[self._changed_at].store(self._session.now())
         return stored
+
+    def _key_texts(self, key: Key) -> tuple[str, ...]:
+        return tuple(self.types[column].text(value) for column, value in zip(self.key, key, strict=True))
 
     def _own_key(self, row: Row) -> Key:
         return tuple(row.values[column] for column in self.key)
