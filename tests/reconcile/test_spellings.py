@@ -1,9 +1,9 @@
 """A row has one name: copies under another spelling of its key are extra, and odd keys are proven like any others."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
@@ -45,34 +45,61 @@ def loaded(bridge: Running) -> bool:
     return bridge.service.reconciler.table("supabase", "public.things").sweep.state.loaded
 
 
+class Respelling(NamedTuple):
+    """A key that its source writes otherwise from some moment on."""
+
+    type_name: str
+    before: str
+    now: str
+    happens: Callable[[PostgrestStandin, "Respelling"], object]
+
+
+def _written_anew(supabase: PostgrestStandin, key: Respelling) -> None:
+    supabase.delete("things", key.before)
+    supabase.insert("things", {"k": key.now, "name": "one"})
+
+
+def _renamed(supabase: PostgrestStandin, key: Respelling) -> None:
+    supabase.update("things", key.before, {"k": key.now})
+
+
+def _moved_to_berlin(supabase: PostgrestStandin, _: Respelling) -> None:
+    supabase.set_time_zone("Europe/Berlin")
+
+
 SPELLINGS = [
-    ("0.11", "0.110000000"),
-    ("5", "5.00"),
-    ("1.50", "1.5"),
+    Respelling("numeric", "0.11", "0.110000000", _written_anew),
+    Respelling("numeric", "5", "5.00", _written_anew),
+    Respelling("numeric", "1.50", "1.5", _written_anew),
+    Respelling("citext", "Ab", "aB", _renamed),
+    Respelling("citext", "ab c", "AB c", _written_anew),
+    Respelling("timestamptz", "2026-06-27T12:00:00+00:00", "2026-06-27T14:00:00+02:00", _moved_to_berlin),
+    Respelling("timestamptz", "2025-12-31T23:30:00.25+00:00", "2026-01-01T00:30:00.25+01:00", _moved_to_berlin),
 ]
 
 
-@pytest.mark.parametrize(("before", "now"), SPELLINGS)
+@pytest.mark.parametrize("key", SPELLINGS)
 async def test_a_copy_under_an_older_spelling_is_extra_and_healed(
-    supabase: PostgrestStandin, tmp_path: Path, before: str, now: str
+    supabase: PostgrestStandin, tmp_path: Path, key: Respelling
 ) -> None:
-    async with _respelled(supabase, tmp_path, STILL, before, now) as bridge:
+    async with _respelled(supabase, tmp_path, STILL, key) as bridge:
         proof = proofs(await verify(bridge))["public.things"]
         assert (proof["equal"], proof["missing"], proof["extra"]) == (0, 1, 1)
-        assert proof["keys"] == {"missing": [now], "extra": [before]}
+        assert proof["keys"] == {"missing": [key.now], "extra": [key.before]}
         lines = await verify(bridge, heal=True)
         assert (proofs(lines)["public.things"]["equal"], lines[-1]["agrees"]) == (1, True)
-        assert await copied(bridge, thing(before)) is None
+        assert await copied(bridge, thing(key.before)) is None
 
 
-@pytest.mark.parametrize(("before", "now"), SPELLINGS)
+@pytest.mark.parametrize("key", SPELLINGS)
 async def test_a_sweep_removes_the_copy_under_an_older_spelling(
-    supabase: PostgrestStandin, tmp_path: Path, before: str, now: str
+    supabase: PostgrestStandin, tmp_path: Path, key: Respelling
 ) -> None:
-    async with _respelled(supabase, tmp_path, QUICK, before, now) as bridge:
+    async with _respelled(supabase, tmp_path, QUICK, key) as bridge:
 
         async def one() -> bool:
-            return await copied(bridge, thing(before)) is None and await copied(bridge, thing(now)) is not None
+            gone = await copied(bridge, thing(key.before)) is None
+            return gone and await copied(bridge, thing(key.now)) is not None
 
         await wait_until(one)
         proof = proofs(await verify(bridge))["public.things"]
@@ -81,15 +108,15 @@ async def test_a_sweep_removes_the_copy_under_an_older_spelling(
 
 @asynccontextmanager
 async def _respelled(
-    supabase: PostgrestStandin, folder: Path, reconcile: dict[str, Any], before: str, now: str
+    supabase: PostgrestStandin, folder: Path, reconcile: dict[str, Any], key: Respelling
 ) -> AsyncIterator[Running]:
     """A service whose copy has the row's key as it was written before."""
-    supabase.create_table("things", {"k": "numeric", "name": "text"}, key=("k",))
-    supabase.insert("things", {"k": before, "name": "one"})
+    supabase.create_table("things", {"k": key.type_name, "name": "text"}, key=("k",))
+    supabase.insert("things", {"k": key.before, "name": "one"})
     async with following(folder, supabase, reconcile) as bridge:
         await wait_until(lambda: loaded(bridge))
-        supabase.delete("things", before)
-        supabase.insert("things", {"k": now, "name": "one"})
+        assert await copied(bridge, thing(key.before)) is not None
+        key.happens(supabase, key)
         yield bridge
 
 
