@@ -18,6 +18,7 @@ from hookbridge.clock import Clock
 from hookbridge.errors import SourceRefused, TooSoon, TryLater
 from hookbridge.model import Columns, Copy, Document, RecordKey, SourceName, Truth
 from hookbridge.sources.bodies import decode_columns
+from hookbridge.sources.large import aside
 from hookbridge.sources.source import Source
 from hookbridge.store.contract import Copies
 
@@ -182,8 +183,7 @@ class Records:
         )
 
     async def _keep(self, source: Source, truth: Truth, copy: Copy) -> None:
-        columns = source.truth_columns(truth)
-        words = "" if columns is None else source.words(truth.record, columns)
+        words = await aside(len(truth.data or b""), _words, source, truth)
         # A stale answer is harmless, a stale copy is not: the ticket decides whether this read may be kept.
         await self._store.put(copy, Document(truth.record, words), exclusive=source.ids_are_global)
 
@@ -217,3 +217,8 @@ def _differing(copy: Columns, truth: Columns, above: tuple[str, ...]) -> Iterato
             yield from _differing(mine, theirs, path)
         else:
             yield Difference(path=".".join(path), copy=mine, truth=theirs)
+
+
+def _words(source: Source, truth: Truth) -> str:
+    columns = source.truth_columns(truth)
+    return "" if columns is None else source.words(truth.record, columns)

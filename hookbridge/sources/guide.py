@@ -23,8 +23,8 @@ from hookbridge.sources.bodies import (
     kind,
     refuse_deep,
     shown,
-    uncollected,
 )
+from hookbridge.sources.large import uncollected
 from hookbridge.sources.members import Members, decode_members, members
 from hookbridge.sources.processable import refuse_undecodable
 

@@ -15,7 +15,6 @@ import msgspec
 
 from hookbridge.errors import FieldProblem, InvalidFields
 from hookbridge.sources.bodies import (
-    LARGE_BYTES_MIN,
     UNDECODABLE,
     Part,
     decode_object,
@@ -24,6 +23,7 @@ from hookbridge.sources.bodies import (
     kind,
     refuse_deep,
 )
+from hookbridge.sources.large import LARGE_BYTES_MIN
 from hookbridge.sources.processable import refuse_undecodable
 
 Members = Mapping[str, Any]

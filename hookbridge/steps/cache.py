@@ -13,7 +13,9 @@ import msgspec
 
 from hookbridge.model import Change, Columns, Copy, Effects, Verification
 from hookbridge.sources.bodies import decode_columns
+from hookbridge.sources.large import aside
 from hookbridge.sources.source import Source, Tickets
+from hookbridge.steps.step import bytes_of
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -51,12 +53,16 @@ class Cache:
     async def __call__(self, change: Change, so_far: Effects) -> Effects:
         """Add the copy.  Raises CacheUnavailable."""
         if self._external is not None:
-            keys = self._stale_keys(self._external, change, so_far)
+            keys = await aside(bytes_of(change), self._stale_keys, self._external, change, so_far)
             if keys:
                 await self._external.delete(keys)
         if so_far.truth is None and so_far.verification is Verification.SUPERSEDED:
             return so_far  # nothing was read, and the copy is of a later event
-        return msgspec.structs.replace(so_far, copy=self._copy(change, so_far), exclusive=self._source.ids_are_global)
+        data = None
+        if so_far.truth is None and so_far.columns is not None:
+            data = await aside(bytes_of(change), _encode, so_far.columns)
+        copy = self._copy(change, so_far, data)
+        return msgspec.structs.replace(so_far, copy=copy, exclusive=self._source.ids_are_global)
 
     def _stale_keys(self, external: ExternalCache, change: Change, so_far: Effects) -> list[str]:
         """Give the keys of the record in each table that it is known in: where it was, and where it lies."""
@@ -67,7 +73,7 @@ class Cache:
         found = (external.keys(msgspec.structs.replace(change, record=name), versions) for name in dict.fromkeys(names))
         return list(dict.fromkeys(key for some in found for key in some))
 
-    def _copy(self, change: Change, so_far: Effects) -> Copy:
+    def _copy(self, change: Change, so_far: Effects, claimed: bytes | None) -> Copy:
         truth = so_far.truth
         if truth is not None:
             return Copy(
@@ -83,7 +89,7 @@ class Cache:
         # is not "gone" but "unverified and empty", and the next read asks the source.
         return Copy(
             record=change.record,
-            data=None if columns is None else _encode(columns),
+            data=claimed,
             changed_at=None if columns is None else self._source.changed_at(change.record, columns),
             ticket=self._tickets(),
             read_at=self._clock(),

@@ -8,7 +8,9 @@ from __future__ import annotations
 import msgspec
 
 from hookbridge.model import Change, Document, Effects
+from hookbridge.sources.large import aside
 from hookbridge.sources.source import Source
+from hookbridge.steps.step import bytes_of
 
 
 class Index:
@@ -22,5 +24,8 @@ class Index:
     async def __call__(self, change: Change, so_far: Effects) -> Effects:
         """Add the document; one without words takes the record out of the index."""
         record = change.record if so_far.truth is None else so_far.truth.record
-        words = "" if so_far.columns is None else self._source.words(record, so_far.columns)
+        words = ""
+        if so_far.columns is not None:
+            truth = None if so_far.truth is None else so_far.truth.data
+            words = await aside(bytes_of(change, truth), self._source.words, record, so_far.columns)
         return msgspec.structs.replace(so_far, document=Document(record, words))

@@ -11,6 +11,12 @@ from typing import Protocol
 from hookbridge.model import Change, Effects
 
 
+def bytes_of(change: Change, *others: bytes | None) -> int:
+    """Give how much text a change has: its events' bodies, the copy, and what else there is of the record."""
+    previous = None if change.previous is None else change.previous.data
+    return sum(len(one.event.body) for one in change.events) + sum(len(one) for one in (previous, *others) if one)
+
+
 class Step(Protocol):
     """One async callable in the worker's pipe."""
 

@@ -24,7 +24,9 @@ import msgspec
 from hookbridge.model import Change, Columns, Effects, StoredEvent, Truth, Verification
 from hookbridge.sources import listed
 from hookbridge.sources.bodies import decode_columns
+from hookbridge.sources.large import aside
 from hookbridge.sources.source import Source
+from hookbridge.steps.step import bytes_of
 
 Times = tuple[str | None, str | None]
 """When it happened by the sender's word, and by the record's own column."""
@@ -47,8 +49,11 @@ class Verify:
         # What the reconciler has just read, and nobody else has spoken of since, is not read again.
         truth = listed.truth_of(change, self._clock())
         if truth is None and not self._source.has_credentials:
-            return self._skipped(change, so_far)
+            return await aside(bytes_of(change), self._skipped, change, so_far)
         truth = truth or await self._source.read(change.record)
+        return await aside(bytes_of(change, truth.data), self._compared, change, so_far, truth)
+
+    def _compared(self, change: Change, so_far: Effects, truth: Truth) -> Effects:
         columns = self._source.truth_columns(truth)
         verdict = self._judge(change, truth, columns)
         return msgspec.structs.replace(so_far, truth=truth, columns=columns, verification=verdict)

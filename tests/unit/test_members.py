@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hookbridge.config import NotionConfig, Secrets, SignaturesConfig, SupabaseConfig, SupabaseTable
 from hookbridge.errors import InvalidFields, InvalidJson, Refusal
 from hookbridge.pipeline.receive import receive
-from hookbridge.sources.bodies import LARGE_BYTES_MIN
+from hookbridge.sources.large import LARGE_BYTES_MIN
 from hookbridge.sources.notion import NotionSource
 from hookbridge.sources.source import Delivery, Source
 from hookbridge.sources.supabase import SupabaseSource

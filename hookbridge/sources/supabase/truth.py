@@ -18,6 +18,7 @@ from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError, S
 from hookbridge.model import RecordKey, Truth
 from hookbridge.sources import keys
 from hookbridge.sources.batching import Batcher
+from hookbridge.sources.large import aside
 from hookbridge.sources.source import Tickets
 from hookbridge.sources.supabase import filters, rows
 from hookbridge.sources.supabase.payloads import KEY_HINT, split, table_config
@@ -125,7 +126,7 @@ class Reader:
                 failed.update(wanted)
             return dict.fromkeys(wanted, error)
         self._probed = table
-        truths, odd = _taken(table, answer.rows, listed, ticket)
+        truths, odd = await aside(sum(map(len, answer.rows)), _taken, table, answer.rows, listed, ticket)
         if len(wanted) == 1:  # there are no smaller parts: whatever came is the answer
             ((record, asked),) = wanted.items()
             only = _only(record, asked, truths, odd, ticket)
