@@ -1,13 +1,15 @@
 """The verification token that Notion's handshake brings: kept durably, confirmed by the operator or forgotten.
 
 Invariants: the first token stays until an operator forgets it, and a later handshake with another one is refused; until
-the operator confirms it nobody knows that it was Notion who sent it, so when and from where it came is kept with it.
+the operator confirms it, by a word or in the environment, nobody knows that it was Notion who sent it, so when and from
+where it came is kept with it.  What is said of it at the same time counts in the order in which it was said.
 Which body is a handshake is decided in ``sources/notion/handshake.py``, whose signature is right in
 ``sources/notion/signature.py``.
 """
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -64,54 +66,64 @@ async def learnt(notes: Notes) -> Learnt | None:
 class Handshake:
     """The token of one service."""
 
-    def __init__(self, notes: Notes, notion: Learner, known: Learnt | None, clock: Clock) -> None:
+    def __init__(
+        self, notes: Notes, notion: Learner, known: Learnt | None, configured: tuple[str, ...], clock: Clock
+    ) -> None:
+        """``configured`` are the tokens of the environment."""
         self._notes = notes
         self._notion = notion
+        self._configured = configured
         self._clock = clock
+        self._one_at_a_time = asyncio.Lock()
         self.learnt = known
         """What a handshake brought; None before the first."""
         if known is not None:
             hide_learnt(known.token)
 
     @property
-    def token(self) -> str | None:
-        """The token alone."""
-        return None if self.learnt is None else self.learnt.token
+    def unconfirmed(self) -> Learnt | None:
+        """What was learnt and nobody has confirmed yet; what the environment names needs no other word."""
+        known = self.learnt
+        return None if known is None or known.confirmed or known.token in self._configured else known
 
     async def accept(self, token: str, peer: str | None) -> None:
-        """Keep the first one durably; the same one again changes nothing.
+        """Keep the first one durably; the same one again, or one of the environment, changes nothing.
 
         Raises HandshakeRefused when another one is known, StoreUnavailable.
         """
-        if token == self.token:
+        if token in self._configured:
             return
-        new = Learnt(token=token, at=self._clock(), peer=peer)
-        if self.learnt is not None or not await self._notes.put_note(NOTE, _written(new), only_if_absent=True):
-            message = "A verification token is known already"
-            raise HandshakeRefused(message, hint="DELETE /api/v1/notion/verification-token forgets it")
-        self.learnt = new
-        hide_learnt(token)
-        self._notion.learn(token)
+        async with self._one_at_a_time:
+            if self.learnt is not None and self.learnt.token == token:
+                return
+            new = Learnt(token=token, at=self._clock(), peer=peer)
+            if self.learnt is not None or not await self._notes.put_note(NOTE, _written(new), only_if_absent=True):
+                message = "A verification token is known already"
+                raise HandshakeRefused(message, hint="DELETE /api/v1/notion/verification-token forgets it")
+            self.learnt = new
+            hide_learnt(token)
+            self._notion.learn(token)
         _log.warning(
             "Notion sent a verification token: show it with python -m hookbridge notion-token, paste it into the"
             " integration's webhook form, and confirm it with --confirm",
             remote=peer,
         )
 
-    async def confirm(self) -> Learnt:
+    async def confirm(self) -> None:
         """Note that it is the one that Notion's form took.  Raises NotFound without one, StoreUnavailable."""
-        if self.learnt is None:
-            raise NotFound("No verification token was received yet", hint="make a webhook subscription in Notion")
-        confirmed = msgspec.structs.replace(self.learnt, confirmed=True)
-        await self._notes.put_note(NOTE, _written(confirmed))
-        self.learnt = confirmed
-        return confirmed
+        async with self._one_at_a_time:
+            if self.learnt is None:
+                raise NotFound("No verification token was received yet", hint="make a webhook subscription in Notion")
+            confirmed = msgspec.structs.replace(self.learnt, confirmed=True)
+            await self._notes.put_note(NOTE, _written(confirmed))
+            self.learnt = confirmed
 
     async def forget(self) -> None:
         """Forget it, so that a new subscription can present its own.  Raises StoreUnavailable."""
-        await self._notes.put_note(NOTE, None)
-        self.learnt = None
-        self._notion.forget()
+        async with self._one_at_a_time:
+            await self._notes.put_note(NOTE, None)
+            self.learnt = None
+            self._notion.forget()
 
 
 def _written(value: Learnt) -> str:

@@ -81,7 +81,7 @@ class Service:
             config.supabase, config.signatures, secrets, store.ticket, clock=clock, asked=asked["supabase"]
         )
         self.sources: Mapping[SourceName, Source] = {"supabase": supabase, "notion": self._notion}
-        self.handshake = Handshake(store, self._notion, known, clock)
+        self.handshake = Handshake(store, self._notion, known, secrets.notion_webhook_secrets, clock)
         self._external = RedisKeys(config.cache, secrets.redis_url) if secrets.redis_url else None
         self._handlers = Handlers(bridge, config.handlers)
         self.intake = Intake(store, config.server, config.store, lambda name: self.lanes[name].wake(), clock)
@@ -279,7 +279,7 @@ class Service:
             lanes=self.lane_states(),
             tables=self.reconciler.status(),
             notion_budget=self.notion_budget.state(),
-            warnings=(*self.warnings(), *warnings_about(self.unconfirmed)),
+            warnings=(*self.warnings(), *warnings_about(self.handshake.unconfirmed)),
             oldest_open_seconds=oldest,
         )
 
@@ -362,11 +362,10 @@ class Service:
         await self.handshake.accept(token, peer)
         await self._hold_or_go("notion")
 
-    async def confirm_handshake(self) -> Learnt:
+    async def confirm_handshake(self) -> None:
         """Believe the token that was learnt.  Raises NotFound, StoreUnavailable."""
-        learnt_ = await self.handshake.confirm()
+        await self.handshake.confirm()
         await self._hold_or_go("notion")
-        return learnt_
 
     async def forget_handshake(self) -> None:
         """Forget the token that was learnt.  Raises StoreUnavailable."""
@@ -374,13 +373,7 @@ class Service:
         await self._hold_or_go("notion")
 
     @property
-    def unconfirmed(self) -> Learnt | None:
-        """The learnt token that nobody has confirmed yet; one from the environment needs no word."""
-        known = self.handshake.learnt
-        return None if known is None or known.confirmed or self.settings.secrets.notion_webhook_secrets else known
-
-    @property
     def _waits_for_word(self) -> bool:
         """Whether events would be believed that an unconfirmed token signs: those that can be read are read."""
         verified = self.settings.config.signatures.verify
-        return verified and self.unconfirmed is not None and not self.sources["notion"].has_credentials
+        return verified and self.handshake.unconfirmed is not None and not self.sources["notion"].has_credentials

@@ -131,23 +131,23 @@ async def _trip(http: httpx.AsyncClient, settings: Settings, now: float) -> Find
 async def _notion_signature(http: httpx.AsyncClient, settings: Settings, token: str | None) -> Finding | None:
     """Look at Notion's verification token; None where there is none and nobody reads Notion."""
     check = "notion signature"
-    if settings.secrets.notion_webhook_secrets:
-        return ok(check, "NOTION_WEBHOOK_SECRET is set")
     # The answer has the secret itself, which is not told.
     answer = await http.get("/api/v1/notion/verification-token", headers=_authorized(token))
-    if answer.status_code == HTTPStatus.NOT_FOUND:
-        if not settings.secrets.notion_token:
-            return None
-        hint = "make a webhook subscription in the integration's settings that points at /api/v1/webhooks/notion"
-        return warning(check, "no verification token yet, so webhooks of a subscription are refused", hint)
-    if answer.status_code != HTTPStatus.OK:
-        return skipped(check, f"the service answered {answer.status_code}")
-    found = _object(answer)
-    if not found.get("confirmed"):
-        message = f"the verification token was learnt at {found.get('learnt_at')} from {found.get('learnt_from')}"
+    learnt = _object(answer) if answer.status_code == HTTPStatus.OK else None
+    if learnt is not None and not learnt.get("confirmed"):
+        message = f"the verification token was learnt at {learnt.get('learnt_at')} from {learnt.get('learnt_from')}"
         hint = "when Notion's form has taken it: python -m hookbridge notion-token --confirm"
-        return warning(check, f"{message}, and nobody has confirmed it", hint)
-    return ok(check, "the verification token was learnt by the handshake, and confirmed")
+        return warning(check, f"{message}, and nobody has confirmed it", f"{hint}; else --forget")
+    if settings.secrets.notion_webhook_secrets:
+        return ok(check, "NOTION_WEBHOOK_SECRET is set")
+    if learnt is not None:
+        return ok(check, "the verification token was learnt by the handshake, and confirmed")
+    if answer.status_code != HTTPStatus.NOT_FOUND:
+        return skipped(check, f"the service answered {answer.status_code}")
+    if not settings.secrets.notion_token:
+        return None
+    hint = "make a webhook subscription in the integration's settings that points at /api/v1/webhooks/notion"
+    return warning(check, "no verification token yet, so webhooks of a subscription are refused", hint)
 
 
 def _authorized(token: str | None) -> dict[str, str]:

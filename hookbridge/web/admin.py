@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 
 from hookbridge.errors import InvalidParameter, NotFound
-from hookbridge.handshake import Learnt
+from hookbridge.handshake import Handshake
 from hookbridge.model import SOURCES, SourceName
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.replies import epoch_time, json_reply
@@ -29,23 +29,19 @@ class VerificationToken(msgspec.Struct, frozen=True, kw_only=True):
     learnt_from: str | None
     """The address that it came from, where that is known."""
     confirmed: bool
-    """Whether an operator has said that it is Notion's."""
+    """Whether an operator has said that it is Notion's, or the environment names it."""
 
 
 async def verification_token(request: web.Request) -> web.StreamResponse:
     """Show the token that Notion's handshake brought.  Raises NotFound before the first."""
-    known = request.app[SERVICE].handshake.learnt
-    if known is None:
-        raise NotFound(
-            "No verification token was received yet",
-            hint="Create a webhook subscription in Notion that points at /api/v1/webhooks/notion",
-        )
-    return json_reply(_said(known), headers=PRIVATE)
+    return _shown(request.app[SERVICE].handshake)
 
 
 async def confirm_verification_token(request: web.Request) -> web.StreamResponse:
     """Confirm the token: what it signs is Notion's.  Raises NotFound before the first."""
-    return json_reply(_said(await request.app[SERVICE].confirm_handshake()), headers=PRIVATE)
+    service = request.app[SERVICE]
+    await service.confirm_handshake()
+    return _shown(service.handshake)
 
 
 async def forget_verification_token(request: web.Request) -> web.StreamResponse:
@@ -54,13 +50,20 @@ async def forget_verification_token(request: web.Request) -> web.StreamResponse:
     return web.Response(status=204)
 
 
-def _said(known: Learnt) -> VerificationToken:
-    return VerificationToken(
+def _shown(handshake: Handshake) -> web.Response:
+    known = handshake.learnt
+    if known is None:
+        raise NotFound(
+            "No verification token was received yet",
+            hint="Create a webhook subscription in Notion that points at /api/v1/webhooks/notion",
+        )
+    said = VerificationToken(
         verification_token=known.token,
         learnt_at=epoch_time(known.at),
         learnt_from=known.peer,
-        confirmed=known.confirmed,
+        confirmed=handshake.unconfirmed is None,
     )
+    return json_reply(said, headers=PRIVATE)
 
 
 async def pause(request: web.Request) -> web.StreamResponse:

@@ -377,16 +377,17 @@ async def test_notions_missing_verification_token_is_told(scene: Scene, service:
     assert (await scene.findings())["notion signature"].state == "ok"
 
 
-async def test_a_token_that_nobody_has_confirmed_is_told_whether_or_not_notion_is_read(
+async def test_a_token_that_nobody_has_confirmed_is_told_whether_or_not_notion_is_read_or_another_one_is_named(
     scene: Scene, service: Running
 ) -> None:
     await service.service.take_handshake("secret_of-whoever-came-first", "203.0.113.7")
-    for token in (TOKEN, ""):
-        scene.secrets["notion_token"] = token
+    for token, named in ((TOKEN, ()), ("", ()), ("", ("secret_of-notions-own-form",))):
+        scene.secrets.update(notion_token=token, notion_webhook_secrets=named)
         found = (await scene.findings())["notion signature"]
         expect(found, "warning", "from 203.0.113.7, and nobody has confirmed it", "notion-token --confirm")
         assert "whoever" not in found.message + found.hint
     await service.service.forget_handshake()
+    scene.secrets["notion_webhook_secrets"] = ()
     assert "notion signature" not in await scene.findings()
 
 

@@ -1,5 +1,6 @@
 """Notion's handshake: who may bring a token, and what a token is worth until an operator has confirmed it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from hookbridge.errors import HandshakeRefused
 from hookbridge.standins import NotionStandin
 from tests.support.commands import command
 from tests.support.running import ADMIN, Running, make_settings, running
@@ -17,6 +19,7 @@ from tests.support.waiting import wait_until
 NOTION = "/api/v1/webhooks/notion"
 TOKEN_PATH = "/api/v1/notion/verification-token"
 TOKEN = "secret_of-the-first-who-came"
+OTHER = "secret_of-another-who-came"
 DATABASE = "e8d4b0a1-c7f2-4a9e-8f2d-5c3b1a6e9f4d"
 PAGE = "59833787-2cf9-4fdf-8782-e53db20768a5"
 SECRETS = {"webhook_secrets": ("a-secret-of-supabase",)}
@@ -105,7 +108,7 @@ async def test_a_large_body_is_no_handshake(tmp_path: Path, size: int) -> None:
 
 async def test_a_signed_handshake_with_the_token_that_is_known_is_acknowledged_again(tmp_path: Path) -> None:
     body = msgspec.json.encode({"verification_token": TOKEN})
-    other = msgspec.json.encode({"verification_token": "secret_of-another-who-came"})
+    other = msgspec.json.encode({"verification_token": OTHER})
     async with receiving(tmp_path, handshake="accept") as service:
         assert (await shake(service))[0] == 200
         assert (await service.post(NOTION, body, notion_signature(body, TOKEN))).status == 200
@@ -113,6 +116,49 @@ async def test_a_signed_handshake_with_the_token_that_is_known_is_acknowledged_a
         assert (await service.post(NOTION, body, notion_signature(body, "secret_wrong"))).status == 401
         assert (await service.post(NOTION, other, notion_signature(other, TOKEN))).status == 409
         assert (await (await service.get(TOKEN_PATH)).json())["verification_token"] == TOKEN
+
+
+async def test_the_same_token_at_the_same_time_is_taken_each_time_and_another_one_is_refused(tmp_path: Path) -> None:
+    async with receiving(tmp_path, handshake="accept") as service:
+        came = [(token, f"192.0.2.{number}") for number, token in enumerate((TOKEN, TOKEN, OTHER, TOKEN))]
+        taken = await asyncio.gather(*(service.service.take_handshake(*one) for one in came), return_exceptions=True)
+        assert [type(one) for one in taken] == [type(None), type(None), HandshakeRefused, type(None)]
+        known = await (await service.get(TOKEN_PATH)).json()
+        assert (known["verification_token"], known["learnt_from"]) == (TOKEN, "192.0.2.0")
+
+
+@pytest.mark.parametrize("last", ["forget", "confirm"])
+async def test_what_is_said_of_a_token_at_the_same_time_counts_in_the_order_in_which_it_was_said(
+    tmp_path: Path, last: str
+) -> None:
+    async with receiving(tmp_path, handshake="accept") as service:
+        held = service.service
+        said = {"confirm": held.confirm_handshake, "forget": held.forget_handshake}
+        assert (await shake(service))[0] == 200
+        await asyncio.gather(*(said[word]() for word in sorted(said, key=last.__eq__)), return_exceptions=True)
+        assert (await service.get(TOKEN_PATH)).status == 404
+        assert (await shake(service, OTHER))[0] == 200
+    async with receiving(tmp_path, handshake="accept") as service:
+        assert (await (await service.get(TOKEN_PATH)).json())["verification_token"] == OTHER
+
+
+@pytest.mark.parametrize("learnt", [None, OTHER])
+async def test_a_token_of_the_environment_that_notion_presents_again_is_not_learnt(
+    tmp_path: Path, learnt: str | None
+) -> None:
+    if learnt:
+        async with receiving(tmp_path, handshake="accept") as service:
+            assert (await shake(service, learnt))[0] == 200
+    secrets = {**SECRETS, "notion_webhook_secrets": ("secret_of-an-older-one", TOKEN)}
+    body = msgspec.json.encode({"verification_token": TOKEN})
+    async with receiving(tmp_path, secrets=secrets, handshake="accept") as service:
+        assert (await service.post(NOTION, body, notion_signature(body, TOKEN))).status == 200
+        assert (await service.post(NOTION, body, notion_signature(body, "secret_of-an-older-one"))).status == 200
+        assert (await service.post(NOTION, body)).status == 409
+        shown = await service.get(TOKEN_PATH)
+        assert (await shown.json()).get("verification_token") == learnt
+    async with receiving(tmp_path) as service:
+        assert (await (await service.get(TOKEN_PATH)).json()).get("verification_token") == learnt
 
 
 # What it is worth until it is confirmed
@@ -175,6 +221,20 @@ async def test_nothing_waits_where_nobody_would_be_believed(tmp_path: Path, way:
         async with receiving(tmp_path, secrets=secrets, handshake="accept") as service:
             assert (await lane(service))["state"] == "running"
             assert (await (await service.get("/readyz")).json())["warnings"] == []
+            assert (await (await service.get(TOKEN_PATH)).json())["confirmed"] is True
+
+
+async def test_a_token_of_the_environment_says_nothing_of_another_one_that_was_learnt(tmp_path: Path) -> None:
+    secrets = {**SECRETS, "notion_webhook_secrets": ("secret_of-notions-own-form",)}
+    async with receiving(tmp_path, handshake="accept") as service:
+        assert (await shake(service))[0] == 200
+    async with receiving(tmp_path, secrets=secrets, handshake="accept") as service:
+        assert (await service.post(NOTION, event(), notion_signature(event(), TOKEN))).status == 202
+        assert "--confirm" in (await lane(service))["reason"]
+        assert len((await (await service.get("/readyz")).json())["warnings"]) == 1
+        await service.http.delete(TOKEN_PATH, headers=ADMIN)
+        assert (await lane(service))["state"] == "running"
+        assert (await service.post(NOTION, event(2), notion_signature(event(2), TOKEN))).status == 401
 
 
 async def test_operators_are_told_when_and_from_where_it_came_and_strangers_are_not(tmp_path: Path) -> None:
