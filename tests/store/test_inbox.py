@@ -298,3 +298,44 @@ async def test_an_event_that_names_its_table_stays_there_and_is_told_of_the_copy
     assert claim.previous is not None
     assert claim.previous.record == _page("left")
     assert await store.home(_page("now")) == _page("left")
+
+
+UUID = "3f2b7a52-8f4e-4d2c-9a51-0c6f2f0b9d11"
+
+
+def _hint(table: str, *, ignored: str | None = None) -> Event:
+    record = RecordKey("notion", table, UUID)
+    return Event(record=record, type="update", format="guide", by_id=True, ignored=ignored)
+
+
+@pytest.mark.parametrize("ignored", [None, "the page lies in no database"])
+@pytest.mark.parametrize("when", ["together", "waiting", "in work"])
+async def test_an_event_that_names_its_record_by_its_id_is_of_the_record_that_has_open_events(
+    store: Store, ignored: str | None, when: str
+) -> None:
+    events = _hint("listed"), _hint("another name", ignored=ignored)
+    if when == "together":
+        await add(store, *events)
+    else:
+        await add(store, events[0])
+        if when == "in work":
+            assert len(await take(store, source="notion")) == 1
+        await add(store, events[1])
+    claims = await take(store, source="notion", now=10_000.0)
+    assert [claim.record for claim in claims] == [RecordKey("notion", "listed", UUID)]
+    assert await books(store) == {"received": 2, "open": 2}
+
+
+async def test_a_page_that_is_in_work_under_its_new_name_has_one_worker(store: Store) -> None:
+    await store.put(copy(RecordKey("notion", "left", UUID), store.ticket()), None, exclusive=True)
+    await add(store, Event(record=RecordKey("notion", "now", UUID), type="update", format="guide"))
+    assert len(await take(store, source="notion")) == 1
+    await add(store, _hint("no name of ours"))
+    assert await take(store, source="notion") == ()
+    assert await books(store) == {"received": 2, "open": 2}
+
+
+async def test_what_is_ignored_alone_and_a_row_of_that_key_are_no_place_for_a_page(store: Store) -> None:
+    await add(store, event(UUID))
+    await add(store, _hint("pages", ignored="why"), _hint("pages", ignored="why"))
+    assert await books(store) == {"received": 3, "open": 1, "ignored": 2}

@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,7 +27,7 @@ from hookbridge.store.commits import GroupCommit, Results
 from hookbridge.store.sqlite import file
 from hookbridge.store.sqlite.checkpoints import Checkpoints
 from hookbridge.store.sqlite.soundness import AFTER_DAMAGE, Soundness, is_damage
-from hookbridge.store.sqlite.unusable import unusable
+from hookbridge.store.sqlite.unusable import unusable, unwritable
 
 Result = TypeVar("Result")
 
@@ -119,19 +120,21 @@ class Engine:
         self.path = path
         self._clock = clock
         self._lock = file.lock(path)
-        try:
+        with ExitStack() as failed:
+            failed.callback(os.close, self._lock)
             self._writer, self.starts = file.prepare(path)
-            self.counters: Counter[str] = Counter(dict(self._writer.execute("SELECT name, value FROM counters")))
-            self.soundness = Soundness(path)
-            self._checkpoints = Checkpoints(
-                lambda: file.connect(path), path.with_name(path.name + "-wal"), failed=self.soundness.met
-            )
-        except sqlite3.Error as error:
-            os.close(self._lock)
-            raise unusable(path, error) from error
-        except BaseException:
-            os.close(self._lock)
-            raise
+            failed.callback(self._writer.close)
+            try:
+                self.counters: Counter[str] = Counter(dict(self._writer.execute("SELECT name, value FROM counters")))
+                self.soundness = Soundness(path)
+                self._checkpoints = Checkpoints(
+                    lambda: file.connect(path), path.with_name(path.name + "-wal"), failed=self.soundness.met
+                )
+            except sqlite3.Error as error:
+                raise unusable(path, error) from error
+            except OSError as error:  # what belongs to the file was removed just now
+                raise unwritable(path, error) from error
+            failed.pop_all()
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[tuple[list[Job], Callable[[Results], None]] | None] = queue.SimpleQueue()
         self.commits: GroupCommit[Job] = GroupCommit(lambda jobs, done: self._jobs.put((jobs, done)), _weight)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from hookbridge.errors import StartupError
 from hookbridge.store.sqlite.checkpoints import EVERY_BYTES
-from hookbridge.store.sqlite.unusable import damaged, unusable, unwritable
+from hookbridge.store.sqlite.unusable import damaged, unusable, unwritable, without_log
 
 SQLITE_MIN = (3, 38)
 """STRICT tables, and ``->>``."""
@@ -66,12 +66,14 @@ def prepare(path: Path) -> tuple[sqlite3.Connection, int]:
 def connect(path: Path) -> sqlite3.Connection:
     """Open a connection to a file that is there: an empty one in place of one that is gone helps nobody.
 
-    Raises sqlite3.Error.
+    Raises sqlite3.Error, and StartupError where its file system can hold no log that several share.
     """
     there = f"{path.absolute().as_uri()}?mode=rw"
     connection = sqlite3.connect(there, uri=True, isolation_level=None, cached_statements=256, check_same_thread=False)
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
+        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise without_log(path)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         connection.execute("PRAGMA wal_autocheckpoint = 0")  # checkpoints.py does it

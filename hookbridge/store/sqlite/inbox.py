@@ -16,6 +16,8 @@ from hookbridge.store.sqlite.engine import Job, Transaction
 
 # The dirty row is written by the trigger event_arrives, and for a dead letter that is known again by dead_letter_opens:
 # what is stored and what is claimable cannot differ.
+_OPEN = "SELECT record FROM dirty WHERE source = 'notion' AND substr(record, -36) = ?"
+
 _APPEND = """
 INSERT INTO events (id, source, record, type, format, origin, identity, received_at, occurred_at, body,
                     previous, outcome, reason, settled_at, stored_at, headers)
@@ -65,9 +67,10 @@ class Append(Job):
     def run_together(jobs: Sequence[Append], transaction: Transaction) -> Sequence[tuple[Receipt, ...]]:
         """Insert the events of all jobs with one prepared statement."""
         first = next_id(transaction.connection)
+        met: dict[str, RecordKey] = {}
         rows = [
             row(
-                _placed(transaction.connection, event) if event.by_id else event,
+                _placed(transaction.connection, event, met) if event.by_id else event,
                 first + place,
                 job.received_at,
                 transaction.now,
@@ -85,10 +88,22 @@ def next_id(connection: sqlite3.Connection) -> int:
     return (newest or 0) + 1
 
 
-def _placed(connection: sqlite3.Connection, event: Event) -> Event:
-    """Give an event that names its record by its id to the record that has the copy."""
-    record = copies.home(connection, event.record)
-    return event if record is None else msgspec.structs.replace(event, record=record, ignored=None)
+def _placed(connection: sqlite3.Connection, event: Event, met: dict[str, RecordKey]) -> Event:
+    """Give an event that names its record by its id to the record that has open events, else to that of the copy.
+
+    ``met`` are the open ones of this transaction that are not stored yet.
+    """
+    id_ = event.record.id
+    record = met.get(id_) or _open(connection, id_) or copies.home(connection, event.record)
+    placed = event if record is None else msgspec.structs.replace(event, record=record, ignored=None)
+    if placed.ignored is None:
+        met[id_] = placed.record
+    return placed
+
+
+def _open(connection: sqlite3.Connection, id_: str) -> RecordKey | None:
+    found = connection.execute(_OPEN, (id_,)).fetchone()
+    return None if found is None else RecordKey.parse(found[0])
 
 
 def row(event: Event, event_id: int, received_at: float, stored_at: float, headers: bytes | None) -> tuple[Any, ...]:

@@ -38,8 +38,9 @@ class Soundness:
         # By their names, not by opening them: closing one again would end this process's locks on it.
         found = [file.stat() for file in self._files]
         self._opened = [(one.st_dev, one.st_ino) for one in found]
-        # So large at least they stay: free pages are kept, and a log that begins anew keeps its size up to our limit.
-        self._least = {file: one.st_size for file, one in zip(self._files[:2], found[:2], strict=True)}
+        self._least = {
+            file: self._kept(file, one.st_size) for file, one in zip(self._files[:2], found[:2], strict=True)
+        }
         self._damage: Fault | None = None
         self._displaced: Fault | None = None
 
@@ -71,9 +72,12 @@ class Soundness:
             if least is not None:
                 if found.st_size < least:
                     self._break(f"{file.name} was cut short: it has {found.st_size} bytes and had {least}")
-                kept = found.st_size if file is self._files[0] else min(found.st_size, EVERY_BYTES)
-                self._least[file] = max(least, kept)
+                self._least[file] = max(least, self._kept(file, found.st_size))
         return None
+
+    def _kept(self, file: Path, size: int) -> int:
+        """Say how large it stays at least: free pages are kept, a log that begins anew is cut to our limit."""
+        return size if file is self._files[0] else min(size, EVERY_BYTES)
 
     def _break(self, reason: str) -> None:
         if self._damage is None:

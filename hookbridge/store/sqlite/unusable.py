@@ -69,6 +69,11 @@ def unusable(path: Path, error: sqlite3.Error) -> StartupError:
     return StartupError(f"Cannot use the data file {path}: {error}", hint=remedy)
 
 
+def without_log(path: Path) -> StartupError:
+    """Say that the file system does not give what a write-ahead log needs."""
+    return StartupError(f"Cannot keep a write-ahead log beside the data file {path}", hint=_LOCAL)
+
+
 def damaged(path: Path, why: str) -> StartupError:
     """Say what a look through the whole file found."""
     return StartupError(f"Cannot use the data file {path}: {why}", hint=_FOREIGN)

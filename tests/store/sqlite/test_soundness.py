@@ -1,9 +1,11 @@
 """A data file that is gone, moved, replaced, cut short or damaged takes nothing more, and says what to do."""
 
+import asyncio
 import errno
 import os
 import random
 import sqlite3
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from hookbridge.errors import StartupError, StoreUnavailable
 from hookbridge.store.sqlite import SqliteStore
+from hookbridge.store.sqlite.checkpoints import EVERY_BYTES
 from hookbridge.store.sqlite.unusable import unusable, unwritable
 from hookbridge.store.values import EventFilter, RecordFilter
 from tests.support.events import copy, event, key
@@ -214,6 +217,27 @@ async def test_a_log_that_begins_anew_is_no_shorter_one(path: Path) -> None:
     for number in range(60):
         await add(store, event(f"event-{number}", body=big))
     assert await store.look() is None
+    await store.close()
+
+
+async def test_a_large_log_that_a_crash_left_may_be_cut_to_its_limit(path: Path) -> None:
+    store = await SqliteStore.open(path)
+    await store.close()
+    grown = (
+        "import os, sqlite3, sys;"
+        " file = sqlite3.connect(sys.argv[1], isolation_level=None); file.execute('PRAGMA wal_autocheckpoint = 0');"
+        " [file.execute('INSERT OR REPLACE INTO notes VALUES (?, ?)', ('x', 'y' * 1_000_000)) for _ in range(40)];"
+        " os._exit(0)"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", grown, str(path))
+    assert await process.wait() == 0
+    log = path.with_name("hookbridge.db-wal")
+    assert log.stat().st_size > 2 * EVERY_BYTES
+    store = await SqliteStore.open(path)
+    for number in range(200):
+        await add(store, event(f"event-{number}", body=b"x" * 100_000))
+        assert await store.look() is None
+    assert log.stat().st_size <= 2 * EVERY_BYTES
     await store.close()
 
 
