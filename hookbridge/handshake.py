@@ -23,9 +23,6 @@ from hookbridge.store.contract import Notes
 
 NOTE = "notion-verification-token"
 
-UNCONFIRMED = "Notion's verification token is not confirmed: python -m hookbridge notion-token --confirm"
-"""Why the lane is held that would believe whoever sent the token."""
-
 _log = structlog.get_logger(__name__)
 
 

@@ -18,7 +18,8 @@ from hookbridge.clock import Clock, anchored_clock
 from hookbridge.config import Settings
 from hookbridge.errors import SourceRefused, StoreUnavailable
 from hookbridge.handlers import bridge, load_handlers
-from hookbridge.handshake import UNCONFIRMED, Handshake, Learnt, learnt, warnings_about
+from hookbridge.handshake import Handshake, Learnt, learnt, warnings_about
+from hookbridge.holds import Holds
 from hookbridge.model import Event, Outcome, Receipt, RecordKey, Settled, Settlement, SourceName
 from hookbridge.observe import traces
 from hookbridge.observe.history import Counts, History
@@ -51,7 +52,6 @@ from hookbridge.store.sqlite import SqliteStore
 from hookbridge.store.values import EventFilter, Replay
 from hookbridge.upkeep import Upkeep
 
-PAUSED_NOTE = "paused:"
 _log = structlog.get_logger(__name__)
 
 
@@ -96,8 +96,8 @@ class Service:
         self.lanes: Mapping[SourceName, Lane] = {name: self._lane(source) for name, source in self.sources.items()}
         self.records = Records(store, self.sources, clock, self.verify, self._answered)
         self.upkeep = Upkeep(store, self.intake, settings.data_file, config.retention, config.store, clock)
-        self._paused: dict[SourceName, str] = {}
-        """The lanes that an operator holds, with the reason."""
+        believed = config.signatures.verify and not self._notion.has_credentials
+        self.holds = Holds(store, self.lanes, self.handshake, signed_is_believed=believed)
         self._stop_asked = asyncio.Event()
         self._deadline = 0.0
         self._senders_gone = asyncio.Event()
@@ -117,10 +117,7 @@ class Service:
             service = cls(settings, store, await learnt(store), clock)
             recovered = await store.release_abandoned(now=clock())
             await service.reconciler.open()
-            for name in service.lanes:
-                if reason := await store.note(PAUSED_NOTE + name):
-                    service._paused[name] = reason
-                await service._hold_or_go(name)
+            await service.holds.open()
         except BaseException:
             await store.close()
             raise
@@ -333,47 +330,3 @@ class Service:
         hint = Event(record=record, type="update", format=listed.FORMAT, origin="replay", by_id=source.ids_are_global)
         (receipt,) = await self.intake.accept((hint,))
         return receipt
-
-    async def pause(self, source: SourceName) -> None:
-        """Hold a lane until ``resume``, restarts included."""
-        reason = "paused by an operator"
-        await self.store.put_note(PAUSED_NOTE + source, reason)
-        self._paused[source] = reason
-        await self._hold_or_go(source)
-
-    async def resume(self, source: SourceName) -> None:
-        """Let a paused lane go on, unless something else holds it."""
-        await self.store.put_note(PAUSED_NOTE + source, None)
-        self._paused.pop(source, None)
-        await self._hold_or_go(source)
-
-    async def _hold_or_go(self, source: SourceName) -> None:
-        """Pause a lane for an operator's word, or while nobody has said whose the sender's token is."""
-        reason = self._paused.get(source) or (UNCONFIRMED if source == "notion" and self._waits_for_word else None)
-        if reason is None:
-            self.lanes[source].resume()
-        elif (state := self.lanes[source].state()).state != "paused" or state.reason != reason:
-            await self.lanes[source].pause(reason)
-
-    # Notion's verification token
-
-    async def take_handshake(self, token: str, peer: str | None) -> None:
-        """Keep the token that a handshake brought from this address.  Raises HandshakeRefused, StoreUnavailable."""
-        await self.handshake.accept(token, peer)
-        await self._hold_or_go("notion")
-
-    async def confirm_handshake(self) -> None:
-        """Believe the token that was learnt.  Raises NotFound, StoreUnavailable."""
-        await self.handshake.confirm()
-        await self._hold_or_go("notion")
-
-    async def forget_handshake(self) -> None:
-        """Forget the token that was learnt.  Raises StoreUnavailable."""
-        await self.handshake.forget()
-        await self._hold_or_go("notion")
-
-    @property
-    def _waits_for_word(self) -> bool:
-        """Whether events would be believed that an unconfirmed token signs: those that can be read are read."""
-        verified = self.settings.config.signatures.verify
-        return verified and self.handshake.unconfirmed is not None and not self.sources["notion"].has_credentials

@@ -16,7 +16,7 @@ import msgspec
 
 from hookbridge.config import Settings
 from hookbridge.doctor.finding import Finding, Findings, failed, ok, skipped, warning
-from hookbridge.handshake import UNCONFIRMED
+from hookbridge.holds import UNCONFIRMED
 from hookbridge.sources.signing import headers
 
 CHECK = "server"

@@ -40,13 +40,13 @@ async def verification_token(request: web.Request) -> web.StreamResponse:
 async def confirm_verification_token(request: web.Request) -> web.StreamResponse:
     """Confirm the token: what it signs is Notion's.  Raises NotFound before the first."""
     service = request.app[SERVICE]
-    await service.confirm_handshake()
+    await service.holds.confirm_token()
     return _shown(service.handshake)
 
 
 async def forget_verification_token(request: web.Request) -> web.StreamResponse:
     """Forget the token, so that the next handshake is accepted."""
-    await request.app[SERVICE].forget_handshake()
+    await request.app[SERVICE].holds.forget_token()
     return web.Response(status=204)
 
 
@@ -69,14 +69,14 @@ def _shown(handshake: Handshake) -> web.Response:
 async def pause(request: web.Request) -> web.StreamResponse:
     """Hold a source's lane until it is resumed, restarts included.  Events go on being stored."""
     service, source = request.app[SERVICE], _source(request)
-    await service.pause(source)
+    await service.holds.pause(source)
     return json_reply(service.lanes[source].state())
 
 
 async def resume(request: web.Request) -> web.StreamResponse:
     """Let a paused lane go on."""
     service, source = request.app[SERVICE], _source(request)
-    await service.resume(source)
+    await service.holds.resume(source)
     return json_reply(service.lanes[source].state())
 
 

@@ -49,7 +49,7 @@ def webhook(source_name: SourceName) -> Callable[[web.Request], Awaitable[web.St
         now, began = time.time(), time.perf_counter()
         received = receive(service.sources[source_name], request.headers, body, now)
         if isinstance(received, Handshake):
-            await service.take_handshake(received.token, request.remote)
+            await service.holds.take_token(received.token, request.remote)
             return json_reply(HandshakeStored())
         receipts = await service.intake.accept(received.events, kept(request.headers))
         seconds = time.perf_counter() - began

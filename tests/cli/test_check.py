@@ -367,7 +367,7 @@ async def test_another_admin_token_is_told(scene: Scene, service: Running) -> No
 
 
 async def test_a_lane_that_was_paused_is_told(scene: Scene, service: Running) -> None:
-    await service.service.pause("supabase")
+    await service.service.holds.pause("supabase")
     expect((await scene.findings())["lane supabase"], "warning", "paused by an operator", "resume supabase")
 
 
@@ -380,13 +380,13 @@ async def test_notions_missing_verification_token_is_told(scene: Scene, service:
 async def test_a_token_that_nobody_has_confirmed_is_told_whether_or_not_notion_is_read_or_another_one_is_named(
     scene: Scene, service: Running
 ) -> None:
-    await service.service.take_handshake("secret_of-whoever-came-first", "203.0.113.7")
+    await service.service.holds.take_token("secret_of-whoever-came-first", "203.0.113.7")
     for token, named in ((TOKEN, ()), ("", ()), ("", ("secret_of-notions-own-form",))):
         scene.secrets.update(notion_token=token, notion_webhook_secrets=named)
         found = (await scene.findings())["notion signature"]
         expect(found, "warning", "from 203.0.113.7, and nobody has confirmed it", "notion-token --confirm")
         assert "whoever" not in found.message + found.hint
-    await service.service.forget_handshake()
+    await service.service.holds.forget_token()
     scene.secrets["notion_webhook_secrets"] = ()
     assert "notion signature" not in await scene.findings()
 

@@ -215,11 +215,11 @@ async def test_tail_shows_an_event_when_it_comes_and_again_when_it_has_ended(fiv
     async with lasting(tmp_path, "tail", "--lines", "2", "--every", "0.05", "--url", five.url) as tail:
         await wait_until(lambda: len(tail.lines) == 2)
         assert [line.split()[2] for line in tail.lines] == ["4", "5"]
-        await five.service.pause("supabase")
+        await five.service.holds.pause("supabase")
         assert (await five.post("/api/v1/webhooks/supabase", guide(6))).status == 202
         await wait_until(lambda: len(tail.lines) == 3)
         assert tail.lines[2].split()[2:4] == ["6", "open"]
-        await five.service.resume("supabase")
+        await five.service.holds.resume("supabase")
         await wait_until(lambda: len(tail.lines) == 4)
         assert tail.lines[3].split()[2:4] == ["6", "applied"]
         tail.process.send_signal(signal.SIGINT)

@@ -236,12 +236,12 @@ async def test_a_test_event_is_tried_sent_once_and_followed(
 
 
 async def test_a_test_event_of_a_paused_source_waits_and_says_so(page: Page, service: Running) -> None:
-    await service.service.pause("supabase")
+    await service.service.holds.pause("supabase")
     await opened(page, service)
     await page.click("#test")
     await page.click("#action button.main")
     await expect(page.locator("#action .said")).to_contain_text("waits for its turn")
-    await service.service.resume("supabase")
+    await service.service.holds.resume("supabase")
     await expect(page.locator("#action .said")).to_contain_text("The source has no such record")
 
 

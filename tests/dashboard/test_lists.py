@@ -28,7 +28,7 @@ async def service(tmp_path: Path) -> AsyncIterator[Running]:
 async def held(tmp_path: Path) -> AsyncIterator[Running]:
     """A service that takes events and processes none until its lane is resumed."""
     async with running(make_settings(tmp_path)) as one:
-        await one.service.pause("supabase")
+        await one.service.holds.pause("supabase")
         yield one
 
 
@@ -233,7 +233,7 @@ async def test_open_events_are_told_when_they_have_ended_also_under_a_filter_and
     await expect(rows(page)).to_have_count(60)
     for number in range(110):  # more than the newest page shows
         await send(held, f"later-{number}")
-    await held.service.resume("supabase")
+    await held.service.holds.resume("supabase")
     await expect(rows(page).last).to_contain_text("applied")
     await expect(rows(page).first).to_contain_text("applied")
     await expect(page.locator("#rows tr.left")).to_have_count(60)
@@ -249,7 +249,7 @@ async def test_records_are_brought_up_to_date_where_they_are(page: Page, held: R
     await expect(page.locator("#show-news")).to_have_text("1 more – show")
     await page.click("#show-news")
     await expect(rows(page)).to_have_count(3)
-    await held.service.resume("supabase")
+    await held.service.holds.resume("supabase")
     await expect(page.locator("#rows tr.left")).to_have_count(3)
     await expect(rows(page).first).to_contain_text("present")
 

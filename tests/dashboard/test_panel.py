@@ -148,13 +148,13 @@ async def test_a_record_that_is_verified_says_what_came_and_shows_it(
 
 
 async def test_the_panel_of_an_open_event_tells_when_it_has_ended(page: Page, service: Running) -> None:
-    await service.service.pause("supabase")
+    await service.service.holds.pause("supabase")
     await send(service, "3")
     await opened(page, service)
     await rows(page).first.locator(".open").click()
     await expect(page.locator("#panel .state")).to_have_text("open")
     await expect(page.locator("#replay")).to_be_disabled()
-    await service.service.resume("supabase")
+    await service.service.holds.resume("supabase")
     await expect(page.locator("#panel .state")).to_have_text("applied")
     await expect(page.locator("#replay")).to_be_enabled()
     await expect(rows(page).first).to_contain_text("applied")

@@ -82,7 +82,7 @@ async def test_settled_events_are_removed_in_batches_and_open_and_dead_ones_stay
         for number in range(30):
             await send(service, hint(number))
         await wait_until(lambda: service.service.store.open_events == 0)
-        await service.service.pause("supabase")
+        await service.service.holds.pause("supabase")
         waiting = await send(service, hint("open"))
 
         async def only_they_are_left() -> bool:
@@ -102,14 +102,14 @@ async def test_a_replay_passes_neither_the_cap_nor_a_full_disk(tmp_path: Path) -
         for number in range(40):
             await send(service, hint(number))
         assert await settled(service) == {"received": 40, "applied": 40}
-        await service.service.pause("supabase")
+        await service.service.holds.pause("supabase")
         everything = {"all": True}
         assert (await service.post("/api/v1/events/replay", everything, ADMIN)).status == 200
         assert await balanced(service) == {"received": 80, "open": 40, "applied": 40}
         refused = await service.post("/api/v1/events/replay", everything, ADMIN)
         assert (refused.status, "Retry-After" in refused.headers) == (503, True)
         service.service.intake.disk_is_low = True
-        await service.service.resume("supabase")
+        await service.service.holds.resume("supabase")
         refused = await service.post("/api/v1/events/replay", {"limit": 1, "all": True}, ADMIN)
         assert (refused.status, "Retry-After" in refused.headers) == (503, True)
         assert await settled(service) == {"received": 80, "applied": 80}

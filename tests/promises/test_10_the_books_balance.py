@@ -34,7 +34,7 @@ async def test_every_kind_of_ending_is_in_the_books_and_survives_a_restart(tmp_p
         user.module.gate.set()
         whole = {"received": 12, "applied": 2, "coalesced": 8, "dead": 1, "ignored": 1}
         assert await settled(service) == whole
-        await service.service.pause("supabase")
+        await service.service.holds.pause("supabase")
         await send(service, hint("open"))
         books = await balanced(service)
         assert books == whole | {"received": 13, "open": 1}

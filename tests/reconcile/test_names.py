@@ -192,11 +192,11 @@ async def test_what_a_poll_found_first_is_announced_by_a_webhook_under_any_name(
 ) -> None:
     page = world.page()
     async with world.running(tmp_path) as bridge:
-        await bridge.service.pause("notion")
+        await bridge.service.holds.pause("notion")
         name = world.edit(page)
         assert await passed(bridge, world, "poll") == 1
         assert (await bridge.post(WEBHOOKS, FORMS[form](world, page.id))).status == 202
-        await bridge.service.resume("notion")
+        await bridge.service.holds.resume("notion")
         await wait_until(titled(bridge, page, name))
         await settled(bridge)
         assert await loss(bridge, *world.followed) == (1, 0)

@@ -321,7 +321,7 @@ async def test_what_differs_in_a_cut_listing_differs_once(tmp_path: Path) -> Non
         async with running(both.settings(tmp_path, reconcile=STILL)) as bridge:
             await wait_until(lambda: loaded(bridge))
             both.notion.create_page(both.data_source, {"Name": "last of all, and in no copy"})
-            await bridge.service.pause("notion")
+            await bridge.service.holds.pause("notion")
             record = (await bridge.service.store.unmet("notion", both.database, 1 << 60, limit=25)).records[9]
             both.notion.update_page(record.id, {"Name": "renamed"})
             answer = await bridge.post("/api/v1/verify", {"source": "notion"}, headers=ADMIN)

@@ -121,7 +121,7 @@ async def test_a_signed_handshake_with_the_token_that_is_known_is_acknowledged_a
 async def test_the_same_token_at_the_same_time_is_taken_each_time_and_another_one_is_refused(tmp_path: Path) -> None:
     async with receiving(tmp_path, handshake="accept") as service:
         came = [(token, f"192.0.2.{number}") for number, token in enumerate((TOKEN, TOKEN, OTHER, TOKEN))]
-        taken = await asyncio.gather(*(service.service.take_handshake(*one) for one in came), return_exceptions=True)
+        taken = await asyncio.gather(*(service.service.holds.take_token(*one) for one in came), return_exceptions=True)
         assert [type(one) for one in taken] == [type(None), type(None), HandshakeRefused, type(None)]
         known = await (await service.get(TOKEN_PATH)).json()
         assert (known["verification_token"], known["learnt_from"]) == (TOKEN, "192.0.2.0")
@@ -132,8 +132,8 @@ async def test_what_is_said_of_a_token_at_the_same_time_counts_in_the_order_in_w
     tmp_path: Path, last: str
 ) -> None:
     async with receiving(tmp_path, handshake="accept") as service:
-        held = service.service
-        said = {"confirm": held.confirm_handshake, "forget": held.forget_handshake}
+        holds = service.service.holds
+        said = {"confirm": holds.confirm_token, "forget": holds.forget_token}
         assert (await shake(service))[0] == 200
         await asyncio.gather(*(said[word]() for word in sorted(said, key=last.__eq__)), return_exceptions=True)
         assert (await service.get(TOKEN_PATH)).status == 404

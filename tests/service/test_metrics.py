@@ -80,7 +80,7 @@ async def test_a_source_is_up_while_an_operator_holds_its_lane(tmp_path: Path) -
     async with PostgrestStandin(key="sb_secret_for_tests") as supabase:
         secrets = {"supabase_key": "sb_secret_for_tests", "supabase_url": supabase.url}
         async with running(make_settings(tmp_path, secrets=secrets)) as service:
-            await service.service.pause("supabase")
+            await service.service.holds.pause("supabase")
             seen = await scrape(service)
     assert seen("lane_state", source="supabase", state="paused") == 1
     assert seen("source_up", source="supabase") == 1, "nothing is wrong with the source"

@@ -1,0 +1,84 @@
+"""Why a lane is held: an operator's word, or a token of Notion's that nobody has confirmed.
+
+Invariants: a lane is held while one of the two is there, and ends being held with the last; an operator's word outlives
+restarts, and is the one that is told.  Why a lane stops by itself is decided in ``pipeline/lanes.py``, which token is
+kept in ``handshake.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hookbridge.handshake import Handshake
+from hookbridge.model import SourceName
+from hookbridge.pipeline.lanes import Lane
+from hookbridge.store.contract import Notes
+
+PAUSED_NOTE = "paused:"
+
+BY_AN_OPERATOR = "paused by an operator"
+UNCONFIRMED = "Notion's verification token is not confirmed: python -m hookbridge notion-token --confirm"
+"""Why the lane is held that would believe whoever sent the token."""
+
+
+class Holds:
+    """What holds the lanes of one service.  Whatever changes a reason goes through here."""
+
+    def __init__(
+        self, notes: Notes, lanes: Mapping[SourceName, Lane], handshake: Handshake, *, signed_is_believed: bool
+    ) -> None:
+        """``signed_is_believed`` where Notion's signature is all there is: it is verified, and no page can be read."""
+        self._notes = notes
+        self._lanes = lanes
+        self._handshake = handshake
+        self._signed_is_believed = signed_is_believed
+        self._by_operator: dict[SourceName, str] = {}
+        """The lanes that an operator holds, with the reason."""
+
+    async def open(self) -> None:
+        """Hold what was held before a restart.  Raises StoreUnavailable."""
+        for source in self._lanes:
+            if reason := await self._notes.note(PAUSED_NOTE + source):
+                self._by_operator[source] = reason
+            await self._hold_or_go(source)
+
+    async def pause(self, source: SourceName) -> None:
+        """Hold a lane until ``resume``, restarts included.  Raises StoreUnavailable."""
+        await self._notes.put_note(PAUSED_NOTE + source, BY_AN_OPERATOR)
+        self._by_operator[source] = BY_AN_OPERATOR
+        await self._hold_or_go(source)
+
+    async def resume(self, source: SourceName) -> None:
+        """Let a paused lane go on, unless something else holds it.  Raises StoreUnavailable."""
+        await self._notes.put_note(PAUSED_NOTE + source, None)
+        self._by_operator.pop(source, None)
+        await self._hold_or_go(source)
+
+    async def take_token(self, token: str, peer: str | None) -> None:
+        """Keep the token that a handshake brought from this address.  Raises HandshakeRefused, StoreUnavailable."""
+        await self._handshake.accept(token, peer)
+        await self._hold_or_go("notion")
+
+    async def confirm_token(self) -> None:
+        """Believe the token that was learnt.  Raises NotFound, StoreUnavailable."""
+        await self._handshake.confirm()
+        await self._hold_or_go("notion")
+
+    async def forget_token(self) -> None:
+        """Forget the token that was learnt.  Raises StoreUnavailable."""
+        await self._handshake.forget()
+        await self._hold_or_go("notion")
+
+    async def _hold_or_go(self, source: SourceName) -> None:
+        lane, reason = self._lanes[source], self._reason(source)
+        if reason is None:
+            lane.resume()
+        elif (state := lane.state()).state != "paused" or state.reason != reason:
+            await lane.pause(reason)
+
+    def _reason(self, source: SourceName) -> str | None:
+        if reason := self._by_operator.get(source):
+            return reason
+        # What an unconfirmed token signs does no harm where pages can be read: then it is a hint like any other.
+        waits = source == "notion" and self._signed_is_believed and self._handshake.unconfirmed is not None
+        return UNCONFIRMED if waits else None
