@@ -14,7 +14,7 @@ import msgspec
 from hookbridge.model import SourceName
 from hookbridge.reconcile import state
 from hookbridge.reconcile.findings import Findings
-from hookbridge.reconcile.state import PollState, instant_of, later
+from hookbridge.reconcile.state import PollState, later
 from hookbridge.sources.source import Changes
 from hookbridge.store.contract import Notes
 
@@ -69,7 +69,7 @@ class Poll:
         """
         async with self._one_at_a_time:
             stands = self.state.watermark
-            if since is not None and stands is not None and instant_of(since) > instant_of(stands):
+            if since is not None and stands is not None and later(stands, since) != stands:
                 return await self._beside(since)
             if since is not None:
                 return await self._from(since)

@@ -8,7 +8,10 @@ from typing import TypeVar
 import msgspec
 
 from hookbridge.model import SourceName
+from hookbridge.sources.times import instant_of
 from hookbridge.store.contract import Notes
+
+_BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 
 
 class PollState(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,16 +74,10 @@ async def save(notes: Notes, state: PollState | SweepState, source: SourceName, 
 
 
 def later(one: str | None, other: str | None) -> str | None:
-    """Give the later of two times of change, as it is written."""
+    """Give the later of two times of change, as it is written; the first where none is.  What is no time is none."""
     if one is None or other is None:
         return one or other
-    return max(one, other, key=instant_of)
-
-
-def instant_of(text: str) -> datetime:
-    """Give the instant of an ISO 8601 text, without a zone in UTC.  Raises ValueError."""
-    at = datetime.fromisoformat(text)
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(one, other, key=lambda text: instant_of(text) or _BEFORE_ALL)
 
 
 def encoded(state: PollState | SweepState) -> str:

@@ -11,10 +11,10 @@ from hookbridge.model import SourceName
 from hookbridge.pipeline.attempts import describe
 from hookbridge.reconcile.findings import Findings
 from hookbridge.reconcile.poll import PassResult, Poll
-from hookbridge.reconcile.state import instant_of
 from hookbridge.reconcile.status import State, TableStatus
 from hookbridge.reconcile.sweep import Sweep
 from hookbridge.sources.source import Changes, Followed, Source
+from hookbridge.sources.times import instant_of
 from hookbridge.store.contract import Store
 
 GROWTH = 1.5
@@ -84,10 +84,9 @@ class FollowedTable:
         What moved no time (a formula) was changed at a time that nobody knows.  Nor does the time of a record that the
         copy did not have say when it came, where a sweep that began later had not found it: then it was shared since.
         """
-        try:
-            at = instant_of(changed_at).timestamp()
-        except ValueError:
+        if (when := instant_of(changed_at)) is None:
             return  # the change column holds no time
+        at = when.timestamp()
         if before is None:
             looked = self.sweep.state.completed_at
             moved = looked is not None and at >= looked - self._config.overlap_seconds

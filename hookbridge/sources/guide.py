@@ -145,6 +145,7 @@ def _type(text: str) -> str | None:
 
 def _micros(timestamp: str) -> int | None:
     """Give microseconds since the epoch; None for what is not ISO 8601.  Without a zone it is UTC."""
+    # Not ``times.instant_of``: the ends of time have an identity too, also where no clock shows them in UTC.
     try:
         when = datetime.fromisoformat(timestamp)
         return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1_000_000)

@@ -1,4 +1,4 @@
-"""Times of change as the reconciler asks for them.  Pure."""
+"""What a text says of when something happened or changed, whoever wrote it.  Pure."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ def earlier(at: datetime, seconds: float) -> datetime:
         return datetime.min.replace(tzinfo=UTC)
 
 
-def instant_of(text: str) -> datetime | None:
-    """Give the instant of an ISO 8601 text, without a zone in UTC; None for any other text."""
+def instant_of(text: str | None) -> datetime | None:
+    """Give the instant of an ISO 8601 text, in UTC, where it is without a zone, too; None for what is no time.
+
+    Nor is what lies before the year 1 or after 9999 in UTC.
+    """
     try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
+        when = datetime.fromisoformat(text or "")
+        return when.astimezone(UTC) if when.tzinfo else when.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return when if when.tzinfo else when.replace(tzinfo=UTC)

@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 
 from hookbridge.model import Change, Columns, Effects, StoredEvent, Truth, Verification
-from hookbridge.sources import listed
+from hookbridge.sources import listed, times
 from hookbridge.sources.bodies import decode_columns
 from hookbridge.sources.large import aside
 from hookbridge.sources.source import Source
@@ -96,13 +96,9 @@ class Verify:
         return False
 
     def _instant_of(self, text: str | None) -> datetime | None:
-        try:
-            when = datetime.fromisoformat(text or "")
-            when = when.astimezone(UTC) if when.tzinfo else when.replace(tzinfo=UTC)
-        except (ValueError, OverflowError):
-            return None
+        when = times.instant_of(text)
         # Nothing could ever overwrite what claims to be of next year.
-        return when if when.timestamp() <= self._clock() + AHEAD_SECONDS_MAX else None
+        return when if when is not None and when.timestamp() <= self._clock() + AHEAD_SECONDS_MAX else None
 
     def _times(self, event: StoredEvent) -> Times:
         columns = self._claimed(event)

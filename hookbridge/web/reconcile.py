@@ -17,12 +17,14 @@ from aiohttp import web
 from hookbridge.errors import FieldProblem, HookbridgeError, InvalidFields
 from hookbridge.model import SourceName
 from hookbridge.reconcile.poll import EARLIEST, PassResult
-from hookbridge.reconcile.state import instant_of
 from hookbridge.reconcile.status import TableStatus
+from hookbridge.sources.times import instant_of
 from hookbridge.web.bodies import read_body
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.parameters import json_body, table_of_source
 from hookbridge.web.replies import JSON_HEADERS, body_of, internal_body, json_reply
+
+_EARLIEST = datetime.fromisoformat(EARLIEST)
 
 NDJSON = "application/x-ndjson"
 
@@ -79,19 +81,22 @@ async def reconcile(request: web.Request) -> web.StreamResponse:
     """Run one pass over one table, and answer when it is complete."""
     service = request.app[SERVICE]
     asked = json_body(await read_body(request, service.settings.config.server.max_body_bytes), ReconcileBody)
-    _check(asked, service.now())
+    since = _beginning(asked, service.now())
     table = service.sources[asked.source].table(asked.table)
-    since = None if asked.since is None else instant_of(asked.since).isoformat()
     result: PassResult = await service.reconciler.reconcile(
         asked.source, table, asked.kind, since=since, confirm=asked.confirm
     )
     return json_reply(result)
 
 
-def _check(asked: ReconcileBody, now: float) -> None:
+def _beginning(asked: ReconcileBody, now: float) -> str | None:
+    """Give the time at which the poll begins, if it is not the watermark.  Raises InvalidFields."""
     problems = []
+    since = instant_of(asked.since)
     if asked.since is not None:
-        if expected := _not_a_beginning(asked.since, now):
+        # Behind what lies ahead, all that is edited until then would be hidden.
+        if since is None or not _EARLIEST <= since <= datetime.fromtimestamp(now, UTC):
+            expected = f"expected a time as in ISO 8601, from {EARLIEST[:10]} until now"
             problems.append(FieldProblem(("body", "since"), expected, "value_error"))
         if asked.kind != "poll":
             problems.append(FieldProblem(("body", "since"), "a sweep has no beginning in time", "value_error"))
@@ -101,17 +106,7 @@ def _check(asked: ReconcileBody, now: float) -> None:
         )
     if problems:
         raise InvalidFields(problems)
-
-
-def _not_a_beginning(since: str, now: float) -> str | None:
-    """Say what was expected where polls cannot begin: what lies ahead would hide all that is edited until then."""
-    try:
-        at = instant_of(since)
-    except ValueError:
-        return "expected a time as in ISO 8601"
-    if instant_of(EARLIEST) <= at <= datetime.fromtimestamp(now, UTC):
-        return None
-    return f"expected a time from {EARLIEST[:10]} until now"
+    return None if since is None else since.isoformat()
 
 
 async def verify(request: web.Request) -> web.StreamResponse:

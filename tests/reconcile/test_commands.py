@@ -166,10 +166,9 @@ async def test_reconcile_runs_a_pass_and_shows_the_tables(both: Sources, bridge:
     code, out, _ = await command(both, tmp_path, "reconcile", "--url", bridge.url)
     assert (code, "public.users" in out, "following" in out) == (0, True, True)
     code, _, err = await command(both, tmp_path, *words, "--since", "yesterday")
-    assert (code, err) == (
-        2,
-        "error: since: expected a time as in ISO 8601\ntry: python -m hookbridge reconcile --help\n",
-    )
+    assert code == 2
+    assert err.startswith("error: since: expected a time as in ISO 8601, from 2000-01-01 until now\ntry: ")
+    assert err.endswith("python -m hookbridge reconcile --help\n")
 
 
 @asynccontextmanager

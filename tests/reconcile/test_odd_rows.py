@@ -126,12 +126,12 @@ async def test_a_row_of_the_year_1_ends_neither_this_process_nor_the_next(both: 
 
 
 @pytest.mark.parametrize(
-    "since", [YEAR_1, "1999-12-31T23:59:59Z", FUTURE, "9999-12-31T23:59:59+00:00", "0001-01-01T00:00:00+09:00"]
+    "since", [YEAR_1, "1999-12-31T23:59:59Z", FUTURE, "9999-12-31T23:59:59+00:00", "0001-01-01T00:00:00+09:00", "soon"]
 )
 async def test_polls_begin_at_no_time_before_the_services_and_none_that_lies_ahead(three: Running, since: str) -> None:
     status, answer = await ask(three, {**POLL, "since": since})
     assert status == 422
-    assert answer["detail"][0]["msg"] == "expected a time from 2000-01-01 until now"
+    assert answer["detail"][0]["msg"] == "expected a time as in ISO 8601, from 2000-01-01 until now"
     assert table(three, "users").poll.state.watermark != since
 
 

@@ -159,8 +159,8 @@ class NotionSource:
 
     def newer_than_truth(self, event: StoredEvent, truth: Truth) -> bool:
         """Compare in whole minutes, because Notion's own times are."""
-        claimed = instant_of(event.event.occurred_at or "")
-        known = instant_of(truth.changed_at or "")
+        claimed = instant_of(event.event.occurred_at)
+        known = instant_of(truth.changed_at)
         return claimed is not None and known is not None and claimed.replace(second=0, microsecond=0) > known
 
     def changed_at(self, record: RecordKey, columns: Columns) -> str | None:  # noqa: ARG002  every page has it

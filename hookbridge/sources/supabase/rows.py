@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from hashlib import blake2b
 from typing import Any
@@ -20,7 +20,7 @@ import msgspec
 from hookbridge.config import SupabaseTable
 from hookbridge.errors import RecordImpossible
 from hookbridge.model import Columns, RecordKey, Truth
-from hookbridge.sources import keys
+from hookbridge.sources import keys, times
 from hookbridge.sources.bodies import ID_RULES, UNDECODABLE, decode_columns, why_undecodable
 from hookbridge.sources.processable import is_deep
 from hookbridge.sources.supabase.payloads import KEY_HINT
@@ -133,14 +133,8 @@ def words(values: Columns, index: tuple[str, ...] | None) -> str:
 
 
 def instant_of(text: str) -> datetime | None:
-    """Give the instant of a date or time, without a zone in UTC; None for any other text."""
-    if not _TIME.fullmatch(text):
-        return None
-    try:
-        when = datetime.fromisoformat(text)
-        return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
+    """Give the instant of a date or time as a column or a sender writes it; None for any other text."""
+    return times.instant_of(text) if _TIME.fullmatch(text) else None
 
 
 def _leaves(value: object) -> Iterable[object]:
