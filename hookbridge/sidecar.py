@@ -21,6 +21,7 @@ from hookbridge.model import Origin, SourceName
 from hookbridge.reconcile.findings import Difference
 from hookbridge.reconcile.loop import Beside, Reconciler
 from hookbridge.reconcile.remote import RemoteSink
+from hookbridge.reconcile.status import NOTHING_FOLLOWED, NOTHING_HINT
 from hookbridge.reconcile.verdict import Line
 from hookbridge.sources.notion import NotionSource
 from hookbridge.sources.source import Source
@@ -28,9 +29,6 @@ from hookbridge.sources.supabase import SupabaseSource
 from hookbridge.stopping import stopping
 from hookbridge.store.contract import Store
 from hookbridge.store.sqlite import SqliteStore
-
-NOTHING = "There is nothing to follow"
-NOTHING_HINT = "list tables in [[supabase.tables]] or [[notion.databases]], and set the source's credentials"
 
 
 async def poll(settings: Settings, *, to: str, state: Path) -> None:
@@ -46,7 +44,7 @@ async def poll(settings: Settings, *, to: str, state: Path) -> None:
             switched_on = msgspec.structs.replace(settings.config.reconcile, enabled=True)
             reconciler = Reconciler(sources, store, sink, switched_on, clock, beside=Beside())
             if not reconciler.tables:
-                raise StartupError(NOTHING, hint=NOTHING_HINT)
+                raise StartupError(NOTHING_FOLLOWED, hint=NOTHING_HINT)
             await reconciler.open()
             await _until_signalled(asyncio.create_task(reconciler.run(), name="reconciler"))
         finally:

@@ -19,6 +19,7 @@ from hookbridge.cli.command import (
     service_at,
 )
 from hookbridge.model import SourceName
+from hookbridge.reconcile.status import NOTHING_FOLLOWED, NOTHING_HINT
 
 EPILOG = """
 Examples:
@@ -81,7 +82,7 @@ def _show(tables: list[Table], *, as_json: bool) -> None:
             print_json(one)
         return
     if not tables:
-        note("No table is followed: list tables in [[supabase.tables]] or [[notion.databases]], and set credentials.")
+        note(f"{NOTHING_FOLLOWED}: {NOTHING_HINT}.")
         return
     from rich import table
 

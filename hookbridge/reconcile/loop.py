@@ -21,7 +21,7 @@ from hookbridge.model import SOURCES, Copy, SourceName, Truth
 from hookbridge.reconcile.findings import Findings, Sink
 from hookbridge.reconcile.poll import PassResult
 from hookbridge.reconcile.proof import PATIENCE_SECONDS, Proof
-from hookbridge.reconcile.status import TableStatus
+from hookbridge.reconcile.status import NOTHING_FOLLOWED, NOTHING_HINT, TableStatus
 from hookbridge.reconcile.table import FollowedTable, Pass
 from hookbridge.reconcile.verdict import Line
 from hookbridge.sources.source import Source
@@ -199,10 +199,7 @@ class Reconciler:
             return (self.table(source, name),)
         tables = tuple(table for table in self.tables.values() if source in (None, table.source))
         if not tables:
-            raise NotFound(
-                "No table is followed",
-                hint="list tables in [[supabase.tables]] or [[notion.databases]], and set the source's credentials",
-            )
+            raise NotFound(NOTHING_FOLLOWED, hint=NOTHING_HINT)
         return tables
 
     def verify(self, source: SourceName | None, name: str | None, *, heal: bool) -> AsyncGenerator[Line]:

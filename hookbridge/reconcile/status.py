@@ -11,6 +11,9 @@ from hookbridge.model import SourceName
 
 State = Literal["backfilling", "following", "failing", "unconfirmed"]
 
+NOTHING_FOLLOWED = "No table is followed"
+NOTHING_HINT = "list tables in [[supabase.tables]] or [[notion.databases]], and set the source's credentials"
+
 
 class TableStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One followed table."""

@@ -171,6 +171,22 @@ async def test_reconcile_runs_a_pass_and_shows_the_tables(both: Sources, bridge:
     assert err.endswith("python -m hookbridge reconcile --help\n")
 
 
+async def test_that_no_table_is_followed_is_said_in_the_same_words_everywhere(both: Sources, tmp_path: Path) -> None:
+    said, hint = "No table is followed", "list tables in [[supabase.tables]] or [[notion.databases]]"
+    async with running(make_settings(tmp_path)) as service:
+        stand, verify, poll = [
+            await command(both, tmp_path, *words)
+            for words in (
+                ("reconcile", "--url", service.url),
+                ("verify", "--url", service.url),
+                ("poll", "--to", service.url, "--state", "poll.db"),
+            )
+        ]
+    assert (stand[0], stand[2][: len(said)], hint in stand[2]) == (0, said, True)
+    for code, _, err in (verify, poll):
+        assert (code, err.startswith(f"error: {said}\ntry: {hint}")) == (2, True), err
+
+
 @asynccontextmanager
 async def polling(both: Sources, folder: Path, url: str, **more: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """A poller in a process of its own."""
