@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import tomllib
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
@@ -253,3 +254,17 @@ def test_the_guides_format_has_the_fields_that_are_decoded() -> None:
     for documented, decoded in ((formats.GuideEvent, guide.Envelope), (formats.GuideMetadata, guide.Metadata)):
         names = [{field.name: field.required for field in msgspec.structs.fields(one)} for one in (documented, decoded)]
         assert names[0] == names[1]
+
+
+def test_every_place_of_a_decision_is_there() -> None:
+    table = (ROOT / "docs/architecture.md").read_text().partition("| decision | where |")[2].partition("\n\n")[0]
+    places = [re.findall(r"`([\w/*]+\.py)`", row.split("|")[2]) for row in table.splitlines()[2:]]
+    assert all(places)
+    assert [one for row in places for one in row if not any((ROOT / "hookbridge").glob(one))] == []
+
+
+def test_every_layer_is_drawn_where_the_architecture_is_told() -> None:
+    (contract, *_) = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    told = (ROOT / "docs/architecture.md").read_text().partition("import-linter holds it:")[2].partition("\n\n")[0]
+    drawn = [re.findall(r"\w+", layer) for layer in told.split("\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}")]
+    assert drawn == [re.findall(r"\w+", layer) for layer in contract["layers"]]
