@@ -5,15 +5,26 @@ counts what the filter leaves in a second part of the same statement; for `count
 run.  Sources: PostgREST's src/PostgREST/Query (QueryBuilder.hs, SqlFragment.hs, Statements.hs).
 """
 
+import re
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from hookbridge.standins.postgrest.filters import item
 from hookbridge.standins.postgrest.standin import PREFIX
 
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _OPERATORS = {"eq": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "neq": "<>"}
 _WORDS = {"asc": "ASC", "desc": "DESC", "nullsfirst": "NULLS FIRST", "nullslast": "NULLS LAST"}
+
+
+def _item(text: str, position: int, stops: str) -> tuple[str, int]:
+    """One value or name from `position` up to one of `stops`, without its double quotes, and where it ends."""
+    if found := _QUOTED.match(text, position):
+        return re.sub(r"\\(.)", r"\1", found[1], flags=re.DOTALL), found.end()
+    end = position
+    while end < len(text) and text[end] not in stops:
+        end += 1
+    return text[position:end], end
 
 
 class Statement(msgspec.Struct, frozen=True):
@@ -86,7 +97,7 @@ class _Writer:
         terms = self._given.get("order", "")
         written, position = [], 0
         while position < len(terms):
-            name, position = item(terms, position, ".,")
+            name, position = _item(terms, position, ".,")
             words, _, _ = terms[position:].partition(",")
             position += len(words) + 1
             written.append(" ".join([self._column(name), *(_WORDS[word] for word in words.split(".") if word)]))
@@ -130,7 +141,7 @@ class _Writer:
         return "{" + ",".join(f'"{member}"' for member in escaped) + "}"
 
     def _item(self, stops: str) -> str:
-        text, self._position = item(self._text, self._position, stops)
+        text, self._position = _item(self._text, self._position, stops)
         return text
 
     def _skip(self, text: str) -> bool:
