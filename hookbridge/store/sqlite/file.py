@@ -54,6 +54,8 @@ def prepare(path: Path) -> tuple[sqlite3.Connection, int]:
     try:
         connection = connect(path)
         try:
+            if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):  # it is not refused, it just stays
+                raise without_log(path)
             _migrate(connection)
             return connection, _count_start(connection)
         except BaseException:
@@ -66,14 +68,12 @@ def prepare(path: Path) -> tuple[sqlite3.Connection, int]:
 def connect(path: Path) -> sqlite3.Connection:
     """Open a connection to a file that is there: an empty one in place of one that is gone helps nobody.
 
-    Raises sqlite3.Error, and StartupError where its file system can hold no log that several share.
+    Raises sqlite3.Error.
     """
     there = f"{path.absolute().as_uri()}?mode=rw"
     connection = sqlite3.connect(there, uri=True, isolation_level=None, cached_statements=256, check_same_thread=False)
     try:
-        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        if mode != "wal":
-            raise without_log(path)
+        connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         connection.execute("PRAGMA wal_autocheckpoint = 0")  # checkpoints.py does it

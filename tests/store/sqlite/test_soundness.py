@@ -220,6 +220,22 @@ async def test_a_log_that_begins_anew_is_no_shorter_one(path: Path) -> None:
     await store.close()
 
 
+def _open_files() -> list[str]:
+    return [str(one.resolve()) for one in Path("/proc/self/fd").iterdir()]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the system does not show what is open")
+async def test_a_start_that_fails_leaves_nothing_open(path: Path) -> None:
+    store = await SqliteStore.open(path)
+    await store.close()
+    with sqlite3.connect(path) as file:
+        file.execute("DROP TABLE counters")
+    file.close()
+    with pytest.raises(StartupError, match="no such table: counters"):
+        await SqliteStore.open(path)
+    assert not [one for one in _open_files() if one.startswith(str(path))]
+
+
 async def test_a_large_log_that_a_crash_left_may_be_cut_to_its_limit(path: Path) -> None:
     store = await SqliteStore.open(path)
     await store.close()
