@@ -41,10 +41,11 @@ def read_dotenv(file: Path, problems: list[str]) -> dict[str, str]:
     values = {}
     # dotenv_values() would only log that a line makes no sense, and go on without it.
     for binding in parse_stream(io.StringIO(text)):
-        if binding.error:
+        # A name alone is no empty value: what its writer meant to set would silently be the default.
+        if binding.error or (binding.key is not None and binding.value is None):
             problems.append(f"{file.name}: line {binding.original.line}: expected NAME=value")
         elif binding.key is not None:
-            values[binding.key] = binding.value or ""
+            values[binding.key] = str(binding.value)
     return values
 
 

@@ -48,13 +48,28 @@ class Protocol(web.RequestHandler):
         Without it the transport would close before the answer to what is stored is written.
         """
         super().eof_received()
-        waits = self._waiter is not None and not self._waiter.done()  # aiohttp, for the next request
-        if waits and not (self._messages or self._request_in_progress):
-            return False
         self._sender_is_done = True
-        if not waits:
-            self.close()  # aiohttp closes the connection behind its answers
+        # Only in the next turn aiohttp's handler, which may not have begun yet, shows whether it waits for a request.
+        self._loop.call_soon(self._end_behind_answers)
         return True
+
+    def _end_behind_answers(self) -> None:
+        """Close what is idle now; behind an answer that is still to come, that answer does."""
+        if self._messages or self.transport is None:
+            return
+        if self._waiter is None:
+            self.close()  # aiohttp closes the connection behind the request that it has
+        elif not self._request_in_progress:
+            self.force_close()
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Write an answer; behind the last one to a sender that has shut down its side, the connection closes."""
+        finished = await super().finish_response(request, resp, start_time)
+        if self._sender_is_done and not self._messages:
+            self.close()
+        return finished
 
     def data_received(self, data: bytes) -> None:
         """Take what arrives; a webhook goes express if the connection has nothing else to do."""

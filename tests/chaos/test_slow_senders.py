@@ -1,13 +1,18 @@
 """Senders that stop in the middle: nobody is waited for without an end, and nobody else waits with them."""
 
 import asyncio
+import os
+import socket
 from pathlib import Path
 
 import pytest
+from yarl import URL
 
 from hookbridge.web import arriving, server
 from tests.support.books import hint, send, settled
+from tests.support.processes import process
 from tests.support.running import Running, make_settings, running
+from tests.support.waiting import wait_until
 from tests.support.wire import POST, Wire, ask
 
 
@@ -48,3 +53,27 @@ async def test_three_hundred_that_stopped_keep_nobody_out(client: Running) -> No
     for _, writer in waiting:
         writer.close()
         await writer.wait_closed()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the system does not show what is open")
+@pytest.mark.parametrize("sent", [b"", b"G", b"GET /healthz HTTP/1.1\r\n"])
+async def test_senders_that_are_gone_before_they_were_heard_are_let_go(tmp_path: Path, sent: bytes) -> None:
+    async with process(tmp_path) as service:
+        port = URL(service.url).port
+        assert port is not None
+
+        def come_and_go() -> None:
+            for _ in range(200):
+                with socket.create_connection(("127.0.0.1", port)) as one:
+                    one.sendall(sent)
+
+        async def opened() -> int:
+            return len(await asyncio.to_thread(os.listdir, f"/proc/{service.pid}/fd"))
+
+        before = await opened()
+        await asyncio.to_thread(come_and_go)
+
+        async def gone() -> bool:
+            return await opened() <= before + 5
+
+        await wait_until(gone, deadline_seconds=30.0)  # an idle connection is kept for 75 s

@@ -600,3 +600,11 @@ def test_attempts_without_end_are_refused_at_once(tmp_path: Path, attempts: str)
             tmp_path, f"[processing]\nmax_attempts = {attempts}\nretry_multiplier = {multiplier}\nlease_seconds = 9"
         )
         assert "lease_seconds: expected more than" in found
+
+
+@pytest.mark.parametrize("line", ["VERIFY_WEBHOOK_SIGNATURES", "export WEBHOOK_SECRET", "anything"])
+def test_a_name_alone_in_an_env_file_is_a_mistake(tmp_path: Path, line: str) -> None:
+    (tmp_path / ".env").write_text(f"SUPABASE_URL=\n{line}\n")
+    with pytest.raises(ConfigError) as error:
+        load(None, {}, tmp_path)
+    assert error.value.problems == [".env: line 2: expected NAME=value"]
