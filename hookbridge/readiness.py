@@ -5,7 +5,6 @@ It asks the parts and changes nothing but a note in the store: only a commit sho
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 
 import msgspec
@@ -16,6 +15,7 @@ from hookbridge.errors import StoreUnavailable
 from hookbridge.model import SourceName
 from hookbridge.pipeline.lanes import LaneState
 from hookbridge.reconcile.status import TableStatus
+from hookbridge.settings.hosts import is_loopback
 from hookbridge.sources.notion.budget import BudgetState
 from hookbridge.sources.source import Source
 from hookbridge.store.contract import Store
@@ -65,16 +65,6 @@ class WritableInbox:
                 self._known = False
             self._known_until = self._clock() + WRITABLE_SECONDS
         return self._known and self._store.fault is None
-
-
-def is_loopback(name: str) -> bool:
-    """Whether a name or an address means the machine itself."""
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def warnings_of(settings: Settings, sources: Mapping[SourceName, Source]) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from hookbridge.cli.ending import NO, PROGRAM
 from hookbridge.config import Settings
 from hookbridge.errors import ConfigError
 from hookbridge.model import SourceName
+from hookbridge.observe.terminal import harmless
 
 if TYPE_CHECKING:
     from rich.console import Console  # what prints no table need not wait for it
@@ -97,22 +98,21 @@ def read_input(file: Path) -> bytes:
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401  any JSON
-    """Print one object as a line: in UTF-8, whatever the terminal speaks."""
+    """Print one object as a line: in UTF-8, whatever the terminal speaks, and nothing that drives one."""
     sys.stdout.flush()
-    sys.stdout.buffer.write(_encode(value) + b"\n")
+    sys.stdout.buffer.write(written(value).encode() + b"\n")
     sys.stdout.flush()
 
 
 def print_pretty(value: Any) -> None:  # noqa: ANN401  any JSON
     """Print JSON for a reader."""
-    # What drives a terminal is escaped by JSON itself, but for what lies above ASCII's control characters.
-    for line in msgspec.json.format(_encode(value), indent=2).decode().split("\n"):
-        print(printable(line))
+    for line in msgspec.json.format(written(value), indent=2).split("\n"):
+        print(printable(line))  # a right-to-left mark, say
 
 
 def written(value: Any) -> str:  # noqa: ANN401  any JSON
-    """Write JSON on one line, every number with the digits it came with."""
-    return _encode(value).decode()
+    """Write JSON on one line, every number with the digits it came with, and nothing that drives a terminal."""
+    return harmless(_encode(value).decode())
 
 
 def console() -> Console:

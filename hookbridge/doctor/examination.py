@@ -11,8 +11,8 @@ import msgspec
 from hookbridge.config import Settings
 from hookbridge.doctor import clock, machine, notion, pg_net, server, supabase
 from hookbridge.doctor.finding import Findings
-from hookbridge.readiness import is_loopback
-from hookbridge.web.hosts import name_of, names_of
+from hookbridge.settings.hosts import is_loopback, name_of
+from hookbridge.web.hosts import names_of
 
 
 class Examined(msgspec.Struct, frozen=True, kw_only=True):

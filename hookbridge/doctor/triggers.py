@@ -15,8 +15,8 @@ import msgspec
 
 from hookbridge.config import SupabaseConfig, SupabaseTable
 from hookbridge.doctor.finding import Finding, Findings, failed, ok, warning
+from hookbridge.settings.hosts import name_of
 from hookbridge.sources.supabase.trigger import ENDPOINT, PLACEHOLDER_URL
-from hookbridge.web.hosts import name_of
 
 if TYPE_CHECKING:
     import asyncpg

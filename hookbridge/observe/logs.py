@@ -21,6 +21,7 @@ import structlog
 from structlog.typing import Processor, WrappedLogger
 
 from hookbridge.config import LoggingConfig, Secrets
+from hookbridge.observe.terminal import harmless
 
 HIDDEN = "[hidden]"
 """Text under a key that is not in ``SHOWN``."""
@@ -243,6 +244,6 @@ def to_json(line: dict[str, Any], **_options: object) -> str:
     """Render a line, what people look for first; also one with what UTF-8 or 64 bits cannot hold."""
     line = {"timestamp": line.pop("timestamp"), "level": line.pop("level"), "event": line.pop("event"), **line}
     try:
-        return msgspec.json.encode(line).decode()
+        return harmless(msgspec.json.encode(line).decode())
     except (UnicodeEncodeError, OverflowError):
-        return json.dumps(line, ensure_ascii=False).encode(errors="replace").decode()
+        return harmless(json.dumps(line, ensure_ascii=False).encode(errors="replace").decode())

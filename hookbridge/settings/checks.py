@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from datetime import date
 
 from hookbridge.config import Config, NotionConfig, Secrets, SupabaseTable
+from hookbridge.settings.hosts import name_of
 from hookbridge.settings.secrets import is_http_url
 from hookbridge.settings.values import shown
 
@@ -23,6 +24,11 @@ _IN_URL = re.compile(r"[0-9a-f]{32}(?=[?#/]|$)")
 
 def check_together(config: Config, secrets: Secrets, problems: list[str]) -> None:
     """Add everything that is wrong with settings whose values are right one by one."""
+    problems += [
+        f"[server] allowed_hosts: expected a host's name or address, got {shown(host)}"
+        for host in config.server.allowed_hosts
+        if not name_of(host)
+    ]
     _check_signatures(config, secrets, problems)
     for number, table in enumerate(config.supabase.tables, start=1):
         _check_table(table, f"[supabase] tables[{number}]", problems)

@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler
 
 from hookbridge.config import Config
 from hookbridge.errors import HostRefused
-from hookbridge.readiness import is_loopback
+from hookbridge.settings.hosts import is_loopback, name_of
 from hookbridge.web.keys import HOSTS
 from hookbridge.web.route import UNDER_ANY_NAME
 
@@ -40,15 +40,6 @@ def admits_of(config: Config) -> Admits | None:
 def names_of(config: Config) -> frozenset[str]:
     """Give the configured names, each as ``name_of`` gives it."""
     return frozenset(map(name_of, config.server.allowed_hosts))
-
-
-def name_of(host: str) -> str:
-    """Give the name of a ``Host`` header, or of one that is configured, without port and brackets."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0].lower()
-    if host.count(":") > 1:  # an IPv6 address as people write it
-        return host.lower()
-    return host.partition(":")[0].lower().rstrip(".")
 
 
 @web.middleware

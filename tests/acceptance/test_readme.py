@@ -1,5 +1,8 @@
 """The README, followed to the letter: its commands, its curls, its handler; and how a started service ends."""
 
+import asyncio
+import contextlib
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -101,9 +104,12 @@ async def test_a_signal_ends_it_cleanly_and_a_second_one_changes_nothing(tmp_pat
 
     async with process(tmp_path) as service:
         number = getattr(signals, signal)
-        service._process.send_signal(number)
-        service._process.send_signal(number)
-        assert await service.ended() == 0
+        ended = asyncio.create_task(service.ended())
+        while not ended.done():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(service.pid, number)
+            await asyncio.wait({ended}, timeout=0.01)
+        assert await ended == 0
         assert service.said("Stopped")
         assert not any("Traceback" in str(line) for line in service.log)
 

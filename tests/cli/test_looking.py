@@ -37,6 +37,10 @@ async def settled(client: Running) -> bool:
     return books.open == 0 and books.balanced()
 
 
+ODD = "a\x9b31m\x7f\x85b"
+"""What a terminal takes for a command, and JSON does not escape."""
+
+
 @pytest.fixture
 async def five(client: Running) -> Running:
     """Five events of five records, all applied."""
@@ -66,6 +70,18 @@ async def test_a_list_is_as_long_as_was_asked_for_whatever_a_page_has(client: Ru
         assert (await client.post("/api/v1/webhooks/supabase", guide(number))).status == 202
     ran = await command(tmp_path, "events", "list", "--limit", "510", "--json", "--url", client.url)
     assert [event["id"] for event in ran.lines] == list(range(519, 9, -1))
+
+
+@pytest.mark.parametrize(
+    "words", [("events", "list"), ("events", "list", "--json"), ("records", "show", "supabase", "users", ODD, "--json")]
+)
+async def test_no_word_of_a_sender_drives_a_terminal(tmp_path: Path, client: Running, words: tuple[str, ...]) -> None:
+    body = guide(1, record_id=ODD, data={"id": ODD})
+    assert (await client.post("/api/v1/webhooks/supabase", body)).status == 202
+    await wait_until(lambda: settled(client))
+    ran = await command(tmp_path, *words, "--url", client.url)
+    assert ran.code == 0, ran.err
+    assert all(line.isprintable() for line in ran.out.split("\n"))
 
 
 async def test_an_event_is_shown_with_its_body_and_one_that_is_not_there_exits_1(five: Running, tmp_path: Path) -> None:

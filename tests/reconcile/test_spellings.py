@@ -1,6 +1,6 @@
 """A row has one name: copies under another spelling of its key are extra, and odd keys are proven like any others."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -203,11 +203,7 @@ async def test_a_sweep_finds_that_the_row_of_the_empty_key_is_gone(supabase: Pos
 async def test_a_row_of_an_odd_key_is_the_same_whether_a_webhook_or_a_listing_brings_it(
     supabase: PostgrestStandin, tmp_path: Path, key: str
 ) -> None:
-    supabase.create_table("things", {"k": "text", "name": "text"}, key=("k",))
-    told: list[Webhook] = []
-    supabase.listen(told.append)
-    async with following(tmp_path, supabase, STILL) as bridge:
-        await wait_until(lambda: loaded(bridge))
+    async with told_of(supabase, tmp_path, "text") as (bridge, told):
         supabase.insert("things", {"k": key, "name": "by webhook"})
         assert await _taken(bridge, told) == 202
         await wait_until(lambda: not bridge.service.store.open_events)
@@ -227,12 +223,8 @@ async def test_a_row_of_an_odd_key_is_the_same_whether_a_webhook_or_a_listing_br
 async def test_a_deletion_that_was_told_in_another_zone_needs_no_sweep(
     supabase: PostgrestStandin, tmp_path: Path
 ) -> None:
-    supabase.create_table("things", {"k": "timestamptz", "name": "text"}, key=("k",))
-    supabase.insert("things", {"k": "2026-01-01T09:00:00Z", "name": "from Berlin"})
-    told: list[Webhook] = []
-    supabase.listen(told.append)
-    async with following(tmp_path, supabase, STILL) as bridge:
-        await wait_until(lambda: loaded(bridge))
+    rows = [{"k": "2026-01-01T09:00:00Z", "name": "from Berlin"}]
+    async with told_of(supabase, tmp_path, "timestamptz", rows) as (bridge, told):
         name = thing("2026-01-01T09:00:00+00:00")
         assert await copied(bridge, name) is not None
         supabase.delete("things", "2026-01-01T09:00:00Z")
@@ -249,11 +241,7 @@ async def test_a_deletion_that_was_told_in_another_zone_needs_no_sweep(
 async def test_a_key_that_no_index_holds_is_refused_as_a_webhook_and_named_in_a_listing(
     supabase: PostgrestStandin, tmp_path: Path, key: str
 ) -> None:
-    supabase.create_table("things", {"k": "text", "name": "text"}, key=("k",))
-    told: list[Webhook] = []
-    supabase.listen(told.append)
-    async with following(tmp_path, supabase, STILL) as bridge:
-        await wait_until(lambda: loaded(bridge))
+    async with told_of(supabase, tmp_path, "text") as (bridge, told):
         supabase.insert("things", {"k": key, "name": "too long"})
         assert await _taken(bridge, told) == 422
         supabase.insert("things", {"k": "short", "name": "as ever"})
@@ -262,6 +250,20 @@ async def test_a_key_that_no_index_holds_is_refused_as_a_webhook_and_named_in_a_
         lines = await verify(bridge)
         proof = proofs(lines)["public.things"]
         assert (proof["equal"], proof["missing"], lines[-1]["agrees"]) == (1, 1, False)
+
+
+@asynccontextmanager
+async def told_of(
+    supabase: PostgrestStandin, folder: Path, key: str, rows: Sequence[dict[str, Any]] = ()
+) -> AsyncIterator[tuple[Running, list[Webhook]]]:
+    """A service that has loaded the table of this key's type, and the webhooks that have not been sent to it."""
+    supabase.create_table("things", {"k": key, "name": "text"}, key=("k",))
+    supabase.insert_many("things", rows)
+    told: list[Webhook] = []
+    supabase.listen(told.append)
+    async with following(folder, supabase, STILL) as bridge:
+        await wait_until(lambda: loaded(bridge))
+        yield bridge, told
 
 
 async def _taken(bridge: Running, told: list[Webhook]) -> int:

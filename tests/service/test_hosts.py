@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from hookbridge.web.hosts import name_of
+from hookbridge.settings.hosts import name_of
 from tests.support.running import ADMIN, make_settings, running
 from tests.support.signing import webhook_signature
 
@@ -22,6 +22,9 @@ OTHERS = [
     "10.0.0.1",
     "[::2]",
     "localhost.evil.example",
+    "[::1].evil.example",
+    "[::1",
+    "127.0.0.1:evil",
     "",
 ]
 
@@ -98,7 +101,26 @@ async def test_an_unsigned_service_on_every_address_answers_under_any_name(tmp_p
 
 @pytest.mark.parametrize(
     ("host", "name"),
-    [("a:1", "a"), ("A.b.", "a.b"), ("[::1]:80", "::1"), ("[::1]", "::1"), ("", ""), ("[", ""), (":80", "")],
+    [
+        ("a:1", "a"),
+        ("A.b.", "a.b"),
+        ("[::1]:80", "::1"),
+        ("[2001:DB8:0::1]", "2001:db8::1"),
+        ("2001:0db8:0:0:0:0:0:1", "2001:db8::1"),
+        ("bücher.example", "xn--bcher-kva.example"),
+        ("BÜCHER.example:443", "xn--bcher-kva.example"),
+        ("", ""),
+        ("[", ""),
+        (":80", ""),
+        ("[::1", ""),
+        ("[::1].evil.example", ""),
+        ("[evil.example]", ""),
+        ("a:evil", ""),
+        ("a..", "a."),
+        ("http://a", ""),
+        ("user@a", ""),
+        ("a b", ""),
+    ],
 )
 def test_a_name_is_what_stands_before_the_port(host: str, name: str) -> None:
     assert name_of(host) == name

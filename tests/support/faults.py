@@ -48,3 +48,11 @@ class Scene:
         )
         found = examine(what) if now is None else examine(what, now=now)
         return {one.check: one async for one in found}
+
+
+def states(found: dict[str, Finding], *wanted: str) -> dict[str, str]:
+    return {name: one.message for name, one in found.items() if one.state in wanted}
+
+
+def expect(finding: Finding, state: str, cause: str, remedy: str) -> None:
+    assert (finding.state, cause in finding.message, remedy in finding.hint) == (state, True, True), finding

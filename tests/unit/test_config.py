@@ -203,6 +203,8 @@ def test_the_switchs_two_names_may_say_the_same_in_other_words(tmp_path: Path, t
         ('[notion]\napi_key = "sb_secret_planted"', "[notion] api_key: unknown key; secrets stand in the environment"),
         ('[cache]\nredis_url = "redis://:sb_secret_planted@h"', "as REDIS_URL"),
         ('supabase_key = "sb_secret_planted"', "config.toml: [supabase_key]: unknown section; secrets stand"),
+        ('[server]\nallowed_hosts = ["a.example", "http://a"]', "allowed_hosts: expected a host's name or address"),
+        ('[server]\nallowed_hosts = ["a:evil"]', 'expected a host\'s name or address, got "a:evil"'),
     ],
 )
 def test_a_mistake_in_the_file_is_named_with_what_was_expected(tmp_path: Path, toml: str, problem: str) -> None:

@@ -241,13 +241,15 @@ def test_every_character_is_written_whatever_the_locale(format_: Literal["json",
     assert shown in raw.getvalue()
 
 
-@pytest.mark.parametrize("odd", ["\x1b[2J", "a\x9bB", "\x07", "gone\rnothing"])
-def test_no_text_moves_a_terminals_cursor(odd: str) -> None:
+@pytest.mark.parametrize("odd", ["\x1b[2J", "a\x9bB", "\x07", "gone\rnothing", "\x7f\x85"])
+@pytest.mark.parametrize("format_", ["json", "console"])
+def test_no_text_moves_a_terminals_cursor(odd: str, format_: Literal["json", "console"]) -> None:
     stream = io.StringIO()
-    configure(LoggingConfig(format="console"), PLANTED, stream=stream)
+    configure(LoggingConfig(format=format_), PLANTED, stream=stream)
     structlog.get_logger().info("Record", record=odd, hint=odd)
-    assert stream.getvalue().rstrip("\n").isprintable()
-    assert r"\x" in stream.getvalue()
+    line = stream.getvalue().rstrip("\n")
+    assert line.isprintable()
+    assert msgspec.json.decode(line)["record"] == odd if format_ == "json" else r"\x" in line
 
 
 @pytest.mark.parametrize("value", ["\ud800", 2**70])

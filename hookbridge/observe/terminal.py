@@ -1,0 +1,12 @@
+"""What a terminal would take for a command, in texts that others wrote."""
+
+from __future__ import annotations
+
+import re
+
+_UNESCAPED = re.compile(r"[\x7f-\x9f]")
+
+
+def harmless(json: str) -> str:
+    """Give the same JSON without control characters: those below the space are escaped in any, these need not be."""
+    return _UNESCAPED.sub(lambda one: f"\\u{ord(one[0]):04x}", json)
