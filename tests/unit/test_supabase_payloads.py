@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookbridge.config import SupabaseConfig, SupabaseTable
-from hookbridge.errors import InvalidFields, InvalidJson, InvalidSource, Refusal
+from hookbridge.config import Secrets, SignaturesConfig, SupabaseConfig, SupabaseTable
+from hookbridge.errors import InvalidFields, InvalidJson, InvalidParameter, InvalidSource, Refusal
 from hookbridge.model import Event, RecordKey
 from hookbridge.sources.source import AckDetails, Delivery
-from hookbridge.sources.supabase import payloads
+from hookbridge.sources.supabase import SupabaseSource, payloads
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "supabase"
 CONFIG = SupabaseConfig()
@@ -387,3 +387,18 @@ def test_a_partition_is_known_by_the_table_that_it_is_of(schema: str, name: str,
     guided = {"event_type": "insert", "source": "supabase", "table_name": name, "record_id": told.record.id}
     [hint] = decode({**guided, "data": row, "metadata": {"schema": schema}}, PARTITIONED).events
     assert hint.record == told.record
+
+
+@pytest.mark.parametrize("format_", ["native", "guide", "path"])
+def test_what_is_percent_encoded_is_measured_as_it_is_kept(format_: str) -> None:
+    long = "é" * 1_400  # 8,400 characters when they are encoded
+    guided = {"event_type": "insert", "source": "supabase", "table_name": "orders", "record_id": f"{long},d"}
+    if format_ == "path":
+        source = SupabaseSource(PARTITIONED, SignaturesConfig(), Secrets(), lambda: 1)
+        with pytest.raises(InvalidParameter, match="at most 8192 characters"):
+            source.key("orders", f"{long},d")
+        return
+    row = {"id": long, "day": "d"}
+    native = {**NATIVE, "table": "orders", "record": row, "old_record": None, "type": "INSERT"}
+    [(loc, kind)] = problems(native if format_ == "native" else guided, PARTITIONED)
+    assert (loc[-1], kind) == ("id" if format_ == "native" else "record_id", "value_error")

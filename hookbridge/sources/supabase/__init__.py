@@ -16,8 +16,7 @@ import msgspec
 from hookbridge.config import Secrets, SignaturesConfig, SupabaseConfig
 from hookbridge.errors import InvalidParameter, SourceRefused
 from hookbridge.model import Columns, Event, RecordKey, SourceName, StoredEvent, Truth
-from hookbridge.sources import keys
-from hookbridge.sources.bodies import ID_RULES, TABLE_EXPECTED, decode_columns, is_table
+from hookbridge.sources.bodies import TABLE_EXPECTED, decode_columns, is_table
 from hookbridge.sources.source import Decoded, Limits, Tickets
 from hookbridge.sources.supabase import payloads, rows
 from hookbridge.sources.supabase.changes import SupabaseChanges
@@ -82,13 +81,11 @@ class SupabaseSource:
         """Name a row.  Raises InvalidParameter."""
         if not is_table(table):
             raise InvalidParameter("table", TABLE_EXPECTED, where="path")
-        if not ID_RULES["supabase"].fits(id_):
-            raise InvalidParameter("id", ID_RULES["supabase"].expected, where="path")
         name = self._config.root(payloads.table_name(table, None))
         try:
-            normal = keys.normal(id_, len(payloads.table_config(self._config, name).key))
+            normal = payloads.normal_id(id_, len(payloads.table_config(self._config, name).key))
         except ValueError as error:
-            raise InvalidParameter("id", f"{error}, each percent-encoded", where="path") from None
+            raise InvalidParameter("id", str(error), where="path") from None
         return RecordKey("supabase", name, normal)
 
     # What arrives

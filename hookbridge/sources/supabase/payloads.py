@@ -68,6 +68,18 @@ def table_name(written: str, schema: str | None) -> str:
     return f"{schema or 'public'}.{written}"
 
 
+def normal_id(written: str, columns: int) -> str:
+    """Give a row's id as its columns spell it.  Raises ValueError, which says what was expected."""
+    try:
+        id_ = keys.normal(written, columns)
+    except ValueError as error:
+        msg = f"{error}, each percent-encoded"
+        raise ValueError(msg) from None
+    if not ID_RULES["supabase"].fits(id_):  # what is percent-encoded is longer
+        raise ValueError(ID_RULES["supabase"].expected)
+    return id_
+
+
 def split(table: str) -> tuple[str, str]:
     """Give schema and name of a full name."""
     schema, _, name = table.partition(".")
@@ -105,13 +117,10 @@ def _guided(headers: Mapping[str, str], body: bytes, config: SupabaseConfig) -> 
 
 
 def _guided_id(written: str, columns: int) -> str:
-    if columns == 1:
-        return keys.text(written)
     try:
-        return keys.normal(written, columns)
+        return normal_id(written, columns)
     except ValueError as error:
-        problem = FieldProblem(("body", "record_id"), f"{error}, each percent-encoded", "value_error")
-        raise InvalidFields([problem]) from None
+        raise InvalidFields([FieldProblem(("body", "record_id"), str(error), "value_error")]) from None
 
 
 def _native(headers: Mapping[str, str], body: bytes, values: Members, config: SupabaseConfig) -> Delivery:
