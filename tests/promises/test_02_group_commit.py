@@ -2,13 +2,12 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from hookbridge.store.sqlite import SqliteStore
 from tests.support.books import WEBHOOKS, balanced, hint, send, settled
 from tests.support.running import Running, make_settings, running
+from tests.support.taps import Tap
 
 REQUESTS = 200
 
@@ -20,20 +19,9 @@ def writer(service: Running) -> sqlite3.Connection:
     return store._engine._writer
 
 
-@contextmanager
-def statements(service: Running) -> Iterator[list[str]]:
-    """What SQLite is told to do."""
-    seen: list[str] = []
-    writer(service).set_trace_callback(seen.append)
-    try:
-        yield seen
-    finally:
-        writer(service).set_trace_callback(None)
-
-
 async def test_requests_that_arrive_together_share_their_commits(tmp_path: Path) -> None:
     async with running(make_settings(tmp_path), process=False) as service:
-        with statements(service) as seen:
+        with Tap(writer(service)).listening() as seen:
             ids = await asyncio.gather(*[send(service, hint(n)) for n in range(REQUESTS)])
         assert len(set(ids)) == REQUESTS
         commits = seen.count("COMMIT")
@@ -43,7 +31,7 @@ async def test_requests_that_arrive_together_share_their_commits(tmp_path: Path)
 
 async def test_settlements_join_the_same_commits(tmp_path: Path) -> None:
     async with running(make_settings(tmp_path, processing={"workers": 64, "queue_size": 128})) as service:
-        with statements(service) as seen:
+        with Tap(writer(service)).listening() as seen:
             await asyncio.gather(*[send(service, hint(n)) for n in range(REQUESTS)])
             books = await settled(service)
         assert books == {"received": REQUESTS, "applied": REQUESTS}
@@ -55,7 +43,7 @@ async def test_every_commit_is_on_disk_before_its_acks(tmp_path: Path) -> None:
     async with running(make_settings(tmp_path), process=False) as service:
         assert writer(service).execute("PRAGMA synchronous").fetchone() == (2,)  # FULL: a commit returns fsynced
         assert writer(service).execute("PRAGMA journal_mode").fetchone() == ("wal",)
-        with statements(service) as seen:
+        with Tap(writer(service)).listening() as seen:
             await send(service, hint(1))
             inserted = max(place for place, one in enumerate(seen) if "INSERT INTO events" in one)
             assert "COMMIT" in seen[inserted:]
