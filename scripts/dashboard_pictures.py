@@ -154,9 +154,8 @@ async def tried_twice(address: str, token: str) -> int:
             cursor = f"&cursor={page['next_cursor']}"
 
 
-async def main() -> None:
+async def main(asked: argparse.Namespace) -> None:
     """Play, and take the pictures as it goes."""
-    asked = arguments()
     seconds = asked.minutes * 60
     with TemporaryDirectory() as folder:
         async with scene(Path(folder), asked.seed) as (play, address, token), async_playwright() as playwright:
@@ -181,7 +180,8 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    asked = arguments()  # first: --help needs no browser
     if CHROMIUM is None:
         sys.exit("error: there is no Chromium on this machine")
     configure(LOGGING, Secrets(), stream=sys.stderr)
-    asyncio.run(main())
+    asyncio.run(main(asked))

@@ -1,5 +1,6 @@
 """What every test has: log lines in plain text, shown with a test that fails, no clock in a property, one Postgres."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,13 @@ from hypothesis import HealthCheck, settings
 # A deadline, or a check that drawing is fast, fails on a slow machine for nothing.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+
+# What is ignored here (SIGINT in the background of a script, SIGHUP under nohup) would be ignored by every process that
+# a test starts; what is handled here has its default there.
+for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, lambda *_: None)
 
 
 @pytest.fixture(autouse=True)

