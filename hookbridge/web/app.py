@@ -18,6 +18,7 @@ from hookbridge.web.bodies import expect
 from hookbridge.web.hosts import admits_of, known_hosts_only
 from hookbridge.web.keys import ARRIVING, HOSTS, OPENAPI, SERVICE
 from hookbridge.web.middlewares import errors_as_json
+from hookbridge.web.route import spellings
 from hookbridge.web.routes import ROUTES
 
 
@@ -33,8 +34,9 @@ def build_app(service: Service) -> web.Application:
     app[OPENAPI] = described
     for route in ROUTES:
         handler = operators_only(route.handler) if route.access == "operators" else route.handler
-        resource = app.router.add_resource(route.path)
-        resource.add_route(route.method, handler, expect_handler=expect)
-        if route.method == "GET":
-            resource.add_route("HEAD", handler, expect_handler=expect)
+        for path in spellings(route.path):
+            resource = app.router.add_resource(path)
+            resource.add_route(route.method, handler, expect_handler=expect)
+            if route.method == "GET":
+                resource.add_route("HEAD", handler, expect_handler=expect)
     return app

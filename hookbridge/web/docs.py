@@ -7,6 +7,7 @@ here are served.  The files come from the package ``swagger-ui-bundle-v2``; noth
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from pathlib import Path
 
 from aiohttp import web
@@ -15,6 +16,7 @@ from swagger_ui_bundle import swagger_ui_path  # type: ignore[import-untyped]  #
 from hookbridge.errors import NotFound
 from hookbridge.web.keys import OPENAPI
 from hookbridge.web.replies import JSON_HEADERS
+from hookbridge.web.route import SLASH
 
 ASSETS = {
     "swagger-ui.css": "text/css; charset=utf-8",
@@ -60,8 +62,10 @@ PAGE_HEADERS = {
 }
 
 
-async def page(request: web.Request) -> web.StreamResponse:  # noqa: ARG001  every handler is called with it
-    """The page."""
+async def page(request: web.Request) -> web.StreamResponse:
+    """The page.  Its files are named relative to ``/docs``, so that whoever came with a slash is sent there."""
+    if request.path.endswith(SLASH):
+        return web.Response(status=HTTPStatus.PERMANENT_REDIRECT, headers={**JSON_HEADERS, "Location": "../docs"})
     return web.Response(body=PAGE, content_type="text/html", charset="utf-8", headers=PAGE_HEADERS)
 
 

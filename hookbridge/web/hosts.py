@@ -17,7 +17,7 @@ from hookbridge.config import Config
 from hookbridge.errors import HostRefused
 from hookbridge.settings.hosts import is_loopback, name_of
 from hookbridge.web.keys import HOSTS
-from hookbridge.web.route import UNDER_ANY_NAME
+from hookbridge.web.route import UNDER_ANY_NAME, endpoint_of
 
 HOST_HINT = (
     "add the name to [server] allowed_hosts; where that is empty, VERIFY_WEBHOOK_SIGNATURES=true with a WEBHOOK_SECRET"
@@ -46,6 +46,6 @@ def names_of(config: Config) -> frozenset[str]:
 async def known_hosts_only(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer under the names that are allowed.  Raises HostRefused for another one."""
     admits = request.app[HOSTS]
-    if admits is not None and request.path != UNDER_ANY_NAME and not admits(request.headers.get("Host", "")):
+    if admits is not None and endpoint_of(request) != UNDER_ANY_NAME and not admits(request.headers.get("Host", "")):
         raise HostRefused("This service does not answer under that name", hint=HOST_HINT)
     return await handler(request)

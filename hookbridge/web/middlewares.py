@@ -24,6 +24,7 @@ from hookbridge.web.replies import (
     reply,
     row_of,
 )
+from hookbridge.web.route import endpoint_of
 from hookbridge.web.webhooks import WEBHOOKS
 
 log = structlog.get_logger("hookbridge.web")
@@ -57,10 +58,11 @@ def _said(error: HookbridgeError) -> str:
 
 def _count(request: web.Request, status: int, code: str, message: str) -> None:
     service = request.app[SERVICE]
-    source = WEBHOOKS.get(request.path)
+    endpoint = endpoint_of(request)
+    source = WEBHOOKS.get(endpoint)
     service.meters.refused(source or "other", code)
     if source is not None:
-        service.rejections.note(request.path, status, code, message, peer=request.remote, length=request.content_length)
+        service.rejections.note(endpoint, status, code, message, peer=request.remote, length=request.content_length)
 
 
 def _foreseen(request: web.Request, error: HookbridgeError) -> web.Response:

@@ -9,12 +9,16 @@ from __future__ import annotations
 from typing import Literal
 
 import msgspec
+from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from hookbridge import errors
 
 UNDER_ANY_NAME = "/healthz"
 """The path that is answered whatever ``Host`` says: it says nothing, and probes know no names."""
+
+SLASH = "/"
+"""Behind a path it changes nothing: people and tools add one to the URLs that they are given."""
 
 Access = Literal["public", "signed", "operators"]
 """``signed``: the source authenticates the sender when signatures are verified."""
@@ -24,6 +28,19 @@ Scheme = Literal["adminToken", "webhookSignature", "standardWebhooks", "staticTo
 
 SIGNED: tuple[Scheme, ...] = ("webhookSignature", "standardWebhooks", "staticToken")
 """What every endpoint of a source takes."""
+
+
+def spellings(path: str) -> tuple[str, ...]:
+    """Give the paths under which a route is served; only its own is documented."""
+    return (path,) if path == SLASH else (path, path + SLASH)
+
+
+def endpoint_of(request: web.BaseRequest) -> str:
+    """Give the path of the endpoint that a request names, as the route table spells it.
+
+    The raw path, because a slash that is written ``%2F`` belongs to what stands in the path.
+    """
+    return request.rel_url.raw_path.removesuffix(SLASH) or SLASH
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

@@ -125,6 +125,7 @@ KNOWN: dict[str, type] = {
     "tmpfs": str,
     "cap_drop": list,
     "security_opt": list,
+    "logging": dict,
     "stop_grace_period": str,
     "restart": str,
 }
@@ -160,6 +161,16 @@ async def test_compose_itself_takes_the_file() -> None:
 
 def test_the_compose_file_leaves_time_for_the_end(compose: dict[str, object]) -> None:
     assert int(str(compose["stop_grace_period"]).removesuffix("s")) > SHUTDOWN_SECONDS
+
+
+def test_the_compose_file_bounds_the_log_that_the_daemon_keeps(compose: dict[str, object]) -> None:
+    # https://docs.docker.com/engine/logging/drivers/json-file/: without max-size there is no bound at all.
+    logging = compose["logging"]
+    assert isinstance(logging, dict)
+    assert logging["driver"] == "json-file"
+    sizes = {name: re.fullmatch(r"(\d+)(m?)", str(value)) for name, value in logging["options"].items()}
+    assert {name: found and found[2] for name, found in sizes.items()} == {"max-size": "m", "max-file": ""}
+    assert all(isinstance(value, str) for value in logging["options"].values()), "Compose takes no numbers there"
 
 
 def survives(rules: str, path: str) -> bool:
