@@ -128,11 +128,25 @@ class Lane(TypedDict):
     busy: NotRequired[int]
 
 
+class Table(TypedDict):
+    """How a followed table stands."""
+
+    source: str
+    table: str
+    state: str
+    reason: str | None
+    listed: int
+    last_poll_at: float | None
+    last_sweep_at: float | None
+    lag_seconds: float | None
+
+
 class Readiness(TypedDict):
-    """Whether webhooks can be taken."""
+    """Whether webhooks can be taken; an operator sees the tables too."""
 
     ready: bool
     lanes: list[Lane]
+    tables: NotRequired[list[Table]]
 
 
 class Freshness(TypedDict):
@@ -173,19 +187,6 @@ class Statistics(TypedDict):
     oldest_open_event_age_seconds: float | None
     freshness: dict[str, Freshness]
     webhook_loss: dict[str, Loss]
-
-
-class Table(TypedDict):
-    """How a followed table stands."""
-
-    source: str
-    table: str
-    state: str
-    reason: str | None
-    listed: int
-    last_poll_at: float | None
-    last_sweep_at: float | None
-    lag_seconds: float | None
 
 
 class Following(TypedDict):

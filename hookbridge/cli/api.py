@@ -97,12 +97,18 @@ class Api:
         return self._read(_decode_exactly, answer.content, kind)
 
     def readiness(self) -> Readiness:
-        """Give ``/readyz``, which says 503 when webhooks cannot be taken.  Raises NotRunning or Refused."""
+        """Give ``/readyz``, which says 503 when webhooks cannot be taken.  Raises NotRunning or Refused.
+
+        It answers whoever asks, and an operator more: a token that gets no more is a wrong one.
+        """
         with self._reached():
             answer = self._http.get("/readyz")
         if not answer.is_success and answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
             raise self._refused(answer, "/readyz")
-        return self._read(msgspec.json.decode, answer.content, Readiness)
+        seen = self._read(msgspec.json.decode, answer.content, Readiness)
+        if self.token and "tables" not in seen:
+            raise token_refused()
+        return seen
 
     def deliver(self, path: str, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
         """POST a webhook as a sender does, without the admin token; gives what the service answered.
@@ -200,10 +206,15 @@ class Api:
         if said is None:
             return self.stranger()
         if status == HTTPStatus.UNAUTHORIZED:
-            hint = "set HOOKBRIDGE_ADMIN_TOKEN"
-            return Refused(status, "The admin token is missing or wrong", hint=hint, code=said.error)
+            return token_refused(said.error)
         hint = said.hint or ("look at the service's log" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "")
         return Refused(status, said.message, hint=hint, code=said.error)
+
+
+def token_refused(code: str = "") -> Refused:
+    """Give what to raise where the service does not take this machine's token."""
+    message, hint = "The admin token is missing or wrong", "set HOOKBRIDGE_ADMIN_TOKEN"
+    return Refused(HTTPStatus.UNAUTHORIZED, message, hint=hint, code=code)
 
 
 def named(url: str | None) -> str | None:

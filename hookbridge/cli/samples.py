@@ -6,6 +6,7 @@ the record exists, is not known here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
@@ -13,6 +14,7 @@ import msgspec
 
 from hookbridge.errors import ConfigError
 from hookbridge.model import SourceName
+from hookbridge.sources import keys
 
 ChangeType = Literal["insert", "update", "delete"]
 TYPES: tuple[ChangeType, ...] = get_args(ChangeType)
@@ -25,6 +27,8 @@ FORMATS: Mapping[SourceName, tuple[str, ...]] = {
 
 PAGE = "a1b2c3d4-e5f6-4890-abcd-ef1234567890"
 DATABASE = "e8d4b0a1c7f24a9e8f2d5c3b1a6e9f4d"
+
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 
 _INTEGRATION_TYPES: Mapping[ChangeType, str] = {
     "insert": "page.created",
@@ -41,8 +45,10 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     type: ChangeType
     table: str
     id: str
-    data: dict[str, Any] | None = None
-    """The record's columns or properties; None for some of ours."""
+    key: tuple[str, ...] = ("id",)
+    """The table's key columns, of which the id is made; of no page."""
+    data: Mapping[str, msgspec.Raw] | None = None
+    """The record's columns or properties, as they were typed; None for some of ours."""
     at: str
     """The time of the change, ISO 8601."""
     event_id: str
@@ -50,7 +56,11 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def body_of(sample: Sample) -> bytes:
-    """Give the bytes.  Raises ConfigError for a format that the source does not have."""
+    """Give the bytes.
+
+    Raises ConfigError for a format that the source does not have, and ValueError for an id of another number of key
+    columns.
+    """
     known = FORMATS[sample.source]
     if sample.format not in known:
         raise ConfigError([f"{sample.source} has no format {sample.format!r}"], hint=f"one of: {', '.join(known)}")
@@ -124,10 +134,16 @@ def _automation(sample: Sample) -> dict[str, Any]:
 
 def _row(sample: Sample) -> dict[str, Any]:
     given = {"name": "Ada Lovelace", "email": "ada@example.com"} if sample.data is None else sample.data
-    return {"id": int(sample.id) if sample.id.isascii() and sample.id.isdigit() else sample.id, **given}
+    values = keys.values(sample.id, len(sample.key))
+    return {**dict(zip(sample.key, map(_key_value, values), strict=True)), **given}
 
 
-def _properties(sample: Sample) -> dict[str, Any]:
+def _key_value(text: str) -> int | str:
+    """Give a key column's value: a number where that is the same id, which ``007`` is not."""
+    return int(text) if _INTEGER.fullmatch(text) else text
+
+
+def _properties(sample: Sample) -> Mapping[str, Any]:
     if sample.data is not None:
         return sample.data
     return {

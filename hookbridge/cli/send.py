@@ -18,8 +18,9 @@ import msgspec
 import typer
 
 from hookbridge.cli import burst
-from hookbridge.cli.answers import Event, VerificationToken
+from hookbridge.cli.answers import VerificationToken
 from hookbridge.cli.api import Api, Refused
+from hookbridge.cli.awaiting import until_settled
 from hookbridge.cli.burst import Post
 from hookbridge.cli.command import (
     ConfigOption,
@@ -60,11 +61,10 @@ any other: with credentials the record is read from its source, without them the
 
 With --count up to 16 are under way at a time, and the rate that was reached is said.
 
-Exit codes: 0 accepted (with --wait: applied), 1 refused (or not applied), 2 not sent.
+Exit codes: 0 accepted (with --wait: applied), 1 refused (or not applied, or still open after --timeout), 2 not sent.
 """
 
 WAIT_SECONDS = 30.0
-POLL_SECONDS = 0.1
 
 FormatOption = Annotated[str | None, typer.Option("--format", help="How it is worded, see below; guide without it.")]
 TypeOption = Annotated[ChangeType | None, typer.Option("--type", help="insert, update or delete; insert without it.")]
@@ -75,6 +75,9 @@ BodyOption = Annotated[Path | None, typer.Option("--body", help="Send this file 
 UnsignedOption = Annotated[bool, typer.Option("--unsigned", help="Without a signature.")]
 TestOption = Annotated[bool, typer.Option("--test", help="To the test endpoint: checked, not stored.")]
 WaitOption = Annotated[bool, typer.Option("--wait", help="Wait until it is processed, and say how it ended.")]
+TimeoutOption = Annotated[
+    float | None, typer.Option("--timeout", min=0.0, help="Seconds to wait at most, with --wait; 30 without it.")
+]
 CountOption = Annotated[int, typer.Option("--count", min=1, help="So many, each a record of its own.")]
 RateOption = Annotated[float | None, typer.Option("--rate", min=0.001, help="At most so many a second.")]
 
@@ -90,6 +93,7 @@ def send(
     unsigned: UnsignedOption = False,
     test: TestOption = False,
     wait: WaitOption = False,
+    timeout: TimeoutOption = None,
     count: CountOption = 1,
     rate: RateOption = None,
     as_json: JsonOption = False,
@@ -102,10 +106,12 @@ def send(
         refuse_ignored(worded, "it stands in --body already")
     if count > 1 or test:
         refuse_ignored({"--wait": wait}, "only for one event that is stored")
+    if not wait:
+        refuse_ignored({"--timeout": timeout}, "only with --wait")
     if count == 1:
         refuse_ignored({"--rate": rate}, "only with --count")
     settings = settings_of(config)
-    sample = _sample(source, type_ or "insert", format_ or "guide", table, id_, data)
+    sample = _sample(settings, source, type_ or "insert", format_ or "guide", table, id_, data)
     own = None if body is None else read_input(body)
     api = Api.of(settings, url)
     try:
@@ -115,7 +121,8 @@ def send(
         if count > 1:
             fine = burst.send(api, path, posts, rate, as_json=as_json)
         else:
-            fine = _one(api, path, next(posts), wait=wait, as_json=as_json)
+            seconds = (WAIT_SECONDS if timeout is None else timeout) if wait else None
+            fine = _one(api, path, next(posts), wait_seconds=seconds, as_json=as_json)
     finally:
         api.close()
     if signer.silently_unsigned:
@@ -124,26 +131,50 @@ def send(
 
 
 def _sample(
-    source: SourceName, type_: ChangeType, format_: str, table: str | None, id_: str | None, data: str | None
+    settings: Settings,
+    source: SourceName,
+    type_: ChangeType,
+    format_: str,
+    table: str | None,
+    id_: str | None,
+    data: str | None,
 ) -> Sample:
-    columns: dict[str, Any] | None = None
-    if data is not None:
-        try:
-            columns = msgspec.json.decode(data, type=dict[str, Any])
-        except msgspec.DecodeError as error:
-            raise ConfigError([f"--data: {error}"], hint='a JSON object, such as \'{"name": "Ada"}\'') from None
     if format_ not in FORMATS[source]:
         raise ConfigError([f"--format: {source} has no {format_!r}"], hint=f"one of {', '.join(FORMATS[source])}")
-    return Sample(
+    sample = Sample(
         source=source,
         format=format_,
         type=type_,
         table=table or ("users" if source == "supabase" else DATABASE),
-        id=id_ or ("1" if source == "supabase" else PAGE),
-        data=columns,
+        id=id_ or PAGE,
+        data=None if data is None else _columns(data),
         at="",
         event_id="",
     )
+    return _keyed(sample, settings, id_) if source == "supabase" else sample
+
+
+def _columns(data: str) -> dict[str, msgspec.Raw]:
+    """Read columns as they were typed: a number keeps its digits.  Raises ConfigError."""
+    try:
+        return msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+    except msgspec.DecodeError as error:
+        raise ConfigError([f"--data: {error}"], hint='a JSON object, such as \'{"name": "Ada"}\'') from None
+
+
+def _keyed(sample: Sample, settings: Settings, id_: str | None) -> Sample:
+    """Give the sample of a row with its table's key columns.  Raises ConfigError for an id of another number."""
+    # Knowing a table means knowing the source: no other command shall wait for that.
+    from hookbridge.sources.supabase.payloads import normal_id, table_config, table_name
+
+    config = settings.config.supabase
+    key = table_config(config, config.root(table_name(sample.table, None))).key
+    try:
+        normal = normal_id(_numbered(sample, key, 1) if id_ is None else id_, len(key))
+    except ValueError as error:
+        problem = f"--id: {error}, one for each of {', '.join(key)}"
+        raise ConfigError([problem], hint=f"--id {_numbered(sample, key, 1)}") from None
+    return msgspec.structs.replace(sample, key=key, id=normal)
 
 
 def _bodies(sample: Sample, own: bytes | None, *, count: int, same: bool) -> Iterator[bytes]:
@@ -153,12 +184,15 @@ def _bodies(sample: Sample, own: bytes | None, *, count: int, same: bool) -> Ite
             yield own
             continue
         at = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-        id_ = sample.id if same or count == 1 else _numbered(sample.source, number)
+        id_ = sample.id if same or count == 1 else _numbered(sample, sample.key, number)
         yield body_of(msgspec.structs.replace(sample, at=at, id=id_, event_id=str(uuid.uuid4())))
 
 
-def _numbered(source: SourceName, number: int) -> str:
-    return str(number) if source == "supabase" else str(uuid.UUID(int=(4 << 76) | (8 << 60) | number))
+def _numbered(sample: Sample, key: tuple[str, ...], number: int) -> str:
+    """Give the id of one of many."""
+    if sample.source == "supabase":
+        return ",".join([*("1" for _ in key[1:]), str(number)])
+    return str(uuid.UUID(int=(4 << 76) | (8 << 60) | number))
 
 
 class _Signer:
@@ -198,7 +232,7 @@ def _notion_token(settings: Settings, api: Api) -> str:
     raise ConfigError([problem], hint=hint)
 
 
-def _one(api: Api, path: str, post: Post, *, wait: bool, as_json: bool) -> bool:
+def _one(api: Api, path: str, post: Post, *, wait_seconds: float | None, as_json: bool) -> bool:
     answer = api.deliver(path, post.body, post.headers)
     event = answer.headers.get("X-Hookbridge-Event")
     said = _decoded(answer.content)
@@ -211,9 +245,9 @@ def _one(api: Api, path: str, post: Post, *, wait: bool, as_json: bool) -> bool:
         print_pretty(said)
     if answer.status_code == HTTPStatus.UNAUTHORIZED:
         note("try: python -m hookbridge events rejected, which says what was wrong with the signature")
-    if not wait or not answer.is_success or event is None:
+    if wait_seconds is None or not answer.is_success or event is None:
         return answer.is_success
-    return _ended(api, event.split(",")[-1], as_json=as_json)
+    return _ended(api, event.split(",")[-1], wait_seconds, as_json=as_json)
 
 
 def _decoded(content: bytes) -> Any:  # noqa: ANN401  any JSON
@@ -223,20 +257,18 @@ def _decoded(content: bytes) -> Any:  # noqa: ANN401  any JSON
         return content.decode(errors="replace")
 
 
-def _ended(api: Api, event_id: str, *, as_json: bool) -> bool:
-    """Wait until the event is settled."""
-    until = time.monotonic() + WAIT_SECONDS
-    while True:
-        event = api.ask("GET", f"/api/v1/events/{event_id}", Event)
-        if event["state"] == "settled":
-            break
-        if time.monotonic() > until:
-            break
-        time.sleep(POLL_SECONDS)
-    if as_json:
+def _ended(api: Api, event_id: str, wait_seconds: float, *, as_json: bool) -> bool:
+    """Wait until the event is settled, and show how it ended."""
+    event, why = until_settled(api, event_id, wait_seconds)
+    if event["state"] == "open":
+        still = f"still open after {wait_seconds:g} s" + (f": {why}" if why else "")
+        if as_json:
+            print_json(event)
+            note(still)
+        else:
+            say(still, style="yellow")
+    elif as_json:
         print_json(event)
-    elif event["state"] == "open":
-        say(f"still open after {WAIT_SECONDS:.0f} s", style="yellow")
     else:
         verification = f", verification {event['verification']}" if event["verification"] else ""
         reason = f": {event['reason']}" if event["reason"] else ""

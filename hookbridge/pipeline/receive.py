@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from hookbridge.errors import Refusal
 from hookbridge.model import SourceName
-from hookbridge.sources.bodies import whole_characters
+from hookbridge.sources.encodings import text_of
 from hookbridge.sources.source import Decoded, Source
 
 
@@ -20,7 +20,7 @@ def receive(source: Source, headers: Mapping[str, str], body: bytes, now: float)
     Raises InvalidSignature, InvalidJson, InvalidSource, InvalidFields or HandshakeRefused.
     """
     source.authenticate(headers, body, now)
-    return source.decode(headers, whole_characters(body))
+    return source.decode(headers, text_of(body))
 
 
 def refusals_of(

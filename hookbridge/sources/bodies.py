@@ -17,6 +17,7 @@ import msgspec
 
 from hookbridge.errors import FieldProblem, InvalidFields, InvalidJson
 from hookbridge.model import Columns, SourceName
+from hookbridge.sources.encodings import why_foreign
 from hookbridge.sources.large import uncollected
 from hookbridge.sources.processable import is_deep
 
@@ -54,12 +55,6 @@ ID_RULES: Mapping[SourceName, IdRule] = {
     ),
 }
 
-_HIGH, _LOW = rb"[89abAB][0-9a-fA-F]{2}", rb"[c-fC-F][0-9a-fA-F]{2}"
-_HALF = rb"\\u[dD]"
-_HALVES = re.compile(rb"%b(?:%b(?!%b%b)|(?<!%b%b%b)%b)" % (_HALF, _HIGH, _HALF, _LOW, _HALF, _HIGH, _HALF, _LOW))
-"""Those without the other one, where every backslash begins an escape."""
-_REPLACEMENT = rb"\\ufffd"
-
 Part = dict[str, Any] | msgspec.Raw
 """An object inside of a body: of a large body, as it is written."""
 
@@ -74,21 +69,6 @@ decode_columns = uncollected(msgspec.json.Decoder(Columns, float_hook=Decimal).d
 
 UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError)
 """What the decoders raise for what is not JSON, or none that can be processed."""
-
-
-def whole_characters(body: bytes) -> bytes:
-    """Give JSON with U+FFFD in place of each half of a character that stands alone.
-
-    JSON can spell one (the high surrogate of an emoji), and senders that cut texts by their length do; no text that
-    can be stored has it.
-    """
-    if rb"\ud" not in body and rb"\uD" not in body:  # nearly every body
-        return body
-    if b"\0" in body:  # which is no JSON anyway
-        return body
-    # An escaped backslash must not be taken for the beginning of the next escape; a call for each escape took four
-    # times as long.
-    return _HALVES.sub(_REPLACEMENT, body.replace(rb"\\", b"\0")).replace(b"\0", rb"\\")
 
 
 def decode_any(body: bytes) -> object:
@@ -121,6 +101,8 @@ def invalid_json(error: Exception, body: bytes) -> InvalidJson:
 
 def why_undecodable(error: Exception, body: bytes) -> str:
     """Say why it is not JSON that can be processed, and at which byte where that is known."""
+    if (foreign := why_foreign(body)) is not None:
+        return foreign
     if isinstance(error, RecursionError):
         return "nested too deeply"
     if isinstance(error, ArithmeticError):

@@ -16,6 +16,7 @@ from hookbridge.errors import FieldProblem, InvalidFields, InvalidParameter
 from hookbridge.model import RecordKey, SourceName
 from hookbridge.service import Service
 from hookbridge.sources.bodies import decode_object
+from hookbridge.sources.encodings import text_of
 from hookbridge.sources.keys import dashed
 from hookbridge.sources.source import Source
 
@@ -30,7 +31,7 @@ def query(request: web.Request, kind: type[T]) -> T:
 
 def json_body(raw: bytes, kind: type[T]) -> T:
     """Convert a JSON object.  Raises InvalidJson, or InvalidFields with every field that is wrong."""
-    return _convert(decode_object(raw), kind, where="body")
+    return _convert(decode_object(text_of(raw)), kind, where="body")
 
 
 def path_key(service: Service, request: web.Request) -> RecordKey:

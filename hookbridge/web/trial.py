@@ -17,7 +17,8 @@ from hookbridge.errors import FieldProblem, InvalidFields, InvalidSource
 from hookbridge.model import SOURCES, SourceName
 from hookbridge.pipeline.headers import kept
 from hookbridge.pipeline.receive import refusals_of
-from hookbridge.sources.bodies import decode_any, is_object, whole_characters
+from hookbridge.sources.bodies import decode_any, is_object
+from hookbridge.sources.encodings import text_of
 from hookbridge.sources.members import decode_members
 from hookbridge.sources.source import Delivery, Handshake, Source
 from hookbridge.web.access import is_operator
@@ -73,7 +74,7 @@ async def trial(request: web.Request) -> web.StreamResponse:
     refusals = {} if operator else refusals_of(service.sources, request.headers, body, time.time())
     if len(refusals) == len(service.sources):
         raise refusals[asked or SOURCES[-1]]
-    body = whole_characters(body)
+    body = text_of(body)
     source = service.sources[asked or _source_of(body)]
     if source.name in refusals:
         raise refusals[source.name]
@@ -98,7 +99,7 @@ async def send(request: web.Request) -> web.StreamResponse:
     service = request.app[SERVICE]
     asked = query(request, TrialQuery).source
     body = await read_body(request, service.settings.config.server.max_body_bytes)
-    body = whole_characters(body)
+    body = text_of(body)
     received = service.sources[asked or _source_of(body)].decode(request.headers, body)
     if isinstance(received, Handshake):
         raise InvalidFields([FieldProblem(("body",), "expected an event; this is Notion's handshake", "value_error")])

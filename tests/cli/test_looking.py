@@ -212,6 +212,21 @@ async def test_a_lane_is_paused_until_it_is_resumed(client: Running, tmp_path: P
     assert (await command(tmp_path, "pause", "postgres", "--url", client.url)).code == 2
 
 
+@pytest.mark.parametrize("words", [("stats",), ("stats", "--json"), ("send", "supabase", "--wait")])
+async def test_a_token_that_is_wrong_is_said_by_what_answers_anybody_too(
+    five: Running, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    ran = await command(tmp_path, *words, "--url", five.url, HOOKBRIDGE_ADMIN_TOKEN="token-of-another-service")
+    assert (ran.code, ran.out if words[0] == "stats" else "") == (2, "")
+    assert ran.err.startswith("error: The admin token is missing or wrong\ntry: set HOOKBRIDGE_ADMIN_TOKEN\n")
+
+
+async def test_who_has_no_token_sees_what_anybody_sees(five: Running, tmp_path: Path) -> None:
+    ran = await command(tmp_path, "stats", "--json", "--url", five.url, HOOKBRIDGE_ADMIN_TOKEN="")
+    assert (ran.code, ran.lines[0]["books"]["received"]) == (0, 5)
+    assert ran.lines[0]["lanes"] == [{"source": name, "state": "running"} for name in ("supabase", "notion")]
+
+
 async def test_statistics_are_shown_once_and_watched_until_they_are_stopped(five: Running, tmp_path: Path) -> None:
     ran = await command(tmp_path, "stats", "--url", five.url)
     assert ran.code == 0

@@ -12,6 +12,7 @@ import pytest
 from hookbridge.cli.samples import FORMATS, TYPES
 from hookbridge.model import SOURCES
 from tests.support.commands import command, lasting
+from tests.support.faults import Scene
 from tests.support.running import Running, make_settings, running
 from tests.support.waiting import wait_until
 
@@ -99,9 +100,151 @@ async def test_many_of_one_record_are_as_many_events(client: Running, tmp_path: 
     assert await received(client) == 10
 
 
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+async def test_a_file_with_a_byte_order_mark_is_sent_as_it_is_and_taken(
+    client: Running, tmp_path: Path, mark: str
+) -> None:
+    event = {"event_type": "insert", "source": "supabase", "table_name": "users", "record_id": "3", "data": {"id": 3}}
+    (tmp_path / "mine.json").write_text(mark + json.dumps(event))
+    words = ("send", "supabase", "--body", "mine.json", "--wait", "--url", client.url)
+    ran = await command(tmp_path, *words, WEBHOOK_SECRET=SECRETS["plain"])
+    assert (ran.code, ran.out.splitlines()[-1]) == (0, "applied, verification skipped")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+async def test_a_file_in_another_encoding_is_named_as_what_it_is(
+    client: Running, tmp_path: Path, encoding: str
+) -> None:
+    (tmp_path / "mine.json").write_text('{"event_type": "insert"}', encoding=encoding)
+    ran = await command(tmp_path, "send", "supabase", "--body", "mine.json", "--url", client.url)
+    assert ran.code == 1
+    assert "UTF-16" in ran.out
+    assert "send it as UTF-8" in ran.out
+
+
+TYPED = ("1.10", "1e400", "12345678901234567890.5", "123456789012345678901234", "-0", "1E5", "[1.10, {}]")
+
+
+@pytest.mark.parametrize("format_", FORMATS["supabase"])
+async def test_numbers_arrive_as_they_were_typed(client: Running, tmp_path: Path, format_: str) -> None:
+    data = ", ".join(f'"n{place}": {typed}' for place, typed in enumerate(TYPED))
+    words = ("send", "supabase", "--format", format_, "--data", f"{{{data}}}", "--wait", "--url", client.url)
+    ran = await command(tmp_path, *words)
+    assert (ran.code, ran.out.splitlines()[-1]) == (0, "applied, verification skipped")
+    text = await (await client.get("/api/v1/events/1")).text()
+    assert ",".join(f'"n{place}":{typed}' for place, typed in enumerate(TYPED)) in text
+
+
+PARTS = """
+[[supabase.tables]]
+name = "parts"
+key = ["tenant", "number"]
+[[supabase.tables]]
+name = "people"
+key = ["uid"]
+"""
+
+
+@pytest.fixture
+async def keyed(tmp_path: Path) -> AsyncIterator[Running]:
+    """A service with a table of two key columns and one of another name, and the file that says so."""
+    (tmp_path / "config.toml").write_text(PARTS)
+    tables = [{"name": "parts", "key": ["tenant", "number"]}, {"name": "people", "key": ["uid"]}]
+    async with running(make_settings(tmp_path / "data", supabase={"tables": tables})) as service:
+        yield service
+
+
+@pytest.mark.parametrize("format_", FORMATS["supabase"])
+@pytest.mark.parametrize(
+    ("words", "id_", "key"),
+    [
+        (("--table", "parts", "--id", "acme,7"), "acme,7", {"tenant": "acme", "number": 7}),
+        (("--table", "parts", "--id", "a%2Cb,007"), "a%2Cb,007", {"tenant": "a,b", "number": "007"}),
+        (("--table", "public.parts"), "1,1", {"tenant": 1, "number": 1}),
+        (("--table", "people", "--id", "u9"), "u9", {"uid": "u9"}),
+        (("--table", "people"), "1", {"uid": 1}),
+        (("--table", "others", "--id", "9"), "9", {"id": 9}),
+    ],
+)
+async def test_a_sample_has_the_key_columns_that_its_table_has(
+    keyed: Running, tmp_path: Path, format_: str, words: tuple[str, ...], id_: str, key: dict[str, object]
+) -> None:
+    sent = ("send", "supabase", "--format", format_, *words, "--data", "{}", "--wait", "--json", "--url", keyed.url)
+    ran = await command(tmp_path, *sent)
+    assert ran.code == 0, ran
+    ended = ran.lines[-1]
+    assert (ended["record_id"], ended["outcome"]) == (id_, "applied")
+    body = ended["body"]
+    assert body.get("record", body.get("data")) == key
+
+
+async def test_many_of_a_table_with_several_key_columns_are_records_of_their_own(
+    keyed: Running, tmp_path: Path
+) -> None:
+    words = ("--format", "database_webhook", "--table", "parts", "--count", "3", "--url", keyed.url)
+    ran = await command(tmp_path, "send", "supabase", *words)
+    assert (ran.code, "3 × 202" in ran.out) == (0, True)
+    listed = await (await keyed.get("/api/v1/events")).json()
+    assert {event["record_id"] for event in listed["events"]} == {"1,1", "1,2", "1,3"}
+
+
+async def test_an_id_of_another_number_of_key_columns_is_not_sent(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(PARTS)
+    ran = await command(tmp_path, "send", "supabase", "--table", "parts", "--id", "7")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("error: --id: expected 2 values separated by commas, got 1")
+    assert "one for each of tenant, number\ntry: --id 1,1" in ran.err
+
+
+async def test_who_waits_for_a_paused_lane_is_told_so_until_it_goes_on(tmp_path: Path) -> None:
+    async with running(make_settings(tmp_path / "data"), process=False) as service:
+        words = ("send", "supabase", "--wait", "--timeout", "600", "--url", service.url)
+        async with lasting(tmp_path, *words) as waiting:
+            why = "waiting: the lane of supabase is paused (held by the test)"
+            await wait_until(lambda: why in waiting.errors)
+            service.service.lanes["supabase"].resume()
+            assert await waiting.process.wait() == 0
+    assert waiting.lines[-1] == "applied, verification skipped"
+    assert waiting.errors.count(why) == 1
+
+
+async def test_who_waits_for_a_source_that_is_down_is_told_what_it_answered(scene: Scene, tmp_path: Path) -> None:
+    scene.set("signatures", verify=False)
+    async with running(scene.settings) as service:
+        fault = scene.supabase.faults.status(503)
+        words = ("send", "supabase", "--id", "1", "--unsigned", "--wait", "--timeout", "600", "--url", service.url)
+        async with lasting(tmp_path, *words) as waiting:
+            await wait_until(lambda: any("the lane of supabase is down (" in line for line in waiting.errors))
+            fault.clear()
+            assert await waiting.process.wait() == 0
+    assert "503" in "".join(waiting.errors)
+
+
+@pytest.mark.parametrize("as_json", [(), ("--json",)])
+async def test_a_wait_ends_with_its_time_and_says_what_it_waited_for(tmp_path: Path, as_json: tuple[str, ...]) -> None:
+    async with running(make_settings(tmp_path / "data"), process=False) as service:
+        words = ("send", "supabase", "--wait", "--timeout", "0.2", "--url", service.url)
+        ran = await command(tmp_path, *words, *as_json)
+    assert ran.code == 1
+    still = "still open after 0.2 s: the lane of supabase is paused (held by the test)"
+    assert still in (ran.err if as_json else ran.out).splitlines()
+    if as_json:
+        assert ran.lines[-1]["state"] == "open"
+
+
+async def test_a_timeout_of_nothing_looks_once(tmp_path: Path) -> None:
+    async with running(make_settings(tmp_path / "data"), process=False) as service:
+        ran = await command(tmp_path, "send", "supabase", "--wait", "--timeout", "0", "--url", service.url)
+    assert (ran.code, ran.out.splitlines()[-1]) == (
+        1,
+        "still open after 0 s: the lane of supabase is paused (held by the test)",
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (("supabase", "--timeout", "3"), "--timeout: only with --wait"),
         (("supabase", "--format", "integration"), "--format: supabase has no 'integration'"),
         (("supabase", "--data", "{"), "--data: "),
         (("supabase", "--body", "nowhere.json"), "nowhere.json: No such file or directory"),

@@ -16,8 +16,8 @@ from hookbridge.sources.bodies import (
     UNDECODABLE,
     decode_any,
     decode_columns,
-    whole_characters,
 )
+from hookbridge.sources.encodings import whole_characters
 from hookbridge.sources.processable import NESTING_MAX, is_deep
 from hookbridge.sources.source import Delivery
 from hookbridge.sources.supabase import SupabaseSource

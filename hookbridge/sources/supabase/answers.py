@@ -10,7 +10,7 @@ import re
 
 import msgspec
 
-from hookbridge.sources.bodies import whole_characters
+from hookbridge.sources.encodings import whole_characters
 
 _decode = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _STRINGS_AND_BRACKETS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)

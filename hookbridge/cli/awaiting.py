@@ -1,0 +1,61 @@
+"""Waiting until an event is settled, and saying meanwhile why it is not.
+
+It ends at the deadline that it was given, whatever the service does; what the reason means is the service's business.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from hookbridge.cli.answers import EventDetail, Readiness
+from hookbridge.cli.api import Api
+from hookbridge.cli.command import note
+
+FIRST_SECONDS = 0.05
+"""Between two looks at first; most events are settled by then."""
+LATER_SECONDS = 1.0
+TOLD_AFTER_SECONDS = 1.0
+"""Younger waits need no reason."""
+
+
+def until_settled(api: Api, event_id: str, timeout_seconds: float) -> tuple[EventDetail, str]:
+    """Give the event as it was seen last, and why it was open then; empty where it is settled or nothing tells.
+
+    Each reason is told on stderr when it is new.  Raises NotRunning or Refused.
+    """
+    began = time.monotonic()
+    gap, told = FIRST_SECONDS, ""
+    while True:
+        event = api.exact(f"/api/v1/events/{event_id}", EventDetail)
+        if event["state"] != "open":
+            return event, ""
+        waited = time.monotonic() - began
+        over = waited >= timeout_seconds
+        if over or waited >= TOLD_AFTER_SECONDS:
+            why = "; ".join(_reasons(event, api.readiness()))
+            if why != told and why and not over:
+                note(f"waiting: {why}")
+            told = why
+        if over:
+            return event, told
+        time.sleep(min(gap, timeout_seconds - waited))
+        gap = min(2 * gap, LATER_SECONDS)
+
+
+def _reasons(event: EventDetail, readiness: Readiness) -> Iterator[str]:
+    """Say what holds an open event up, the nearest reason first."""
+    source = event["source"]
+    for failure in event["failures"][-1:]:
+        yield f"attempt {failure['attempt']} failed: {failure['error']}"
+    for table in readiness.get("tables", []):
+        if (table["source"], table["table"]) == (source, event["table"]) and table["reason"]:
+            yield f"{table['table']} is {table['state']} ({table['reason']})"
+    for lane in readiness["lanes"]:
+        if lane["source"] != source:
+            continue
+        reason = f" ({lane['reason']})" if lane.get("reason") else ""
+        if lane["state"] != "running":
+            yield f"the lane of {source} is {lane['state']}{reason}"
+        elif ahead := lane.get("queued"):
+            yield f"{ahead} records wait for a worker of {source}"
