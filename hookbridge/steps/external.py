@@ -7,7 +7,8 @@ Needs the extra ``redis``.  A template that names a column which the record does
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,6 +17,7 @@ from hookbridge.config import CacheConfig, CacheKeys
 from hookbridge.errors import CacheUnavailable, StartupError, to_install
 from hookbridge.model import Change, Columns, RecordKey, SourceName
 from hookbridge.sources import keys as ids
+from hookbridge.steps.together import Together
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -38,6 +40,7 @@ class RedisKeys:
         except ValueError as error:
             message = "REDIS_URL is not a URL that redis understands"
             raise StartupError(message, hint="write it as redis://[:password@]host:6379/0") from error
+        self._deleted = Together(self._delete)
         self._templates: dict[tuple[str, str], tuple[str, ...]] = {}
         for block in config.keys:
             name = _table(block)
@@ -47,6 +50,10 @@ class RedisKeys:
         """Whether keys belong to the table's records."""
         return (source, table) in self._templates
 
+    def serves(self, source: SourceName) -> bool:
+        """Whether keys belong to any table of the source."""
+        return any(one == source for one, _ in self._templates)
+
     def keys(self, change: Change, versions: Sequence[Columns]) -> list[str]:
         """Make the keys of every version, each once, in order."""
         templates = self._templates.get((change.record.source, change.record.table), ())
@@ -54,28 +61,44 @@ class RedisKeys:
         return list(dict.fromkeys(key for key in made if key is not None))
 
     async def delete(self, keys: Sequence[str]) -> None:
-        """Delete keys.  Raises CacheUnavailable."""
-        from redis.exceptions import RedisError  # noqa: PLC0415  an extra
+        """Delete keys, together with those of others.  Raises CacheUnavailable."""
+        # A key that is no text is its own change's failure, and nobody else's.
+        await self._deleted([key.encode() for key in keys])
 
-        try:
-            await self._client.delete(*keys)
-        except (RedisError, OSError, TimeoutError) as error:
-            message = f"The external cache could not be reached: {type(error).__name__}"
-            raise CacheUnavailable(message, hint="check REDIS_URL and the server") from error
+    async def _delete(self, keys: Sequence[bytes]) -> Mapping[bytes, Exception]:
+        with _named():
+            # Not one DEL of all: whether a key is refused, or lies in another part of a cluster, is its own matter.
+            async with self._client.pipeline(transaction=False) as pipe:
+                for key in keys:
+                    _ = pipe.delete(key)  # put into the pipe, and sent with the others
+                answers = await pipe.execute(raise_on_error=False)
+        return {key: _unavailable(one) for key, one in zip(keys, answers, strict=True) if isinstance(one, Exception)}
 
     async def probe(self) -> None:
         """Return when the server answers.  Raises CacheUnavailable."""
-        from redis.exceptions import RedisError  # noqa: PLC0415  an extra
-
-        try:
+        with _named():
             await self._client.ping()
-        except (RedisError, OSError, TimeoutError) as error:
-            message = f"The external cache could not be reached: {type(error).__name__}"
-            raise CacheUnavailable(message, hint="check REDIS_URL and the server") from error
 
     async def close(self) -> None:
         """Close the connections."""
+        await self._deleted.close()
         await self._client.aclose()
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """Raise CacheUnavailable for what the client raises."""
+    from redis.exceptions import RedisError  # noqa: PLC0415  an extra
+
+    try:
+        yield
+    except (RedisError, OSError, TimeoutError) as error:
+        raise _unavailable(error) from error
+
+
+def _unavailable(error: Exception) -> CacheUnavailable:
+    message = f"The external cache could not be reached: {type(error).__name__}"
+    return CacheUnavailable(message, hint="check REDIS_URL and the server")
 
 
 def _table(block: CacheKeys) -> tuple[str, str]:

