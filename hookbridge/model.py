@@ -258,6 +258,10 @@ class Effects(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the copies of the same id in other tables go when this one is written (ids are global)."""
     document: Document | None = None
     """The index entry to write; with an empty text the record leaves the index.  None leaves it as it is."""
+    stale_keys: tuple[str, ...] | None = None
+    """The keys of the user's cache that were deleted, to be deleted once more when the copy is written; None where none
+    belong to the record's table.
+    """
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):

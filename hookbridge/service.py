@@ -16,7 +16,7 @@ import structlog
 from hookbridge.books import Statistics, statistics
 from hookbridge.clock import Clock, anchored_clock
 from hookbridge.config import Settings
-from hookbridge.errors import SourceRefused, StoreUnavailable
+from hookbridge.errors import HookbridgeError, SourceRefused, StoreUnavailable
 from hookbridge.handlers import bridge, load_handlers
 from hookbridge.handshake import Handshake, Learnt, learnt, warnings_about
 from hookbridge.holds import Holds
@@ -29,6 +29,7 @@ from hookbridge.observe.rejections import Rejections
 from hookbridge.pipeline.append import Intake
 from hookbridge.pipeline.attempts import Attempts
 from hookbridge.pipeline.lanes import Lane, LaneState
+from hookbridge.pipeline.stale import StaleKeys
 from hookbridge.pipeline.traced import TracedStep, TracedWorker
 from hookbridge.pipeline.worker import Worker, Working
 from hookbridge.readiness import Readiness, WritableInbox, warnings_of
@@ -83,6 +84,10 @@ class Service:
         self.sources: Mapping[SourceName, Source] = {"supabase": supabase, "notion": self._notion}
         self.handshake = Handshake(store, self._notion, known, secrets.notion_webhook_secrets, clock)
         self._external = RedisKeys(config.cache, secrets.redis_url) if secrets.redis_url else None
+        self._stale = None
+        if self._external is not None:
+            wait = config.processing.probe_max_seconds
+            self._stale = StaleKeys(store, self._external, self._stop_lanes, wait_seconds_max=wait)
         self._handlers = Handlers(bridge, config.handlers)
         self.intake = Intake(store, config.server, config.store, lambda name: self.lanes[name].wake(), clock)
         self.reconciler = Reconciler(
@@ -140,8 +145,9 @@ class Service:
         async def probe() -> None:
             if source.has_credentials:
                 await source.probe()
-            if self._external is not None:
+            if self._external is not None and self._stale is not None and self._external.serves(source.name):
                 await self._external.probe()
+                await self._stale.delete_all()
 
         worker: Working = Worker(
             self.store,
@@ -163,6 +169,12 @@ class Service:
             clock=self._clock,
         )
 
+    async def _stop_lanes(self, error: HookbridgeError) -> None:
+        """Stop the lanes whose changes have keys in the user's cache."""
+        for name, lane in self.lanes.items():
+            if self._external is not None and self._external.serves(name):
+                await lane.stop_for(error)
+
     def _nobody_listens(self, source: SourceName, table: str) -> bool:
         """Whether a record can be written to the copy without an event, because no code of the user's waits for it."""
         keys = self._external is not None and self._external.listens(source, table)
@@ -176,6 +188,8 @@ class Service:
             self.traces.settled(settlement, met)
         if met is Settled.FENCED:
             return
+        if self._stale is not None and settlement.effects.stale_keys:
+            self._stale.wake()
         self.meters.settled(settlement)
         truth = settlement.effects.truth
         if truth is not None:
@@ -190,6 +204,8 @@ class Service:
                 tasks = [group.create_task(lane.run(), name=f"{name}-lane") for name, lane in self.lanes.items()]
                 tasks.append(group.create_task(self.upkeep.run(), name="upkeep"))
                 tasks.append(group.create_task(self.history.run(), name="history"))
+                if self._stale is not None:
+                    tasks.append(group.create_task(self._stale.run(), name="stale-keys"))
                 reconciling = group.create_task(self.reconciler.run(), name="reconciler")
                 await self._stop_asked.wait()
                 reconciling.cancel()
@@ -208,6 +224,8 @@ class Service:
         unfinished = await asyncio.gather(*(lane.drain(left) for lane in self.lanes.values()))
         if any(unfinished):
             _log.warning("Stopped with changes unfinished; they are still dirty", changes=sum(unfinished))
+        if self._stale is not None:
+            await self._stale.drain(max(self._deadline - asyncio.get_running_loop().time(), 0.0))
 
     async def _close(self) -> None:
         """Close everything, whatever one of the parts says to that; the store last."""

@@ -208,6 +208,10 @@ class Lane:
 
     # Pause, probe, resume
 
+    async def stop_for(self, error: HookbridgeError) -> None:
+        """Stop for a failure that was met behind the settle, until the probe finds that it is over."""
+        await self._go_down(error)
+
     async def _stop_for(self, claim: Claim, error: HookbridgeError) -> Settlement | None:
         """Pause the lane for a failure that concerns every record, unless others come through and it is this one's."""
         record = str(claim.record)
@@ -266,7 +270,7 @@ class Lane:
     async def _answers(self) -> bool:
         try:
             await self._probe()
-        except (SourceError, CacheUnavailable) as error:
+        except (SourceError, CacheUnavailable, StoreUnavailable) as error:
             if self._state in ("down", "refused"):
                 self._reason = error.message
             # A source that is down again and again is no reason to suspect the records that met it.

@@ -18,6 +18,7 @@ from hookbridge.errors import HookbridgeError, StoreError
 from hookbridge.model import Change, Claim, Effects, Failure, Outcome, RecordKey, Settled, Settlement
 from hookbridge.pipeline.attempts import LANE_STOPPERS, Attempts, describe, is_final
 from hookbridge.pipeline.settle import settle
+from hookbridge.sources import listed
 from hookbridge.steps.step import Step
 from hookbridge.store.contract import Claims
 
@@ -165,12 +166,21 @@ class Worker:
             "steps": settlement.effects.steps,
             "verification": verification.value if verification else None,
         }
+        if settlement.effects.stale_keys is not None and not shows_all(settlement.claim):
+            about["keys_incomplete"] = True
         if met is Settled.FENCED:
             _log.warning("Webhook processing was overtaken by another worker", **about)
         elif settlement.outcome is Outcome.DEAD:
             _log.error(f"Webhook processing failed {tries}", reason=settlement.reason, **about)
         else:
             _log.info(f"Webhook processed successfully in {settlement.duration:.2f}s {tries}", **about)
+
+
+def shows_all(claim: Claim) -> bool:
+    """Whether each open event was loaded with its body, so that no version which one of them shows was missed."""
+    # The reconciler's own events may have none: they say no more than that the record differed.
+    bodies = all(one.event.body or one.event.format == listed.FORMAT for one in claim.events)
+    return bodies and len(claim.events) == claim.open_events
 
 
 def is_announced(claim: Claim, effects: Effects) -> bool:

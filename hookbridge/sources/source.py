@@ -1,8 +1,8 @@
 """The contract of a source: what hookbridge asks of Supabase and of Notion, in the same words.
 
 A source turns requests into events (``authenticate``, ``decode``), reads the truth (``read``, ``probe``), and knows
-what its records look like (``columns_of``, ``agree``, ``words``).  It does not store, retry or pause; it raises the
-errors of ``hookbridge.errors`` and no foreign exception.
+what its records look like (``columns_of``, ``versions_of``, ``agree``, ``words``).  It does not store, retry or pause;
+it raises the errors of ``hookbridge.errors`` and no foreign exception.
 """
 
 from __future__ import annotations
@@ -166,6 +166,10 @@ class Source(Protocol):
 
     def columns_of(self, event: Event) -> Columns | None:
         """Give the record's columns as the event's body has them; None when it carries none."""
+        ...
+
+    def versions_of(self, event: Event) -> tuple[Columns, ...]:
+        """Give every version of the record that the event's body shows: as it was before, and as it was then."""
         ...
 
     async def read(self, record: RecordKey) -> Truth:

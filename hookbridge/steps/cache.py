@@ -1,6 +1,7 @@
 """``cache_invalidation``: the new copy, and the keys of the user's own cache that the change made stale.
 
-The built-in copy is written at the settle; external keys are deleted here, before it, at least once.
+The built-in copy is written at the settle; external keys are deleted here, before it, at least once, and again when it
+is written (``pipeline/stale.py``): until then whoever misses a key may fill it from the copy as it was.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from typing import Protocol
 
 import msgspec
 
-from hookbridge.model import Change, Columns, Copy, Effects, Verification
+from hookbridge.model import Change, Columns, Copy, Effects, RecordKey, SourceName, Verification
+from hookbridge.sources import listed
 from hookbridge.sources.bodies import decode_columns
 from hookbridge.sources.large import aside
 from hookbridge.sources.source import Source, Tickets
@@ -22,6 +24,10 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 class ExternalCache(Protocol):
     """The user's own cache."""
+
+    def listens(self, source: SourceName, table: str) -> bool:
+        """Whether keys belong to the table's records."""
+        ...
 
     def keys(self, change: Change, versions: Sequence[Columns]) -> list[str]:
         """Make the keys of the change from the configured templates, for each version of the record."""
@@ -52,10 +58,11 @@ class Cache:
 
     async def __call__(self, change: Change, so_far: Effects) -> Effects:
         """Add the copy.  Raises CacheUnavailable."""
-        if self._external is not None:
-            keys = await aside(bytes_of(change), self._stale_keys, self._external, change, so_far)
+        if self._external is not None and (names := self._names(self._external, change, so_far)):
+            keys = await aside(bytes_of(change), self._stale_keys, self._external, names, change, so_far)
             if keys:
                 await self._external.delete(keys)
+            so_far = msgspec.structs.replace(so_far, stale_keys=keys)
         if so_far.truth is None and so_far.verification is Verification.SUPERSEDED:
             return so_far  # nothing was read, and the copy is of a later event
         data = None
@@ -64,14 +71,31 @@ class Cache:
         copy = self._copy(change, so_far, data)
         return msgspec.structs.replace(so_far, copy=copy, exclusive=self._source.ids_are_global)
 
-    def _stale_keys(self, external: ExternalCache, change: Change, so_far: Effects) -> list[str]:
-        """Give the keys of the record in each table that it is known in: where it was, and where it lies."""
-        previous, truth = change.previous, so_far.truth
-        before = decode_columns(previous.data) if previous and previous.data else None
-        versions = [one for one in (before, so_far.columns) if one is not None]
-        names = [change.record, *(one.record for one in (previous, truth) if one is not None)]
-        found = (external.keys(msgspec.structs.replace(change, record=name), versions) for name in dict.fromkeys(names))
-        return list(dict.fromkeys(key for some in found for key in some))
+    def _names(self, external: ExternalCache, change: Change, so_far: Effects) -> list[RecordKey]:
+        """Give the record's names in the tables to which keys belong: where it was, and where it lies."""
+        known = (one.record for one in (change.previous, so_far.truth) if one is not None)
+        names = dict.fromkeys((change.record, *known))
+        return [name for name in names if external.listens(name.source, name.table)]
+
+    def _stale_keys(
+        self, external: ExternalCache, names: Sequence[RecordKey], change: Change, so_far: Effects
+    ) -> tuple[str, ...]:
+        """Give the keys of every version of the record that anybody may have seen, under each of its names."""
+        versions = self._versions(change, so_far)
+        found = (external.keys(msgspec.structs.replace(change, record=name), versions) for name in names)
+        return tuple(dict.fromkeys(key for some in found for key in some))
+
+    def _versions(self, change: Change, so_far: Effects) -> list[Columns]:
+        """Give what copy, events and truth show, in this order.  Only a webhook knows what it was between the two."""
+        previous = change.previous
+        versions = [decode_columns(previous.data)] if previous and previous.data else []
+        for one in change.events:
+            carried = listed.carried(one.event)
+            if carried is None:
+                versions += self._source.versions_of(one.event)
+            elif (columns := self._source.truth_columns(carried)) is not None:
+                versions.append(columns)
+        return versions if so_far.columns is None else [*versions, so_far.columns]
 
     def _copy(self, change: Change, so_far: Effects, claimed: bytes | None) -> Copy:
         truth = so_far.truth

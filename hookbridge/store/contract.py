@@ -1,4 +1,4 @@
-"""What hookbridge asks of a store, in roles: Inbox, Claims, Copies, Sweeps, Notes, Counters.
+"""What hookbridge asks of a store, in roles: Inbox, Claims, Stale, Copies, Sweeps, Notes, Counters.
 
 The invariants that every engine keeps, and that ``tests/store`` holds against it:
 
@@ -41,6 +41,7 @@ from hookbridge.store.values import (
     RecordFilter,
     RecordPage,
     Replay,
+    StaleKeys,
     Standings,
     Totals,
     Unmet,
@@ -124,7 +125,7 @@ class Claims(Protocol):
         ...
 
     async def settle(self, settlement: Settlement, *, now: float) -> Settled:
-        """Write outcome, effects and counters of a claim in one transaction, if the claim still holds.
+        """Write outcome, effects (stale keys, too) and counters of a claim in one transaction, if it still holds.
 
         Of a claim with ``COUNTED_EVENTS_MAX`` events or more, those behind the newest one are settled before that, in
         transactions of their own.
@@ -153,6 +154,18 @@ class Claims(Protocol):
 
     async def oldest_open(self, *, now: float) -> float | None:
         """Since when the longest waiting record is dirty; None when nothing is open."""
+        ...
+
+
+class Stale(Protocol):
+    """Keys of the user's cache that changes which are settled have made stale, until they were deleted there again."""
+
+    async def stale_keys(self, limit: int) -> StaleKeys:
+        """Give the keys of the oldest ``limit`` rows, each once."""
+        ...
+
+    async def remove_stale_keys(self, last_id: int) -> None:
+        """Forget the rows up to this one; those of changes that were settled since stay, of the same keys as well."""
         ...
 
 
@@ -261,7 +274,7 @@ class Counters(Protocol):
         ...
 
 
-class Store(Inbox, Claims, Copies, Sweeps, Notes, Counters, Protocol):
+class Store(Inbox, Claims, Stale, Copies, Sweeps, Notes, Counters, Protocol):
     """One engine."""
 
     async def reusable_bytes(self) -> int:

@@ -57,6 +57,14 @@ class Replay(msgspec.Struct, frozen=True):
     next_cursor: int | None = None
 
 
+class StaleKeys(msgspec.Struct, frozen=True):
+    """Some of the keys that have to be deleted from the user's cache once more."""
+
+    keys: tuple[str, ...]
+    last_id: int
+    """The row up to which these are all that there were."""
+
+
 RecordState = Literal["present", "absent", "waiting"]
 """``present``: the copy has data; ``absent``: it knows that there is none; ``waiting``: it has open events."""
 

@@ -1,4 +1,4 @@
-"""Rule 4: copy, index and outcome are written together or not at all; external effects come at least once, before."""
+"""Rule 4: copy, index and outcome are written together or not at all; handlers come at least once, before."""
 
 from pathlib import Path
 

@@ -42,6 +42,10 @@ class TableSource:
     def columns_of(self, event: Event) -> Columns | None:
         return msgspec.json.decode(event.body, type=Columns) if event.body else None
 
+    def versions_of(self, event: Event) -> tuple[Columns, ...]:
+        columns = self.columns_of(event)
+        return () if columns is None else (columns,)
+
     async def read(self, record: RecordKey) -> Truth:
         self.reads += 1
         if self.failure is not None:

@@ -11,14 +11,14 @@ from msgspec.structs import replace
 from hookbridge.config import HandlersConfig
 from hookbridge.errors import CacheUnavailable, SourceUnavailable
 from hookbridge.handlers import Bridge
-from hookbridge.model import Change, Columns, Copy, Document, Effects, RecordKey, Truth, Verification
+from hookbridge.model import Change, Columns, Copy, Document, Effects, RecordKey, SourceName, Truth, Verification
 from hookbridge.sources import listed
 from hookbridge.sources.source import Source
 from hookbridge.steps.cache import Cache
 from hookbridge.steps.handlers import Handlers
 from hookbridge.steps.index import Index
 from hookbridge.steps.verify import Verify
-from tests.support.events import copy, event, key, stored
+from tests.support.events import USERS, copy, event, key, stored
 from tests.support.tables import TableSource
 
 ADA = {"id": 1, "name": "Ada", "at": "2026-01-02"}
@@ -212,6 +212,9 @@ class ListedKeys:
         self.versions: list[Columns] = []
         self.deleted: list[str] = []
         self._failure = failure
+
+    def listens(self, source: SourceName, table: str) -> bool:
+        return (source, table) == ("supabase", USERS)
 
     def keys(self, change: Change, versions: Sequence[Columns]) -> list[str]:
         self.versions = list(versions)
@@ -432,6 +435,9 @@ async def test_keys_of_a_record_are_deleted_in_each_table_in_which_it_is_known()
     deleted: list[str] = []
 
     class Keys:
+        def listens(self, source: SourceName, table: str) -> bool:
+            return source == "notion" and table != "another"
+
         def keys(self, change: Change, versions: Sequence[Columns]) -> list[str]:
             return ["one for all", *(f"{change.record.table}:{one['name']}" for one in versions)]
 

@@ -117,6 +117,11 @@ class NotionSource:
         """Give the page object that the event brought."""
         return payloads.columns_of(event)
 
+    def versions_of(self, event: Event) -> tuple[Columns, ...]:
+        """Give the page; Notion tells of none as it was before."""
+        columns = payloads.columns_of(event)
+        return () if columns is None else (columns,)
+
     # What is true
 
     async def read(self, record: RecordKey) -> Truth:

@@ -102,6 +102,10 @@ class SupabaseSource:
         """Give the row that the event brought."""
         return payloads.columns_of(event)
 
+    def versions_of(self, event: Event) -> tuple[Columns, ...]:
+        """Give the rows before and after the change."""
+        return payloads.versions_of(event)
+
     # What is true
 
     async def read(self, record: RecordKey) -> Truth:

@@ -61,6 +61,17 @@ def columns_of(event: Event) -> Columns | None:
     return columns
 
 
+def versions_of(event: Event) -> tuple[Columns, ...]:
+    """Give the record's columns before and after the change, as far as the event's body has them."""
+    if event.type != "update" or event.format == guide.FORMAT or not event.body:
+        # Of a key that changed, a deletion and an insertion were made: the other row is another record.
+        columns = columns_of(event)
+        return () if columns is None else (columns,)
+    values = decode_object(event.body)
+    rows = () if values.get("truncated") is True else (values.get("old_record"), values.get("record"))
+    return tuple(one for one in rows if isinstance(one, dict))
+
+
 def table_name(written: str, schema: str | None) -> str:
     """Give a table's full name: ``users`` is ``public.users``."""
     if schema is None and "." in written:

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from hookbridge.model import Claim, Outcome, RecordKey, Settled, Settlement
-from hookbridge.store.sqlite import copies, failures
+from hookbridge.store.sqlite import copies, failures, stale_keys
 from hookbridge.store.sqlite.claims import CHAIN, NEWEST
 from hookbridge.store.sqlite.engine import Job, Transaction
 
@@ -81,6 +81,7 @@ class Settle(Job):
         _settle_records(connection, held, dirty)
         copies.write_effects(connection, [(job.settlement.effects, job.now) for job in held])
         copies.leave_names(connection, [(job.settlement.claim.record, job.settlement.effects.copy) for job in held])
+        stale_keys.note(connection, [job.settlement for job in held])
         for job in held:
             _count(transaction, job.settlement)
         return results

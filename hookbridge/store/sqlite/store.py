@@ -26,7 +26,18 @@ from hookbridge.model import (
     SourceName,
     StoredEvent,
 )
-from hookbridge.store.sqlite import claims, copies, failures, inbox, listings, named, notes, settlements, sweeps
+from hookbridge.store.sqlite import (
+    claims,
+    copies,
+    failures,
+    inbox,
+    listings,
+    named,
+    notes,
+    settlements,
+    stale_keys,
+    sweeps,
+)
 from hookbridge.store.sqlite.engine import Engine, Transaction
 from hookbridge.store.values import (
     Announcement,
@@ -37,6 +48,7 @@ from hookbridge.store.values import (
     RecordFilter,
     RecordPage,
     Replay,
+    StaleKeys,
     Standings,
     Totals,
     Unmet,
@@ -175,6 +187,16 @@ class SqliteStore:
     async def oldest_open(self, *, now: float) -> float | None:
         """Since when the longest waiting record is dirty."""
         return await self._engine.read(lambda connection: claims.oldest_open(connection, now))
+
+    # Stale keys
+
+    async def stale_keys(self, limit: int) -> StaleKeys:
+        """Give the oldest ones."""
+        return await self._engine.read(lambda connection: stale_keys.some(connection, limit))
+
+    async def remove_stale_keys(self, last_id: int) -> None:
+        """Forget what was deleted."""
+        await self._engine.call(lambda transaction: stale_keys.remove(transaction, last_id))
 
     # Copies
 

@@ -1,0 +1,32 @@
+"""Stale keys on SQLite: what has to be deleted from the user's cache once more, now that its copies are written.
+
+Invariant: a key that a settle wrote stays until it is removed by an id that was read after that settle.  The same key
+of two changes is two rows: the first deletion may have come before the second copy.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from hookbridge.model import Settlement
+from hookbridge.store.sqlite.engine import Transaction
+from hookbridge.store.values import StaleKeys
+
+
+def note(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> None:
+    """Write the keys of changes that are settled in this transaction."""
+    keys = [(key,) for one in settlements for key in one.effects.stale_keys or ()]
+    if keys:
+        connection.executemany("INSERT INTO stale_keys (key) VALUES (?)", keys)
+
+
+def some(connection: sqlite3.Connection, limit: int) -> StaleKeys:
+    """Read the oldest ones."""
+    found = connection.execute("SELECT id, key FROM stale_keys ORDER BY id LIMIT ?", (limit,)).fetchall()
+    return StaleKeys(keys=tuple(dict.fromkeys(key for _, key in found)), last_id=found[-1][0] if found else 0)
+
+
+def remove(transaction: Transaction, last_id: int) -> None:
+    """Remove what was read up to this id."""
+    transaction.connection.execute("DELETE FROM stale_keys WHERE id <= ?", (last_id,))
