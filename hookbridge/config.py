@@ -37,6 +37,7 @@ class ServerConfig(Section, frozen=True):
     shutdown_deadline_seconds: Seconds = 7.0
     access_log: Literal["errors", "all", "none"] = "errors"
     allowed_hosts: tuple[Name, ...] = ()
+    trusted_proxies: tuple[Name, ...] = ()
 
 
 class StoreConfig(Section, frozen=True):

@@ -29,7 +29,7 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     """What the sender was told; for a signature that was refused, what was wrong with it."""
     peer: str | None
-    """The address it came from: that of a proxy, where there is one."""
+    """The address it came from: that of a proxy, where there is one that is not trusted."""
     bytes: int | None
     """The size that it announced for its body."""
 

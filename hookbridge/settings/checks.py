@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import date
 
 from hookbridge.config import Config, NotionConfig, Secrets, SupabaseTable
-from hookbridge.settings.hosts import name_of
+from hookbridge.settings.hosts import name_of, network_of
 from hookbridge.settings.secrets import is_http_url
 from hookbridge.settings.values import shown
 
@@ -28,6 +28,11 @@ def check_together(config: Config, secrets: Secrets, problems: list[str]) -> Non
         f"[server] allowed_hosts: expected a host's name or address, got {shown(host)}"
         for host in config.server.allowed_hosts
         if not name_of(host)
+    ]
+    problems += [
+        f"[server] trusted_proxies: expected an address, or a network such as 10.0.0.0/8, got {shown(proxy)}"
+        for proxy in config.server.trusted_proxies
+        if network_of(proxy) is None
     ]
     _check_signatures(config, secrets, problems)
     for number, table in enumerate(config.supabase.tables, start=1):

@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
 from hookbridge.web.acks import Ack
+from hookbridge.web.clients import client
 
 log = structlog.get_logger("hookbridge.access")
 
@@ -29,7 +30,7 @@ class AccessLog(AbstractAccessLogger):
             status=response.status,
             duration=round(time, 6),
             bytes=response.body_length,
-            remote=request.remote,
+            remote=client(request),
         )
 
 

@@ -15,8 +15,9 @@ from hookbridge.web import openapi
 from hookbridge.web.access import operators_only
 from hookbridge.web.arriving import Arriving
 from hookbridge.web.bodies import expect
+from hookbridge.web.clients import proxies_of
 from hookbridge.web.hosts import admits_of, known_hosts_only
-from hookbridge.web.keys import ARRIVING, HOSTS, OPENAPI, SERVICE
+from hookbridge.web.keys import ARRIVING, HOSTS, OPENAPI, PROXIES, SERVICE
 from hookbridge.web.middlewares import errors_as_json
 from hookbridge.web.route import spellings
 from hookbridge.web.routes import ROUTES
@@ -28,6 +29,7 @@ def build_app(service: Service) -> web.Application:
     app = web.Application(middlewares=[errors_as_json, known_hosts_only], client_max_size=limit)
     app[SERVICE] = service
     app[HOSTS] = admits_of(service.settings.config)
+    app[PROXIES] = proxies_of(service.settings.config.server.trusted_proxies)
     app[ARRIVING] = Arriving()
     app.on_shutdown.append(app[ARRIVING].stop)
     described: Callable[[], bytes] = cache(partial(openapi.document, ROUTES))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from hookbridge.service import Service
+from hookbridge.settings.hosts import Network
 from hookbridge.web.arriving import Arriving
 
 SERVICE = web.AppKey("service", Service)
@@ -18,3 +19,5 @@ OPENAPI: web.AppKey[Callable[[], bytes]] = web.AppKey("openapi")
 """Gives ``/openapi.json``, made when it is first asked for: that reads our own modules, and a start is to be fast."""
 HOSTS: web.AppKey[Callable[[str], bool] | None] = web.AppKey("hosts")
 """Whether a ``Host`` header's value is answered; None where any is."""
+PROXIES: web.AppKey[tuple[Network, ...]] = web.AppKey("proxies")
+"""Who is believed about whose request it is."""

@@ -84,7 +84,7 @@ class RejectedRequest(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     """What the sender was told; for a signature, what was wrong with it."""
     peer: str | None
-    """The address that it came from."""
+    """The address that it came from; behind a proxy of `[server] trusted_proxies`, the one that the proxy heard."""
     bytes: int | None
     """The length of its body, where it was announced."""
 

@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from hookbridge.errors import HookbridgeError, InvalidSignature
+from hookbridge.web.clients import client
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.replies import (
     INTERNAL,
@@ -62,7 +63,7 @@ def _count(request: web.Request, status: int, code: str, message: str) -> None:
     source = WEBHOOKS.get(endpoint)
     service.meters.refused(source or "other", code)
     if source is not None:
-        service.rejections.note(endpoint, status, code, message, peer=request.remote, length=request.content_length)
+        service.rejections.note(endpoint, status, code, message, peer=client(request), length=request.content_length)
 
 
 def _foreseen(request: web.Request, error: HookbridgeError) -> web.Response:

@@ -20,6 +20,7 @@ from hookbridge.pipeline.receive import receive
 from hookbridge.sources.source import Handshake
 from hookbridge.web.acks import ack
 from hookbridge.web.bodies import read_body
+from hookbridge.web.clients import client
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.replies import json_reply
 
@@ -49,7 +50,7 @@ def webhook(source_name: SourceName) -> Callable[[web.Request], Awaitable[web.St
         now, began = time.time(), time.perf_counter()
         received = receive(service.sources[source_name], request.headers, body, now)
         if isinstance(received, Handshake):
-            await service.holds.take_token(received.token, request.remote)
+            await service.holds.take_token(received.token, client(request))
             return json_reply(HandshakeStored())
         receipts = await service.intake.accept(received.events, kept(request.headers))
         seconds = time.perf_counter() - began

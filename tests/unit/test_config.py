@@ -205,6 +205,8 @@ def test_the_switchs_two_names_may_say_the_same_in_other_words(tmp_path: Path, t
         ('supabase_key = "sb_secret_planted"', "config.toml: [supabase_key]: unknown section; secrets stand"),
         ('[server]\nallowed_hosts = ["a.example", "http://a"]', "allowed_hosts: expected a host's name or address"),
         ('[server]\nallowed_hosts = ["a:evil"]', 'expected a host\'s name or address, got "a:evil"'),
+        ('[server]\ntrusted_proxies = ["10.0.0.0/8", "nginx"]', 'such as 10.0.0.0/8, got "nginx"'),
+        ('[server]\ntrusted_proxies = ["10.0.0.1/8"]', "trusted_proxies: expected an address, or a network"),
     ],
 )
 def test_a_mistake_in_the_file_is_named_with_what_was_expected(tmp_path: Path, toml: str, problem: str) -> None:
