@@ -26,6 +26,7 @@
     │   └── RecordImpossible            this record can never be read (table unknown, malformed id): dead at once
     ├── CacheUnavailable                the user's own cache cannot be reached: the lane may stop
     ├── PermanentFailure                raised by a user's handler: do not try this change again
+    ├── HandlerFailed                   what a user's handler raised, or that it took too long, with its place
     └── StoreError                      what was to be stored has no form on disk: nothing of it was stored
         └── StoreUnavailable            disk full, i/o error: nothing of the transaction was stored
 
@@ -196,6 +197,20 @@ class PermanentFailure(HookbridgeError):
     """Raise it in a handler to say that trying this change again cannot help."""
 
 
+class HandlerFailed(HookbridgeError):
+    """A user's handler raised something, or did not end in time.
+
+    The message names the handler and the line of the user's code: ``greet (my_handlers.py:7): KeyError: 'nope'``.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", traceback: str = "", is_permanent: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.traceback = traceback
+        """What is kept of it."""
+        self.is_permanent = is_permanent
+        """Whether the handler said that trying again cannot help."""
+
+
 class StoreError(HookbridgeError):
     """What was to be stored has no form on disk, so trying again cannot help.  Nothing of it was stored."""
 
@@ -207,3 +222,32 @@ class StoreUnavailable(StoreError):
 def to_install(extra: str) -> str:
     """Give the hint for an extra's package that is not there: hookbridge is in no registry, its folder is installed."""
     return f".venv/bin/python -m pip install -e '.[{extra}]'"
+
+
+REASON_CHARACTERS_MAX = 500
+
+
+def describe(error: BaseException | None) -> str:
+    """Say in one line what went wrong and what to do, for logs, reasons and replies: a text that can be stored."""
+    if isinstance(error, HandlerFailed):
+        said = error.message  # names what was raised
+    else:
+        text = first_line(error)
+        said = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    remedy = f"; try: {error.hint}" if isinstance(error, HookbridgeError) and error.hint else ""
+    return _storable(said + remedy)
+
+
+def first_line(error: BaseException | None) -> str:
+    """Give the beginning of an error's own text, whatever a stranger's class makes of the question."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001  a foreign __str__
+        return "(its text cannot be shown)"
+    lines = _storable(text).strip().splitlines()
+    return lines[0][:REASON_CHARACTERS_MAX] if lines else ""
+
+
+def _storable(text: str) -> str:
+    """Write out what UTF-8 does not have."""
+    return text.encode(errors="backslashreplace").decode()

@@ -6,6 +6,7 @@ Handlers run in the order of their registration, at least once for each change. 
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import sys
@@ -81,6 +82,10 @@ class Bridge:
 
         return register
 
+    def names(self) -> tuple[str, ...]:
+        """Give the names of all handlers, each once."""
+        return tuple(dict.fromkeys(name_of(one.handler) for one in self._registered))
+
     def listens(self, source: SourceName, table: str) -> bool:
         """Whether any handler could match a change of this table."""
         return any(one.source == source and one.table in (None, table) for one in self._registered)
@@ -88,6 +93,33 @@ class Bridge:
     def matching(self, change: Change) -> list[Handler]:
         """Give the handlers of a change, in the order of their registration."""
         return [one.handler for one in self._registered if one.matches(change)]
+
+
+def name_of(handler: Handler) -> str:
+    """Name a handler for people, with its file: ``greet (my_handlers.py)``."""
+    return f"{_name_alone(handler)} ({Path(file_of(handler)).name})"
+
+
+def name_at(handler: Handler, place: str | None) -> str:
+    """Name a handler with a place in the user's code, where there is one: ``greet (my_handlers.py:7)``."""
+    return name_of(handler) if place is None else f"{_name_alone(handler)} ({place})"
+
+
+def file_of(handler: Handler) -> str:
+    """Give the file of the function itself, below its decorators."""
+    code = getattr(inspect.unwrap(_bare(handler)), "__code__", None)
+    return code.co_filename if code is not None else "?"
+
+
+def _name_alone(handler: Handler) -> str:
+    bare = _bare(handler)
+    return getattr(bare, "__qualname__", None) or type(bare).__qualname__
+
+
+def _bare(handler: Handler) -> Handler:
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    return handler
 
 
 def _normal(source: SourceName, table: str | None) -> str | None:

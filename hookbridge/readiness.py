@@ -5,7 +5,7 @@ It asks the parts and changes nothing but a note in the store: only a commit sho
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -18,6 +18,7 @@ from hookbridge.reconcile.status import TableStatus
 from hookbridge.settings.hosts import is_loopback
 from hookbridge.sources.notion.budget import BudgetState
 from hookbridge.sources.source import Source
+from hookbridge.steps.calls import StuckHandler
 from hookbridge.store.contract import Store
 from hookbridge.store.values import Fault
 
@@ -36,6 +37,8 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     """Why the store cannot be relied on until an operator acts: its file is gone from its place, or damaged."""
     lanes: tuple[LaneState, ...]
     """One for each source."""
+    stuck_handlers: tuple[StuckHandler, ...]
+    """Handlers that do not end, although their time is up and they were cancelled."""
     tables: tuple[TableStatus, ...]
     """What the reconciler follows."""
     notion_budget: BudgetState
@@ -78,3 +81,12 @@ def warnings_of(settings: Settings, sources: Mapping[SourceName, Source]) -> tup
         )
     found += [source.credential_warning for source in sources.values() if source.credential_warning]
     return tuple(found)
+
+
+def warnings_of_stuck(stuck: Sequence[StuckHandler]) -> tuple[str, ...]:
+    """Say which handlers do not end, and what becomes of that."""
+    return tuple(
+        f"{one.workers} worker{'' if one.workers == 1 else 's'} wait for {one.handler}, which does not end although its"
+        " time is up: restart to have their records tried again, and let CancelledError through in it."
+        for one in stuck
+    )

@@ -23,6 +23,7 @@ from hookbridge.holds import Holds
 from hookbridge.model import Event, Outcome, Receipt, RecordKey, Settled, Settlement, SourceName
 from hookbridge.observe import traces
 from hookbridge.observe.history import Counts, History
+from hookbridge.observe.lag import LoopWatch
 from hookbridge.observe.logs import hide
 from hookbridge.observe.metrics import Meters
 from hookbridge.observe.rejections import Rejections
@@ -32,7 +33,7 @@ from hookbridge.pipeline.lanes import Lane, LaneState
 from hookbridge.pipeline.stale import StaleKeys
 from hookbridge.pipeline.traced import TracedStep, TracedWorker
 from hookbridge.pipeline.worker import Worker, Working
-from hookbridge.readiness import Readiness, WritableInbox, warnings_of
+from hookbridge.readiness import Readiness, WritableInbox, warnings_of, warnings_of_stuck
 from hookbridge.reconcile.findings import InboxSink
 from hookbridge.reconcile.loop import Beside, Reconciler
 from hookbridge.records import Records
@@ -43,6 +44,7 @@ from hookbridge.sources.notion.budget import Budget
 from hookbridge.sources.source import Delivery, Source
 from hookbridge.sources.supabase import SupabaseSource
 from hookbridge.steps.cache import Cache
+from hookbridge.steps.calls import contain_tasks, handler_at
 from hookbridge.steps.external import RedisKeys
 from hookbridge.steps.handlers import Handlers
 from hookbridge.steps.index import Index
@@ -88,7 +90,7 @@ class Service:
         if self._external is not None:
             wait = config.processing.probe_max_seconds
             self._stale = StaleKeys(store, self._external, self._stop_lanes, wait_seconds_max=wait)
-        self._handlers = Handlers(bridge, config.handlers)
+        self._handlers = Handlers(bridge, config.handlers, clock=clock)
         self.intake = Intake(store, config.server, config.store, lambda name: self.lanes[name].wake(), clock)
         self.reconciler = Reconciler(
             self.sources,
@@ -109,6 +111,7 @@ class Service:
         self._ended = asyncio.Event()
         self._inbox = WritableInbox(store, clock)
         self.history = History(self._counts, clock)
+        self._watch = LoopWatch(self.meters.loop_lag.observe, handler_at)
         self.rejections = Rejections(clock)
 
     @classmethod
@@ -199,6 +202,8 @@ class Service:
 
     async def run(self) -> None:
         """Process until ``stop``; then drain, close and return.  A bug in the machinery comes out as its exception."""
+        if self.settings.config.handlers.module:
+            contain_tasks(asyncio.get_running_loop())
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(lane.run(), name=f"{name}-lane") for name, lane in self.lanes.items()]
@@ -206,6 +211,7 @@ class Service:
                 tasks.append(group.create_task(self.history.run(), name="history"))
                 if self._stale is not None:
                     tasks.append(group.create_task(self._stale.run(), name="stale-keys"))
+                tasks.append(group.create_task(self._watch.run(), name="loop-watch"))
                 reconciling = group.create_task(self.reconciler.run(), name="reconciler")
                 await self._stop_asked.wait()
                 reconciling.cancel()
@@ -274,6 +280,10 @@ class Service:
         """Give the state of each lane."""
         return tuple(lane.state() for lane in self.lanes.values())
 
+    def stuck_workers(self) -> Mapping[str, int]:
+        """Count the workers that are stuck in each handler."""
+        return self._handlers.stuck_workers() if self.settings.config.handlers.module else {}
+
     def warnings(self) -> tuple[str, ...]:
         """Say what an operator should change, loudest first."""
         return warnings_of(self.settings, self.sources)
@@ -281,6 +291,7 @@ class Service:
     async def readiness(self) -> Readiness:
         """Say whether webhooks can be taken now."""
         writable = await self._inbox.check()
+        stuck = self._handlers.stuck()
         oldest = None
         if writable:
             try:
@@ -292,9 +303,10 @@ class Service:
             inbox_writable=writable,
             store_fault=self.store.fault,
             lanes=self.lane_states(),
+            stuck_handlers=stuck,
             tables=self.reconciler.status(),
             notion_budget=self.notion_budget.state(),
-            warnings=(*self.warnings(), *warnings_about(self.handshake.unconfirmed)),
+            warnings=(*self.warnings(), *warnings_about(self.handshake.unconfirmed), *warnings_of_stuck(stuck)),
             oldest_open_seconds=oldest,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
 CRASHED = NO
 CANNOT_START = CANNOT
+
+MARGIN_SECONDS = 2.0
+"""So long after the deadline a process that has not ended is ended: ``docker stop`` kills at 10 s."""
+
+LAST_WORDS_SECONDS = 0.5
 
 
 def serve(
@@ -47,6 +53,7 @@ def _greeting(url: str) -> None:
 def _run(settings: Settings, greet: Callable[[str], None] | None) -> int:
     import structlog
 
+    from hookbridge.stopping import LastResort
     from hookbridge.web.server import serve as serve_until_signal
 
     started: list[str] = []
@@ -63,7 +70,8 @@ def _run(settings: Settings, greet: Callable[[str], None] | None) -> int:
         bars = show_backfills
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(serve_until_signal(settings, ready=ready, beside=bars))
+            last_resort = LastResort(settings.config.server.shutdown_deadline_seconds + MARGIN_SECONDS, _end_by_force)
+            runner.run(serve_until_signal(settings, ready=ready, beside=bars, ending=last_resort.begin))
     except Exception as error:
         # What ends a service that ran is a crash, whatever it is; before that, our own errors are for the caller.
         if isinstance(error, HookbridgeError) and not started:
@@ -73,6 +81,27 @@ def _run(settings: Settings, greet: Callable[[str], None] | None) -> int:
     finally:
         lose_output()
     return FINE
+
+
+def _end_by_force() -> None:
+    """End the process although something in it does not end: a handler, or a thread that one started."""
+    # Whoever has to be left behind may also keep the log.
+    words = threading.Thread(target=_last_words, daemon=True)
+    words.start()
+    words.join(LAST_WORDS_SECONDS)
+    os._exit(CRASHED)
+
+
+def _last_words() -> None:
+    import structlog
+
+    from hookbridge.observe.places import of_running, place, running
+
+    at = [place(of_running(frame), "") for frame in running().values()]
+    structlog.get_logger("hookbridge").error(
+        "Ended by force: something did not end in time; every acknowledged event is in the data file",
+        place=[one for one in at if one is not None],
+    )
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

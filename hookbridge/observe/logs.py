@@ -44,6 +44,8 @@ SHOWN = frozenset(
             "error",
             "hint",
             "remedy",
+            "handler",
+            "place",
         ),
         # The reconciler's counts.
         *("listed", "total", "found", "copies", "records", "announced", "missed"),
@@ -214,7 +216,10 @@ class Redaction:
     def _clean(self, value: object, *, learnt: bool) -> object:
         if isinstance(value, list | tuple | set | frozenset):
             return [self._clean(one, learnt=learnt) for one in value]
-        text = str(value)
+        return self.clean(str(value), learnt=learnt)
+
+    def clean(self, text: str, *, learnt: bool = True) -> str:
+        """Put something else in the place of each secret."""
         for secret in (*self._secrets, *self._learnt) if learnt else self._secrets:
             if secret in text:
                 text = text.replace(secret, SECRET)
@@ -238,6 +243,11 @@ def hide(secret: str) -> None:
 def hide_learnt(token: str) -> None:
     """Hide what a sender made known: only what is like a secret, because any word could be sent as one."""
     _redaction.learn(token)
+
+
+def without_secrets(text: str) -> str:
+    """Give a foreign text as a line would show it: with no secret in it that this process knows."""
+    return _redaction.clean(text)
 
 
 def to_json(line: dict[str, Any], **_options: object) -> str:

@@ -22,6 +22,7 @@ PROCESSING_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
 """Two retries take 6 s."""
 
 ATTEMPTS = (1, 2, 3, 5, 10)
+LAG_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 NUMBERS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
@@ -61,6 +62,12 @@ class Meters:
             name: SourceMeters(*(one.labels(name) for one in (ack, processing, attempts, events, batch)))
             for name in SOURCES
         }
+        self.loop_lag = Histogram(
+            "hookbridge_loop_lag_seconds",
+            "How late the event loop was, looked at four times a second",
+            registry=self.registry,
+            buckets=LAG_SECONDS,
+        )
         self._refused = Counter(
             "hookbridge_requests_refused",
             "Requests that were answered with an error, by its code",

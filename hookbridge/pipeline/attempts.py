@@ -7,7 +7,7 @@ SourceUnavailable            yes, obeying Retry-After    the lane stops; the rec
 CacheUnavailable             yes                         the lane stops; the record stays dirty
 SourceRefused                no                          the lane stops; the record stays dirty
 RecordImpossible             no                          dead letter
-PermanentFailure             no                          dead letter
+HandlerFailed                unless it is permanent      dead letter
 anything else                yes                         dead letter
 ===========================  ==========================  =============================================
 
@@ -27,11 +27,11 @@ import tenacity
 from hookbridge.config import ProcessingConfig
 from hookbridge.errors import (
     CacheUnavailable,
-    HookbridgeError,
-    PermanentFailure,
+    HandlerFailed,
     RecordImpossible,
     SourceRefused,
     SourceUnavailable,
+    describe,
 )
 
 Result = TypeVar("Result")
@@ -50,7 +50,9 @@ def is_final(error: BaseException) -> bool:
     """Whether trying again cannot help, or is not for this worker to wait for."""
     if isinstance(error, SourceUnavailable) and (error.retry_after_seconds or 0) > HELD_SECONDS_MAX:
         return True
-    return isinstance(error, SourceRefused | RecordImpossible | PermanentFailure) or not isinstance(error, Exception)
+    if isinstance(error, HandlerFailed):
+        return error.is_permanent
+    return isinstance(error, SourceRefused | RecordImpossible) or not isinstance(error, Exception)
 
 
 class Attempts:
@@ -115,11 +117,3 @@ class Attempts:
             reraise=True,
         )
         return await retrying(one)
-
-
-def describe(error: BaseException | None) -> str:
-    """Say in one line what went wrong and what to do, for logs, reasons and replies: a text that can be stored."""
-    text = str(error).encode(errors="backslashreplace").decode().strip().splitlines()
-    kind = type(error).__name__
-    remedy = f"; try: {error.hint}" if isinstance(error, HookbridgeError) and error.hint else ""
-    return (f"{kind}: {text[0][:500]}" if text else kind) + remedy

@@ -132,12 +132,14 @@ class Lane:
 
     async def run(self) -> None:
         """Work until cancelled.  Whatever it raises is a bug of ours and ends the process."""
+        lane = asyncio.current_task()
+        assert lane is not None  # noqa: S101  for the type checker: a coroutine that runs is in a task
         async with asyncio.TaskGroup() as group:
             group.create_task(self._feed(), name=f"{self.source}-feeder")
             group.create_task(self._watch(), name=f"{self.source}-prober")
             group.create_task(self._held.keep(), name=f"{self.source}-leases")
             for number in range(self._config.workers):
-                group.create_task(self._serve(), name=f"{self.source}-worker-{number}")
+                group.create_task(self._serve_on(lane), name=f"{self.source}-worker-{number}")
 
     # The way of a claim: feeder → queue → worker
 
@@ -181,6 +183,23 @@ class Lane:
                 await self._woken.wait()
         except TimeoutError:
             return
+
+    async def _serve_on(self, lane: asyncio.Task[None]) -> None:
+        """Serve until the lane ends.  A worker that somebody else cancels is replaced: in time none would be left."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  as above
+        while True:
+            try:
+                await self._serve()
+            except asyncio.CancelledError:
+                if lane.cancelling():
+                    raise
+                task.uncancel()
+                _log.error(
+                    "A worker was cancelled and is replaced; its record is worked on again when its lease ends",
+                    source=self.source,
+                    hint="a handler may cancel its own tasks, and no others",
+                )
 
     async def _serve(self) -> None:
         while True:

@@ -14,9 +14,9 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from hookbridge.errors import HookbridgeError, StoreError
+from hookbridge.errors import HookbridgeError, StoreError, describe
 from hookbridge.model import Change, Claim, Effects, Failure, Outcome, RecordKey, Settled, Settlement
-from hookbridge.pipeline.attempts import LANE_STOPPERS, Attempts, describe, is_final
+from hookbridge.pipeline.attempts import LANE_STOPPERS, Attempts, is_final
 from hookbridge.pipeline.settle import settle
 from hookbridge.sources import listed
 from hookbridge.steps.step import Step
@@ -124,15 +124,17 @@ class Worker:
         return met
 
     async def _run_whole(self, change: Change, number: int) -> Effects:
-        """Run the steps.  Only who cancels this worker ends it: a handler that awaits what somebody else cancelled,
-        or that calls ``sys.exit``, has failed like any other.
+        """Run the steps.  Only who cancels this worker, or closes it, ends it: a step that awaits what somebody else
+        cancelled, or in which an extension panics, has failed like any other.
         """
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  for the type checker: a coroutine that runs is in a task
         asked = task.cancelling()
         try:
             return await self._run_steps(change, number)
-        except (asyncio.CancelledError, SystemExit) as error:
+        except (Exception, GeneratorExit):  # what a step's own coroutine raised of the latter kind ended there
+            raise
+        except BaseException as error:
             if isinstance(error, asyncio.CancelledError) and task.cancelling() > asked:
                 raise
             message = f"a step ended with {describe(error)}"

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from typing import Literal
 
 from hookbridge.config import ReconcileConfig
-from hookbridge.errors import HookbridgeError
+from hookbridge.errors import HookbridgeError, describe
 from hookbridge.model import SourceName
-from hookbridge.pipeline.attempts import describe
 from hookbridge.reconcile.findings import Findings
 from hookbridge.reconcile.poll import PassResult, Poll
 from hookbridge.reconcile.status import State, TableStatus

@@ -5,14 +5,15 @@ At least once, in registration order, before the settle; a failure is the record
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import msgspec
 
 from hookbridge.config import HandlersConfig
 from hookbridge.handlers import Bridge
 from hookbridge.model import Change, Effects, Truth, Verification
+from hookbridge.steps.calls import Calls, StuckHandler
 
 
 class Handlers:
@@ -20,21 +21,24 @@ class Handlers:
 
     name = "handlers"
 
-    def __init__(self, bridge: Bridge, config: HandlersConfig) -> None:
+    def __init__(self, bridge: Bridge, config: HandlersConfig, *, clock: Callable[[], float] = time.time) -> None:
         self._bridge = bridge
-        self._timeout_seconds = config.timeout_seconds
-        self._places = asyncio.Semaphore(config.concurrency)
+        self._calls = Calls(config, clock)
 
     async def __call__(self, change: Change, so_far: Effects) -> Effects:
-        """Call every handler that matches.
-
-        Raises what a handler raises, and TimeoutError after the configured time.
-        """
+        """Call every handler that matches.  Raises HandlerFailed."""
         for told in _tellings(change, so_far):
             for handler in self._bridge.matching(told):
-                async with self._places, asyncio.timeout(self._timeout_seconds):
-                    await handler(told)
+                await self._calls.call(handler, told)
         return so_far
+
+    def stuck(self) -> tuple[StuckHandler, ...]:
+        """Say which handlers do not end."""
+        return self._calls.stuck()
+
+    def stuck_workers(self) -> dict[str, int]:
+        """Count the workers that are stuck in each handler."""
+        return self._calls.stuck_workers(self._bridge.names())
 
 
 def _tellings(change: Change, so_far: Effects) -> Iterator[Change]:

@@ -20,6 +20,7 @@ from hookbridge.reconcile.status import TableStatus
 from hookbridge.reconcile.verdict import Progress, TableProof, Unproven, Verdict
 from hookbridge.records import Difference
 from hookbridge.sources.notion.budget import BudgetState
+from hookbridge.steps.calls import StuckHandler
 from hookbridge.web import admin, events, health, live, reconcile, records
 from hookbridge.web.webhooks import HandshakeStored
 
@@ -176,6 +177,7 @@ _EXAMPLES: tuple[msgspec.Struct, ...] = (
         inbox_writable=True,
         store_fault=None,
         lanes=(_LANE,),
+        stuck_handlers=(StuckHandler(handler="greet (my_handlers.py:7)", workers=1, seconds=41.5),),
         tables=(_TABLE,),
         notion_budget=BudgetState(requests_per_second=3.0, left=3, waiting=0, halted_seconds=0.0),
         warnings=(),

@@ -48,6 +48,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     dirty: Mapping[SourceName, int] | None
     """None while the inbox cannot be written."""
     open_events_limit: int
+    stuck_workers: Mapping[str, int]
     budget_waited_seconds: float
     budget_halted_seconds: float
     now: float
@@ -72,6 +73,7 @@ async def snapshot(service: Service) -> Snapshot:
         readiness=readiness,
         dirty=dirty,
         open_events_limit=service.settings.config.store.max_open_events,
+        stuck_workers=service.stuck_workers(),
         budget_waited_seconds=budget.waited_seconds,
         budget_halted_seconds=budget.halted_seconds,
         now=service.now(),
@@ -148,6 +150,12 @@ def _changes(seen: Snapshot) -> Iterator[Metric]:
         "What reading the source said about changes",
         ("result",),
         (((one.value,), totals.by_verification.get(one.value, 0)) for one in Verification),
+    )
+    yield _gauge(
+        "stuck_workers",
+        "Workers that wait for a handler which does not end, although its time is up and it was cancelled",
+        ("handler",),
+        (((name,), number) for name, number in seen.stuck_workers.items()),
     )
 
 

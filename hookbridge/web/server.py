@@ -43,17 +43,19 @@ async def serve(
     *,
     ready: Callable[[str], None] | None = None,
     beside: Callable[[Service], Coroutine[Any, Any, None]] | None = None,
+    ending: Callable[[], object] = lambda: None,
 ) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP.
 
     ``ready`` is called with the base URL once requests are accepted; ``beside`` runs meanwhile, and ends with it.
+    ``ending`` is called when the end begins, by a signal also while the event loop is blocked; perhaps several times.
 
     Raises StartupError when the address or the data folder cannot be used, and whatever ended the service's work.
     """
     # The socket first: a port that is taken shall be found before any file is touched or any change is processed.
     with closing(bind(settings.config.server)) as listener:
         async with (
-            signals() as signalled,
+            signals(ending) as signalled,
             working(await Service.open(settings)) as (service, work),
             listening(service, listener) as url,
         ):
@@ -63,6 +65,7 @@ async def serve(
             waiting = asyncio.create_task(signalled.wait(), name="signals")
             company = asyncio.create_task(beside(service), name="beside") if beside is not None else None
             await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            ending()
             waiting.cancel()
             if company is not None:
                 company.cancel()
@@ -85,10 +88,10 @@ def bind(config: ServerConfig) -> socket.socket:
 
 
 @asynccontextmanager
-async def signals() -> AsyncIterator[asyncio.Event]:
+async def signals(at_once: Callable[[], object] = lambda: None) -> AsyncIterator[asyncio.Event]:
     """Give an event that a signal to stop sets; a second signal does nothing more."""
     received = asyncio.Event()
-    with stopping(received.set):
+    with stopping(received.set, at_once=at_once):
         yield received
 
 

@@ -87,6 +87,8 @@ def test_there_is_an_alert_for_each_state_that_needs_somebody() -> None:
         "books_balanced",
         "poll_age_seconds",
         "changes_missed_total",
+        "stuck_workers",
+        "loop_lag_seconds",
     ):
         assert f"hookbridge_{figure}" in text
 

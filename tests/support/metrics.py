@@ -5,6 +5,7 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.followed import loaded, sources
+from tests.support.handling import Handling
 from tests.support.running import Client, running
 from tests.support.waiting import wait_until
 
@@ -54,7 +55,8 @@ async def scrape(client: Client) -> Scrape:
 
 async def scrape_with_every_figure(folder: Path) -> Scrape:
     """Let a service follow a table, apply a change of it and refuse something; gives what it then tells."""
-    async with sources() as both, running(both.settings(folder)) as service:
+    user = Handling(folder)
+    async with sources() as both, running(both.settings(folder, handlers=user.section)) as service:
         await wait_until(lambda: loaded(service))
         both.supabase.insert("users", {"id": 1, "name": "Ada"})
         await service.post("/api/v1/webhooks/supabase", b"{")

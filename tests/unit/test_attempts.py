@@ -12,14 +12,17 @@ from hookbridge import errors
 from hookbridge.config import ProcessingConfig
 from hookbridge.errors import (
     CacheUnavailable,
-    PermanentFailure,
+    HandlerFailed,
     RecordImpossible,
     RecordUnreadable,
     SourceRefused,
     SourceUnavailable,
+    describe,
 )
-from hookbridge.pipeline.attempts import LANE_STOPPERS, Attempts, describe, is_final
+from hookbridge.pipeline.attempts import LANE_STOPPERS, Attempts, is_final
 from tests.support.naps import Naps
+
+GIVEN_UP = HandlerFailed("x", is_permanent=True)
 
 
 def unavailable(retry_after: float | None = None) -> SourceUnavailable:
@@ -97,7 +100,7 @@ async def test_a_retry_after_beyond_ten_seconds_is_the_lanes_to_wait_for(asked: 
     assert len(change.numbers) == tries
 
 
-@pytest.mark.parametrize("failure", [RecordImpossible("x"), PermanentFailure("x"), SourceRefused("x")])
+@pytest.mark.parametrize("failure", [RecordImpossible("x"), GIVEN_UP, SourceRefused("x")])
 async def test_what_cannot_get_better_is_not_tried_again(failure: Exception) -> None:
     naps, change = Naps(), Failing(failure)
     with pytest.raises(type(failure)):
@@ -106,8 +109,8 @@ async def test_what_cannot_get_better_is_not_tried_again(failure: Exception) -> 
 
 
 async def test_a_permanent_failure_at_the_second_attempt_ends_the_change_there() -> None:
-    naps, change = Naps(), Failing(ValueError(), PermanentFailure("no"))
-    with pytest.raises(PermanentFailure):
+    naps, change = Naps(), Failing(ValueError(), GIVEN_UP)
+    with pytest.raises(HandlerFailed):
         await attempts(naps).run(change)
     assert (naps.taken, change.numbers) == ([2.0], [1, 2])
 
@@ -143,7 +146,7 @@ async def test_a_failure_that_is_tried_again_is_logged_with_its_wait() -> None:
 # The whole family: again and then dead (A), dead at once (D), again and then the lane pauses (P), pauses at once (R)
 
 _VERDICTS = {"SourceUnavailable": "P", "CacheUnavailable": "P", "SourceRefused": "R"} | dict.fromkeys(
-    ("RecordImpossible", "PermanentFailure"), "D"
+    ("RecordImpossible",), "D"
 )
 
 _MADE: dict[str, Callable[[], Exception]] = {

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from hookbridge.config import ProcessingConfig
-from hookbridge.errors import HookbridgeError, PermanentFailure
+from hookbridge.errors import HandlerFailed, HookbridgeError
 from hookbridge.model import Change, Claim, Document, Effects, Outcome, Settlement
 from hookbridge.pipeline.attempts import Attempts
 from hookbridge.pipeline.settle import settle
@@ -56,7 +56,7 @@ class Fails:
     name = "handlers"
 
     async def __call__(self, change: Change, so_far: Effects) -> Effects:
-        raise PermanentFailure(SURROGATE)
+        raise HandlerFailed(SURROGATE, is_permanent=True)
 
 
 async def test_what_the_store_can_never_hold_becomes_a_dead_letter_without_effects(store: SqliteStore) -> None:
@@ -76,7 +76,7 @@ async def test_a_failure_in_words_that_cannot_be_stored_is_described_in_others(s
     assert await working(store, Fails()).work(await take_one(store), never)
     found = await store.event(event_id)
     assert found is not None
-    assert (found.outcome, found.reason) == (Outcome.DEAD, r"PermanentFailure: \ud800")
+    assert (found.outcome, found.reason) == (Outcome.DEAD, r"\ud800")
 
 
 async def test_while_the_disk_refuses_settling_waits_longer_and_longer_and_then_succeeds(store: SqliteStore) -> None:

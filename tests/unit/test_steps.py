@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from hookbridge.config import HandlersConfig
-from hookbridge.errors import CacheUnavailable, SourceUnavailable
+from hookbridge.errors import CacheUnavailable, HandlerFailed, SourceUnavailable
 from hookbridge.handlers import Bridge
 from hookbridge.model import Change, Columns, Copy, Document, Effects, RecordKey, SourceName, Truth, Verification
 from hookbridge.sources import listed
@@ -350,7 +350,7 @@ async def test_what_a_handler_raises_is_the_changes_failure_and_the_next_one_is_
     async def never(_what: Change) -> None:
         called.append("never")
 
-    with pytest.raises(KeyError):
+    with pytest.raises(HandlerFailed, match=r"fails \(test_steps\.py:\d+\): KeyError: 'mine'$"):
         await handlers(fails, never)(change(), Effects())
     assert called == ["fails"]
 
@@ -364,7 +364,9 @@ async def test_a_handler_that_takes_too_long_fails_with_a_timeout_and_is_cancell
         finally:
             ended.append(True)
 
-    with pytest.raises(TimeoutError):
+    with pytest.raises(
+        HandlerFailed, match=r"hangs \(test_steps\.py:\d+\): TimeoutError: it did not end within 0\.01 s"
+    ):
         await handlers(hangs, timeout_seconds=0.01)(change(), Effects())
     assert ended == [True]
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from hookbridge.config import ProcessingConfig
-from hookbridge.errors import HookbridgeError, PermanentFailure, SourceRefused, SourceUnavailable
+from hookbridge.errors import HandlerFailed, HookbridgeError, SourceRefused, SourceUnavailable
 from hookbridge.model import Change, Claim, Effects, Outcome, Settled, Settlement, Verification
 from hookbridge.pipeline.attempts import Attempts
 from hookbridge.pipeline.worker import Worker, dead
@@ -172,7 +172,9 @@ async def test_a_bug_in_a_step_is_logged_with_its_traceback_for_those_who_debug(
 
 async def test_a_permanent_failure_is_a_dead_letter_after_one_attempt(store: SqliteStore) -> None:
     (id_,) = await add(store, event(1))
-    await worker(store, Doing("one", failing(PermanentFailure("never")))).work(await take_one(store), Stopping())
+    await worker(store, Doing("one", failing(HandlerFailed("never", is_permanent=True)))).work(
+        await take_one(store), Stopping()
+    )
     kept = await store.event(id_)
     assert kept is not None
     assert (kept.outcome, kept.attempts) == (Outcome.DEAD, 1)

@@ -1,0 +1,261 @@
+"""One call of a user's handler, in a task of its own: nothing that it does reaches beyond its change.
+
+Invariants: whatever a handler raises, or a task that it started, comes out as ``HandlerFailed``, also what is no
+``Exception``; cancelling its own task ends the call and nothing else; a call that took longer than its time has failed,
+whatever the handler makes of being cancelled; and who cancels the worker does not wait for a handler that takes no
+cancellation.  It decides neither which handlers are called nor what their failures mean.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
+from types import FrameType
+from typing import Any
+
+import msgspec
+import structlog
+
+from hookbridge.config import HandlersConfig
+from hookbridge.errors import HandlerFailed, PermanentFailure, first_line
+from hookbridge.handlers import Handler, file_of, name_at, name_of
+from hookbridge.model import Change
+from hookbridge.observe import places
+from hookbridge.observe.logs import without_secrets
+
+ENDING_SECONDS = 0.5
+"""So long a handler has to end once it was cancelled; what does not end is stuck."""
+
+_caller: ContextVar[Handler] = ContextVar("hookbridge_handler")
+"""The handler that runs, also in the tasks that it starts."""
+
+_log = structlog.get_logger(__name__)
+
+
+class StuckHandler(msgspec.Struct, frozen=True, kw_only=True):
+    """Workers that wait for a handler which was cancelled and goes on."""
+
+    handler: str
+    """Its name and the place at which it was when its time was up: `greet (my_handlers.py:7)`."""
+    workers: int
+    """How many wait for it there."""
+    seconds: float
+    """How long the first of them has waited, since the handler's time was up."""
+
+
+class _Stuck(msgspec.Struct, frozen=True):
+    handler: Handler
+    where: str
+    since: float
+
+
+class Calls:
+    """The calls of all handlers: so many at once, each for so long."""
+
+    def __init__(self, config: HandlersConfig, clock: Callable[[], float]) -> None:
+        self._timeout_seconds = config.timeout_seconds
+        self._places = asyncio.Semaphore(config.concurrency)
+        self._clock = clock
+        self._stuck: dict[asyncio.Task[Any], _Stuck] = {}
+
+    async def call(self, handler: Handler, change: Change) -> None:
+        """Call it.  Raises HandlerFailed.
+
+        A handler that is stuck keeps its worker, because nothing else may be done to its record meanwhile, but no place
+        that another call could have.
+        """
+        async with self._places:
+            task = asyncio.create_task(_outcome_of(handler, change), name=f"handler {name_of(handler)}")
+            try:
+                late = await self._past_its_time(task, handler)
+            except asyncio.CancelledError:
+                await _leave(task, handler)
+                raise
+        if not task.done():
+            await self._stuck_until_it_ends(task, handler, late)
+        # A task that cancelled itself is cancelled also where its coroutine came to an end.
+        error = asyncio.CancelledError() if task.cancelled() else task.result()
+        if late is not None:
+            took = TimeoutError(f"it did not end within {self._timeout_seconds:g} s")
+            took.__cause__ = error
+            raise failed(handler, took, late)
+        if error is not None:
+            raise failed(handler, error)
+
+    async def _past_its_time(self, task: asyncio.Task[Any], handler: Handler) -> str | None:
+        """Wait for its end, or cancel it in the end; gives where it was then, None when it ended in time."""
+        await asyncio.wait([task], timeout=self._timeout_seconds)
+        if task.done():
+            return None
+        where = name_at(handler, places.place(places.of_waiting(task.get_coro()), file_of(handler)))
+        task.cancel()
+        await asyncio.wait([task], timeout=ENDING_SECONDS)
+        return where
+
+    async def _stuck_until_it_ends(self, task: asyncio.Task[Any], handler: Handler, where: str | None) -> None:
+        stuck = self._stuck[task] = _Stuck(handler, where or name_of(handler), self._clock())
+        _log.error(
+            "A handler does not end, although its time is up and it was cancelled; its worker waits for it",
+            handler=stuck.where,
+            hint="let CancelledError through, and give what it waits for a timeout",
+        )
+        try:
+            await asyncio.wait([task])
+            _log.warning("A handler that was stuck has ended", handler=stuck.where)
+        except asyncio.CancelledError:
+            await _leave(task, handler)
+            raise
+        finally:
+            del self._stuck[task]
+
+    def stuck(self) -> tuple[StuckHandler, ...]:
+        """Say which handlers do not end."""
+        since: dict[str, list[float]] = {}
+        for one in self._stuck.values():
+            since.setdefault(one.where, []).append(one.since)
+        now = self._clock()
+        return tuple(
+            StuckHandler(handler=where, workers=len(times), seconds=round(now - min(times), 3))
+            for where, times in since.items()
+        )
+
+    def stuck_workers(self, names: tuple[str, ...]) -> dict[str, int]:
+        """Count the workers that are stuck in each of the handlers of these names."""
+        found = dict.fromkeys(names, 0)
+        for one in self._stuck.values():
+            name = name_of(one.handler)
+            found[name] = found.get(name, 0) + 1
+        return found
+
+
+async def _leave(task: asyncio.Task[Any], handler: Handler) -> None:
+    """End a call because its worker ends, and do not wait for one that takes no cancellation."""
+    task.cancel()
+    await asyncio.wait([task], timeout=ENDING_SECONDS)
+    if not task.done():
+        _log.error("A handler takes no cancellation, and is left behind", handler=name_of(handler))
+
+
+async def _outcome_of(handler: Handler, change: Change) -> BaseException | None:
+    """Call it; gives what it raised.  What is no Exception would end the loop if a task ended with it."""
+    _caller.set(handler)
+    try:
+        await handler(change)
+    except BaseException as error:  # noqa: BLE001  see above; being closed or cancelled ends here, too
+        trace = error.__traceback__
+        return error.with_traceback(None if trace is None else trace.tb_next)  # without this frame
+    return None
+
+
+def handler_at(frame: FrameType | None) -> str | None:
+    """Name the handler that a running frame is of, with the line of the user's code; None when it is of none."""
+    innermost, handler = frame, None
+    while frame is not None and handler is None:
+        if frame.f_code is _outcome_of.__code__:
+            handler = frame.f_locals["handler"]
+        elif frame.f_code in _CONTAINED:
+            handler = frame.f_locals["self"].handler
+        frame = frame.f_back
+    if handler is None:
+        return None
+    return name_at(handler, places.place(places.of_running(innermost), file_of(handler)))
+
+
+def failed(handler: Handler, error: BaseException, where: str | None = None) -> HandlerFailed:
+    """Say what a handler raised, in which line of the user's code, and keep its traceback."""
+    told, alone = places.traceback_of(error), error
+    while isinstance(alone, BaseExceptionGroup) and len(alone.exceptions) == 1:
+        alone = alone.exceptions[0]  # a group of one says nothing more
+    if where is None:
+        where = name_at(handler, places.place(places.of_traceback(alone.__traceback__), file_of(handler)))
+    text = first_line(alone)
+    said = f"{where}: {type(alone).__name__}" + (f": {text}" if text else "")
+    final = _permanent(error)
+    found = HandlerFailed(
+        without_secrets(said),
+        hint=without_secrets(final.hint) if final is not None else "",
+        traceback=without_secrets(told),
+        is_permanent=final is not None,
+    )
+    found.__cause__ = error
+    return found
+
+
+def _permanent(error: BaseException) -> PermanentFailure | None:
+    """Give the PermanentFailure that it is, or that a task group of the handler's gathered."""
+    if isinstance(error, PermanentFailure):
+        return error
+    if isinstance(error, BaseExceptionGroup):
+        return next((one for one in map(_permanent, error.exceptions) if one is not None), None)
+    return None
+
+
+# The tasks that a handler starts.  One that ends with KeyboardInterrupt or SystemExit ends the loop, whoever awaits it.
+
+
+class _Contained(Coroutine[Any, Any, Any]):
+    """A coroutine of a handler's own task, whose worst ending is an error like any other.
+
+    It passes everything on itself: a coroutine around another one that is cancelled before it began would leave that
+    one unawaited, with a warning.
+    """
+
+    def __init__(self, inner: Coroutine[Any, Any, Any], handler: Handler) -> None:
+        self._inner = inner
+        self.handler = handler
+        self.__name__ = getattr(inner, "__name__", type(inner).__name__)
+        self.__qualname__ = getattr(inner, "__qualname__", self.__name__)
+
+    def send(self, value: Any) -> Any:  # noqa: ANN401  the base's
+        """Go on."""
+        try:
+            return self._inner.send(value)
+        except (KeyboardInterrupt, SystemExit) as error:
+            raise self._instead_of(error) from error
+
+    def throw(self, *error: Any) -> Any:  # noqa: ANN401  the base's
+        """Go on with an error, such as being cancelled."""
+        try:
+            return self._inner.throw(*error)
+        except (KeyboardInterrupt, SystemExit) as ended:
+            raise self._instead_of(ended) from ended
+
+    def close(self) -> None:
+        """End it."""
+        self._inner.close()
+
+    def __await__(self) -> Any:  # noqa: ANN401  the base's
+        """Await what it is around."""
+        return self._inner.__await__()
+
+    def _instead_of(self, error: BaseException) -> RuntimeError:
+        return RuntimeError(f"a task that {name_of(self.handler)} started ended with {type(error).__name__}")
+
+
+_CONTAINED = (_Contained.send.__code__, _Contained.throw.__code__)
+
+
+class _Containing:
+    """A loop's task factory."""
+
+    def __init__(self, before: Callable[..., asyncio.Future[Any]] | None) -> None:
+        self._make = before
+
+    def __call__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        coroutine: Any,  # noqa: ANN401  typeshed: a generator or a coroutine
+        **more: Any,  # noqa: ANN401  Python's own
+    ) -> asyncio.Future[Any]:
+        """Make a task as it was made before, of a contained coroutine where a handler runs."""
+        handler = _caller.get(None)
+        made = coroutine if handler is None else _Contained(coroutine, handler)
+        return asyncio.Task(made, loop=loop, **more) if self._make is None else self._make(loop, made, **more)
+
+
+def contain_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    """See that no task which a handler starts ends the loop; other tasks are made as before."""
+    before = loop.get_task_factory()
+    if not isinstance(before, _Containing):
+        loop.set_task_factory(_Containing(before))
