@@ -39,11 +39,12 @@ def poll(
     config: ConfigOption = None,
 ) -> None:
     """Find what no webhook announced, and announce it to a hookbridge elsewhere, until Ctrl-C."""
-    from hookbridge.observe.logs import configure
+    from hookbridge.observe.logs import configure, take_over
     from hookbridge.sidecar import poll as follow
 
     settings = settings_of(config)
     logging = settings.config.logging
+    take_over()
     configure(msgspec.structs.replace(logging, format="json") if as_json else logging, settings.secrets)
     try:
         with asyncio.Runner() as runner:

@@ -31,7 +31,7 @@ def serve(
     config: Path | None = None, host: str | None = None, port: int | None = None, *, as_json: bool = False
 ) -> int:
     """Serve; gives the exit code.  The options win over file and environment.  Raises what prevents the start."""
-    from hookbridge.observe.logs import configure
+    from hookbridge.observe.logs import configure, take_over
     from hookbridge.settings import load
 
     options = {
@@ -41,6 +41,7 @@ def serve(
     }
     given = {name: str(value) for name, value in options.items() if value is not None}
     settings = load(config, {**os.environ, **given}, Path.cwd())
+    take_over()
     configure(settings.config.logging, settings.secrets)
     return _run(settings, _greeting if sys.stdout.isatty() and not as_json else None)
 
@@ -95,6 +96,7 @@ def _end_by_force() -> None:
 def _last_words() -> None:
     import structlog
 
+    from hookbridge.observe.output import drain
     from hookbridge.observe.places import of_running, place, running
 
     at = [place(of_running(frame), "") for frame in running().values()]
@@ -102,6 +104,7 @@ def _last_words() -> None:
         "Ended by force: something did not end in time; every acknowledged event is in the data file",
         place=[one for one in at if one is not None],
     )
+    drain()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

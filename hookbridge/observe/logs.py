@@ -1,8 +1,8 @@
 """Logs: one JSON object a line on stdout, or coloured lines on a terminal.
 
 Invariants: text is shown only under a key that is known to be safe, never with a configured secret in it, tracebacks
-included; a line that cannot be written (a full disk, a closed pipe) is lost without a word, because no event may fail
-for want of its log line.  Our own lines and those of the libraries have the same form.
+included; no event waits or fails for want of its log line.  Our own lines, those of the libraries, warnings and what
+nobody caught have the same form.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import logging
 import re
 import sys
+import threading
 from collections.abc import MutableMapping
 from typing import Any, TextIO, cast
 from urllib.parse import unquote, urlsplit
@@ -21,6 +22,7 @@ import structlog
 from structlog.typing import Processor, WrappedLogger
 
 from hookbridge.config import LoggingConfig, Secrets
+from hookbridge.observe.output import queue_standard_streams
 from hookbridge.observe.terminal import harmless
 
 HIDDEN = "[hidden]"
@@ -107,6 +109,32 @@ def configure(config: LoggingConfig, secrets: Secrets, *, stream: TextIO | None 
         cache_logger_on_first_use=True,
     )
     _route_libraries(out, level, [*first, structlog.stdlib.add_logger_name], last)
+
+
+def take_over() -> None:
+    """Make the log the only voice of a process that serves.
+
+    Whoever writes to its standard streams does not wait for their readers; warnings, and exceptions that nobody caught,
+    are lines like all others.
+    """
+    queue_standard_streams(_tell_dropped)
+    logging.captureWarnings(capture=True)
+    threading.excepthook = _of_a_thread
+    sys.unraisablehook = _unraisable
+
+
+def _tell_dropped(lines: int) -> None:
+    structlog.get_logger(__name__).warning("Lines were dropped: nobody took them in time", lines=lines)
+
+
+def _of_a_thread(given: threading.ExceptHookArgs) -> None:
+    about = given.exc_value or given.exc_type()
+    structlog.get_logger(__name__).error("A thread ended by an exception", exc_info=about)
+
+
+def _unraisable(given: sys.UnraisableHookArgs) -> None:
+    about = given.exc_value or given.exc_type()
+    structlog.get_logger(__name__).error("An exception could not be raised", exc_info=about)
 
 
 def _encode(stream: TextIO, *, encoding: str | None = None, errors: str | None = None) -> None:

@@ -1,19 +1,26 @@
 """The last webhooks that were refused, and why: senders show their users little of it.
 
 Bounded: so many of the latest, and short texts.  Nothing of a request is kept but its path, size and peer: no body, no
-header.  It lives as long as the process.
+header.  It lives as long as the process.  Each is a line of the log too, but no flood of them is a flood of lines.
 """
 
 from __future__ import annotations
 
-from collections import deque
+import asyncio
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 
 import msgspec
+import structlog
 
 KEPT_MAX = 500
 TEXT_MAX = 300
 """Characters of a message."""
+LINES_MAX = 5
+"""Lines of one endpoint and reason in ``LINES_SECONDS``; the others are counted, and one line says how many."""
+LINES_SECONDS = 10.0
+
+log = structlog.get_logger("hookbridge.webhooks")
 
 
 class Rejection(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,24 +48,55 @@ class Rejections:
         self._clock = clock
         self._kept: deque[Rejection] = deque(maxlen=KEPT_MAX)
         self._count = 0
+        self._lately: Counter[tuple[str, str]] = Counter()
 
     def note(
-        self, endpoint: str, status: int, reason: str, message: str, *, peer: str | None, length: int | None
+        self,
+        endpoint: str,
+        status: int,
+        reason: str,
+        message: str,
+        *,
+        peer: str | None,
+        length: int | None,
+        hint: str | None = None,
     ) -> None:
-        """Keep one; the oldest goes."""
+        """Keep one, the oldest goes, and log it; ``hint`` is for the operator.  Runs in the event loop."""
         self._count += 1
-        self._kept.append(
-            Rejection(
-                id=self._count,
-                at=self._clock(),
-                endpoint=endpoint,
-                status=status,
-                reason=reason,
-                message=message[:TEXT_MAX],
-                peer=peer,
-                bytes=length,
-            )
+        rejection = Rejection(
+            id=self._count,
+            at=self._clock(),
+            endpoint=endpoint,
+            status=status,
+            reason=reason,
+            message=message[:TEXT_MAX],
+            peer=peer,
+            bytes=length,
         )
+        self._kept.append(rejection)
+        self._log(rejection, hint)
+
+    def _log(self, one: Rejection, hint: str | None) -> None:
+        kind = (one.endpoint, one.reason)
+        if kind not in self._lately:
+            asyncio.get_running_loop().call_later(LINES_SECONDS, self._sum_up, kind)
+        self._lately[kind] += 1
+        if self._lately[kind] <= LINES_MAX:
+            write = log.error if one.status >= 500 else log.warning  # noqa: PLR2004  a fault of ours, or of the sender
+            about = {"remote": one.peer, "bytes": one.bytes, "hint": hint}
+            write(
+                "Webhook refused",
+                path=one.endpoint,
+                status=one.status,
+                reason=one.reason,
+                error=one.message,
+                **{name: value for name, value in about.items() if value is not None},
+            )
+
+    def _sum_up(self, kind: tuple[str, str]) -> None:
+        path, reason = kind
+        if (more := self._lately.pop(kind) - LINES_MAX) > 0:
+            log.warning("More webhooks were refused", path=path, reason=reason, requests=more)
 
     def latest(self, *, before: int | None = None) -> Iterator[Rejection]:
         """Give them, the latest first, from behind the cursor ``before`` on."""

@@ -19,7 +19,6 @@ from aiohttp import HttpVersion11
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
-from hookbridge.errors import HookbridgeError
 from hookbridge.model import Receipt, SourceName
 from hookbridge.observe.metrics import Meters
 from hookbridge.observe.rejections import Rejections
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
 
 Answer = Callable[[bytes], None]
 
-TOLD_SECONDS = 10.0
-"""Between two lines about a store that refuses."""
 
 log = structlog.get_logger("hookbridge.web")
 
@@ -63,8 +60,6 @@ class Express:
         self._traces = traces
         self._sources = {path: (sources[name], meters.of[name].ack.observe) for path, name in paths.items()}
         self._limit_bytes = limit_bytes
-        self._untold = 0
-        self._tell_at = 0.0
 
     def take(self, message: RawRequestMessage, body: bytes, answer: Answer) -> bool:
         """Store a webhook, and call ``answer`` with the wire's bytes when that is done; False leaves it untouched."""
@@ -105,20 +100,10 @@ class Express:
         row = row_of(type(refusal))
         if row is INTERNAL:
             log.error("Request failed", method="POST", path=path, exc_info=error)
-        else:
-            self._tell(refusal)
         self._meters.refused(source, row.code)
         # Who sent it is not known here; it was a signed webhook, and a full inbox is nobody's in particular.
-        self._rejections.note(path, row.status, row.code, refusal.message, peer=None, length=length)
+        self._rejections.note(path, row.status, row.code, refusal.message, peer=None, length=length, hint=refusal.hint)
         return refused_wire(refusal)
-
-    def _tell(self, refusal: HookbridgeError) -> None:
-        """Log that the store refuses, once in a while: every webhook meets the same."""
-        self._untold += 1
-        now = time.monotonic()
-        if now >= self._tell_at:
-            log.error("Webhooks could not be stored", requests=self._untold, error=refusal.message, hint=refusal.hint)
-            self._untold, self._tell_at = 0, now + TOLD_SECONDS
 
 
 def whole_body(message: RawRequestMessage, payload: StreamReader) -> bytes | None:

@@ -24,6 +24,7 @@ from prometheus_client.registry import Collector
 from hookbridge.books import WebhookLoss, webhook_loss
 from hookbridge.errors import StoreUnavailable
 from hookbridge.model import SOURCES, Origin, Outcome, SourceName, Verification
+from hookbridge.observe.output import dropped
 from hookbridge.pipeline import lanes
 from hookbridge.readiness import Readiness
 from hookbridge.reconcile import status
@@ -241,6 +242,8 @@ def _service(seen: Snapshot) -> Iterator[Metric]:
     yield _gauge("ready", "Whether webhooks can be taken", (), [((), ready.ready)])
     yield _gauge("inbox_writable", "Whether the inbox can be written", (), [((), ready.inbox_writable)])
     yield _gauge("store_sound", "Whether the store can be relied on", (), [((), ready.store_fault is None)])
+    unread = "Lines of the log that were dropped: nobody took them in time, or they could not be written"
+    yield _counter("log_lines_dropped", unread, (), [((), dropped())])
     yield _gauge(
         "build_info",
         "1, with the versions as labels",

@@ -67,11 +67,7 @@ def _count(request: web.Request, status: int, code: str, message: str) -> None:
 
 
 def _foreseen(request: web.Request, error: HookbridgeError) -> web.Response:
-    if isinstance(error, InvalidSignature):
-        log.warning("Webhook signature verification failed", path=request.path, reason=error.reason)
-    elif row_of(type(error)) is INTERNAL:
-        return _unforeseen(request, error)
-    return reply(error)
+    return _unforeseen(request, error) if row_of(type(error)) is INTERNAL else reply(error)
 
 
 def _unforeseen(request: web.Request, error: Exception) -> web.Response:

@@ -54,9 +54,11 @@ async def serve(
     """
     # The socket first: a port that is taken shall be found before any file is touched or any change is processed.
     with closing(bind(settings.config.server)) as listener:
+        # Signals after the store is open: until then they end the process at once, however long a migration takes.
+        service = await Service.open(settings)
         async with (
             signals(ending) as signalled,
-            working(await Service.open(settings)) as (service, work),
+            working(service) as (_, work),
             listening(service, listener) as url,
         ):
             _announce(service, url)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from hookbridge.observe import rejections
 from hookbridge.store.sqlite import SqliteStore
 from hookbridge.web import server
 from hookbridge.web.express import Express
@@ -199,16 +200,23 @@ async def test_a_store_that_fails_is_a_503_with_a_time_to_come_back(tmp_path: Pa
     assert taken == [True, True]
 
 
-async def test_a_store_that_refuses_is_in_the_log_and_not_for_every_webhook(tmp_path: Path, taken: list[bool]) -> None:
+async def test_a_store_that_refuses_is_in_the_log_and_not_for_every_webhook(
+    tmp_path: Path, taken: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rejections, "LINES_MAX", 1)
+    monkeypatch.setattr(rejections, "LINES_SECONDS", 0.2)
     async with running(make_settings(tmp_path), process=False) as bridge, connected(bridge) as wire:
         await bridge.service.store.close()
         with capture_logs() as lines:
             for number in range(5):
                 wire.send(post(BODY % number))
                 assert (await wire.answer())[0] == 503
+            await wait_until(lambda: lines[-1]["event"] != "Webhook refused")
     assert taken == [True] * 5
-    assert [(one["log_level"], one["event"]) for one in lines] == [("error", "Webhooks could not be stored")]
-    assert lines[0]["hint"] == "The store is closed"
+    first, last = lines
+    assert (first["log_level"], first["event"], first["status"]) == ("error", "Webhook refused", 503)
+    assert first["hint"] == "The store is closed"
+    assert (last["event"], last["requests"]) == ("More webhooks were refused", 4)
 
 
 async def test_what_the_store_can_never_hold_is_a_500_with_its_traceback_in_the_log(
@@ -223,9 +231,10 @@ async def test_what_the_store_can_never_hold_is_a_500_with_its_traceback_in_the_
             wire.send(post(BODY % 1))
             assert (await wire.answer())[0] == 500
     assert taken == [True]
-    (line,) = lines
+    line, refused = lines
     assert (line["log_level"], line["event"]) == ("error", "Request failed")
     assert "broken" in str(line["exc_info"])
+    assert (refused["event"], refused["status"]) == ("Webhook refused", 500)
 
 
 async def test_a_webhook_that_waits_for_the_disk_keeps_its_connection_open(
