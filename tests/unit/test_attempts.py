@@ -143,6 +143,35 @@ async def test_a_failure_that_is_tried_again_is_logged_with_its_wait() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("failure", "told"), [(CacheUnavailable("gone"), 1), (unavailable(), 1), (RecordUnreadable("x"), 8)]
+)
+async def test_what_meets_every_record_is_told_once_and_what_is_a_records_own_each_time(
+    failure: Exception, told: int
+) -> None:
+    lane = attempts(Naps())
+    with capture_logs() as lines:
+        for _ in range(4):
+            with pytest.raises(type(failure)):
+                await lane.run(Failing(*[failure] * 3))
+    levels = [line["log_level"] for line in lines]
+    assert levels == ["warning"] * told + ["debug"] * (8 - told)
+
+
+async def test_an_outage_is_told_again_when_it_lasts_or_comes_back_and_another_one_at_once() -> None:
+    now = 0.0
+    lane = Attempts(ProcessingConfig(max_attempts=2), sleep=Naps(), clock=lambda: now)
+    with capture_logs() as lines:
+        for now, failure in (
+            (1.0, unavailable()),
+            (2.0, CacheUnavailable("gone")),
+            (60.9, unavailable()),
+            (61.1, unavailable()),
+        ):
+            await lane.run(Failing(failure))
+    assert [line["log_level"] for line in lines] == ["warning", "warning", "debug", "warning"]
+
+
 # The whole family: again and then dead (A), dead at once (D), again and then the lane pauses (P), pauses at once (R)
 
 _VERDICTS = {"SourceUnavailable": "P", "CacheUnavailable": "P", "SourceRefused": "R"} | dict.fromkeys(
