@@ -18,7 +18,8 @@ import structlog
 from hookbridge.errors import CacheUnavailable, HookbridgeError, StoreUnavailable
 from hookbridge.store.contract import Stale
 
-ROWS_AT_ONCE = 500
+ROWS_AT_ONCE = 2_000
+"""Enough for all requests that a cache is sent at once, so that this keeps up with the changes while it is slow."""
 
 FIRST_WAIT_SECONDS = 1.0
 

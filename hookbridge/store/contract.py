@@ -161,7 +161,7 @@ class Stale(Protocol):
     """Keys of the user's cache that changes which are settled have made stale, until they were deleted there again."""
 
     async def stale_keys(self, limit: int) -> StaleKeys:
-        """Give the keys of the oldest ``limit`` rows, each once."""
+        """Give the keys of the oldest ``limit`` rows, each once; fewer where they are very long."""
         ...
 
     async def remove_stale_keys(self, last_id: int) -> None:

@@ -57,6 +57,10 @@ class Replay(msgspec.Struct, frozen=True):
     next_cursor: int | None = None
 
 
+STALE_KEYS_CHARACTERS_MAX = 1024 * 1024
+"""Whoever reads stale keys is given no further one behind these: a template may name a column of any length."""
+
+
 class StaleKeys(msgspec.Struct, frozen=True):
     """Some of the keys that have to be deleted from the user's cache once more."""
 

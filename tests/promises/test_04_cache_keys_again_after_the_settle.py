@@ -158,6 +158,22 @@ async def test_a_cache_that_goes_down_before_the_second_deletion_stops_the_lane_
         assert await settled(service) == {"received": 2, "applied": 2}
 
 
+async def test_a_source_of_whose_records_no_key_is_made_goes_on_while_the_cache_is_down(
+    settings: Settings, redis: Redis, user: Handling, way: Gate
+) -> None:
+    async with running(settings) as service:
+        await until_between(service, user, name="Ada")
+        way.refuse()
+        user.module.gate.set()
+        await wait_until(lambda: lane(service) == "down")
+        page = hint("1f2e3d4c-0000-4000-8000-000000000001", table="db", source="notion", data={"url": "/a"})
+        await send(service, page, source="notion")
+        assert await settled(service) == {"received": 2, "applied": 2}
+        assert lane(service) == "down"
+        way.open()
+        await until_only(redis)
+
+
 async def test_a_lane_that_an_operator_holds_does_not_keep_the_second_deletion_waiting(
     settings: Settings, redis: Redis, user: Handling, way: Gate
 ) -> None:

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from hookbridge.errors import StoreError
 from hookbridge.model import Effects, Outcome, Settled
 from hookbridge.store.contract import Store
+from hookbridge.store.values import STALE_KEYS_CHARACTERS_MAX
 from tests.store.conftest import Reopen
 from tests.support.events import copy, event, key, settlement
 from tests.support.stores import add, take, take_one
@@ -52,6 +53,15 @@ async def test_the_oldest_come_first_each_once_and_no_more_than_were_asked_for(s
     assert some.keys == ("a", "b")
     await store.remove_stale_keys(some.last_id)
     assert await keys(store) == ("c",)
+
+
+async def test_of_very_long_keys_fewer_are_given_at_once(store: Store) -> None:
+    long = [f"{n}" * (STALE_KEYS_CHARACTERS_MAX // 2) for n in range(3)]
+    await settle_with(store, *long, "short")
+    some = await store.stale_keys(100)
+    assert list(some.keys) == long[:2]
+    await store.remove_stale_keys(some.last_id)
+    assert await keys(store) == (long[2], "short")
 
 
 async def test_where_nothing_is_left_nothing_is_removed(store: Store) -> None:

@@ -159,15 +159,10 @@ async def test_what_meets_every_record_is_told_once_and_what_is_a_records_own_ea
 
 
 async def test_an_outage_is_told_again_when_it_lasts_or_comes_back_and_another_one_at_once() -> None:
-    now = 0.0
-    lane = Attempts(ProcessingConfig(max_attempts=2), sleep=Naps(), clock=lambda: now)
+    times = iter((1.0, 2.0, 60.9, 61.1))
+    lane = Attempts(ProcessingConfig(), sleep=Naps(), clock=lambda: next(times))
     with capture_logs() as lines:
-        for now, failure in (
-            (1.0, unavailable()),
-            (2.0, CacheUnavailable("gone")),
-            (60.9, unavailable()),
-            (61.1, unavailable()),
-        ):
+        for failure in (unavailable(), CacheUnavailable("gone"), unavailable(), unavailable()):
             await lane.run(Failing(failure))
     assert [line["log_level"] for line in lines] == ["warning", "warning", "debug", "warning"]
 

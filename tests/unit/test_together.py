@@ -72,6 +72,17 @@ async def test_no_request_has_more_keys_than_one_may_have() -> None:
     assert sorted(key for some in cache.requests for key in some) == sorted([*keys, b"x"])
 
 
+async def test_who_brings_many_keys_has_as_many_requests_at_once_as_many_who_bring_one() -> None:
+    cache = Cache()
+    together = Together(cache)
+    many = ask(together, *[b"%d" % n for n in range(REQUESTS_MAX * KEYS_MAX + 1)])
+    await turn()
+    assert list(map(len, cache.requests)) == [KEYS_MAX] * REQUESTS_MAX
+    cache.answers.set()
+    await many
+    assert list(map(len, cache.requests)) == [KEYS_MAX] * REQUESTS_MAX + [1]
+
+
 async def test_what_is_refused_is_told_to_those_who_asked_for_it() -> None:
     cache = Cache()
     cache.answers.set()

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from hookbridge.model import Settlement
 from hookbridge.store.sqlite.engine import Transaction
-from hookbridge.store.values import StaleKeys
+from hookbridge.store.values import STALE_KEYS_CHARACTERS_MAX, StaleKeys
 
 
 def note(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> None:
@@ -23,8 +23,14 @@ def note(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> N
 
 def some(connection: sqlite3.Connection, limit: int) -> StaleKeys:
     """Read the oldest ones."""
-    found = connection.execute("SELECT id, key FROM stale_keys ORDER BY id LIMIT ?", (limit,)).fetchall()
-    return StaleKeys(keys=tuple(dict.fromkeys(key for _, key in found)), last_id=found[-1][0] if found else 0)
+    keys: dict[str, None] = {}
+    last_id = characters = 0
+    for id_, key in connection.execute("SELECT id, key FROM stale_keys ORDER BY id LIMIT ?", (limit,)):
+        keys[key], last_id = None, id_
+        characters += len(key)
+        if characters >= STALE_KEYS_CHARACTERS_MAX:
+            break
+    return StaleKeys(keys=tuple(keys), last_id=last_id)
 
 
 def remove(transaction: Transaction, last_id: int) -> None:
