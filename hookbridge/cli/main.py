@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from hookbridge.cli import (
+    backup,
     check,
     demo,
     events,
@@ -120,6 +121,7 @@ def serve_command(
 app.command("init", epilog=init.EPILOG)(init.init)
 app.command("demo", epilog=demo.EPILOG)(demo.demo)
 app.command("check", epilog=check.EPILOG)(check.check)
+app.command("backup", epilog=backup.EPILOG)(backup.backup)
 app.command("verify", epilog=verify.EPILOG)(verify.verify)
 app.command("reconcile", epilog=reconcile.EPILOG)(reconcile.reconcile)
 app.command("poll", epilog=poll.EPILOG)(poll.poll)

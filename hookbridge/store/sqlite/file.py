@@ -93,16 +93,21 @@ def inspect(path: Path) -> None:
             raise unwritable(one, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
     if not path.exists() or path.stat().st_size == 0:
         return
-    # Without a write-ahead log nothing is written meanwhile, and looking at one that is would make the log's files.
-    unused = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{unused}", uri=True)) as connection:
+        with closing(reading(path)) as connection:
             _steps_of(connection)
             (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.Error as error:
         raise unusable(path, error) from error
     if found != "ok":
         raise damaged(path, " ".join(str(found).split()))
+
+
+def reading(path: Path) -> sqlite3.Connection:
+    """Open a connection that changes nothing.  Raises sqlite3.Error."""
+    # Without a write-ahead log nothing is written meanwhile, and looking at one that is would make the log's files.
+    unused = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{unused}", uri=True)
 
 
 def _migrate(connection: sqlite3.Connection) -> None:

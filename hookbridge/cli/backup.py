@@ -1,0 +1,38 @@
+"""``backup``: a whole copy of the data file, while the service runs or stands still.
+
+It asks no service: the file is the one that the settings name.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hookbridge.cli.command import ConfigOption, JsonOption, print_json, say, settings_of
+from hookbridge.store.sqlite import back_up
+
+EPILOG = """
+Examples:
+
+  python -m hookbridge backup hookbridge-backup.db
+
+  python -m hookbridge backup "backups/$(date +%F).db"    one for each day
+
+Only its owner can read the copy, which holds what senders sent. To restore it, stop the service, remove the data file
+with its -wal and -shm, put the copy in its place, start.
+
+Exit codes: 0 the copy is whole, 2 there is none.
+"""
+
+FileArgument = Annotated[Path, typer.Argument(help="Where to write the copy; a file that is there is kept.")]
+
+
+def backup(file: FileArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Copy the data file of a service, which may run meanwhile."""
+    size = back_up(settings_of(config).data_file, file)
+    if as_json:
+        print_json({"file": str(file.absolute()), "bytes": size})
+    else:
+        say(f"{file}  {size:,} bytes, readable by its owner only")
