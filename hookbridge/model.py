@@ -114,7 +114,7 @@ class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
     claimed_at: float | None = None
     """When a worker took its record; None while it is open."""
     verified_at: float | None = None
-    """When its record had been read from the source."""
+    """When its record had been read from the source; None where it was not."""
 
 
 FINGERPRINT_BYTES = 16
@@ -243,7 +243,7 @@ class Effects(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[str, ...] = ()
     verification: Verification | None = None
     verified_at: float | None = None
-    """When the source had answered."""
+    """When the source had answered; None where it was not asked."""
     truth: Truth | None = None
     occurred_at: str | None = None
     """The sender's time of the event whose data was taken, where verification was skipped."""

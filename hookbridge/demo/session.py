@@ -87,9 +87,10 @@ async def _play(options: Options, folder: Path, tell: Tell) -> None:
 
 
 def _secrets() -> Secrets:
+    """Give what looks like the real ones, so that the service has nothing to warn of."""
     return Secrets(
-        supabase_key=secrets.token_urlsafe(24),
-        notion_token=secrets.token_urlsafe(24),
+        supabase_key="sb_secret_" + secrets.token_urlsafe(24),
+        notion_token="ntn_" + secrets.token_urlsafe(24),
         webhook_secrets=("whsec_" + base64.b64encode(secrets.token_bytes(32)).decode(),),
         notion_webhook_secrets=(secrets.token_urlsafe(24),),
         admin_token=secrets.token_urlsafe(24),

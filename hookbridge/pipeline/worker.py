@@ -150,7 +150,7 @@ class Worker:
         for step in self._steps:
             effects = await step(change, effects)
             verified_at = effects.verified_at
-            if verified_at is None and effects.verification is not None:
+            if verified_at is None and effects.truth is not None:  # without credentials nobody was asked
                 verified_at = self._clock()
             effects = msgspec.structs.replace(effects, steps=(*effects.steps, step.name), verified_at=verified_at)
         _log.debug(f"{source.capitalize()} webhook processed: {list(effects.steps)}", record=str(change.record))

@@ -122,7 +122,7 @@ class EventDetail(EventSummary, frozen=True, kw_only=True):
     claimed_at: datetime | None
     """When a worker took its record."""
     verified_at: datetime | None
-    """When the record had been read from the source."""
+    """When the record had been read from the source; null where it was not (`skipped`)."""
     failures: tuple[FailedAttempt, ...]
     """The attempts that failed, the first ones first, also before one that succeeded."""
     headers: dict[str, str] | None

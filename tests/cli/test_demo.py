@@ -95,6 +95,15 @@ async def test_the_address_carries_the_token_of_the_service(tmp_path: Path, temp
         assert {table["source"] for table in followed} == {"supabase", "notion"}
 
 
+async def test_the_service_has_nothing_to_warn_of(tmp_path: Path, temporary: Path) -> None:
+    async with lasting(tmp_path, "demo", TMPDIR=str(temporary)) as demo:
+        await wait_until(lambda: address(demo))
+        url, _, token = str(address(demo)).partition("/#token=")
+        headers = {"Authorization": f"Bearer {token}"}
+        async with ClientSession() as http, http.get(f"{url}/readyz", headers=headers) as answer:
+            assert (await answer.json())["warnings"] == []
+
+
 async def test_the_users_settings_are_not_read(tmp_path: Path, temporary: Path) -> None:
     (tmp_path / "config.toml").write_text("this is not TOML")
     ran = await command(

@@ -61,9 +61,10 @@ async def test_an_event_shows_its_headers_masked_and_its_way_in_order(client: Ru
     shown = await ended(client, await send(client, "1"))
     assert shown["headers"]["user-agent"] == "pg_net/0.20.4"
     assert shown["headers"]["x-webhook-signature"] == "(masked)"
-    way = [shown[name] for name in ("received_at", "stored_at", "claimed_at", "verified_at", "settled_at")]
+    way = [shown[name] for name in ("received_at", "stored_at", "claimed_at", "settled_at")]
     assert None not in way
     assert way == sorted(way)
+    assert (shown["verification"], shown["verified_at"]) == ("skipped", None)
     assert shown["failures"] == []
 
 
@@ -76,6 +77,7 @@ async def test_an_attempt_that_failed_is_shown_also_after_one_that_succeeded(tmp
             supabase.faults.answer(Reply(status=503, body=b"{}"), times=1)
             shown = await ended(client, await send(client, "1"))
     assert (shown["outcome"], shown["attempts"]) == ("applied", 2)
+    assert shown["claimed_at"] <= shown["verified_at"] <= shown["settled_at"]
     (failure,) = shown["failures"]
     assert failure["attempt"] == 1
     assert "503" in failure["error"]

@@ -116,15 +116,15 @@ async def test_a_success_is_logged_as_the_guide_has_it(store: SqliteStore) -> No
         ("debug", "Starting webhook processing: supabase/update for record 1"),
         ("debug", "Processing Supabase update event"),
         ("debug", "Supabase webhook processed: ['data_verification']"),
-        ("info", "Webhook processed successfully in 0.75s (attempt 1/3)"),
+        ("info", "Webhook processed successfully in 0.50s (attempt 1/3)"),
     ]
     assert lines[-1] == {
-        "event": "Webhook processed successfully in 0.75s (attempt 1/3)",
+        "event": "Webhook processed successfully in 0.50s (attempt 1/3)",
         "log_level": "info",
         "record": "supabase:public.users:1",
         "outcome": "applied",
         "attempt": 1,
-        "duration": 0.75,
+        "duration": 0.5,
         "events": 2,
         "steps": ("data_verification",),
         "verification": "skipped",

@@ -37,15 +37,16 @@ const READ_MS = 10_000;
 const WRITE_MS = 60_000;
 
 // Answers { text, headers }. What takes longer than `within` has failed: a service that hangs must not look like one
-// that is well.
-export async function send(method, path, body, within = method === "GET" ? READ_MS : WRITE_MS) {
+// that is well. Whoever aborts `signal` wants no answer any more, and the service need not look for one.
+export async function send(method, path, body, { within = method === "GET" ? READ_MS : WRITE_MS, signal = null } = {}) {
   const headers = { Authorization: bearer() };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   const sent = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
+  const ends = [AbortSignal.timeout(within), signal].filter(Boolean);
   let answer;
   let text;
   try {
-    answer = await fetch(path, { method, headers, cache: "no-store", body: sent, signal: AbortSignal.timeout(within) });
+    answer = await fetch(path, { method, headers, cache: "no-store", body: sent, signal: AbortSignal.any(ends) });
     text = await answer.text();
   } catch (error) {
     throw new Error(error.name === "TimeoutError" ? silence(method, within) : "The service cannot be reached. Is it running?");

@@ -7,7 +7,7 @@ import { pressHours, showChart, startChart } from "./chart.js";
 import { eventPanel } from "./event.js";
 import { $ } from "./format.js";
 import { showHealth, showSilence } from "./health.js";
-import { List } from "./list.js";
+import { Left, List } from "./list.js";
 import { closePanel, openPanel, panelIs, panelKey, refreshPanel } from "./panel.js";
 import { recordPanel } from "./record.js";
 import { replayMatching } from "./replay.js";
@@ -17,6 +17,7 @@ import { VIEWS, suggestTables } from "./views.js";
 
 const REFRESH_MS = 2000;
 const HISTORY_MS = 10000;
+const TYPING_MS = 250; // without a key, until a filter applies
 
 const list = new List({ opened: (one) => open(list.view.panel(one, hooks), list.view.name(one)), context: () => ({ followed }) });
 const hooks = { changed, openEvent, openRecord, eventsOf };
@@ -26,6 +27,8 @@ let perSecond = null;
 let table = "users";
 let followed = false;
 let asked = 0;
+let typing = null; // the timer of a filter that is being typed
+let typed = false; // whether what is typed stands in the address already
 
 // --------------------------------------------------------------------------------------------------------------- token
 
@@ -46,7 +49,7 @@ async function tell(work) {
     return await work;
   } catch (error) {
     if (error instanceof NeedsToken) askForToken(error.message);
-    else list.failed(error);
+    else if (!(error instanceof Left)) list.failed(error);
     return null;
   }
 }
@@ -140,21 +143,42 @@ function eventsOf({ source, table: of, id }) {
 }
 
 function turnTo(view, filters) {
+  endTyping();
   closePanel({ giveBack: false });
   const loading = tell(list.turnTo(view, filters));
   go({ view: list.name, filters: list.filters, open: null }, { push: true });
   return loading;
 }
 
-function filter() {
-  if (!list.takeFilters()) return;
+// What is typed applies as it grows, and is one step of the way back, however often it applied on its way.
+function type() {
+  clearTimeout(typing);
+  typing = setTimeout(() => {
+    if (filter({ push: !typed })) typed = true;
+  }, TYPING_MS);
+}
+
+function chooseFilters() {
+  filter({ push: !typed });
+  endTyping();
+}
+
+function endTyping() {
+  clearTimeout(typing);
+  typed = false;
+}
+
+function filter({ push }) {
+  if (!list.takeFilters()) return false;
   closePanel({ giveBack: false });
-  go({ filters: list.filters, open: null }, { push: true });
+  go({ filters: list.filters, open: null }, { push });
   tell(list.load());
+  return true;
 }
 
 // Back and forward, and the first time: the page becomes what the address says.
 async function follow({ first = false } = {}) {
+  endTyping();
   const { view, filters, open: name, hours: chosen } = here();
   if (chosen !== hours || first) turnChart(chosen);
   if (first || (view in VIEWS ? view : "events") !== list.name || String(filters) !== String(list.filters)) await tell(list.turnTo(view, filters));
@@ -242,9 +266,10 @@ function listen() {
     forgetToken();
     location.reload(); // and nothing that was shown stays
   });
-  $("filter").addEventListener("submit", (press) => { press.preventDefault(); filter(); });
-  $("filter").addEventListener("change", filter);
-  $("filter").addEventListener("search", filter);
+  $("filter").addEventListener("submit", (press) => { press.preventDefault(); chooseFilters(); });
+  $("filter").addEventListener("change", chooseFilters);
+  $("filter").addEventListener("search", chooseFilters);
+  $("filter").addEventListener("input", type);
   $("clear").addEventListener("click", () => turnTo(list.name, new URLSearchParams()));
   $("show-news").addEventListener("click", showNews);
   $("older").addEventListener("click", () => tell(list.more()));
@@ -252,6 +277,7 @@ function listen() {
   $("test").addEventListener("click", () => sendTest(table, hooks));
   $("help").addEventListener("click", () => $("keys").showModal());
   $("panel").addEventListener("shut", () => closeSide());
+  $("panel").addEventListener("coming", ({ detail }) => list.showOpening(detail));
   $("scrim").addEventListener("click", () => closeSide());
   $("views").addEventListener("keydown", pressedTab);
   for (const tab of document.querySelectorAll("[role=tab]")) tab.addEventListener("click", () => turnTo(tab.dataset.view));

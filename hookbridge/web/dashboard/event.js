@@ -6,7 +6,7 @@ import { CLASSES, button, element, foreign, moment, plural, took } from "./forma
 import { member, pretty } from "./json.js";
 import { said } from "./panel.js";
 import { block, comparison, heading } from "./sections.js";
-import { stateOfEvent } from "./words.js";
+import { UNVERIFIED, isUnverified, stateOfEvent } from "./words.js";
 
 export const eventPanel = (id, hooks) => ({ key: eventKey(id), build: () => build(id, hooks) });
 
@@ -49,7 +49,7 @@ function buttons(event, record, hooks) {
 
 function timeline(event) {
   const steps = [["received", event.received_at], ["stored", event.stored_at], ["claimed", event.claimed_at],
-    ["verified", event.verified_at], [event.outcome ?? "settled", event.settled_at]];
+    verification(event), [event.outcome ?? "settled", event.settled_at]];
   let before = null;
   const lines = steps.map(([name, at]) => {
     const passed = at && before ? `+${took((new Date(at) - new Date(before)) / 1000)}` : "";
@@ -57,6 +57,12 @@ function timeline(event) {
     return element("li", [element("span", name), element("span", moment(at)), element("span", passed, { className: "soft" })], { className: at ? "" : "pending" });
   });
   return element("ol", lines, { className: "timeline" });
+}
+
+// What the source's answer said, and when it was there.
+function verification(event) {
+  if (isUnverified(event)) return [UNVERIFIED, null];
+  return [event.verification ?? "verified", event.verified_at];
 }
 
 function failures(list) {

@@ -4,7 +4,7 @@ import { NeedsToken, call, recordPath, text } from "./api.js";
 import { $, button, element, foreign } from "./format.js";
 import { content, member } from "./json.js";
 import { saySo } from "./panel.js";
-import { VERIFICATIONS } from "./words.js";
+import { isUnverified, verificationOf } from "./words.js";
 
 const FIRST_WAIT_MS = 150;
 const LONGEST_WAIT_MS = 2000;
@@ -54,8 +54,8 @@ export function result(event, before, after) {
   if (event.outcome === null) return ["It still waits; the list shows when it has ended.", "warn"];
   if (event.outcome === "dead") return [`Dead: ${event.reason ?? "no reason was kept"}`, "bad"];
   if (event.outcome === "ignored") return [`Ignored: ${event.reason ?? "no reason was kept"}`, ""];
-  const found = event.verification ? VERIFICATIONS[event.verification] : "settled together with a later event";
-  return [`${capital(found)}; ${change(before, after)}`, event.verification === "skipped" ? "warn" : "good"];
+  const found = event.verification ? verificationOf(event) : "settled together with a later event";
+  return [`${capital(found)}; ${change(before, after)}`, isUnverified(event) ? "warn" : "good"];
 }
 
 function change(before, after) {

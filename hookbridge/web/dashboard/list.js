@@ -1,17 +1,20 @@
 // One list at a time: its pages, the row that is chosen, and news that never move what is being read.
 //
-// Everything here belongs to one `sight`: a view with its filters, from the moment they are chosen. An answer for an
-// earlier one is dropped, and a sight begins with nothing, so that rows of two lists never mix.
+// Everything here belongs to one `sight`: a view with its filters, from the moment they are chosen. What an earlier one
+// has asked is given up, and a sight begins with nothing, so that rows of two lists never mix.
 
 import { Refusal, call } from "./api.js";
 import { $, count } from "./format.js";
 import { morph } from "./morph.js";
-import { VIEWS, buildFilter, filtersOf, rowOf, suggestTables } from "./views.js";
+import { VIEWS, buildFilter, filtersOf, markRow, rowOf, suggestTables } from "./views.js";
 
 const PAGE_ROWS = 50;
 const NEWS_MAX = 100;
 const IDS_MAX = 500;
 const PATIENT = 4; // a look that took a second is not repeated within four
+
+// Nobody waits for what was asked any more.
+export class Left extends Error {}
 
 export class List {
   constructor({ opened, context }) {
@@ -20,6 +23,8 @@ export class List {
     this.name = "events";
     this.filters = new URLSearchParams();
     this.remembered = {};
+    this.opening = false;
+    this.turning = false;
     this.#begin();
     $("rows").addEventListener("click", (press) => this.#pressed(press));
   }
@@ -32,7 +37,9 @@ export class List {
   turnTo(name, filters) {
     this.name = name in VIEWS ? name : "events";
     this.filters = filters ?? this.remembered[this.name] ?? new URLSearchParams();
+    this.turning = true; // a field that goes while something is typed in it says once more that it has changed
     buildFilter(this.view, this.filters);
+    this.turning = false;
     document.body.dataset.view = this.name;
     $("replay-matching").hidden = this.name !== "events";
     for (const tab of document.querySelectorAll("[data-view][role=tab]")) {
@@ -47,13 +54,14 @@ export class List {
   // What the reader has chosen in the form; false when that is what is shown already.
   takeFilters() {
     const now = filtersOf($("filter"));
-    if (String(now) === String(this.filters)) return false;
+    if (this.turning || String(now) === String(this.filters)) return false;
     this.filters = now;
     return true;
   }
 
   #begin() {
-    this.sight = {};
+    this.sight?.left.abort();
+    this.sight = { left: new AbortController() };
     this.shown = [];
     this.places = new Map(); // key → place in `shown`, and of its row
     this.left = new Set();
@@ -72,42 +80,54 @@ export class List {
     for (const id of ["news", "older", "empty"]) $(id).hidden = true;
     if (!retry) $("failed").hidden = true;
     $("clear").hidden = !this.filters.size;
+    $("loading").hidden = retry; // it says why not
+    await this.#page();
+  }
+
+  async more() {
+    if (this.loading) return;
+    $("older").textContent = "Loading…";
+    await this.#page(this.cursor);
+  }
+
+  // The page behind the cursor, or the first one.
+  async #page(cursor = null) {
     const { sight } = this;
-    this.loading = sight;
+    this.loading = true;
     try {
-      await this.#page();
+      this.#append(await this.#ask({ limit: PAGE_ROWS, ...(cursor === null ? {} : { cursor }) }));
     } finally {
       if (sight === this.sight) {
-        this.loading = null;
+        this.loading = false;
         $("list").style.minHeight = "";
+        $("loading").hidden = true;
+        $("older").textContent = this.view.older;
       }
     }
   }
 
-  async more() {
-    await this.#page(this.cursor);
-  }
-
-  async #page(cursor = null) {
-    const { sight } = this;
-    const page = await this.#ask({ limit: PAGE_ROWS, ...(cursor === null ? {} : { cursor }) });
-    if (sight !== this.sight) return;
+  #append(page) {
     const found = page[this.view.rows].filter((one) => !this.#has(one));
     for (const one of found) this.places.set(this.view.key(one), this.shown.push(one) - 1);
     $("rows").append(...found.map((one) => this.#row(one)));
     suggestTables(found.map((one) => one.table).filter(Boolean));
     this.cursor = page.next_cursor;
     this.loaded = true;
-    $("older").textContent = this.view.older;
     $("older").hidden = this.cursor === null;
     $("failed").hidden = true;
     this.#sayEmpty();
   }
 
+  // Raises Left where the reader has gone on to another sight before the answer, or the failure, was there.
   async #ask(more, filters = this.filters) {
+    const { sight } = this;
     const asked = new URLSearchParams(filters);
     for (const [name, value] of Object.entries(more)) asked.set(name, value);
-    return call("GET", `${this.view.path}?${asked}`);
+    const answered = await call("GET", `${this.view.path}?${asked}`, undefined, { signal: sight.left.signal }).catch((error) => {
+      throw sight === this.sight ? error : new Left();
+    });
+    if (sight !== this.sight) throw new Left();
+    return answered;
   }
 
   #sayEmpty() {
@@ -124,7 +144,7 @@ export class List {
 
   #row(one) {
     const key = this.view.key(one);
-    return rowOf(this.view, one, { chosen: key === this.chosen, left: this.left.has(key) });
+    return rowOf(this.view, one, { chosen: key === this.chosen, opening: this.opening, left: this.left.has(key) });
   }
 
   // Rows become what is known now, where they are. Gives whether any did.
@@ -154,10 +174,17 @@ export class List {
 
   choose(key) {
     this.chosen = key;
-    for (const row of $("rows").rows) {
-      if (row.dataset.key === key) row.setAttribute("aria-current", "true");
-      else row.removeAttribute("aria-current");
-    }
+    this.#mark();
+  }
+
+  // Whether what is chosen is on its way.
+  showOpening(opening) {
+    this.opening = opening;
+    this.#mark();
+  }
+
+  #mark() {
+    for (const row of $("rows").rows) markRow(row, { chosen: row.dataset.key === this.chosen, opening: this.opening });
   }
 
   get current() {
@@ -188,12 +215,10 @@ export class List {
   // What came in is announced, not put in; what is shown is brought up to date in its place. Gives whether any row was.
   async look({ now = false } = {}) {
     if (!now && Date.now() < this.lookAfter) return false;
-    const { sight } = this;
-    if (this.loading === sight || (!this.shown.length && this.cursor !== null)) return false;
+    if (this.loading || (!this.shown.length && this.cursor !== null)) return false;
     if (!this.loaded) return this.load({ retry: true });
     const began = Date.now();
     const found = await (this.name === "records" ? this.#lookAtRecords() : this.#lookAtLatest());
-    if (sight !== this.sight) return false;
     this.lookAfter = Date.now() + PATIENT * (Date.now() - began);
     $("failed").hidden = true;
     if (!this.shown.length) {

@@ -18,7 +18,13 @@ export const panelIs = (key) => now !== null && now.key === key;
 // `build` gives { title, parts, live }; live is what may change by itself. `back` gives the focus back.
 export async function openPanel({ key, build, back }) {
   const mine = ++turn;
-  const made = await build().catch(unshown);
+  sayComing(true);
+  let made;
+  try {
+    made = await build().catch(unshown);
+  } finally {
+    if (mine === turn) sayComing(false);
+  }
   if (mine !== turn) return false;
   const first = now === null;
   now = { key, build, back, live: made.live, failed: made.failed };
@@ -56,6 +62,7 @@ function frame({ title, parts }) {
 
 export function closePanel({ giveBack = true } = {}) {
   turn += 1; // what is on its way does not open it again
+  sayComing(false);
   if (now === null) return false;
   const { back } = now;
   now = null;
@@ -63,6 +70,12 @@ export function closePanel({ giveBack = true } = {}) {
   layout();
   if (giveBack) back();
   return true;
+}
+
+// What was asked for is on its way, or is there: the panel says so, and whoever listens.
+function sayComing(coming) {
+  $("panel").setAttribute("aria-busy", String(coming));
+  $("panel").dispatchEvent(new CustomEvent("coming", { detail: coming }));
 }
 
 // The list gets narrower or wider; the row that is being looked at stays where it is.

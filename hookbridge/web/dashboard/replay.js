@@ -32,9 +32,11 @@ export async function replayMatching(filters, done) {
 async function counted(body) {
   const said = status();
   const dialog = openDialog("Replay all that match", [said], [button("Cancel", closeDialog)]);
+  const closed = new AbortController();
+  dialog.addEventListener("close", () => closed.abort(), { once: true });
   sayIn(said, "Counting…");
   try {
-    const { matching } = await call("POST", PATH, { ...body, dry_run: true });
+    const { matching } = await call("POST", PATH, { ...body, dry_run: true }, { signal: closed.signal });
     return dialog.open && said.isConnected ? matching : null;
   } catch (error) {
     sayIn(said, error.message, "bad");

@@ -35,8 +35,9 @@ export function comparison(record) {
   const shown = element("div", [], { id: "diff", role: "status" });
   const compare = button("Compare now", async () => {
     compare.disabled = true;
+    shown.replaceChildren(element("p", "Reading the source…", { className: "soft" }));
     try {
-      shown.replaceChildren(...differences(await text("GET", path, undefined, SOURCE_MS)));
+      shown.replaceChildren(...differences(await text("GET", path, undefined, { within: SOURCE_MS })));
     } catch (error) {
       shown.replaceChildren(element("p", error.message, { className: "bad" }));
     }

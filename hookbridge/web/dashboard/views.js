@@ -3,7 +3,7 @@
 import { eventPanel } from "./event.js";
 import { $, CLASSES, element, foreign, moment, visible } from "./format.js";
 import { recordPanel, rejectedKey, rejectedPanel } from "./record.js";
-import { stateOfEvent, stateOfRecord } from "./words.js";
+import { UNVERIFIED, stateOfEvent, stateOfRecord } from "./words.js";
 
 const SOURCE = ["source", "Source", ["supabase", "notion"]];
 const TABLE = ["table", "Table", "known-tables"];
@@ -19,10 +19,11 @@ export const VIEWS = {
       ["origin", "Origin", ["webhook", "poll", "sweep", "replay"]], TABLE, ["record_id", "Record"], ["q", "Text"]],
     columns: ["Received", "Source", "Table", "Record", "Type", "Origin", "State"],
     opens: 3,
+    how: 6,
     key: (one) => `${one.id}@${one.received_at}`,
     name: (one) => String(one.id),
     cells: (one) => [when(one.received_at), word(one.source), word(one.table), word(one.record_id), word(one.type), word(one.origin),
-      state(stateOfEvent(one), one.outcome === "dead" || one.outcome === "ignored" ? one.reason : null)],
+      state(stateOfEvent(one), one.outcome === "dead" || one.outcome === "ignored" ? one.reason : one.verification === "skipped" ? UNVERIFIED : null)],
     matches: (one, filters) => [null, one.state].includes(filters.get("state")) && [null, one.outcome].includes(filters.get("outcome")),
     newer: (one, other) => one.id > other.id,
     changes: (one) => one.outcome === null || one.outcome === "dead", // a dead letter may be opened again
@@ -38,10 +39,11 @@ export const VIEWS = {
     filters: [SOURCE, ["state", "State", ["present", "absent", "waiting"]], TABLE, ["record_id", "Record"], ["q", "Text"]],
     columns: ["Source", "Table", "Record", "Changed", "Read", "State"],
     opens: 2,
+    how: 5,
     key: (one) => `${one.source}:${one.table}:${one.id}`,
     name: (one) => `${one.source}:${one.table}:${one.id}`,
     cells: (one) => [word(one.source), word(one.table), word(one.id), word(one.changed_at), when(one.read_at),
-      state(stateOfRecord(one), one.verified === false ? "unverified" : null)],
+      state(stateOfRecord(one), one.verified === false ? UNVERIFIED : null)],
     matches: (one, filters) => ({ present: one.present === true, absent: one.present === false, waiting: one.waiting_since !== null })[filters.get("state")] ?? true,
     panel: (one, hooks) => recordPanel(one, hooks),
     older: "More",
@@ -57,6 +59,7 @@ export const VIEWS = {
     filters: [["endpoint", "Endpoint", ["/api/v1/webhooks/supabase", "/api/v1/webhooks/notion"]], ["reason", "Reason"]],
     columns: ["At", "Endpoint", "Status", "Reason", "From", "Message"],
     opens: 3,
+    how: 2,
     key: rejectedKey,
     name: rejectedKey,
     cells: (one) => [when(one.at), word(one.endpoint.split("/").pop()), word(one.status), [foreign(one.reason, { className: "bad" }), one.reason], word(one.peer),
@@ -71,17 +74,25 @@ export const VIEWS = {
 };
 
 // A row: one button in it opens it, so that it is reached and read out like any other; a press elsewhere on it does the same.
-export function rowOf(view, one, { chosen, left }) {
+export function rowOf(view, one, { chosen, opening, left }) {
   const cells = view.cells(one).map(([content, title], place) => element("td",
     place === view.opens ? element("button", content, { type: "button", className: "open" }) : content,
-    { title: title === "" ? null : visible(title), data: { label: view.columns[place] } }));
+    { className: place === view.how ? "how" : "", title: title === "" ? null : visible(title), data: { label: view.columns[place] } }));
   const row = element("tr", cells, { data: { key: view.key(one) } });
-  if (chosen) row.setAttribute("aria-current", "true");
+  markRow(row, { chosen, opening });
   if (left) {
     row.className = "left";
     row.title = "It does not match the filters any more";
   }
   return row;
+}
+
+// The row that was chosen, and whether what it opens is still on its way.
+export function markRow(row, { chosen, opening }) {
+  for (const [name, is] of [["aria-current", chosen], ["aria-busy", chosen && opening]]) {
+    if (is) row.setAttribute(name, "true");
+    else row.removeAttribute(name);
+  }
 }
 
 // ------------------------------------------------------------------------------------------------------------- filters

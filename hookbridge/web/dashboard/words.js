@@ -10,13 +10,25 @@ export const stateOfLane = (lane) => ({ running: UP, refused: REFUSED })[lane.st
 export const stateOfEvent = (event) => event.outcome ?? event.state;
 export const stateOfRecord = (record) => (record.waiting_since ? "waiting" : record.present ? "present" : "absent");
 
-export const VERIFICATIONS = {
+// What a webhook said, without the source's word.
+export const UNVERIFIED = "unverified";
+
+const VERIFICATIONS = {
   verified: "verified: the source has what the event said",
   superseded: "superseded: the source was already newer",
   absent: "the source has no such record",
   contradicted: "contradicted: the event said deleted, the source still has it",
   skipped: "not verified: there are no credentials to ask the source",
 };
+
+// What came of an event. Without credentials it can be older than the copy, which says nothing of the source.
+export function verificationOf({ verification, verified_at: asked }) {
+  if (verification === "superseded" && !asked) return "superseded: the copy was already newer; the source was not asked";
+  return VERIFICATIONS[verification];
+}
+
+// Events of earlier versions have a time of the source's answer also where it was not asked.
+export const isUnverified = ({ verification, verified_at: asked }) => verification === "skipped" || (verification !== null && !asked);
 
 export const CREDENTIALS = { supabase: "SUPABASE_URL and SUPABASE_KEY", notion: "NOTION_TOKEN" };
 export const SECTIONS = { supabase: "[[supabase.tables]]", notion: "[[notion.databases]]" };
