@@ -75,16 +75,19 @@ class Bridge:
             if not is_async:
                 msg = f"bridge.on: {getattr(handler, '__qualname__', handler)!s} must be an async function"
                 raise TypeError(msg)
-            self._registered.append(
-                _Registered(handler, source, _normal(source, table), event.lower() if event else None)
-            )
+            where = None if table is None else table_of(source, table)
+            self._registered.append(_Registered(handler, source, where, event.lower() if event else None))
             return handler
 
         return register
 
     def names(self) -> tuple[str, ...]:
         """Give the names of all handlers, each once."""
-        return tuple(dict.fromkeys(name_of(one.handler) for one in self._registered))
+        return tuple(dict.fromkeys(map(name_of, self.handlers())))
+
+    def handlers(self) -> list[Handler]:
+        """Give all handlers, in the order of their registration."""
+        return [one.handler for one in self._registered]
 
     def listens(self, source: SourceName, table: str) -> bool:
         """Whether any handler could match a change of this table."""
@@ -122,10 +125,8 @@ def _bare(handler: Handler) -> Handler:
     return handler
 
 
-def _normal(source: SourceName, table: str | None) -> str | None:
+def table_of(source: SourceName, table: str) -> str:
     """Write a table as records have it: ``schema.table``, or an id of 32 digits with dashes."""
-    if table is None:
-        return None
     if source == "supabase":
         return table if "." in table else f"public.{table}"
     digits = table.replace("-", "").lower()

@@ -217,14 +217,17 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     record: RecordKey
     events: tuple[StoredEvent, ...]
     """In arrival order, the newest last; never empty.  Of a burst of large ones the older have no body."""
-    previous: Copy | None = None
-    """The copy before this change."""
+    copy: Copy | None = None
+    """The copy before this change, as it is stored; None when there was none."""
     attempt: int = 1
+    """From 1."""
     truth: Truth | None = None
     """What the source has now; None before verification and where the source has no credentials."""
     verification: Verification | None = None
     columns: Columns | None = None
     """The record as it is now; None when it is gone.  What a handler usually wants."""
+    previous: Columns | None = None
+    """The record as it was in the copy; None when it was not there, and where steps are not handlers."""
 
     @property
     def newest(self) -> StoredEvent:
@@ -272,6 +275,9 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     began_at: float
     ended_at: float
     error: str
+    """What went wrong, in one line."""
+    traceback: str | None = None
+    """Where, as Python tells it, without its beginning where that is long; None for what says everything itself."""
 
 
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):

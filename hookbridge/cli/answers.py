@@ -42,6 +42,7 @@ class Attempt(TypedDict):
     attempt: int
     began_at: str
     error: str
+    traceback: NotRequired[str | None]  # an older service has none
 
 
 class EventDetail(Event):

@@ -60,6 +60,8 @@ def lines_of(event: EventDetail) -> Iterator[str]:
             yield _named(name, str(value))
     for one in event["failures"]:
         yield _named(f"attempt {one['attempt']}", f"failed at {one['began_at']}: {one['error']}")
+        for line in (one.get("traceback") or "").splitlines():
+            yield _named("", line)
     for name, value in (event["headers"] or {}).items():
         yield _named("header", f"{name}: {value}")
 

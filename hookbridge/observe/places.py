@@ -21,6 +21,7 @@ TRACEBACK_BYTES_MAX = 8 * 1024
 """So much of a traceback is kept; its end is what counts."""
 
 _FRAMES_MAX = 100
+_LINE_MAX = 1_000
 _CUT = "...\n"
 
 _INSTALLED = tuple(
@@ -78,10 +79,23 @@ def running() -> Mapping[int, FrameType]:
     return sys._current_frames()  # noqa: SLF001  documented, and there is no other way to ask
 
 
-def traceback_of(error: BaseException) -> str:
-    """Write what an error and its causes raised and where, as Python does, in ``TRACEBACK_BYTES_MAX`` at most."""
+def traceback_of(error: BaseException, *, without: str = "") -> str:
+    """Write what an error and its causes raised and where, as Python does, in ``TRACEBACK_BYTES_MAX`` at most.
+
+    ``without`` is a file whose frames say nothing to the reader.
+    """
     told = traceback.TracebackException.from_exception(error, limit=-_FRAMES_MAX)
-    written = "".join(told.format()).rstrip().encode(errors="backslashreplace")
+    _leave_out(told, without)
+    lines = (line[:_LINE_MAX] for line in "".join(told.format()).rstrip().split("\n"))  # a long text hides no frame
+    written = "\n".join(lines).encode(errors="backslashreplace")
     if len(written) > TRACEBACK_BYTES_MAX:
-        written = _CUT.encode() + written[len(_CUT) - TRACEBACK_BYTES_MAX :].partition(b"\n")[2]
+        written = _CUT.encode() + written[len(_CUT) - TRACEBACK_BYTES_MAX :]
     return written.decode(errors="ignore")
+
+
+def _leave_out(told: traceback.TracebackException, file: str) -> None:
+    left = [told]
+    while left:  # a chain may be longer than the interpreter's stack
+        one = left.pop()
+        one.stack[:] = [frame for frame in one.stack if frame.filename != file]
+        left += [more for more in (one.__cause__, one.__context__, *(one.exceptions or ())) if more is not None]

@@ -14,8 +14,10 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from hookbridge.errors import HookbridgeError, StoreError, describe
+from hookbridge.errors import HandlerFailed, HookbridgeError, StoreError, describe
 from hookbridge.model import Change, Claim, Effects, Failure, Outcome, RecordKey, Settled, Settlement
+from hookbridge.observe.logs import without_secrets
+from hookbridge.observe.places import traceback_of
 from hookbridge.pipeline.attempts import LANE_STOPPERS, Attempts, is_final
 from hookbridge.pipeline.settle import settle
 from hookbridge.sources import listed
@@ -71,7 +73,7 @@ class Worker:
         started = self._clock()
         done = 0
         failures: list[Failure] = []
-        change = Change(record=claim.record, events=claim.events, previous=claim.previous)
+        change = Change(record=claim.record, events=claim.events, copy=claim.previous)
 
         async def attempt(number: int) -> Effects:
             nonlocal done
@@ -81,7 +83,15 @@ class Worker:
                 return await self._run_whole(change, number)
             except Exception as error:
                 ended = self._clock()
-                failures.append(Failure(number=number, began_at=began, ended_at=ended, error=describe(error)))
+                failures.append(
+                    Failure(
+                        number=number,
+                        began_at=began,
+                        ended_at=ended,
+                        error=describe(error),
+                        traceback=_traceback_of(error),
+                    )
+                )
                 raise
 
         settlement: Settlement | None
@@ -194,6 +204,13 @@ def is_announced(claim: Claim, effects: Effects) -> bool:
     if before is None or before.data is None or after.data is None:
         return (before is not None and before.data is not None) or after.data is not None
     return before.fingerprint != after.fingerprint
+
+
+def _traceback_of(error: Exception) -> str | None:
+    """Give what is kept of an error beside its reason: our own errors say everything themselves."""
+    if isinstance(error, HandlerFailed):
+        return error.traceback
+    return None if isinstance(error, HookbridgeError) else without_secrets(traceback_of(error))
 
 
 def dead(claim: Claim, error: BaseException) -> Settlement:

@@ -64,6 +64,6 @@ def truth_of(change: Change, now: float) -> Truth | None:
     if now - change.newest.received_at > CARRIED_SECONDS_MAX:
         return None
     found = carried(change.newest.event)
-    if found is None or (change.previous is not None and change.previous.ticket > found.ticket):
+    if found is None or (change.copy is not None and change.copy.ticket > found.ticket):
         return None
     return found

@@ -73,7 +73,7 @@ class Cache:
 
     def _names(self, external: ExternalCache, change: Change, so_far: Effects) -> list[RecordKey]:
         """Give the record's names in the tables to which keys belong: where it was, and where it lies."""
-        known = (one.record for one in (change.previous, so_far.truth) if one is not None)
+        known = (one.record for one in (change.copy, so_far.truth) if one is not None)
         names = dict.fromkeys((change.record, *known))
         return [name for name in names if external.listens(name.source, name.table)]
 
@@ -87,7 +87,7 @@ class Cache:
 
     def _versions(self, change: Change, so_far: Effects) -> list[Columns]:
         """Give what copy, events and truth show, in this order.  Only a webhook knows what it was between the two."""
-        previous = change.previous
+        previous = change.copy
         versions = [decode_columns(previous.data)] if previous and previous.data else []
         for one in change.events:
             carried = listed.carried(one.event)

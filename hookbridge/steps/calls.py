@@ -143,8 +143,7 @@ async def _outcome_of(handler: Handler, change: Change) -> BaseException | None:
     try:
         await handler(change)
     except BaseException as error:  # noqa: BLE001  see above; being closed or cancelled ends here, too
-        trace = error.__traceback__
-        return error.with_traceback(None if trace is None else trace.tb_next)  # without this frame
+        return error
     return None
 
 
@@ -164,7 +163,7 @@ def handler_at(frame: FrameType | None) -> str | None:
 
 def failed(handler: Handler, error: BaseException, where: str | None = None) -> HandlerFailed:
     """Say what a handler raised, in which line of the user's code, and keep its traceback."""
-    told, alone = places.traceback_of(error), error
+    told, alone = places.traceback_of(error, without=__file__), error
     while isinstance(alone, BaseExceptionGroup) and len(alone.exceptions) == 1:
         alone = alone.exceptions[0]  # a group of one says nothing more
     if where is None:

@@ -1,4 +1,4 @@
-"""``handlers``: the user's own functions, given the change with truth and previous copy.
+"""``handlers``: the user's own functions, given the change with the record as it is and as it was.
 
 At least once, in registration order, before the settle; a failure is the record's own and is tried again.
 """
@@ -13,6 +13,8 @@ import msgspec
 from hookbridge.config import HandlersConfig
 from hookbridge.handlers import Bridge
 from hookbridge.model import Change, Effects, Truth, Verification
+from hookbridge.sources.bodies import decode_columns
+from hookbridge.sources.large import aside
 from hookbridge.steps.calls import Calls, StuckHandler
 
 
@@ -27,9 +29,12 @@ class Handlers:
 
     async def __call__(self, change: Change, so_far: Effects) -> Effects:
         """Call every handler that matches.  Raises HandlerFailed."""
-        for told in _tellings(change, so_far):
-            for handler in self._bridge.matching(told):
-                await self._calls.call(handler, told)
+        calls = [(handler, told) for told in _tellings(change, so_far) for handler in self._bridge.matching(told)]
+        previous = None
+        if calls and change.copy is not None and change.copy.data is not None:
+            previous = await aside(len(change.copy.data), decode_columns, change.copy.data)
+        for handler, told in calls:
+            await self._calls.call(handler, msgspec.structs.replace(told, previous=previous))
         return so_far
 
     def stuck(self) -> tuple[StuckHandler, ...]:
@@ -47,7 +52,7 @@ def _tellings(change: Change, so_far: Effects) -> Iterator[Change]:
     An event may have named another table than the one in which the record lies, or lay.
     """
     truth, record = so_far.truth, change.record
-    was = change.previous.record if change.previous is not None and change.previous.data is not None else None
+    was = change.copy.record if change.copy is not None and change.copy.data is not None else None
     if truth is not None:
         lies = truth.record if truth.data is not None else was or record
         record = lies if lies.table != record.table else record

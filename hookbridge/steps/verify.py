@@ -59,7 +59,7 @@ class Verify:
         return msgspec.structs.replace(so_far, truth=truth, columns=columns, verification=verdict)
 
     def _skipped(self, change: Change, so_far: Effects) -> Effects:
-        latest, previous = self._latest(change), change.previous
+        latest, previous = self._latest(change), change.copy
         if previous is not None and self._is_older(latest, (previous.occurred_at, previous.changed_at)):
             known = None if previous.data is None else decode_columns(previous.data)
             return msgspec.structs.replace(so_far, columns=known, verification=Verification.SUPERSEDED)

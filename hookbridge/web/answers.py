@@ -74,7 +74,17 @@ _EVENT = events.EventDetail(
     claimed_at=_TIME,
     verified_at=_TIME,
     failures=(
-        events.FailedAttempt(attempt=1, began_at=_TIME, ended_at=_TIME, error="SourceUnavailable: no answer in 10 s"),
+        events.FailedAttempt(
+            attempt=1,
+            began_at=_TIME,
+            ended_at=_TIME,
+            error="greet (my_handlers.py:7): KeyError: 'nope'",
+            traceback="Traceback (most recent call last):\n"
+            '  File "/srv/app/my_handlers.py", line 7, in greet\n'
+            "    print(change.columns['nope'])\n"
+            "          ~~~~~~~~~~~~~~^^^^^^^^\n"
+            "KeyError: 'nope'",
+        ),
     ),
     headers={"content-type": "application/json", "x-webhook-signature": "(masked)"},
     body=msgspec.Raw(b'{"type": "UPDATE", "schema": "public", "table": "users", "record": {"id": 42}}'),

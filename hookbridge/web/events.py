@@ -111,7 +111,9 @@ class FailedAttempt(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: datetime
     """When it ended."""
     error: str
-    """What went wrong."""
+    """What went wrong; of a handler with its name, file and line."""
+    traceback: str | None
+    """Where, as Python tells it: the last 8 KiB, no values of variables; null for what says everything itself."""
 
 
 class EventDetail(EventSummary, frozen=True, kw_only=True):
@@ -269,4 +271,5 @@ def _failed_attempt(failure: Failure) -> FailedAttempt:
         began_at=time_of(failure.began_at),
         ended_at=time_of(failure.ended_at),
         error=failure.error,
+        traceback=failure.traceback,
     )

@@ -62,7 +62,7 @@ def change_of(numbers: int) -> Change:
     body = {"type": "UPDATE", "table": "users", "schema": "public", "record": row, "old_record": None}
     received = receive(SOURCE, {}, msgspec.json.encode(body), 0.0)
     assert isinstance(received, Delivery)
-    return Change(record=RECORD, events=(StoredEvent(id=1, received_at=0.0, event=received.events[0]),), previous=None)
+    return Change(record=RECORD, events=(StoredEvent(id=1, received_at=0.0, event=received.events[0]),))
 
 
 @pytest.mark.parametrize(("numbers", "expected"), [(1, False), (20_000, True)])

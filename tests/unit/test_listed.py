@@ -18,7 +18,7 @@ def found() -> Event:
 def given(*events: Event, previous: Copy | None = None) -> Change:
     """A change whose events arrived at 100."""
     arrived = tuple(stored(number, one, received_at=100.0) for number, one in enumerate(events, start=1))
-    return Change(record=key(1), events=arrived, previous=previous)
+    return Change(record=key(1), events=arrived, copy=previous)
 
 
 def test_a_truth_travels_with_its_event_digit_for_digit() -> None:

@@ -27,7 +27,7 @@ ADA = {"id": 1, "name": "Ada", "at": "2026-01-02"}
 def change(type_: str = "update", claims: Columns | None = None, previous: Copy | None = None) -> Change:
     """One event that claims these columns."""
     body = b"" if claims is None else msgspec.json.encode(claims)
-    return Change(record=key(1), events=(stored(1, event(1, type=type_, body=body)),), previous=previous)
+    return Change(record=key(1), events=(stored(1, event(1, type=type_, body=body)),), copy=previous)
 
 
 def table(row: Columns | None = None, *, has_credentials: bool = True, ids_are_global: bool = False) -> TableSource:
@@ -153,8 +153,8 @@ async def test_without_credentials_an_event_from_before_the_copy_leaves_it_as_it
     source = table(has_credentials=False)
     old = stored(1, event(1, **{"body": b'{"id":1}', **event_at}))
     known = copy(key(1), 7, b'{"id":1,"name":"Ada"}', **copy_at)
-    found = await Verify(source)(Change(record=key(1), events=(old,), previous=known), Effects())
-    written = (await Cache(source, lambda: 8, None)(Change(record=key(1), events=(old,), previous=known), found)).copy
+    found = await Verify(source)(Change(record=key(1), events=(old,), copy=known), Effects())
+    written = (await Cache(source, lambda: 8, None)(Change(record=key(1), events=(old,), copy=known), found)).copy
     if kept:
         assert (found.verification, found.columns) == (Verification.SUPERSEDED, {"id": 1, "name": "Ada"})
         assert written is None
@@ -172,7 +172,7 @@ async def test_whole_minutes_are_compared_as_such_where_the_source_has_no_others
     source.times_are_minutes = True
     hint = stored(1, event(1, body=b'{"id":1}', occurred_at=f"2020-01-01T{minute}:00Z"))
     known = copy(key(1), 7, b'{"id":1,"name":"Ada"}', occurred_at=NEW)
-    found = await Verify(source)(Change(record=key(1), events=(hint,), previous=known), Effects())
+    found = await Verify(source)(Change(record=key(1), events=(hint,), copy=known), Effects())
     assert found.verification is verdict
 
 
@@ -329,7 +329,7 @@ async def test_handlers_are_given_the_truth_the_verdict_and_the_copy_before_in_t
     assert [name for name, _ in seen] == ["first", "second"]
     what = seen[0][1]
     assert (what.truth, what.verification, what.columns) == (truth, Verification.VERIFIED, ADA)
-    assert (what.previous, what.attempt, what.events) == (previous, 2, given.events)
+    assert (what.previous, what.copy, what.attempt, what.events) == ({"name": "Before"}, previous, 2, given.events)
 
 
 async def test_a_handler_of_another_table_is_not_called() -> None:
@@ -397,7 +397,7 @@ NAMED, LAY, LIES = (key("p", table=table, source="notion") for table in ("named"
 def _of_page(*, before: RecordKey | None = None) -> Change:
     hint = event("p", table="named", source="notion")
     previous = None if before is None else copy(before, 1, b'{"name":"Before"}')
-    return Change(record=NAMED, events=(stored(1, hint),), previous=previous)
+    return Change(record=NAMED, events=(stored(1, hint),), copy=previous)
 
 
 def _read(record: RecordKey, data: bytes | None = b"{}") -> Effects:

@@ -102,8 +102,8 @@ async def test_all_open_events_of_the_record_are_one_change_with_the_copy_before
     (change,) = step.changes
     assert [one.id for one in change.events] == ids(claim)
     assert (change.type, change.newest.event.type, change.attempt) == ("delete", "delete", 1)
-    assert change.previous is not None
-    assert change.previous.data == b'"before"'
+    assert change.copy is not None
+    assert change.copy.data == b'"before"'
     assert await books(store) == {"received": 3, "applied": 1, "coalesced": 2}
 
 

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from hookbridge.model import Failure, Settlement, StoredEvent
 from hookbridge.store.sqlite.engine import Transaction
 
-_NOTE = "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?, ?)"
+_NOTE = "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?, ?, ?)"
 
 # A record's changes follow each other, so whatever failed between an event's arrival and its end concerned it.
 _OF_EVENT = """
-SELECT number, began_at, ended_at, error FROM failures
+SELECT number, began_at, ended_at, error, traceback FROM failures
 WHERE record = ?1 AND began_at >= ?2 AND (?3 IS NULL OR ended_at <= ?3) ORDER BY began_at LIMIT ?4
 """
 
@@ -28,7 +28,14 @@ def note(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> N
     connection.executemany(
         _NOTE,
         [
-            (str(one.claim.record), failure.began_at, failure.number, failure.ended_at, failure.error)
+            (
+                str(one.claim.record),
+                failure.began_at,
+                failure.number,
+                failure.ended_at,
+                failure.error,
+                failure.traceback,
+            )
             for one in settlements
             for failure in one.failures
         ],
@@ -39,8 +46,8 @@ def of_event(connection: sqlite3.Connection, event: StoredEvent) -> tuple[Failur
     """Give the failed attempts between an event's arrival and its end, the first ones first."""
     asked = (str(event.event.record), event.received_at, event.settled_at, SHOWN_MAX)
     return tuple(
-        Failure(number=number, began_at=began_at, ended_at=ended_at, error=error)
-        for number, began_at, ended_at, error in connection.execute(_OF_EVENT, asked)
+        Failure(number=number, began_at=began_at, ended_at=ended_at, error=error, traceback=traceback)
+        for number, began_at, ended_at, error, traceback in connection.execute(_OF_EVENT, asked)
     )
 
 

@@ -69,7 +69,7 @@ function failures(list) {
   if (!list.length) return [];
   const lines = list.map((one) => element("li", [
     element("strong", `Attempt ${one.attempt}`), " at ", moment(one.began_at), `, after ${took((new Date(one.ended_at) - new Date(one.began_at)) / 1000)}: `,
-    foreign(one.error, { className: "bad" }),
+    foreign(one.error, { className: "bad" }), one.traceback ? block(one.traceback) : null,
   ]));
   return [heading("Attempts that failed"), element("ul", lines, { className: "failures" })];
 }

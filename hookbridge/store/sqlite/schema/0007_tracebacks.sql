@@ -1,0 +1,2 @@
+-- Where a failed attempt failed; what says everything itself has none.
+ALTER TABLE failures ADD COLUMN traceback TEXT;
