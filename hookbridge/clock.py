@@ -1,13 +1,16 @@
-"""The service's clock: epoch seconds that never jump.
+"""The service's clock: epoch seconds that never jump; and what is answered of them, which is a time with its zone.
 
 It starts at the wall clock and goes on with the monotonic one, so that a clock that is set back by an hour does not
 hide waiting records for that hour.  Signatures are compared with the wall clock itself: their senders know no other.
+Inside, times are numbers to reckon with; whatever leaves the process has them as ISO 8601 in UTC, and durations as
+seconds under a name that ends in ``_seconds``.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 Clock = Callable[[], float]
 
@@ -21,3 +24,13 @@ def anchored_clock() -> Clock:
         return offset + monotonic()
 
     return now
+
+
+def time_of(seconds: float) -> datetime:
+    """Give epoch seconds as a time to show."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def epoch_time(seconds: float | None) -> datetime | None:
+    """Do so where there may be none."""
+    return None if seconds is None else time_of(seconds)

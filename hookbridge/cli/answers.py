@@ -137,8 +137,8 @@ class Table(TypedDict):
     state: str
     reason: str | None
     listed: int
-    last_poll_at: float | None
-    last_sweep_at: float | None
+    last_poll_at: str | None
+    last_sweep_at: str | None
     lag_seconds: float | None
 
 

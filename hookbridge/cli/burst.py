@@ -85,12 +85,12 @@ def _tell(answers: list[Answer], took: float, asked: float | None, *, as_json: b
     summary: dict[str, Any] = {
         "sent": len(answers),
         "statuses": statuses,
-        "seconds": round(took, 3),
+        "took_seconds": round(took, 3),
         "per_second": round(reached, 1),
     }
     if answers:
-        summary["median_answer_ms"] = round(median(one.seconds for one in answers) * 1000, 2)
-        summary["slowest_answer_ms"] = round(max(one.seconds for one in answers) * 1000, 2)
+        summary["median_answer_seconds"] = round(median(one.seconds for one in answers), 5)
+        summary["slowest_answer_seconds"] = round(max(one.seconds for one in answers), 5)
     if as_json:
         print_json(summary)
         return
@@ -98,4 +98,5 @@ def _tell(answers: list[Answer], took: float, asked: float | None, *, as_json: b
     answered = ", ".join(f"{count} × {status}" for status, count in statuses.items()) or "nothing was answered"
     say(f"{len(answers)} sent in {took:.1f} s, {reached:.0f}{wanted} a second: {answered}")
     if answers:
-        say(f"answers took {summary['median_answer_ms']} ms (median), {summary['slowest_answer_ms']} ms (slowest)")
+        middle, slowest = (1000 * summary[f"{which}_answer_seconds"] for which in ("median", "slowest"))
+        say(f"answers took {middle:.2f} ms (median), {slowest:.2f} ms (slowest)")

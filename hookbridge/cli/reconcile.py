@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -101,7 +102,5 @@ def _show(tables: list[Table], *, as_json: bool) -> None:
     console().print(shown)
 
 
-def _when(epoch: object) -> str:
-    from datetime import UTC, datetime
-
-    return f"{datetime.fromtimestamp(epoch, UTC):%Y-%m-%d %H:%M:%S}Z" if isinstance(epoch, float | int) else "never"
+def _when(time: str | None) -> str:
+    return "never" if time is None else f"{datetime.fromisoformat(time):%Y-%m-%d %H:%M:%S}Z"

@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Literal
 
 import msgspec
 import structlog
 
+from hookbridge.clock import epoch_time
 from hookbridge.config import ProcessingConfig
 from hookbridge.errors import CacheUnavailable, HookbridgeError, SourceError, SourceRefused, StoreUnavailable
 from hookbridge.model import Claim, Settled, Settlement, SourceName
@@ -47,10 +49,10 @@ class LaneState(msgspec.Struct, frozen=True, kw_only=True):
     """``down``: the source cannot be reached; ``refused``: it refuses our key; ``paused``: an operator paused it."""
     reason: str | None
     """Why it is in this state; null while it runs."""
-    since: float | None
-    """Since when it does not run, in seconds since 1970; null while it runs."""
-    next_probe_at: float | None
-    """When its source is asked next, in seconds since 1970."""
+    since: datetime | None
+    """Since when it does not run; null while it runs."""
+    next_probe_at: datetime | None
+    """When its source is asked next; null where nothing has to be waited for."""
     queued: int
     """Records that wait for a worker."""
     busy: int
@@ -108,8 +110,8 @@ class Lane:
             source=self.source,
             state=self._state,
             reason=self._reason,
-            since=self._since,
-            next_probe_at=self._next_probe_at,
+            since=epoch_time(self._since),
+            next_probe_at=epoch_time(self._next_probe_at),
             queued=self._queue.qsize(),
             busy=self._busy,
             has_credentials=self._has_credentials,

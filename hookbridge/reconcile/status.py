@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -29,9 +30,9 @@ class TableStatus(msgspec.Struct, frozen=True, kw_only=True):
     """How many the source says that there are; None where it does not say."""
     watermark: str | None
     """The latest time of change that the polls have seen."""
-    last_poll_at: float | None
+    last_poll_at: datetime | None
     """When the last complete poll began: what changed before has been found."""
-    last_sweep_at: float | None
+    last_sweep_at: datetime | None
     """When the last complete sweep began: the same, for everything."""
     poll_gap_seconds: float | None
     """The gap to the next poll as it is now; None for a table that is only swept."""
@@ -41,8 +42,8 @@ class TableStatus(msgspec.Struct, frozen=True, kw_only=True):
     def freshness(self, now: float) -> Freshness:
         """Say how old what is known of it can be.  ``now`` is epoch seconds."""
 
-        def age(at: float | None) -> float | None:
-            return None if at is None else round(max(now - at, 0.0), 3)
+        def age(at: datetime | None) -> float | None:
+            return None if at is None else round(max(now - at.timestamp(), 0.0), 3)
 
         return Freshness(
             poll_age_seconds=age(self.last_poll_at),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
+from hookbridge.clock import epoch_time
 from hookbridge.config import ReconcileConfig
 from hookbridge.errors import HookbridgeError, describe
 from hookbridge.model import SourceName
@@ -120,8 +121,8 @@ class FollowedTable:
             listed=sweep.listed,
             total=sweep.total,
             watermark=poll.watermark,
-            last_poll_at=poll.completed_at,
-            last_sweep_at=sweep.completed_at,
+            last_poll_at=epoch_time(poll.completed_at),
+            last_sweep_at=epoch_time(sweep.completed_at),
             poll_gap_seconds=self.gap("poll") if self.polled else None,
             lag_seconds=self.lag_seconds,
         )

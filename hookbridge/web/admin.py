@@ -10,11 +10,12 @@ from datetime import datetime
 import msgspec
 from aiohttp import web
 
+from hookbridge.clock import epoch_time
 from hookbridge.errors import InvalidParameter, NotFound
 from hookbridge.handshake import Handshake
 from hookbridge.model import SOURCES, SourceName
 from hookbridge.web.keys import SERVICE
-from hookbridge.web.replies import epoch_time, json_reply
+from hookbridge.web.replies import json_reply
 
 PRIVATE = {"Cache-Control": "no-store"}
 

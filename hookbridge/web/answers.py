@@ -25,7 +25,6 @@ from hookbridge.web import admin, events, health, live, reconcile, records
 from hookbridge.web.webhooks import HandshakeStored
 
 _TIME = datetime(2026, 1, 1, 15, tzinfo=UTC)
-_EPOCH = _TIME.timestamp()
 _CHANGED = "2026-01-01T15:00:00+00:00"
 _USERS = "public.users"
 _ROW = msgspec.Raw(b'{"id": 42, "name": "Ada Lovelace", "updated_at": "2026-01-01T15:00:00+00:00"}')
@@ -49,8 +48,8 @@ _TABLE = TableStatus(
     listed=1200,
     total=1200,
     watermark=_CHANGED,
-    last_poll_at=_EPOCH,
-    last_sweep_at=_EPOCH,
+    last_poll_at=_TIME,
+    last_sweep_at=_TIME,
     poll_gap_seconds=30.0,
     lag_seconds=0.4,
 )

@@ -13,6 +13,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from hookbridge.clock import epoch_time, time_of
 from hookbridge.errors import FieldProblem, InvalidFields, InvalidParameter, NotFound
 from hookbridge.model import Failure, Origin, Outcome, SourceName, StoredEvent, Verification
 from hookbridge.service import Service
@@ -20,7 +21,7 @@ from hookbridge.store.values import EventFilter
 from hookbridge.web.bodies import read_body
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.parameters import json_body, query, record_ids, table_names
-from hookbridge.web.replies import epoch_time, json_reply, time_of
+from hookbridge.web.replies import json_reply
 
 PRIVATE = {"Cache-Control": "no-store"}
 

@@ -13,10 +13,11 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from hookbridge.clock import time_of
 from hookbridge.observe.history import DAY_STEP_SECONDS, STEP_SECONDS, Hours
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.parameters import query
-from hookbridge.web.replies import json_reply, time_of
+from hookbridge.web.replies import json_reply
 
 PRIVATE = {"Cache-Control": "no-store"}
 

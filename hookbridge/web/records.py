@@ -13,6 +13,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from hookbridge.clock import epoch_time, time_of
 from hookbridge.errors import InvalidParameter, NotFound
 from hookbridge.model import RecordKey, SourceName
 from hookbridge.records import Difference
@@ -20,7 +21,7 @@ from hookbridge.service import Service
 from hookbridge.store.values import RecordEntry, RecordFilter, RecordState
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.parameters import path_key, query, record_ids, table_names, table_of_source
-from hookbridge.web.replies import epoch_time, json_reply, time_of
+from hookbridge.web.replies import json_reply
 
 
 class RecordAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,6 @@ reason of a refused signature stays in the log.
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
 from http import HTTPStatus
 
 import msgspec
@@ -174,13 +173,3 @@ def _headers_of(error: errors.HookbridgeError) -> dict[str, str]:
 def malformed_body(reason: str) -> ErrorBody:
     """Give the body for a request that could not be parsed as HTTP."""
     return ErrorBody(error=MALFORMED.code, message=f"Malformed request: {reason}")
-
-
-def time_of(seconds: float) -> datetime:
-    """Give epoch seconds as a time to show."""
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-def epoch_time(seconds: float | None) -> datetime | None:
-    """Do so where there may be none."""
-    return None if seconds is None else time_of(seconds)

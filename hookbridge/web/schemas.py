@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import Any
 
 import msgspec
-from msgspec.inspect import StructType, Type, multi_type_info
+from msgspec.inspect import DateTimeType, StructType, Type, multi_type_info
 
 from hookbridge.web.meanings import PROPERTIES
 from hookbridge.web.replies import ErrorBody, InvalidFieldsBody, InvalidSourceBody
@@ -38,9 +38,11 @@ class Schemas:
         unique = list(dict.fromkeys([*types, *queries]))
         schemas, components = msgspec.json.schema_components(unique, ref_template="#/components/schemas/{name}")
         self._by_type = dict(zip(unique, schemas, strict=True))
-        for struct in _structs(unique):
+        for node in _structs(unique):
+            struct, schema = node.cls, components[node.cls.__name__]
             # What a parameter means depends on its chapter, so a query's common words are not explained here.
-            _explain(components[struct.__name__], meanings(struct), {} if struct in queries else PROPERTIES)
+            _explain(schema, meanings(struct), {} if struct in queries else PROPERTIES)
+            _say_times(schema, node)
         for schema in components.values():
             if "description" in schema:
                 schema["description"] = readable(schema["description"])
@@ -98,7 +100,17 @@ def _explain(schema: Json, meant: dict[str, str], common: Mapping[str, str]) -> 
             shape["description"] = meaning
 
 
-def _structs(types: list[type]) -> Iterator[type[msgspec.Struct]]:
+def _say_times(schema: Json, struct: StructType) -> None:
+    """Say of each time that it is one, with its zone: msgspec says so only of those that it would check."""
+    for field in struct.fields:
+        if any(isinstance(one, DateTimeType) for one in (field.type, *_inner(field.type))):
+            shape = schema["properties"][field.encode_name]
+            for form in shape.get("anyOf", [shape]):
+                if form.get("type") == "string":
+                    form["format"] = "date-time"
+
+
+def _structs(types: list[type]) -> Iterator[StructType]:
     """Go through the structs that these speak of, each once."""
     met: set[type] = set()
     to_do = list(multi_type_info(types))
@@ -108,7 +120,7 @@ def _structs(types: list[type]) -> Iterator[type[msgspec.Struct]]:
             if node.cls not in met:
                 met.add(node.cls)
                 to_do += [field.type for field in node.fields]
-                yield node.cls
+                yield node
         else:
             to_do += _inner(node)
 

@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,13 @@ LANE = {
 BOOKS = {"received": 9, "open": 0, "applied": 9, "coalesced": 0, "ignored": 0, "dead": 0}
 
 
+def ago(seconds: float) -> str:
+    """A time as the API writes it."""
+    return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
+
+
 def table(**more: object) -> dict[str, object]:
-    now = time.time()
+    now = ago(0)
     return {
         "source": "supabase", "table": "public.users", "state": "following", "reason": None, "listed": 40, "total": 900,
         "watermark": None, "last_poll_at": now, "last_sweep_at": now, "poll_gap_seconds": 30.0, "lag_seconds": 0.1,
@@ -60,7 +66,8 @@ def standing(
     return ready, stats
 
 
-DOWN = {"state": "down", "next_probe_at": 1.0, "reason": "no answer", "since": 1.0}
+LONG_AGO = "1970-01-01T00:00:01Z"
+DOWN: dict[str, object] = {"state": "down", "next_probe_at": LONG_AGO, "reason": "no answer", "since": LONG_AGO}
 
 
 VERDICTS: tuple[tuple[Callable[[], tuple[object, object]], str, str], ...] = (
@@ -74,7 +81,7 @@ VERDICTS: tuple[tuple[Callable[[], tuple[object, object]], str, str], ...] = (
     (lambda: standing(tables=[]), "idle", "All settled, not compared: no table of supabase is followed"),
     (lambda: standing(tables=[table(state="backfilling")]), "busy", "Backfilling public.users: 40 of 900"),
     (
-        lambda: standing(tables=[table(last_poll_at=time.time() - 10_800)]),
+        lambda: standing(tables=[table(last_poll_at=ago(10_800))]),
         "warn",
         "public.users was last compared 3 h ago",
     ),
@@ -90,7 +97,7 @@ VERDICTS: tuple[tuple[Callable[[], tuple[object, object]], str, str], ...] = (
         "The data file cannot be relied on: webhooks are refused",
     ),
     (lambda: standing(lane={"state": "paused", "reason": "paused by an operator"}), "warn", "supabase is paused"),
-    (lambda: standing(lane={"state": "down", "next_probe_at": 1.0}), "warn", "supabase is down"),
+    (lambda: standing(lane={"state": "down", "next_probe_at": LONG_AGO}), "warn", "supabase is down"),
 )
 """What /readyz and /stats say, made when it is asked for: some of it is about now."""
 

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
+from hookbridge.clock import time_of
 from hookbridge.config import ProcessingConfig
 from hookbridge.errors import CacheUnavailable, SourceRefused, SourceUnavailable
 from hookbridge.model import CLAIM_BYTES_MAX, Change, Effects, Outcome, StoredEvent
@@ -241,8 +242,8 @@ async def test_a_source_that_is_down_pauses_the_lane_at_the_first_change_that_gi
             await rig.until_paused()
             await wait_until(lambda: rig.lane.state().busy == 0)
             state = rig.lane.state()
-            assert (state.state, state.reason, state.since) == ("down", "connection refused", 1_000.0)
-            assert state.next_probe_at == 1_001.0
+            assert (state.state, state.reason, state.since) == ("down", "connection refused", time_of(1_000.0))
+            assert state.next_probe_at == time_of(1_001.0)
             assert state.queued == 0
             assert rig.truth.reads == ["0", "0", "0"]
             assert rig.attempt_naps.taken == [2.0, 4.0]

@@ -55,7 +55,8 @@ export function lasting(seconds) {
 
 export const ago = (seconds) => (seconds === null ? "never" : seconds < 1 ? "just now" : `${lasting(seconds)} ago`);
 
-export const since = (seconds) => (seconds === null || seconds === undefined ? null : Math.max(0, Date.now() / 1000 - seconds));
+// The seconds since a time of the API, which is ISO 8601; null since none.
+export const since = (time) => (time === null || time === undefined ? null : Math.max(0, (Date.now() - new Date(time)) / 1000));
 
 export function took(seconds) {
   if (seconds < 1) return `${Math.max(0, Math.round(seconds * 1000))} ms`;

@@ -38,7 +38,7 @@ function figures(ready, stats, perSecond) {
   const lost = Object.values(stats.webhook_loss);
   const missed = lost.reduce((sum, one) => sum + one.missed, 0);
   const changes = lost.reduce((sum, one) => sum + one.missed + one.announced, 0);
-  const oldest = (times) => (times.length && times.every((at) => at !== null) ? lasting(since(Math.min(...times))) : "–");
+  const oldest = (times) => (times.length && times.every((at) => at !== null) ? lasting(Math.max(...times.map(since))) : "–");
   const { books } = stats;
   const age = stats.oldest_open_event_age_seconds;
   return [

@@ -30,7 +30,7 @@ function source(lane, ready, stats, done) {
 
 function probe(lane) {
   if (lane.next_probe_at === null) return "";
-  const left = lane.next_probe_at - Date.now() / 1000;
+  const left = (new Date(lane.next_probe_at) - Date.now()) / 1000;
   return left > 1 ? `. Asked again in ${lasting(left)}` : ". Asked again now";
 }
 
