@@ -40,7 +40,7 @@ class StuckHandler(msgspec.Struct, frozen=True, kw_only=True):
     """Its name and the place at which it was when its time was up: `greet (my_handlers.py:7)`."""
     workers: int
     """How many wait for it there."""
-    seconds: float
+    waiting_seconds: float
     """How long the first of them has waited, since the handler's time was up."""
 
 
@@ -116,7 +116,7 @@ class Calls:
             since.setdefault(one.where, []).append(one.since)
         now = self._clock()
         return tuple(
-            StuckHandler(handler=where, workers=len(times), seconds=round(now - min(times), 3))
+            StuckHandler(handler=where, workers=len(times), waiting_seconds=round(now - min(times), 3))
             for where, times in since.items()
         )
 

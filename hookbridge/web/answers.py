@@ -186,7 +186,7 @@ _EXAMPLES: tuple[msgspec.Struct, ...] = (
         inbox_writable=True,
         store_fault=None,
         lanes=(_LANE,),
-        stuck_handlers=(StuckHandler(handler="greet (my_handlers.py:7)", workers=1, seconds=41.5),),
+        stuck_handlers=(StuckHandler(handler="greet (my_handlers.py:7)", workers=1, waiting_seconds=41.5),),
         tables=(_TABLE,),
         notion_budget=BudgetState(requests_per_second=3.0, left=3, waiting=0, halted_seconds=0.0),
         warnings=(),

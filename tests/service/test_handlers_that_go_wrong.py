@@ -159,7 +159,7 @@ async def test_a_handler_that_takes_no_cancellation_is_told_of_and_has_failed_wh
         (stuck,) = found["stuck_handlers"]
         where = f"handle ({wrong.line(tmp_path, 'await gate.wait()')})"
         assert (stuck["handler"], stuck["workers"]) == (where, 1)
-        assert stuck["seconds"] >= 0
+        assert stuck["waiting_seconds"] >= 0
         assert found["ready"] is True
         assert any(where in warning for warning in found["warnings"])
         assert (await scrape(service))("stuck_workers", handler=name) == 1
