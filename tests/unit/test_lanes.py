@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from hookbridge.clock import time_of
 from hookbridge.config import ProcessingConfig
-from hookbridge.errors import CacheUnavailable, SourceRefused, SourceUnavailable
+from hookbridge.errors import CacheUnavailable, SourceRefused, SourceUnavailable, StoreUnavailable
 from hookbridge.model import CLAIM_BYTES_MAX, Change, Effects, Outcome, StoredEvent
 from hookbridge.pipeline.attempts import Attempts
 from hookbridge.pipeline.held import HELD_BYTES_MAX
@@ -343,14 +343,25 @@ async def test_a_lane_that_waits_for_a_cache_or_an_operator_hears_of_no_source(t
         assert rig.state == "paused"
 
 
-async def test_a_cache_that_cannot_be_reached_pauses_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("still", [CacheUnavailable("redis is gone"), StoreUnavailable("the disk is full")])
+async def test_a_cache_that_cannot_be_reached_pauses_too(tmp_path: Path, still: Exception) -> None:
     async with running(tmp_path) as rig:
-        rig.truth.failure = rig.probe_failure = CacheUnavailable("redis is gone")
+        rig.truth.failure = CacheUnavailable("redis is gone")
+        rig.probe_failure = still  # that of the store, because what is left to delete stands there
         await rig.add(1)
         await rig.until_paused()
         await rig.probe_once()
         assert rig.state == "down"
         rig.truth.failure = rig.probe_failure = None
+        await rig.probe_once()
+        await rig.until(received=1, applied=1)
+
+
+async def test_a_lane_that_is_stopped_from_outside_goes_on_after_its_probe(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        await rig.lane.stop_for(CacheUnavailable("redis is gone"))
+        assert (rig.state, rig.lane.state().reason) == ("down", "redis is gone")
+        await rig.add(1)
         await rig.probe_once()
         await rig.until(received=1, applied=1)
 
