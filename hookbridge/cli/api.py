@@ -20,6 +20,7 @@ from hookbridge.cli.answers import Health, Readiness, Refusal, Taken, WrongField
 from hookbridge.config import Settings
 from hookbridge.errors import ConfigError, HookbridgeError
 from hookbridge.settings import admin_token
+from hookbridge.settings.certificates import tls_problem, trusted
 from hookbridge.settings.secrets import is_http_url
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Api:
         try:
             if not is_http_url(url):
                 raise ValueError(url)
-            self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout, trust_env=False)
+            self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout, trust_env=False, verify=trusted())
         except (ValueError, httpx.InvalidURL):
             problem = f"The service's address is no http or https URL: {url}"
             hint = f"correct --url or {URL_VARIABLE}, such as http://127.0.0.1:8080"
@@ -172,6 +173,8 @@ class Api:
         try:
             yield
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            if (problem := tls_problem(self.url, error)) is not None:
+                raise Refused(0, problem[0], hint=problem[1]) from None
             raise NotRunning(f"No hookbridge answers at {self.url} ({type(error).__name__})", hint=STARTING) from None
 
     def _read(self, decode: Callable[[bytes], Any], content: bytes, kind: type[T]) -> T:

@@ -21,6 +21,7 @@ from hookbridge.cli.ending import FINE, NO
 from hookbridge.config import Settings
 from hookbridge.errors import ConfigError, StartupError
 from hookbridge.settings import admin_token
+from hookbridge.settings.certificates import trusted
 
 if TYPE_CHECKING:
     from hookbridge.doctor.finding import Finding  # the doctor knows the sources, which `--help` need not wait for
@@ -78,6 +79,12 @@ async def _findings(config: Path | None, url: str | None, database_url: str) -> 
         return
     _quiet(settings)
     token = None
+    try:
+        trusted()
+    except StartupError as error:
+        yield failed("certificates", error.message, error.hint)
+        yield skipped("everything else", "nothing can be asked without them")
+        return
     try:
         token = admin_token.known(settings)
     except StartupError as error:

@@ -83,6 +83,7 @@ def hookbridge(
     config: ConfigOption = None,
     host: HostOption = None,
     port: PortOption = None,
+    as_json: ServeJsonOption = False,
     version: VersionOption = False,  # noqa: ARG001  its callback has printed and left
 ) -> None:
     """Keep a copy and a search index true to Supabase tables and Notion databases.
@@ -90,8 +91,9 @@ def hookbridge(
     Without a command it serves.
     """
     if context.invoked_subcommand is None:
-        raise typer.Exit(serve(config, host, port))
-    given = {name: value for name, value in (("config", config), ("host", host), ("port", port)) if value is not None}
+        raise typer.Exit(serve(config, host, port, as_json=as_json))
+    options = {"config": config, "host": host, "port": port, "as_json": as_json or None}
+    given = {name: value for name, value in options.items() if value is not None}
     context.default_map = _defaults(context, context.invoked_subcommand, given)
 
 
@@ -105,7 +107,7 @@ def _defaults(context: typer.Context, name: str, given: dict[str, Any]) -> dict[
     taken = [{parameter.name for parameter in one.params} for one in members.values() or [command]]
     missing = [option for option in given if not all(option in names for names in taken)]
     if missing:
-        problems = [f"--{option}: {name} does not take it" for option in missing]
+        problems = [f"--{option.removeprefix('as_')}: {name} does not take it" for option in missing]
         raise ConfigError(problems, hint=f"{PROGRAM} {name} --help")
     return {name: given | dict.fromkeys(members, given)}
 

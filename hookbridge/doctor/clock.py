@@ -13,6 +13,7 @@ import httpx
 
 from hookbridge.config import Settings
 from hookbridge.doctor.finding import Finding, Findings, failed, ok, skipped, warning
+from hookbridge.settings.certificates import trusted
 
 CHECK = "clock"
 TELLING_SECONDS = 10.0
@@ -24,7 +25,7 @@ async def look(settings: Settings, now: Callable[[], float]) -> Findings:
     urls = dict(_urls(settings))
     if not urls:
         yield skipped(CHECK, "no source to compare it with")
-    async with httpx.AsyncClient(timeout=settings.config.supabase.timeout_seconds) as http:
+    async with httpx.AsyncClient(verify=trusted(), timeout=settings.config.supabase.timeout_seconds) as http:
         for source, url in urls.items():
             try:
                 answer = await http.get(url)

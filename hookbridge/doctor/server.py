@@ -17,6 +17,7 @@ import msgspec
 from hookbridge.config import Settings
 from hookbridge.doctor.finding import Finding, Findings, failed, ok, skipped, warning
 from hookbridge.holds import UNCONFIRMED
+from hookbridge.settings.certificates import tls_problem, trusted
 from hookbridge.sources.signing import headers
 
 CHECK = "server"
@@ -34,13 +35,16 @@ async def look(
 ) -> Findings:
     """Look at the service at this URL."""
     # A proxy of the environment does not know this machine's own addresses.
-    async with httpx.AsyncClient(base_url=url, timeout=SECONDS, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=url, timeout=SECONDS, trust_env=False, verify=trusted()) as http:
         try:
             alive = await http.get("/healthz")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            message = f"no service answers at {url} ({type(error).__name__})"
-            hint = "start it with python -m hookbridge, or name it with --url"
-            yield failed(CHECK, message, hint) if expected else warning(CHECK, message, hint)
+            if (problem := tls_problem(url, error)) is not None:
+                yield failed(CHECK, *problem)
+            else:
+                message = f"no service answers at {url} ({type(error).__name__})"
+                hint = "start it with python -m hookbridge, or name it with --url"
+                yield failed(CHECK, message, hint) if expected else warning(CHECK, message, hint)
             yield skipped(TRIP, "no service is running")
             return
         if alive.status_code != HTTPStatus.OK or _object(alive).get("status") != "ok":

@@ -21,6 +21,7 @@ import structlog
 from hookbridge.errors import SourceUnavailable
 from hookbridge.model import Copy, Origin, SourceName, Truth
 from hookbridge.reconcile.findings import TYPES, Difference, copy_of
+from hookbridge.settings.certificates import tls_problem, trusted
 from hookbridge.sources import signing
 from hookbridge.sources.source import Source
 from hookbridge.sources.statuses import retry_after_seconds
@@ -48,12 +49,12 @@ class RemoteSink:
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """``secret`` signs; an empty one does not."""
+        """``secret`` signs; an empty one does not.  Raises StartupError."""
         self._secret = secret
         self._sources = sources
         self._store = store
         self._clock = clock
-        self._http = httpx.AsyncClient(base_url=url, timeout=TIMEOUT_SECONDS)
+        self._http = httpx.AsyncClient(base_url=url, timeout=TIMEOUT_SECONDS, verify=trusted())
         self._slots = asyncio.Semaphore(POSTS_AT_ONCE)
         self.refused = 0
         """Records that the other side called impossible."""
@@ -133,10 +134,11 @@ class RemoteSink:
         try:
             return await self._http.post(f"/api/v1/webhooks/{source}", content=body, headers=headers)
         except httpx.HTTPError as error:
-            raise SourceUnavailable(
+            message, hint = tls_problem(str(self._http.base_url), error) or (
                 f"The hookbridge at {self._http.base_url} cannot be reached: {type(error).__name__}",
-                hint="check --to, and that it runs",
-            ) from None
+                "check --to, and that it runs",
+            )
+            raise SourceUnavailable(message, hint=hint) from None
 
     def _failure(self, answer: httpx.Response) -> SourceUnavailable:
         return SourceUnavailable(

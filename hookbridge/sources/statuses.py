@@ -8,7 +8,6 @@ tables.
 
 from __future__ import annotations
 
-import re
 from email.utils import parsedate_to_datetime
 
 from hookbridge.errors import RecordUnreadable, SourceError, SourceRefused, SourceUnavailable
@@ -17,8 +16,6 @@ _REFUSED = frozenset((401, 403))
 
 # Not 404: without a code it is the answer of a server that is not the source, while a source names what it has not.
 _OWN = frozenset((400, 405, 406, 409, 410, 413, 414, 415, 416, 422, 431))
-
-_TLS = re.compile(r"certificate|\bssl\b|\btls\b", re.IGNORECASE)
 
 RETRY_AFTER_SECONDS_MAX = 3_600.0
 """Whatever a server says, it is asked again after an hour."""
@@ -29,11 +26,6 @@ def by_status(status: int) -> type[SourceError]:
     if status in _REFUSED:
         return SourceRefused
     return RecordUnreadable if status in _OWN else SourceUnavailable
-
-
-def is_tls(error: Exception) -> bool:
-    """Whether a connection failed for its certificate or its encryption."""
-    return _TLS.search(str(error)) is not None
 
 
 def retry_after_seconds(value: str, now: float) -> float | None:

@@ -82,7 +82,8 @@ def document(routes: Iterable[Route]) -> bytes:
             "license": {"name": "MIT", "identifier": "MIT"},
             "description": "Keeps a copy and a search index true to Supabase tables and Notion databases.",
         },
-        "servers": [{"url": "/", "description": "The service that answers this"}],
+        # Relative to where this document is (OpenAPI 3.1, "Relative References in URLs"), also below a proxy's prefix.
+        "servers": [{"url": ".", "description": "The service that answers this"}],
         "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
         "paths": paths,
         "components": {"schemas": schemas.components, "securitySchemes": security.SCHEMES},

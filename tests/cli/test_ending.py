@@ -14,6 +14,7 @@ from tests.support.commands import environment
 
 NOBODY = "http://127.0.0.1:9"
 ARGUMENTS = {
+    "backup": ("copy.db",),
     "events show": ("1",),
     "events replay": ("1",),
     "records show": ("supabase", "users", "1"),
@@ -105,6 +106,22 @@ def test_an_option_before_a_command_counts_as_one_after_it_or_is_refused(
         else:
             assert before.stderr.startswith("error: absent.toml: there is no such file")
             assert typed(*words, option, value).stderr == before.stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_json_may_be_asked_for_before_the_command(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOOKBRIDGE_URL", NOBODY)
+    if name in {"serve", "demo", "init"}:
+        return  # they would do what they are asked for
+    words = (*name.split(), *ARGUMENTS.get(name, ()))
+    before = typed("--json", *words)
+    if "--json" in options(name):
+        after = typed(*words, "--json")
+        assert (before.exit_code, before.stderr) == (after.exit_code, after.stderr)
+        assert "does not take it" not in before.stderr
+    else:
+        assert before.stderr.splitlines()[0] == f"error: --json: {name.split(maxsplit=1)[0]} does not take it"
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -91,8 +91,11 @@ def test_on_a_terminal_serve_shows_the_dashboard_and_no_token(tmp_path: Path) ->
     assert TOKEN.encode() not in shown
 
 
-async def test_into_a_pipe_or_as_json_serve_writes_nothing_but_its_log(tmp_path: Path) -> None:
-    async with lasting(tmp_path, "serve", "--port", "0", "--json", HOOKBRIDGE_LOGGING__FORMAT="console") as service:
+@pytest.mark.parametrize(
+    "words", [("serve", "--port", "0", "--json"), ("--port", "0", "--json"), ("--json", "serve", "--port", "0")]
+)
+async def test_into_a_pipe_or_as_json_serve_writes_nothing_but_its_log(tmp_path: Path, words: tuple[str, ...]) -> None:
+    async with lasting(tmp_path, *words, HOOKBRIDGE_LOGGING__FORMAT="console") as service:
         await wait_until(lambda: any('"event":"Listening"' in line.replace(": ", ":") for line in service.lines))
         assert all(line.startswith("{") for line in service.lines)
 

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import msgspec
 import pytest
+from aiohttp import ClientSession
 from openapi_schema_validator import OAS31Validator
 
 from hookbridge.sources import guide
@@ -18,6 +20,7 @@ from hookbridge.web import formats
 from hookbridge.web.openapi import document
 from hookbridge.web.routes import ROUTES
 from tests.support.running import Running, make_settings, running
+from tests.support.strangers import proxy
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = json.loads(document(ROUTES))
@@ -49,6 +52,21 @@ async def test_every_route_of_the_api_is_in_the_document(client: Running) -> Non
     assert document["openapi"].startswith("3.1")
     described = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
     assert described == {(route.method, route.path) for route in ROUTES if route.tag is not None}
+
+
+@pytest.mark.parametrize("prefix", ["", "/bridge", "/a/b"])
+async def test_what_the_document_describes_is_found_from_where_the_document_is(client: Running, prefix: str) -> None:
+    async with proxy(client.url, prefix) as gate, ClientSession() as http:
+        place = f"{gate.url}{prefix}/openapi.json"
+        async with http.get(place) as answer:
+            document = await answer.json()
+        (server,) = document["servers"]
+        # As tools do: the server's URL is resolved, and a path is put behind it (OpenAPI 3.1, "Server Object").
+        base = urljoin(place, server["url"]).rstrip("/")
+        for path in ("/healthz", "/readyz", "/api/v1/webhooks/stats"):
+            assert path in document["paths"]
+            async with http.get(base + path) as answer:
+                assert answer.status == 200
 
 
 async def test_every_reference_in_the_document_leads_somewhere(client: Running) -> None:
@@ -171,7 +189,7 @@ def test_what_stands_in_a_path_has_its_type(path: str, name: str, expected: dict
 
 
 def test_there_are_a_server_and_a_description_of_every_chapter() -> None:
-    assert [server["url"] for server in DOCUMENT["servers"]] == ["/"]
+    assert [server["url"] for server in DOCUMENT["servers"]] == ["."]
     described = {tag["name"] for tag in DOCUMENT["tags"] if tag["description"]}
     assert described == {route.tag for route in ROUTES if route.tag is not None}
 

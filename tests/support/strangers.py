@@ -16,15 +16,20 @@ class Gate:
 
 
 @asynccontextmanager
-async def proxy(target: str) -> AsyncIterator[Gate]:
+async def proxy(target: str, prefix: str = "") -> AsyncIterator[Gate]:
+    """Run one; what is not below its prefix is not there, and the service sees paths without it."""
     gate = Gate()
     async with ClientSession() as http:
 
         async def passed_on(request: web.Request) -> web.Response:
             if gate.closed:
                 return web.Response(status=502, text="<h1>Bad Gateway</h1>", content_type="text/html")
+            if not request.path.startswith(f"{prefix}/"):
+                return web.Response(status=404, text="not found")
             headers = {name: request.headers[name] for name in ("Authorization",) if name in request.headers}
-            async with http.request(request.method, target + request.path_qs, headers=headers) as answer:
+            async with http.request(
+                request.method, target + request.path_qs.removeprefix(prefix), headers=headers
+            ) as answer:
                 return web.Response(status=answer.status, body=await answer.read(), content_type="application/json")
 
         async with _served(passed_on) as gate.url:

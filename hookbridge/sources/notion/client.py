@@ -26,9 +26,10 @@ from notion_client.errors import (
 from hookbridge.config import NotionConfig
 from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError, SourceRefused, SourceUnavailable
 from hookbridge.model import Columns
+from hookbridge.settings.certificates import is_tls, trusted
 from hookbridge.sources import keys
 from hookbridge.sources.notion.budget import Budget
-from hookbridge.sources.statuses import by_status, is_tls, retry_after_seconds
+from hookbridge.sources.statuses import by_status, retry_after_seconds
 
 PAGE_SIZE = 100
 """The most that one query gives."""
@@ -99,7 +100,7 @@ class NotionClient:
     def __init__(self, config: NotionConfig, token: str, budget: Budget, *, clock: Callable[[], float]) -> None:
         seconds = config.timeout_seconds
         limits = httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX)
-        self._http = httpx.AsyncClient(limits=limits)
+        self._http = httpx.AsyncClient(verify=trusted(), limits=limits)
         logger = logging.getLogger("notion_client")
         self._sdk = AsyncClient(
             client=self._http,

@@ -29,7 +29,8 @@ from hookbridge.errors import (
     SourceUnavailable,
     StartupError,
 )
-from hookbridge.sources.statuses import by_status, is_tls, retry_after_seconds
+from hookbridge.settings.certificates import is_tls, trusted
+from hookbridge.sources.statuses import by_status, retry_after_seconds
 from hookbridge.sources.supabase import filters
 from hookbridge.sources.supabase.answers import rows_in
 
@@ -114,7 +115,7 @@ class SupabaseClient:
         timeout = httpx.Timeout(timeout_seconds, connect=min(timeout_seconds, CONNECT_SECONDS_MAX))
         limits = httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX)
         self._http = httpx.AsyncClient(
-            timeout=timeout, limits=limits, event_hooks={"request": [_in_utc], "response": [_keep]}
+            verify=trusted(), timeout=timeout, limits=limits, event_hooks={"request": [_in_utc], "response": [_keep]}
         )
         options = AsyncClientOptions(
             httpx_client=self._http, postgrest_client_retry=False, auto_refresh_token=False, persist_session=False
