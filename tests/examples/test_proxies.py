@@ -115,6 +115,24 @@ async def test_below_a_path_the_pages_find_their_files_and_webhooks_their_endpoi
         assert (await outside.get(f"{PREFIX}/api/v1/events", headers=ADMIN)).status == 200
 
 
+def only_webhooks(program: str) -> str:
+    """What the page shows, with what it says of webhooks alone put into it."""
+    lines = block(LANGUAGES[program], "/api/v1/webhooks/")
+    head = {"nginx": "    location / {\n", "caddy": "    reverse_proxy"}[program]
+    return replaced(shown(program), {head: lines if program == "nginx" else f"{lines}{head}"})
+
+
+@pytest.mark.parametrize("program", PROXIES)
+async def test_where_only_webhooks_come_from_outside_nothing_else_is_there(program: str, tmp_path: Path) -> None:
+    async with served(program, only_webhooks(program), tmp_path) as (service, outside):
+        signed = {**JSON, **webhook_signature(EVENT, SECRET)}
+        assert (await outside.post(SUPABASE, data=EVENT, headers=signed)).status == 202
+        for path in ("/", "/docs", "/metrics", "/api/v1/events"):
+            async with outside.get(path, headers=ADMIN) as answer:
+                assert answer.status in {400, 404}, path
+        assert (await service.get("/api/v1/events")).status == 200
+
+
 @pytest.mark.parametrize("program", LANGUAGES)
 def test_the_proxy_takes_larger_bodies_and_ends_idle_connections_earlier(program: str) -> None:
     size = {"nginx": ("client_max_body_size 3m;", 3 << 20), "caddy": ("max_size 3MB", 3 * 10**6)}[program]
