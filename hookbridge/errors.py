@@ -23,7 +23,8 @@
     │   ├── SourceUnavailable           nobody can read it now (down, overloaded, rate limit): the lane may stop
     │   ├── SourceRefused               it refuses our key: the lane stops until it is taken again
     │   ├── RecordUnreadable            this read failed for its own reason: tried again, then a dead letter
-    │   └── RecordImpossible            this record can never be read (table unknown, malformed id): dead at once
+    │   └── RecordImpossible            this record can never be read (malformed id): dead at once
+    │       └── TableUnreadable         nothing of its table can be read (unknown, not granted): its records wait
     ├── CacheUnavailable                the user's own cache cannot be reached: the lane may stop
     ├── PermanentFailure                raised by a user's handler: do not try this change again
     ├── HandlerFailed                   what a user's handler raised, or that it took too long, with its place
@@ -186,7 +187,11 @@ class RecordUnreadable(SourceError):
 
 
 class RecordImpossible(SourceError):
-    """The record can never be read: its table is unknown or not granted, or its id is malformed."""
+    """The record can never be read as things are: its id is malformed."""
+
+
+class TableUnreadable(RecordImpossible):
+    """Its table is not there, or not ours to read, until somebody makes or grants it; others are not concerned."""
 
 
 class CacheUnavailable(HookbridgeError):

@@ -152,11 +152,14 @@ class Service:
                 await self._external.probe()
                 await self._stale.delete_all()
 
+        def follows(record: RecordKey) -> bool:
+            return self.reconciler.follows(record.source, record.table)
+
         worker: Working = Worker(
             self.store,
             steps,
             Attempts(config.processing),
-            follows=lambda record: self.reconciler.follows(record.source, record.table),
+            follows=follows,
             observer=self._observe,
             clock=self._clock,
         )
@@ -169,6 +172,7 @@ class Service:
             probe,
             config.processing,
             has_credentials=source.has_credentials,
+            follows=follows,
             clock=self._clock,
         )
 
@@ -196,6 +200,7 @@ class Service:
         self.meters.settled(settlement)
         truth = settlement.effects.truth
         if truth is not None:
+            self.lanes[truth.record.source].was_read(truth.record.table)
             self.reconciler.applied(truth, settlement.claim.previous)
 
     # Life

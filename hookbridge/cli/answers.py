@@ -119,6 +119,13 @@ class Asked(TypedDict):
     event_id: int
 
 
+class WaitingTable(TypedDict):
+    """A table that cannot be read now."""
+
+    table: str
+    reason: str
+
+
 class Lane(TypedDict):
     """A lane, to an operator; a stranger sees the first two."""
 
@@ -127,6 +134,7 @@ class Lane(TypedDict):
     reason: NotRequired[str | None]
     queued: NotRequired[int]
     busy: NotRequired[int]
+    waiting: NotRequired[list[WaitingTable]]
 
 
 class Table(TypedDict):

@@ -54,6 +54,9 @@ def _reasons(event: EventDetail, readiness: Readiness) -> Iterator[str]:
     for lane in readiness["lanes"]:
         if lane["source"] != source:
             continue
+        for waiting in lane.get("waiting", ()):
+            if waiting["table"] == event["table"]:
+                yield f"{waiting['table']} cannot be read ({waiting['reason']})"
         reason = f" ({lane['reason']})" if lane.get("reason") else ""
         if lane["state"] != "running":
             yield f"the lane of {source} is {lane['state']}{reason}"

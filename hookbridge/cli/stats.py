@@ -157,6 +157,8 @@ def _lanes(seen: Look) -> RenderableType:
             str(lane.get("queued", "")),
             str(lane.get("busy", "")),
         )
+        for table in lane.get("waiting", ()):
+            shown.add_row("", "waits", f"{table['table']}: {table['reason']}", "", "")
     return shown
 
 

@@ -88,6 +88,9 @@ async def _readiness(http: httpx.AsyncClient, token: str | None) -> Findings:
         elif lane["state"] != "running":
             hint = "see the finding of this source; the lane goes on by itself"
             yield failed(f"lane {lane['source']}", f"{lane['state']}{reason}", hint)
+        for table in lane.get("waiting", ()):
+            why = f"its records wait: {table['reason']}"
+            yield failed(f"table {lane['source']} {table['table']}", why, "make it, or grant select on it")
     for found_table in map(_table, found.get("tables", ())):
         if found_table is not None:
             yield found_table

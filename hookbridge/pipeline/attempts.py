@@ -6,6 +6,7 @@ failure                      tried again                 afterwards
 SourceUnavailable            yes, obeying Retry-After    the lane stops; the record stays dirty
 CacheUnavailable             yes                         the lane stops; the record stays dirty
 SourceRefused                no                          the lane stops; the record stays dirty
+TableUnreadable              no                          its records wait, others go on (``waits``)
 RecordImpossible             no                          dead letter
 HandlerFailed                unless it is permanent      dead letter
 anything else                yes                         dead letter
@@ -32,6 +33,7 @@ from hookbridge.errors import (
     RecordImpossible,
     SourceRefused,
     SourceUnavailable,
+    TableUnreadable,
     describe,
 )
 
@@ -40,6 +42,9 @@ Sleep = Callable[[float], Awaitable[None]]
 
 LANE_STOPPERS = (SourceUnavailable, SourceRefused, CacheUnavailable)
 """Failures that concern every record of the lane, not this one."""
+
+FOR_THE_LANE = (*LANE_STOPPERS, TableUnreadable)
+"""Failures that are not this record's own: the lane decides what becomes of it."""
 
 HELD_SECONDS_MAX = 10.0
 """A longer Retry-After is not waited for in a worker: the lane stops until then."""

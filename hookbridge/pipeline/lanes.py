@@ -18,9 +18,17 @@ import structlog
 
 from hookbridge.clock import epoch_time
 from hookbridge.config import ProcessingConfig
-from hookbridge.errors import CacheUnavailable, HookbridgeError, SourceError, SourceRefused, StoreUnavailable
-from hookbridge.model import Claim, Settled, Settlement, SourceName
+from hookbridge.errors import (
+    CacheUnavailable,
+    HookbridgeError,
+    SourceError,
+    SourceRefused,
+    StoreUnavailable,
+    TableUnreadable,
+)
+from hookbridge.model import Claim, RecordKey, Settled, Settlement, SourceName
 from hookbridge.pipeline.held import Held, is_cut
+from hookbridge.pipeline.waits import UNLISTED_SECONDS, WaitingTable, Waits
 from hookbridge.pipeline.worker import Working, dead
 from hookbridge.store.contract import Claims
 
@@ -59,12 +67,14 @@ class LaneState(msgspec.Struct, frozen=True, kw_only=True):
     """Workers that have a record."""
     has_credentials: bool
     """Whether the source can be read."""
+    waiting: tuple[WaitingTable, ...]
+    """Tables that cannot be read now, while others can."""
 
 
 class Lane:
     """One source's queue and workers."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  keyword-only arguments are read by name
         self,
         source: SourceName,
         store: Claims,
@@ -73,18 +83,22 @@ class Lane:
         config: ProcessingConfig,
         *,
         has_credentials: bool,
+        follows: Callable[[RecordKey], bool],
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        """``follows`` says whether a record's table is listed, so that its records wait for it without an end."""
         self.source = source
         self._store = store
         self._worker = worker
         self._probe = probe
         self._config = config
         self._has_credentials = has_credentials
+        self._follows = follows
         self._clock = clock
         self._sleep = sleep
         self._queue: asyncio.Queue[Claim] = asyncio.Queue(config.queue_size)
+        self._waits = Waits(source, clock)
         self._held = Held(store, config.lease_seconds, clock)
         self._woken = asyncio.Event()
         self._running = asyncio.Event()
@@ -115,6 +129,7 @@ class Lane:
             queued=self._queue.qsize(),
             busy=self._busy,
             has_credentials=self._has_credentials,
+            waiting=self._waits.state(),
         )
 
     def wake(self) -> None:
@@ -131,6 +146,10 @@ class Lane:
         if stopped and self._fruitless <= 1 and asked_at >= (self._since or 0.0):
             self._come_back()
             self._troubled.set()
+
+    def was_read(self, table: str) -> None:
+        """Say that a record of this table was read: nothing waits for it any more."""
+        self._waits.ended(table)
 
     async def run(self) -> None:
         """Work until cancelled.  Whatever it raises is a bug of ours and ends the process."""
@@ -155,7 +174,7 @@ class Lane:
             if not self._running.is_set():
                 await self._give_back(claims)
                 continue
-            for claim in claims:
+            for claim in await self._not_waiting(claims):
                 self._idle.clear()
                 self._held.add(claim)
                 self._queue.put_nowait(claim)
@@ -174,6 +193,17 @@ class Lane:
                 _log.error("Claiming waits for the store", source=self.source, error=error.message, hint=error.hint)
                 await self._sleep(STORE_RETRY_SECONDS)
 
+    async def _not_waiting(self, claims: tuple[Claim, ...]) -> list[Claim]:
+        """Give back the records of tables that wait, until those are due; gives the others."""
+        ready: list[Claim] = []
+        later: dict[float, list[Claim]] = {}
+        for claim in claims:
+            until = self._waits.until(claim.record.table)
+            (ready if until is None else later.setdefault(until, [])).append(claim)
+        for until, waiting in later.items():
+            await self._give_back(tuple(waiting), until)
+        return ready
+
     async def _until_half_empty(self) -> None:
         while self._running.is_set() and self._queue.qsize() > self._config.queue_size // 2:
             self._woken.clear()
@@ -181,7 +211,7 @@ class Lane:
 
     async def _until_woken(self) -> None:
         try:
-            async with asyncio.timeout(IDLE_SECONDS_MAX):
+            async with asyncio.timeout(self._waits.seconds(IDLE_SECONDS_MAX)):
                 await self._woken.wait()
         except TimeoutError:
             return
@@ -235,6 +265,8 @@ class Lane:
 
     async def _stop_for(self, claim: Claim, error: HookbridgeError) -> Settlement | None:
         """Pause the lane for a failure that concerns every record, unless others come through and it is this one's."""
+        if isinstance(error, TableUnreadable):
+            return await self._wait_for_table(claim, error)
         record = str(claim.record)
         if self._strikes.get(record, 0) >= STRIKES_MAX:
             del self._strikes[record]
@@ -246,6 +278,16 @@ class Lane:
             self._strikes[record] = self._strikes.get(record, 0) + 1
         await self._go_down(error)
         await self._give_back((claim,))
+        return None
+
+    async def _wait_for_table(self, claim: Claim, error: TableUnreadable) -> Settlement | None:
+        """Have a record wait with its table; one that nobody listed not for ever, and each its own full time."""
+        table = self._waits.failed(claim.record.table, error)
+        waited = self._clock() - max(table.since, claim.events[0].received_at)
+        if waited >= UNLISTED_SECONDS and not self._follows(claim.record):
+            return dead(claim, error)
+        await self._give_back((claim,), table.next_try_at)
+        self._woken.set()  # the feeder learns when it is due
         return None
 
     async def _go_down(self, error: HookbridgeError) -> None:
@@ -333,13 +375,13 @@ class Lane:
             self._idle.set()
         await self._give_back(tuple(waiting))
 
-    async def _give_back(self, claims: tuple[Claim, ...]) -> None:
+    async def _give_back(self, claims: tuple[Claim, ...], available_at: float = 0.0) -> None:
         if not claims:
             return
         for claim in claims:
             self._held.drop(claim)
         try:
-            await self._store.release(claims, available_at=0.0)
+            await self._store.release(claims, available_at=available_at)
         except StoreUnavailable as error:
             # Their leases end by themselves.
             _log.error("Claims could not be given back", source=self.source, error=error.message)

@@ -18,7 +18,7 @@ from hookbridge.errors import HandlerFailed, HookbridgeError, StoreError, descri
 from hookbridge.model import Change, Claim, Effects, Failure, Outcome, RecordKey, Settled, Settlement
 from hookbridge.observe.logs import without_secrets
 from hookbridge.observe.places import traceback_of
-from hookbridge.pipeline.attempts import LANE_STOPPERS, Attempts, is_final
+from hookbridge.pipeline.attempts import FOR_THE_LANE, Attempts, is_final
 from hookbridge.pipeline.settle import settle
 from hookbridge.sources import listed
 from hookbridge.steps.step import Step
@@ -99,7 +99,7 @@ class Worker:
             effects = await self._attempts.run(attempt, record=str(claim.record))
             announced = is_announced(claim, effects) and self._follows((effects.copy or claim).record)
             settlement = Settlement(claim=claim, outcome=Outcome.APPLIED, effects=effects, announced=announced)
-        except LANE_STOPPERS as error:
+        except FOR_THE_LANE as error:
             settlement = await stop(claim, error)
         except Exception as error:  # noqa: BLE001  a record's failure, whatever it is, is an outcome
             settlement = dead(claim, error)

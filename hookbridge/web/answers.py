@@ -7,13 +7,14 @@ answers with a new struct needs one entry here, and a test names the struct that
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from hookbridge.books import Freshness, Statistics, WebhookLoss
 from hookbridge.model import Books, Outcome, Verification
 from hookbridge.pipeline.lanes import LaneState
+from hookbridge.pipeline.waits import WaitingTable
 from hookbridge.readiness import Readiness
 from hookbridge.reconcile.poll import PassResult
 from hookbridge.reconcile.status import TableStatus
@@ -39,6 +40,14 @@ _LANE = LaneState(
     queued=0,
     busy=1,
     has_credentials=True,
+    waiting=(
+        WaitingTable(
+            table="public.orders",
+            reason="Supabase answered 404 PGRST205: Could not find the table 'public.orders' in the schema cache",
+            since=_TIME,
+            next_try_at=_TIME + timedelta(seconds=8),
+        ),
+    ),
 )
 _TABLE = TableStatus(
     source="supabase",

@@ -175,6 +175,12 @@ def _sources(seen: Snapshot) -> Iterator[Metric]:
         (((lane.source, one), lane.state == one) for lane in states for one in get_args(lanes.State)),
     )
     yield _gauge(
+        "waiting_tables",
+        "Tables that cannot be read now, while others can",
+        SOURCE,
+        (((one.source,), len(one.waiting)) for one in states),
+    )
+    yield _gauge(
         "queue_depth", "Claimed records that wait for a worker", SOURCE, (((one.source,), one.queued) for one in states)
     )
     yield _gauge("busy_workers", "Workers that have a record", SOURCE, (((one.source,), one.busy) for one in states))

@@ -24,9 +24,9 @@ async def service(tmp_path: Path) -> AsyncIterator[Running]:
         yield one
 
 
-LANE = {
+LANE: dict[str, Any] = {
     "source": "supabase", "state": "running", "reason": None, "since": None, "next_probe_at": None, "queued": 0,
-    "busy": 0, "has_credentials": True,
+    "busy": 0, "has_credentials": True, "waiting": [],
 }  # fmt: skip
 BOOKS = {"received": 9, "open": 0, "applied": 9, "coalesced": 0, "ignored": 0, "dead": 0}
 
@@ -98,6 +98,11 @@ VERDICTS: tuple[tuple[Callable[[], tuple[object, object]], str, str], ...] = (
     ),
     (lambda: standing(lane={"state": "paused", "reason": "paused by an operator"}), "warn", "supabase is paused"),
     (lambda: standing(lane={"state": "down", "next_probe_at": LONG_AGO}), "warn", "supabase is down"),
+    (
+        lambda: standing(lane={"waiting": [{"table": "public.orders", "reason": "no such table"}]}),
+        "warn",
+        "public.orders cannot be read: its records wait",
+    ),
 )
 """What /readyz and /stats say, made when it is asked for: some of it is about now."""
 

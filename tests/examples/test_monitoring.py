@@ -88,6 +88,7 @@ def test_there_is_an_alert_for_each_state_that_needs_somebody() -> None:
         "poll_age_seconds",
         "changes_missed_total",
         "stuck_workers",
+        "waiting_tables",
         "loop_lag_seconds",
     ):
         assert f"hookbridge_{figure}" in text

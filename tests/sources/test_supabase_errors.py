@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from hookbridge.config import Secrets, SignaturesConfig, SupabaseConfig
-from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError, SourceRefused, SourceUnavailable
+from hookbridge.errors import RecordUnreadable, SourceError, SourceRefused, SourceUnavailable, TableUnreadable
 from hookbridge.model import RecordKey
 from hookbridge.sources.supabase import SupabaseSource
-from hookbridge.sources.supabase.client import IMPOSSIBLE, ValueImpossible
+from hookbridge.sources.supabase.client import UNREADABLE, ValueImpossible
 from hookbridge.standins import PostgrestStandin, Reply
 
 KEY = "sb_secret_for_tests"
@@ -24,15 +24,15 @@ RECORDED = Path(__file__).parents[1] / "fixtures" / "supabase" / "postgrest_exch
 
 REFUSALS: dict[str, type[SourceError]] = {
     "PGRST002": SourceUnavailable,
-    "PGRST106": RecordImpossible,
-    "PGRST205": RecordImpossible,
+    "PGRST106": TableUnreadable,
+    "PGRST205": TableUnreadable,
     "PGRST301": SourceRefused,
     "PGRST303": SourceRefused,
     "22003": ValueImpossible,
     "22023": SourceRefused,
     "22P02": ValueImpossible,
-    "42501": RecordImpossible,
-    "42703": RecordImpossible,
+    "42501": TableUnreadable,
+    "42703": TableUnreadable,
     "57014": RecordUnreadable,
     "57P01": SourceUnavailable,
 }
@@ -98,11 +98,11 @@ def postgrest(status: int, code: str | None, message: str = "why") -> Reply:
     return Reply(status=status, body=json.dumps(body).encode(), headers=JSON)
 
 
-@pytest.mark.parametrize(("status", "code"), IMPOSSIBLE)
+@pytest.mark.parametrize(("status", "code"), UNREADABLE)
 async def test_a_code_that_says_that_the_table_is_not_to_be_read_says_so_with_its_status_alone(
     status: int, code: str
 ) -> None:
-    assert type(await failure(postgrest(status, code))) is RecordImpossible
+    assert type(await failure(postgrest(status, code))) is TableUnreadable
     assert type(await failure(postgrest(503, code))) is SourceUnavailable
 
 
@@ -131,7 +131,7 @@ async def test_a_401_refuses_the_key_whatever_else_it_says(code: str | None) -> 
         ("PT403", SourceRefused),
         ("25006", RecordUnreadable),
         ("P0001", RecordUnreadable),
-        ("42501", RecordImpossible),
+        ("42501", TableUnreadable),
     ],
 )
 async def test_a_403_refuses_the_key_only_without_a_code(code: str | None, expected: type[SourceError]) -> None:

@@ -8,7 +8,14 @@ import msgspec
 import pytest
 
 from hookbridge.config import Secrets, SignaturesConfig, SupabaseConfig
-from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError, SourceRefused, SourceUnavailable
+from hookbridge.errors import (
+    RecordImpossible,
+    RecordUnreadable,
+    SourceError,
+    SourceRefused,
+    SourceUnavailable,
+    TableUnreadable,
+)
 from hookbridge.model import RecordKey, Truth
 from hookbridge.sources import keys
 from hookbridge.sources.supabase import SupabaseSource
@@ -140,8 +147,8 @@ async def test_a_wrong_key_is_refused_and_not_shown(supabase: PostgrestStandin) 
     await source.close()
 
 
-async def test_an_unknown_table_can_never_be_read(source: SupabaseSource) -> None:
-    with pytest.raises(RecordImpossible, match="PGRST205"):
+async def test_an_unknown_table_is_told_from_a_record_that_cannot_be_read(source: SupabaseSource) -> None:
+    with pytest.raises(TableUnreadable, match="PGRST205"):
         await source.read(RecordKey("supabase", "public.nowhere", "1"))
 
 

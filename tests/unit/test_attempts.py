@@ -167,10 +167,10 @@ async def test_an_outage_is_told_again_when_it_lasts_or_comes_back_and_another_o
     assert [line["log_level"] for line in lines] == ["warning", "warning", "debug", "warning"]
 
 
-# The whole family: again and then dead (A), dead at once (D), again and then the lane pauses (P), pauses at once (R)
+# The whole family: again and then dead (A), once (D), again and then the lane pauses (P), pauses at once (R)
 
 _VERDICTS = {"SourceUnavailable": "P", "CacheUnavailable": "P", "SourceRefused": "R"} | dict.fromkeys(
-    ("RecordImpossible",), "D"
+    ("RecordImpossible", "TableUnreadable"), "D"
 )
 
 _MADE: dict[str, Callable[[], Exception]] = {

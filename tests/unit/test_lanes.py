@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -11,11 +12,12 @@ from structlog.testing import capture_logs
 
 from hookbridge.clock import time_of
 from hookbridge.config import ProcessingConfig
-from hookbridge.errors import CacheUnavailable, SourceRefused, SourceUnavailable, StoreUnavailable
+from hookbridge.errors import CacheUnavailable, SourceRefused, SourceUnavailable, StoreUnavailable, TableUnreadable
 from hookbridge.model import CLAIM_BYTES_MAX, Change, Effects, Outcome, StoredEvent
 from hookbridge.pipeline.attempts import Attempts
 from hookbridge.pipeline.held import HELD_BYTES_MAX
 from hookbridge.pipeline.lanes import STRIKES_MAX, Lane
+from hookbridge.pipeline.waits import FIRST_SECONDS, UNLISTED_SECONDS
 from hookbridge.pipeline.worker import Worker
 from hookbridge.store.sqlite import SqliteStore
 from hookbridge.store.values import EventFilter
@@ -75,8 +77,17 @@ class Rig:
         worker = Worker(
             store, [self.truth], Attempts(settings, sleep=self.attempt_naps), clock=self.clock, sleep=self.attempt_naps
         )
+        self.listed = True
         self.lane = Lane(
-            "supabase", store, worker, self.probe, settings, has_credentials=True, clock=self.clock, sleep=self.naps
+            "supabase",
+            store,
+            worker,
+            self.probe,
+            settings,
+            has_credentials=True,
+            follows=lambda _: self.listed,
+            clock=self.clock,
+            sleep=self.naps,
         )
 
     def clock(self) -> float:
@@ -622,3 +633,74 @@ async def test_a_bug_in_the_machinery_ends_the_lane_with_its_exception(tmp_path:
 
 async def _events(rig: Rig, outcome: Outcome | None = None) -> tuple[StoredEvent, ...]:
     return (await rig.store.events(EventFilter(outcome=outcome), before=None, limit=100)).events
+
+
+# A table that cannot be read, while its source answers
+
+NOT_THERE = TableUnreadable("no such table")
+
+
+async def test_the_records_of_a_table_that_is_not_there_wait_and_others_go_on(tmp_path: Path) -> None:
+    async with running(tmp_path, workers=3, queue_size=4) as rig:
+        rig.truth.poisonous = {"1": NOT_THERE, "2": NOT_THERE}
+        await rig.add(1, 2)
+        await rig.until(received=2, open=2)
+        await wait_until(lambda: [one.table for one in rig.lane.state().waiting] == ["public.users"])
+        assert rig.state == "running"
+        rig.truth.poisonous = {}
+        rig.now += FIRST_SECONDS
+        rig.lane.wake()
+        await rig.until(received=2, applied=2)
+
+
+async def test_a_waiting_table_is_asked_for_by_few_however_many_of_its_records_wait(tmp_path: Path) -> None:
+    async with running(tmp_path, workers=3, queue_size=4) as rig:
+        rig.truth.failure = NOT_THERE
+        await rig.add(*range(50))
+
+        async def all_put_off() -> bool:
+            return await rig.store.next_available("supabase") == rig.now + FIRST_SECONDS and not rig.lane.state().busy
+
+        await wait_until(all_put_off)
+        assert len(rig.truth.reads) <= 10
+        assert await books(rig.store) == {"received": 50, "open": 50}
+
+
+async def pass_a_quarter_of_an_hour(rig: Rig) -> None:
+    """Let the one record that waits be asked for as often as it is due in that time."""
+
+    async def asked(times: int) -> bool:
+        return len(rig.truth.reads) >= times and not rig.lane.state().busy
+
+    until, times = rig.now + UNLISTED_SECONDS, 1
+    await wait_until(partial(asked, times))
+    while rig.now < until:
+        (table,) = rig.lane.state().waiting
+        rig.now, times = table.next_try_at.timestamp(), times + 1
+        rig.lane.wake()
+        await wait_until(partial(asked, times))
+
+
+@pytest.mark.parametrize("listed", [True, False])
+async def test_a_table_that_nobody_listed_is_waited_for_a_quarter_of_an_hour(tmp_path: Path, *, listed: bool) -> None:
+    async with running(tmp_path) as rig:
+        rig.listed = listed
+        rig.truth.failure = NOT_THERE
+        await rig.add(1)
+        await pass_a_quarter_of_an_hour(rig)
+        await rig.until(**({"received": 1, "open": 1} if listed else {"received": 1, "dead": 1}))
+
+
+async def test_a_record_that_comes_late_to_a_waiting_table_has_its_own_quarter_of_an_hour(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        rig.listed = False
+        rig.truth.failure = NOT_THERE
+        await rig.add(1)
+        await pass_a_quarter_of_an_hour(rig)
+        await rig.until(received=1, dead=1)
+        reads = len(rig.truth.reads)
+        await rig.add(2)
+        rig.now += 60.0
+        rig.lane.wake()
+        await wait_until(lambda: len(rig.truth.reads) > reads and not rig.lane.state().busy)
+        assert await books(rig.store) == {"received": 2, "dead": 1, "open": 1}

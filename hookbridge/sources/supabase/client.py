@@ -28,6 +28,7 @@ from hookbridge.errors import (
     SourceRefused,
     SourceUnavailable,
     StartupError,
+    TableUnreadable,
 )
 from hookbridge.settings.certificates import is_tls, trusted
 from hookbridge.sources.statuses import by_status, retry_after_seconds
@@ -44,12 +45,12 @@ class ValueImpossible(RecordImpossible):
     """One of the values in the request is none of its column's type."""
 
 
-IMPOSSIBLE = frozenset(
+UNREADABLE = frozenset(
     ((404, "PGRST205"), (406, "PGRST106"), (404, "42P01"), (403, "42501"), (401, "42501"), (400, "42703")),
 )
-"""The record's table or column is not there, or not ours to read.  A code is read with the status that PostgREST gives
-it, because either alone has two meanings: 22023 with 401 is a role that does not exist, with 400 a zone or a byte that
-does not.  A table that is not granted answers 403, and 401 where the key's role is ``anon``."""
+"""The table or one of its columns is not there, or not ours to read.  A code is read with the status that PostgREST
+gives it, because either alone has two meanings: 22023 with 401 is a role that does not exist, with 400 a zone or a byte
+that does not.  A table that is not granted answers 403, and 401 where the key's role is ``anon``."""
 
 _INVALID_VALUES = frozenset(("22003", "22007", "22008", "22009", "22021", "22023", "22P02", "22P03"))
 """With 400: what was asked for is no value of its column (out of range, no such time or zone, malformed).  The other
@@ -244,8 +245,8 @@ def _classified(kept: list[httpx.Response], code: str | None, message: str | Non
 
 def _kind(code: str, status: int) -> type[SourceError]:
     """Say what an answer means: only a 401, and a 403 that names no code, refuse the key."""
-    if (status, code) in IMPOSSIBLE:
-        return RecordImpossible
+    if (status, code) in UNREADABLE:
+        return TableUnreadable
     if status == HTTPStatus.BAD_REQUEST and code in _INVALID_VALUES:
         return ValueImpossible
     if status in _OF_THE_QUERY and _SQLSTATE.fullmatch(code):

@@ -16,7 +16,7 @@ const OPEN = { label: "Show them", view: "events", filters: { state: "open" } };
 export function problems(ready, stats) {
   const found = [
     ...whole(ready, stats),
-    ...ready.lanes.flatMap((lane) => ofLane(lane)),
+    ...ready.lanes.flatMap((lane) => [...ofLane(lane), ...waiting(lane)]),
     ...deadLetters(stats.books.dead),
     ...ready.tables.flatMap((table) => ofTable(table)),
     ...late(ready, stats),
@@ -41,6 +41,10 @@ function ofLane(lane) {
   if (state === DOWN) return [warn(`${lane.source} is down${lasts}`, `${why}It is asked again and again; its events wait and lose no attempt.`)];
   if (state === PAUSED) return [warn(`${lane.source} is paused${lasts}`, "Resume it when it may go on. Its events wait.")];
   return [];
+}
+
+function waiting(lane) {
+  return lane.waiting.map((table) => warn(`${table.table} cannot be read: its records wait`, `${table.reason}. Make it, or grant select on it; it is asked for again and again.`));
 }
 
 function deadLetters(dead) {

@@ -1,0 +1,103 @@
+"""Tables that cannot be read although their source answers: when each is asked again.
+
+After a migration PostgREST's list of tables is old for seconds to minutes, and a grant may come later than the trigger.
+One table is one wait, whatever the number of its records: they are asked for together when it is over, and if that is
+in vain the next wait is twice as long.  Bounded: so many tables; of one that was forgotten the wait begins anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+import msgspec
+import structlog
+
+from hookbridge.clock import time_of
+from hookbridge.errors import TableUnreadable
+from hookbridge.model import SourceName
+
+FIRST_SECONDS = 2.0
+SECONDS_MAX = 60.0
+UNLISTED_SECONDS = 15 * 60.0
+"""So long the records of a table that no configuration lists wait: its name may be a mistake."""
+TABLES_MAX = 100
+UNASKED_SECONDS = 300.0
+
+_log = structlog.get_logger(__name__)
+
+
+class WaitingTable(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator sees of a table that cannot be read now."""
+
+    table: str
+    reason: str
+    """What its source says."""
+    since: datetime
+    """Since when it cannot be read."""
+    next_try_at: datetime
+    """When it is asked for again."""
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """Of one table, in seconds since 1970."""
+
+    reason: str
+    since: float
+    next_try_at: float
+
+
+class Waits:
+    """Those of one source."""
+
+    def __init__(self, source: SourceName, clock: Callable[[], float]) -> None:
+        self._source = source
+        self._clock = clock
+        self._tables: dict[str, Wait] = {}
+
+    def failed(self, table: str, error: TableUnreadable) -> Wait:
+        """Take note that a table could not be read.  Records that were asked for together count once."""
+        now = self._clock()
+        self._forget(now)
+        known = self._tables.pop(table, None)
+        if known is None:
+            hint = {"hint": error.hint} if error.hint else {}
+            _log.warning("Table waits", source=self._source, table=table, reason=error.message, **hint)
+            known = Wait(error.message, since=now, next_try_at=now + FIRST_SECONDS)
+        elif now >= known.next_try_at:
+            # What makes 2, 4, 8 … seconds: as long again as it has waited in all.
+            wait = min(now - known.since + FIRST_SECONDS, SECONDS_MAX)
+            known = msgspec.structs.replace(known, reason=error.message, next_try_at=now + wait)
+        if len(self._tables) >= TABLES_MAX:
+            del self._tables[next(iter(self._tables))]  # the one that was asked for longest ago
+        self._tables[table] = known
+        return known
+
+    def ended(self, table: str) -> None:
+        """Take note that a table could be read."""
+        if (known := self._tables.pop(table, None)) is not None:
+            waited = round(self._clock() - known.since, 1)
+            _log.info("Table can be read", source=self._source, table=table, waited_seconds=waited)
+
+    def until(self, table: str) -> float | None:
+        """When a table is asked for again; None where it may be asked for now."""
+        known = self._tables.get(table)
+        return known.next_try_at if known is not None and known.next_try_at > self._clock() else None
+
+    def seconds(self, most: float) -> float:
+        """Give the time until the next table is due, and never more than ``most``."""
+        now = self._clock()
+        return min([most, *(one.next_try_at - now for one in self._tables.values() if one.next_try_at > now)])
+
+    def state(self) -> tuple[WaitingTable, ...]:
+        """Give them all, by name."""
+        self._forget(self._clock())
+        return tuple(
+            WaitingTable(table=name, reason=one.reason, since=time_of(one.since), next_try_at=time_of(one.next_try_at))
+            for name, one in sorted(self._tables.items())
+        )
+
+    def _forget(self, now: float) -> None:
+        """Forget the tables that nobody asked for when they were due: no record waits for them."""
+        for name in [name for name, one in self._tables.items() if now > one.next_try_at + UNASKED_SECONDS]:
+            del self._tables[name]
