@@ -58,10 +58,13 @@ def lines_of(event: EventDetail) -> Iterator[str]:
     for name, value in known.items():
         if value is not None:
             yield _named(name, str(value))
+    shown = ""
     for one in event["failures"]:
         yield _named(f"attempt {one['attempt']}", f"failed at {one['began_at']}: {one['error']}")
-        for line in (one.get("traceback") or "").splitlines():
-            yield _named("", line)
+        traceback = one.get("traceback") or ""
+        lines = traceback.splitlines() if traceback != shown else ["(the same traceback)"] if traceback else []
+        yield from (_named("", line) for line in lines)
+        shown = traceback
     for name, value in (event["headers"] or {}).items():
         yield _named("header", f"{name}: {value}")
 

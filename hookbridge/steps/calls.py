@@ -66,7 +66,7 @@ class Calls:
         that another call could have.
         """
         async with self._places:
-            task = asyncio.create_task(_outcome_of(handler, change), name=f"handler {name_of(handler)}")
+            task = asyncio.create_task(_outcome_of(handler, change), name="handler")
             try:
                 late = await self._past_its_time(task, handler)
             except asyncio.CancelledError:

@@ -2,6 +2,8 @@
 
 import sys
 import textwrap
+import threading
+import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -108,7 +110,7 @@ async def test_whatever_a_handler_ends_with_is_that_changes_failure_and_others_g
         assert {lane.state for lane in service.service.lane_states()} == {"running"}
 
 
-@pytest.mark.parametrize("body", ["raise SystemExit(3)", GROUP.format("KeyboardInterrupt()")])
+@pytest.mark.parametrize("body", ["raise KeyboardInterrupt", GROUP.format("KeyboardInterrupt()")])
 async def test_a_process_survives_what_would_end_it(tmp_path: Path, body: str) -> None:
     wrong = Wrong(tmp_path, body)
     environ = {"HOOKBRIDGE_HANDLERS__MODULE": wrong.name, "HOOKBRIDGE_PROCESSING__RETRY_DELAY_SECONDS": "0"}
@@ -230,27 +232,31 @@ async def test_a_worker_that_is_cancelled_is_replaced_and_its_record_is_worked_o
 
 
 async def test_a_handler_that_blocks_the_loop_is_named_while_it_does_and_its_lag_is_a_figure(tmp_path: Path) -> None:
-    body = """
-    def waits():
-        while not (change.events and let_go.is_set()):
-            time.sleep(0.01)
-    let_go = threading.Event()
-    threading.Timer(BLOCKED_SECONDS + 1, let_go.set).start()
-    waits()
-    """
-    wrong = Wrong(tmp_path, "from hookbridge.observe.lag import BLOCKED_SECONDS\n" + textwrap.dedent(body))
+    wrong = Wrong(tmp_path, "let_go.wait(60)")
     with capture_logs() as lines:
+
+        def told(event: str) -> list[Any]:
+            return [
+                one for one in lines if one["event"].startswith(event) and (one["handler"] or "").startswith("hand")
+            ]
+
+        def lets_go_when_told() -> None:
+            while not told("The event loop is blocked") and watching:
+                time.sleep(0.01)
+            wrong.module.let_go.set()
+
         async with serving(tmp_path, wrong) as service:
-            assert (await scrape(service)).total("loop_lag_seconds_bucket", le="+Inf") is not None
+            watching = True
+            wrong.module.let_go = threading.Event()
+            watcher = threading.Thread(target=lets_go_when_told)
+            watcher.start()
             await send(service, hint(1, table=wrong.table))
-            await settled(service)
-
-            def told(event: str) -> list[Any]:
-                return [one for one in lines if one["event"].startswith(event)]
-
+            await settled(service)  # 60 s later, if it was not told of
+            watching = False
+            watcher.join()
             await wait_until(lambda: told("The event loop was blocked"))
             (during,), (after,) = told("The event loop is blocked"), told("The event loop was blocked")
-            assert during["handler"] == after["handler"] == f"handle ({wrong.line(tmp_path, 'time.sleep')})"
+            assert during["handler"] == after["handler"] == f"handle ({wrong.line(tmp_path, 'let_go.wait')})"
             assert lines.index(during) < lines.index(after)
             assert after["blocked_seconds"] > 1
             seen = await scrape(service)
