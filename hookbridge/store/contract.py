@@ -6,7 +6,9 @@ The invariants that every engine keeps, and that ``tests/store`` holds against i
 - ``received = open + applied + coalesced + ignored + dead`` after every transaction;
 - a record has a dirty row exactly while it has open events;
 - a settlement or a release of a superseded claim (an older generation) changes nothing;
-- a copy is never overwritten by one with an earlier ticket.
+- a copy is never overwritten by one with an earlier ticket;
+- a read ends when the call is cancelled, and nothing waits behind it any more: neither another call nor a thread;
+- searches and counts, however many, hold up no list, and neither holds up what finds a thing by its name.
 
 The methods speak of events, dirty records, copies and counters.  No SQL leaves the store, no HTTP enters it.
 Every method raises StoreUnavailable when the disk or the server refuses, and StoreError when what it was given has no

@@ -21,6 +21,7 @@ from hookbridge.store.values import EventFilter
 from hookbridge.web.bodies import read_body
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.parameters import json_body, query, record_ids, table_names
+from hookbridge.web.protocol import while_heard
 from hookbridge.web.replies import json_reply
 
 PRIVATE = {"Cache-Control": "no-store"}
@@ -172,7 +173,8 @@ async def events(request: web.Request) -> web.StreamResponse:
         open=None if asked.state is None else asked.state == "open",
     )
     limit = asked.limit if which.ids is None else len(which.ids)
-    page = await service.store.events(which, before=asked.cursor, limit=limit)
+    with while_heard(request):
+        page = await service.store.events(which, before=asked.cursor, limit=limit)
     return json_reply(
         EventPageAnswer(events=tuple(map(_summary, page.events)), next_cursor=page.next_cursor), headers=PRIVATE
     )
@@ -213,7 +215,8 @@ async def replay(request: web.Request) -> web.StreamResponse:
             [FieldProblem(("body",), 'give at least one filter, or {"all": true} alone for every event', "value_error")]
         )
     if asked.dry_run:
-        matching = await service.store.replayable(which)
+        with while_heard(request):
+            matching = await service.store.replayable(which)
         return json_reply(Replayed(matching=matching, replayed=0, limit_reached=False, next_cursor=None))
     done = await service.replay(which, limit=asked.limit, before=asked.cursor)
     reached = done.next_cursor is not None

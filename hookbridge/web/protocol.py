@@ -8,6 +8,8 @@ place to say it in JSON.  Everything else of the protocol is aiohttp's.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -20,6 +22,9 @@ from hookbridge.web.replies import INTERNAL, MALFORMED, internal_body, json_repl
 
 log = structlog.get_logger("hookbridge.web")
 
+HALF_CLOSED_SECONDS = 1.0
+"""How long what only looks goes on for a client that has shut down its side: most have hung up, some still listen."""
+
 
 class Protocol(web.RequestHandler):
     """One connection.
@@ -28,7 +33,7 @@ class Protocol(web.RequestHandler):
     connection counts as busy: what else arrives on it waits, so that answers keep the order of their requests.
     """
 
-    __slots__ = ("_express", "_meters", "_sender_is_done")
+    __slots__ = ("_express", "_heard", "_meters", "_sender_is_done")
 
     def __init__(
         self,
@@ -41,6 +46,28 @@ class Protocol(web.RequestHandler):
         self._express = express
         self._meters = meters
         self._sender_is_done = False
+        self._heard: asyncio.Task[Any] | None = None
+
+    @contextmanager
+    def while_heard(self) -> Iterator[None]:
+        """Cancel what is done meanwhile once the client hangs up: for what only looks, and may look long."""
+        self._heard = asyncio.current_task()
+        if self.transport is None:
+            self._end_unheard(self._heard)
+        elif self._sender_is_done:
+            self._end_unheard_soon()
+        try:
+            yield
+        finally:
+            self._heard = None
+
+    def _end_unheard_soon(self) -> None:
+        # Who has closed the connection and who has only shut down his side look the same until something is written.
+        self._loop.call_later(HALF_CLOSED_SECONDS, self._end_unheard, self._heard)
+
+    def _end_unheard(self, task: asyncio.Task[Any] | None) -> None:
+        if task is not None and task is self._heard:
+            task.cancel()
 
     def eof_received(self) -> bool:  # type: ignore[override] # as asyncio has it; aiohttp gives None
         """Keep the way back open for a sender that shut down its own behind its last request (``nc -N``, some proxies).
@@ -49,6 +76,8 @@ class Protocol(web.RequestHandler):
         """
         super().eof_received()
         self._sender_is_done = True
+        if self._heard is not None:
+            self._end_unheard_soon()
         # Only in the next turn aiohttp's handler, which may not have begun yet, shows whether it waits for a request.
         self._loop.call_soon(self._end_behind_answers)
         return True
@@ -97,6 +126,7 @@ class Protocol(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Let go of errors that nobody was told of: after the first one, each part of what was sent is another."""
         super().connection_lost(exc)
+        self._end_unheard(self._heard)
         for message, _ in self._messages:
             if not isinstance(message, RawRequestMessage):
                 _let_go(message.exc)
@@ -184,6 +214,16 @@ class Protocol(web.RequestHandler):
             response = json_reply(malformed_body(reason), status)
         response.force_close()
         return response
+
+
+@contextmanager
+def while_heard(request: web.Request) -> Iterator[None]:
+    """End what is done meanwhile for a request, by cancelling it, once its client hangs up."""
+    if isinstance(request.protocol, Protocol):
+        with request.protocol.while_heard():
+            yield
+    else:
+        yield
 
 
 def _let_go(error: BaseException | None) -> None:

@@ -21,6 +21,7 @@ from hookbridge.service import Service
 from hookbridge.store.values import RecordEntry, RecordFilter, RecordState
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.parameters import path_key, query, record_ids, table_names, table_of_source
+from hookbridge.web.protocol import while_heard
 from hookbridge.web.replies import json_reply
 
 
@@ -232,7 +233,9 @@ async def listing(request: web.Request) -> web.StreamResponse:
         state=asked.state,
         text=asked.q,
     )
-    page = await service.store.records(which, after=_after(asked.cursor), limit=asked.limit)
+    after = _after(asked.cursor)
+    with while_heard(request):
+        page = await service.store.records(which, after=after, limit=asked.limit)
     return json_reply(
         RecordPageAnswer(
             records=tuple(map(_summary, page.records)),
@@ -267,7 +270,8 @@ async def search(request: web.Request) -> web.StreamResponse:
     service = request.app[SERVICE]
     asked = query(request, SearchQuery)
     table = table_of_source(service, asked.source, asked.table)
-    found = await service.store.search(asked.q, source=asked.source, table=table, limit=asked.limit)
+    with while_heard(request):
+        found = await service.store.search(asked.q, source=asked.source, table=table, limit=asked.limit)
     hits = tuple(
         HitAnswer(
             source=hit.record.source,

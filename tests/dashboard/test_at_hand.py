@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Locator, Page, Route, expect
+from playwright.async_api import FloatRect, Locator, Page, Route, expect
 
 from tests.dashboard.driving import opened, rows, send
 from tests.support.followed import sources
@@ -209,10 +209,10 @@ async def test_a_panel_a_list_and_a_page_of_it_show_that_they_load(
 # --------------------------------------------------------------------------------------------------------- how it looks
 
 
-async def box(one: Locator) -> dict[str, float]:
+async def box(one: Locator) -> FloatRect:
     found = await one.bounding_box()
     assert found is not None
-    return dict(found)
+    return found
 
 
 @pytest.mark.parametrize("scrolled", [0, 700])

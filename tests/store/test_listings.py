@@ -1,5 +1,7 @@
 """What operators list: events by words, an event's way, records by name, and replays that go on where one ended."""
 
+import asyncio
+
 import pytest
 from msgspec.structs import replace
 
@@ -283,3 +285,32 @@ async def test_a_record_whose_id_is_the_empty_text_is_listed_like_any_other(stor
     assert await listed(store, replace(users, state="present")) == ["", "a"]
     assert await listed(store, replace(users, state="waiting")) == ["", "a", "b"]
     assert await listed(store, RecordFilter(state="waiting")) == ["", "a", "b"]
+
+
+# Many at once
+
+
+async def test_many_searches_for_a_common_word_hold_up_no_list(store: Store) -> None:
+    text = "everybody has this word " * 20
+    records = [key(number) for number in range(3000)]
+    for start in range(0, len(records), 500):
+        read = [(copy(one, store.ticket()), Document(one, text)) for one in records[start : start + 500]]
+        await store.load(read, exclusive=False)
+    searches = [
+        asyncio.ensure_future(store.search("everybody word", source=None, table=None, limit=50)) for _ in range(20)
+    ]
+    await store.events(ALL, before=None, limit=50)
+    await store.records(RecordFilter(), after=None, limit=50)
+    assert sum(one.done() for one in searches) < len(searches) - 2  # behind them, all but the last two would be done
+    assert {len(found) for found in await asyncio.gather(*searches)} == {50}
+
+
+async def test_a_search_that_is_cancelled_leaves_the_store_to_others(store: Store) -> None:
+    await put(store, key(1), "ada")
+    for _ in range(20):
+        searching = asyncio.ensure_future(store.search("ada", source=None, table=None, limit=5))
+        await asyncio.sleep(0)
+        searching.cancel()
+        (found,) = await store.search("ada", source=None, table=None, limit=5)
+        assert found.record == key(1)
+        assert searching.cancelled()

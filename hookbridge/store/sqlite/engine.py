@@ -1,4 +1,4 @@
-"""The SQLite engine's machinery: one writer thread, a few readers, and what a failure means.
+"""The SQLite engine's machinery: one writer thread beside its ``readers``, and what a failure means.
 
 Invariants: all writes happen on the writer thread, in group-committed transactions; the counters in memory are those of
 the last commit.  It does not know what the jobs do: those are functions of ``inbox``, ``claims``, ``copies`` and
@@ -15,7 +15,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,16 +25,11 @@ from hookbridge.errors import StoreError, StoreUnavailable
 from hookbridge.store.commits import GroupCommit, Results
 from hookbridge.store.sqlite import file
 from hookbridge.store.sqlite.checkpoints import Checkpoints
+from hookbridge.store.sqlite.readers import Readers
 from hookbridge.store.sqlite.soundness import AFTER_DAMAGE, Soundness, is_damage
 from hookbridge.store.sqlite.unusable import unusable, unwritable
 
 Result = TypeVar("Result")
-
-READERS = 2
-"""Threads for reads that find what they want by a key: copies, notes, standings."""
-
-BROWSERS = 2
-"""Threads for reads that may have to look at very much (listings, counts, search): only they wait for each other."""
 
 # Errors of the disk or the machine rather than of one job: the whole group failed, and its jobs one by one would only
 # fail again.  (Of SQLITE_NOMEM the module makes a MemoryError.)
@@ -114,7 +108,7 @@ class Call(Job):
 
 
 class Engine:
-    """The file, its writer thread and its readers."""
+    """The file and its writer thread."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self.path = path
@@ -141,10 +135,9 @@ class Engine:
         self._written = 0  # jobs of the writer's commits that changed a row, since it was last told to the checkpoints
         self._thread = threading.Thread(target=self._write, name="hookbridge-writer", daemon=True)
         self._thread.start()
-        self._local = threading.local()
-        self._opened: list[sqlite3.Connection] = []
-        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="hookbridge-reader")
-        self._browsers = ThreadPoolExecutor(BROWSERS, thread_name_prefix="hookbridge-browser")
+        readers = Readers(self._connect, self._met)
+        self.read, self.browse, self.search = readers.read, readers.browse, readers.search
+        self._readers = readers
         self._closed = False
 
     def write(self, job: Job) -> asyncio.Future[Any]:
@@ -155,36 +148,13 @@ class Engine:
         """Run a function in the next group's transaction."""
         return self.commits.submit(Call(function))
 
-    async def read(self, function: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Run a function on a read-only connection of a reader thread."""
-        return await self._read_in(self._readers, function)
+    def _connect(self) -> sqlite3.Connection:
+        self.soundness.look()  # what has its name now may be another file
+        return file.connect(self.path)
 
-    async def browse(self, function: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Do so where it may take long, out of the way of the short reads."""
-        return await self._read_in(self._browsers, function)
-
-    async def _read_in(self, threads: ThreadPoolExecutor, function: Callable[[sqlite3.Connection], Result]) -> Result:
-        self._check_open()
-        return await self._loop.run_in_executor(threads, self._read, function)
-
-    def _check_open(self) -> None:
-        if self._closed:
-            message = "The store is closed"
-            raise StoreUnavailable(message)
-
-    def _read(self, function: Callable[[sqlite3.Connection], Result]) -> Result:
-        try:
-            connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-            if connection is None:
-                self.soundness.look()  # what has its name now may be another file
-                connection = self._local.connection = file.connect(self.path)
-                self._opened.append(connection)
-                connection.execute("PRAGMA query_only = ON")
-            self._check_open()
-            return function(connection)
-        except (sqlite3.Error, MemoryError) as error:
-            self.soundness.met(error)
-            raise _failure(error) from error
+    def _met(self, error: Exception) -> Exception:
+        self.soundness.met(error)
+        return _failure(error)
 
     def _write(self) -> None:
         while (work := self._jobs.get()) is not None:
@@ -245,16 +215,11 @@ class Engine:
         if self._closed:
             return
         self._closed = True
+        await self._readers.close()
         await self.commits.close()
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
         await asyncio.to_thread(self._checkpoints.close)
-        for connection in self._opened:
-            connection.interrupt()  # whoever waits for a long listing is told that the store is unavailable
-        await asyncio.to_thread(self._readers.shutdown)
-        await asyncio.to_thread(self._browsers.shutdown)
-        for connection in self._opened:
-            connection.close()
         self._writer.close()
         os.close(self._lock)
 

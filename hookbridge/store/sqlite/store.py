@@ -88,7 +88,8 @@ class SqliteStore:
 
     async def events(self, which: EventFilter, *, before: int | None, limit: int) -> EventPage:
         """List events, newest first."""
-        return await self._engine.browse(lambda connection: listings.events(connection, which, before, limit))
+        listed = self._engine.browse if which.text is None else self._engine.search
+        return await listed(lambda connection: listings.events(connection, which, before, limit))
 
     async def replay(
         self,
@@ -127,7 +128,7 @@ class SqliteStore:
                 return count
 
     async def _replayable(self, which: EventFilter, before: int | None, limit: int) -> tuple[list[int], int | None]:
-        return await self._engine.browse(lambda connection: listings.replayable(connection, which, before, limit))
+        return await self._engine.search(lambda connection: listings.replayable(connection, which, before, limit))
 
     async def failures(self, event: StoredEvent) -> tuple[Failure, ...]:
         """List failed attempts."""
@@ -218,11 +219,12 @@ class SqliteStore:
 
     async def search(self, text: str, *, source: SourceName | None, table: str | None, limit: int) -> tuple[Hit, ...]:
         """Find records by words."""
-        return await self._engine.browse(lambda connection: copies.search(connection, text, source, table, limit))
+        return await self._engine.search(lambda connection: copies.search(connection, text, source, table, limit))
 
     async def records(self, which: RecordFilter, *, after: RecordKey | None, limit: int) -> RecordPage:
         """List records by name."""
-        return await self._engine.browse(lambda connection: named.records(connection, which, after, limit))
+        listed = self._engine.browse if which.text is None else self._engine.search
+        return await listed(lambda connection: named.records(connection, which, after, limit))
 
     async def remove_tombstones(self, before: float, limit: int) -> int:
         """Forget old absences."""

@@ -4,7 +4,6 @@ import asyncio
 import resource
 import sqlite3
 import sys
-import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,8 +13,7 @@ from hookbridge.errors import StartupError, StoreError, StoreUnavailable
 from hookbridge.model import Document, Outcome, Settled
 from hookbridge.store.sqlite import SqliteStore
 from hookbridge.store.sqlite.checkpoints import EVERY_BYTES
-from hookbridge.store.sqlite.engine import BROWSERS
-from hookbridge.store.values import EventFilter, RecordFilter
+from hookbridge.store.values import EventFilter
 from tests.support.events import copy, effects, event, key, settlement
 from tests.support.stores import add, books, finish, take, take_one
 from tests.support.waiting import wait_until
@@ -48,46 +46,7 @@ def _read(path: Path) -> bytes:
     return path.read_bytes()
 
 
-# Threads
-
-
-async def test_short_reads_wait_for_no_listing_however_long_it_takes(store: SqliteStore) -> None:
-    gate = threading.Event()
-    await add(store, event())
-    long = [asyncio.ensure_future(store._engine.browse(lambda _: gate.wait(60))) for _ in range(BROWSERS)]
-    behind = [
-        asyncio.ensure_future(store.events(EventFilter(), before=None, limit=5)),
-        asyncio.ensure_future(store.records(RecordFilter(), after=None, limit=5)),
-        asyncio.ensure_future(store.search("ada", source=None, table=None, limit=5)),
-        asyncio.ensure_future(store.replayable(EventFilter())),
-    ]
-    async with asyncio.timeout(30):
-        await store.copy(key())
-        await store.note("n")
-        await store.standings("supabase", "public.users", ["1"], now=1.0)
-        await store.next_available("supabase")
-        await store.oldest_open(now=1.0)
-        await store.totals()
-    assert not any(one.done() for one in behind)
-    gate.set()
-    await asyncio.gather(*long, *behind)
-
-
-async def test_closing_does_not_wait_for_a_long_listing(path: Path) -> None:
-    store = await SqliteStore.open(path)
-    endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
-    begun = threading.Event()
-
-    def count(connection: sqlite3.Connection) -> None:
-        connection.set_progress_handler(begun.set, 1_000)
-        connection.execute(endless)
-
-    listing = asyncio.ensure_future(store._engine.browse(count))
-    await asyncio.to_thread(begun.wait, 30)
-    async with asyncio.timeout(30):
-        await store.close()
-        with pytest.raises(StoreUnavailable):
-            await listing
+# Refusals
 
 
 async def test_memory_that_is_used_up_is_an_unavailable_store(store: SqliteStore) -> None:

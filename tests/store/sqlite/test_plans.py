@@ -11,7 +11,7 @@ import pytest
 
 from hookbridge.model import Outcome
 from hookbridge.store.sqlite import SqliteStore, listings
-from hookbridge.store.sqlite.engine import BROWSERS, READERS
+from hookbridge.store.sqlite.readers import BROWSERS, READERS, SEARCHERS
 from hookbridge.store.values import EventFilter, RecordFilter
 from tests.support.events import copy, effects, event, key, settlement
 from tests.support.files import opened
@@ -25,15 +25,16 @@ WHOLE = re.compile(r"SCAN (events|dirty|copies)\b")
 async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     async with opened(tmp_path) as one:
         # Each reader opens its connection at its first read: all of them at once, so that every one can be watched.
-        everyone = threading.Barrier(READERS + BROWSERS)
-        short = [one._engine.read(lambda _: everyone.wait(10)) for _ in range(READERS)]
-        await asyncio.gather(*short, *[one._engine.browse(lambda _: everyone.wait(10)) for _ in range(BROWSERS)])
+        everyone = threading.Barrier(READERS + BROWSERS + SEARCHERS)
+        engine = one._engine
+        groups = ((engine.read, READERS), (engine.browse, BROWSERS), (engine.search, SEARCHERS))
+        await asyncio.gather(*[run(lambda _: everyone.wait(10)) for run, number in groups for _ in range(number)])
         yield one
 
 
 @pytest.fixture
 def tap(store: SqliteStore) -> Tap:
-    return Tap(store._engine._writer, *store._engine._opened)
+    return Tap(store._engine._writer, *store._engine._readers._opened)
 
 
 async def plans(store: SqliteStore, statements: Iterable[str]) -> dict[str, list[str]]:

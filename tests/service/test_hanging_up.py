@@ -1,0 +1,126 @@
+"""What only looks ends when its client has hung up; who only shut down his side is answered."""
+
+import asyncio
+import socket
+import struct
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from hookbridge.store.sqlite import SqliteStore
+from hookbridge.store.sqlite.readers import BROWSERS, SEARCHERS
+from tests.support.running import ADMIN_TOKEN, Running, make_settings, running
+from tests.support.waiting import wait_until
+from tests.support.wire import Wire
+
+COUNT = b'{"all": true, "dry_run": true}'
+LOOKS = {
+    "search": ("GET", "/api/v1/search?q=ada", b""),
+    "events": ("GET", "/api/v1/events", b""),
+    "events by a text": ("GET", "/api/v1/events?q=ada", b""),
+    "records": ("GET", "/api/v1/records", b""),
+    "records by a text": ("GET", "/api/v1/records?q=ada", b""),
+    "count": ("POST", "/api/v1/events/replay", COUNT),
+}
+"""What may look long, by its name: method, path, body."""
+
+End = Literal["close", "reset"]
+
+
+@pytest.fixture
+async def bridge(tmp_path: Path) -> AsyncIterator[Running]:
+    async with asyncio.timeout(120), running(make_settings(tmp_path)) as one:
+        yield one
+
+
+@asynccontextmanager
+async def busy(bridge: Running) -> AsyncIterator[None]:
+    """All threads for lists and searches are at work."""
+    store = bridge.service.store
+    assert isinstance(store, SqliteStore)
+    gate = threading.Event()
+    groups = ((store._engine.browse, BROWSERS), (store._engine.search, SEARCHERS))
+    held = [asyncio.ensure_future(run(lambda _: gate.wait(90))) for run, number in groups for _ in range(number)]
+    try:
+        yield
+    finally:
+        gate.set()
+        await asyncio.gather(*held)
+
+
+def going() -> int:
+    """How many requests are being answered."""
+    names = (getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks())
+    return sum(name.endswith("._handle_request") for name in names)
+
+
+def request(method: str, path: str, body: bytes) -> bytes:
+    head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {ADMIN_TOKEN}\r\n"
+    return f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+async def asked(bridge: Running, name: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", bridge.port)
+    writer.write(request(*LOOKS[name]))
+    return reader, writer
+
+
+async def hang_up(writer: asyncio.StreamWriter, end: End) -> None:
+    if end == "reset":  # as a process does that is killed with an answer unread
+        endpoint = writer.get_extra_info("socket")
+        endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
+
+
+@pytest.mark.parametrize("end", ["close", "reset"])
+@pytest.mark.parametrize("name", LOOKS)
+async def test_what_only_looks_ends_when_its_client_has_hung_up(bridge: Running, name: str, end: End) -> None:
+    async with busy(bridge):
+        _, writer = await asked(bridge, name)
+        await wait_until(lambda: going() == 1)
+        await hang_up(writer, end)
+        await wait_until(lambda: going() == 0)
+    answer = await bridge.get("/api/v1/events")
+    assert answer.status == 200
+
+
+async def test_a_client_that_stays_is_answered_when_its_turn_comes(bridge: Running) -> None:
+    async with busy(bridge):
+        reader, writer = await asked(bridge, "search")
+        _, other = await asked(bridge, "search")
+        await wait_until(lambda: going() == 2)
+        await hang_up(other, "reset")
+        await wait_until(lambda: going() == 1)
+    assert (await Wire(reader, writer).answer()).status == 200
+    writer.close()
+    await writer.wait_closed()
+
+
+@pytest.mark.parametrize("name", LOOKS)
+async def test_a_client_that_only_shut_down_its_side_is_answered(bridge: Running, name: str) -> None:
+    reader, writer = await asked(bridge, name)
+    writer.write_eof()
+    assert (await Wire(reader, writer).answer()).status == 200
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_searches_of_many_hold_up_no_list_and_no_health(bridge: Running) -> None:
+    store = bridge.service.store
+    assert isinstance(store, SqliteStore)
+    gate = threading.Event()
+    held = [asyncio.ensure_future(store._engine.search(lambda _: gate.wait(90))) for _ in range(SEARCHERS)]
+    searching = [asyncio.ensure_future(bridge.get("/api/v1/search?q=common")) for _ in range(20)]
+    await wait_until(lambda: going() == len(searching))
+    for path in ("/api/v1/events", "/api/v1/records", "/api/v1/events?state=open", "/readyz", "/api/v1/webhooks/stats"):
+        assert (await bridge.get(path)).status == 200
+    assert not any(one.done() for one in searching)
+    gate.set()
+    assert {(await one).status for one in searching} == {200}
+    await asyncio.gather(*held)
