@@ -26,6 +26,15 @@ def anchored_clock() -> Clock:
     return now
 
 
+def happened(at: float | None, now: float) -> float | None:
+    """Give a stored time at which something happened, unless that is ahead of now.
+
+    Such a one was written while the clock was ahead: that it happened is known, and when is not.  Whoever takes up a
+    time of an earlier run asks here, so that no "last" time holds anything back until the clock has come to it.
+    """
+    return at if at is not None and at <= now else None
+
+
 def time_of(seconds: float) -> datetime:
     """Give epoch seconds as a time to show."""
     return datetime.fromtimestamp(seconds, UTC)

@@ -115,12 +115,12 @@ class Service:
         self.rejections = Rejections(clock)
 
     @classmethod
-    async def open(cls, settings: Settings) -> Service:
+    async def open(cls, settings: Settings, clock: Clock | None = None) -> Service:
         """Open the store and make the parts.  Raises StartupError."""
         if settings.config.handlers.module:
             load_handlers(settings.config.handlers.module, settings.folder)
-        clock = anchored_clock()
-        store = await SqliteStore.open(settings.data_file)
+        clock = clock or anchored_clock()
+        store = await SqliteStore.open(settings.data_file, clock)
         try:
             service = cls(settings, store, await learnt(store), clock)
             recovered = await store.release_abandoned(now=clock())

@@ -81,7 +81,7 @@ async def _opened(
 ) -> AsyncIterator[tuple[Store, Mapping[SourceName, Source], Callable[[], float]]]:
     """Open the data file and the sources; at the end close them.  Raises StartupError."""
     config, secrets, clock = settings.config, settings.secrets, anchored_clock()
-    store = await SqliteStore.open(path)
+    store = await SqliteStore.open(path, clock)
     sources: dict[SourceName, Source] = {}
     try:
         sources["supabase"] = SupabaseSource(config.supabase, config.signatures, secrets, store.ticket, clock=clock)

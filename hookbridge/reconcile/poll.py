@@ -55,7 +55,14 @@ class Poll:
 
     async def open(self) -> None:
         """Read where the polls stand."""
-        self.state = await state.load(self._notes, PollState, self._source, self._table)
+        self.state = await state.load(
+            self._notes,
+            PollState,
+            self._source,
+            self._table,
+            now=self._clock(),
+            overlap_seconds=self._overlap_seconds,
+        )
 
     async def begin_at(self, watermark: str | None) -> None:
         """Set the first watermark, after the first complete sweep; one that is known stays."""

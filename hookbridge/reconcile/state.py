@@ -1,4 +1,8 @@
-"""Where the polls and sweeps of a table stand, durably: one note each."""
+"""Where the polls and sweeps of a table stand, durably: one note each.
+
+Invariant: nothing that was loaded lies ahead.  What a run wrote whose clock was ahead is not known any longer: a pass
+that began then begins anew, and a watermark from there begins at the beginning.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
+from hookbridge.clock import happened
 from hookbridge.model import SourceName
 from hookbridge.sources.times import instant_of
 from hookbridge.store.contract import Notes
@@ -26,6 +31,18 @@ class PollState(msgspec.Struct, frozen=True, kw_only=True):
     completed_at: float | None = None
     """When the last complete pass began: what changed before it has been found."""
     began_at: float | None = None
+
+    def known_at(self, now: float, overlap_seconds: float) -> PollState:
+        """Give what of it is known where nothing can lie ahead, but for a watermark within the overlap."""
+        watermark, reached = (
+            None if (when := instant_of(text)) is not None and when.timestamp() > now + overlap_seconds else text
+            for text in (self.watermark, self.reached)
+        )
+        began_at = happened(self.began_at, now)
+        known = PollState(watermark=watermark, completed_at=happened(self.completed_at, now))
+        if (watermark, reached, began_at) != (self.watermark, self.reached, self.began_at):
+            return known  # the pass under way begins anew
+        return msgspec.structs.replace(known, cursor=self.cursor, reached=reached, began_at=began_at)
 
 
 class SweepState(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +70,12 @@ class SweepState(msgspec.Struct, frozen=True, kw_only=True):
     confirmed: bool = False
     """Whether an operator has said that what vanished is really gone."""
 
+    def known_at(self, now: float, overlap_seconds: float) -> SweepState:  # noqa: ARG002  as of polls
+        """Give what of it is known where nothing can lie ahead."""
+        began_at = happened(self.began_at, now)
+        known = msgspec.structs.replace(self, began_at=began_at, completed_at=happened(self.completed_at, now))
+        return known if began_at == self.began_at else msgspec.structs.replace(known, sweep=None, cursor=None)
+
 
 State = TypeVar("State", PollState, SweepState)
 
@@ -62,10 +85,17 @@ def name_of(kind: type[PollState | SweepState], source: SourceName, table: str) 
     return f"{'poll' if kind is PollState else 'sweep'}:{source}:{table}"
 
 
-async def load(notes: Notes, kind: type[State], source: SourceName, table: str) -> State:
-    """Read a state; one that was never saved is new."""
+async def load(
+    notes: Notes, kind: type[State], source: SourceName, table: str, *, now: float, overlap_seconds: float
+) -> State:
+    """Read a state as it can be at ``now``, in epoch seconds; one that was never saved is new.
+
+    A watermark may be ahead by the overlap: polls look that far before it.
+    """
     value = await notes.note(name_of(kind, source, table))
-    return kind() if value is None else msgspec.json.decode(value, type=kind)
+    if value is None:
+        return kind()
+    return msgspec.json.decode(value, type=kind).known_at(now, overlap_seconds)
 
 
 async def save(notes: Notes, state: PollState | SweepState, source: SourceName, table: str) -> None:

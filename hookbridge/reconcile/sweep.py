@@ -61,7 +61,14 @@ class Sweep:
 
     async def open(self) -> None:
         """Read where the sweeps stand."""
-        self.state = await state.load(self._store, SweepState, self._source, self._table)
+        self.state = await state.load(
+            self._store,
+            SweepState,
+            self._source,
+            self._table,
+            now=self._clock(),
+            overlap_seconds=self._config.overlap_seconds,
+        )
 
     async def run(self, pace: Pace, *, confirmed: bool = False, whole: bool = False) -> PassResult:
         """Run one sweep, or the rest of one, ``pace`` before each request.  Raises SourceError.

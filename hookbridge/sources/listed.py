@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
+from hookbridge.clock import happened
 from hookbridge.model import CLAIMED_EVENTS_MAX, Change, Event, Truth
 
 FORMAT = "reconciler"
@@ -61,7 +62,8 @@ def truth_of(change: Change, now: float) -> Truth | None:
         return None  # of so many events the oldest are not loaded
     if any(one.event.format != FORMAT or one.event.origin not in READ_BY for one in change.events):
         return None
-    if now - change.newest.received_at > CARRIED_SECONDS_MAX:
+    came = happened(change.newest.received_at, now)
+    if came is None or now - came > CARRIED_SECONDS_MAX:
         return None
     found = carried(change.newest.event)
     if found is None or (change.copy is not None and change.copy.ticket > found.ticket):

@@ -143,7 +143,10 @@ class Claims(Protocol):
         ...
 
     async def release_abandoned(self, *, now: float) -> int:
-        """At start: free what a process that is gone had claimed; gives how many events are open."""
+        """At start: free what a process that is gone had claimed, or hid; gives how many events are open.
+
+        A record that became dirty while the clock was ahead has been waiting from ``now`` on.
+        """
         ...
 
     async def next_available(self, source: SourceName) -> float | None:
@@ -246,8 +249,8 @@ class Sweeps(Protocol):
         """
         ...
 
-    async def settle_findings(self, before: float) -> tuple[Announcement, ...]:
-        """Count what was found before that time as announced or missed, and forget it."""
+    async def settle_findings(self, grace_seconds: float, *, now: float) -> tuple[Announcement, ...]:
+        """Count what was found longer ago than that as announced or missed, and forget it; also what lies ahead."""
         ...
 
 

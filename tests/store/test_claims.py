@@ -346,7 +346,18 @@ async def test_after_a_start_with_an_earlier_clock_nothing_is_hidden(reopen: Reo
     await add(first, event(1), at=5_000.0)
     second = await reopen()
     await second.release_abandoned(now=100.0)
+    assert await second.oldest_open(now=130.0) == 100.0  # since when it waits nobody knows, but by now it does
+    (taken,) = await take(second, now=100.0)
+    await second.release((taken,), available_at=0.0)
     assert len(await take(second, now=100.0)) == 1
+
+
+async def test_after_a_start_with_a_later_clock_who_waited_goes_on_waiting(reopen: Reopen) -> None:
+    first = await reopen()
+    await add(first, event(1), at=100.0)
+    second = await reopen()
+    await second.release_abandoned(now=5_000.0)
+    assert await second.oldest_open(now=5_000.0) == 100.0
 
 
 # When, and since when

@@ -91,6 +91,16 @@ async def test_another_events_failures_are_not_shown(store: Store) -> None:
         assert await store.failures(stored) == expected
 
 
+async def test_the_failures_of_an_event_that_came_while_the_clock_was_ahead_are_shown(store: Store) -> None:
+    (event_id,) = await add(store, event(), at=86_400.0)
+    await store.release_abandoned(now=100.0)
+    failed = Failure(number=1, began_at=101.0, ended_at=102.0, error="why")
+    await store.settle(settlement(await take_one(store, now=100.0), Outcome.DEAD, failures=(failed,)), now=103.0)
+    stored = await store.event(event_id)
+    assert stored is not None
+    assert await store.failures(stored) == (failed,)
+
+
 async def test_failures_go_when_they_are_old(store: Store) -> None:
     (event_id,) = await add(store, event(), at=1.0)
     failed = Failure(number=1, began_at=2.0, ended_at=3.0, error="why")

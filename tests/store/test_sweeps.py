@@ -75,12 +75,26 @@ async def test_a_webhook_after_the_comparison_announces_and_one_before_it_does_n
     await found(store, 1, 2, 3)
     await store.append([event(1, origin="poll"), event(2, origin="poll"), event(3, origin="poll")], NOW)
     await store.append([event(1, origin="webhook")], NOW)
-    assert await store.settle_findings(NOW) == ()
-    (counted,) = await store.settle_findings(NOW + 1)
+    assert await store.settle_findings(0.0, now=NOW) == ()
+    (counted,) = await store.settle_findings(0.0, now=NOW + 1)
     assert (counted.table, counted.announced, counted.missed) == ("public.users", 1, 2)
-    assert await store.settle_findings(NOW + 1) == ()
+    assert await store.settle_findings(0.0, now=NOW + 1) == ()
     totals = await store.totals()
     assert (totals.announced, totals.missed) == ({"supabase:public.users": 1}, {"supabase:public.users": 2})
+
+
+@pytest.mark.parametrize("announced", [True, False])
+async def test_what_was_found_while_the_clock_was_ahead_is_counted_when_it_is_right_again(
+    store: Store, *, announced: bool
+) -> None:
+    await copied(store, 1, 2)
+    await found(store, 1, 2)
+    if announced:
+        await store.append([event(1, origin="webhook"), event(2, origin="webhook")], NOW)
+    (counted,) = await store.settle_findings(120.0, now=NOW - 86_400.0)
+    assert (counted.announced, counted.missed) == ((2, 0) if announced else (0, 2))
+    await found(store, 1)
+    assert await store.settle_findings(120.0, now=NOW) == ()
 
 
 async def test_a_copy_younger_than_the_comparison_is_no_finding(store: Store) -> None:
@@ -88,7 +102,7 @@ async def test_a_copy_younger_than_the_comparison_is_no_finding(store: Store) ->
     standings = await store.standings("supabase", "public.users", ["1"], now=NOW)
     await copied(store, 1)
     await store.note_findings([key(1)], standings, now=NOW)
-    assert await store.settle_findings(NOW + 1) == ()
+    assert await store.settle_findings(0.0, now=NOW + 1) == ()
 
 
 async def test_a_load_never_overwrites_what_was_read_later(store: Store) -> None:

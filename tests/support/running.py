@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import ClientResponse, ClientSession
 from msgspec.structs import replace
 
+from hookbridge.clock import Clock
 from hookbridge.config import Config, Secrets, Settings
 from hookbridge.service import Service
 from hookbridge.web.server import bind, listening
@@ -67,9 +68,9 @@ class Running(Client):
 
 
 @asynccontextmanager
-async def running(settings: Settings, *, process: bool = True) -> AsyncIterator[Running]:
+async def running(settings: Settings, *, process: bool = True, clock: Clock | None = None) -> AsyncIterator[Running]:
     """Serve.  With `process=False` nothing is taken from the inbox, so what was stored stays open."""
-    service = await Service.open(settings)
+    service = await Service.open(settings, clock)
     if not process:
         for lane in service.lanes.values():
             await lane.pause("held by the test")

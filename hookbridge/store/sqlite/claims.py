@@ -151,10 +151,15 @@ def release(transaction: Transaction, claims: Sequence[Claim], available_at: flo
 
 
 def release_abandoned(transaction: Transaction, now: float) -> None:
-    """Free every leased row: whoever held it is gone, since one process has the file."""
+    """Free every leased row: whoever held it is gone, since one process has the file.
+
+    Where the clock was ahead when a record became dirty, nobody knows how long it waits; it does from now on.
+    """
     for source in ("supabase", "notion"):
         transaction.connection.execute(
-            "UPDATE dirty SET available_at = min(since, ?1) WHERE source = ?2 AND available_at > ?1", (now, source)
+            "UPDATE dirty SET available_at = min(since, ?1), since = min(since, ?1)"
+            " WHERE source = ?2 AND available_at > ?1",
+            (now, source),
         )
 
 

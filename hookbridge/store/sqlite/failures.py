@@ -44,7 +44,9 @@ def note(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> N
 
 def of_event(connection: sqlite3.Connection, event: StoredEvent) -> tuple[Failure, ...]:
     """Give the failed attempts between an event's arrival and its end, the first ones first."""
-    asked = (str(event.event.record), event.received_at, event.settled_at, SHOWN_MAX)
+    # Where the clock was ahead when the event came, its change was claimed before that by the clock.
+    arrived = event.received_at if event.claimed_at is None else min(event.received_at, event.claimed_at)
+    asked = (str(event.event.record), arrived, event.settled_at, SHOWN_MAX)
     return tuple(
         Failure(number=number, began_at=began_at, ended_at=ended_at, error=error, traceback=traceback)
         for number, began_at, ended_at, error, traceback in connection.execute(_OF_EVENT, asked)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import cast
 
+from hookbridge.clock import Clock
 from hookbridge.errors import StoreUnavailable
 from hookbridge.model import (
     COUNTED_EVENTS_MAX,
@@ -66,9 +68,12 @@ class SqliteStore:
         self._tickets = itertools.count(engine.starts * _TICKETS_PER_START)
 
     @classmethod
-    async def open(cls, path: Path) -> SqliteStore:
-        """Open or make the file.  Raises StartupError when it cannot be used or another process has it."""
-        return cls(Engine(path))
+    async def open(cls, path: Path, clock: Clock = time.time) -> SqliteStore:
+        """Open or make the file.  Raises StartupError when it cannot be used or another process has it.
+
+        ``clock`` says when a transaction was: the one by which events came, so that a row's times belong together.
+        """
+        return cls(Engine(path, clock))
 
     # Inbox
 
@@ -269,9 +274,9 @@ class SqliteStore:
         """Remember differences."""
         await self._engine.call(lambda transaction: sweeps.note_findings(transaction, records, standings, now))
 
-    async def settle_findings(self, before: float) -> tuple[Announcement, ...]:
+    async def settle_findings(self, grace_seconds: float, *, now: float) -> tuple[Announcement, ...]:
         """Count findings as announced or missed."""
-        return await self._engine.call(lambda transaction: sweeps.settle_findings(transaction, before))
+        return await self._engine.call(lambda transaction: sweeps.settle_findings(transaction, grace_seconds, now))
 
     # Notes and counters
 

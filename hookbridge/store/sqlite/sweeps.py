@@ -28,12 +28,15 @@ FROM copies WHERE source = ?1 AND table_name = ?2 AND record_id {behind} ?3 AND 
 AND NOT EXISTS (SELECT 1 FROM met WHERE sweep = ?4 AND met.record_id = copies.record_id)
 """
 
+# What lies ahead was found while the clock was: its grace has no end that anybody knows.
+_DUE = "(found_at < ?1 OR found_at > ?2)"
+
 # One walk over the events since the oldest of these findings, instead of one for each of them.
-_ANNOUNCED = """
+_ANNOUNCED = f"""
 SELECT DISTINCT events.record FROM events
 JOIN found ON found.record = events.record AND events.id > found.last_event
-WHERE events.id > (SELECT min(last_event) FROM found WHERE found_at < ?1)
-  AND events.origin = 'webhook' AND found.found_at < ?1
+WHERE events.id > (SELECT min(last_event) FROM found WHERE {_DUE})
+  AND events.origin = 'webhook' AND {_DUE}
 """
 
 
@@ -124,18 +127,18 @@ def note_findings(transaction: Transaction, records: Sequence[RecordKey], compar
     transaction.connection.executemany(_NOTE, rows)
 
 
-def settle_findings(transaction: Transaction, before: float) -> tuple[Announcement, ...]:
-    """Count the findings made before that time as announced or missed, by table, and forget them."""
-    connection = transaction.connection
-    due = [record for (record,) in connection.execute("SELECT record FROM found WHERE found_at < ?", (before,))]
+def settle_findings(transaction: Transaction, grace_seconds: float, now: float) -> tuple[Announcement, ...]:
+    """Count the findings whose grace is over as announced or missed, by table, and forget them."""
+    connection, when = transaction.connection, (now - grace_seconds, now)
+    due = [record for (record,) in connection.execute(f"SELECT record FROM found WHERE {_DUE}", when)]
     if not due:
         return ()
-    announced = {record for (record,) in connection.execute(_ANNOUNCED, (before,))}
+    announced = {record for (record,) in connection.execute(_ANNOUNCED, when)}
     counted: dict[tuple[str, str], list[int]] = {}
     for record in due:
         key = RecordKey.parse(record)
         counted.setdefault((key.source, key.table), [0, 0])[record not in announced] += 1
-    connection.execute("DELETE FROM found WHERE found_at < ?", (before,))
+    connection.execute(f"DELETE FROM found WHERE {_DUE}", when)
     for (source, table), (told, missed) in counted.items():
         transaction.count(f"announced:{source}:{table}", told)
         transaction.count(f"missed:{source}:{table}", missed)

@@ -209,7 +209,7 @@ async def test_a_sweep_compares_meets_and_misses_by_indexes_alone(store: SqliteS
         await store.load([(copy(key(1), store.ticket()), None)], exclusive=False)
         await store.meet(sweep, ["1"])
         await store.unmet("supabase", "public.users", sweep, limit=5)
-        await store.settle_findings(2.0)
+        await store.settle_findings(0.0, now=2.0)
         await store.forget_sweeps(only=sweep, limit=5)
     await expect_no_whole_tables(store, ran)
     steps = [step for one in (await plans(store, ran)).values() for step in one]
