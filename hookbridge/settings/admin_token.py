@@ -26,18 +26,19 @@ def file_of(settings: Settings) -> Path:
 
 
 def make(settings: Settings) -> tuple[str, Path | None]:
-    """Give the token, and the file that holds it when it was generated.  Raises StartupError."""
+    """Give the token, and the file that it was written to where it was generated now.  Raises StartupError."""
     if settings.secrets.admin_token:
         return settings.secrets.admin_token, None
     path = file_of(settings)
+    made = not is_there(path)
     try:
-        if not is_there(path):
+        if made:
             write_whole(path, secrets.token_urlsafe(32) + "\n")
     except OSError as error:
         message = f"Cannot write the admin token to {path}: {error.strerror}"
         full = error.errno in {errno.ENOSPC, errno.EDQUOT}
         raise StartupError(message, hint="free some space on its disk" if full else f"set {VARIABLE}") from error
-    return _read(path), path
+    return _read(path), path if made else None
 
 
 def known(settings: Settings) -> str | None:

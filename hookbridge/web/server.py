@@ -8,6 +8,7 @@ that exception.  It decides no exit code.
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, closing
@@ -76,6 +77,9 @@ async def serve(
     log.info("Stopped")
 
 
+PRIVILEGED_PORTS_END = 1024
+
+
 def bind(config: ServerConfig) -> socket.socket:
     """Give a listening socket.  Raises StartupError when the address is taken or is not ours."""
     try:
@@ -85,8 +89,21 @@ def bind(config: ServerConfig) -> socket.socket:
     except OSError as error:
         raise StartupError(
             f"Cannot listen on {config.host} port {config.port}: {error.strerror or error}",
-            hint="Stop what uses the port, or choose another one with --port or HOOKBRIDGE_SERVER__PORT",
+            hint=remedy(error, config.port),
         ) from error
+
+
+def remedy(error: OSError, port: int) -> str:
+    """Say what helps where the address cannot be listened on."""
+    if isinstance(error, socket.gaierror) or error.errno in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:
+        return "name an address of this machine with --host or HOOKBRIDGE_SERVER__HOST, such as 127.0.0.1 or 0.0.0.0"
+    choose = "choose another one with --port or HOOKBRIDGE_SERVER__PORT"
+    if error.errno == errno.EADDRINUSE:
+        return f"stop what uses the port, or {choose}"
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        which = f"below {PRIVILEGED_PORTS_END}" if port < PRIVILEGED_PORTS_END else f"{port}"
+        return f"this user may not listen on port {which}: {choose}, behind a proxy (or grant CAP_NET_BIND_SERVICE)"
+    return choose
 
 
 @asynccontextmanager

@@ -91,6 +91,16 @@ def test_on_a_terminal_serve_shows_the_dashboard_and_no_token(tmp_path: Path) ->
     assert TOKEN.encode() not in shown
 
 
+async def test_that_a_token_was_generated_is_said_at_the_start_that_did_it(tmp_path: Path) -> None:
+    said = "The admin token was generated"
+    for given, told in (("", True), ("", False), (TOKEN, False)):
+        async with lasting(tmp_path, "--port", "0", "--json", HOOKBRIDGE_ADMIN_TOKEN=given) as service:
+            await wait_until(lambda: any("Listening" in line for line in service.lines))
+            service.process.terminate()
+            assert await service.process.wait() == 0
+        assert any(said in line for line in service.lines) is told
+
+
 @pytest.mark.parametrize(
     "words", [("serve", "--port", "0", "--json"), ("--port", "0", "--json"), ("--json", "serve", "--port", "0")]
 )

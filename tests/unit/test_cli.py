@@ -1,5 +1,6 @@
 """The command line up to the point where the service runs: options, help, and errors as two plain lines."""
 
+import errno
 import os
 import socket
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hookbridge import __version__
+from hookbridge.web.server import remedy
 
 OURS = ("HOOKBRIDGE_", "SUPABASE_", "NOTION_", "WEBHOOK_", "VERIFY_", "REDIS_")
 
@@ -97,6 +99,27 @@ def test_the_option_for_the_host_wins(tmp_path: Path) -> None:
     # 203.0.113.0/24 is for documentation: nobody's machine has it.
     (said,) = errors(run(tmp_path, "--host", "203.0.113.1", "--port", "0", HOOKBRIDGE_SERVER__HOST="127.0.0.1"))
     assert said.startswith("Cannot listen on 203.0.113.1 port 0: ")
+
+
+@pytest.mark.parametrize(
+    ("error", "port", "said"),
+    [
+        (OSError(errno.EADDRINUSE, ""), 8080, "stop what uses the port"),
+        (OSError(errno.EACCES, ""), 80, "this user may not listen on port below 1024"),
+        (PermissionError(errno.EPERM, ""), 8080, "this user may not listen on port 8080"),
+        (OSError(errno.EADDRNOTAVAIL, ""), 8080, "name an address of this machine"),
+        (OSError(errno.EAFNOSUPPORT, ""), 8080, "name an address of this machine"),
+        (socket.gaierror(socket.EAI_NONAME, ""), 8080, "name an address of this machine"),
+    ],
+)
+def test_each_reason_why_a_port_cannot_be_had_has_its_own_remedy(error: OSError, port: int, said: str) -> None:
+    assert remedy(error, port).startswith(said)
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "203.0.113.1"])
+def test_a_host_that_is_not_this_machine_is_not_called_in_use(tmp_path: Path, host: str) -> None:
+    ran = run(tmp_path, "--host", host, "--port", "0")
+    assert ran.stderr.splitlines()[-1].startswith("try: name an address of this machine with --host")
 
 
 def test_a_data_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
