@@ -7,14 +7,20 @@ LEVEL is run, test or lint; each holds everything of the one before it, at the s
 after the last one, and a file named `unfinished` stands in its place in between: an environment that was interrupted
 half-way is made anew, and one that somebody else made is completed but never deleted.
 
+What prevents it (a folder or an environment of another user, no network, a full disk) ends in two lines: what, and what
+to do about it.
+
 It uses the standard library only, because it runs before anything is installed.
 """
 
+import errno
 import fcntl
 import hashlib
 import importlib.util
 import json
 import os
+import pwd
+import re
 import subprocess
 import sys
 import tomllib
@@ -90,15 +96,23 @@ def one_at_a_time() -> "Iterator[None]":
 def prepare(level: str, wanted: str) -> None:
     """Install the locks of `level`, and this folder itself in a way that edits take effect at once."""
     level = max(level, installed_level(), key=LEVELS.index)
-    print("preparing .venv (once)…", file=sys.stderr, flush=True)
+    tell("preparing .venv (once, a minute or two)")
     if UNFINISHED.exists() or not PYTHON.exists():
         make_environment()
     UNFINISHED.touch()
     STAMP.unlink(missing_ok=True)
-    pip("--require-hashes", "-r", "locks/build.txt", "-r", f"locks/{level}.txt")
-    pip("--no-deps", "--no-build-isolation", "--editable", ".")
+    locks = ("locks/build.txt", f"locks/{level}.txt")
+    pip(*(f"-r{lock}" for lock in locks), "--require-hashes", packages=number_of_packages(locks))
+    pip("--no-deps", "--no-build-isolation", "--editable", ".", packages=1)
     STAMP.write_text(json.dumps({"fingerprint": wanted, "level": level}) + "\n")
     UNFINISHED.unlink()
+    tell("prepared")
+
+
+def number_of_packages(locks: "tuple[str, ...]") -> int:
+    """Count what these locks name; what stands in several counts once."""
+    lines = (line for lock in locks for line in (ROOT / lock).read_text("utf-8").splitlines())
+    return len({line.partition("==")[0] for line in lines if "==" in line and line[:1].isalnum()})
 
 
 def make_environment() -> None:
@@ -115,21 +129,117 @@ def make_environment() -> None:
     call([base, "-m", "venv", "--clear", str(VENV)], "the environment could not be made")
 
 
-def pip(*arguments: str) -> None:
-    """Install with pip, which says by itself what went wrong; twice quiet, it says nothing else."""
-    options = ["--quiet", "--quiet", "--no-input", "--disable-pip-version-check"]
-    call([str(PYTHON), "-m", "pip", "install", *options, *arguments], "packages could not be installed")
+def pip(*arguments: str, packages: int) -> None:
+    """Install with pip: what it does is counted, what it complains of is shown as it comes."""
+    options = ["--no-input", "--disable-pip-version-check", "--progress-bar=off"]
+    command = [str(PYTHON), "-m", "pip", "install", *options, *arguments]
+    complaints, done = [], 0
+    # close_fds: see one_at_a_time. stdout belongs to the program that comes after the preparation.
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, close_fds=False
+    ) as process:
+        assert process.stdout is not None
+        for raw in process.stdout:
+            line = raw.decode(errors="replace").rstrip()
+            if begun := re.match(r"(?:Collecting|Obtaining) ([^\s;=<>!~\[]+)", line):
+                done += 1
+                count(done, packages, begun[1])
+            elif not USUAL.match(line):
+                complaints.append(line)
+                tell(line)
+    if process.returncode:
+        fail("packages could not be installed", remedy("\n".join(complaints)))
+    finish_count()
+
+
+USUAL = re.compile(
+    r"\s*$|\s*(?:Using cached|Downloading|Requirement already|Installing|Successfully|Preparing|Checking|Getting"
+    r"|Building|Created|Stored|Looking in|Attempting|Found existing|Uninstalling|Ignoring|Saved|File was|Processing)\b"
+)
+"""What pip says when all is well."""
+
+UNREACHED = (
+    r"ConnectionError|ConnectTimeout|ReadTimeout|Name or service|name resolution|Max retries|ProxyError|SSLError"
+    r"|No matching distribution|Network is unreachable|nodename nor servname"
+)
+REACH = (
+    "connect this machine to the package index (a proxy: HTTPS_PROXY; a mirror: PIP_INDEX_URL; a private CA: PIP_CERT)"
+)
+REMEDIES = (
+    (r"No space left|Disk quota", "free some space on the disk of this folder and in TMPDIR, and start again"),
+    (UNREACHED, REACH),
+    (r"Permission denied|Read-only file system", "see who owns .venv: start it as that user, or clone anew"),
+    (r"DO NOT MATCH THE HASHES", "something between here and the package index changes files; ask whoever runs it"),
+)
+"""What pip's words mean for the one who reads them."""
+
+
+def remedy(complaints: str) -> str:
+    """Say what to do about what pip complained of."""
+    known = (advice for pattern, advice in REMEDIES if re.search(pattern, complaints))
+    return next(known, "read the lines above; the next start begins anew")
+
+
+def explained(error: OSError) -> "tuple[str, str]":
+    """Say what a failure of the system means for whoever wants to start."""
+    what = f"{error.filename or ROOT}: {error.strerror or error}"
+    if error.errno == errno.EROFS:
+        return f"this folder is read-only ({what})", "clone it to a folder that can be written, and start it there"
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        owner = owner_of(VENV if VENV.is_symlink() or os.path.lexists(VENV) else ROOT)
+        return (
+            f"this user may not prepare the environment ({what})",
+            f"start it as {owner}, who owns it, or clone it to a folder of your own",
+        )
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return f"the disk is full ({what})", "free some space, and start again"
+    return (
+        f"the environment cannot be prepared ({what})",
+        "look at what is at that place; without .venv it is made anew",
+    )
+
+
+def owner_of(place: Path) -> str:
+    """Name the owner of a place."""
+    number = place.lstat().st_uid
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"user {number}"
 
 
 def call(command: list[str], complaint: str) -> None:
     """Run one command of the preparation, or end with one line that says what could not be done."""
-    if subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, close_fds=False, check=False).returncode:
-        fail(complaint, "read the lines above; the next start begins anew")
+    ran = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, close_fds=False, check=False)
+    if ran.returncode:
+        said = (ran.stdout + ran.stderr).decode(errors="replace").strip()
+        tell(said)
+        fail(complaint, remedy(said))
+
+
+def count(done: int, of: int, name: str) -> None:
+    """Show how far it is: on a terminal in one line, elsewhere now and then."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K  {done} of {of}: {name}", end="", file=sys.stderr, flush=True)
+    elif done % 20 == 0:
+        tell(f"  {done} of {of} packages")
+
+
+def finish_count() -> None:
+    """End the line of the count: what is left is to unpack them."""
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def tell(line: str) -> None:
+    """Say something to whoever waits."""
+    finish_count()
+    print(line, file=sys.stderr, flush=True)
 
 
 def fail(complaint: str, advice: str) -> NoReturn:
     """End with a line for the reader and the exit code of a start that cannot be."""
-    print(f"error: {complaint}", f"try: {advice}", sep="\n", file=sys.stderr)
+    tell(f"error: {complaint}\ntry: {advice}")
     sys.exit(2)
 
 
@@ -138,3 +248,5 @@ if __name__ == "__main__":
         main(sys.argv[1], sys.argv[2], sys.argv[3:])
     except KeyboardInterrupt:
         sys.exit(130)
+    except OSError as system:
+        fail(*explained(system))
