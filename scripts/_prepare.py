@@ -146,7 +146,9 @@ def pip(*arguments: str, packages: int) -> None:
                 count(done, packages, begun[1])
             elif not USUAL.match(line):
                 complaints.append(line)
-                tell(line)
+                # Of warnings only why it takes so long: the others are about this machine's settings of pip.
+                if not line.startswith("WARNING") or "Retrying" in line:
+                    tell(line)
     if process.returncode:
         fail("packages could not be installed", remedy("\n".join(complaints)))
     finish_count()
