@@ -32,6 +32,7 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from hookbridge.errors import HandlerFailed
 from hookbridge.model import Claim, Outcome, Receipt, Settled, Settlement, SourceName
 
 KNOWN_MAX = 10_000
@@ -128,7 +129,8 @@ class Traces:
             try:
                 yield
             except Exception as error:
-                span.set_attribute("error.type", type(error).__qualname__)
+                raised = error.__cause__ if isinstance(error, HandlerFailed) else error
+                span.set_attribute("error.type", type(raised).__qualname__)
                 span.set_status(StatusCode.ERROR)
                 raise
 

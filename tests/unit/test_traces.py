@@ -22,6 +22,7 @@ from hookbridge.observe import spans, traces
 from hookbridge.pipeline import lanes
 from hookbridge.standins import PostgrestStandin, Reply
 from tests.support.books import hint, send, settled
+from tests.support.handling import Handling
 from tests.support.processes import REPOSITORY
 from tests.support.running import ADMIN, make_settings, running
 
@@ -158,6 +159,18 @@ async def test_a_failing_step_says_so_without_the_words_of_its_error(made: Made,
     assert (attributes(dead)["outcome"], dead.status.status_code) == ("dead", StatusCode.ERROR)
     assert (attributes(again)["outcome"], again.status.status_code) == ("applied", StatusCode.UNSET)
     assert parent(again) is None, "a dead letter's trace has ended"
+
+
+async def test_the_span_of_a_handler_that_failed_says_what_it_raised(made: Made, tmp_path: Path) -> None:
+    user = Handling(tmp_path)
+    async with running(make_settings(tmp_path, handlers=user.section)) as service:
+        user.module.failures.append(KeyError("of somebody's data"))
+        await send(service, hint(1, table=user.table))
+        await settled(service)
+    failed, succeeded = made.named("handlers")
+    assert (failed.status.status_code, attributes(failed)["error.type"]) == (StatusCode.ERROR, "KeyError")
+    assert (failed.status.description, failed.events) == (None, ())
+    assert "error.type" not in attributes(succeeded)
 
 
 async def test_every_attempt_has_its_spans_and_what_was_given_back_goes_on_in_its_trace(
