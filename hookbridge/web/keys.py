@@ -16,7 +16,7 @@ from hookbridge.web.arriving import Arriving
 SERVICE = web.AppKey("service", Service)
 ARRIVING = web.AppKey("arriving", Arriving)
 OPENAPI: web.AppKey[Callable[[], bytes]] = web.AppKey("openapi")
-"""Gives ``/openapi.json``, made when it is first asked for: that reads our own modules, and a start is to be fast."""
+"""Gives ``/openapi.json``, made when it is first asked for: that takes a moment, and a start is to be fast."""
 HOSTS: web.AppKey[Callable[[str], bool] | None] = web.AppKey("hosts")
 """Whether a ``Host`` header's value is answered; None where any is."""
 PROXIES: web.AppKey[tuple[Network, ...]] = web.AppKey("proxies")

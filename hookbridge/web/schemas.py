@@ -1,18 +1,17 @@
 """The JSON Schemas of the structs that the API speaks of, with what their fields mean.
 
-A field's meaning is the docstring below it, read from the source as people read it, so it stands in one place; common
-words, which would be the same everywhere, stand in ``meanings.PROPERTIES``.
+A field's meaning is the docstring below it, which Python does not keep: ``scripts/field-meanings`` copies them all into
+``fields.json``, so that nothing reads sources while it serves, and a test holds the two together.  Common words, which
+would be the same everywhere, stand in ``meanings.PROPERTIES``.
 """
 
 from __future__ import annotations
 
-import ast
 import inspect
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from itertools import pairwise
+from importlib import resources
 from typing import Any
 
 import msgspec
@@ -24,18 +23,14 @@ from hookbridge.web.route import Route
 
 Json = dict[str, Any]
 
+FIELDS = "fields.json"
+
 
 class Schemas:
     """The schemas of the structs of some routes."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
-        types: list[type] = [ErrorBody, InvalidSourceBody, InvalidFieldsBody]
-        queries: list[type] = []
-        for route in routes:
-            types += route.request.bodies if route.request else ()
-            types += [body for answer in route.answers.values() for body in answer.bodies]
-            queries += [route.query] if route.query else []
-        unique = list(dict.fromkeys([*types, *queries]))
+        unique, queries = _types_of(routes)
         schemas, components = msgspec.json.schema_components(unique, ref_template="#/components/schemas/{name}")
         self._by_type = dict(zip(unique, schemas, strict=True))
         for node in _structs(unique):
@@ -65,32 +60,47 @@ class Schemas:
         ]
 
 
+def explained(routes: Iterable[Route]) -> Iterator[type]:
+    """Give the classes whose fields the API speaks of, those that they are made of included."""
+    met = {kind for node in _structs(_types_of(routes)[0]) for kind in node.cls.__mro__}
+    return (kind for kind in met if kind.__module__.startswith("hookbridge."))
+
+
+def _types_of(routes: Iterable[Route]) -> tuple[list[type], list[type]]:
+    """Give all types of some routes, each once, and those of them that are queries."""
+    types: list[type] = [ErrorBody, InvalidSourceBody, InvalidFieldsBody]
+    queries: list[type] = []
+    for route in routes:
+        types += route.request.bodies if route.request else ()
+        types += [body for answer in route.answers.values() for body in answer.bodies]
+        queries += [route.query] if route.query else []
+    return list(dict.fromkeys([*types, *queries])), queries
+
+
 def readable(docstring: str) -> str:
     """Give a docstring as Markdown for readers of JSON."""
     return re.sub(r"\bNone\b", "null", inspect.cleandoc(docstring).replace("``", "`").replace(".  ", ". "))
 
 
-@cache
 def meanings(struct: type[msgspec.Struct]) -> dict[str, str]:
-    """Give what the fields of a struct mean, by the docstrings below them."""
+    """Give what the fields of a struct mean."""
     found: dict[str, str] = {}
     for ancestor in reversed(struct.__mro__):
-        declared = _classes(ancestor.__module__).get(ancestor.__qualname__)
-        for field, below in pairwise(declared.body if declared else ()):
-            match field, below:
-                case ast.AnnAssign(target=ast.Name(name)), ast.Expr(ast.Constant(str(docstring))):
-                    found[name] = readable(docstring)
+        found |= _written().get(name_of(ancestor), {})
     tag = struct.__struct_config__.tag_field
     return found if tag is None else {tag: "Which of the forms it is", **found}
 
 
+def name_of(struct: type) -> str:
+    """Give the name under which its fields are explained."""
+    return f"{struct.__module__}.{struct.__qualname__}"
+
+
 @cache
-def _classes(module: str) -> dict[str, ast.ClassDef]:
-    """The classes of one of our modules, as they are written."""
-    if not module.startswith("hookbridge."):
-        return {}
-    written = ast.parse(inspect.getsource(sys.modules[module]))
-    return {node.name: node for node in written.body if isinstance(node, ast.ClassDef)}
+def _written() -> Mapping[str, dict[str, str]]:
+    return msgspec.json.decode(
+        resources.files("hookbridge.web").joinpath(FIELDS).read_bytes(), type=dict[str, dict[str, str]]
+    )
 
 
 def _explain(schema: Json, meant: dict[str, str], common: Mapping[str, str]) -> None:
