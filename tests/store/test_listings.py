@@ -309,6 +309,7 @@ async def test_many_searches_for_a_common_word_hold_up_no_list(store: Store) -> 
     searches = [
         asyncio.ensure_future(store.search("everybody word", source=None, table=None, limit=50)) for _ in range(20)
     ]
+    await asyncio.sleep(0)  # so that all of them are there before the lists
     await store.events(ALL, before=None, limit=50)
     await store.records(RecordFilter(), after=None, limit=50)
     assert sum(one.done() for one in searches) < len(searches) - 2  # behind them, all but the last two would be done
