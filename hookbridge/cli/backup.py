@@ -16,9 +16,9 @@ from hookbridge.store.sqlite import back_up
 EPILOG = """
 Examples:
 
-  python -m hookbridge backup hookbridge-backup.db
+  ./scripts/run backup hookbridge-backup.db
 
-  python -m hookbridge backup "backups/$(date +%F).db"    one for each day
+  ./scripts/run backup "backups/$(date +%F).db"   one for each day
 
 Only its owner can read the copy, which holds what senders sent. To restore it, stop the service, remove the data file
 with its -wal and -shm, put the copy in its place, start.

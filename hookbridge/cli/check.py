@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 EPILOG = """
 Examples:
 
-  python -m hookbridge check
+  ./scripts/run check
 
-  python -m hookbridge check --database-url postgresql://postgres:…@db.….supabase.co:5432/postgres
+  ./scripts/run check --database-url postgresql://postgres:…@db.example.com
 
-  python -m hookbridge check --json | jq 'select(.state == "failed")'
+  ./scripts/run check --json | jq 'select(.state == "failed")'
 
 Looks at the settings, the data folder, the clock, both sources with every configured table and database, the running
 service (a signed webhook to its test endpoint), and with a database URL at pg_net and what it was answered. Nothing is

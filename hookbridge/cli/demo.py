@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 EPILOG = """
 Examples:
 
-  python -m hookbridge demo                           until Ctrl-C, on any free port
+  ./scripts/run demo            until Ctrl-C, on any free port
 
-  python -m hookbridge demo --seconds 60 --port 8080
+  ./scripts/run demo --seconds 60 --port 8080
 
-  python -m hookbridge demo --seed 7                  the same edits each time
+  ./scripts/run demo --seed 7   the same edits each time
 
-  python -m hookbridge demo --seconds 1 --json | jq .figures.differing
+  ./scripts/run demo --seconds 1 --json | jq .figures.differing
 
 Your settings, credentials and data are not touched.
 

@@ -28,13 +28,13 @@ from hookbridge.model import Origin, Outcome
 EPILOG = """
 Examples:
 
-  python -m hookbridge events list --outcome dead
+  ./scripts/run events list --outcome dead
 
-  python -m hookbridge events show 1234
+  ./scripts/run events show 1234
 
-  python -m hookbridge events replay --outcome dead
+  ./scripts/run events replay --outcome dead
 
-  python -m hookbridge events rejected
+  ./scripts/run events rejected
 
 Exit codes: 0 done, 1 there is no such event, 2 it could not be done.
 """
@@ -46,41 +46,41 @@ PAGE_MAX = 500
 LIST_EPILOG = """
 Examples:
 
-  python -m hookbridge events list                                       the newest 20
+  ./scripts/run events list                     the newest 20
 
-  python -m hookbridge events list --outcome dead --limit 100
+  ./scripts/run events list --outcome dead --limit 100
 
-  python -m hookbridge events list --source supabase --table users --record 42
+  ./scripts/run events list --source supabase --table users --record 42
 
-  python -m hookbridge events list --text "lovelace"                     words of the body, the record or the reason
+  ./scripts/run events list --text "lovelace"   in body, record or reason
 
-  python -m hookbridge events list --state open --json | jq .record_id
+  ./scripts/run events list --state open --json | jq .record_id
 
 Exit codes: 0 listed, 2 it could not be asked.
 """
 SHOW_EPILOG = """
 Examples:
 
-  python -m hookbridge events show 1234                what came, what became of it, and its body
+  ./scripts/run events show 1234   what came, and what became of it
 
-  python -m hookbridge events show 1234 --json | jq .body
+  ./scripts/run events show 1234 --json | jq .body
 
 Exit codes: 0 shown, 1 there is no such event, 2 it could not be asked.
 """
 REPLAY_EPILOG = """
 Examples:
 
-  python -m hookbridge events replay 1234 1235             these two
+  ./scripts/run events replay 1234 1235                       these two
 
-  python -m hookbridge events replay --outcome dead        all dead letters, newest first
+  ./scripts/run events replay --outcome dead                  all dead letters
 
-  python -m hookbridge events replay --outcome dead --dry-run     only how many that would be
+  ./scripts/run events replay --outcome dead --dry-run   how many that were
 
-  python -m hookbridge events replay --source notion --limit 5000             the newest 5000 of these
+  ./scripts/run events replay --source notion --limit 5000    the newest 5000
 
-  python -m hookbridge events replay --source notion --cursor 1234            those older than event 1234
+  ./scripts/run events replay --source notion --cursor 1234   older than 1234
 
-  python -m hookbridge events replay --all                 everything
+  ./scripts/run events replay --all                           everything
 
 A dead letter is open again; every other event comes in anew with the origin replay. What is still open is left alone.
 A replay that ended before its end, by --limit or by Ctrl-C, says with which --cursor it goes on.
@@ -91,9 +91,9 @@ Exit codes: 0 done, 1 one of the numbers is no event's, 2 it could not be done.
 REJECTED_EPILOG = """
 Examples:
 
-  python -m hookbridge events rejected                                   the newest 20 webhooks that were refused
+  ./scripts/run events rejected   the newest 20 that were refused
 
-  python -m hookbridge events rejected --reason invalid_signature
+  ./scripts/run events rejected --reason invalid_signature
 
 The service remembers the last 500, until it is restarted.
 

@@ -27,13 +27,13 @@ from hookbridge.settings.secrets import is_http_url
 EPILOG = """
 Examples:
 
-  python -m hookbridge init                                   asks for the URL, the key and the token
+  ./scripts/run init   asks for the URL, the key and the token
 
-  python -m hookbridge init --table users --table orders      follows these tables
+  ./scripts/run init --table users --table orders   follows these tables
 
-  SUPABASE_URL=… SUPABASE_KEY=… python -m hookbridge init     asks nothing
+  ./scripts/run init                                asks nothing
 
-  python -m hookbridge init --force                           replaces both files, with new secrets
+  ./scripts/run init --force   replaces both files, with new secrets
 
 Each answer may be left empty: without credentials, what a webhook says is applied unverified. A file that exists is
 kept. Nothing is asked when a source is given by option or variable, with --json, or when stdin is not a terminal.

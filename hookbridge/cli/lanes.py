@@ -8,7 +8,7 @@ from hookbridge.cli.command import ConfigOption, JsonOption, SourceArgument, Url
 PAUSE_EPILOG = """
 Examples:
 
-  python -m hookbridge pause notion         nothing of Notion is processed; its webhooks go on being stored
+  ./scripts/run pause notion   its webhooks go on being stored
 
 It lasts until `resume`, restarts included.
 
@@ -17,7 +17,7 @@ Exit codes: 0 done, 2 it could not be asked for.
 RESUME_EPILOG = """
 Examples:
 
-  python -m hookbridge resume notion        what has waited is processed now
+  ./scripts/run resume notion   what has waited is processed now
 
 Exit codes: 0 done, 2 it could not be asked for.
 """

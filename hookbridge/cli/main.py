@@ -34,11 +34,11 @@ from hookbridge.errors import ConfigError
 EPILOG = """
 Examples:
 
-  python -m hookbridge                     serves with ./config.toml, if any
+  ./scripts/run serves with ./config.toml, if any
 
-  python -m hookbridge --port 9000         on another port
+  ./scripts/run --port 9000        on another port
 
-  python -m hookbridge --config my.toml    with other settings
+  ./scripts/run --config my.toml   with other settings
 
 Settings: config.toml < .env beside it < environment (HOOKBRIDGE_<SECTION>__<KEY>) < options.
 Secrets stand in the environment or .env: SUPABASE_URL, SUPABASE_KEY, NOTION_TOKEN, WEBHOOK_SECRET, …

@@ -23,11 +23,11 @@ from hookbridge.cli.command import (
 EPILOG = """
 Examples:
 
-  python -m hookbridge notion-token              prints it: paste it into the integration's webhook form
+  ./scripts/run notion-token             for pasting into Notion's form
 
-  python -m hookbridge notion-token --confirm    says that Notion's form has taken it
+  ./scripts/run notion-token --confirm   says that Notion's form has taken it
 
-  python -m hookbridge notion-token --forget     forgets it, so that a new subscription can present its own
+  ./scripts/run notion-token --forget    a new subscription brings its own
 
 Notion presents a token when a subscription is made, and hookbridge keeps the first one. When Notion's form has taken
 it, confirm it: until then it may be a stranger's. When a stranger was first, forget it and make the subscription anew.

@@ -15,9 +15,9 @@ from hookbridge.cli.ending import lose_output
 EPILOG = """
 Examples:
 
-  python -m hookbridge poll --to https://hooks.example.com
+  ./scripts/run poll --to https://hooks.example.com
 
-  python -m hookbridge poll --to https://hooks.example.com --config poller.toml --state /var/lib/poller.db
+  ./scripts/run poll --to https://hooks.example.com --config poller.toml
 
 It follows the tables and databases of config.toml with the credentials of the environment, signs with WEBHOOK_SECRET,
 and keeps its cursors in a file of its own. A service that runs on this machine polls by itself and needs none of this.

@@ -25,13 +25,13 @@ from hookbridge.reconcile.status import NOTHING_FOLLOWED, NOTHING_HINT
 EPILOG = """
 Examples:
 
-  python -m hookbridge reconcile                                          how the followed tables stand
+  ./scripts/run reconcile   how the followed tables stand
 
-  python -m hookbridge reconcile --source supabase --table users          what changed since the last poll
+  ./scripts/run reconcile --source supabase --table users      what changed
 
-  python -m hookbridge reconcile --source supabase --table users --since 2026-01-01
+  ./scripts/run reconcile --source supabase --table users --since 2026-01-01
 
-  python -m hookbridge reconcile --source notion --table ID --sweep       everything, and what is gone
+  ./scripts/run reconcile --source notion --table ID --sweep   all of it
 
   … --sweep --confirm     what is gone is really gone, however much that is
 

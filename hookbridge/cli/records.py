@@ -25,18 +25,18 @@ from hookbridge.cli.ending import NO
 SHOW_EPILOG = """
 Examples:
 
-  python -m hookbridge records show supabase users 42
+  ./scripts/run records show supabase users 42
 
-  python -m hookbridge records show notion DATABASE PAGE --json | jq .data.properties
+  ./scripts/run records show notion DATABASE PAGE --json | jq .data.properties
 
 Exit codes: 0 shown, 1 the source has no such record, 2 it could not be asked.
 """
 DIFF_EPILOG = """
 Examples:
 
-  python -m hookbridge records diff supabase users 42            reads the row now and compares; changes nothing
+  ./scripts/run records diff supabase users 42   compares, changes nothing
 
-  python -m hookbridge records diff supabase shop.lines 7,2      a key of two columns
+  ./scripts/run records diff supabase shop.lines 7,2   a key of two columns
 
 Exit codes: 0 copy and source are equal, 1 they differ, 2 it could not be read.
 """
@@ -44,7 +44,7 @@ Exit codes: 0 copy and source are equal, 1 they differ, 2 it could not be read.
 VERIFY_EPILOG = """
 Examples:
 
-  python -m hookbridge records verify supabase users 42          whatever is known of it, the source is asked
+  ./scripts/run records verify supabase users 42   asks the source
 
 Exit codes: 0 its event is stored and will be processed, 2 it could not be asked for.
 """
@@ -52,11 +52,11 @@ Exit codes: 0 its event is stored and will be processed, 2 it could not be asked
 EPILOG = """
 Examples:
 
-  python -m hookbridge records show supabase users 42
+  ./scripts/run records show supabase users 42
 
-  python -m hookbridge records diff supabase users 42
+  ./scripts/run records diff supabase users 42
 
-  python -m hookbridge records verify supabase users 42
+  ./scripts/run records verify supabase users 42
 
 Exit codes: 0 done, 1 there is no such record, or it differs, 2 it could not be done.
 """

@@ -44,17 +44,17 @@ from hookbridge.model import SourceName
 EPILOG = """
 Examples:
 
-  python -m hookbridge send supabase                                    a sample insert of users
+  ./scripts/run send supabase   a sample insert of users
 
-  python -m hookbridge send supabase --type update --table users --id 42 --data '{"name": "Ada"}' --wait
+  ./scripts/run send supabase --type update --id 42 --data '{"name": "Ada"}'
 
-  python -m hookbridge send supabase --format database_webhook --type delete --id 42
+  ./scripts/run send supabase --format database_webhook --type delete --id 42
 
-  python -m hookbridge send notion --format integration --id PAGE --table DATABASE
+  ./scripts/run send notion --format integration --id PAGE --table DATABASE
 
-  python -m hookbridge send supabase --body my-event.json --test        checked, not stored
+  ./scripts/run send supabase --body my-event.json --test   not stored
 
-  python -m hookbridge send supabase --count 1000 --rate 200            a thousand records, 200 a second
+  ./scripts/run send supabase --count 1000 --rate 200       200 a second
 
 Formats: guide and database_webhook of supabase; guide, integration and automation of notion. A sample is a hint like
 any other: with credentials the record is read from its source, without them the sample itself is applied.

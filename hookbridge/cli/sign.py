@@ -19,17 +19,19 @@ from hookbridge.errors import ConfigError
 EPILOG = """
 Examples:
 
-  python -m hookbridge sign body.json
+  ./scripts/run sign body.json
 
-  python -m hookbridge sign body.json > headers.txt && curl -H @headers.txt -H 'Content-Type: application/json' --data-binary @body.json URL
+  ./scripts/run sign body.json > headers.txt
 
-  echo -n '{"a": 1}' | python -m hookbridge sign --notion
+  curl -H @headers.txt --json @body.json URL       (of 7.82 or newer)
+
+  echo -n '{"a": 1}' | ./scripts/run sign --notion
 
 A WEBHOOK_SECRET that begins with whsec_ signs by Standard Webhooks, any other one with X-Webhook-Signature. The body is
 signed byte for byte: what is sent must be the same file.
 
 Exit codes: 0 printed, 2 there is no secret, or nothing to sign.
-"""  # noqa: E501  a command to copy
+"""
 
 FileArgument = Annotated[Path, typer.Argument(help="The body; - is standard input.", show_default="-")]
 NotionOption = Annotated[bool, typer.Option("--notion", help="Sign as Notion does, with NOTION_WEBHOOK_SECRET.")]

@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 EPILOG = """
 Examples:
 
-  python -m hookbridge stats
+  ./scripts/run stats
 
-  python -m hookbridge stats --watch                     again every 2 s, with rates, until Ctrl-C
+  ./scripts/run stats --watch   again every 2 s, with rates, until Ctrl-C
 
-  python -m hookbridge stats --json | jq .books
+  ./scripts/run stats --json | jq .books
 
-  python -m hookbridge stats --watch --every 10 --json > stats.ndjson
+  ./scripts/run stats --watch --every 10 --json > stats.ndjson
 
 Exit codes: 0 shown, 1 the books do not balance, 2 it could not be asked.
 """

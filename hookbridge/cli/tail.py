@@ -24,15 +24,15 @@ from hookbridge.model import Outcome
 EPILOG = """
 Examples:
 
-  python -m hookbridge tail
+  ./scripts/run tail
 
-  python -m hookbridge tail --source supabase --table users --lines 50
+  ./scripts/run tail --source supabase --table users --lines 50
 
-  python -m hookbridge tail --outcome dead --outcome ignored       only what did not go well
+  ./scripts/run tail --outcome dead --outcome ignored   what did not go well
 
-  python -m hookbridge tail --grep timeout                         only lines with this text
+  ./scripts/run tail --grep timeout   only lines with this text
 
-  python -m hookbridge tail --json | jq -r .record_id
+  ./scripts/run tail --json | jq -r .record_id
 
 A line: when it came, its number, how it ended, how it came, its type, the record, how long that took, the verification.
 

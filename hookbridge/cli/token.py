@@ -19,9 +19,9 @@ from hookbridge.settings import admin_token
 EPILOG = """
 Examples:
 
-  python -m hookbridge token                       where it is, and a link to the dashboard
+  ./scripts/run token   where it is, and the dashboard's link
 
-  python -m hookbridge token --show --json | jq -r .token
+  ./scripts/run token --show --json | jq -r .token
 
 The token stands in .env after `init`, else in a file beside the data file, made at the first start. On a terminal the
 link carries it; into a pipe only with --show.

@@ -19,11 +19,11 @@ from hookbridge.errors import ConfigError
 EPILOG = """
 Examples:
 
-  python -m hookbridge trigger-sql --table users --url https://hooks.example.com
+  ./scripts/run trigger-sql --table users --url https://hooks.example.com
 
-  python -m hookbridge trigger-sql --table order_lines --schema shop --key order_id,no --outbox
+  ./scripts/run trigger-sql --table order_lines --key order_id,no --outbox
 
-  python -m hookbridge trigger-sql --table users --uninstall
+  ./scripts/run trigger-sql --table users --uninstall
 
 Exit codes: 0 printed, 2 a name or an address cannot be.
 """

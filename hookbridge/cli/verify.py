@@ -39,13 +39,13 @@ if TYPE_CHECKING:
 EPILOG = """
 Examples:
 
-  python -m hookbridge verify                                     every followed table
+  ./scripts/run verify                         every followed table
 
-  python -m hookbridge verify --source supabase --table users
+  ./scripts/run verify --source supabase --table users
 
-  python -m hookbridge verify --heal                              raise an event for each difference
+  ./scripts/run verify --heal                  an event for each difference
 
-  python -m hookbridge verify --json > proof.ndjson               one object a line; the last one is the result
+  ./scripts/run verify --json > proof.ndjson   the last line is the result
 
 Without a running service nothing but the comparison is done, unless --heal is given: then events are processed, too.
 

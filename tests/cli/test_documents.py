@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from hookbridge.cli.main import app
 
@@ -56,4 +57,13 @@ def test_every_option_is_in_the_section_of_its_command_once(name: str) -> None:
 def test_help_shows_an_example_of_the_command(name: str) -> None:
     epilog = str(COMMANDS[name].epilog)
     assert "Examples:" in epilog
-    assert "python -m hookbridge" + (f" {name}" if name != "serve" else "") in epilog
+    assert "./scripts/run" + (f" {name}" if name != "serve" else "") in epilog  # as the README names it
+    assert "python -m hookbridge" not in epilog
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_example_is_one_line_of_80_columns(name: str) -> None:
+    examples = [line for line in str(COMMANDS[name].epilog).splitlines() if line.startswith("  ")]
+    assert examples
+    shown = CliRunner().invoke(app, [*name.split(), "--help"], env={"COLUMNS": "80"}).stdout
+    assert [line for line in examples if line.strip() not in map(str.strip, shown.splitlines())] == []
