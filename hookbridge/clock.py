@@ -1,9 +1,10 @@
-"""The service's clock: epoch seconds that never jump; and what is answered of them, which is a time with its zone.
+"""The service's clock: epoch seconds that never go back; and what is answered of them, which is a time with its zone.
 
 It starts at the wall clock and goes on with the monotonic one, so that a clock that is set back by an hour does not
-hide waiting records for that hour.  Signatures are compared with the wall clock itself: their senders know no other.
-Inside, times are numbers to reckon with; whatever leaves the process has them as ISO 8601 in UTC, and durations as
-seconds under a name that ends in ``_seconds``.
+hide waiting records for that hour.  One that is set forward was behind, or the machine slept: it is followed at once,
+or what is written until the next start would have times that are long past then.  Signatures are made and compared with
+the wall clock itself: the other side knows no other.  Inside, times are numbers to reckon with; whatever leaves the
+process has them as ISO 8601 in UTC, and durations as seconds under a name that ends in ``_seconds``.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from datetime import UTC, datetime
 Clock = Callable[[], float]
 
 
-def anchored_clock() -> Clock:
+def anchored_clock(wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic) -> Clock:
     """Give a clock that starts now."""
-    offset = time.time() - time.monotonic()
-    monotonic = time.monotonic
+    offset = wall() - monotonic()
 
     def now() -> float:
+        nonlocal offset
+        # The wall first: a pause between the two must not look like a clock that was set forward.
+        offset = max(offset, wall() - monotonic())
         return offset + monotonic()
 
     return now

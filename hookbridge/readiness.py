@@ -25,6 +25,9 @@ from hookbridge.store.values import Fault
 WRITABLE_SECONDS = 2.0
 """How long the answer to "can the inbox be written?" is good for: asking costs a commit."""
 
+AHEAD_SECONDS = 60.0
+"""A clock that is set back by less is not told: it is what keeping time does."""
+
 
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     """Whether webhooks can be taken now, and what an operator should know."""
@@ -81,6 +84,14 @@ def warnings_of(settings: Settings, sources: Mapping[SourceName, Source]) -> tup
         )
     found += [source.credential_warning for source in sources.values() if source.credential_warning]
     return tuple(found)
+
+
+def warnings_of_clock(ahead_seconds: float) -> tuple[str, ...]:
+    """Say that our clock, which never goes back, is ahead of the machine's by so much."""
+    if ahead_seconds <= AHEAD_SECONDS:
+        return ()
+    said = f"The machine's clock was set back while the service ran, whose times are {ahead_seconds:.0f} s ahead of it."
+    return (f"{said} Restart the service.",)
 
 
 def warnings_of_stuck(stuck: Sequence[StuckHandler]) -> tuple[str, ...]:

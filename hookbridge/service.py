@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Mapping
 
 import structlog
@@ -33,7 +34,7 @@ from hookbridge.pipeline.lanes import Lane, LaneState
 from hookbridge.pipeline.stale import StaleKeys
 from hookbridge.pipeline.traced import TracedStep, TracedWorker
 from hookbridge.pipeline.worker import Worker, Working
-from hookbridge.readiness import Readiness, WritableInbox, warnings_of, warnings_of_stuck
+from hookbridge.readiness import Readiness, WritableInbox, warnings_of, warnings_of_clock, warnings_of_stuck
 from hookbridge.reconcile.findings import InboxSink
 from hookbridge.reconcile.loop import Beside, Reconciler
 from hookbridge.records import Records
@@ -291,7 +292,7 @@ class Service:
 
     def warnings(self) -> tuple[str, ...]:
         """Say what an operator should change, loudest first."""
-        return warnings_of(self.settings, self.sources)
+        return (*warnings_of(self.settings, self.sources), *warnings_of_clock(self._clock() - time.time()))
 
     async def readiness(self) -> Readiness:
         """Say whether webhooks can be taken now."""

@@ -1,21 +1,25 @@
 """What keeps the service small and watched: retention in small batches, the disk, and whether the store is sound.
 
 It removes settled events, dead letters that nobody replayed for long, old absences and old failed attempts; open events
-stay.  It never stops the service: what fails is logged and tried again at the next round.
+stay.  What is old is decided in ``retention``.  It never stops the service: what fails is logged and tried again at the
+next round.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from hookbridge.clock import Clock
 from hookbridge.config import RetentionConfig, StoreConfig
 from hookbridge.errors import StoreUnavailable
 from hookbridge.pipeline.append import Intake, free_bytes
+from hookbridge.retention import Run, forgotten, noted, old
 from hookbridge.store.contract import Store
 from hookbridge.store.values import Fault
 
@@ -26,9 +30,12 @@ PAUSE_SECONDS = 0.05
 LOG_ROOM_BYTES = 64 * 1024 * 1024
 """What the store's log may take of the disk, however much of the data file is free."""
 
+NOTE = "runs"
+
 _DAY = 86_400.0
 _HOUR = 3_600.0
 
+_decode = msgspec.json.Decoder(tuple[Run, ...]).decode
 _log = structlog.get_logger(__name__)
 
 
@@ -44,15 +51,20 @@ class Upkeep:
         limits: StoreConfig,
         clock: Clock,
         *,
+        monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        """``monotonic`` says how much time has passed, whatever becomes of the clock."""
         self._store = store
         self._intake = intake
         self._data_file = data_file
         self._retention = retention
         self._min_free_bytes = limits.min_free_bytes
         self._clock = clock
+        self._monotonic = monotonic
         self._sleep = sleep
+        self._runs: tuple[Run, ...] | None = None
+        self._noted_at = 0.0
         self._fault: Fault | None = None
 
     async def run(self) -> None:
@@ -72,23 +84,37 @@ class Upkeep:
     async def remove_old(self) -> int:
         """Remove everything that is older than retention allows; gives how many rows that was."""
         batch = self._retention.batch_rows
+        settled, dead = self._retention.settled_days * _DAY, self._retention.dead_days * _DAY
+        gone = self._retention.tombstone_hours * _HOUR
         now = self._clock()
-        settled_before = now - self._retention.settled_days * _DAY
-        dead_before = now - self._retention.dead_days * _DAY
+        runs = await self._note_run(now, max(settled, dead, gone))
         total = 0
-        for remove, before in (
-            (self._store.remove_settled, settled_before),
+        for remove, age in (
+            (self._store.remove_settled, settled),
             # A dead letter shows its failed attempts as long as it is kept.
-            (self._store.remove_failures, min(settled_before, dead_before)),
-            (self._store.remove_dead, dead_before),
-            (self._store.remove_tombstones, now - self._retention.tombstone_hours * _HOUR),
+            (self._store.remove_failures, max(settled, dead)),
+            (self._store.remove_dead, dead),
+            (self._store.remove_tombstones, gone),
         ):
-            while removed := await remove(before, batch):
-                total += removed
-                await self._sleep(PAUSE_SECONDS)
+            for when in old(runs, now, age):
+                while removed := await remove(when, batch):
+                    total += removed
+                    await self._sleep(PAUSE_SECONDS)
         if total:
             _log.info("Retention removed rows", rows=total)
         return total
+
+    async def _note_run(self, now: float, longest: float) -> tuple[Run, ...]:
+        """Note durably that the service runs; gives all runs that matter."""
+        tick = self._monotonic()
+        if self._runs is None:
+            kept, passed = _decode(await self._store.note(NOTE) or "[]"), 0.0
+        else:
+            kept, passed = self._runs, tick - self._noted_at
+        runs = forgotten(noted(kept, now, passed), longest)
+        await self._store.put_note(NOTE, msgspec.json.encode(runs).decode())
+        self._runs, self._noted_at = runs, tick
+        return runs
 
     async def _watch(self) -> None:
         while True:

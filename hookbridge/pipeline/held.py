@@ -8,6 +8,7 @@ memory.  It claims, releases and settles nothing.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -34,10 +35,12 @@ class Held:
         self._clock = clock
         self._claims: dict[tuple[int, int], Claim] = {}
         self._bytes = 0
+        self._until = math.inf  # when the first of the leases ends
 
     def add(self, claim: Claim) -> None:
         """Take a claim in hand."""
         self._claims[claim.generation, claim.head] = claim
+        self._until = min(self._until, claim.claimed_at + self._lease_seconds)
         self._bytes += _weight(claim)
 
     def drop(self, claim: Claim) -> bool:
@@ -58,9 +61,23 @@ class Held:
         while True:
             await asyncio.sleep(self._lease_seconds / RENEWALS_PER_LEASE)
             try:
-                await self._store.renew(tuple(self._claims.values()), until=self._clock() + self._lease_seconds)
+                await self._renew(self._clock())
             except StoreUnavailable as error:
                 _log.error("Leases could not be renewed", error=error.message, hint=error.hint)
+
+    async def renew_ended(self, now: float) -> None:
+        """Renew the leases before anything is claimed at ``now``, if one of them has ended by then.
+
+        The clock may have been set forward since they were renewed, or the event loop may have stood still.  Raises
+        StoreUnavailable.
+        """
+        if self._until <= now:
+            await self._renew(now)
+
+    async def _renew(self, now: float) -> None:
+        until = now + self._lease_seconds
+        await self._store.renew(tuple(self._claims.values()), until=until)
+        self._until = until
 
 
 def is_cut(claims: Sequence[Claim]) -> bool:

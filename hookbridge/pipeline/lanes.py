@@ -16,7 +16,7 @@ from typing import Literal
 import msgspec
 import structlog
 
-from hookbridge.clock import epoch_time
+from hookbridge.clock import epoch_time, happened
 from hookbridge.config import ProcessingConfig
 from hookbridge.errors import (
     CacheUnavailable,
@@ -186,9 +186,9 @@ class Lane:
     async def _claim(self, room: int) -> tuple[Claim, ...]:
         while True:
             try:
-                return await self._store.claim(
-                    self.source, room, now=self._clock(), lease_seconds=self._config.lease_seconds
-                )
+                now = self._clock()
+                await self._held.renew_ended(now)
+                return await self._store.claim(self.source, room, now=now, lease_seconds=self._config.lease_seconds)
             except StoreUnavailable as error:
                 _log.error("Claiming waits for the store", source=self.source, error=error.message, hint=error.hint)
                 await self._sleep(STORE_RETRY_SECONDS)
@@ -283,7 +283,8 @@ class Lane:
     async def _wait_for_table(self, claim: Claim, error: TableUnreadable) -> Settlement | None:
         """Have a record wait with its table; one that nobody listed not for ever, and each its own full time."""
         table = self._waits.failed(claim.record.table, error)
-        waited = self._clock() - max(table.since, claim.events[0].received_at)
+        now = self._clock()
+        waited = now - max(table.since, happened(claim.events[0].received_at, now) or 0.0)
         if waited >= UNLISTED_SECONDS and not self._follows(claim.record):
             return dead(claim, error)
         await self._give_back((claim,), table.next_try_at)

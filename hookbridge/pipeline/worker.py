@@ -54,6 +54,7 @@ class Worker:
         follows: Callable[[RecordKey], bool] = lambda record: False,  # noqa: ARG005
         observer: Observer = lambda settlement, met: None,  # noqa: ARG005
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """``follows`` says whether the reconciler follows a record's table, so that its announcements are counted."""
@@ -63,6 +64,7 @@ class Worker:
         self._steps = tuple(steps)
         self._attempts = attempts
         self._clock = clock
+        self._monotonic = monotonic
         self._sleep = sleep
 
     async def work(self, claim: Claim, stop: Stop) -> Settled | None:
@@ -70,7 +72,7 @@ class Worker:
 
         Gives what the settlement met in the store; None when there was none.
         """
-        started = self._clock()
+        started = self._monotonic()  # the clock may be set meanwhile, and the sum of all durations is kept
         done = 0
         failures: list[Failure] = []
         change = Change(record=claim.record, events=claim.events, copy=claim.previous)
@@ -111,7 +113,7 @@ class Worker:
             msgspec.structs.replace(
                 settlement,
                 attempts=done,
-                duration=self._clock() - started,
+                duration=self._monotonic() - started,
                 failures=tuple(failures),
             )
         )

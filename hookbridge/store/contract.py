@@ -43,6 +43,7 @@ from hookbridge.store.values import (
     RecordFilter,
     RecordPage,
     Replay,
+    Span,
     StaleKeys,
     Standings,
     Totals,
@@ -100,19 +101,19 @@ class Inbox(Protocol):
         """List the failed attempts of an event's change, the first ones first."""
         ...
 
-    async def remove_settled(self, before: float, limit: int) -> int:
-        """Remove at most ``limit`` events that were applied, coalesced or ignored before that time; gives how many."""
+    async def remove_settled(self, when: Span, limit: int) -> int:
+        """Remove at most ``limit`` events that were applied, coalesced or ignored then; gives how many."""
         ...
 
-    async def remove_dead(self, before: float, limit: int) -> int:
-        """Give up at most ``limit`` dead letters of before that time and remove them; gives how many.
+    async def remove_dead(self, when: Span, limit: int) -> int:
+        """Give up at most ``limit`` dead letters that died then and remove them; gives how many.
 
         In the books they are ignored from then on: nothing of them was applied, and nobody can replay them any more.
         """
         ...
 
-    async def remove_failures(self, before: float, limit: int) -> int:
-        """Forget at most ``limit`` failed attempts that ended before that time; gives how many."""
+    async def remove_failures(self, when: Span, limit: int) -> int:
+        """Forget at most ``limit`` failed attempts that ended then; gives how many."""
         ...
 
 
@@ -207,8 +208,8 @@ class Copies(Protocol):
         """
         ...
 
-    async def remove_tombstones(self, before: float, limit: int) -> int:
-        """Forget at most ``limit`` absences noted before that time; gives how many."""
+    async def remove_tombstones(self, when: Span, limit: int) -> int:
+        """Forget at most ``limit`` absences noted then; gives how many."""
         ...
 
 

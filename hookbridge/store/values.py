@@ -181,6 +181,13 @@ class Unmet(msgspec.Struct, frozen=True):
     """How many copies with data the table has."""
 
 
+class Span(msgspec.Struct, frozen=True):
+    """Stored times from ``start`` on and before ``end``, in epoch seconds."""
+
+    start: float
+    end: float
+
+
 class Announcement(msgspec.Struct, frozen=True, kw_only=True):
     """Of what the reconciler found in a table: how much a webhook announced as well, and how much none did."""
 

@@ -4,7 +4,7 @@ import asyncio
 
 from hookbridge.model import Outcome
 from hookbridge.store.contract import Store
-from hookbridge.store.values import EventFilter
+from hookbridge.store.values import EventFilter, Span
 from tests.store.conftest import Reopen
 from tests.support.events import copy, effects, event, key, settlement
 from tests.support.stores import add, books, bury, finish, take, take_one
@@ -75,7 +75,7 @@ async def test_settled_events_go_in_batches_oldest_first(store: Store) -> None:
         await add(store, event(number))
         await finish(store, await take_one(store), now=float(number))
     (newest,) = await add(store, event("newest"))
-    assert [await store.remove_settled(5.0, 2) for _ in range(4)] == [2, 2, 1, 0]
+    assert [await store.remove_settled(Span(0.0, 5.0), 2) for _ in range(4)] == [2, 2, 1, 0]
     left = await store.events(EventFilter(), before=None, limit=100)
     assert [one.settled_at for one in left.events] == [None, 6.0, 5.0]
     assert left.events[0].id == newest
@@ -88,7 +88,7 @@ async def test_open_and_dead_events_stay_and_everything_else_goes(store: Store) 
     await finish(store, await take_one(store))
     await add(store, event(3, ignored="no"), at=100.0)
     (opened,) = await add(store, event(4), at=100.0)
-    assert await store.remove_settled(1_000.0, 100) == 3
+    assert await store.remove_settled(Span(0.0, 1_000.0), 100) == 3
     left = await store.events(EventFilter(), before=None, limit=100)
     assert [one.id for one in left.events] == [opened, dead]
     assert (await store.replay(EventFilter(outcome=Outcome.DEAD), now=200.0, limit=5)).count == 1
@@ -103,7 +103,7 @@ async def test_an_id_is_never_used_twice(reopen: Reopen) -> None:
         assert event_id not in seen
         seen.add(event_id)
         await finish(store, await take_one(store))
-        await store.remove_settled(1_000.0, 100)
+        await store.remove_settled(Span(0.0, 1_000.0), 100)
         if number % 2:
             store = await reopen()
 
@@ -113,14 +113,14 @@ async def test_the_newest_event_does_not_shield_older_ones_from_a_small_batch(st
     older, newest = await take(store)
     await finish(store, newest, now=1.0)
     await finish(store, older, now=2.0)
-    assert [await store.remove_settled(1_000.0, 1) for _ in range(2)] == [1, 0]
+    assert [await store.remove_settled(Span(0.0, 1_000.0), 1) for _ in range(2)] == [1, 0]
 
 
 async def test_an_event_that_was_removed_is_new_when_it_comes_again(store: Store) -> None:
     await add(store, event(identity=b"x"))
     await finish(store, await take_one(store))
     await add(store, event(2))
-    await store.remove_settled(1_000.0, 10)
+    await store.remove_settled(Span(0.0, 1_000.0), 10)
     (receipt,) = await store.append([event(identity=b"x")], 200.0)
     assert not receipt.duplicate
 
@@ -132,7 +132,7 @@ async def test_a_dead_letter_whose_settled_neighbours_were_removed_opens_alone(s
     await finish(store, claim)
     await finish(store, await take_one(store, now=102.0), outcome=Outcome.DEAD)
     await add(store, event(2))
-    assert await store.remove_settled(1_000.0, 10) == 1
+    assert await store.remove_settled(Span(0.0, 1_000.0), 10) == 1
     await store.append([event(identity=b"x")], 200.0)
     claims = {one.record: [each.id for each in one.events] for one in await take(store, now=300.0)}
     assert claims[key(1)] == [dead]

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from hookbridge.model import Copy, Document, RecordKey, Settled
 from hookbridge.store.contract import Store
+from hookbridge.store.values import Span
 from tests.store.conftest import Reopen
 from tests.support.events import copy, effects, event, key, settlement
 from tests.support.stores import add, take, take_one
@@ -348,6 +349,6 @@ async def test_old_absences_are_forgotten_in_batches_and_copies_stay(store: Stor
     for number in range(5):
         await put(store, copy(key(number), store.ticket(), None, read_at=float(number)), "")
     await put(store, copy(key("kept"), store.ticket(), read_at=0.0), "red")
-    assert [await store.remove_tombstones(4.0, 3) for _ in range(3)] == [3, 1, 0]
+    assert [await store.remove_tombstones(Span(0.0, 4.0), 3) for _ in range(3)] == [3, 1, 0]
     assert [await store.copy(key(number)) is not None for number in range(5)] == [False] * 4 + [True]
     assert await found(store, "red") == [key("kept")]

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from hookbridge.model import Copy, Document, Failure, Outcome, RecordKey
 from hookbridge.store.contract import Store
-from hookbridge.store.values import EventFilter, RecordFilter
+from hookbridge.store.values import EventFilter, RecordFilter, Span
 from tests.store.conftest import Reopen
 from tests.support.events import copy, event, key, settlement
 from tests.support.stores import add, bury, finish, ids, take, take_one
@@ -107,9 +107,9 @@ async def test_failures_go_when_they_are_old(store: Store) -> None:
     await store.settle(settlement(await take_one(store, now=2.0), failures=(failed,)), now=3.0)
     stored = await store.event(event_id)
     assert stored is not None
-    assert await store.remove_failures(3.0, 10) == 0
+    assert await store.remove_failures(Span(0.0, 3.0), 10) == 0
     assert await store.failures(stored) == (failed,)
-    assert await store.remove_failures(4.0, 10) == 1
+    assert await store.remove_failures(Span(0.0, 4.0), 10) == 1
     assert await store.failures(stored) == ()
 
 
@@ -181,7 +181,7 @@ async def test_a_page_that_has_looked_far_enough_ends_and_the_next_one_goes_on(s
 async def test_what_retention_has_removed_is_not_looked_for(store: Store) -> None:
     (kept,) = await bury(store, event(1))
     await add(store, *[event(number, ignored="no") for number in range(FAR)])
-    await store.remove_settled(50.0, 2 * FAR)
+    await store.remove_settled(Span(0.0, 50.0), 2 * FAR)
     for which in (EventFilter(source="supabase"), EventFilter(outcome=Outcome.DEAD, source="supabase")):
         assert [one for page in await pages(store, which) for one in page][-1] == kept
         assert len(await pages(store, which)) <= 2

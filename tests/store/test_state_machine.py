@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 
 from hookbridge.model import Claim, Outcome, Receipt, Settled
 from hookbridge.store.sqlite import SqliteStore
-from hookbridge.store.values import EventFilter
+from hookbridge.store.values import EventFilter, Span
 from tests.support.events import copy, effects, event, key, settlement
 from tests.support.stores import LEASE, books, ids
 
@@ -237,7 +237,7 @@ class Life(RuleBasedStateMachine):
             if one.outcome not in {None, Outcome.DEAD} and one.settled_at < before and n != self.model.newest
         ]
         present = set(self.model.events)
-        assert self._runner.run(self.store.remove_settled(before, limit)) == min(limit, len(old))
+        assert self._runner.run(self.store.remove_settled(Span(0.0, before), limit)) == min(limit, len(old))
         page = self._runner.run(self.store.events(EventFilter(), before=None, limit=10_000))
         gone = present - {one.id for one in page.events}
         assert gone <= set(old)

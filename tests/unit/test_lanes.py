@@ -216,6 +216,20 @@ async def test_a_record_that_waits_longer_than_its_lease_has_one_worker_all_the_
         assert rig.truth.reads == ["busy", "waiting", "later"]
 
 
+async def test_a_record_has_one_worker_also_when_the_clock_is_set_forward_while_it_is_worked_on(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        rig.truth.open.clear()
+        await rig.add("slow")
+        await wait_until(lambda: rig.truth.reading == ["slow"])
+        for number in range(2):
+            rig.now += 30 * 86_400.0
+            await rig.add(number)
+            await wait_until(lambda number=number: str(number) in rig.truth.reading)
+        rig.truth.open.set()
+        await rig.until(received=3, applied=3)
+        assert sorted(rig.truth.reads) == ["0", "1", "slow"]
+
+
 async def test_one_record_has_one_worker_however_many_events_arrive_meanwhile(tmp_path: Path) -> None:
     async with running(tmp_path) as rig:
         rig.truth.open.clear()
@@ -689,6 +703,17 @@ async def test_a_table_that_nobody_listed_is_waited_for_a_quarter_of_an_hour(tmp
         await rig.add(1)
         await pass_a_quarter_of_an_hour(rig)
         await rig.until(**({"received": 1, "open": 1} if listed else {"received": 1, "dead": 1}))
+
+
+async def test_a_record_that_came_while_the_clock_was_ahead_is_not_waited_for_longer(tmp_path: Path) -> None:
+    async with laid(tmp_path) as rig:
+        rig.listed = False
+        rig.truth.failure = NOT_THERE
+        await add(rig.store, event(1), at=rig.now + 86_400.0)
+        await rig.store.release_abandoned(now=rig.now)
+        async with working(rig):
+            await pass_a_quarter_of_an_hour(rig)
+            await rig.until(received=1, dead=1)
 
 
 async def test_a_record_that_comes_late_to_a_waiting_table_has_its_own_quarter_of_an_hour(tmp_path: Path) -> None:

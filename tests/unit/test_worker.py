@@ -65,11 +65,12 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
 
 
 def worker(store: SqliteStore, *steps: Doing, naps: Naps | None = None, **config: int) -> Worker:
-    """A worker whose clock goes on by a quarter of a second with each look at it."""
-    ticks = itertools.count()
+    """A worker whose clock goes on by a quarter of a second with each look at it; each change takes half a second."""
+    ticks, looks = itertools.count(), itertools.count()
     naps = naps or Naps()
     attempts = Attempts(ProcessingConfig(**config), sleep=naps)
-    return Worker(store, steps, attempts, clock=lambda: 1000.0 + 0.25 * next(ticks), sleep=naps)
+    clocks = {"clock": lambda: 1000.0 + 0.25 * next(ticks), "monotonic": lambda: 0.5 * next(looks)}
+    return Worker(store, steps, attempts, **clocks, sleep=naps)
 
 
 async def test_the_steps_run_in_order_and_each_sees_what_the_ones_before_it_found(store: SqliteStore) -> None:

@@ -14,7 +14,7 @@ import msgspec
 
 from hookbridge.model import Copy, Document, Effects, RecordKey
 from hookbridge.store.sqlite.engine import Transaction
-from hookbridge.store.values import Hit
+from hookbridge.store.values import Hit, Span
 
 _PUT = """
 INSERT INTO copies (source, table_name, record_id, ticket, data, changed_at, fingerprint, read_at, verified,
@@ -211,9 +211,10 @@ def words_of(text: str) -> str | None:
     return " ".join(f'"{word}"' for word in wanted) + " *" if wanted else None
 
 
-def remove_tombstones(transaction: Transaction, before: float, limit: int) -> int:
+def remove_tombstones(transaction: Transaction, when: Span, limit: int) -> int:
     """Forget old absences."""
     return transaction.connection.execute(
-        "DELETE FROM copies WHERE id IN (SELECT id FROM copies WHERE data IS NULL AND read_at < ? LIMIT ?)",
-        (before, limit),
+        "DELETE FROM copies WHERE id IN"
+        " (SELECT id FROM copies WHERE data IS NULL AND read_at >= ? AND read_at < ? LIMIT ?)",
+        (when.start, when.end, limit),
     ).rowcount

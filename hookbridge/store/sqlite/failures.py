@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from hookbridge.model import Failure, Settlement, StoredEvent
 from hookbridge.store.sqlite.engine import Transaction
+from hookbridge.store.values import Span
 
 _NOTE = "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?, ?, ?)"
 
@@ -53,10 +54,10 @@ def of_event(connection: sqlite3.Connection, event: StoredEvent) -> tuple[Failur
     )
 
 
-def remove(transaction: Transaction, before: float, limit: int) -> int:
-    """Forget attempts that ended before that time; gives how many."""
+def remove(transaction: Transaction, when: Span, limit: int) -> int:
+    """Forget attempts that ended then; gives how many."""
     return transaction.connection.execute(
         "DELETE FROM failures WHERE (record, began_at) IN"
-        " (SELECT record, began_at FROM failures WHERE ended_at < ? LIMIT ?)",
-        (before, limit),
+        " (SELECT record, began_at FROM failures WHERE ended_at >= ? AND ended_at < ? LIMIT ?)",
+        (when.start, when.end, limit),
     ).rowcount

@@ -13,6 +13,7 @@ from hookbridge.model import Event, Outcome, Receipt, RecordKey, StoredEvent, Ve
 from hookbridge.store.commits import GROUP_BYTES
 from hookbridge.store.sqlite import copies
 from hookbridge.store.sqlite.engine import Job, Transaction
+from hookbridge.store.values import Span
 
 # The dirty row is written by the trigger event_arrives, and for a dead letter that is known again by dead_letter_opens:
 # what is stored and what is claimable cannot differ.
@@ -232,21 +233,21 @@ def replay(transaction: Transaction, chosen: Sequence[int], now: float) -> tuple
     return count, looked
 
 
-def remove_settled(transaction: Transaction, before: float, limit: int) -> int:
+def remove_settled(transaction: Transaction, when: Span, limit: int) -> int:
     """Remove old settled events.  The newest event stays whatever it is: ``next_id`` counts from it."""
     return transaction.connection.execute(
-        "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE settled_at < ? AND settled_at IS NOT NULL"
+        "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE settled_at >= ? AND settled_at < ?"
         " AND outcome <> 'dead' AND id < (SELECT max(id) FROM events) ORDER BY settled_at LIMIT ?)",
-        (before, limit),
+        (when.start, when.end, limit),
     ).rowcount
 
 
-def remove_dead(transaction: Transaction, before: float, limit: int) -> int:
+def remove_dead(transaction: Transaction, when: Span, limit: int) -> int:
     """Remove old dead letters, and count them as ignored from then on."""
     removed = transaction.connection.execute(
-        "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE outcome = 'dead' AND settled_at < ?"
-        " AND id < (SELECT max(id) FROM events) ORDER BY settled_at LIMIT ?)",
-        (before, limit),
+        "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE outcome = 'dead'"
+        " AND settled_at >= ? AND settled_at < ? AND id < (SELECT max(id) FROM events) ORDER BY settled_at LIMIT ?)",
+        (when.start, when.end, limit),
     ).rowcount
     transaction.count("dead", -removed)
     transaction.count("ignored", removed)

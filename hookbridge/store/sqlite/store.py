@@ -50,6 +50,7 @@ from hookbridge.store.values import (
     RecordFilter,
     RecordPage,
     Replay,
+    Span,
     StaleKeys,
     Standings,
     Totals,
@@ -139,17 +140,17 @@ class SqliteStore:
         """List failed attempts."""
         return await self._engine.read(lambda connection: failures.of_event(connection, event))
 
-    async def remove_settled(self, before: float, limit: int) -> int:
+    async def remove_settled(self, when: Span, limit: int) -> int:
         """Remove old settled events."""
-        return await self._engine.call(lambda transaction: inbox.remove_settled(transaction, before, limit))
+        return await self._engine.call(lambda transaction: inbox.remove_settled(transaction, when, limit))
 
-    async def remove_dead(self, before: float, limit: int) -> int:
+    async def remove_dead(self, when: Span, limit: int) -> int:
         """Give up old dead letters."""
-        return await self._engine.call(lambda transaction: inbox.remove_dead(transaction, before, limit))
+        return await self._engine.call(lambda transaction: inbox.remove_dead(transaction, when, limit))
 
-    async def remove_failures(self, before: float, limit: int) -> int:
+    async def remove_failures(self, when: Span, limit: int) -> int:
         """Forget old failed attempts."""
-        return await self._engine.call(lambda transaction: failures.remove(transaction, before, limit))
+        return await self._engine.call(lambda transaction: failures.remove(transaction, when, limit))
 
     # Claims
 
@@ -231,9 +232,9 @@ class SqliteStore:
         listed = self._engine.browse if which.text is None else self._engine.search
         return await listed(lambda connection: named.records(connection, which, after, limit))
 
-    async def remove_tombstones(self, before: float, limit: int) -> int:
+    async def remove_tombstones(self, when: Span, limit: int) -> int:
         """Forget old absences."""
-        return await self._engine.call(lambda transaction: copies.remove_tombstones(transaction, before, limit))
+        return await self._engine.call(lambda transaction: copies.remove_tombstones(transaction, when, limit))
 
     # Sweeps
 

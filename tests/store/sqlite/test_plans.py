@@ -12,7 +12,7 @@ import pytest
 from hookbridge.model import Outcome
 from hookbridge.store.sqlite import SqliteStore, listings
 from hookbridge.store.sqlite.readers import BROWSERS, READERS, SEARCHERS
-from hookbridge.store.values import EventFilter, RecordFilter
+from hookbridge.store.values import EventFilter, RecordFilter, Span
 from tests.support.events import copy, effects, event, key, settlement
 from tests.support.files import opened
 from tests.support.stores import add, bury, finish, take
@@ -95,9 +95,9 @@ async def test_retention_finds_what_is_old_without_reading_what_stays(store: Sql
     await finish(store, *await take(store))
     await store.put(copy(key(3), store.ticket(), None), None, exclusive=False)
     with tap.listening() as ran:
-        assert await store.remove_settled(1_000.0, 10) == 1
-        assert await store.remove_tombstones(1_000.0, 10) == 1
-        assert await store.remove_dead(1_000.0, 10) == 1
+        assert await store.remove_settled(Span(0.0, 1_000.0), 10) == 1
+        assert await store.remove_tombstones(Span(0.0, 1_000.0), 10) == 1
+        assert await store.remove_dead(Span(0.0, 1_000.0), 10) == 1
     await expect_no_whole_tables(store, ran)
     steps = [step for one in (await plans(store, ran)).values() for step in one]
     assert any("events_settled (settled_at" in step for step in steps), steps
