@@ -9,6 +9,7 @@ import pytest
 from hookbridge.model import SOURCES, RecordKey, SourceName, Verification
 from hookbridge.sources.notion.budget import Budget
 from hookbridge.standins import PostgrestStandin
+from hookbridge.standins.postgrest import errors
 from hookbridge.store.sqlite import SqliteStore
 from tests.support.books import hint, settled
 from tests.support.files import refuse_writes
@@ -143,10 +144,11 @@ async def test_a_dead_letter_shows_until_it_is_replayed(tmp_path: Path) -> None:
     async with PostgrestStandin(key="sb_secret_for_tests") as supabase:
         settings = make_settings(tmp_path, secrets={**secrets, "supabase_url": supabase.url})
         async with running(settings) as service:
-            await service.post(HOOK, hint(1))  # there is no such table
+            supabase.create_table("users", {"id": "bigint"})
+            supabase.faults.answer(errors.invalid_text("bigint", "1").reply, times=1)
+            await service.post(HOOK, hint(1))
             await settled(service)
             dead = await scrape(service)
-            supabase.create_table("users", {"id": "bigint"})
             await service.post("/api/v1/events/1/replay", b"", ADMIN)
             await settled(service)
             replayed = await scrape(service)

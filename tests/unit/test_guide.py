@@ -263,7 +263,7 @@ def test_json_that_is_no_object_is_wrong_as_a_whole(raw: bytes) -> None:
         (b"{", "truncated"),
         (b'{"a" 1}', "byte 5"),
         (b"{}x", "trailing characters"),
-        (b"\xef\xbb\xbf{}", "byte 0"),
+        (b"\xef\xbb\xbf{}", "byte order mark"),
         (b'{"record_id": NaN}', "byte 14"),
         (b'{"record_id": Infinity}', "byte 14"),
         (b"event_type=insert", "byte 0"),

@@ -21,6 +21,7 @@ from hookbridge.model import Receipt
 from hookbridge.observe import spans, traces
 from hookbridge.pipeline import lanes
 from hookbridge.standins import PostgrestStandin, Reply
+from hookbridge.standins.postgrest import errors
 from tests.support.books import hint, send, settled
 from tests.support.handling import Handling
 from tests.support.processes import REPOSITORY
@@ -143,15 +144,16 @@ async def test_a_failing_step_says_so_without_the_words_of_its_error(made: Made,
     async with PostgrestStandin(key=key) as supabase:
         settings = make_settings(tmp_path, secrets={"supabase_key": key, "supabase_url": supabase.url})
         async with running(settings) as service:
-            id_ = await send(service, hint(1, table="no_such_table"))
+            supabase.create_table("users", {"id": "bigint"})
+            supabase.faults.answer(errors.invalid_text("bigint", "1").reply, times=1)
+            id_ = await send(service, hint(1))
             await settled(service)
-            supabase.create_table("no_such_table", {"id": "bigint"})
             await service.post(f"/api/v1/events/{id_}/replay", b"", ADMIN)
             await settled(service)
     failed, _ = made.named("data_verification")
     assert failed.status.status_code is StatusCode.ERROR
     assert (attributes(failed)["error.type"], failed.status.description, failed.events) == (
-        "RecordImpossible",
+        "ValueImpossible",
         None,
         (),
     )
