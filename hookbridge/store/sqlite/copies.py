@@ -34,9 +34,13 @@ _ONE = f"SELECT {_COLUMNS} FROM copies WHERE source = ? AND table_name = ? AND r
 # Words belong to the copy of exactly this ticket: a copy that lost to a later one leaves the index alone.
 _OWN_ROW = "SELECT id FROM copies WHERE source = ?1 AND table_name = ?2 AND record_id = ?3 AND ticket = ?4"
 _EARLIER = "SELECT id FROM copies WHERE source = ? AND table_name = ? AND record_id = ? AND ticket <= ?"
-_WORDS = f"SELECT text FROM words WHERE rowid = ({_OWN_ROW})"
-_DROP_WORDS = f"DELETE FROM words WHERE rowid = ({_OWN_ROW})"
-_PUT_WORDS = f"INSERT INTO words (rowid, text) SELECT id, ?5 FROM ({_OWN_ROW})"
+_WORDS = f"SELECT own.id, text FROM ({_OWN_ROW}) AS own LEFT JOIN words ON words.rowid = own.id"
+
+# FTS5 writes what a transaction gathered to the file whenever a statement might write several rows, or a row below the
+# last one: so each of these names its one row, and they run in the order of the rows.
+_PUT_WORDS = "INSERT INTO words (text, rowid) VALUES (?, ?)"
+_CHANGE_WORDS = "UPDATE words SET text = ? WHERE rowid = ?"
+_DROP_WORDS = "DELETE FROM words WHERE rowid = ?"
 
 # The best first, and only of these the rows and the words around the match: a common word is in very many records.
 _BEST = "SELECT rowid AS id, rank AS score FROM words WHERE words MATCH ?1 ORDER BY rank LIMIT ?4"
@@ -117,15 +121,20 @@ def many(connection: sqlite3.Connection, source: str, records: Sequence[str]) ->
 def write_effects(connection: sqlite3.Connection, effects: Sequence[tuple[Effects, float]]) -> None:
     """Write what the changes of one group did to copies and index."""
     together: list[tuple[Copy, Document | None]] = []
+    exclusive: set[str] = set()
     for effect, now in effects:
         if (copy := effect.copy) is None:
             continue
         if not copy.read_at:
             copy = msgspec.structs.replace(copy, read_at=now)
-        if not effect.exclusive:
-            together.append((copy, effect.document))
-        elif _is_latest_anywhere(connection, copy):
-            _write(connection, [(copy, effect.document)])
+        if effect.exclusive:
+            if copy.record.id in exclusive:  # the one before it may be what it has to leave alone
+                _write(connection, together)
+                together, exclusive = [], set()
+            exclusive.add(copy.record.id)
+            if not _is_latest_anywhere(connection, copy):
+                continue
+        together.append((copy, effect.document))
     _write(connection, together)
 
 
@@ -140,23 +149,26 @@ def _write(connection: sqlite3.Connection, read: list[tuple[Copy, Document | Non
         elif document is not None:
             texts.append((own, document.text))
     connection.executemany(_PUT, puts)
-    for own, text in texts:
-        _write_words(connection, own, text)
+    _write_words(connection, texts)
 
 
-def _write_words(connection: sqlite3.Connection, own: tuple[str, str, str, int], text: str) -> None:
-    """Write the words of a copy, if they are others than the index has: an entry costs more than the copy itself.
+def _write_words(connection: sqlite3.Connection, texts: Sequence[tuple[tuple[str, str, str, int], str]]) -> None:
+    """Write the words of copies, where they are others than the index has: an entry costs more than the copy itself.
 
     Only here it is known what the index has: since the claim, a read outside of the change may have written another
     copy, and a copy that is the same may have been indexed by another setting.
     """
-    found = connection.execute(_WORDS, own).fetchone()
-    if text == (found[0] if found else ""):
-        return
-    if found:
-        connection.execute(_DROP_WORDS, own)
-    if text:
-        connection.execute(_PUT_WORDS, (*own, text))
+    writes: dict[int, tuple[str, tuple[object, ...]]] = {}
+    for own, text in texts:
+        for id_, known in connection.execute(_WORDS, own):
+            if text and known is None:
+                writes[id_] = (_PUT_WORDS, (text, id_))
+            elif text and text != known:
+                writes[id_] = (_CHANGE_WORDS, (text, id_))
+            elif not text and known is not None:
+                writes[id_] = (_DROP_WORDS, (id_,))
+    for id_ in sorted(writes):
+        connection.execute(*writes[id_])
 
 
 def _is_latest_anywhere(connection: sqlite3.Connection, copy: Copy) -> bool:
