@@ -17,6 +17,7 @@ from urllib.parse import quote
 import msgspec
 
 from hookbridge.cli.answers import Health, Readiness, Refusal, Taken, WrongFields
+from hookbridge.cli.ending import program
 from hookbridge.config import Settings
 from hookbridge.errors import ConfigError, HookbridgeError
 from hookbridge.settings import admin_token
@@ -32,7 +33,6 @@ URL_VARIABLE = "HOOKBRIDGE_URL"
 CONNECT_SECONDS = 3.0
 DELIVERY_SECONDS = 30.0
 """An ack waits for a disk; more than this is no answer."""
-STARTING = f"start it with: python -m hookbridge, or name another one with --url or {URL_VARIABLE}"
 
 
 class NotRunning(HookbridgeError):
@@ -175,7 +175,9 @@ class Api:
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             if (problem := tls_problem(self.url, error)) is not None:
                 raise Refused(0, problem[0], hint=problem[1]) from None
-            raise NotRunning(f"No hookbridge answers at {self.url} ({type(error).__name__})", hint=STARTING) from None
+            raise NotRunning(
+                f"No hookbridge answers at {self.url} ({type(error).__name__})", hint=_starting()
+            ) from None
 
     def _read(self, decode: Callable[[bytes], Any], content: bytes, kind: type[T]) -> T:
         try:
@@ -205,7 +207,7 @@ class Api:
             return Refused(status, wrong, code="invalid_fields")
         if said is None and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             # A proxy is there, and nothing behind it.
-            return NotRunning(f"No hookbridge answers at {self.url} ({status})", hint=STARTING)
+            return NotRunning(f"No hookbridge answers at {self.url} ({status})", hint=_starting())
         if said is None:
             return self.stranger()
         if status == HTTPStatus.UNAUTHORIZED:
@@ -218,6 +220,10 @@ def token_refused(code: str = "") -> Refused:
     """Give what to raise where the service does not take this machine's token."""
     message, hint = "The admin token is missing or wrong", "set HOOKBRIDGE_ADMIN_TOKEN"
     return Refused(HTTPStatus.UNAUTHORIZED, message, hint=hint, code=code)
+
+
+def _starting() -> str:
+    return f"start it with: {program()}, or name another one with --url or {URL_VARIABLE}"
 
 
 def named(url: str | None) -> str | None:

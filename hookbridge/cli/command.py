@@ -14,7 +14,7 @@ import msgspec
 import typer
 
 from hookbridge.cli.api import Api, Refused
-from hookbridge.cli.ending import NO, PROGRAM
+from hookbridge.cli.ending import NO
 from hookbridge.config import Settings
 from hookbridge.errors import ConfigError
 from hookbridge.model import SourceName
@@ -35,13 +35,6 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 PIPE_CHARACTERS = 200
-
-PREPARING = Path("scripts") / "run"
-
-
-def program() -> str:
-    """Give how the commands are called from this folder: in a checkout by the script that prepares the environment."""
-    return f"./{PREPARING}" if PREPARING.is_file() else PROGRAM
 
 
 def settings_of(config: Path | None) -> Settings:

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
@@ -29,6 +30,12 @@ CUT = 141
 """Whoever read the output wanted no more of it (``| head``), as shells say it: 128 + SIGPIPE."""
 
 PROGRAM = "python -m hookbridge"
+PREPARING = Path("scripts") / "run"
+
+
+def program() -> str:
+    """Give how the commands are called from this folder: in a checkout by the script that prepares the environment."""
+    return f"./{PREPARING}" if PREPARING.is_file() else PROGRAM
 
 
 class OutputLost(OSError):
@@ -101,11 +108,11 @@ class Commands(TyperGroup):
     def _help(self, words: Sequence[str]) -> str:
         """Give the command that explains the one that was meant."""
         found: Any = self
-        program = PROGRAM
+        called = program()
         for word in words:
             if (member := getattr(found, "commands", {}).get(word)) is not None:
-                found, program = member, f"{program} {word}"
-        return f"{program} --help"
+                found, called = member, f"{called} {word}"
+        return f"{called} --help"
 
 
 def tell(problems: Sequence[str], hint: str) -> int:

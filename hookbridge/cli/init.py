@@ -18,8 +18,8 @@ from typing import Annotated
 import msgspec
 import typer
 
-from hookbridge.cli.command import JsonOption, note, print_json, program, say
-from hookbridge.cli.ending import FINE, NO, STOPPED
+from hookbridge.cli.command import JsonOption, note, print_json, say
+from hookbridge.cli.ending import FINE, NO, STOPPED, program
 from hookbridge.config import Config
 from hookbridge.errors import ConfigError, StartupError
 from hookbridge.settings.secrets import is_http_url
@@ -227,7 +227,7 @@ def _check(text: str, answers: Answers, file: Path) -> None:
     if not problems:
         check_together(msgspec.structs.replace(Config(), **sections), found, problems)
     if problems:
-        raise ConfigError(problems, hint="python -m hookbridge init --help")
+        raise ConfigError(problems, hint=f"{program()} init --help")
 
 
 def _write(file: Path, text: str) -> None:

@@ -26,7 +26,7 @@ from hookbridge.cli import (
     verify,
 )
 from hookbridge.cli.command import ConfigOption
-from hookbridge.cli.ending import PROGRAM, Commands
+from hookbridge.cli.ending import Commands, program
 from hookbridge.cli.serve import serve
 from hookbridge.errors import ConfigError
 
@@ -108,7 +108,7 @@ def _defaults(context: typer.Context, name: str, given: dict[str, Any]) -> dict[
     missing = [option for option in given if not all(option in names for names in taken)]
     if missing:
         problems = [f"--{option.removeprefix('as_')}: {name} does not take it" for option in missing]
-        raise ConfigError(problems, hint=f"{PROGRAM} {name} --help")
+        raise ConfigError(problems, hint=f"{program()} {name} --help")
     return {name: given | dict.fromkeys(members, given)}
 
 

@@ -19,6 +19,7 @@ from hookbridge.cli.command import (
     say,
     service_at,
 )
+from hookbridge.cli.ending import program
 
 EPILOG = """
 Examples:
@@ -70,4 +71,4 @@ def notion_token(
             note("Confirmed.")
         elif not found["confirmed"]:
             came = f"It came at {found['learnt_at']} from {found['learnt_from']} and is not confirmed."
-            note(f"{came} When Notion's form has taken it: python -m hookbridge notion-token --confirm")
+            note(f"{came} When Notion's form has taken it: {program()} notion-token --confirm")

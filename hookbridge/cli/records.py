@@ -20,7 +20,7 @@ from hookbridge.cli.command import (
     service_at,
     written,
 )
-from hookbridge.cli.ending import NO
+from hookbridge.cli.ending import NO, program
 
 SHOW_EPILOG = """
 Examples:
@@ -133,7 +133,7 @@ def verify(
     if as_json:
         print_json(answer)
     else:
-        say(f"Event {answer['event_id']} is stored: python -m hookbridge events show {answer['event_id']}")
+        say(f"Event {answer['event_id']} is stored: {program()} events show {answer['event_id']}")
 
 
 def _tell_cut(found: Record | Diff) -> None:

@@ -35,7 +35,7 @@ from hookbridge.cli.command import (
     say,
     settings_of,
 )
-from hookbridge.cli.ending import FINE, NO
+from hookbridge.cli.ending import FINE, NO, program
 from hookbridge.cli.samples import DATABASE, FORMATS, PAGE, ChangeType, Sample, body_of
 from hookbridge.config import Settings
 from hookbridge.errors import ConfigError
@@ -244,7 +244,7 @@ def _one(api: Api, path: str, post: Post, *, wait_seconds: float | None, as_json
         say(f"{answer.status_code} {answer.reason_phrase}{about}", style="green" if answer.is_success else "red")
         print_pretty(said)
     if answer.status_code == HTTPStatus.UNAUTHORIZED:
-        note("try: python -m hookbridge events rejected, which says what was wrong with the signature")
+        note(f"try: {program()} events rejected, which says what was wrong with the signature")
     if wait_seconds is None or not answer.is_success or event is None:
         return answer.is_success
     return _ended(api, event.split(",")[-1], wait_seconds, as_json=as_json)

@@ -10,8 +10,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hookbridge.cli.command import program
-from hookbridge.cli.ending import CANNOT, FINE, NO, lose_output
+from hookbridge.cli.ending import CANNOT, FINE, NO, lose_output, program
 from hookbridge.config import Settings
 from hookbridge.errors import HookbridgeError
 

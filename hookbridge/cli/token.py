@@ -12,7 +12,8 @@ from typing import Annotated
 import typer
 
 from hookbridge.cli.api import address, named
-from hookbridge.cli.command import ConfigOption, JsonOption, UrlOption, note, print_json, program, say, settings_of
+from hookbridge.cli.command import ConfigOption, JsonOption, UrlOption, note, print_json, say, settings_of
+from hookbridge.cli.ending import program
 from hookbridge.errors import ConfigError
 from hookbridge.settings import admin_token
 

@@ -29,7 +29,7 @@ from hookbridge.cli.command import (
     say,
     settings_of,
 )
-from hookbridge.cli.ending import FINE, NO
+from hookbridge.cli.ending import FINE, NO, program
 from hookbridge.config import Settings
 from hookbridge.model import SourceName
 
@@ -134,7 +134,7 @@ def _result(line: dict[str, Any], different: int) -> None:
     if line["agrees"]:
         say(f"Copy and source are equal as of {line['as_of']}.")
     if different:
-        say("Copy and source differ. `python -m hookbridge verify --heal` raises an event for each difference.")
+        say(f"Copy and source differ. `{program()} verify --heal` raises an event for each difference.")
     if line["cut"]:
         say(f"Not compared whole: {line['cut']}. A larger [notion] property_requests_max reads more of them.")
 

@@ -50,7 +50,7 @@ def taken() -> Iterator[int]:
 def test_help_teaches_with_examples(tmp_path: Path) -> None:
     process = run(tmp_path, "--help")
     assert process.returncode == 0
-    for words in ("--config", "--host", "--port", "--version", "serve", "python -m hookbridge --port 9000"):
+    for words in ("--config", "--host", "--port", "--version", "serve", "./scripts/run --port 9000"):
         assert words in process.stdout
 
 
