@@ -17,7 +17,7 @@ import typer
 
 from hookbridge.cli.api import address, named
 from hookbridge.cli.command import ConfigOption, JsonOption, UrlOption, print_json, say, settings_of
-from hookbridge.cli.ending import FINE, NO
+from hookbridge.cli.ending import FINE, NO, as_called
 from hookbridge.config import Settings
 from hookbridge.errors import ConfigError, StartupError
 from hookbridge.settings import admin_token
@@ -108,7 +108,7 @@ async def _print(findings: AsyncIterator[Finding], *, as_json: bool) -> Counter[
             print_json({"type": "check", **msgspec.to_builtins(one)})
         else:
             remedy = f"; try: {one.hint}" if one.hint else ""
-            say(f"{one.state:<8} {one.check}: {one.message}{remedy}", style=STYLES[one.state])
+            say(f"{one.state:<8} {one.check}: {as_called(one.message + remedy)}", style=STYLES[one.state])
     return count
 
 

@@ -38,6 +38,11 @@ def program() -> str:
     return f"./{PREPARING}" if PREPARING.is_file() else PROGRAM
 
 
+def as_called(text: str) -> str:
+    """Give a text from below the commands with these named as they are called from this folder."""
+    return text.replace(PROGRAM, program())
+
+
 class OutputLost(OSError):
     """The standard output cannot be written.  A reader who is gone is a BrokenPipeError instead."""
 
@@ -119,9 +124,9 @@ def tell(problems: Sequence[str], hint: str) -> int:
     """Say why it could not be done, and what to do; gives the exit code that says so."""
     with suppress(OSError):  # where nobody can be told, the code still tells
         for line in problems:
-            print(f"error: {line}", file=sys.stderr)
+            print(f"error: {as_called(line)}", file=sys.stderr)
         if hint:
-            print(f"try: {hint}", file=sys.stderr)
+            print(f"try: {as_called(hint)}", file=sys.stderr)
     return CANNOT
 
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from hookbridge.cli.main import app
 from tests.cli.test_documents import COMMANDS, options
-from tests.support.commands import environment
+from tests.support.commands import command, environment
 
 NOBODY = "http://127.0.0.1:9"
 ARGUMENTS = {
@@ -191,3 +191,20 @@ def test_a_python_without_the_packages_is_two_lines(tmp_path: Path) -> None:
     assert ran.returncode == 2
     assert error.startswith("error: typer is not installed for ")
     assert hint == "try: ./scripts/run stats"
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("trigger-sql --table users --url nowhere", "./scripts/run trigger-sql --help"),
+        ("check --url http://127.0.0.1:9", "./scripts/run, or name it with --url"),
+    ],
+)
+async def test_what_is_said_below_the_commands_names_them_as_they_are_called(
+    tmp_path: Path, line: str, hint: str
+) -> None:
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "run").touch()
+    ran = await command(tmp_path, *line.split())
+    assert hint in ran.out + ran.err
+    assert "python -m hookbridge" not in ran.out + ran.err
