@@ -26,8 +26,8 @@ _FOR = re.compile(r"""(?:^|;)\s*for\s*=\s*(?:"(?P<quoted>[^"]*)"|(?P<plain>[^\s;
 
 def client(request: web.BaseRequest) -> str | None:
     """Give the address of who sent a request, as far as it is known; None when the connection is gone."""
-    if not isinstance(request, web.Request):
-        return request.remote  # what is no HTTP has no headers to read
+    if not isinstance(request, web.Request) or not request.headers:
+        return request.remote  # what is no HTTP has no headers to read, and no application either
     return sender(request.remote, request.headers, request.app[PROXIES])
 
 

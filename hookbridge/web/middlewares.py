@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from hookbridge.errors import HookbridgeError, InvalidSignature
+from hookbridge.web.access_log import TOLD
 from hookbridge.web.clients import client
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.replies import (
@@ -49,7 +50,7 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     if request.writer.output_size > 0:
         message = "the answer was sent in part"
         raise ConnectionError(message)  # and aiohttp closes the connection
-    _count(request, answer.status, code, message)
+    _count(request, answer, code, message)
     return answer
 
 
@@ -57,13 +58,15 @@ def _said(error: HookbridgeError) -> str:
     return error.reason if isinstance(error, InvalidSignature) else error.message
 
 
-def _count(request: web.Request, status: int, code: str, message: str) -> None:
+def _count(request: web.Request, answer: web.Response, code: str, message: str) -> None:
     service = request.app[SERVICE]
     endpoint = endpoint_of(request)
     source = WEBHOOKS.get(endpoint)
     service.meters.refused(source or "other", code)
     if source is not None:
-        service.rejections.note(endpoint, status, code, message, peer=client(request), length=request.content_length)
+        length = request.content_length
+        service.rejections.note(endpoint, answer.status, code, message, peer=client(request), length=length)
+        answer[TOLD] = True
 
 
 def _foreseen(request: web.Request, error: HookbridgeError) -> web.Response:

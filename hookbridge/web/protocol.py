@@ -17,6 +17,7 @@ from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
 
 from hookbridge.observe.metrics import Meters
+from hookbridge.web.access_log import TOLD
 from hookbridge.web.express import Express, whole_body
 from hookbridge.web.replies import INTERNAL, MALFORMED, internal_body, json_reply, malformed_body
 
@@ -212,6 +213,7 @@ class Protocol(web.RequestHandler):
             self._meters.refused("other", MALFORMED.code)
             _let_go(exc)
             response = json_reply(malformed_body(reason), status)
+        response[TOLD] = True
         response.force_close()
         return response
 

@@ -1,6 +1,7 @@
 """Requests that are wrong on the wire: one clear answer in JSON, never a 500, and the next sender notices nothing."""
 
 import gzip
+import logging
 import zlib
 
 import msgspec
@@ -32,12 +33,15 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("request_bytes", MALFORMED.values(), ids=MALFORMED.keys())
-async def test_what_is_not_http_is_a_400_in_json(client: Running, request_bytes: bytes) -> None:
+async def test_what_is_not_http_is_a_400_in_json_and_no_error_of_ours(
+    client: Running, request_bytes: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     answer = await ask(client, request_bytes)
     assert answer.status == 400
     assert answer.headers["content-type"] == "application/json"
     assert answer.json()["error"] in {"bad_request", "invalid_json"}
     await send(client, hint(1))
+    assert [line.getMessage() for line in caplog.records if line.levelno >= logging.ERROR] == []
 
 
 def test_the_bomb_is_one() -> None:

@@ -44,12 +44,13 @@ async def peers(service: Running) -> list[str | None]:
 async def test_a_refused_webhook_the_access_log_and_the_handshake_name_the_sender(
     tmp_path: Path, server: dict[str, Any], headers: dict[str, str], expected: str
 ) -> None:
+    server = {**server, "access_log": "all"}
     settings = make_settings(tmp_path, secrets=SECRETS, signatures={"verify": True}, server=server, notion=NOTION)
     async with running(settings) as service:
         with capture_logs() as lines:
             assert (await service.post("/api/v1/webhooks/supabase", {}, headers)).status == 401
             assert (await service.post("/api/v1/webhooks/notion", HANDSHAKE, headers)).status == 200
-            await wait_until(lambda: logged(lines))
+            await wait_until(lambda: len(logged(lines)) == 2)
         assert await peers(service) == [expected]
         known = await (await service.get("/api/v1/notion/verification-token")).json()
         assert known["learnt_from"] == expected

@@ -63,7 +63,7 @@ async def serving(folder: Path) -> AsyncIterator[Running]:
     async with AsyncExitStack() as stack:
         supabase = await stack.enter_async_context(PostgrestStandin(key=PLANTED["supabase_key"]))
         notion = await stack.enter_async_context(NotionStandin(token=PLANTED["notion_token"]))
-        supabase.faults.answer(echo(400, "42703", PLANTED["supabase_key"]), times=None)
+        supabase.faults.answer(echo(400, "22P02", PLANTED["supabase_key"]), times=None)
         notion.faults.answer(echo(400, "validation_error", PLANTED["notion_token"]), times=None)
         settings = make_settings(
             folder,

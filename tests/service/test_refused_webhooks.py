@@ -1,0 +1,60 @@
+"""A webhook that is refused is one line of the log, and a flood of them is a few lines that say how many there were."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from hookbridge.observe import rejections
+from tests.support.books import WEBHOOKS
+from tests.support.running import make_settings, running
+from tests.support.waiting import wait_until
+from tests.support.wire import ask
+
+SECRETS = {"webhook_secrets": ("a-secret-of-the-senders",)}
+FLOOD = 40
+REFUSALS = {
+    "unsigned": (f"{WEBHOOKS}/supabase", b"{}", {}, 401),
+    "for Notion, and no JSON": (f"{WEBHOOKS}/notion", b"{", {}, 401),
+    "another media type": (f"{WEBHOOKS}/supabase", b"{}", {"Content-Type": "text/plain"}, 415),
+    "packed": (f"{WEBHOOKS}/supabase", b"{}", {"Content-Encoding": "gzip"}, 415),
+}
+
+
+@pytest.mark.parametrize(("path", "body", "headers", "status"), REFUSALS.values(), ids=REFUSALS)
+async def test_a_flood_of_refused_webhooks_is_a_few_lines(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    body: bytes,
+    headers: dict[str, str],
+    status: int,
+) -> None:
+    monkeypatch.setattr(rejections, "LINES_SECONDS", 0.5)
+    settings = make_settings(tmp_path, secrets=SECRETS, signatures={"verify": True})
+    async with running(settings) as service:
+        with capture_logs() as lines:
+            for _ in range(FLOOD):
+                assert (await service.post(path, body, headers)).status == status
+            refused = [line for line in lines if line["event"] == "Webhook refused"]
+            await wait_until(lambda: sum(line.get("requests", 1) for line in lines) >= FLOOD)
+    assert {line["path"] for line in refused} == {path}
+    assert {line["event"] for line in lines} == {"Webhook refused", "More webhooks were refused"}
+    assert len(lines) < FLOOD
+
+
+@pytest.mark.parametrize(("access_log", "requests"), [("errors", 1), ("all", 3), ("none", 0)])
+async def test_with_an_access_log_of_everything_they_are_requests_too(
+    tmp_path: Path, access_log: str, requests: int
+) -> None:
+    server = {"access_log": access_log}
+    settings = make_settings(tmp_path, secrets=SECRETS, signatures={"verify": True}, server=server)
+    async with running(settings) as service:
+        with capture_logs() as lines:
+            assert (await service.post(f"{WEBHOOKS}/supabase", {})).status == 401
+            assert (await ask(service, b"no HTTP\r\n\r\n")).status == 400
+            assert (await service.get("/no-such-path")).status == 404
+            await wait_until(lambda: Counter(line["event"] for line in lines)["Request"] == requests)
+    events = Counter(line["event"] for line in lines)
+    assert events == Counter({"Webhook refused": 1, "Malformed request": 1, "Request": requests})
