@@ -186,6 +186,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     head: int
     """The newest event at the time of the claim; it and all open events before it are settled together."""
     claimed_at: float = 0.0
+    since: float = 0.0
+    """Since when its record is dirty: longer than since the oldest of ``events`` where not all of them are here."""
     types: dict[str, int]
     """How many events of each type that is, the newest ``COUNTED_EVENTS_MAX`` of them."""
     events: tuple[StoredEvent, ...]

@@ -171,10 +171,11 @@ class Lane:
             self._woken.clear()
             room = self._config.queue_size - self._queue.qsize()
             claims = await self._claim(room) if self._held.has_room else ()
+            ready = await self._not_waiting(claims)
             if not self._running.is_set():
-                await self._give_back(claims)
+                await self._give_back(tuple(ready))
                 continue
-            for claim in await self._not_waiting(claims):
+            for claim in ready:
                 self._idle.clear()
                 self._held.add(claim)
                 self._queue.put_nowait(claim)
@@ -282,10 +283,12 @@ class Lane:
 
     async def _wait_for_table(self, claim: Claim, error: TableUnreadable) -> Settlement | None:
         """Have a record wait with its table; one that nobody listed not for ever, and each its own full time."""
-        table = self._waits.failed(claim.record.table, error)
+        listed = self._follows(claim.record)
+        table = self._waits.failed(claim.record.table, error, listed=listed)
         now = self._clock()
-        waited = now - max(table.since, happened(claim.events[0].received_at, now) or 0.0)
-        if waited >= UNLISTED_SECONDS and not self._follows(claim.record):
+        if table is None or (
+            not listed and now - max(table.since, happened(claim.since, now) or 0.0) >= UNLISTED_SECONDS
+        ):
             return dead(claim, error)
         await self._give_back((claim,), table.next_try_at)
         self._woken.set()  # the feeder learns when it is due

@@ -2,7 +2,8 @@
 
 After a migration PostgREST's list of tables is old for seconds to minutes, and a grant may come later than the trigger.
 One table is one wait, whatever the number of its records: they are asked for together when it is over, and if that is
-in vain the next wait is twice as long.  Bounded: so many tables; of one that was forgotten the wait begins anew.
+in vain the next wait is twice as long.  Bounded: so many tables that nobody lists, because their names are a sender's;
+of one that was forgotten the wait begins anew.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ FIRST_SECONDS = 2.0
 SECONDS_MAX = 60.0
 UNLISTED_SECONDS = 15 * 60.0
 """So long the records of a table that no configuration lists wait: its name may be a mistake."""
-TABLES_MAX = 100
+UNLISTED_MAX = 100
+"""So many of them wait at once: each is asked for by itself, and whoever may send can invent names without an end."""
 UNASKED_SECONDS = 300.0
 
 _log = structlog.get_logger(__name__)
@@ -55,12 +57,17 @@ class Waits:
         self._clock = clock
         self._tables: dict[str, Wait] = {}
 
-    def failed(self, table: str, error: TableUnreadable) -> Wait:
-        """Take note that a table could not be read.  Records that were asked for together count once."""
+    def failed(self, table: str, error: TableUnreadable, *, listed: bool) -> Wait | None:
+        """Take note that a table could not be read.  Records that were asked for together count once.
+
+        Gives None where as many tables wait already as may, and nobody lists this one: then nothing is noted.
+        """
         now = self._clock()
         self._forget(now)
-        known = self._tables.pop(table, None)
+        known = self._tables.get(table)
         if known is None:
+            if not listed and len(self._tables) >= UNLISTED_MAX:
+                return None
             hint = {"hint": error.hint} if error.hint else {}
             _log.warning("Table waits", source=self._source, table=table, reason=error.message, **hint)
             known = Wait(error.message, since=now, next_try_at=now + FIRST_SECONDS)
@@ -68,8 +75,6 @@ class Waits:
             # What makes 2, 4, 8 … seconds: as long again as it has waited in all.
             wait = min(now - known.since + FIRST_SECONDS, SECONDS_MAX)
             known = msgspec.structs.replace(known, reason=error.message, next_try_at=now + wait)
-        if len(self._tables) >= TABLES_MAX:
-            del self._tables[next(iter(self._tables))]  # the one that was asked for longest ago
         self._tables[table] = known
         return known
 

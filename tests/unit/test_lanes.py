@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,11 +14,11 @@ from structlog.testing import capture_logs
 from hookbridge.clock import time_of
 from hookbridge.config import ProcessingConfig
 from hookbridge.errors import CacheUnavailable, SourceRefused, SourceUnavailable, StoreUnavailable, TableUnreadable
-from hookbridge.model import CLAIM_BYTES_MAX, Change, Effects, Outcome, StoredEvent
+from hookbridge.model import CLAIM_BYTES_MAX, CLAIMED_EVENTS_MAX, Change, Effects, Outcome, StoredEvent
 from hookbridge.pipeline.attempts import Attempts
 from hookbridge.pipeline.held import HELD_BYTES_MAX
 from hookbridge.pipeline.lanes import STRIKES_MAX, Lane
-from hookbridge.pipeline.waits import FIRST_SECONDS, UNLISTED_SECONDS
+from hookbridge.pipeline.waits import FIRST_SECONDS, UNLISTED_MAX, UNLISTED_SECONDS
 from hookbridge.pipeline.worker import Worker
 from hookbridge.store.sqlite import SqliteStore
 from hookbridge.store.values import EventFilter
@@ -680,8 +681,8 @@ async def test_a_waiting_table_is_asked_for_by_few_however_many_of_its_records_w
         assert await books(rig.store) == {"received": 50, "open": 50}
 
 
-async def pass_a_quarter_of_an_hour(rig: Rig) -> None:
-    """Let the one record that waits be asked for as often as it is due in that time."""
+async def pass_a_quarter_of_an_hour(rig: Rig, arriving: int = 0) -> None:
+    """Let the one record that waits be asked for as often as it is due in that time, after so many events of it."""
 
     async def asked(times: int) -> bool:
         return len(rig.truth.reads) >= times and not rig.lane.state().busy
@@ -691,6 +692,7 @@ async def pass_a_quarter_of_an_hour(rig: Rig) -> None:
     while rig.now < until:
         (table,) = rig.lane.state().waiting
         rig.now, times = table.next_try_at.timestamp(), times + 1
+        await rig.add(*[1] * arriving)
         rig.lane.wake()
         await wait_until(partial(asked, times))
 
@@ -729,3 +731,84 @@ async def test_a_record_that_comes_late_to_a_waiting_table_has_its_own_quarter_o
         rig.lane.wake()
         await wait_until(lambda: len(rig.truth.reads) > reads and not rig.lane.state().busy)
         assert await books(rig.store) == {"received": 2, "dead": 1, "open": 1}
+
+
+async def test_a_record_whose_events_never_cease_has_no_longer_than_a_quarter_of_an_hour(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        rig.listed = False
+        rig.truth.failure = NOT_THERE
+        await rig.add(1)
+        await pass_a_quarter_of_an_hour(rig, arriving=CLAIMED_EVENTS_MAX)  # so that no claim shows the first one
+
+        async def nothing_is_open() -> bool:
+            return "open" not in await books(rig.store)
+
+        await wait_until(nothing_is_open)
+        assert (await books(rig.store)).keys() == {"received", "dead"}
+
+
+async def test_a_dead_letter_that_is_replayed_has_its_own_quarter_of_an_hour(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        rig.listed = False
+        rig.truth.failure = NOT_THERE
+        await rig.add(1)
+        await pass_a_quarter_of_an_hour(rig)
+        await rig.until(received=1, dead=1)
+        reads = len(rig.truth.reads)
+        await rig.store.replay(EventFilter(outcome=Outcome.DEAD), now=rig.now, limit=10)
+        rig.now += 60.0
+        rig.lane.wake()
+        await wait_until(lambda: len(rig.truth.reads) > reads and not rig.lane.state().busy)
+        assert await books(rig.store) == {"received": 1, "open": 1}
+
+
+async def test_what_no_table_nor_list_knows_is_a_dead_letter_at_once_where_too_many_tables_wait(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        rig.listed = False
+        rig.truth.failure = NOT_THERE
+        await add(rig.store, *[event(1, table=f"public.t{number}") for number in range(UNLISTED_MAX)], at=rig.now)
+        rig.lane.wake()
+        await wait_until(lambda: len(rig.lane.state().waiting) == UNLISTED_MAX)
+        await add(rig.store, event(1, table="public.more"), at=rig.now)
+        rig.lane.wake()
+        await rig.until(received=UNLISTED_MAX + 1, open=UNLISTED_MAX, dead=1)
+        rig.listed = True
+        await add(rig.store, event(1, table="public.listed"), at=rig.now)
+        rig.lane.wake()
+        await wait_until(lambda: "public.listed" in {one.table for one in rig.lane.state().waiting})
+
+
+@pytest.mark.parametrize("how", ["paused", "down", "drained"])
+async def test_a_lane_that_stops_while_waiting_records_are_put_off_works_on_nothing_more(
+    tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path, workers=3, queue_size=4) as rig:
+        rig.truth.failure = NOT_THERE
+        await rig.add(1)
+        await wait_until(lambda: bool(rig.lane.state().waiting) and not rig.lane.state().busy)
+        rig.truth.failure = None
+        # A claim of a record that waits and of one that does not, in the moment before the former is written down.
+        release, releasing, go_on = rig.store.release, asyncio.Event(), asyncio.Event()
+
+        async def held(*given: Any, **more: Any) -> None:  # noqa: ANN401  as it is given
+            releasing.set()
+            await go_on.wait()
+            await release(*given, **more)
+
+        monkeypatch.setattr(rig.store, "release", held)
+        await add(rig.store, event(2), event(2, table="public.others"), at=rig.now)
+        rig.lane.wake()
+        await releasing.wait()
+        if how == "paused":
+            await rig.lane.pause("by an operator")
+        elif how == "down":
+            await rig.lane.stop_for(CacheUnavailable("gone"))
+        else:
+            assert await rig.lane.drain(1.0) == 0
+        go_on.set()
+
+        async def all_given_back() -> bool:
+            return len(await take(rig.store, now=rig.now + FIRST_SECONDS, lease=0.0)) == 3
+
+        await wait_until(all_given_back)
+        assert rig.truth.reads == ["1"]

@@ -3,7 +3,7 @@
 import pytest
 
 from hookbridge.errors import TableUnreadable
-from hookbridge.pipeline.waits import FIRST_SECONDS, TABLES_MAX, UNASKED_SECONDS, Waits
+from hookbridge.pipeline.waits import FIRST_SECONDS, UNASKED_SECONDS, UNLISTED_MAX, Wait, Waits
 
 GONE = TableUnreadable("not there")
 
@@ -17,7 +17,13 @@ class Rig:
         """Wait until it is due, ask in vain; gives the wait that follows."""
         if (until := self.waits.until(table)) is not None:
             self.now = until
-        return self.waits.failed(table, GONE).next_try_at - self.now
+        return self.fail(table).next_try_at - self.now
+
+    def fail(self, table: str) -> Wait:
+        """Ask in vain now."""
+        wait = self.waits.failed(table, GONE, listed=False)
+        assert wait is not None
+        return wait
 
 
 @pytest.fixture
@@ -32,7 +38,7 @@ def test_the_waits_double_up_to_a_minute(rig: Rig) -> None:
 def test_records_that_were_asked_for_together_count_once(rig: Rig) -> None:
     assert rig.fail_when_due() == 2.0
     rig.now += 0.5  # the second answer of the same round
-    assert rig.waits.failed("t", GONE).next_try_at == 1002.0
+    assert rig.fail("t").next_try_at == 1002.0
     assert rig.fail_when_due() == 4.0
 
 
@@ -59,9 +65,13 @@ def test_a_table_for_which_nobody_asks_any_more_is_forgotten(rig: Rig) -> None:
     assert rig.waits.state() == ()
 
 
-def test_so_many_tables_are_known_and_no_more(rig: Rig) -> None:
-    for number in range(TABLES_MAX + 1):
-        rig.waits.failed(f"t{number}", GONE)
-    assert len(rig.waits.state()) == TABLES_MAX
-    assert rig.waits.until("t0") is None
-    assert rig.waits.until(f"t{TABLES_MAX}") is not None
+def test_so_many_tables_that_nobody_lists_wait_and_no_more_push_them_out(rig: Rig) -> None:
+    for number in range(UNLISTED_MAX):
+        rig.fail(f"t{number}")
+    assert rig.waits.failed("one more", GONE, listed=False) is None
+    assert len(rig.waits.state()) == UNLISTED_MAX
+    assert [rig.fail_when_due("t0") for _ in range(2)] == [4.0, 8.0]
+    assert rig.waits.failed("one more", GONE, listed=True) is not None
+    rig.waits.ended("t0")
+    rig.waits.ended("t1")
+    assert rig.waits.failed("another", GONE, listed=False) is not None

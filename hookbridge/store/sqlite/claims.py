@@ -29,7 +29,7 @@ from hookbridge.store.sqlite.engine import Job, Transaction
 from hookbridge.store.sqlite.inbox import stored_event
 
 CLAIM_CANDIDATES = """
-SELECT record, version, head, (SELECT length(body) FROM events WHERE id = head) FROM dirty
+SELECT record, version, since, head, (SELECT length(body) FROM events WHERE id = head) FROM dirty
 WHERE source = ? AND available_at <= ? ORDER BY available_at LIMIT ?
 """
 
@@ -99,20 +99,22 @@ def _claim(connection: sqlite3.Connection, job: ClaimSome) -> tuple[Claim, ...]:
             generation=job.generation,
             head=head,
             claimed_at=job.now,
+            since=since,
             types=_types(connection, head, waiting[head]),
             events=tuple(waiting[head]),
             previous=previous.get(record),
         )
-        for record, version, head in taken
+        for record, version, since, head in taken
     )
 
 
-def _candidates(connection: sqlite3.Connection, job: ClaimSome) -> list[tuple[str, int, int]]:
+def _candidates(connection: sqlite3.Connection, job: ClaimSome) -> list[tuple[str, int, float, int]]:
     taken, size = [], 0
-    for record, version, head, body_bytes in connection.execute(CLAIM_CANDIDATES, (job.source, job.now, job.limit)):
+    candidates = connection.execute(CLAIM_CANDIDATES, (job.source, job.now, job.limit))
+    for record, version, since, head, body_bytes in candidates:
         if size >= CLAIM_BYTES_MAX:
             break
-        taken.append((record, version, head))
+        taken.append((record, version, since, head))
         size += body_bytes
     return taken
 
