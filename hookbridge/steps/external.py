@@ -88,11 +88,11 @@ class RedisKeys:
 @contextmanager
 def _named() -> Iterator[None]:
     """Raise CacheUnavailable for what the client raises."""
-    from redis.exceptions import RedisError  # noqa: PLC0415  an extra
-
     try:
         yield
-    except (RedisError, OSError, TimeoutError) as error:
+    except Exception as error:
+        # Beside its own errors the client raises whatever reading the answer led to, where that is no answer of a
+        # Redis: ValueError, IndexError, TypeError, RecursionError (redis 8.1).
         raise _unavailable(error) from error
 
 

@@ -207,6 +207,25 @@ async def test_a_wrong_password_is_an_unreachable_cache_and_is_not_repeated_in_t
         await refused.close()
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [b":abc\r\n", b"$-5\r\n", b"-MOVED x\r\n", b">0\r\n", b"%1\r\n*0\r\n:1\r\n", b"*1\r\n" * 5_000],
+    ids=["no number", "a length below nothing", "half an error", "a push of nothing", "an odd key", "too deep"],
+)
+async def test_whoever_answers_as_no_redis_does_is_an_unreachable_cache(answer: bytes) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(65536):
+            writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as nonsense:
+        one = RedisKeys(CONFIG, f"redis://127.0.0.1:{nonsense.sockets[0].getsockname()[1]}/0")
+        for call in (one.delete(["a"]), one.probe()):
+            with pytest.raises(CacheUnavailable):
+                await call
+        await one.close()
+
+
 @pytest.mark.parametrize("url", ["nonsense", "http://127.0.0.1:6379"])
 def test_what_is_not_the_url_of_a_redis_server_is_found_at_start(url: str) -> None:
     with pytest.raises(StartupError, match="REDIS_URL"):
