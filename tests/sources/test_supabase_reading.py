@@ -19,6 +19,7 @@ from hookbridge.errors import (
 from hookbridge.model import RecordKey, Truth
 from hookbridge.sources import keys
 from hookbridge.sources.supabase import SupabaseSource
+from hookbridge.sources.supabase.client import CONNECTIONS_MAX
 from hookbridge.standins import PostgrestStandin
 from hookbridge.standins.wire import Reply
 
@@ -233,3 +234,34 @@ async def test_a_key_that_only_its_type_knows_to_be_the_same_names_its_row(supab
     truth = await source.read(RecordKey("supabase", "public.days", "2026-11-23 10:00:00"))
     assert (truth.record.id, b"Monday" in (truth.data or b"")) == ("2026-11-23", True)
     await source.close()
+
+
+# More tables than connections: their requests wait for each other
+
+
+async def _read_tables(supabase: PostgrestStandin, number: int, seconds: float) -> list[Truth | BaseException]:
+    for one in range(number):
+        supabase.create_table(f"t{one}", COLUMNS)
+    source = make(supabase, timeout_seconds=seconds)
+    try:
+        asked = [source.read(RecordKey("supabase", f"public.t{one}", "1")) for one in range(number)]
+        return await asyncio.gather(*asked, return_exceptions=True)
+    finally:
+        await source.close()
+
+
+async def test_a_source_that_is_only_slow_is_waited_for_whatever_the_number_of_tables(
+    supabase: PostgrestStandin,
+) -> None:
+    supabase.faults.slow(0.6)
+    found = await _read_tables(supabase, 6 * CONNECTIONS_MAX, seconds=3.0)
+    assert [one for one in found if isinstance(one, BaseException)] == []
+
+
+async def test_a_source_that_does_not_answer_is_not_asked_by_one_table_after_another(
+    supabase: PostgrestStandin,
+) -> None:
+    supabase.faults.hang()
+    found = await _read_tables(supabase, 6 * CONNECTIONS_MAX, seconds=0.5)
+    assert {type(one) for one in found} == {SourceUnavailable}
+    assert supabase.requests.total <= 2 * CONNECTIONS_MAX

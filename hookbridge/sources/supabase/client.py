@@ -7,7 +7,6 @@ errors at https://docs.postgrest.org/en/stable/references/errors.html.  Invarian
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import re
 import time
@@ -34,6 +33,7 @@ from hookbridge.settings.certificates import is_tls, trusted
 from hookbridge.sources.statuses import by_status, retry_after_seconds
 from hookbridge.sources.supabase import filters
 from hookbridge.sources.supabase.answers import rows_in
+from hookbridge.sources.supabase.turns import Turns
 
 CONNECT_SECONDS_MAX = 5.0
 CONNECTIONS_MAX = 10
@@ -112,11 +112,14 @@ class SupabaseClient:
 
     def __init__(self, url: str, key: str, timeout_seconds: float) -> None:
         self._key = key
-        self._seconds = timeout_seconds
+        self._turns = Turns(CONNECTIONS_MAX, timeout_seconds)
         timeout = httpx.Timeout(timeout_seconds, connect=min(timeout_seconds, CONNECT_SECONDS_MAX))
         limits = httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX)
         self._http = httpx.AsyncClient(
-            verify=trusted(), timeout=timeout, limits=limits, event_hooks={"request": [_in_utc], "response": [_keep]}
+            verify=trusted(),
+            timeout=timeout,
+            limits=limits,
+            event_hooks={"request": [_in_utc], "response": [self._turns.heard, _keep]},
         )
         options = AsyncClientOptions(
             httpx_client=self._http, postgrest_client_retry=False, auto_refresh_token=False, persist_session=False
@@ -164,7 +167,7 @@ class SupabaseClient:
         token = _answer.set(kept)
         try:
             # httpx's own times begin anew with each byte: an answer that drips would be waited for without an end.
-            async with asyncio.timeout(self._seconds):
+            async with self._turns():
                 await query.execute()
         except TimeoutError:
             raise _late() from None
