@@ -22,7 +22,7 @@ from hookbridge.errors import SourceUnavailable
 from hookbridge.model import Copy, Origin, SourceName, Truth
 from hookbridge.reconcile.findings import TYPES, Difference, copy_of
 from hookbridge.settings.certificates import tls_problem, trusted
-from hookbridge.sources import signing
+from hookbridge.sources import guide, signing
 from hookbridge.sources.source import Source
 from hookbridge.sources.statuses import retry_after_seconds
 from hookbridge.store.contract import Sweeps
@@ -112,6 +112,15 @@ class RemoteSink:
 
     def _body(self, truth: Truth, kind: str, data: bytes, replaced: int) -> bytes:
         now = datetime.fromtimestamp(self._clock(), UTC).isoformat()
+        # A deletion has no time of its own: the same record may be deleted again another day.
+        timestamp = now if truth.changed_at is None else truth.changed_at
+        is_time = guide.is_time(timestamp)
+        # The read that the copy here is of: it is the same while this is not taken, and another one afterwards.
+        metadata: dict[str, str | int] = {"found_by": "hookbridge poll", "replaces": replaced}
+        if not is_time:
+            # A change column may hold what is no time there: infinity, a year beyond 9999, a version.  It tells no two
+            # changes apart, so nothing may know this body by what else it says.
+            metadata["found_at"] = now
         return _encode(
             {
                 "event_type": kind,
@@ -119,10 +128,8 @@ class RemoteSink:
                 "table_name": truth.record.table,
                 "record_id": truth.record.id,
                 "data": msgspec.Raw(data),
-                # A deletion has no time of its own: the same record may be deleted again another day.
-                "timestamp": truth.changed_at or now,
-                # The read that the copy here is of: it is the same while this is not taken, and another one afterwards.
-                "metadata": {"found_by": "hookbridge poll", "replaces": replaced},
+                "timestamp": timestamp if is_time else None,
+                "metadata": metadata,
             }
         )
 

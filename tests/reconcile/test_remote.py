@@ -1,14 +1,16 @@
 """A hookbridge elsewhere as the place where findings go: what it does not take holds nothing back."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from hookbridge.clock import anchored_clock
+from hookbridge.clock import Clock, anchored_clock
 from hookbridge.config import Settings
 from hookbridge.errors import SourceUnavailable
+from hookbridge.model import RecordKey
 from hookbridge.reconcile.loop import Beside, Reconciler
 from hookbridge.reconcile.remote import RemoteSink
 from hookbridge.sources.supabase import SupabaseSource
@@ -46,12 +48,14 @@ class Poller:
 
 
 @asynccontextmanager
-async def polling(settings: Settings, folder: Path, url: str) -> AsyncIterator[Poller]:
-    clock = anchored_clock()
+async def polling(
+    settings: Settings, folder: Path, url: str, secret: str = "", clock: Clock | None = None
+) -> AsyncIterator[Poller]:
+    clock = clock or anchored_clock()
     config, secrets = settings.config, settings.secrets
     store = await SqliteStore.open(folder / "poll.db")
     source = SupabaseSource(config.supabase, config.signatures, secrets, store.ticket, clock=clock)
-    sink = RemoteSink(url, "", {"supabase": source}, store, clock=clock)
+    sink = RemoteSink(url, secret, {"supabase": source}, store, clock=clock)
     try:
         yield Poller(
             Reconciler({"supabase": source}, store, sink, config.reconcile, clock, beside=Beside()),
@@ -126,3 +130,84 @@ async def test_a_wrong_path_holds_everything_back(both: Sources, bridge: Running
     async with polling(both.settings(tmp_path), tmp_path, f"{bridge.url}/elsewhere") as poller:
         with pytest.raises(SourceUnavailable, match="answered 404"):
             await poller.sweep("public.plain")
+
+
+NO_TIMES = [
+    ("timestamptz", "infinity"),
+    ("timestamptz", "-infinity"),
+    ("timestamptz", "10000-01-01T00:00:00+00:00"),
+    ("timestamptz", "0044-03-15T12:00:00+00:00 BC"),
+    ("date", "infinity"),
+    ("text", "yesterday"),
+    ("text", ""),
+    ("bigint", 7),
+]
+
+
+@pytest.fixture(params=NO_TIMES, ids=lambda given: f"{given[0]} {given[1]}")
+def odd(both: Sources, request: pytest.FixtureRequest) -> object:
+    """A value of the change column of ``odd`` that is no time as ISO 8601 has them, as the database writes it."""
+    type_, value = request.param
+    both.supabase.create_table("odd", {"id": "bigint", "name": "text", "at": type_})
+    return value
+
+
+def odd_row(id_: int) -> RecordKey:
+    return RecordKey("supabase", "public.odd", str(id_))
+
+
+async def test_a_row_whose_change_column_holds_no_time_is_announced_as_any_other(
+    both: Sources, bridge: Running, tmp_path: Path, odd: object
+) -> None:
+    settings = both.settings(tmp_path, supabase={"tables": [{"name": "odd", "changed_at": "at"}]})
+    both.supabase.insert("odd", {"id": 1, "name": "A", "at": odd})
+    async with polling(settings, tmp_path, bridge.url) as poller:
+        for name in ("A", "B", "A"):
+            both.supabase.update("odd", 1, {"name": name})
+            assert (await poller.sweep("public.odd"), poller.sink.refused) == (1, 0)
+            await wait_until(has(bridge, odd_row(1), name=name, at=odd))
+        assert await poller.sweep("public.odd") == 0
+
+
+@pytest.mark.parametrize("secret", ["", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLjzw"])
+async def test_a_poller_that_has_lost_its_memory_is_not_taken_for_one_that_repeats_itself(
+    both: Sources, tmp_path: Path, secret: str
+) -> None:
+    """Its body is the same as the first one's, and what is there has changed since: no time tells the two apart."""
+    other = make_settings(tmp_path / "other", secrets={"webhook_secrets": (secret,)} if secret else {})
+    both.supabase.insert("users", {"id": 1, "name": "A", "updated_at": "infinity"})
+    settings = both.settings(tmp_path)
+    async with running(other) as bridge:
+        for state, name in (("first", "A"), ("first", "B"), ("second", "A")):
+            both.supabase.update("users", 1, {"name": name, "updated_at": "infinity"})
+            (tmp_path / state).mkdir(exist_ok=True)
+            async with polling(settings, tmp_path / state, bridge.url, secret) as poller:
+                assert (await poller.sweep("public.users"), poller.sink.refused) == (1, 0)
+            await wait_until(has(bridge, user(1), name=name))
+
+
+async def test_a_time_comes_and_goes_in_a_change_column_and_every_change_is_applied(
+    both: Sources, bridge: Running, tmp_path: Path
+) -> None:
+    both.supabase.insert("users", {"id": 1, "name": "0"})
+    async with polling(both.settings(tmp_path), tmp_path, bridge.url) as poller:
+        for number, at in enumerate(
+            ("infinity", "2026-01-01T00:00:00+00:00", "-infinity", "2025-01-01T00:00:00+00:00")
+        ):
+            both.supabase.update("users", 1, {"name": f"{number}", "updated_at": at})
+            assert (await poller.sweep("public.users"), poller.sink.refused) == (1, 0)
+            await wait_until(has(bridge, user(1), name=f"{number}"))
+
+
+async def test_what_a_poller_signs_whose_clock_was_set_back_is_taken(both: Sources, tmp_path: Path) -> None:
+    """Its own clock never goes back; the other side verifies by the machine's."""
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLjzw"
+    both.supabase.insert("users", {"id": 1, "name": "A"})
+    other = make_settings(tmp_path / "other", secrets={"webhook_secrets": (secret,)}, signatures={"verify": True})
+    ahead = anchored_clock(lambda: time.time() + 86_400.0)
+    async with (
+        running(other) as bridge,
+        polling(both.settings(tmp_path), tmp_path, bridge.url, secret, ahead) as poller,
+    ):
+        assert await poller.sweep("public.users") == 1
+        await wait_until(has(bridge, user(1), name="A"))

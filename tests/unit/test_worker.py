@@ -69,8 +69,14 @@ def worker(store: SqliteStore, *steps: Doing, naps: Naps | None = None, **config
     ticks, looks = itertools.count(), itertools.count()
     naps = naps or Naps()
     attempts = Attempts(ProcessingConfig(**config), sleep=naps)
-    clocks = {"clock": lambda: 1000.0 + 0.25 * next(ticks), "monotonic": lambda: 0.5 * next(looks)}
-    return Worker(store, steps, attempts, **clocks, sleep=naps)
+    return Worker(
+        store,
+        steps,
+        attempts,
+        clock=lambda: 1000.0 + 0.25 * next(ticks),
+        monotonic=lambda: 0.5 * next(looks),
+        sleep=naps,
+    )
 
 
 async def test_the_steps_run_in_order_and_each_sees_what_the_ones_before_it_found(store: SqliteStore) -> None:
