@@ -13,7 +13,7 @@ import logging
 import re
 import sys
 import threading
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
 from typing import Any, TextIO, cast
 from urllib.parse import unquote, urlsplit
 
@@ -67,6 +67,9 @@ _LIKE_A_SECRET = re.compile(r"secret_[!-~]{9,}|(?=.*[0-9A-Z])[!-~]{16,}")
 
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """All control characters but the ends of lines and tabs, which tracebacks have."""
+
+_NO_TEXT = (bool, int, float, type(None))
+_MANY = (list, tuple, set, frozenset)
 
 _FIXED = frozenset(("timestamp", "level"))
 """Made here for every line, of nothing that could be a secret."""
@@ -234,17 +237,33 @@ class Redaction:
             self._learnt = _with(self._learnt, {value})
 
     def __call__(self, _logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        """Clean a line in place."""
+        """Clean a line in place.
+
+        All texts are looked through at once: hardly a line has a secret, and one is written for every change.
+        """
+        texts: list[str] = []
         for key, value in line.items():
-            if value is None or isinstance(value, bool | int | float) or key in _FIXED:
+            if isinstance(value, _NO_TEXT) or key in _FIXED:
                 continue
-            line[key] = self._clean(value, learnt=key not in _NAMES) if key in SHOWN else HIDDEN
+            if key not in SHOWN:
+                line[key] = HIDDEN
+            elif isinstance(value, str):
+                texts.append(value)
+            else:
+                line[key] = _plain(value)
+                texts += _flat(line[key])
+        if self._shows_in("\0".join(texts)):
+            for key in SHOWN & line.keys() - _FIXED:
+                line[key] = self._clean(line[key], learnt=key not in _NAMES)
         return line
 
+    def _shows_in(self, text: str) -> bool:
+        return any(secret in text for secret in self._secrets) or any(secret in text for secret in self._learnt)
+
     def _clean(self, value: object, *, learnt: bool) -> object:
-        if isinstance(value, list | tuple | set | frozenset):
+        if isinstance(value, list):
             return [self._clean(one, learnt=learnt) for one in value]
-        return self.clean(str(value), learnt=learnt)
+        return self.clean(value, learnt=learnt) if isinstance(value, str) else value
 
     def clean(self, text: str, *, learnt: bool = True) -> str:
         """Put something else in the place of each secret."""
@@ -252,6 +271,21 @@ class Redaction:
             if secret in text:
                 text = text.replace(secret, SECRET)
         return text
+
+
+def _plain(value: object) -> str | list[Any]:
+    """Make texts of what is neither text nor number."""
+    if isinstance(value, _MANY):
+        return [one if isinstance(one, str) else _plain(one) for one in value]
+    return str(value)
+
+
+def _flat(value: str | list[Any]) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    else:
+        for one in value:
+            yield from _flat(one)
 
 
 def _with(known: list[str], secrets: set[str]) -> list[str]:

@@ -9,4 +9,6 @@ _UNESCAPED = re.compile(r"[\x7f-\x9f]")
 
 def harmless(json: str) -> str:
     """Give the same JSON without control characters: those below the space are escaped in any, these need not be."""
+    if json.isascii() and "\x7f" not in json:
+        return json
     return _UNESCAPED.sub(lambda one: f"\\u{ord(one[0]):04x}", json)

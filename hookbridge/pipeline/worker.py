@@ -24,8 +24,6 @@ from hookbridge.sources import listed
 from hookbridge.steps.step import Step
 from hookbridge.store.contract import Claims
 
-_log = structlog.get_logger(__name__)
-
 Stop = Callable[[Claim, HookbridgeError], Awaitable[Settlement | None]]
 """Tell the lane of a failure that concerns all records; a settlement when it turns out to be the record's own."""
 
@@ -66,6 +64,7 @@ class Worker:
         self._clock = clock
         self._monotonic = monotonic
         self._sleep = sleep
+        self._log = structlog.get_logger(__name__).bind()  # once, for the lines of each change
 
     async def work(self, claim: Claim, stop: Stop) -> Settled | None:
         """Bring one claimed record to its outcome, or give it back through ``stop``.
@@ -106,7 +105,7 @@ class Worker:
         except Exception as error:  # noqa: BLE001  a record's failure, whatever it is, is an outcome
             settlement = dead(claim, error)
             if not isinstance(error, HookbridgeError) or not is_final(error):
-                _log.debug("Webhook processing failed", record=str(claim.record), exc_info=error)
+                self._log.debug("Webhook processing failed", record=str(claim.record), exc_info=error)
         if settlement is None:
             return None
         return await self._end(
@@ -154,8 +153,9 @@ class Worker:
 
     async def _run_steps(self, change: Change, number: int) -> Effects:
         source, kind = change.record.source, change.type
-        _log.debug(f"Starting webhook processing: {source}/{kind} for record {change.record.id}")
-        _log.debug(f"Processing {source.capitalize()} {kind} event", record=str(change.record), attempt=number)
+        # Formatted only where they are shown.
+        self._log.debug("Starting webhook processing: %s/%s for record %s", source, kind, change.record.id)
+        self._log.debug("Processing %s %s event", source.capitalize(), kind, record=change.record, attempt=number)
         if number > 1:
             change = msgspec.structs.replace(change, attempt=number)
         effects = Effects()
@@ -165,7 +165,7 @@ class Worker:
             if verified_at is None and effects.truth is not None:  # without credentials nobody was asked
                 verified_at = self._clock()
             effects = msgspec.structs.replace(effects, steps=(*effects.steps, step.name), verified_at=verified_at)
-        _log.debug(f"{source.capitalize()} webhook processed: {list(effects.steps)}", record=str(change.record))
+        self._log.debug("%s webhook processed: %s", source.capitalize(), list(effects.steps), record=change.record)
         return effects
 
     def _tell(self, settlement: Settlement, met: Settled) -> None:
@@ -183,11 +183,11 @@ class Worker:
         if settlement.effects.stale_keys is not None and not shows_all(settlement.claim):
             about["keys_incomplete"] = True
         if met is Settled.FENCED:
-            _log.warning("Webhook processing was overtaken by another worker", **about)
+            self._log.warning("Webhook processing was overtaken by another worker", **about)
         elif settlement.outcome is Outcome.DEAD:
-            _log.error(f"Webhook processing failed {tries}", reason=settlement.reason, **about)
+            self._log.error(f"Webhook processing failed {tries}", reason=settlement.reason, **about)
         else:
-            _log.info(f"Webhook processed successfully in {settlement.duration:.2f}s {tries}", **about)
+            self._log.info(f"Webhook processed successfully in {settlement.duration:.2f}s {tries}", **about)
 
 
 def shows_all(claim: Claim) -> bool:

@@ -625,6 +625,7 @@ async def test_claims_that_cannot_be_given_back_return_when_their_lease_ends(tmp
             await rig.lane.pause("maintenance")
         assert "Claims could not be given back" in [line["event"] for line in lines]
         refuse_writes(rig.store, refuse=False)
+        rig.naps.pass_one()  # the feeder may have met it, too
         rig.truth.open.set()
         await rig.until(received=2, open=1, applied=1)
         rig.lane.resume()
