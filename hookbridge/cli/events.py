@@ -74,7 +74,7 @@ Examples:
 
   ./scripts/run events replay --outcome dead                  all dead letters
 
-  ./scripts/run events replay --outcome dead --dry-run   how many that were
+  ./scripts/run events replay --outcome dead --dry-run        only how many
 
   ./scripts/run events replay --source notion --limit 5000    the newest 5000
 

@@ -31,7 +31,7 @@ Examples:
 
   ./scripts/run init --table users --table orders   follows these tables
 
-  ./scripts/run init                                asks nothing
+  SUPABASE_URL=… SUPABASE_KEY=… ./scripts/run init   asks nothing
 
   ./scripts/run init --force   replaces both files, with new secrets
 

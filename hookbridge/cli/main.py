@@ -34,7 +34,7 @@ from hookbridge.errors import ConfigError
 EPILOG = """
 Examples:
 
-  ./scripts/run serves with ./config.toml, if any
+  ./scripts/run                    serves with ./config.toml, if any
 
   ./scripts/run --port 9000        on another port
 

@@ -1,6 +1,7 @@
 """docs/commands.md has every command and every option, and none that does not exist; each has help with examples."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -67,3 +68,17 @@ def test_each_example_is_one_line_of_80_columns(name: str) -> None:
     assert examples
     shown = CliRunner().invoke(app, [*name.split(), "--help"], env={"COLUMNS": "80"}).stdout
     assert [line for line in examples if line.strip() not in map(str.strip, shown.splitlines())] == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_example_calls_a_command_that_there_is_with_its_own_options(name: str) -> None:
+    called = re.findall(r"\./scripts/run(.*?)(?: {3}|[|>\n])", str(COMMANDS[name].epilog))
+    assert called
+    for part in called:
+        words = shlex.split(part)
+        command: Any = typer.main.get_command(app)
+        while words and not words[0].startswith("-") and hasattr(command, "commands"):
+            assert words[0] in command.commands, part
+            command = command.commands[words.pop(0)]
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= known, part

@@ -108,12 +108,12 @@ def test_an_option_before_a_command_counts_as_one_after_it_or_is_refused(
             assert typed(*words, option, value).stderr == before.stderr
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize(
+    "name", sorted(COMMANDS.keys() - {"serve", "demo", "init"})
+)  # those would do what they are asked for
 def test_json_may_be_asked_for_before_the_command(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOOKBRIDGE_URL", NOBODY)
-    if name in {"serve", "demo", "init"}:
-        return  # they would do what they are asked for
     words = (*name.split(), *ARGUMENTS.get(name, ()))
     before = typed("--json", *words)
     if "--json" in options(name):
