@@ -1,18 +1,22 @@
 """`backup`: whatever happens meanwhile, what it leaves is whole and its owner's alone."""
 
 import os
+import shutil
 import sqlite3
 import stat
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from tests.support.commands import command
+from tests.support.commands import command, environment
 from tests.support.processes import Process, process
 from tests.support.waiting import wait_until
 
+MOUNTING = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c")
 SUPABASE = "/api/v1/webhooks/supabase"
 
 
@@ -108,6 +112,37 @@ async def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     await served(tmp_path)
     ran = await command(tmp_path, "backup", "elsewhere/copy.db")
     assert (ran.code, "Cannot write elsewhere/copy.db: No such file or directory" in ran.err) == (2, True), ran.err
+
+
+@pytest.mark.parametrize("want", ["of room for so large a file", "of room on the disk"])
+async def test_a_copy_that_finds_no_room_is_what_the_error_names_and_not_the_data_file(
+    tmp_path: Path, want: str
+) -> None:
+    await served(tmp_path)
+    (tmp_path / "small").mkdir()
+    if want == "of room for so large a file":
+        words = ["sh", "-c", 'ulimit -f 64 && exec "$0" "$@"']
+    elif can_mount():
+        words = [*MOUNTING, 'mount -t tmpfs -o size=64k none small && exec "$0" "$@"']
+    else:
+        pytest.skip("no disk can be mounted here")
+    ran = subprocess.run(
+        [*words, sys.executable, "-B", "-m", "hookbridge", "backup", "small/copy.db"],
+        cwd=tmp_path,
+        env=environment({}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ran.returncode, "Cannot write small/copy.db: " in ran.stderr) == (2, True), ran.stderr
+    assert "on a disk with room for it" in ran.stderr
+    assert names(tmp_path / "small") == []
+
+
+def can_mount() -> bool:
+    tried = [*MOUNTING, "mount -t tmpfs none /tmp"]
+    return bool(shutil.which("unshare")) and subprocess.run(tried, capture_output=True, check=False).returncode == 0
 
 
 async def test_a_damaged_file_makes_no_copy(tmp_path: Path) -> None:

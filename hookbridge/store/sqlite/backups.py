@@ -18,6 +18,17 @@ from hookbridge.store.sqlite.unusable import unusable
 ENDINGS = ("-wal", "-shm", "-journal")
 """What SQLite may leave beside a file."""
 
+_WRITING = frozenset(
+    (
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR_WRITE,
+        sqlite3.SQLITE_IOERR_FSYNC,
+        sqlite3.SQLITE_IOERR_TRUNCATE,
+        sqlite3.SQLITE_IOERR_DIR_FSYNC,
+    )
+)
+"""Failures of the copy's disk, because nothing is written to the data file."""
+
 
 def back_up(path: Path, target: Path) -> int:
     """Copy the data file; gives the size of the copy in bytes.
@@ -45,11 +56,14 @@ def back_up(path: Path, target: Path) -> int:
 
 
 def _copy(path: Path, part: Path) -> None:
+    """Raises OSError for what concerns the copy, and StartupError for what concerns the data file."""
     try:
         # In one step: after each of several it would begin anew whenever the service has written.
         with closing(reading(path)) as source, closing(sqlite3.connect(part)) as copy:
             source.backup(copy)
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) in _WRITING:
+            raise OSError(None, str(error)) from error
         raise unusable(path, error) from error
 
 
