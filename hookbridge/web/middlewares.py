@@ -35,9 +35,11 @@ log = structlog.get_logger("hookbridge.web")
 @web.middleware
 async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn what a handler raises into its answer, and count it by the code of that."""
+    hint = None
     try:
         return await handler(request)
     except HookbridgeError as error:
+        hint = error.hint or None
         code, answer, message = row_of(type(error)).code, _foreseen(request, error), _said(error)
     except web.HTTPException as error:
         code, answer, message = code_of(error), http_reply(error), error.reason
@@ -50,7 +52,7 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     if request.writer.output_size > 0:
         message = "the answer was sent in part"
         raise ConnectionError(message)  # and aiohttp closes the connection
-    _count(request, answer, code, message)
+    _count(request, answer, code, message, hint)
     return answer
 
 
@@ -58,14 +60,14 @@ def _said(error: HookbridgeError) -> str:
     return error.reason if isinstance(error, InvalidSignature) else error.message
 
 
-def _count(request: web.Request, answer: web.Response, code: str, message: str) -> None:
+def _count(request: web.Request, answer: web.Response, code: str, message: str, hint: str | None) -> None:
     service = request.app[SERVICE]
     endpoint = endpoint_of(request)
     source = WEBHOOKS.get(endpoint)
     service.meters.refused(source or "other", code)
     if source is not None:
-        length = request.content_length
-        service.rejections.note(endpoint, answer.status, code, message, peer=client(request), length=length)
+        peer, length = client(request), request.content_length
+        service.rejections.note(endpoint, answer.status, code, message, peer=peer, length=length, hint=hint)
         answer[TOLD] = True
 
 

@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from hookbridge.observe import rejections
-from tests.support.books import WEBHOOKS
+from tests.support.books import WEBHOOKS, hint
 from tests.support.running import make_settings, running
 from tests.support.waiting import wait_until
 from tests.support.wire import ask
@@ -42,6 +42,25 @@ async def test_a_flood_of_refused_webhooks_is_a_few_lines(
     assert {line["path"] for line in refused} == {path}
     assert {line["event"] for line in lines} == {"Webhook refused", "More webhooks were refused"}
     assert len(lines) < FLOOD
+
+
+@pytest.mark.parametrize("access_log", ["errors", "all"])
+async def test_either_way_of_a_webhook_says_why_it_could_not_be_stored(tmp_path: Path, access_log: str) -> None:
+    async with running(make_settings(tmp_path, server={"access_log": access_log}), process=False) as service:
+        await service.service.store.close()
+        with capture_logs() as lines:
+            assert (await service.post(f"{WEBHOOKS}/supabase", hint(1))).status == 503
+    refused = next(line for line in lines if line["event"] == "Webhook refused")
+    assert (refused["status"], refused["hint"]) == (503, "The store is closed")
+
+
+async def test_what_a_sender_could_do_about_it_is_told_the_operator_too(tmp_path: Path) -> None:
+    async with running(make_settings(tmp_path)) as service:
+        with capture_logs() as lines:
+            answer = await service.post(f"{WEBHOOKS}/notion", {"verification_token": "secret_of-who-came-first"})
+    refused = next(line for line in lines if line["event"] == "Webhook refused")
+    assert refused["status"] == answer.status
+    assert 'set NOTION_TOKEN, list a database, or set [notion] handshake = "accept"' in refused["hint"]
 
 
 @pytest.mark.parametrize(("access_log", "requests"), [("errors", 1), ("all", 3), ("none", 0)])
