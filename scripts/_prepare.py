@@ -126,7 +126,10 @@ def make_environment() -> None:
     UNFINISHED.touch()
     # Not the interpreter inside .venv: it would delete the ground it stands on.
     base: str = getattr(sys, "_base_executable", sys.executable)
-    call([base, "-m", "venv", "--clear", str(VENV)], "the environment could not be made")
+    # pip in a step of its own: venv keeps for itself what prevents that one.
+    pip_of_python = [str(PYTHON), "-I", "-m", "ensurepip", "--upgrade", "--default-pip"]
+    for command in ([base, "-m", "venv", "--clear", "--without-pip", str(VENV)], pip_of_python):
+        call(command, "the environment could not be made")
 
 
 def pip(*arguments: str, packages: int) -> None:
@@ -215,7 +218,9 @@ def call(command: list[str], complaint: str) -> None:
     ran = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, close_fds=False, check=False)
     if ran.returncode:
         said = (ran.stdout + ran.stderr).decode(errors="replace").strip()
-        tell(said)
+        # Neither a traceback: it is about the program that was called, and what went wrong stands before or behind it.
+        words, _, trace = said.partition("Traceback (most recent call last)")
+        tell(words.strip() or trace.rpartition("\n")[2])
         fail(complaint, remedy(said))
 
 

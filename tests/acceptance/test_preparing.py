@@ -88,6 +88,44 @@ def test_what_pip_fails_at_is_shown_with_what_to_do(clone: Path, says: str, reme
     assert hint.startswith(f"try: {remedy}")
 
 
+PACKAGED = """#!/bin/sh
+case "$*" in
+    *"-m venv"*) for last; do :; done; mkdir -p "$last/bin"; cp "$0" "$last/bin/python" ;;
+    *ensurepip*) printf '%s\\n' {says}; exit 1 ;;
+esac
+"""
+"""Stands for a Python that makes an environment, but cannot put pip into it."""
+TRACEBACK = "'Traceback (most recent call last):' '  File \"ensurepip.py\", line 284'"
+
+
+@pytest.mark.parametrize(
+    ("says", "shown", "remedy"),
+    [
+        (
+            f"'ERROR: [Errno 28] No space left on device' {TRACEBACK} 'CalledProcessError: status 1'",
+            "ERROR: [Errno 28] No space left on device",
+            "free some space",
+        ),
+        (f"{TRACEBACK} 'PermissionError: Permission denied'", "PermissionError: Permission denied", "see who owns"),
+        (f"{TRACEBACK} 'Odd: something else'", "Odd: something else", "read the lines above"),
+    ],
+)
+def test_why_pip_cannot_be_had_is_shown_without_a_traceback(clone: Path, says: str, shown: str, remedy: str) -> None:
+    base = clone / "base-python"
+    base.write_text(PACKAGED.format(says=says))
+    base.chmod(0o755)
+    script = str(clone / "scripts" / "_prepare.py")
+    code = (
+        f"import sys, runpy; sys._base_executable = {str(base)!r}; sys.argv[1:] = ['run', 'hookbridge'];"
+        f"runpy.run_path({script!r}, None, '__main__')"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 2, ran.stderr
+    said = ran.stderr.splitlines()
+    assert said[1:3] == [shown, "error: the environment could not be made"]
+    assert said[3].startswith(f"try: {remedy}")
+
+
 @pytest.mark.parametrize("place", [".venv.lock", ".venv/unfinished", ".venv/bin/python"])
 def test_what_stands_in_the_way_is_named_without_a_traceback(clone: Path, place: str) -> None:
     python(clone, "", 0)
