@@ -13,7 +13,7 @@ from hookbridge.clock import Clock
 from hookbridge.config import Settings
 from hookbridge.errors import StoreUnavailable
 from hookbridge.model import SourceName
-from hookbridge.pipeline.lanes import LaneState
+from hookbridge.pipeline.status import LaneState
 from hookbridge.reconcile.status import TableStatus
 from hookbridge.settings.hosts import is_loopback
 from hookbridge.sources.notion.budget import BudgetState

@@ -30,8 +30,9 @@ from hookbridge.observe.metrics import Meters
 from hookbridge.observe.rejections import Rejections
 from hookbridge.pipeline.append import Intake
 from hookbridge.pipeline.attempts import Attempts
-from hookbridge.pipeline.lanes import Lane, LaneState
+from hookbridge.pipeline.lanes import Lane
 from hookbridge.pipeline.stale import StaleKeys
+from hookbridge.pipeline.status import LaneState
 from hookbridge.pipeline.traced import TracedStep, TracedWorker
 from hookbridge.pipeline.worker import Worker, Working
 from hookbridge.readiness import Readiness, WritableInbox, warnings_of, warnings_of_clock, warnings_of_stuck
@@ -87,10 +88,7 @@ class Service:
         self.sources: Mapping[SourceName, Source] = {"supabase": supabase, "notion": self._notion}
         self.handshake = Handshake(store, self._notion, known, secrets.notion_webhook_secrets, clock)
         self._external = RedisKeys(config.cache, secrets.redis_url) if secrets.redis_url else None
-        self._stale = None
-        if self._external is not None:
-            wait = config.processing.probe_max_seconds
-            self._stale = StaleKeys(store, self._external, self._stop_lanes, wait_seconds_max=wait)
+        self._stale = self._stale_keys()
         self._handlers = Handlers(bridge, config.handlers, clock=clock)
         self.intake = Intake(store, config.server, config.store, lambda name: self.lanes[name].wake(), clock)
         self.reconciler = Reconciler(
@@ -133,6 +131,12 @@ class Service:
         if recovered:
             _log.info("Open events picked up", events=recovered)
         return service
+
+    def _stale_keys(self) -> StaleKeys | None:
+        if self._external is None:
+            return None
+        wait = self.settings.config.processing.probe_max_seconds
+        return StaleKeys(self.store, self._external, self._stop_lanes, wait_seconds_max=wait)
 
     def _lane(self, source: Source) -> Lane:
         config = self.settings.config

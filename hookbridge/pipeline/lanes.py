@@ -10,13 +10,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from datetime import datetime
-from typing import Literal
 
-import msgspec
 import structlog
 
-from hookbridge.clock import epoch_time, happened
+from hookbridge.clock import epoch_time
 from hookbridge.config import ProcessingConfig
 from hookbridge.errors import (
     CacheUnavailable,
@@ -28,13 +25,13 @@ from hookbridge.errors import (
 )
 from hookbridge.model import Claim, RecordKey, Settled, Settlement, SourceName
 from hookbridge.pipeline.held import Held, is_cut
-from hookbridge.pipeline.waits import UNLISTED_SECONDS, WaitingTable, Waits
+from hookbridge.pipeline.status import LaneState, State
+from hookbridge.pipeline.strikes import Strikes
+from hookbridge.pipeline.waits import Waits
 from hookbridge.pipeline.worker import Working, dead
 from hookbridge.store.contract import Claims
 
 _log = structlog.get_logger(__name__)
-
-State = Literal["running", "down", "refused", "paused"]
 
 IDLE_SECONDS_MAX = 30.0
 """An idle lane looks at the store this often even when nobody woke it: leases end without a word."""
@@ -42,33 +39,6 @@ IDLE_SECONDS_MAX = 30.0
 FIRST_PROBE_SECONDS = 1.0
 
 STORE_RETRY_SECONDS = 1.0
-
-STRIKES_MAX = 3
-"""So many times may one record stop a lane in which others come through; then the fault is the record's own."""
-
-STRUCK_RECORDS_MAX = 1_000
-
-
-class LaneState(msgspec.Struct, frozen=True, kw_only=True):
-    """What an operator sees of a lane."""
-
-    source: SourceName
-    state: State
-    """``down``: the source cannot be reached; ``refused``: it refuses our key; ``paused``: an operator paused it."""
-    reason: str | None
-    """Why it is in this state; null while it runs."""
-    since: datetime | None
-    """Since when it does not run; null while it runs."""
-    next_probe_at: datetime | None
-    """When its source is asked next; null where nothing has to be waited for."""
-    queued: int
-    """Records that wait for a worker."""
-    busy: int
-    """Workers that have a record."""
-    has_credentials: bool
-    """Whether the source can be read."""
-    waiting: tuple[WaitingTable, ...]
-    """Tables that cannot be read now, while others can."""
 
 
 class Lane:
@@ -114,9 +84,7 @@ class Lane:
         self._next_probe_at: float | None = None
         self._first_wait = FIRST_PROBE_SECONDS
         self._for_source = False  # whether it waits for the source, and not for a cache
-        self._strikes: dict[str, int] = {}
-        self._came_through = False  # has any change been settled since the lane last began to run?
-        self._fruitless = 0  # how often the lane stopped without that
+        self._strikes = Strikes()
 
     def state(self) -> LaneState:
         """Give the state now."""
@@ -143,7 +111,7 @@ class Lane:
         answers other questions than the lane's.
         """
         stopped = self._state in ("down", "refused") and self._for_source
-        if stopped and self._fruitless <= 1 and asked_at >= (self._since or 0.0):
+        if stopped and self._strikes.fruitless <= 1 and asked_at >= (self._since or 0.0):
             self._come_back()
             self._troubled.set()
 
@@ -245,9 +213,7 @@ class Lane:
             try:
                 met = await self._worker.work(claim, self._stop_for)
                 if met is not None:
-                    self._came_through, self._fruitless = True, 0
-                    if self._strikes:
-                        self._strikes.pop(str(claim.record), None)
+                    self._strikes.settled(claim.record)
                 if met is Settled.STILL_DIRTY:
                     # The events that arrived meanwhile woke the lane when the record could not be claimed.
                     self._woken.set()
@@ -268,29 +234,18 @@ class Lane:
         """Pause the lane for a failure that concerns every record, unless others come through and it is this one's."""
         if isinstance(error, TableUnreadable):
             return await self._wait_for_table(claim, error)
-        record = str(claim.record)
-        if self._strikes.get(record, 0) >= STRIKES_MAX:
-            del self._strikes[record]
+        if self._strikes.is_out(claim.record):
             return dead(claim, error)
-        if len(self._strikes) >= STRUCK_RECORDS_MAX:
-            self._strikes.clear()
-        # A source may answer its probe and nothing else.  While no record comes through, none is suspected.
-        if self._came_through:
-            self._strikes[record] = self._strikes.get(record, 0) + 1
         await self._go_down(error)
         await self._give_back((claim,))
         return None
 
     async def _wait_for_table(self, claim: Claim, error: TableUnreadable) -> Settlement | None:
-        """Have a record wait with its table; one that nobody listed not for ever, and each its own full time."""
-        listed = self._follows(claim.record)
-        table = self._waits.failed(claim.record.table, error, listed=listed)
-        now = self._clock()
-        if table is None or (
-            not listed and now - max(table.since, happened(claim.since, now) or 0.0) >= UNLISTED_SECONDS
-        ):
+        """Have a record wait with its table, or no longer."""
+        until = self._waits.next_try_at(claim, error, listed=self._follows(claim.record))
+        if until is None:
             return dead(claim, error)
-        await self._give_back((claim,), table.next_try_at)
+        await self._give_back((claim,), until)
         self._woken.set()  # the feeder learns when it is due
         return None
 
@@ -301,9 +256,9 @@ class Lane:
         self._reason = error.message
         self._since = self._clock()
         self._for_source = isinstance(error, SourceError)
-        own = min(FIRST_PROBE_SECONDS * 2 ** min(self._fruitless, 30), self._config.probe_max_seconds)
+        own = min(FIRST_PROBE_SECONDS * 2 ** min(self._strikes.fruitless, 30), self._config.probe_max_seconds)
         self._first_wait = max(getattr(error, "retry_after_seconds", None) or 0.0, own)
-        self._fruitless += 1
+        self._strikes.fruitless += 1
         self._running.clear()
         self._woken.set()
         _log.warning("Lane stopped", source=self.source, state=self._state, reason=error.message, hint=error.hint)
@@ -340,8 +295,7 @@ class Lane:
         except (SourceError, CacheUnavailable, StoreUnavailable) as error:
             if self._state in ("down", "refused"):
                 self._reason = error.message
-            # A source that is down again and again is no reason to suspect the records that met it.
-            self._strikes.clear()
+            self._strikes.forget()
             return False
         return True
 
@@ -353,7 +307,7 @@ class Lane:
 
     def _go(self) -> None:
         self._state, self._reason, self._since, self._next_probe_at = "running", None, None, None
-        self._came_through = False
+        self._strikes.began()
         self._running.set()
         self._woken.set()
 

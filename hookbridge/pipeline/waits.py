@@ -1,4 +1,4 @@
-"""Tables that cannot be read although their source answers: when each is asked again.
+"""Tables that cannot be read although their source answers: when each is asked again, and which record waits no longer.
 
 After a migration PostgREST's list of tables is old for seconds to minutes, and a grant may come later than the trigger.
 One table is one wait, whatever the number of its records: they are asked for together when it is over, and if that is
@@ -14,9 +14,9 @@ from datetime import datetime
 import msgspec
 import structlog
 
-from hookbridge.clock import time_of
+from hookbridge.clock import happened, time_of
 from hookbridge.errors import TableUnreadable
-from hookbridge.model import SourceName
+from hookbridge.model import Claim, SourceName
 
 FIRST_SECONDS = 2.0
 SECONDS_MAX = 60.0
@@ -77,6 +77,18 @@ class Waits:
             known = msgspec.structs.replace(known, reason=error.message, next_try_at=now + wait)
         self._tables[table] = known
         return known
+
+    def next_try_at(self, claim: Claim, error: TableUnreadable, *, listed: bool) -> float | None:
+        """Take note, and say when the record that met it is tried again; None where it is waited for no longer.
+
+        What nobody lists is not waited for without an end, and each record has its own full time.
+        """
+        table = self.failed(claim.record.table, error, listed=listed)
+        if table is None:
+            return None
+        now = self._clock()
+        waited = now - max(table.since, happened(claim.since, now) or 0.0)
+        return table.next_try_at if listed or waited < UNLISTED_SECONDS else None
 
     def ended(self, table: str) -> None:
         """Take note that a table could be read."""

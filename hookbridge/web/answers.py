@@ -13,7 +13,7 @@ import msgspec
 
 from hookbridge.books import Freshness, Statistics, WebhookLoss
 from hookbridge.model import Books, Outcome, Verification
-from hookbridge.pipeline.lanes import LaneState
+from hookbridge.pipeline.status import LaneState
 from hookbridge.pipeline.waits import WaitingTable
 from hookbridge.readiness import Readiness
 from hookbridge.reconcile.poll import PassResult

@@ -25,7 +25,7 @@ from hookbridge.books import WebhookLoss, webhook_loss
 from hookbridge.errors import StoreUnavailable
 from hookbridge.model import SOURCES, Origin, Outcome, SourceName, Verification
 from hookbridge.observe.output import dropped
-from hookbridge.pipeline import lanes
+from hookbridge.pipeline.status import State as LaneState
 from hookbridge.readiness import Readiness
 from hookbridge.reconcile import status
 from hookbridge.service import Service
@@ -172,7 +172,7 @@ def _sources(seen: Snapshot) -> Iterator[Metric]:
         "lane_state",
         "1 for the state that the source's lane is in",
         ("source", "state"),
-        (((lane.source, one), lane.state == one) for lane in states for one in get_args(lanes.State)),
+        (((lane.source, one), lane.state == one) for lane in states for one in get_args(LaneState)),
     )
     yield _gauge(
         "waiting_tables",

@@ -108,9 +108,11 @@ def test_an_option_before_a_command_counts_as_one_after_it_or_is_refused(
             assert typed(*words, option, value).stderr == before.stderr
 
 
-@pytest.mark.parametrize(
-    "name", sorted(COMMANDS.keys() - {"serve", "demo", "init"})
-)  # those would do what they are asked for
+DOING = {"serve", "demo", "init"}
+"""They would do what they are asked for."""
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS.keys() - DOING))
 def test_json_may_be_asked_for_before_the_command(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOOKBRIDGE_URL", NOBODY)

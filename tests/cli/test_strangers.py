@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from hookbridge.books import Statistics
 from hookbridge.cli import answers
 from hookbridge.cli.main import app
-from hookbridge.pipeline.lanes import LaneState
+from hookbridge.pipeline.status import LaneState
 from hookbridge.readiness import Readiness
 from hookbridge.reconcile.poll import PassResult
 from hookbridge.reconcile.verdict import Progress, TableProof, Unproven, Verdict

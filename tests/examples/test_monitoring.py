@@ -11,8 +11,8 @@ import promql_parser
 import pytest
 import yaml
 
-from hookbridge.pipeline import lanes
-from hookbridge.reconcile import status
+from hookbridge.pipeline.status import State as LaneState
+from hookbridge.reconcile.status import State as TableState
 from tests.support.examples import EXAMPLES, run
 from tests.support.metrics import Scrape, scrape_with_every_figure
 from tests.support.running import ADMIN_TOKEN, Running
@@ -161,7 +161,7 @@ async def test_the_scrape_config_asks_the_endpoint_with_the_token(client: Runnin
 
 
 def test_every_state_that_is_asked_for_is_one() -> None:
-    states = {*get_args(lanes.State), *get_args(status.State)}
+    states = {*get_args(LaneState), *get_args(TableState)}
     found = [value for _, query in expressions() for value in re.findall(r'state=~?"([a-z|]+)"', query)]
     asked = {one for value in found for one in value.split("|")}
     assert asked

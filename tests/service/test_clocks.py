@@ -78,7 +78,7 @@ async def test_a_dead_letter_with_its_failures_and_the_memory_of_a_deletion_stay
 
 
 class Machine:
-    """Its clock, which is set while a service runs, and how long it has been up."""
+    """A clock that is set while a service runs."""
 
     def __init__(self, wrong: float) -> None:
         self.wrong = wrong

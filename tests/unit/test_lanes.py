@@ -17,7 +17,8 @@ from hookbridge.errors import CacheUnavailable, SourceRefused, SourceUnavailable
 from hookbridge.model import CLAIM_BYTES_MAX, CLAIMED_EVENTS_MAX, Change, Effects, Outcome, StoredEvent
 from hookbridge.pipeline.attempts import Attempts
 from hookbridge.pipeline.held import HELD_BYTES_MAX
-from hookbridge.pipeline.lanes import STRIKES_MAX, Lane
+from hookbridge.pipeline.lanes import Lane
+from hookbridge.pipeline.strikes import STRIKES_MAX
 from hookbridge.pipeline.waits import FIRST_SECONDS, UNLISTED_MAX, UNLISTED_SECONDS
 from hookbridge.pipeline.worker import Worker
 from hookbridge.store.sqlite import SqliteStore

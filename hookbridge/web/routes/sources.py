@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hookbridge import errors
-from hookbridge.pipeline.lanes import LaneState
+from hookbridge.pipeline.status import LaneState
 from hookbridge.web import admin
 from hookbridge.web.route import Answer, Route
 
