@@ -3,11 +3,14 @@
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hookbridge.web.replies import TABLE
+from tests.support.curl import parse_curl
 from tests.support.processes import REPOSITORY
+from tests.support.running import make_settings, running
 
 PAGES = sorted([*(REPOSITORY / "docs").glob("*.md"), *REPOSITORY.glob("*.md"), *REPOSITORY.glob("examples/**/*.md")])
 TROUBLE = (REPOSITORY / "docs" / "troubleshooting.md").read_text()
@@ -78,3 +81,24 @@ def test_reasons_of_refused_signatures_are_those_that_are_given() -> None:
         assert f'"{reason}"' in given, reason
     assert "`events rejected --reason invalid_signature`" in TROUBLE
     assert "invalid_signature" in {row.code for row in TABLE.values()}
+
+
+@pytest.mark.parametrize(
+    ("sections", "status"),
+    [
+        ({"secrets": {"webhook_secrets": ("a-secret-of-the-senders",)}, "signatures": {"verify": True}}, 401),
+        ({"server": {"allowed_hosts": ["hooks.example.com"]}}, 422),
+        ({}, 421),
+    ],
+)
+async def test_what_is_sent_from_another_network_is_answered_as_the_page_says(
+    tmp_path: Path, sections: dict[str, Any], status: int
+) -> None:
+    (command,) = re.findall(r"^curl .+$", TROUBLE, re.MULTILINE)
+    assert "https://hooks.example.com/" in command
+    sent = parse_curl(command)
+    async with running(make_settings(tmp_path, **sections)) as service:
+        answer = await service.post(sent.path, sent.body, {**sent.headers, "Host": "hooks.example.com"})
+        assert (answer.status, sent.method) == (status, "POST")
+        assert re.search(rf"\b{status}\b", TROUBLE)
+        assert [one.status for one in service.service.rejections.latest()] == [status]
