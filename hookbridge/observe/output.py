@@ -2,6 +2,7 @@
 
 Invariants: a write takes no time and raises nothing, whatever is at the other end: a pipe that is full, a terminal that
 was stopped, a disk without room.  What waits is bounded; what finds no room, or could not be written, is counted.
+A line that was cut, because there was room for a part of it, takes no other one with it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import accumulate
 from typing import Any, TextIO
 
 WAITING_MAX = 4 * 1024 * 1024
@@ -84,7 +86,7 @@ class Queued(io.RawIOBase):
             self._changed.notify_all()
 
     def _run(self) -> None:
-        arrives = True
+        arrives, cut = True, False
         while self._await():
             time.sleep(GATHER_SECONDS)
             with self._changed:
@@ -95,10 +97,17 @@ class Queued(io.RawIOBase):
                 self._told += lost
             if lost:  # before these are out: it waits behind them, and there is room for it
                 self._tell(lost)
-            arrives = self._send(b"".join(writes))
-            if not arrives:
+            if cut:  # what comes now begins a line of its own
+                writes[0] = b"\n" + writes[0]
+            data = b"".join(writes)
+            sent = self._send(data)
+            arrives = sent == len(data)
+            if arrives:
+                cut = False
+            else:
+                cut = data[sent - 1 : sent] != b"\n" if sent else cut
                 with self._changed:
-                    self.dropped += len(writes)
+                    self.dropped += sum(end > sent for end in accumulate(map(len, writes)))
 
     def _await(self) -> bool:
         """Wait for something to write; gives whether there will be."""
@@ -109,8 +118,8 @@ class Queued(io.RawIOBase):
                 self._changed.wait_for(lambda: self._waiting or self._finished)
             return not self._finished
 
-    def _send(self, data: bytes) -> bool:
-        """Write it all, however long that takes; gives whether it could be written."""
+    def _send(self, data: bytes) -> int:
+        """Write it all, however long that takes; gives how many bytes of it could be written."""
         left = memoryview(data)
         while left:
             try:
@@ -118,8 +127,8 @@ class Queued(io.RawIOBase):
             except BlockingIOError:  # another process that has this descriptor wants it so
                 select.select([], [self._descriptor], [])
             except OSError:
-                return False
-        return True
+                break
+        return len(data) - len(left)
 
 
 _queued: list[Queued] = []

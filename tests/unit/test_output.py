@@ -92,6 +92,37 @@ def test_a_reader_who_is_gone_costs_the_lines_and_no_more(pipe: tuple[int, int],
     out.finish()
 
 
+def test_a_line_that_was_cut_takes_no_other_one_with_it(pipe: tuple[int, int], told: list[int]) -> None:
+    gone, written = os.pipe()
+    descriptor = os.dup(written)
+    os.close(written)
+    out = Queued(descriptor, told.append)
+    for _ in range(150):
+        out.write(LINE)
+    assert len(os.read(gone, 10_500)) == 10_500  # a pipe takes whole pages, which end in the middle of a line
+    os.close(gone)
+    out.drain(10)
+    dropped = out.dropped
+    assert 0 < dropped < 150
+    os.dup2(pipe[1], descriptor)
+    for word in (b"first\n", b"second\n"):
+        out.write(word)
+        out.drain(10)
+    assert read(pipe[0], 3) == b"\nfirst\nsecond\n"
+    assert told == [dropped]
+    out.finish()
+    os.close(descriptor)
+
+
+def test_what_is_no_line_and_arrives_is_left_as_it_is(pipe: tuple[int, int], told: list[int]) -> None:
+    out = Queued(pipe[1], told.append)
+    for word in (b"50 %", b"\r100 %", b"\n"):
+        out.write(word)
+        out.drain(10)
+    assert read(pipe[0], 1) == b"50 %\r100 %\n"
+    out.finish()
+
+
 def test_a_full_disk_costs_the_lines_until_there_is_room(pipe: tuple[int, int], told: list[int]) -> None:
     full = os.open("/dev/full", os.O_WRONLY)
     descriptor = os.dup(full)
