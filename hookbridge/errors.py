@@ -36,6 +36,8 @@ It does not know HTTP statuses, log levels or retry times: each of those tables 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 
 class HookbridgeError(Exception):
     """What happened, for a person, and what that person can do next."""
@@ -232,22 +234,25 @@ def to_install(extra: str) -> str:
 REASON_CHARACTERS_MAX = 500
 
 
-def describe(error: BaseException | None) -> str:
-    """Say in one line what went wrong and what to do, for logs, reasons and replies: a text that can be stored."""
+def describe(error: BaseException | None, clean: Callable[[str], str] = str) -> str:
+    """Say in one line what went wrong and what to do, for logs, reasons and replies: a text that can be stored.
+
+    ``clean`` takes out of an error's text what must not be shown.
+    """
     if isinstance(error, HandlerFailed):
         said = error.message  # names what was raised
     else:
-        text = first_line(error)
+        text = first_line(error, clean)
         said = f"{type(error).__name__}: {text}" if text else type(error).__name__
     remedy = f"; try: {error.hint}" if isinstance(error, HookbridgeError) and error.hint else ""
     return _storable(said + remedy)
 
 
-def first_line(error: BaseException | None) -> str:
+def first_line(error: BaseException | None, clean: Callable[[str], str] = str) -> str:
     """Give the beginning of an error's own text, whatever a stranger's class makes of the question."""
     try:
-        text = str(error)
-    except Exception:  # noqa: BLE001  a foreign __str__
+        text = clean(str(error))  # whole: half of a secret is not known as one, and half of it is too much
+    except BaseException:  # noqa: BLE001  a foreign __str__
         return "(its text cannot be shown)"
     lines = _storable(text).strip().splitlines()
     return lines[0][:REASON_CHARACTERS_MAX] if lines else ""

@@ -9,9 +9,9 @@ from __future__ import annotations
 import sys
 import sysconfig
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import CoroutineType, FrameType, TracebackType
 from typing import Any
 
 Line = tuple[str, int | None]
@@ -60,8 +60,9 @@ def of_traceback(trace: TracebackType | None) -> Iterator[Line]:
 
 def of_waiting(awaited: Any) -> Iterator[Line]:  # noqa: ANN401  coroutines await whatever can be awaited
     """Give the lines at which a coroutine waits, and those that it awaits, the outermost first."""
-    while (frame := getattr(awaited, "cr_frame", None)) is not None:
-        yield frame.f_code.co_filename, frame.f_lineno
+    # Python's own type alone: what else can be awaited is a stranger's, and may answer anything to any question.
+    while isinstance(awaited, CoroutineType) and awaited.cr_frame is not None:
+        yield awaited.cr_frame.f_code.co_filename, awaited.cr_frame.f_lineno
         awaited = awaited.cr_await
 
 
@@ -79,14 +80,17 @@ def running() -> Mapping[int, FrameType]:
     return sys._current_frames()  # noqa: SLF001  documented, and there is no other way to ask
 
 
-def traceback_of(error: BaseException, *, without: str = "") -> str:
+def traceback_of(error: BaseException, *, without: str = "", clean: Callable[[str], str] = str) -> str:
     """Write what an error and its causes raised and where, as Python does, in ``TRACEBACK_BYTES_MAX`` at most.
 
-    ``without`` is a file whose frames say nothing to the reader.
+    ``without`` is a file whose frames say nothing to the reader; ``clean`` takes out what must not be shown, before
+    anything is cut: half of a secret is not known as one.
     """
     told = traceback.TracebackException.from_exception(error, limit=-_FRAMES_MAX)
     _leave_out(told, without)
-    lines = (line[:_LINE_MAX] for line in "".join(told.format()).rstrip().split("\n"))  # a long text hides no frame
+    lines = (
+        line[:_LINE_MAX] for line in clean("".join(told.format())).rstrip().split("\n")
+    )  # a long text hides no frame
     written = "\n".join(lines).encode(errors="backslashreplace")
     if len(written) > TRACEBACK_BYTES_MAX:
         written = _CUT.encode() + written[len(_CUT) - TRACEBACK_BYTES_MAX :]

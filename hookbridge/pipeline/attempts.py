@@ -36,6 +36,7 @@ from hookbridge.errors import (
     TableUnreadable,
     describe,
 )
+from hookbridge.observe.logs import without_secrets
 
 Result = TypeVar("Result")
 Sleep = Callable[[float], Awaitable[None]]
@@ -121,7 +122,7 @@ class Attempts:
             log = _log.debug if self._was_told(error) else _log.warning
             log(
                 f"Attempt {state.attempt_number}/{self.maximum} failed",
-                error=describe(error),
+                error=describe(error, without_secrets),
                 retry_in_seconds=round(state.next_action.sleep, 3) if state.next_action else None,
                 **about,
             )

@@ -89,7 +89,7 @@ class Worker:
                         number=number,
                         began_at=began,
                         ended_at=ended,
-                        error=describe(error),
+                        error=describe(error, without_secrets),
                         traceback=_traceback_of(error),
                     )
                 )
@@ -148,7 +148,7 @@ class Worker:
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError) and task.cancelling() > asked:
                 raise
-            message = f"a step ended with {describe(error)}"
+            message = f"a step ended with {describe(error, without_secrets)}"
             raise RuntimeError(message) from error
 
     async def _run_steps(self, change: Change, number: int) -> Effects:
@@ -212,9 +212,9 @@ def _traceback_of(error: Exception) -> str | None:
     """Give what is kept of an error beside its reason: our own errors say everything themselves."""
     if isinstance(error, HandlerFailed):
         return error.traceback
-    return None if isinstance(error, HookbridgeError) else without_secrets(traceback_of(error))
+    return None if isinstance(error, HookbridgeError) else traceback_of(error, clean=without_secrets)
 
 
 def dead(claim: Claim, error: BaseException) -> Settlement:
     """Make the settlement of a change that nothing more is tried for."""
-    return Settlement(claim=claim, outcome=Outcome.DEAD, reason=describe(error))
+    return Settlement(claim=claim, outcome=Outcome.DEAD, reason=describe(error, without_secrets))

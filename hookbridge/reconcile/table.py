@@ -9,6 +9,7 @@ from hookbridge.clock import epoch_time
 from hookbridge.config import ReconcileConfig
 from hookbridge.errors import HookbridgeError, describe
 from hookbridge.model import SourceName
+from hookbridge.observe.logs import without_secrets
 from hookbridge.reconcile.findings import Findings
 from hookbridge.reconcile.poll import PassResult, Poll
 from hookbridge.reconcile.status import State, TableStatus
@@ -131,5 +132,5 @@ class FollowedTable:
         if vanished := self.sweep.state.vanished:
             return "unconfirmed", f"{vanished} records are gone at once: confirm that they are really deleted"
         if error := self._errors["poll"] or self._errors["sweep"] or self._asked_error:
-            return "failing", error.message if isinstance(error, HookbridgeError) else describe(error)
+            return "failing", error.message if isinstance(error, HookbridgeError) else describe(error, without_secrets)
         return ("following" if self.sweep.state.loaded else "backfilling"), None

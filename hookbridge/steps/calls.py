@@ -163,18 +163,18 @@ def handler_at(frame: FrameType | None) -> str | None:
 
 def failed(handler: Handler, error: BaseException, where: str | None = None) -> HandlerFailed:
     """Say what a handler raised, in which line of the user's code, and keep its traceback."""
-    told, alone = places.traceback_of(error, without=__file__), error
+    told, alone = places.traceback_of(error, without=__file__, clean=without_secrets), error
     while isinstance(alone, BaseExceptionGroup) and len(alone.exceptions) == 1:
         alone = alone.exceptions[0]  # a group of one says nothing more
     if where is None:
         where = name_at(handler, places.place(places.of_traceback(alone.__traceback__), file_of(handler)))
-    text = first_line(alone)
+    text = first_line(alone, without_secrets)
     said = f"{where}: {type(alone).__name__}" + (f": {text}" if text else "")
     final = _permanent(error)
     found = HandlerFailed(
         without_secrets(said),
         hint=without_secrets(final.hint) if final is not None else "",
-        traceback=without_secrets(told),
+        traceback=told,
         is_permanent=final is not None,
     )
     found.__cause__ = error

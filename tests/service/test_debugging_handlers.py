@@ -217,6 +217,33 @@ async def test_no_configured_secret_is_in_a_reason_or_a_traceback_and_a_command_
         assert SECRET not in shown.out + told + json.dumps(service.log)
 
 
+CUT = """
+import os
+from hookbridge import bridge
+
+secret = os.environ["WEBHOOK_SECRET"]
+texts = ["x" * 490 + secret, "first\\n" + "x" * 990 + secret, "\\n".join([secret + "yy"] * 1_000)]
+
+
+@bridge.on("supabase", table="TABLE")
+async def greet(change):
+    raise ValueError(texts[int(change.record.id)])
+"""
+
+
+async def test_no_part_of_a_secret_stays_where_a_long_text_is_cut(tmp_path: Path) -> None:
+    module = Module(tmp_path, "cut", CUT)
+    environ = {"HOOKBRIDGE_HANDLERS__MODULE": module.name, "WEBHOOK_SECRET": SECRET}
+    environ |= {"HOOKBRIDGE_PROCESSING__MAX_ATTEMPTS": "1", "VERIFY_WEBHOOK_SIGNATURES": "false"}
+    async with process(tmp_path, environ) as service:
+        ids = [await send(service, hint(number, table=module.table)) for number in range(3)]
+        assert await settled(service) == {"received": 3, "dead": 3}
+        told = [json.dumps(await event(service, id_)) for id_ in ids]
+        assert ["xxxx[secret]" in told[0], "xxxx[sec" in told[1], "[secret]yy" in told[2]] == [True, True, True]
+        shown = [*told, json.dumps(service.log)]
+        assert [part for part in (SECRET[:8], SECRET[-8:]) for text in shown if part in text] == []
+
+
 # hookbridge.testing
 
 

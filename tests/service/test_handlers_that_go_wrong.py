@@ -1,5 +1,6 @@
 """No handler takes the service with it, whatever it raises and whatever it makes of being cancelled."""
 
+import asyncio
 import sys
 import textwrap
 import threading
@@ -89,6 +90,7 @@ async with asyncio.TaskGroup() as group:
         (GROUP.format("KeyboardInterrupt()"), "started ended with KeyboardInterrupt"),
         (GROUP.format("ValueError('mine')"), "ValueError: mine"),
         ("raise type('Odd', (Exception,), {'__str__': lambda self: 1 / 0})", "Odd: (its text cannot be shown)"),
+        ("raise type('Odd', (Exception,), {'__str__': lambda self: sys.exit()})", "Odd: (its text cannot be shown)"),
         ("from hookbridge.errors import SourceUnavailable\nraise SourceUnavailable('mine')", "SourceUnavailable: mine"),
         ("return 1 / 0", "ZeroDivisionError: division by zero"),
     ],
@@ -119,6 +121,27 @@ async def test_a_process_survives_what_would_end_it(tmp_path: Path, body: str) -
         assert await settled(service) == {"received": 1, "dead": 1}
         service.terminate()
         assert await service.ended() == 0
+
+
+STRANGER = """
+class Stranger:
+    __getattr__ = __await__ = __iter__ = lambda self, *_: self
+    def __next__(self):
+        return None
+    def throw(self, *_):
+        raise asyncio.CancelledError
+await Stranger()
+"""
+
+
+async def test_what_a_handler_waits_for_may_be_anything_and_its_time_ends_all_the_same(tmp_path: Path) -> None:
+    wrong = Wrong(tmp_path, STRANGER)
+    async with serving(tmp_path, wrong, handlers={"timeout_seconds": 0.2}) as service:
+        id_ = await send(service, hint(1, table=wrong.table))
+        assert await settled(service) == {"received": 1, "dead": 1}
+        reason = (await event(service, id_))["reason"]
+        assert reason == f"handle ({wrong.line(tmp_path, 'await S')}): TimeoutError: it did not end within 0.2 s"
+        assert [one for one in asyncio.all_tasks() if one.get_name() == "handler"] == []
 
 
 async def test_permanent_failure_is_final_also_from_a_task_group(tmp_path: Path) -> None:

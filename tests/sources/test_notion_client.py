@@ -8,7 +8,7 @@ import pytest
 from notion_client.errors import APIErrorCode, InvalidPathParameterError, RequestTimeoutError
 
 from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError, SourceRefused, SourceUnavailable
-from hookbridge.sources.notion.client import BY_CODE, translate
+from hookbridge.sources.notion.client import BY_CODE, SHOWN_MAX, translate
 from hookbridge.sources.statuses import retry_after_seconds
 from hookbridge.standins import Reply
 from hookbridge.standins.notion import errors
@@ -190,12 +190,12 @@ async def test_pages_without_properties_are_a_refusal() -> None:
     ids=lambda error: type(error).__name__,
 )
 def test_every_failure_of_the_connection_is_an_outage(error: Exception) -> None:
-    assert type(translate(error, about="x", seconds=1, now=0)) is SourceUnavailable
+    assert type(translate(error, about="x", seconds=1, now=0, token=TOKEN)) is SourceUnavailable
 
 
 def test_a_path_that_the_sdk_refuses_is_no_id() -> None:
     error = InvalidPathParameterError("two dots")
-    assert type(translate(error, about="..", seconds=1, now=0)) is RecordImpossible
+    assert type(translate(error, about="..", seconds=1, now=0, token=TOKEN)) is RecordImpossible
 
 
 @pytest.mark.parametrize(
@@ -247,3 +247,10 @@ async def test_a_server_that_repeats_the_token_does_not_make_it_known() -> None:
         found = await failure(workspace)
         assert "what is [secret]?" in found.message
         assert TOKEN not in str(found)
+
+
+async def test_no_part_of_the_token_stays_where_a_long_answer_is_cut() -> None:
+    async with tasks() as workspace:
+        long = "x" * (SHOWN_MAX - 6) + TOKEN
+        workspace.notion.faults.answer(errors.error(400, "validation_error", long).reply)
+        assert TOKEN[:5] not in (await failure(workspace)).message

@@ -212,10 +212,7 @@ class NotionClient:
         except (NotionClientErrorBase, httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError) as error:
             if isinstance(error, HTTPResponseError) and error.code == APIErrorCode.ObjectNotFound:
                 return None
-            translated = translate(error, about=about, seconds=self._seconds, now=self._clock())
-            # A server may repeat what it was sent, and its words are stored and shown.
-            translated.message = translated.message.replace(self._token, SECRET)
-            translated.args = (translated.message,)
+            translated = translate(error, about=about, seconds=self._seconds, now=self._clock(), token=self._token)
             if isinstance(translated, SourceUnavailable) and translated.retry_after_seconds is not None:
                 self._budget.halt(translated.retry_after_seconds)
             raise translated from None
@@ -224,13 +221,16 @@ class NotionClient:
         return answer
 
 
-def translate(error: Exception, *, about: str, seconds: float, now: float) -> SourceError:
+def translate(error: Exception, *, about: str, seconds: float, now: float, token: str) -> SourceError:
     """Say what an exception of the SDK means.
 
-    ``about`` is the id that was asked for, ``seconds`` the time that was given, ``now`` epoch seconds.
+    ``about`` is the id that was asked for, ``seconds`` the time that was given, ``now`` epoch seconds; ``token`` is in
+    no message.
     """
+    # A server may repeat what it was sent, and its words are stored and shown.  Cut in two, a token is not known.
+    said = str(error).replace(token, SECRET)[:SHOWN_MAX]
     if isinstance(error, HTTPResponseError):
-        return _response_error(error, about, now)
+        return _response_error(error, said, about, now)
     if isinstance(error, InvalidPathParameterError):
         return RecordImpossible(f"Not an id of Notion's: {about[:SHOWN_MAX]}")
     if isinstance(error, RequestTimeoutError | TimeoutError | httpx.TimeoutException):
@@ -239,11 +239,11 @@ def translate(error: Exception, *, about: str, seconds: float, now: float) -> So
         return SourceUnavailable("Notion answered with something other than JSON", hint=_BASE_URL_HINT)
     if is_tls(error):
         hint = "check this machine's certificates and its clock, and [notion] base_url"
-        return SourceUnavailable(f"No secure connection to Notion: {str(error)[:SHOWN_MAX]}", hint=hint)
-    return SourceUnavailable(f"Cannot reach Notion: {type(error).__name__}: {str(error)[:SHOWN_MAX]}")
+        return SourceUnavailable(f"No secure connection to Notion: {said}", hint=hint)
+    return SourceUnavailable(f"Cannot reach Notion: {type(error).__name__}: {said}")
 
 
-def _response_error(error: HTTPResponseError, about: str, now: float) -> SourceError:
+def _response_error(error: HTTPResponseError, said: str, about: str, now: float) -> SourceError:
     code = error.code.value if isinstance(error.code, APIErrorCode) else None
     if code is None:
         kind = by_status(error.status)
@@ -252,7 +252,7 @@ def _response_error(error: HTTPResponseError, about: str, now: float) -> SourceE
             hint = _BASE_URL_HINT
     else:
         kind = BY_CODE.get(code, RecordUnreadable)
-        message, hint = f"Notion answered with {code}: {str(error)[:SHOWN_MAX]}", _HINTS.get(code, "")
+        message, hint = f"Notion answered with {code}: {said}", _HINTS.get(code, "")
     # A refusal that names the page is about the page: others can be read.
     if kind is SourceRefused and error.status == httpx.codes.FORBIDDEN and _names(str(error), about):
         return RecordImpossible(message, hint=hint)
