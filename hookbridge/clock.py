@@ -39,7 +39,7 @@ def happened(at: float | None, now: float) -> float | None:
 
 
 def time_of(seconds: float) -> datetime:
-    """Give epoch seconds as a time to show."""
+    """Give epoch seconds as a time, in UTC."""
     return datetime.fromtimestamp(seconds, UTC)
 
 

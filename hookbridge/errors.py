@@ -239,16 +239,18 @@ def describe(error: BaseException | None, clean: Callable[[str], str] = str) -> 
 
     ``clean`` takes out of an error's text what must not be shown.
     """
-    if isinstance(error, HandlerFailed):
-        said = error.message  # names what was raised
-    else:
-        text = first_line(error, clean)
-        said = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    said = error.message if isinstance(error, HandlerFailed) else named(error, clean)  # that one names what was raised
     remedy = f"; try: {error.hint}" if isinstance(error, HookbridgeError) and error.hint else ""
     return _storable(said + remedy)
 
 
-def first_line(error: BaseException | None, clean: Callable[[str], str] = str) -> str:
+def named(error: BaseException | None, clean: Callable[[str], str] = str) -> str:
+    """Give an error's kind and the beginning of its own text, if it has one: ``KeyError: 'nope'``."""
+    text = _first_line(error, clean)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _first_line(error: BaseException | None, clean: Callable[[str], str]) -> str:
     """Give the beginning of an error's own text, whatever a stranger's class makes of the question."""
     try:
         text = clean(str(error))  # whole: half of a secret is not known as one, and half of it is too much

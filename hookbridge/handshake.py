@@ -10,13 +10,12 @@ Which body is a handshake is decided in ``sources/notion/handshake.py``, whose s
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from typing import Protocol
 
 import msgspec
 import structlog
 
-from hookbridge.clock import Clock
+from hookbridge.clock import Clock, time_of
 from hookbridge.errors import HandshakeRefused, NotFound
 from hookbridge.observe.logs import hide_learnt
 from hookbridge.store.contract import Notes
@@ -131,7 +130,7 @@ def warnings_about(unconfirmed: Learnt | None) -> tuple[str, ...]:
     """Say to operators when and from where a token came that nobody has confirmed."""
     if unconfirmed is None:
         return ()
-    came = datetime.fromtimestamp(unconfirmed.at or 0.0, UTC).isoformat(timespec="seconds")
+    came = time_of(unconfirmed.at or 0.0).isoformat(timespec="seconds")
     said = f"Notion's verification token was learnt at {came} from {unconfirmed.peer}, and nobody has confirmed it."
     todo = "Compare it with Notion's form (notion-token), then confirm it (--confirm) or forget it (--forget)."
     return (f"{said} {todo}",)

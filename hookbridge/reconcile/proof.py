@@ -13,9 +13,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 
+from hookbridge.clock import time_of
 from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError
 from hookbridge.model import RecordKey, Truth
 from hookbridge.reconcile.findings import Difference, Kind, Sink
@@ -102,7 +103,7 @@ class Proof:
         finally:
             while await self._store.forget_sweeps(only=sweep, limit=FORGET_BATCH):
                 await self._sleep(0)
-        yield tally.proof(table, datetime.fromtimestamp(began, UTC))
+        yield tally.proof(table, time_of(began))
 
     async def _slice(self, table: FollowedTable, sweep: int, slice_: Slice, tally: _Tally) -> None:
         unread = _named(table, slice_.unread)

@@ -11,13 +11,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from hashlib import blake2b
 
 import httpx
 import msgspec
 import structlog
 
+from hookbridge.clock import time_of
 from hookbridge.errors import SourceUnavailable
 from hookbridge.model import Copy, Origin, SourceName, Truth
 from hookbridge.reconcile.findings import TYPES, Difference, copy_of
@@ -111,7 +111,7 @@ class RemoteSink:
         return True
 
     def _body(self, truth: Truth, kind: str, data: bytes, replaced: int) -> bytes:
-        now = datetime.fromtimestamp(self._clock(), UTC).isoformat()
+        now = time_of(self._clock()).isoformat()
         # A deletion has no time of its own: the same record may be deleted again another day.
         timestamp = now if truth.changed_at is None else truth.changed_at
         is_time = guide.is_time(timestamp)

@@ -18,7 +18,7 @@ import msgspec
 import structlog
 
 from hookbridge.config import HandlersConfig
-from hookbridge.errors import HandlerFailed, PermanentFailure, first_line
+from hookbridge.errors import HandlerFailed, PermanentFailure, named
 from hookbridge.handlers import Handler, file_of, name_at, name_of
 from hookbridge.model import Change
 from hookbridge.observe import places
@@ -168,11 +168,9 @@ def failed(handler: Handler, error: BaseException, where: str | None = None) -> 
         alone = alone.exceptions[0]  # a group of one says nothing more
     if where is None:
         where = name_at(handler, places.place(places.of_traceback(alone.__traceback__), file_of(handler)))
-    text = first_line(alone, without_secrets)
-    said = f"{where}: {type(alone).__name__}" + (f": {text}" if text else "")
     final = _permanent(error)
     found = HandlerFailed(
-        without_secrets(said),
+        without_secrets(f"{where}: {named(alone, without_secrets)}"),
         hint=without_secrets(final.hint) if final is not None else "",
         traceback=told,
         is_permanent=final is not None,

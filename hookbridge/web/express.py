@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 Answer = Callable[[bytes], None]
 
-
 log = structlog.get_logger("hookbridge.web")
 
 

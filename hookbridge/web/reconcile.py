@@ -7,13 +7,14 @@ that whoever waits sees how far it is.  Invariant: the last line says ``result``
 from __future__ import annotations
 
 from contextlib import aclosing
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 
 import msgspec
 import structlog
 from aiohttp import web
 
+from hookbridge.clock import time_of
 from hookbridge.errors import FieldProblem, HookbridgeError, InvalidFields
 from hookbridge.model import SourceName
 from hookbridge.reconcile.poll import EARLIEST, PassResult
@@ -95,7 +96,7 @@ def _beginning(asked: ReconcileBody, now: float) -> str | None:
     since = instant_of(asked.since)
     if asked.since is not None:
         # Behind what lies ahead, all that is edited until then would be hidden.
-        if since is None or not _EARLIEST <= since <= datetime.fromtimestamp(now, UTC):
+        if since is None or not _EARLIEST <= since <= time_of(now):
             expected = f"expected a time as in ISO 8601, from {EARLIEST[:10]} until now"
             problems.append(FieldProblem(("body", "since"), expected, "value_error"))
         if asked.kind != "poll":

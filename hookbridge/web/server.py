@@ -101,8 +101,8 @@ def remedy(error: OSError, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"stop what uses the port, or {choose}"
     if error.errno in {errno.EACCES, errno.EPERM}:
-        which = f"below {PRIVILEGED_PORTS_END}" if port < PRIVILEGED_PORTS_END else f"{port}"
-        return f"this user may not listen on port {which}: {choose}, behind a proxy (or grant CAP_NET_BIND_SERVICE)"
+        which = f"a port below {PRIVILEGED_PORTS_END}" if port < PRIVILEGED_PORTS_END else f"port {port}"
+        return f"this user may not listen on {which}: {choose}, behind a proxy (or grant CAP_NET_BIND_SERVICE)"
     return choose
 
 

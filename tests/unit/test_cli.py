@@ -105,7 +105,7 @@ def test_the_option_for_the_host_wins(tmp_path: Path) -> None:
     ("error", "port", "said"),
     [
         (OSError(errno.EADDRINUSE, ""), 8080, "stop what uses the port"),
-        (OSError(errno.EACCES, ""), 80, "this user may not listen on port below 1024"),
+        (OSError(errno.EACCES, ""), 80, "this user may not listen on a port below 1024"),
         (PermissionError(errno.EPERM, ""), 8080, "this user may not listen on port 8080"),
         (OSError(errno.EADDRNOTAVAIL, ""), 8080, "name an address of this machine"),
         (OSError(errno.EAFNOSUPPORT, ""), 8080, "name an address of this machine"),

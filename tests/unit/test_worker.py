@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from hookbridge.config import ProcessingConfig
 from hookbridge.errors import HandlerFailed, HookbridgeError, SourceRefused, SourceUnavailable
 from hookbridge.model import Change, Claim, Effects, Outcome, Settled, Settlement, Verification
+from hookbridge.observe.logs import hide
 from hookbridge.pipeline.attempts import Attempts
 from hookbridge.pipeline.worker import Worker, dead
 from hookbridge.store.sqlite import SqliteStore
@@ -167,6 +168,19 @@ async def test_a_change_whose_attempts_run_out_is_a_dead_letter_with_the_reason(
     assert (lines[-1]["log_level"], lines[-1]["outcome"]) == ("error", "dead")
     assert lines[-1]["reason"] == "ValueError: bad row"
     assert await books(store) == {"received": 2, "dead": 2}
+
+
+async def test_no_secret_stands_in_what_is_kept_of_a_step_that_failed(store: SqliteStore) -> None:
+    hide("planted-by-this-test")
+    (id_,) = await add(store, event(1))
+    step = Doing("one", failing(*[ValueError("not planted-by-this-test")] * 3))
+    await worker(store, step).work(await take_one(store), Stopping())
+    kept = await store.event(id_)
+    assert kept is not None
+    assert kept.reason == "ValueError: not [secret]"
+    for failure in await store.failures(kept):
+        assert failure.error == kept.reason
+        assert str(failure.traceback).endswith(kept.reason)
 
 
 async def test_a_bug_in_a_step_is_logged_with_its_traceback_for_those_who_debug(store: SqliteStore) -> None:

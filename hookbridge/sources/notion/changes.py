@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from hookbridge.clock import time_of
 from hookbridge.config import NotionConfig
 from hookbridge.errors import RecordImpossible, RecordUnreadable
 from hookbridge.model import RecordKey
@@ -173,7 +174,7 @@ class NotionChanges:
         return max(known)[1] if known else None
 
     def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._clock(), UTC)
+        return time_of(self._clock())
 
 
 def _following(place: _Place, listing: Listing) -> _Place | None:

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import msgspec
 
+from hookbridge.clock import time_of
 from hookbridge.config import SupabaseConfig, SupabaseTable
 from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceUnavailable
 from hookbridge.model import Truth
@@ -157,7 +158,7 @@ class SupabaseChanges:
         return None if latest is None else latest[1]
 
     def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._clock(), UTC)
+        return time_of(self._clock())
 
 
 def _read(
