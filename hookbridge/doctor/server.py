@@ -90,7 +90,7 @@ async def _readiness(http: httpx.AsyncClient, token: str | None) -> Findings:
             yield failed(f"lane {lane['source']}", f"{lane['state']}{reason}", hint)
         for table in lane.get("waiting", ()):
             why = f"its records wait: {table['reason']}"
-            yield failed(f"table {lane['source']} {table['table']}", why, "make it, or grant select on it")
+            yield failed(f"table {lane['source']} {table['table']}", why, table.get("hint", ""))
     for found_table in map(_table, found.get("tables", ())):
         if found_table is not None:
             yield found_table

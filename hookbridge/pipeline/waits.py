@@ -35,6 +35,8 @@ class WaitingTable(msgspec.Struct, frozen=True, kw_only=True):
     table: str
     reason: str
     """What its source says."""
+    hint: str
+    """What to do about it; empty where that is not known."""
     since: datetime
     """Since when it cannot be read."""
     next_try_at: datetime
@@ -45,6 +47,7 @@ class Wait(msgspec.Struct, frozen=True):
     """Of one table, in seconds since 1970."""
 
     reason: str
+    hint: str
     since: float
     next_try_at: float
 
@@ -70,11 +73,11 @@ class Waits:
                 return None
             hint = {"hint": error.hint} if error.hint else {}
             _log.warning("Table waits", source=self._source, table=table, reason=error.message, **hint)
-            known = Wait(error.message, since=now, next_try_at=now + FIRST_SECONDS)
+            known = Wait(error.message, error.hint, since=now, next_try_at=now + FIRST_SECONDS)
         elif now >= known.next_try_at:
             # What makes 2, 4, 8 … seconds: as long again as it has waited in all.
             wait = min(now - known.since + FIRST_SECONDS, SECONDS_MAX)
-            known = msgspec.structs.replace(known, reason=error.message, next_try_at=now + wait)
+            known = msgspec.structs.replace(known, reason=error.message, hint=error.hint, next_try_at=now + wait)
         self._tables[table] = known
         return known
 
@@ -110,7 +113,13 @@ class Waits:
         """Give them all, by name."""
         self._forget(self._clock())
         return tuple(
-            WaitingTable(table=name, reason=one.reason, since=time_of(one.since), next_try_at=time_of(one.next_try_at))
+            WaitingTable(
+                table=name,
+                reason=one.reason,
+                hint=one.hint,
+                since=time_of(one.since),
+                next_try_at=time_of(one.next_try_at),
+            )
             for name, one in sorted(self._tables.items())
         )
 

@@ -44,6 +44,7 @@ _LANE = LaneState(
         WaitingTable(
             table="public.orders",
             reason="Supabase answered 404 PGRST205: Could not find the table 'public.orders' in the schema cache",
+            hint="check the table's name and schema; is it exposed by the Data API?",
             since=_TIME,
             next_try_at=_TIME + timedelta(seconds=8),
         ),

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from hookbridge.standins.notion import errors as notion_errors
+from hookbridge.standins.postgrest import errors
 from hookbridge.standins.wire import Reply
 from hookbridge.store.sqlite.file import lock, prepare
 from tests.support.commands import command
@@ -384,6 +385,29 @@ async def test_a_lane_and_tables_that_wait_for_their_source_are_told(scene: Scen
     expect(found["lane supabase"], "failed", "down: ", "goes on by itself")
     assert any(name.startswith("reconciler supabase public.") for name in states(found, "failed"))
     expect(found["supabase"], "failed", "cannot be reached", "SUPABASE_URL")
+
+
+@pytest.mark.parametrize(
+    ("reply", "remedy"),
+    [
+        (errors.unknown_table("public", "orders", None), "is it exposed by the Data API?"),
+        (errors.unknown_schema("shop", ("public",)), "exposed schemas of the Data API"),
+        (errors.error(403, "42501", "permission denied for table orders"), "grant select on the table"),
+        (errors.error(400, "42703", "column orders.id does not exist"), "check key and changed_at"),
+    ],
+    ids=["not there", "not exposed", "not granted", "without its key"],
+)
+async def test_a_table_whose_records_wait_is_told_with_its_own_remedy(
+    scene: Scene, service: Running, reply: errors.WireError, remedy: str
+) -> None:
+    scene.supabase.faults.answer(reply.reply, path=lambda path: "/orders" in path)
+    body = msgspec.json.encode(
+        {"event_type": "update", "source": "supabase", "table_name": "orders", "record_id": "1", "data": {"id": 1}}
+    )
+    assert (await service.post("/api/v1/webhooks/supabase", body, webhook_signature(body, SECRET))).status == 202
+    await wait_until(lambda: service.service.lanes["supabase"].state().waiting)
+    found = await scene.findings()
+    expect(found["table supabase public.orders"], "failed", "its records wait: Supabase answered", remedy)
 
 
 async def test_deletions_that_wait_for_an_operator_are_told(scene: Scene, service: Running) -> None:

@@ -99,7 +99,7 @@ VERDICTS: tuple[tuple[Callable[[], tuple[object, object]], str, str], ...] = (
     (lambda: standing(lane={"state": "paused", "reason": "paused by an operator"}), "warn", "supabase is paused"),
     (lambda: standing(lane={"state": "down", "next_probe_at": LONG_AGO}), "warn", "supabase is down"),
     (
-        lambda: standing(lane={"waiting": [{"table": "public.orders", "reason": "no such table"}]}),
+        lambda: standing(lane={"waiting": [{"table": "public.orders", "reason": "no such table", "hint": "make it"}]}),
         "warn",
         "public.orders cannot be read: its records wait",
     ),

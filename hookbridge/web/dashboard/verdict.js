@@ -44,7 +44,7 @@ function ofLane(lane) {
 }
 
 function waiting(lane) {
-  return lane.waiting.map((table) => warn(`${table.table} cannot be read: its records wait`, `${table.reason}. Make it, or grant select on it; it is asked for again and again.`));
+  return lane.waiting.map((table) => warn(`${table.table} cannot be read: its records wait`, `${table.reason}. ${table.hint ? `Try: ${table.hint}. ` : ""}It is asked for again and again.`));
 }
 
 function deadLetters(dead) {
