@@ -97,7 +97,7 @@ def warnings_of_clock(ahead_seconds: float) -> tuple[str, ...]:
 def warnings_of_stuck(stuck: Sequence[StuckHandler]) -> tuple[str, ...]:
     """Say which handlers do not end, and what becomes of that."""
     return tuple(
-        f"{one.workers} worker{'' if one.workers == 1 else 's'} wait for {one.handler}, which does not end although its"
-        " time is up: restart to have their records tried again, and let CancelledError through in it."
+        f"{one.workers} worker{' waits' if one.workers == 1 else 's wait'} for {one.handler}, which does not end"
+        " although its time is up: restart to have their records tried again, and let CancelledError through in it."
         for one in stuck
     )
