@@ -34,20 +34,15 @@ def trusted() -> ssl.SSLContext:
         ) from None
 
 
-def is_tls(error: Exception) -> bool:
-    """Whether a connection failed for its certificate or its encryption."""
-    return _TLS.search(str(error)) is not None
-
-
-def tls_problem(url: str, error: Exception) -> tuple[str, str] | None:
-    """Say what is wrong with the encryption of a server at this URL, and what to do; None where that is not it."""
-    if not is_tls(error):
+def tls_problem(server: str, error: Exception) -> tuple[str, str] | None:
+    """Say what is wrong with the encryption of a server, by URL or name, and what to do; None where that is not it."""
+    if _TLS.search(str(error)) is None:
         return None
     if (found := _VERIFYING.search(str(error))) is None:
-        return f"No secure connection to {url}: {error}", "if nothing encrypts there, begin the URL with http://"
+        return f"No secure connection to {server}: {error}", "if nothing encrypts there, begin the URL with http://"
     hint = f"name the certificate of its CA in {VARIABLES[0]}"
     if _CLOCK.search(found["why"]):
         hint = "renew it there, or set this machine's clock"
     elif _NAME.search(found["why"]):
         hint = "ask for it by a name that the certificate has"
-    return f"The certificate of {url} is not trusted: {found['why']}", hint
+    return f"The certificate of {server} is not trusted: {found['why']}", hint

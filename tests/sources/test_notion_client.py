@@ -12,6 +12,7 @@ from hookbridge.sources.notion.client import BY_CODE, SHOWN_MAX, translate
 from hookbridge.sources.statuses import retry_after_seconds
 from hookbridge.standins import Reply
 from hookbridge.standins.notion import errors
+from scripts.faulting.proxy import UNTRUSTED, proxied
 from tests.support.workspace import RETRIEVE, TOKEN, Tasks, tasks
 
 JSON = {"Content-Type": "application/json"}
@@ -133,6 +134,18 @@ async def test_a_server_without_tls_is_named_as_that() -> None:
         found = await failure(workspace)
     assert type(found) is SourceUnavailable
     assert found.message.startswith("No secure connection to Notion")
+
+
+async def test_a_certificate_that_nobody_trusts_is_named_with_where_its_ca_belongs() -> None:
+    async with (
+        tasks() as plain,
+        proxied(plain.notion.url, UNTRUSTED) as proxy,
+        tasks(base_url=proxy.url) as workspace,
+    ):
+        found = await failure(workspace)
+    assert type(found) is SourceUnavailable
+    assert found.message == "The certificate of Notion is not trusted: self-signed certificate"
+    assert found.hint == "name the certificate of its CA in SSL_CERT_FILE"
 
 
 @pytest.mark.parametrize("answer", [[], "text", {}, {"object": "list"}, {"object": "page"}])

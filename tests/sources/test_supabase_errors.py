@@ -16,6 +16,7 @@ from hookbridge.model import RecordKey
 from hookbridge.sources.supabase import SupabaseSource
 from hookbridge.sources.supabase.client import UNREADABLE, ValueImpossible
 from hookbridge.standins import PostgrestStandin, Reply
+from scripts.faulting.proxy import UNTRUSTED, proxied
 
 KEY = "sb_secret_for_tests"
 JSON = {"Content-Type": "application/json"}
@@ -91,6 +92,17 @@ async def failure(reply: Reply) -> SourceError:
     assert KEY not in caught.value.message + caught.value.hint
     assert caught.value.__cause__ is None
     return caught.value
+
+
+async def test_a_certificate_that_nobody_trusts_is_named_with_where_its_ca_belongs() -> None:
+    async with PostgrestStandin(key=KEY) as standin, proxied(standin.url, UNTRUSTED) as proxy:
+        secrets = Secrets(supabase_url=proxy.url, supabase_key=KEY)
+        source = SupabaseSource(SupabaseConfig(timeout_seconds=5.0), SignaturesConfig(), secrets, lambda: 1)
+        with pytest.raises(SourceUnavailable) as caught:
+            await source.read(RECORD)
+        await source.close()
+    assert caught.value.message == "The certificate of Supabase is not trusted: self-signed certificate"
+    assert caught.value.hint == "name the certificate of its CA in SSL_CERT_FILE"
 
 
 def postgrest(status: int, code: str | None, message: str = "why") -> Reply:

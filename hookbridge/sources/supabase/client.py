@@ -29,7 +29,7 @@ from hookbridge.errors import (
     StartupError,
     TableUnreadable,
 )
-from hookbridge.settings.certificates import is_tls, trusted
+from hookbridge.settings.certificates import tls_problem, trusted
 from hookbridge.sources.statuses import by_status, retry_after_seconds
 from hookbridge.sources.supabase import filters
 from hookbridge.sources.supabase.answers import rows_in
@@ -271,6 +271,6 @@ def _late() -> SourceUnavailable:
 def _unreachable(error: httpx.HTTPError) -> SourceUnavailable:
     if isinstance(error, httpx.TimeoutException):
         return _late()
-    if is_tls(error):
-        return SourceUnavailable(f"Supabase's certificate is not accepted: {error}", hint="check SUPABASE_URL")
+    if (problem := tls_problem("Supabase", error)) is not None:
+        return SourceUnavailable(problem[0], hint=problem[1])
     return SourceUnavailable(f"Supabase cannot be reached: {type(error).__name__}")
