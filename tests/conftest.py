@@ -29,6 +29,7 @@ for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT):
 @pytest.fixture(autouse=True)
 def plain_logs() -> None:
     """structlog's own default draws each traceback in colours with all local variables, half a second apiece."""
+    structlog.reset_defaults()  # a command that ran in this process has set up its own
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

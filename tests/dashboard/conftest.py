@@ -64,8 +64,8 @@ async def page(browser_address: str, refusals: set[tuple[int, str]]) -> AsyncIte
         asked: list[str] = []
 
         def hear(said: ConsoleMessage) -> None:
-            if said.type not in {"error", "warning"}:
-                return
+            if said.type not in {"error", "warning"} or said.text.endswith("net::ERR_CONNECTION_REFUSED"):
+                return  # its service may have ended before it
             if not (refusal := REFUSAL.match(said.text)):
                 complaints.append(said.text)
                 return
