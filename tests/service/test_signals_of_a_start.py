@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from tests.support.waiting import wait_until
 MOMENTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
 """Seconds; a start takes about one."""
 UNSHARE = ("unshare", "--pid", "--fork", "--kill-child")
-IN_TIME = 60.0
+IN_TIME = 30.0
 """Seconds; what does not end by itself would be there for good."""
 
 
@@ -65,20 +65,38 @@ async def test_it_ends_with_the_start_or_after_it_but_never_later(tmp_path: Path
     await expect_a_service(tmp_path)
 
 
-@pytest.mark.skipif(not can_unshare(), reason="processes cannot be numbered anew here")
+def children_of(pid: int) -> list[int]:
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+async def first_of(started: asyncio.subprocess.Process) -> int:
+    """The process that is the first one among its own."""
+    await wait_until(lambda: children_of(started.pid))
+    return children_of(started.pid)[0]
+
+
+needs_unshare = pytest.mark.skipif(not can_unshare(), reason="processes cannot be numbered anew here")
+
+
+@needs_unshare
 async def test_so_does_the_first_process_of_a_container(tmp_path: Path) -> None:
     for moment in MOMENTS:
         async with starting(tmp_path, *UNSHARE) as started:
-            children = Path(f"/proc/{started.pid}/task/{started.pid}/children")
-
-            def of(children: Path) -> Callable[[], int]:
-                return lambda: int(children.read_text().split()[0]) if children.read_text() else 0
-
-            await wait_until(of(children))
-            first = of(children)()
+            first = await first_of(started)
             await wait_until(lambda first=first: handles(first, signal.SIGTERM))
             await asyncio.sleep(moment)
             os.kill(first, signal.SIGTERM)
             async with asyncio.timeout(IN_TIME):
                 assert await started.wait() in {0, 128 + signal.SIGTERM}
     await expect_a_service(tmp_path)
+
+
+@pytest.mark.parametrize("before", [(), pytest.param(UNSHARE, marks=needs_unshare)])
+async def test_a_start_that_would_take_for_ever_ends_too(tmp_path: Path, before: tuple[str, ...]) -> None:
+    (tmp_path / "slow.py").write_text("import pathlib, time\npathlib.Path('begun').touch()\ntime.sleep(600)\n")
+    (tmp_path / "config.toml").write_text('[handlers]\nmodule = "slow"\n')
+    async with starting(tmp_path, *before) as started:
+        await wait_until((tmp_path / "begun").exists)
+        os.kill(await first_of(started) if before else started.pid, signal.SIGTERM)
+        async with asyncio.timeout(IN_TIME):
+            assert await started.wait() in {-signal.SIGTERM, 128 + signal.SIGTERM}
