@@ -150,10 +150,6 @@ class Claims(Protocol):
         """
         ...
 
-    async def next_available(self, source: SourceName) -> float | None:
-        """When the next dirty record can be claimed; None when there is none."""
-        ...
-
     async def dirty_records(self) -> dict[SourceName, int]:
         """Count the dirty records of each source; one that has none may be left out."""
         ...

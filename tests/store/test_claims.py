@@ -321,7 +321,6 @@ async def test_what_is_given_back_for_later_is_claimed_later_with_all_its_events
     await store.release([await take_one(store)], available_at=500.0)
     given += await add(store, event())
     assert await take(store, now=499.0) == ()
-    assert await store.next_available("supabase") == 500.0
     claim = await take_one(store, now=500.0)
     assert ids(claim) == list(given)
     assert await books(store) == {"received": 3, "open": 3}
@@ -361,18 +360,6 @@ async def test_after_a_start_with_a_later_clock_who_waited_goes_on_waiting(reope
 
 
 # When, and since when
-
-
-async def test_the_next_record_is_due_at_its_arrival_or_at_the_end_of_the_lease(store: Store) -> None:
-    assert await store.next_available("supabase") is None
-    await add(store, event(1), at=10.0)
-    await add(store, event(2), at=20.0)
-    assert await store.next_available("supabase") == 10.0
-    assert await store.next_available("notion") is None
-    await take(store, limit=1)
-    assert await store.next_available("supabase") == 20.0
-    await take(store, limit=1)
-    assert await store.next_available("supabase") == 100.0 + LEASE
 
 
 async def test_the_oldest_open_event_is_known_while_it_waits_and_while_it_is_worked_on(store: Store) -> None:

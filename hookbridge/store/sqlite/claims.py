@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -21,12 +21,15 @@ from hookbridge.model import (
     CLAIMED_EVENTS_MAX,
     COUNTED_EVENTS_MAX,
     Claim,
+    Settled,
+    Settlement,
     SourceName,
     StoredEvent,
 )
 from hookbridge.store.sqlite import copies
-from hookbridge.store.sqlite.engine import Job, Transaction
-from hookbridge.store.sqlite.inbox import stored_event
+from hookbridge.store.sqlite.engine import Job, Role, Transaction
+from hookbridge.store.sqlite.events import NEWEST, stored_event
+from hookbridge.store.sqlite.settlements import Settle, only_newest, settle_behind
 
 CLAIM_CANDIDATES = """
 SELECT record, version, since, head, (SELECT length(body) FROM events WHERE id = head) FROM dirty
@@ -48,18 +51,6 @@ SELECT chain.head, events.id, record, type, format, origin, iif(newer_bytes <= ?
        received_at, outcome, reason, verification, attempts, settled_at, headers, stored_at, claimed_at, verified_at
 FROM chain JOIN events ON events.id = chain.id ORDER BY chain.head, depth DESC
 """
-
-# A head and the events behind it, newest first.
-CHAIN = """
-WITH RECURSIVE chain (id, depth) AS (
-    SELECT ?1, 1
-    UNION ALL
-    SELECT events.previous, depth + 1 FROM chain JOIN events ON events.id = chain.id
-    WHERE events.previous IS NOT NULL AND {end}
-)
-"""
-
-NEWEST = CHAIN.format(end=f"depth < {COUNTED_EVENTS_MAX}")
 
 _TYPES = NEWEST + "SELECT type, count(*) FROM chain JOIN events USING (id) GROUP BY type"
 
@@ -136,7 +127,7 @@ def _types(connection: sqlite3.Connection, head: int, loaded: list[StoredEvent])
     return types
 
 
-def renew(transaction: Transaction, claims: Sequence[Claim], until: float) -> None:
+def _renew(transaction: Transaction, claims: Sequence[Claim], until: float) -> None:
     """Let the leases end later, where the claims still hold."""
     transaction.connection.executemany(
         "UPDATE dirty SET available_at = ? WHERE record = ? AND generation = ?",
@@ -144,7 +135,7 @@ def renew(transaction: Transaction, claims: Sequence[Claim], until: float) -> No
     )
 
 
-def release(transaction: Transaction, claims: Sequence[Claim], available_at: float) -> None:
+def _release(transaction: Transaction, claims: Sequence[Claim], available_at: float) -> None:
     """Give claims back.  A record keeps its place in the line (``since``) when it is due already."""
     transaction.connection.executemany(
         "UPDATE dirty SET available_at = max(since, ?) WHERE record = ? AND generation = ?",
@@ -152,7 +143,7 @@ def release(transaction: Transaction, claims: Sequence[Claim], available_at: flo
     )
 
 
-def release_abandoned(transaction: Transaction, now: float) -> None:
+def _release_abandoned(transaction: Transaction, now: float) -> None:
     """Free every leased row: whoever held it is gone, since one process has the file.
 
     Where the clock was ahead when a record became dirty, nobody knows how long it waits; it does from now on.
@@ -165,18 +156,12 @@ def release_abandoned(transaction: Transaction, now: float) -> None:
         )
 
 
-def next_available(connection: sqlite3.Connection, source: str) -> float | None:
-    """When the first row of the line can be claimed."""
-    (when,) = connection.execute("SELECT min(available_at) FROM dirty WHERE source = ?", (source,)).fetchone()
-    return None if when is None else float(when)
-
-
-def dirty_records(connection: sqlite3.Connection) -> dict[SourceName, int]:
+def _dirty_records(connection: sqlite3.Connection) -> dict[SourceName, int]:
     """Count the rows of each source, in the index alone."""
     return dict(connection.execute("SELECT source, count(*) FROM dirty GROUP BY source"))
 
 
-def oldest_open(connection: sqlite3.Connection, now: float) -> float | None:
+def _oldest_open(connection: sqlite3.Connection, now: float) -> float | None:
     """Since when the longest waiting record is dirty: the first of the line, or one of the few that are leased."""
     times: list[Any] = []
     for source in ("supabase", "notion"):
@@ -193,12 +178,42 @@ def oldest_open(connection: sqlite3.Connection, now: float) -> float | None:
     return min((float(time) for time in times if time is not None), default=None)
 
 
-__all__ = [
-    "ClaimSome",
-    "dirty_records",
-    "next_available",
-    "oldest_open",
-    "release",
-    "release_abandoned",
-    "renew",
-]
+class Claims(Role):
+    """Who works on which dirty record."""
+
+    async def claim(self, source: SourceName, limit: int, *, now: float, lease_seconds: float) -> tuple[Claim, ...]:
+        """Take dirty records."""
+        job = ClaimSome(source, limit, now, lease_seconds, self._engine.ticket())
+        return cast("tuple[Claim, ...]", await self._engine.write(job))
+
+    async def settle(self, settlement: Settlement, *, now: float) -> Settled:
+        """End a change; a long burst in several transactions, of which the last one has the effects."""
+        if settlement.claim.open_events >= COUNTED_EVENTS_MAX:
+            while settled := await self._engine.call(lambda t: settle_behind(t, settlement, now)):
+                pass
+            if settled is None:
+                return Settled.FENCED
+            settlement = only_newest(settlement)
+        return cast("Settled", await self._engine.write(Settle(settlement, now)))
+
+    async def renew(self, held: Sequence[Claim], *, until: float) -> None:
+        """Let leases end later."""
+        if held:
+            await self._engine.call(lambda transaction: _renew(transaction, held, until))
+
+    async def release(self, given_back: Sequence[Claim], *, available_at: float) -> None:
+        """Give claims back."""
+        await self._engine.call(lambda transaction: _release(transaction, given_back, available_at))
+
+    async def release_abandoned(self, *, now: float) -> int:
+        """Free what a process that is gone had claimed."""
+        await self._engine.call(lambda transaction: _release_abandoned(transaction, now))
+        return int(self._engine.counters["open"])
+
+    async def dirty_records(self) -> dict[SourceName, int]:
+        """Count the dirty records."""
+        return await self._engine.browse(_dirty_records)
+
+    async def oldest_open(self, *, now: float) -> float | None:
+        """Since when the longest waiting record is dirty."""
+        return await self._engine.read(lambda connection: _oldest_open(connection, now))

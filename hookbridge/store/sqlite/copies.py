@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from hookbridge.model import Copy, Document, Effects, RecordKey
-from hookbridge.store.sqlite.engine import Transaction
+from hookbridge.model import Copy, Document, Effects, RecordKey, SourceName
+from hookbridge.store.sqlite.engine import Role, Transaction
 from hookbridge.store.values import Hit, Span
 
 _PUT = """
@@ -82,7 +82,7 @@ def copy_of(record: RecordKey, columns: Sequence[Any]) -> Copy:
     )
 
 
-def one(connection: sqlite3.Connection, record: RecordKey) -> Copy | None:
+def _one(connection: sqlite3.Connection, record: RecordKey) -> Copy | None:
     """Find the copy of a record."""
     found = connection.execute(_ONE, (record.source, record.table, record.id)).fetchone()
     return copy_of(record, found) if found else None
@@ -196,13 +196,13 @@ def leave_names(connection: sqlite3.Connection, settled: Sequence[tuple[RecordKe
             connection.execute(f"DELETE FROM copies WHERE id IN ({_EARLIER})", name)
 
 
-def put(transaction: Transaction, copy: Copy, document: Document | None, *, exclusive: bool) -> None:
+def _put(transaction: Transaction, copy: Copy, document: Document | None, *, exclusive: bool) -> None:
     """Write one copy outside a change."""
     effects = Effects(copy=copy, document=document, exclusive=exclusive)
     write_effects(transaction.connection, [(effects, copy.read_at)])
 
 
-def search(
+def _search(
     connection: sqlite3.Connection, text: str, source: str | None, table: str | None, limit: int
 ) -> tuple[Hit, ...]:
     """Find words; every word must be there, the last one may be the beginning of a longer one."""
@@ -223,10 +223,38 @@ def words_of(text: str) -> str | None:
     return " ".join(f'"{word}"' for word in wanted) + " *" if wanted else None
 
 
-def remove_tombstones(transaction: Transaction, when: Span, limit: int) -> int:
+def _remove_tombstones(transaction: Transaction, when: Span, limit: int) -> int:
     """Forget old absences."""
     return transaction.connection.execute(
         "DELETE FROM copies WHERE id IN"
         " (SELECT id FROM copies WHERE data IS NULL AND read_at >= ? AND read_at < ? LIMIT ?)",
         (when.start, when.end, limit),
     ).rowcount
+
+
+class Copies(Role):
+    """The records as last read, and their words."""
+
+    def ticket(self) -> int:
+        """Give the next ticket."""
+        return self._engine.ticket()
+
+    async def copy(self, record: RecordKey) -> Copy | None:
+        """Give the copy."""
+        return await self._engine.read(lambda connection: _one(connection, record))
+
+    async def home(self, record: RecordKey) -> RecordKey | None:
+        """Say under which name there is a copy of an id."""
+        return await self._engine.read(lambda connection: home(connection, record))
+
+    async def put(self, copy: Copy, document: Document | None, *, exclusive: bool) -> None:
+        """Write a copy outside a change."""
+        await self._engine.call(lambda transaction: _put(transaction, copy, document, exclusive=exclusive))
+
+    async def search(self, text: str, *, source: SourceName | None, table: str | None, limit: int) -> tuple[Hit, ...]:
+        """Find records by words."""
+        return await self._engine.search(lambda connection: _search(connection, text, source, table, limit))
+
+    async def remove_tombstones(self, when: Span, limit: int) -> int:
+        """Forget old absences."""
+        return await self._engine.call(lambda transaction: _remove_tombstones(transaction, when, limit))

@@ -8,6 +8,7 @@ the last commit.  It does not know what the jobs do: those are functions of ``in
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import queue
 import sqlite3
@@ -45,6 +46,10 @@ _UNAVAILABLE_CODES = {
     sqlite3.SQLITE_INTERRUPT,
     sqlite3.SQLITE_PROTOCOL,
 }
+
+
+_TICKETS_PER_START = 1 << 40
+"""Each start begins a new range of tickets, so that no ticket of an earlier one is larger."""
 
 
 class Transaction:
@@ -108,7 +113,7 @@ class Call(Job):
 
 
 class Engine:
-    """The file and its writer thread."""
+    """The file, its writer thread, and the tickets."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self.path = path
@@ -139,6 +144,11 @@ class Engine:
         self.read, self.browse, self.search = readers.read, readers.browse, readers.search
         self._readers = readers
         self._closed = False
+        self._tickets = itertools.count(self.starts * _TICKETS_PER_START)
+
+    def ticket(self) -> int:
+        """Give the next ticket: larger than every one before, restarts included."""
+        return next(self._tickets)
 
     def write(self, job: Job) -> asyncio.Future[Any]:
         """Run a job in the next group; the future is done after its commit."""
@@ -222,6 +232,12 @@ class Engine:
         await asyncio.to_thread(self._checkpoints.close)
         self._writer.close()
         os.close(self._lock)
+
+
+class Role:
+    """What the contract's roles have in common: the engine that does their jobs and reads."""
+
+    _engine: Engine
 
 
 def _weight(job: Job) -> int:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 
-from hookbridge.model import Event, Outcome, Receipt, RecordKey, StoredEvent, Verification
+from hookbridge.model import Event, Failure, Outcome, Receipt, RecordKey, StoredEvent
 from hookbridge.store.commits import GROUP_BYTES
-from hookbridge.store.sqlite import copies
-from hookbridge.store.sqlite.engine import Job, Transaction
-from hookbridge.store.values import Span
+from hookbridge.store.sqlite import copies, events, failures, listings
+from hookbridge.store.sqlite.engine import Job, Role, Transaction
+from hookbridge.store.values import EventFilter, EventPage, Replay, Span
 
 # The dirty row is written by the trigger event_arrives, and for a dead letter that is known again by dead_letter_opens:
 # what is stored and what is claimable cannot differ.
@@ -41,11 +43,6 @@ WHERE id = ?1 AND outcome = 'dead'
 REPLAYED_AT_ONCE = 500
 """Events that one transaction opens again, if their bodies are not larger than a group of appends may be."""
 
-COLUMNS = (
-    "id, record, type, format, origin, body, identity, occurred_at, received_at,"
-    " outcome, reason, verification, attempts, settled_at, headers, stored_at, claimed_at, verified_at"
-)
-
 
 class Append(Job):
     """The events of one request."""
@@ -67,10 +64,10 @@ class Append(Job):
     @staticmethod
     def run_together(jobs: Sequence[Append], transaction: Transaction) -> Sequence[tuple[Receipt, ...]]:
         """Insert the events of all jobs with one prepared statement."""
-        first = next_id(transaction.connection)
+        first = events.next_id(transaction.connection)
         met: dict[str, RecordKey] = {}
         rows = [
-            row(
+            _row(
                 _placed(transaction.connection, event, met) if event.by_id else event,
                 first + place,
                 job.received_at,
@@ -81,12 +78,6 @@ class Append(Job):
         ]
         receipts = iter(_insert(transaction, rows, first))
         return [tuple(next(receipts) for _ in job.events) for job in jobs]
-
-
-def next_id(connection: sqlite3.Connection) -> int:
-    """Give the id after the newest event's.  Retention never removes the newest one, so ids are never used twice."""
-    (newest,) = connection.execute("SELECT max(id) FROM events").fetchone()
-    return (newest or 0) + 1
 
 
 def _placed(connection: sqlite3.Connection, event: Event, met: dict[str, RecordKey]) -> Event:
@@ -107,7 +98,7 @@ def _open(connection: sqlite3.Connection, id_: str) -> RecordKey | None:
     return None if found is None else RecordKey.parse(found[0])
 
 
-def row(event: Event, event_id: int, received_at: float, stored_at: float, headers: bytes | None) -> tuple[Any, ...]:
+def _row(event: Event, event_id: int, received_at: float, stored_at: float, headers: bytes | None) -> tuple[Any, ...]:
     """Give the parameters of ``_APPEND``."""
     ignored = event.ignored is not None
     return (
@@ -168,53 +159,13 @@ def _with_duplicates(
     return receipts
 
 
-def known(connection: sqlite3.Connection, identity: bytes) -> StoredEvent | None:
-    """Find the event of an identity."""
-    found = connection.execute(f"SELECT {COLUMNS} FROM events WHERE identity = ?", (identity,)).fetchone()
-    return stored_event(found) if found else None
-
-
-def event(connection: sqlite3.Connection, event_id: int) -> StoredEvent | None:
-    """Find one event."""
-    found = connection.execute(f"SELECT {COLUMNS} FROM events WHERE id = ?", (event_id,)).fetchone()
-    return stored_event(found) if found else None
-
-
-def stored_event(columns: tuple[Any, ...]) -> StoredEvent:
-    """Make the struct of a row of ``COLUMNS``."""
-    (id_, record, type_, format_, origin, body, identity, occurred_at, received_at) = columns[:9]
-    outcome, reason, verification, attempts, settled_at, headers, stored_at, claimed_at, verified_at = columns[9:]
-    return StoredEvent(
-        id=id_,
-        event=Event(
-            record=RecordKey.parse(record),
-            type=type_,
-            format=format_,
-            origin=origin,
-            body=body,
-            identity=identity,
-            occurred_at=occurred_at,
-        ),
-        received_at=received_at,
-        outcome=Outcome(outcome) if outcome else None,
-        reason=reason,
-        verification=Verification(verification) if verification else None,
-        attempts=attempts,
-        settled_at=settled_at,
-        headers=headers,
-        stored_at=stored_at,
-        claimed_at=claimed_at,
-        verified_at=verified_at,
-    )
-
-
-def replay(transaction: Transaction, chosen: Sequence[int], now: float) -> tuple[int, int]:
+def _replay(transaction: Transaction, chosen: Sequence[int], now: float) -> tuple[int, int]:
     """Open dead letters again, bring other settled events in anew.
 
     Gives how many of the chosen were still settled, and how many it looked at before it was enough for one transaction.
     """
     count = size = looked = 0
-    for found in (event(transaction.connection, id_) for id_ in chosen):
+    for found in (events.one(transaction.connection, id_) for id_ in chosen):
         if size >= GROUP_BYTES:
             break
         looked += 1
@@ -228,12 +179,12 @@ def replay(transaction: Transaction, chosen: Sequence[int], now: float) -> tuple
             transaction.count("dead", -1)
         else:
             again = msgspec.structs.replace(found.event, origin="replay", identity=None)
-            first = next_id(transaction.connection)
-            _insert(transaction, [row(again, first, now, transaction.now, None)], first)
+            first = events.next_id(transaction.connection)
+            _insert(transaction, [_row(again, first, now, transaction.now, None)], first)
     return count, looked
 
 
-def remove_settled(transaction: Transaction, when: Span, limit: int) -> int:
+def _remove_settled(transaction: Transaction, when: Span, limit: int) -> int:
     """Remove old settled events.  The newest event stays whatever it is: ``next_id`` counts from it."""
     return transaction.connection.execute(
         "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE settled_at >= ? AND settled_at < ?"
@@ -242,7 +193,7 @@ def remove_settled(transaction: Transaction, when: Span, limit: int) -> int:
     ).rowcount
 
 
-def remove_dead(transaction: Transaction, when: Span, limit: int) -> int:
+def _remove_dead(transaction: Transaction, when: Span, limit: int) -> int:
     """Remove old dead letters, and count them as ignored from then on."""
     removed = transaction.connection.execute(
         "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE outcome = 'dead'"
@@ -252,3 +203,81 @@ def remove_dead(transaction: Transaction, when: Span, limit: int) -> int:
     transaction.count("dead", -removed)
     transaction.count("ignored", removed)
     return removed
+
+
+class Inbox(Role):
+    """The inbox."""
+
+    def append(
+        self, events: Sequence[Event], received_at: float, headers: bytes | None = None
+    ) -> asyncio.Future[tuple[Receipt, ...]]:
+        """Store events durably."""
+        return self._engine.write(Append(events, received_at, headers))
+
+    async def known(self, identity: bytes) -> StoredEvent | None:
+        """Find the event of an identity."""
+        return await self._engine.read(lambda connection: events.of_identity(connection, identity))
+
+    async def event(self, event_id: int) -> StoredEvent | None:
+        """Find one event."""
+        return await self._engine.read(lambda connection: events.one(connection, event_id))
+
+    async def events(self, which: EventFilter, *, before: int | None, limit: int) -> EventPage:
+        """List events, newest first."""
+        listed = self._engine.browse if which.text is None else self._engine.search
+        return await listed(lambda connection: listings.events(connection, which, before, limit))
+
+    async def replay(
+        self,
+        which: EventFilter,
+        *,
+        now: float,
+        limit: int,
+        before: int | None = None,
+        admit: Callable[[int], None] = lambda number: None,  # noqa: ARG005
+    ) -> Replay:
+        """Process settled events again."""
+        chosen: list[int] = []
+        cursor = before
+        # Pages, not one long read: a filter may have to look at every event.
+        while len(chosen) < limit:
+            found, cursor = await self._replayable(which, cursor, limit - len(chosen))
+            chosen += found
+            if cursor is None:
+                break
+        chosen.sort()
+        count = start = 0
+        while start < len(chosen):
+            admit(len(chosen) - start)
+            portion = chosen[start : start + REPLAYED_AT_ONCE]
+            replayed, looked_at = await self._engine.call(partial(_replay, chosen=portion, now=now))
+            count, start = count + replayed, start + looked_at
+        return Replay(count, cursor)
+
+    async def replayable(self, which: EventFilter) -> int:
+        """Count what can be processed again."""
+        count, cursor = 0, None
+        while True:
+            found, cursor = await self._replayable(which, cursor, listings.LOOKED_AT)
+            count += len(found)
+            if cursor is None:
+                return count
+
+    async def _replayable(self, which: EventFilter, before: int | None, limit: int) -> tuple[list[int], int | None]:
+        return await self._engine.search(lambda connection: listings.replayable(connection, which, before, limit))
+
+    async def failures(self, event: StoredEvent) -> tuple[Failure, ...]:
+        """List failed attempts."""
+        return await self._engine.read(lambda connection: failures.of_event(connection, event))
+
+    async def remove_settled(self, when: Span, limit: int) -> int:
+        """Remove old settled events."""
+        return await self._engine.call(lambda transaction: _remove_settled(transaction, when, limit))
+
+    async def remove_dead(self, when: Span, limit: int) -> int:
+        """Give up old dead letters."""
+        return await self._engine.call(lambda transaction: _remove_dead(transaction, when, limit))
+
+    async def remove_failures(self, when: Span, limit: int) -> int:
+        """Forget old failed attempts."""
+        return await self._engine.call(lambda transaction: failures.remove(transaction, when, limit))

@@ -14,7 +14,7 @@ from itertools import product
 from typing import Any
 
 from hookbridge.model import SOURCES, Outcome
-from hookbridge.store.sqlite.inbox import COLUMNS, next_id, stored_event
+from hookbridge.store.sqlite.events import COLUMNS, next_id, stored_event
 from hookbridge.store.sqlite.where import Where
 from hookbridge.store.values import EventFilter, EventPage
 

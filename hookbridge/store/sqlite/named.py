@@ -15,6 +15,7 @@ from msgspec.structs import astuple
 
 from hookbridge.model import SOURCES, RecordKey, SourceName
 from hookbridge.store.sqlite import copies, listings
+from hookbridge.store.sqlite.engine import Role
 from hookbridge.store.sqlite.where import Where
 from hookbridge.store.values import RecordEntry, RecordFilter, RecordPage
 
@@ -28,7 +29,7 @@ _NEXT_TABLE = (
 )
 
 
-def records(connection: sqlite3.Connection, which: RecordFilter, after: RecordKey | None, limit: int) -> RecordPage:
+def _records(connection: sqlite3.Connection, which: RecordFilter, after: RecordKey | None, limit: int) -> RecordPage:
     """List records by name."""
     candidates = _waiting if which.state == "waiting" else _by_id if which.record_ids else _copied
     found: list[RecordEntry] = []
@@ -164,3 +165,12 @@ def _waiting(connection: sqlite3.Connection, which: RecordFilter, after: RecordK
             record = RecordKey.parse(name)
             is_meant = not which.record_ids or record.id in which.record_ids
             yield record, is_meant and record.id.startswith(which.text or "")
+
+
+class Records(Role):
+    """The records by name."""
+
+    async def records(self, which: RecordFilter, *, after: RecordKey | None, limit: int) -> RecordPage:
+        """List records by name."""
+        listed = self._engine.browse if which.text is None else self._engine.search
+        return await listed(lambda connection: _records(connection, which, after, limit))

@@ -6,11 +6,11 @@ import sqlite3
 from collections.abc import Mapping
 
 from hookbridge.model import Books
-from hookbridge.store.sqlite.engine import Transaction
+from hookbridge.store.sqlite.engine import Role, Transaction
 from hookbridge.store.values import Totals
 
 
-def note(connection: sqlite3.Connection, name: str) -> str | None:
+def _note(connection: sqlite3.Connection, name: str) -> str | None:
     """Give a note's value."""
     found = connection.execute("SELECT value FROM notes WHERE name = ?", (name,)).fetchone()
     return found[0] if found else None
@@ -31,7 +31,7 @@ def put(transaction: Transaction, name: str, value: str | None, only_if_absent: 
     return written.rowcount > 0
 
 
-def totals(counters: Mapping[str, float]) -> Totals:
+def _totals(counters: Mapping[str, float]) -> Totals:
     """Make the totals of the counters by name."""
 
     def number(name: str) -> int:
@@ -63,3 +63,28 @@ def totals(counters: Mapping[str, float]) -> Totals:
         announced=group("announced:"),
         missed=group("missed:"),
     )
+
+
+class Notes(Role):
+    """Small durable values by name."""
+
+    async def note(self, name: str) -> str | None:
+        """Give a note."""
+        return await self._engine.read(lambda connection: _note(connection, name))
+
+    async def put_note(self, name: str, value: str | None, *, only_if_absent: bool = False) -> bool:
+        """Set or remove a note."""
+        return await self._engine.call(lambda transaction: put(transaction, name, value, only_if_absent))
+
+
+class Counters(Role):
+    """The books and the statistics."""
+
+    async def totals(self) -> Totals:
+        """Give the counters as of the last commit."""
+        return _totals(self._engine.counters)
+
+    @property
+    def open_events(self) -> int:
+        """How many events are open as of the last commit."""
+        return int(self._engine.counters["open"])

@@ -18,8 +18,8 @@ import msgspec
 
 from hookbridge.model import Claim, Outcome, RecordKey, Settled, Settlement
 from hookbridge.store.sqlite import copies, failures, stale_keys
-from hookbridge.store.sqlite.claims import CHAIN, NEWEST
 from hookbridge.store.sqlite.engine import Job, Transaction
+from hookbridge.store.sqlite.events import CHAIN, NEWEST
 
 _BEHIND = NEWEST + "SELECT id, type, previous FROM chain JOIN events USING (id) WHERE id <> ?1 ORDER BY depth"
 

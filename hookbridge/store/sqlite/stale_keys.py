@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from hookbridge.model import Settlement
-from hookbridge.store.sqlite.engine import Transaction
+from hookbridge.store.sqlite.engine import Role
 from hookbridge.store.values import STALE_KEYS_CHARACTERS_MAX, StaleKeys
 
 
@@ -21,7 +21,7 @@ def note(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> N
         connection.executemany("INSERT INTO stale_keys (key) VALUES (?)", keys)
 
 
-def some(connection: sqlite3.Connection, limit: int) -> StaleKeys:
+def _oldest(connection: sqlite3.Connection, limit: int) -> StaleKeys:
     """Read the oldest ones."""
     keys: dict[str, None] = {}
     last_id = characters = 0
@@ -33,6 +33,13 @@ def some(connection: sqlite3.Connection, limit: int) -> StaleKeys:
     return StaleKeys(keys=tuple(keys), last_id=last_id)
 
 
-def remove(transaction: Transaction, last_id: int) -> None:
-    """Remove what was read up to this id."""
-    transaction.connection.execute("DELETE FROM stale_keys WHERE id <= ?", (last_id,))
+class Stale(Role):
+    """Keys of the user's cache that have to be deleted once more."""
+
+    async def stale_keys(self, limit: int) -> StaleKeys:
+        """Give the oldest ones."""
+        return await self._engine.read(lambda connection: _oldest(connection, limit))
+
+    async def remove_stale_keys(self, last_id: int) -> None:
+        """Forget what was read up to this id."""
+        await self._engine.call(lambda t: t.connection.execute("DELETE FROM stale_keys WHERE id <= ?", (last_id,)))

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from hookbridge.model import Copy, Document, Effects, RecordKey
-from hookbridge.store.sqlite import copies
-from hookbridge.store.sqlite.engine import Transaction
+from hookbridge.model import Copy, Document, Effects, RecordKey, SourceName
+from hookbridge.store.sqlite import copies, notes
+from hookbridge.store.sqlite.engine import Role, Transaction
 from hookbridge.store.values import Announcement, Standing, Standings, Unmet
 
 _STANDINGS = """
@@ -40,7 +40,7 @@ WHERE events.id > (SELECT min(last_event) FROM found WHERE {_DUE})
 """
 
 
-def standings(
+def _standings(
     connection: sqlite3.Connection, source: str, table: str, ids: Sequence[str], now: float, ticket: int
 ) -> Standings:
     """Say how records of one table stand, all as of one moment."""
@@ -67,7 +67,7 @@ def standings(
     return Standings(by_id, newest, ticket)
 
 
-def load(transaction: Transaction, read: Iterable[tuple[Copy, Document | None]], *, exclusive: bool) -> None:
+def _load(transaction: Transaction, read: Iterable[tuple[Copy, Document | None]], *, exclusive: bool) -> None:
     """Write copies and their words."""
     copies.write_effects(
         transaction.connection,
@@ -75,7 +75,7 @@ def load(transaction: Transaction, read: Iterable[tuple[Copy, Document | None]],
     )
 
 
-def met(connection: sqlite3.Connection, sweep: int, ids: Sequence[str]) -> frozenset[str]:
+def _met(connection: sqlite3.Connection, sweep: int, ids: Sequence[str]) -> frozenset[str]:
     """Say which of these a sweep has met before."""
     wanted = msgspec.json.encode(ids).decode()
     found = connection.execute(
@@ -85,12 +85,12 @@ def met(connection: sqlite3.Connection, sweep: int, ids: Sequence[str]) -> froze
     return frozenset(id_ for (id_,) in found)
 
 
-def meet(transaction: Transaction, sweep: int, ids: Sequence[str]) -> None:
+def _meet(transaction: Transaction, sweep: int, ids: Sequence[str]) -> None:
     """Note what a sweep has met."""
     transaction.connection.executemany("INSERT OR IGNORE INTO met VALUES (?, ?)", [(sweep, id_) for id_ in ids])
 
 
-def unmet(connection: sqlite3.Connection, source: str, table: str, sweep: int, after: str | None, limit: int) -> Unmet:
+def _unmet(connection: sqlite3.Connection, source: str, table: str, sweep: int, after: str | None, limit: int) -> Unmet:
     """Find the copies that a sweep has not met."""
     (copied,) = connection.execute(
         "SELECT count(*) FROM copies WHERE source = ? AND table_name = ? AND data IS NOT NULL", (source, table)
@@ -103,7 +103,7 @@ def unmet(connection: sqlite3.Connection, source: str, table: str, sweep: int, a
     return Unmet(tuple(RecordKey(source, table, id_) for (id_,) in ids), count, copied)  # type: ignore[arg-type]
 
 
-def forget_sweeps(transaction: Transaction, keep: Sequence[int], only: int | None, limit: int) -> int:
+def _forget_sweeps(transaction: Transaction, keep: Sequence[int], only: int | None, limit: int) -> int:
     """Remove what sweeps have met, at most ``limit`` rows; gives how many."""
     chosen: str = "sweep = ?"
     value: int | str | None = only
@@ -121,13 +121,13 @@ INSERT OR IGNORE INTO found SELECT ?1, ?2, ?3 WHERE NOT EXISTS
 """
 
 
-def note_findings(transaction: Transaction, records: Sequence[RecordKey], compared: Standings, now: float) -> None:
+def _note_findings(transaction: Transaction, records: Sequence[RecordKey], compared: Standings, now: float) -> None:
     """Remember differences until it is known whether a webhook announces them."""
     rows = [(str(one), now, compared.newest_event, one.source, one.table, one.id, compared.ticket) for one in records]
     transaction.connection.executemany(_NOTE, rows)
 
 
-def settle_findings(transaction: Transaction, grace_seconds: float, now: float) -> tuple[Announcement, ...]:
+def _settle_findings(transaction: Transaction, grace_seconds: float, now: float) -> tuple[Announcement, ...]:
     """Count the findings whose grace is over as announced or missed, by table, and forget them."""
     connection, when = transaction.connection, (now - grace_seconds, now)
     due = [record for (record,) in connection.execute(f"SELECT record FROM found WHERE {_DUE}", when)]
@@ -146,3 +146,46 @@ def settle_findings(transaction: Transaction, grace_seconds: float, now: float) 
         Announcement(source=source, table=table, announced=told, missed=missed)  # type: ignore[arg-type]
         for (source, table), (told, missed) in counted.items()
     )
+
+
+class Sweeps(Role):
+    """What the reconciler compares and remembers."""
+
+    async def standings(self, source: SourceName, table: str, ids: Sequence[str], *, now: float) -> Standings:
+        """Say how records stand."""
+        ticket = self._engine.ticket()
+        return await self._engine.read(lambda connection: _standings(connection, source, table, ids, now, ticket))
+
+    async def load(self, read: Sequence[tuple[Copy, Document | None]], *, exclusive: bool) -> None:
+        """Write many copies."""
+        await self._engine.call(lambda transaction: _load(transaction, read, exclusive=exclusive))
+
+    async def met(self, sweep: int, ids: Sequence[str]) -> frozenset[str]:
+        """Say what a sweep has met before."""
+        return await self._engine.read(lambda connection: _met(connection, sweep, ids))
+
+    async def meet(self, sweep: int, ids: Sequence[str], *, note: tuple[str, str] | None = None) -> None:
+        """Note what a sweep has met, and where it is."""
+
+        def both(transaction: Transaction) -> None:
+            _meet(transaction, sweep, ids)
+            if note is not None:
+                notes.put(transaction, *note, only_if_absent=False)
+
+        await self._engine.call(both)
+
+    async def unmet(self, source: SourceName, table: str, sweep: int, *, after: str | None = None, limit: int) -> Unmet:
+        """Find what a sweep has not met."""
+        return await self._engine.browse(lambda connection: _unmet(connection, source, table, sweep, after, limit))
+
+    async def forget_sweeps(self, *, keep: Sequence[int] = (), only: int | None = None, limit: int) -> int:
+        """Forget _"""
+        return await self._engine.call(lambda transaction: _forget_sweeps(transaction, keep, only, limit))
+
+    async def note_findings(self, records: Sequence[RecordKey], standings: Standings, *, now: float) -> None:
+        """Remember differences."""
+        await self._engine.call(lambda transaction: _note_findings(transaction, records, standings, now))
+
+    async def settle_findings(self, grace_seconds: float, *, now: float) -> tuple[Announcement, ...]:
+        """Count findings as announced or missed."""
+        return await self._engine.call(lambda transaction: _settle_findings(transaction, grace_seconds, now))

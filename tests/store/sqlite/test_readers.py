@@ -69,7 +69,6 @@ async def test_short_reads_wait_for_no_list_and_no_search_however_long_they_take
             await store.copy(key())
             await store.note("n")
             await store.standings("supabase", "public.users", ["1"], now=1.0)
-            await store.next_available("supabase")
             await store.oldest_open(now=1.0)
             await store.totals()
 
