@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from hookbridge.model import SourceName
+from hookbridge.names import SCHEMA, full_name
 
 Positive = Annotated[int, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=0)]
@@ -72,11 +73,16 @@ class SupabaseTable(Section, frozen=True):
     """One ``[[supabase.tables]]`` block."""
 
     name: Name
-    schema: Name = "public"
+    schema: Name = SCHEMA
     key: Annotated[tuple[Name, ...], Meta(min_length=1)] = ("id",)
     changed_at: Name | None = None
     index: tuple[Name, ...] | None = None
     partitions: tuple[Name, ...] = ()
+
+    @property
+    def full_name(self) -> str:
+        """Give its name with its schema, as records have it."""
+        return full_name(self.name, self.schema)
 
 
 class SupabaseConfig(Section, frozen=True, dict=True):
@@ -104,12 +110,12 @@ class SupabaseConfig(Section, frozen=True, dict=True):
 
     @cached_property
     def _full_names(self) -> frozenset[str]:
-        return frozenset(f"{one.schema}.{one.name}" for one in self.tables)
+        return frozenset(one.full_name for one in self.tables)
 
     @cached_property
     def _partitions(self) -> tuple[tuple[re.Pattern[str], str], ...]:
         return tuple(
-            (re.compile(fnmatch.translate(name if "." in name else f"{one.schema}.{name}")), f"{one.schema}.{one.name}")
+            (re.compile(fnmatch.translate(name if "." in name else f"{one.schema}.{name}")), one.full_name)
             for one in self.tables
             for name in one.partitions
         )

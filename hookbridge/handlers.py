@@ -19,6 +19,7 @@ import msgspec
 
 from hookbridge.errors import StartupError
 from hookbridge.model import SOURCES, Change, SourceName
+from hookbridge.names import NAME_EXPECTED, is_name, table_of
 
 Handler = Callable[[Change], Awaitable[None]]
 HandlerT = TypeVar("HandlerT", bound=Handler)
@@ -66,8 +67,8 @@ class Bridge:
         if event is not None and event.lower() not in EVENTS:
             msg = f"bridge.on: there is no event {event!r}; expected {', '.join(EVENTS)}"
             raise ValueError(msg)
-        if table == "":
-            msg = "bridge.on: the table's name is empty; leave it out for all tables"
+        if table is not None and not is_name(table):
+            msg = f"bridge.on: {table!r} is no table's name: {NAME_EXPECTED}; leave it out for all tables"
             raise ValueError(msg)
 
         def register(handler: HandlerT) -> HandlerT:
@@ -123,16 +124,6 @@ def _bare(handler: Handler) -> Handler:
     while isinstance(handler, functools.partial):
         handler = handler.func
     return handler
-
-
-def table_of(source: SourceName, table: str) -> str:
-    """Write a table as records have it: ``schema.table``, or an id of 32 digits with dashes."""
-    if source == "supabase":
-        return table if "." in table else f"public.{table}"
-    digits = table.replace("-", "").lower()
-    if len(digits) == 32 and all(sign in "0123456789abcdef" for sign in digits):  # noqa: PLR2004  a UUID
-        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-    return table
 
 
 bridge = Bridge()

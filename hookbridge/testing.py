@@ -10,7 +10,7 @@ import time
 
 import msgspec
 
-from hookbridge.handlers import EVENTS, Handler, bridge, name_of, table_of
+from hookbridge.handlers import EVENTS, Handler, bridge, name_of
 from hookbridge.model import (
     SOURCES,
     Change,
@@ -23,6 +23,7 @@ from hookbridge.model import (
     Truth,
     Verification,
 )
+from hookbridge.names import table_of
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 

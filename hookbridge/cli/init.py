@@ -22,6 +22,7 @@ from hookbridge.cli.command import JsonOption, note, print_json, say
 from hookbridge.cli.ending import FINE, NO, STOPPED, program
 from hookbridge.config import Config
 from hookbridge.errors import ConfigError, StartupError
+from hookbridge.names import SCHEMA, full_name, split
 from hookbridge.settings.secrets import is_http_url
 
 EPILOG = """
@@ -125,14 +126,14 @@ def new_secrets() -> NewSecrets:
 
 def config_text(tables: Sequence[str], databases: Sequence[str]) -> str:
     """Give the text of config.toml: what is followed; everything else has its default."""
-    blocks = followed(tables, ()) or [_commented(_table_block("public", "users"))]
+    blocks = followed(tables, ()) or [_commented(_table_block(SCHEMA, "users"))]
     blocks += followed((), databases) or [_commented(_database_block("ID-OF-THE-DATABASE"))]
     return "\n".join([_CONFIG_HEAD, *blocks])
 
 
 def followed(tables: Sequence[str], databases: Sequence[str]) -> list[str]:
     """Give the blocks of what is followed."""
-    return [_table_block(*_parts(name)) for name in tables] + [_database_block(id_) for id_ in databases]
+    return [_table_block(*split(full_name(name))) for name in tables] + [_database_block(id_) for id_ in databases]
 
 
 _CONFIG_HEAD = """\
@@ -164,11 +165,6 @@ def _database_block(id_: str) -> str:
 
 def _commented(block: str) -> str:
     return "".join(f"# {line.removeprefix('# ')}\n" for line in block.splitlines())
-
-
-def _parts(name: str) -> tuple[str, str]:
-    schema, dot, table = name.partition(".")
-    return (schema, table) if dot else ("public", name)
 
 
 def _toml(text: str) -> str:

@@ -14,6 +14,7 @@ import msgspec
 
 from hookbridge.errors import ConfigError
 from hookbridge.model import SourceName
+from hookbridge.names import full_name, split
 from hookbridge.sources import keys
 
 ChangeType = Literal["insert", "update", "delete"]
@@ -74,7 +75,7 @@ def body_of(sample: Sample) -> bytes:
 
 
 def _guide(sample: Sample) -> dict[str, Any]:
-    schema, _, table = sample.table.rpartition(".")
+    schema, table = split(full_name(sample.table))
     own = _row(sample) if sample.source == "supabase" else {"properties": _properties(sample)}
     return {
         "event_type": sample.type,
@@ -83,17 +84,17 @@ def _guide(sample: Sample) -> dict[str, Any]:
         "record_id": sample.id,
         "data": None if sample.type == "delete" else own,
         "timestamp": sample.at,
-        "metadata": {"schema": schema or "public"} if sample.source == "supabase" else {},
+        "metadata": {"schema": schema} if sample.source == "supabase" else {},
     }
 
 
 def _database_webhook(sample: Sample) -> dict[str, Any]:
-    schema, _, table = sample.table.rpartition(".")
+    schema, table = split(full_name(sample.table))
     row = _row(sample)
     return {
         "type": sample.type.upper(),
         "table": table,
-        "schema": schema or "public",
+        "schema": schema,
         "record": None if sample.type == "delete" else row,
         "old_record": None if sample.type == "insert" else row,
     }

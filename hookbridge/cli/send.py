@@ -40,6 +40,7 @@ from hookbridge.cli.samples import DATABASE, FORMATS, PAGE, ChangeType, Sample, 
 from hookbridge.config import Settings
 from hookbridge.errors import ConfigError
 from hookbridge.model import SourceName
+from hookbridge.names import full_name
 
 EPILOG = """
 Examples:
@@ -165,10 +166,10 @@ def _columns(data: str) -> dict[str, msgspec.Raw]:
 def _keyed(sample: Sample, settings: Settings, id_: str | None) -> Sample:
     """Give the sample of a row with its table's key columns.  Raises ConfigError for an id of another number."""
     # Knowing a table means knowing the source: no other command shall wait for that.
-    from hookbridge.sources.supabase.payloads import normal_id, table_config, table_name
+    from hookbridge.sources.supabase.payloads import normal_id, table_config
 
     config = settings.config.supabase
-    key = table_config(config, config.root(table_name(sample.table, None))).key
+    key = table_config(config, config.root(full_name(sample.table))).key
     try:
         normal = normal_id(_numbered(sample, key, 1) if id_ is None else id_, len(key))
     except ValueError as error:

@@ -15,6 +15,7 @@ import typer
 
 from hookbridge.cli.command import ConfigOption, JsonOption, note, print_json, refuse_ignored, settings_of
 from hookbridge.errors import ConfigError
+from hookbridge.names import full_name, split
 
 EPILOG = """
 Examples:
@@ -54,10 +55,10 @@ def trigger_sql(
     config: ConfigOption = None,
 ) -> None:
     """Print SQL for Supabase's editor: a trigger that sends every change of a table, signed."""
-    from hookbridge.sources.supabase import payloads, trigger
+    from hookbridge.sources.supabase import trigger
 
     if schema is None:
-        schema, table = payloads.split(payloads.table_name(table, None))
+        schema, table = split(full_name(table))
     if uninstall:
         refuse_ignored({"--key": key, "--url": url, "--outbox": outbox}, "nothing of it is needed to remove a trigger")
         _print(trigger.uninstall(schema, table), {"schema": schema, "name": table}, as_json=as_json)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from hookbridge.config import NotionConfig, Settings
 from hookbridge.doctor.finding import Finding, Findings, broken, failed, ok, skipped
 from hookbridge.errors import SourceError, SourceRefused, SourceUnavailable
+from hookbridge.names import dashed
 from hookbridge.settings.checks import API_VERSION_MIN
-from hookbridge.sources import keys
 from hookbridge.sources.notion.budget import Budget, Urgency
 from hookbridge.sources.notion.changes import NO_SOURCES, NO_SOURCES_HINT
 
@@ -43,7 +43,7 @@ async def look(settings: Settings, now: Callable[[], float]) -> Findings:
         if not config.databases:
             yield skipped(f"{CHECK} databases", "none is listed, so none is polled", "list [[notion.databases]]")
         for database in config.databases:
-            yield await _database(client, budget, keys.dashed(database.id))
+            yield await _database(client, budget, dashed(database.id))
     finally:
         await client.close()
         await budget.close()

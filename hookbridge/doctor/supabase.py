@@ -64,7 +64,7 @@ async def _project(source: SupabaseSource) -> Finding:
 
 
 async def _table(client: SupabaseClient, table: SupabaseTable) -> Finding:
-    check = f"{CHECK} {table.schema}.{table.name}"
+    check = f"{CHECK} {table.full_name}"
     try:
         await _read(client, table, ())
     except SourceUnavailable as error:

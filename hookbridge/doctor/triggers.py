@@ -93,7 +93,7 @@ async def look(sql: asyncpg.Connection, tables: Sequence[SupabaseTable], names: 
             yield _partitions(table, tables, [row["name"] for row in await sql.fetch(_PARTITIONS, found["oid"])])
         yield _key(table, await sql.fetch(_UNIQUE, found["oid"]), partitioned=found["partitioned"])
         for url in sorted({_shown(one.url) for one in ours if one.is_enabled and one.calls_us}):
-            addresses.setdefault(url, []).append(f"{table.schema}.{table.name}")
+            addresses.setdefault(url, []).append(table.full_name)
     if not names and len(addresses) > 1:
         which = "; ".join(f"{url} ({', '.join(of)})" for url, of in addresses.items())
         hint = "make those of a former address again with trigger-sql, or say which is right with check --url https://…"
@@ -116,7 +116,7 @@ def _read(row: Any) -> _Trigger:  # noqa: ANN401  asyncpg has no types
 
 
 def _told(table: SupabaseTable, triggers: list[_Trigger], names: Collection[str]) -> Finding:
-    check, hint = f"trigger {table.schema}.{table.name}", _remake(table)
+    check, hint = f"trigger {table.full_name}", _remake(table)
     if not triggers:
         return warning(check, "there is none, so changes are found by polls and sweeps only", hint)
     enabled = [one for one in triggers if one.is_enabled]
@@ -151,7 +151,7 @@ def _sent(table: SupabaseTable, enabled: list[_Trigger], check: str, hint: str) 
 
 
 def _partitions(table: SupabaseTable, tables: Sequence[SupabaseTable], leaves: Sequence[str]) -> Finding:
-    check, root = f"partitions {table.schema}.{table.name}", f"{table.schema}.{table.name}"
+    check, root = f"partitions {table.full_name}", table.full_name
     config = SupabaseConfig(tables=tuple(tables))
     unknown = [leaf for leaf in leaves if config.root(leaf) != root]
     if not unknown:
@@ -161,7 +161,7 @@ def _partitions(table: SupabaseTable, tables: Sequence[SupabaseTable], leaves: S
 
 
 def _key(table: SupabaseTable, unique: list[Any], *, partitioned: bool) -> Finding:
-    check = f"key {table.schema}.{table.name}"
+    check = f"key {table.full_name}"
     if any(set(row["columns"]) <= set(table.key) for row in unique):
         return ok(check, f"{_columns(table.key)} is unique")
     message = f"nothing in the database keeps {_columns(table.key)} unique, so two rows may be one record"

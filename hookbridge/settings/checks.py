@@ -9,15 +9,14 @@ from collections.abc import Iterable
 from datetime import date
 
 from hookbridge.config import Config, NotionConfig, Secrets, SupabaseTable
+from hookbridge.names import NAME_MAX, dashed, is_name, is_schema, is_uuid
 from hookbridge.settings.hosts import name_of, network_of
 from hookbridge.settings.secrets import is_http_url
 from hookbridge.settings.values import shown
 
 API_VERSION_MIN = "2025-09-03"
 """The first version of Notion's API whose databases contain data sources, which is how they are read here."""
-NAME_MAX = 255
 
-_NOTION_ID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 _IN_URL = re.compile(r"[0-9a-f]{32}(?=[?#/]|$)")
 """Where a link to a database has its id; what follows ``?v=`` is a view's."""
 
@@ -37,7 +36,7 @@ def check_together(config: Config, secrets: Secrets, problems: list[str]) -> Non
     _check_signatures(config, secrets, problems)
     for number, table in enumerate(config.supabase.tables, start=1):
         _check_table(table, f"[supabase] tables[{number}]", problems)
-    tables = (f"{table.schema}.{table.name}" for table in config.supabase.tables)
+    tables = (table.full_name for table in config.supabase.tables)
     problems += [f"[[supabase.tables]]: {name} is listed twice" for name in _repeated(tables)]
     _check_notion(config.notion, problems, followed=bool(secrets.notion_token))
     if config.cache.keys and not secrets.redis_url:
@@ -45,7 +44,7 @@ def check_together(config: Config, secrets: Secrets, problems: list[str]) -> Non
     problems += [
         f"[[cache.keys]] table: expected a table's name, or the id of a Notion database, got {shown(block.table)}"
         for block in config.cache.keys
-        if not _is_name(block.table)
+        if not is_name(block.table)
     ]
     problems += [
         f'[[cache.keys]]: "{template}" is no template; expected text with column names in braces, such as user:{{id}}'
@@ -57,11 +56,11 @@ def check_together(config: Config, secrets: Secrets, problems: list[str]) -> Non
 
 
 def _check_table(table: SupabaseTable, where: str, problems: list[str]) -> None:
-    if not _is_name(table.name):
+    if not is_name(table.name):
         problems.append(f"{where} name: expected a table's name without a colon, got {shown(table.name)}")
-    if not _is_name(table.schema) or "." in table.schema:
+    if not is_schema(table.schema):
         problems.append(f"{where} schema: expected a schema's name without a dot or a colon, got {shown(table.schema)}")
-    if len(f"{table.schema}.{table.name}") > NAME_MAX:
+    if len(table.full_name) > NAME_MAX:
         problems.append(f"{where} name: expected at most {NAME_MAX} characters with its schema")
     problems += [f"{where} key: the column {shown(column)} is named twice" for column in _repeated(table.key)]
 
@@ -69,13 +68,13 @@ def _check_table(table: SupabaseTable, where: str, problems: list[str]) -> None:
 def _check_notion(config: NotionConfig, problems: list[str], *, followed: bool) -> None:
     """``followed`` says that there is a token, so that the databases will be asked for."""
     for number, database in enumerate(config.databases, start=1):
-        if not _is_name(database.id) or (followed and not _NOTION_ID.fullmatch(database.id)):
+        if not is_name(database.id) or (followed and not is_uuid(dashed(database.id))):
             found = _IN_URL.search(database.id)
             problems.append(
                 f"[notion] databases[{number}] id: expected 32 hexadecimal digits, with or without dashes,"
                 f" got {shown(database.id)}" + (f"; the id in it is {found[0]}" if found else "")
             )
-    databases = (database.id.replace("-", "").lower() for database in config.databases)
+    databases = (dashed(database.id) for database in config.databases)
     problems += [f"[[notion.databases]]: {name} is listed twice" for name in _repeated(databases)]
     if not is_http_url(config.base_url):
         problems.append(f'[notion] base_url: expected an http or https URL, got "{config.base_url}"')
@@ -83,11 +82,6 @@ def _check_notion(config: NotionConfig, problems: list[str], *, followed: bool) 
         problems.append(
             f"[notion] api_version: expected {API_VERSION_MIN} or a later version (a date), got {config.api_version}"
         )
-
-
-def _is_name(text: str) -> bool:
-    """Whether it can stand in a record's name, where a colon ends the table."""
-    return 0 < len(text) <= NAME_MAX and ":" not in text and not re.search(r"[\x00-\x1f\x7f-\x9f]", text)
 
 
 def _is_date(text: str) -> bool:

@@ -14,12 +14,12 @@ import msgspec
 
 from hookbridge.errors import FieldProblem, InvalidFields, InvalidSource, Refusal
 from hookbridge.model import Columns, SourceName
+from hookbridge.names import is_name, is_schema
 from hookbridge.sources.bodies import (
     ID_RULES,
     UNDECODABLE,
     Fields,
     invalid_json,
-    is_table,
     kind,
     refuse_deep,
     shown,
@@ -101,7 +101,7 @@ def decode(body: bytes, source: SourceName) -> Hint:
         type_ is None
         or micros is None
         or envelope.source != source
-        or not is_table(envelope.table_name)
+        or not is_name(envelope.table_name)
         or not ID_RULES[source].fits(record_id)
         or not (schema is None or is_schema(schema))
     ):
@@ -136,11 +136,6 @@ def is_guide(values: Members) -> bool:
 def is_time(text: str) -> bool:
     """Whether it can be a body's timestamp: for what is decoded, and for what we send ourselves."""
     return _micros(text) is not None
-
-
-def is_schema(text: str) -> bool:
-    """Whether it can be a schema's name: the first dot of a table's full name ends its schema."""
-    return "." not in text and is_table(text)
 
 
 def _type(text: str) -> str | None:

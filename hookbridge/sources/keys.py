@@ -6,18 +6,14 @@ One key column: its plain text.  Several: each percent-encoded, joined by commas
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from decimal import Decimal
 from urllib.parse import quote, unquote
 
 KeyValue = str | int | bool | Decimal
 
-UUID_CHARACTERS = len("123e4567-e89b-12d3-a456-426614174000")
 PLAIN_DIGITS_MAX = 1000
 """A number with a larger exponent is written with it: its digits could fill the memory."""
-
-_UUID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 
 
 def text(value: KeyValue) -> str:
@@ -56,16 +52,3 @@ def values(id_: str, columns: int) -> list[str]:
 def normal(id_: str, columns: int) -> str:
     """Give an id as ``record_id`` writes it, for one that came as text.  Raises ValueError as ``values``."""
     return record_id(values(id_, columns))
-
-
-def dashed(id_: str) -> str:
-    """Give a UUID in its one form, lower case with dashes; what is none stays as it is (Notion sends both forms)."""
-    if not _UUID.fullmatch(id_):
-        return id_
-    digits = id_.replace("-", "").lower()
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-
-
-def is_uuid(text: str) -> bool:
-    """Whether it is a UUID with dashes."""
-    return len(text) == UUID_CHARACTERS and _UUID.fullmatch(text) is not None

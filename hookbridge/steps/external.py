@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from hookbridge.config import CacheConfig, CacheKeys
+from hookbridge.config import CacheConfig
 from hookbridge.errors import CacheUnavailable, StartupError, to_install
 from hookbridge.model import Change, Columns, RecordKey, SourceName
+from hookbridge.names import table_of
 from hookbridge.sources import keys as ids
 from hookbridge.steps.together import Together
 
@@ -43,7 +44,7 @@ class RedisKeys:
         self._deleted = Together(self._delete)
         self._templates: dict[tuple[str, str], tuple[str, ...]] = {}
         for block in config.keys:
-            name = _table(block)
+            name = (block.source, table_of(block.source, block.table))
             self._templates[name] = (*self._templates.get(name, ()), *block.templates)
 
     def listens(self, source: SourceName, table: str) -> bool:
@@ -99,13 +100,6 @@ def _named() -> Iterator[None]:
 def _unavailable(error: Exception) -> CacheUnavailable:
     message = f"The external cache could not be reached: {type(error).__name__}"
     return CacheUnavailable(message, hint="check REDIS_URL and the server")
-
-
-def _table(block: CacheKeys) -> tuple[str, str]:
-    """Give a block's table in the form in which records are named."""
-    if block.source == "notion":
-        return block.source, ids.dashed(block.table)
-    return block.source, block.table if "." in block.table else f"public.{block.table}"
 
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode

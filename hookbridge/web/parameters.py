@@ -14,10 +14,10 @@ from aiohttp import web
 
 from hookbridge.errors import FieldProblem, InvalidFields, InvalidParameter
 from hookbridge.model import RecordKey, SourceName
+from hookbridge.names import dashed
 from hookbridge.service import Service
 from hookbridge.sources.bodies import decode_object
 from hookbridge.sources.encodings import text_of
-from hookbridge.sources.keys import dashed
 from hookbridge.sources.source import Source
 
 T = TypeVar("T", bound=msgspec.Struct)

@@ -14,6 +14,7 @@ from typing import Any
 
 from yarl import URL
 
+from hookbridge import names
 from hookbridge.config import NotionConfig, Secrets, SignaturesConfig, SupabaseConfig, SupabaseTable
 from hookbridge.errors import HandshakeRefused, InvalidSignature, Refusal
 from hookbridge.model import RecordKey
@@ -166,7 +167,7 @@ def record_id(data: bytes) -> None:
         except ValueError:
             continue
         assert keys.values(keys.record_id(values), columns) == [keys.text(value) for value in values]
-    keys.dashed(text)
+    names.dashed(text)
 
 
 def record_name(data: bytes) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from hookbridge.model import Columns
 from hookbridge.sources.notion.agreement import agree
-from hookbridge.sources.notion.pages import fingerprint, is_gone, is_id
+from hookbridge.sources.notion.pages import fingerprint, is_gone
 from hookbridge.sources.notion.words import SPEAKING, WORDLESS, WORDS_MAX, words
 
 ID = "a1b2c3d4-e5f6-7890-abcd-ef1234567890"
@@ -76,11 +76,6 @@ def test_a_page_is_gone_when_either_word_says_so() -> None:
         False,
         False,
     ]
-
-
-@pytest.mark.parametrize(("text", "expected"), [(ID, True), (ID.replace("-", ""), False), ("page-id", False)])
-def test_an_id_has_its_dashes(text: str, *, expected: bool) -> None:
-    assert is_id(text) is expected
 
 
 # Fingerprints

@@ -512,8 +512,8 @@ def test_verification_with_a_secret_of_either_kind_is_fine(tmp_path: Path) -> No
             "[[supabase.tables]]: public.users is listed twice",
         ),
         (
-            '[[notion.databases]]\nid = "AA-BB"\n[[notion.databases]]\nid = "aabb"',
-            "[[notion.databases]]: aabb is listed twice",
+            'notion.databases = [{id="A1A1A1A1A1A1A1A1A1A1A1A1A1A1A1A1"}, {id="a1a1a1a1-a1a1-a1a1-a1a1-a1a1a1a1a1a1"}]',
+            "[[notion.databases]]: a1a1a1a1-a1a1-a1a1-a1a1-a1a1a1a1a1a1 is listed twice",
         ),
         ('[notion]\nbase_url = "notion"', '[notion] base_url: expected an http or https URL, got "notion"'),
         (

@@ -86,7 +86,9 @@ def test_handlers_are_given_in_the_order_of_their_registration(bridge: Bridge) -
     [
         ({"source": "mysql"}, "there is no source 'mysql'; expected supabase or notion"),
         ({"source": "notion", "event": "upsert"}, "there is no event 'upsert'; expected insert, update, delete"),
-        ({"source": "supabase", "table": ""}, "the table's name is empty"),
+        ({"source": "supabase", "table": ""}, "'' is no table's name: expected 1 to 255 characters"),
+        ({"source": "supabase", "table": "public:users"}, "'public:users' is no table's name"),
+        ({"source": "notion", "table": "tasks\n"}, "is no table's name: .* without a colon or control characters"),
     ],
 )
 def test_what_there_cannot_be_is_refused(bridge: Bridge, arguments: dict[str, Any], message: str) -> None:

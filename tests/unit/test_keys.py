@@ -60,13 +60,3 @@ def test_an_id_gives_back_the_texts_it_was_made_of(values: list[keys.KeyValue]) 
     id_ = keys.record_id(values)
     assert keys.values(id_, len(values)) == [keys.text(value) for value in values]
     assert keys.normal(id_, len(values)) == id_
-
-
-@pytest.mark.parametrize("written", [UUID, UUID.upper(), UUID.replace("-", ""), UUID.replace("-", "").upper()])
-def test_notions_ids_have_one_form(written: str) -> None:
-    assert keys.dashed(written) == UUID
-
-
-@pytest.mark.parametrize("written", ["page-id", "", UUID + "0", "g" * 32, UUID[:-1]])
-def test_what_is_no_uuid_stays_as_it_is(written: str) -> None:
-    assert keys.dashed(written) == written

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from hookbridge.config import NotionConfig, Secrets, SignaturesConfig
 from hookbridge.errors import InvalidParameter, SourceRefused
 from hookbridge.model import Columns, Event, RecordKey, SourceName, StoredEvent, Truth
-from hookbridge.sources import keys
-from hookbridge.sources.bodies import ID_RULES, TABLE_EXPECTED, decode_columns, is_table
+from hookbridge.names import NAME_EXPECTED, dashed, is_name
+from hookbridge.sources.bodies import ID_RULES, decode_columns
 from hookbridge.sources.notion import agreement, cuts, pages, payloads, words
 from hookbridge.sources.notion.budget import Budget
 from hookbridge.sources.notion.changes import NotionChanges
@@ -57,7 +57,7 @@ class NotionSource:
         self._signature = NotionSignature(signatures, secrets, learnt_token, handshakes=handshakes)
         self._token = secrets.notion_token
         self._places = Places(config, readable=bool(self._token))
-        self._index = {keys.dashed(database.id): database.index for database in config.databases}
+        self._index = {dashed(database.id): database.index for database in config.databases}
         self._reader: Reader | None = None
         self._changes: NotionChanges | None = None
         self.budget = Budget(config.requests_per_second)
@@ -83,17 +83,17 @@ class NotionSource:
 
     def table(self, written: str) -> str:
         """Give an id with dashes, other names as they are.  Raises InvalidParameter."""
-        if not is_table(written):
-            raise InvalidParameter("table", TABLE_EXPECTED)
-        return keys.dashed(written)
+        if not is_name(written):
+            raise InvalidParameter("table", NAME_EXPECTED)
+        return dashed(written)
 
     def key(self, table: str, id_: str) -> RecordKey:
         """Name a page.  Raises InvalidParameter."""
-        if not is_table(table):
-            raise InvalidParameter("table", TABLE_EXPECTED, where="path")
+        if not is_name(table):
+            raise InvalidParameter("table", NAME_EXPECTED, where="path")
         if not ID_RULES["notion"].fits(id_):
             raise InvalidParameter("id", ID_RULES["notion"].expected, where="path")
-        return RecordKey("notion", keys.dashed(table), keys.dashed(id_))
+        return RecordKey("notion", dashed(table), dashed(id_))
 
     # What arrives
 

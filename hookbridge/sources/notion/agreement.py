@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from hookbridge.model import Columns
-from hookbridge.sources import keys
+from hookbridge.names import dashed
 from hookbridge.sources.notion.cuts import is_cut
 from hookbridge.sources.notion.pages import is_gone, without_signature
 from hookbridge.sources.times import instant_of
@@ -76,7 +76,7 @@ def _labels(values: object) -> list[str]:
 def _ids(values: object) -> list[str]:
     if not isinstance(values, list):
         return []
-    return sorted(keys.dashed(str(value.get("id") if isinstance(value, dict) else value)) for value in values)
+    return sorted(dashed(str(value.get("id") if isinstance(value, dict) else value)) for value in values)
 
 
 def _date(value: object) -> object:

@@ -19,7 +19,7 @@ from hookbridge.clock import time_of
 from hookbridge.config import NotionConfig
 from hookbridge.errors import RecordImpossible, RecordUnreadable
 from hookbridge.model import RecordKey
-from hookbridge.sources import keys
+from hookbridge.names import dashed
 from hookbridge.sources.notion.answers import truth_of
 from hookbridge.sources.notion.budget import Budget, Urgency
 from hookbridge.sources.notion.places import Places
@@ -76,14 +76,14 @@ class NotionChanges:
         self._budget = budget
         self._places = places
         self._databases = config.databases
-        self._tables = [keys.dashed(one.id) for one in config.databases]
+        self._tables = [dashed(one.id) for one in config.databases]
         self._tickets = tickets
         self._clock = clock
 
     def followed(self) -> tuple[Followed, ...]:
         """Give the listed databases."""
         return tuple(
-            Followed(table=keys.dashed(one.id), polled=True, poll_seconds=one.poll_seconds) for one in self._databases
+            Followed(table=dashed(one.id), polled=True, poll_seconds=one.poll_seconds) for one in self._databases
         )
 
     async def since(self, table: str, watermark: str, overlap_seconds: float, cursor: str | None) -> Slice:
@@ -130,7 +130,7 @@ class NotionChanges:
             left = await self._left(table, place.sources, urgency)
             return Slice(truths=(), next_cursor=_encoded(_beginning(place, left)) if left else None, anew=anew)
         truths = tuple(
-            truth_of(RecordKey("notion", table, keys.dashed(page["id"])), page, ticket, self._clock(), self._places)
+            truth_of(RecordKey("notion", table, dashed(page["id"])), page, ticket, self._clock(), self._places)
             for page in listing.pages
         )
         seen = str(listing.pages[-1][by]) if listing.pages else place.seen

@@ -26,8 +26,8 @@ from notion_client.errors import (
 from hookbridge.config import NotionConfig
 from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError, SourceRefused, SourceUnavailable
 from hookbridge.model import Columns
+from hookbridge.names import dashed
 from hookbridge.settings.certificates import tls_problem, trusted
-from hookbridge.sources import keys
 from hookbridge.sources.notion.budget import Budget
 from hookbridge.sources.statuses import by_status, retry_after_seconds
 
@@ -125,7 +125,7 @@ class NotionClient:
         if page is None:
             return None
         came = str(_whole(page)["id"])
-        if keys.dashed(came) != keys.dashed(page_id):
+        if dashed(came) != dashed(page_id):
             raise SourceUnavailable(f"Notion answered with page {came} where {page_id} was asked for")
         return page
 

@@ -6,15 +6,12 @@ every read; the fingerprint leaves out what is not content.  Shapes: https://dev
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 from hashlib import blake2b
 
 import msgspec
 
 from hookbridge.model import FINGERPRINT_BYTES, Columns
-
-_ID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
 _PAGE_NOISE = frozenset(
     (
@@ -37,11 +34,6 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 def is_gone(page: Columns) -> bool:
     """Whether the page lies in the trash.  Versions from 2026-03-11 have no ``archived``."""
     return page.get("in_trash") is True or page.get("archived") is True
-
-
-def is_id(text: str) -> bool:
-    """Whether Notion could have made this id; in its normal form, lower case with dashes."""
-    return _ID.fullmatch(text) is not None
 
 
 def fingerprint(page: Columns) -> bytes:

@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hookbridge.model import Columns, Event, RecordKey
-from hookbridge.sources import guide, keys
+from hookbridge.names import NAME_EXPECTED, dashed, is_name
+from hookbridge.sources import guide
 from hookbridge.sources.bodies import (
     ID_RULES,
-    TABLE_EXPECTED,
     Fields,
     decode_object,
     is_object,
-    is_table,
     named,
     named_by_header,
     shown,
@@ -69,9 +68,9 @@ def columns_of(event: Event) -> Columns | None:
 
 def _guided(headers: Mapping[str, str], body: bytes, places: Places) -> Delivery:
     hint = guide.decode(body, "notion")
-    place = places.hint_of(keys.dashed(hint.table))
+    place = places.hint_of(dashed(hint.table))
     event = Event(
-        record=RecordKey("notion", place.table, keys.dashed(hint.record_id)),
+        record=RecordKey("notion", place.table, dashed(hint.record_id)),
         type=hint.type,
         format=guide.FORMAT,
         body=body,
@@ -106,7 +105,7 @@ def _integration(body: bytes, values: Members, places: Places) -> Delivery:
     place = _checked(fields, places.hint(parent)) if kind == "page" else Hint(table=str(kind), exact=True)
     meaning = _TYPES.get(str(type_), "update") if is_page else str(type_)
     event = Event(
-        record=RecordKey("notion", place.table, keys.dashed(str(entity_id))),
+        record=RecordKey("notion", place.table, dashed(str(entity_id))),
         type=meaning,
         format=INTEGRATION,
         body=body,
@@ -140,7 +139,7 @@ def _automation(headers: Mapping[str, str], body: bytes, values: Members, places
     place = _checked(fields, places.hint(parent))
     meaning = "delete" if page.values.get("in_trash") is True or page.values.get("archived") is True else "update"
     event = Event(
-        record=RecordKey("notion", place.table, keys.dashed(str(page_id))),
+        record=RecordKey("notion", place.table, dashed(str(page_id))),
         type=meaning,
         format=AUTOMATION,
         body=body,
@@ -161,7 +160,7 @@ def _automation(headers: Mapping[str, str], body: bytes, values: Members, places
 
 def _checked(fields: Fields, hint: Hint) -> Hint:
     """Give it back.  Raises InvalidFields for a parent whose id can be no table's name."""
-    if not is_table(hint.table):
-        fields.wrong(("data", "parent", "id"), f"{TABLE_EXPECTED}, got {shown(hint.table)}", "value_error")
+    if not is_name(hint.table):
+        fields.wrong(("data", "parent", "id"), f"{NAME_EXPECTED}, got {shown(hint.table)}", "value_error")
     fields.raise_if_wrong()
     return hint

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from hookbridge.config import NotionConfig
-from hookbridge.sources import keys
+from hookbridge.names import dashed, is_uuid
 
 STANDALONE = "pages"
 """The table of pages that lie in no database."""
@@ -57,7 +57,7 @@ class Places:
 
     def __init__(self, config: NotionConfig, *, readable: bool) -> None:
         """``readable`` says that pages can be read, so that what is not known yet will be."""
-        self._listed = tuple(keys.dashed(one.id) for one in config.databases)
+        self._listed = tuple(dashed(one.id) for one in config.databases)
         self._takes_unlisted = config.unlisted_databases == "accept"
         self._takes_standalone = config.standalone_pages == "accept"
         self._readable = readable
@@ -67,7 +67,7 @@ class Places:
 
     def learn(self, data_source: str, database: str) -> None:
         """Take note that a data source lies in a database."""
-        source, database = keys.dashed(data_source), keys.dashed(database)
+        source, database = dashed(data_source), dashed(database)
         if source not in self._database_of and len(self._database_of) >= LEARNT_MAX:
             of_listed = {one: of for one, of in self._database_of.items() if one in self._listed or of in self._listed}
             self._database_of = of_listed
@@ -85,7 +85,7 @@ class Places:
         if not isinstance(parent, dict):
             return asked
         ids = self._parent(parent)
-        if not all(map(keys.is_uuid, ids.ids())):
+        if not all(map(is_uuid, ids.ids())):
             return asked  # no answer of Notion's has such ids: they name nothing
         if ids.database is not None and ids.data_source is not None:
             self.learn(ids.data_source, ids.database)
@@ -98,7 +98,7 @@ class Places:
 
     def _is_name(self, table: str, ids: _Parent) -> bool:
         # What is no name of Notion's own is a sender's, by which any page may be meant.
-        return table in (self._table(ids), *ids.ids()) or not (keys.is_uuid(table) or table == STANDALONE)
+        return table in (self._table(ids), *ids.ids()) or not (is_uuid(table) or table == STANDALONE)
 
     # What senders say
 
@@ -134,7 +134,7 @@ class Places:
 
     def _may_be(self, ids: _Parent) -> list[str]:
         """Give the listed ids of which it is not known yet that the page does not lie there."""
-        if not all(map(keys.is_uuid, ids.ids())) or (ids.database is not None and ids.data_source is not None):
+        if not all(map(is_uuid, ids.ids())) or (ids.database is not None and ids.data_source is not None):
             return []
         databases = set(self._database_of.values())
         if ids.database is not None:
@@ -156,7 +156,7 @@ class Places:
         """Read a parent of any version: a page object's, an event's, with its type or without."""
         kind = parent.get("type")
         database, data_source, id_ = (
-            keys.dashed(one) if isinstance(one := parent.get(name), str) else None for name in PARENT_MEMBERS[1:]
+            dashed(one) if isinstance(one := parent.get(name), str) else None for name in PARENT_MEMBERS[1:]
         )
         if kind in _DATABASE or (kind is None and data_source is not None):
             database = database or id_

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING
 
 from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError, SourceUnavailable
 from hookbridge.model import Columns, RecordKey, Truth
-from hookbridge.sources import keys
-from hookbridge.sources.notion import pages
+from hookbridge.names import dashed, is_id
 from hookbridge.sources.notion.answers import truth_of, whole
 from hookbridge.sources.notion.budget import Budget, Urgency
 from hookbridge.sources.notion.cuts import Rest
@@ -53,7 +52,7 @@ class _Wanted:
     def __init__(self, record: RecordKey) -> None:
         self.record = record
         self.calls: list[asyncio.Future[Truth]] = []
-        self.alone = not pages.is_id(record.table)
+        self.alone = not is_id(record.table)
         """Whether a query cannot find it, or has not."""
 
     def is_awaited(self) -> bool:
@@ -105,7 +104,7 @@ class Reader:
         """Read one page.  Raises SourceError."""
         if self._closed:
             raise _stopping()
-        if not pages.is_id(record.id):
+        if not is_id(record.id):
             raise RecordImpossible(f"Not an id of a Notion page: {record.id}")
         wanted = self._waiting.setdefault(record, _Wanted(record))
         call: asyncio.Future[Truth] = asyncio.get_running_loop().create_future()
@@ -117,7 +116,7 @@ class Reader:
         """Read one page by itself, when nothing else wants to ask.  Raises SourceError."""
         if self._closed:
             raise _stopping()
-        if not pages.is_id(record.id):
+        if not is_id(record.id):
             raise RecordImpossible(f"Not an id of a Notion page: {record.id}")
         wanted = _Wanted(record)
         call: asyncio.Future[Truth] = asyncio.get_running_loop().create_future()
@@ -264,7 +263,7 @@ class Reader:
                 raise RecordImpossible(msg)
             found = 0
             for page in listing.pages:
-                one = wanted.pop(keys.dashed(page["id"]), None)
+                one = wanted.pop(dashed(page["id"]), None)
                 if one is not None:
                     truth = truth_of(one.record, page, ticket, self._now(), self._places)
                     if truth.partial:

@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 
 from hookbridge.model import Columns
-from hookbridge.sources import keys
+from hookbridge.names import dashed, is_uuid
 from hookbridge.sources.notion.agreement import text_of
-from hookbridge.sources.notion.pages import is_id
 from hookbridge.sources.times import instant_of
 
 WORDS_MAX = 64 * 1024
@@ -44,7 +43,7 @@ def _texts(value: object) -> Iterable[str]:
 
 def _is_said(text: str) -> bool:
     """Whether a plain value is more than an id, a time or a link."""
-    return not (is_id(keys.dashed(text)) or text.startswith(("http://", "https://")) or instant_of(text))
+    return not (is_uuid(dashed(text)) or text.startswith(("http://", "https://")) or instant_of(text))
 
 
 def _one(value: object) -> Iterable[str]:

@@ -16,7 +16,8 @@ import msgspec
 from hookbridge.config import Secrets, SignaturesConfig, SupabaseConfig
 from hookbridge.errors import InvalidParameter, SourceRefused
 from hookbridge.model import Columns, Event, RecordKey, SourceName, StoredEvent, Truth
-from hookbridge.sources.bodies import TABLE_EXPECTED, decode_columns, is_table
+from hookbridge.names import NAME_EXPECTED, full_name, is_name
+from hookbridge.sources.bodies import decode_columns
 from hookbridge.sources.source import Decoded, Limits, Tickets
 from hookbridge.sources.supabase import payloads, rows
 from hookbridge.sources.supabase.changes import SupabaseChanges
@@ -73,15 +74,15 @@ class SupabaseSource:
 
     def table(self, written: str) -> str:
         """Give ``schema.table``.  Raises InvalidParameter."""
-        if not is_table(written):
-            raise InvalidParameter("table", TABLE_EXPECTED)
-        return self._config.root(payloads.table_name(written, None))
+        if not is_name(written):
+            raise InvalidParameter("table", NAME_EXPECTED)
+        return self._config.root(full_name(written))
 
     def key(self, table: str, id_: str) -> RecordKey:
         """Name a row.  Raises InvalidParameter."""
-        if not is_table(table):
-            raise InvalidParameter("table", TABLE_EXPECTED, where="path")
-        name = self._config.root(payloads.table_name(table, None))
+        if not is_name(table):
+            raise InvalidParameter("table", NAME_EXPECTED, where="path")
+        name = self._config.root(full_name(table))
         try:
             normal = payloads.normal_id(id_, len(payloads.table_config(self._config, name).key))
         except ValueError as error:

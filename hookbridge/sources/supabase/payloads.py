@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from hookbridge.config import SupabaseConfig, SupabaseTable
 from hookbridge.errors import FieldProblem, InvalidFields
 from hookbridge.model import Columns, Event, RecordKey
+from hookbridge.names import full_name, is_schema, split
 from hookbridge.sources import guide, keys
 from hookbridge.sources.bodies import (
     ID_RULES,
@@ -72,13 +73,6 @@ def versions_of(event: Event) -> tuple[Columns, ...]:
     return tuple(one for one in rows if isinstance(one, dict))
 
 
-def table_name(written: str, schema: str | None) -> str:
-    """Give a table's full name: ``users`` is ``public.users``."""
-    if schema is None and "." in written:
-        return written
-    return f"{schema or 'public'}.{written}"
-
-
 def normal_id(written: str, columns: int) -> str:
     """Give a row's id as its columns spell it.  Raises ValueError, which says what was expected."""
     try:
@@ -91,12 +85,6 @@ def normal_id(written: str, columns: int) -> str:
     return id_
 
 
-def split(table: str) -> tuple[str, str]:
-    """Give schema and name of a full name."""
-    schema, _, name = table.partition(".")
-    return schema, name
-
-
 def table_config(config: SupabaseConfig, table: str) -> SupabaseTable:
     """Give what is configured for a table, or the defaults."""
     schema, name = split(table)
@@ -105,7 +93,7 @@ def table_config(config: SupabaseConfig, table: str) -> SupabaseTable:
 
 def _guided(headers: Mapping[str, str], body: bytes, config: SupabaseConfig) -> Delivery:
     hint = guide.decode(body, "supabase")
-    table = config.root(table_name(hint.table, hint.schema))
+    table = config.root(full_name(hint.table, hint.schema))
     listed = config.table(*split(table))
     id_ = _guided_id(hint.record_id, len(listed.key) if listed else 1)
     event = Event(
@@ -139,12 +127,12 @@ def _native(headers: Mapping[str, str], body: bytes, values: Members, config: Su
     type_ = _native_type(fields)
     name = fields.table("table")
     schema = fields.text("schema")
-    if schema is not None and not guide.is_schema(schema):
+    if schema is not None and not is_schema(schema):
         fields.wrong("schema", f"expected a schema's name, got {shown(schema)}", "value_error")
     record = fields.object("record", required=type_ in ("insert", "update"))
     old = fields.object("old_record", required=type_ == "delete")
     fields.raise_if_wrong()
-    table = config.root(f"{schema}.{name}")  # a trigger on a partitioned table names the partition
+    table = config.root(full_name(str(name), schema))  # a trigger on a partitioned table names the partition
     listed = config.table(*split(table))
     key = table_config(config, table).key
     before = None if old is None else _id(fields, "old_record", old, key)

@@ -20,6 +20,7 @@ import msgspec
 from hookbridge.config import SupabaseTable
 from hookbridge.errors import RecordImpossible
 from hookbridge.model import Columns, RecordKey, Truth
+from hookbridge.names import dashed, is_uuid
 from hookbridge.sources import keys, times
 from hookbridge.sources.bodies import ID_RULES, UNDECODABLE, decode_columns, why_undecodable
 from hookbridge.sources.processable import is_deep
@@ -88,15 +89,15 @@ def as_written(text: str) -> str:
     """Give a uuid, or a time with a zone, as a column of that type writes it; every other text as it is."""
     found = _TIME.fullmatch(text)
     if found is None or not found["zone"] or (when := instant_of(text)) is None:
-        return keys.dashed(text)
+        return dashed(text)
     written = when.replace(tzinfo=None).isoformat()
     return (written.rstrip("0") if when.microsecond else written) + "+00:00"
 
 
 def _spelling(text: str) -> object:
     text = text.strip()  # char(n) is padded
-    if keys.is_uuid(dashed := keys.dashed(text.strip("{}"))):
-        return dashed.lower()
+    if is_uuid(id_ := dashed(text.strip("{}"))):
+        return id_
     if (when := instant_of(text)) is not None:
         return when
     try:
@@ -149,7 +150,7 @@ def _leaves(value: object) -> Iterable[object]:
 
 
 def _is_prose(text: str) -> bool:
-    return not (keys.is_uuid(text) or text.startswith(("http://", "https://", "\\x")) or instant_of(text))
+    return not (is_uuid(text) or text.startswith(("http://", "https://", "\\x")) or instant_of(text))
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  any JSON value
@@ -197,7 +198,7 @@ def _same_number(known: object, claimed: object) -> bool:
 def _same_text(known: object, claimed: object) -> bool:
     if not isinstance(known, str) or not isinstance(claimed, str):
         return False
-    if keys.is_uuid(known):
+    if is_uuid(known):
         return known.lower() == claimed.lower()
     when = instant_of(known)
     return when is not None and when == instant_of(claimed) and _is_date(known) is _is_date(claimed)

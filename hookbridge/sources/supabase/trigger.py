@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from hookbridge.errors import ConfigError
-from hookbridge.sources.bodies import TABLE_EXPECTED, is_table
-from hookbridge.sources.guide import is_schema
+from hookbridge.names import NAME_EXPECTED, SCHEMA, is_name, is_schema
 
 PLACEHOLDER_URL = "https://your-api.com/api/v1/webhooks/supabase"
 ENDPOINT = "/api/v1/webhooks/supabase"
@@ -28,7 +27,7 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True):
     """What the trigger of one table is to do."""
 
     table: str
-    schema: str = "public"
+    schema: str = SCHEMA
     key: tuple[str, ...] = ("id",)
     url: str = PLACEHOLDER_URL
     outbox: bool = False
@@ -111,9 +110,9 @@ def _address(url: str) -> str | None:
 def _problems(trigger: Trigger) -> list[str]:
     problems = []
     if not is_schema(trigger.schema):
-        problems.append(f"{trigger.schema!r} is no schema's name: {TABLE_EXPECTED}, and no dot")
-    if not is_table(trigger.table):
-        problems.append(f"{trigger.table!r} is no table's name: {TABLE_EXPECTED}")
+        problems.append(f"{trigger.schema!r} is no schema's name: {NAME_EXPECTED}, and no dot")
+    if not is_name(trigger.table):
+        problems.append(f"{trigger.table!r} is no table's name: {NAME_EXPECTED}")
     if not trigger.key:
         problems.append("a table needs at least one key column")
     twice = sorted({column for column in trigger.key if trigger.key.count(column) > 1})

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 from hookbridge.config import SupabaseConfig, SupabaseTable
 from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError, SourceUnavailable
 from hookbridge.model import RecordKey, Truth
+from hookbridge.names import split
 from hookbridge.sources import keys
 from hookbridge.sources.batching import Batcher
 from hookbridge.sources.large import aside
 from hookbridge.sources.source import Tickets
 from hookbridge.sources.supabase import filters, rows
-from hookbridge.sources.supabase.payloads import KEY_HINT, split, table_config
+from hookbridge.sources.supabase.payloads import KEY_HINT, table_config
 
 if TYPE_CHECKING:
     from hookbridge.sources.supabase.client import SupabaseClient  # imports the SDK
@@ -53,7 +54,7 @@ class Reader:
         self._config = config
         self._tickets = tickets
         self._batcher: Batcher[RecordKey, Truth] = Batcher(self._load, keys_max=config.batch_rows)
-        self._probed = f"{config.tables[0].schema}.{config.tables[0].name}" if config.tables else NO_TABLE
+        self._probed = config.tables[0].full_name if config.tables else NO_TABLE
 
     async def read(self, record: RecordKey) -> Truth:
         """Read one row.  Raises SourceError."""
