@@ -1,21 +1,21 @@
 """The first load of a Supabase table: rows for each second of the service's own processor time."""
 
-import os
 import tempfile
 import time
 from pathlib import Path
 
-from scripts.benchmarks.acks import ADMIN, ask
 from scripts.benchmarks.machine import (
     PYTHON,
     SERVER_CORE,
     CannotMeasure,
     free_port,
+    processor_seconds,
     resident_bytes,
     running,
     until_answers,
 )
 from scripts.benchmarks.row import Options, Row
+from scripts.benchmarks.servers import ADMIN, ask
 from scripts.benchmarks.sources import Sources, sources
 
 TARGET = 10_000
@@ -46,7 +46,7 @@ def _load(made: Sources, folder: Path, rows: int) -> tuple[float, int]:
     command = [PYTHON, "-m", "hookbridge", "--port", str(port)]
     with running(command, core=SERVER_CORE, environment=environment, folder=folder) as process:
         until_answers(f"http://127.0.0.1:{port}/healthz", process)
-        before, memory = _processor_seconds(process.pid), 0
+        before, memory = processor_seconds(process.pid), 0
         until = time.monotonic() + LONGEST_SECONDS
         while time.monotonic() < until:
             memory = max(memory, resident_bytes(process.pid))
@@ -54,11 +54,6 @@ def _load(made: Sources, folder: Path, rows: int) -> tuple[float, int]:
             if table["state"] == "following":
                 if table["listed"] < rows:
                     raise CannotMeasure(f"{table['listed']} of {rows} rows were loaded", "look at the log")
-                return _processor_seconds(process.pid) - before, memory
+                return processor_seconds(process.pid) - before, memory
             time.sleep(0.02)
     raise CannotMeasure("the backfill did not end", "look at the service's log")
-
-
-def _processor_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

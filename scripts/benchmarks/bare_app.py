@@ -1,4 +1,4 @@
-"""The bare handler: reads the body, answers 202.  Usage: bare_app.py PORT asyncio|uvloop"""
+"""The bare handler: reads the body, answers 202.  Usage: bare_app.py PORT"""
 
 import asyncio
 import sys
@@ -24,5 +24,5 @@ async def main(port: int) -> None:
 
 
 if __name__ == "__main__":
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop if sys.argv[2] == "uvloop" else None) as loop_runner:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop_runner:
         loop_runner.run(main(int(sys.argv[1])))

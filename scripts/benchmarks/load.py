@@ -2,20 +2,23 @@
 
 import hmac
 import json
+import random
 import re
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from scripts.benchmarks.machine import LOAD_CORE, CannotMeasure, needed, pinned
+from scripts.benchmarks.machine import LOAD_CORE, CannotMeasure, needed, pinned, processor_seconds
 
 SECRET = "a-secret-for-the-benchmark"  # noqa: S105  made up
 CONNECTIONS = 200
 """pg_net sends bursts of 200."""
-RECORDS = 10_000
 PATH = "/api/v1/webhooks/supabase"
 TIMES = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
+WORDS = ["".join(random.Random(n).choices("abcdefghijklmnopqrstuvwxyz", k=2 + n % 9)) for n in range(5_000)]  # noqa: S311
+"""Of which a long record's text is made."""
 
 SCRIPT = """
 local requests, at = {}, 0
@@ -40,28 +43,46 @@ end
 
 @dataclass(frozen=True)
 class Result:
-    """What wrk saw."""
+    """What wrk saw, and what the server's process used meanwhile."""
 
     per_second: float
     p50_ms: float
     p99_ms: float
     requests: int
+    processor_us: float
+    """Processor time of all its threads, for each request."""
 
 
-def prepare(folder: Path, count: int) -> Path:
-    """Write requests with advancing times, for records that are spread over a table; each has a signature."""
+def data_of(record: int, version: int, size: int) -> dict[str, object]:
+    """Give a version of a record, ``size`` bytes of which are a text of the record's own words."""
+    data: dict[str, object] = {"id": record, "name": f"Ada Lovelace {version}", "email": f"ada{record}@example.com"}
+    if size:
+        words = random.Random(record).choices(WORDS, k=size // 7)  # noqa: S311
+        data["notes"] = " ".join(words)[:size]
+    return data
+
+
+def shuffled(records: int, count: int) -> Iterator[int]:
+    """Visit all records, then all again, each time in another order: sorted ones would spare the index its work."""
+    order, chance = list(range(records)), random.Random(1)  # noqa: S311
+    for number in range(count):
+        if number % records == 0:
+            chance.shuffle(order)
+        yield order[number % records]
+
+
+def prepare(path: Path, count: int, *, records: int, size: int = 0) -> Path:
+    """Write requests with advancing times for records in no order; each has a signature."""
     start = datetime(2026, 1, 1, tzinfo=UTC)
-    path = folder / "requests"
     with path.open("wb") as file:
-        for number in range(count):
-            record = (number * 7919) % RECORDS
+        for number, record in enumerate(shuffled(records, count)):
             body = json.dumps(
                 {
                     "event_type": "update",
                     "source": "supabase",
                     "table_name": "users",
                     "record_id": str(record),
-                    "data": {"id": record, "name": f"Ada Lovelace {number}", "email": f"ada{record}@example.com"},
+                    "data": data_of(record, number, size),
                     "timestamp": (start + timedelta(microseconds=137 * number)).isoformat(),
                 }
             ).encode()
@@ -71,20 +92,22 @@ def prepare(folder: Path, count: int) -> Path:
                 f"X-Webhook-Signature: sha256={signature}\r\nContent-Length: {len(body)}\r\n\r\n"
             )
             file.write(head.encode() + body + b"\0")
-    (folder / "load.lua").write_text(SCRIPT)
+    path.with_suffix(".lua").write_text(SCRIPT)
     return path
 
 
-def send(requests: Path, port: int, seconds: float) -> Result:
+def send(requests: Path, port: int, server: "subprocess.Popen[bytes]", seconds: float) -> Result:
     """Send for so long.  Raises CannotMeasure when anything but 2xx came back."""
     wrk = needed("wrk", "install it: apt install wrk, brew install wrk")
-    command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s", "--latency", "-s", str(requests.parent / "load.lua")]
+    command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s", "--latency", "-s", str(requests.with_suffix(".lua"))]
+    before = processor_seconds(server.pid)
     done = subprocess.run(
         pinned(LOAD_CORE, [*command, f"http://127.0.0.1:{port}{PATH}", "--", str(requests)]),
         capture_output=True,
         text=True,
         check=False,
     )
+    used = processor_seconds(server.pid) - before
     said = done.stdout
     rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
     total = re.search(r"(\d+) requests in", said)
@@ -92,7 +115,8 @@ def send(requests: Path, port: int, seconds: float) -> Result:
         raise CannotMeasure(f"wrk failed: {done.stderr.strip() or said.strip()}", "run it by hand")
     if "Non-2xx" in said:
         raise CannotMeasure("the server refused requests: " + said.strip().splitlines()[-1], "start it by hand")
-    return Result(float(rate[1]), _latency(said, "50%"), _latency(said, "99%"), int(total[1]))
+    number = int(total[1])
+    return Result(float(rate[1]), _latency(said, "50%"), _latency(said, "99%"), number, used / number * 1e6)
 
 
 def _latency(said: str, share: str) -> float:

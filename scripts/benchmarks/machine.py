@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import sysconfig
 import time
 import urllib.error
 import urllib.request
@@ -36,8 +37,17 @@ def describe() -> dict[str, str]:
     return {
         "processor": f"{model}, {os.cpu_count()} cores",
         "system": f"{platform.system()} {platform.release()}",
+        "build": f"{platform.python_compiler()}, {_optimised()}",
         "versions": ", ".join([f"Python {platform.python_version()}", f"SQLite {sqlite3.sqlite_version}", *versions]),
     }
+
+
+def _optimised() -> str:
+    """Say with which of the options that make Python faster it was built."""
+    given = sysconfig.get_config_var("CONFIG_ARGS") or ""
+    return ", ".join(
+        f"{'with' if option in given else 'without'} {option}" for option in ("--enable-optimizations", "--with-lto")
+    )
 
 
 def _lines(path: str) -> list[str]:
@@ -107,6 +117,12 @@ def until_answers(url: str, process: "subprocess.Popen[bytes]", seconds: float =
         except OSError:
             time.sleep(0.02)
     raise CannotMeasure(f"{url} does not answer", "look whether the machine is busy")
+
+
+def processor_seconds(pid: int) -> float:
+    """Give the processor time of a process, all its threads, so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def resident_bytes(pid: int) -> int:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from scripts.benchmarks.acks import ADMIN, ask
 from scripts.benchmarks.machine import PYTHON, SERVER_CORE, CannotMeasure, free_port, running, until_answers
 from scripts.benchmarks.row import Options, Row
+from scripts.benchmarks.servers import ADMIN, ask
 from scripts.benchmarks.sources import DATABASE, sources
 
 PAGES = 1_000
