@@ -42,7 +42,7 @@ class _Registered(msgspec.Struct, frozen=True):
 
 
 class Bridge:
-    """Where handlers are registered.  Modules use the one instance, ``bridge``."""
+    """Where handlers are registered: ``bridge``, or one that a module, or a test, makes for itself."""
 
     def __init__(self) -> None:
         self._registered: list[_Registered] = []
@@ -127,18 +127,21 @@ def _bare(handler: Handler) -> Handler:
 
 
 bridge = Bridge()
+"""Where everything is registered that makes none of its own."""
 
 
-def load_handlers(module: str, folder: Path) -> None:
-    """Import the module that ``[handlers] module`` names, from the import path or from ``folder``.
+def load_handlers(module: str, folder: Path) -> Bridge:
+    """Import the module that ``[handlers] module`` names, from the import path or from ``folder``; give its bridge.
 
-    Raises StartupError with what the module itself raised and where, and when nothing was registered.
+    That is the one it has among its names, else the default one.  Raises StartupError with what the module itself
+    raised and where, and when there are several with handlers, or none.
     """
     # At the end, and for good: nothing there may stand in for an installed package, and a handler may import later.
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
+    registered_before = len(bridge.handlers())
     try:
-        importlib.import_module(module)
+        names = vars(importlib.import_module(module))
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         # A Ctrl-C of the user's does not come out here: asyncio makes it a cancellation.
         if isinstance(error, ModuleNotFoundError) and error.name and f"{module}.".startswith(f"{error.name}."):
@@ -146,11 +149,19 @@ def load_handlers(module: str, folder: Path) -> None:
             raise StartupError(message, hint=f"put {module}.py into {folder}, or correct [handlers] module") from error
         message = f"The handlers' module {module} could not be imported: {_told(error)}"
         raise StartupError(message, hint="correct it, or take it out of [handlers] module") from error
-    if not bridge:
+    own = {id(one): one for one in names.values() if isinstance(one, Bridge) and one is not bridge and one.handlers()}
+    if len(bridge.handlers()) > registered_before:  # by the module, or by one that it imports
+        own[id(bridge)] = bridge
+    if len(own) > 1:
+        message = f"The handlers' module {module} has handlers at {len(own)} bridges, and one is called"
+        raise StartupError(message, hint="register them all at one: hookbridge.bridge, or a Bridge() of its own")
+    found = next(iter(own.values()), bridge)
+    if not found:
         message = f"The handlers' module {module} registers no handler"
         raise StartupError(
             message, hint='decorate an async function with @bridge.on("supabase") or @bridge.on("notion")'
         )
+    return found
 
 
 def _told(error: BaseException) -> str:

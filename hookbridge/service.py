@@ -18,7 +18,7 @@ from hookbridge.books import Statistics, statistics
 from hookbridge.clock import Clock, anchored_clock
 from hookbridge.config import Settings
 from hookbridge.errors import HookbridgeError, SourceRefused, StoreUnavailable
-from hookbridge.handlers import bridge, load_handlers
+from hookbridge.handlers import Bridge, load_handlers
 from hookbridge.handshake import Handshake, Learnt, learnt, warnings_about
 from hookbridge.holds import Holds
 from hookbridge.model import Event, Outcome, Receipt, RecordKey, Settled, Settlement, SourceName
@@ -63,7 +63,9 @@ _log = structlog.get_logger(__name__)
 class Service:
     """Everything that runs in one process, without the HTTP surface."""
 
-    def __init__(self, settings: Settings, store: Store, known: Learnt | None, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, known: Learnt | None, bridge: Bridge | None, clock: Clock
+    ) -> None:
         self.settings = settings
         self.store = store
         self.admin_token, self.admin_token_file = admin_token.make(settings)
@@ -89,7 +91,8 @@ class Service:
         self.handshake = Handshake(store, self._notion, known, secrets.notion_webhook_secrets, clock)
         self._external = RedisKeys(config.cache, secrets.redis_url) if secrets.redis_url else None
         self._stale = self._stale_keys()
-        self._handlers = Handlers(bridge, config.handlers, clock=clock)
+        self._bridge = bridge
+        self._handlers = None if bridge is None else Handlers(bridge, config.handlers, clock=clock)
         self.intake = Intake(store, config.server, config.store, lambda name: self.lanes[name].wake(), clock)
         self.reconciler = Reconciler(
             self.sources,
@@ -116,12 +119,12 @@ class Service:
     @classmethod
     async def open(cls, settings: Settings, clock: Clock | None = None) -> Service:
         """Open the store and make the parts.  Raises StartupError."""
-        if settings.config.handlers.module:
-            load_handlers(settings.config.handlers.module, settings.folder)
+        module = settings.config.handlers.module
+        bridge = load_handlers(module, settings.folder) if module else None
         clock = clock or anchored_clock()
         store = await SqliteStore.open(settings.data_file, clock)
         try:
-            service = cls(settings, store, await learnt(store), clock)
+            service = cls(settings, store, await learnt(store), bridge, clock)
             recovered = await store.release_abandoned(now=clock())
             await service.reconciler.open()
             await service.holds.open()
@@ -145,7 +148,7 @@ class Service:
             Cache(source, self.store.ticket, self._external, clock=self._clock),
             Index(source),
         ]
-        if config.handlers.module:
+        if self._handlers is not None:
             steps.append(self._handlers)
         if (spans := self.traces) is not None:
             steps = [TracedStep(step, spans) for step in steps]
@@ -190,7 +193,7 @@ class Service:
     def _nobody_listens(self, source: SourceName, table: str) -> bool:
         """Whether a record can be written to the copy without an event, because no code of the user's waits for it."""
         keys = self._external is not None and self._external.listens(source, table)
-        return not keys and not (self.settings.config.handlers.module and bridge.listens(source, table))
+        return not keys and not (self._bridge is not None and self._bridge.listens(source, table))
 
     def _answered(self, source: SourceName, asked_at: float) -> None:
         self.lanes[source].answered(asked_at)
@@ -212,7 +215,7 @@ class Service:
 
     async def run(self) -> None:
         """Process until ``stop``; then drain, close and return.  A bug in the machinery comes out as its exception."""
-        if self.settings.config.handlers.module:
+        if self._handlers is not None:
             contain_tasks(asyncio.get_running_loop())
         try:
             async with asyncio.TaskGroup() as group:
@@ -292,7 +295,7 @@ class Service:
 
     def stuck_workers(self) -> Mapping[str, int]:
         """Count the workers that are stuck in each handler."""
-        return self._handlers.stuck_workers() if self.settings.config.handlers.module else {}
+        return {} if self._handlers is None else self._handlers.stuck_workers()
 
     def warnings(self) -> tuple[str, ...]:
         """Say what an operator should change, loudest first."""
@@ -301,7 +304,7 @@ class Service:
     async def readiness(self) -> Readiness:
         """Say whether webhooks can be taken now."""
         writable = await self._inbox.check()
-        stuck = self._handlers.stuck()
+        stuck = () if self._handlers is None else self._handlers.stuck()
         oldest = None
         if writable:
             try:

@@ -10,7 +10,7 @@ import time
 
 import msgspec
 
-from hookbridge.handlers import EVENTS, Handler, bridge, name_of
+from hookbridge.handlers import EVENTS, Bridge, Handler, bridge, name_of
 from hookbridge.model import (
     SOURCES,
     Change,
@@ -72,11 +72,11 @@ def change(
     )
 
 
-def run(handler: Handler, change: Change, *, timeout_seconds: float = 30.0) -> None:
+def run(handler: Handler, change: Change, *, bridge: Bridge = bridge, timeout_seconds: float = 30.0) -> None:
     """Call a handler with a change, and return when it has ended; in an async test, await the handler itself.
 
     Raises what the handler raises, TimeoutError when it takes longer, and AssertionError when the service would not
-    call it for this change, because it is registered for others.
+    call it for this change, because it is registered for others at ``bridge``.
     """
     if handler in bridge.handlers() and handler not in bridge.matching(change):
         given = f"{change.type} of {change.record}"

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from hookbridge import bridge
-from hookbridge.handlers import Handler
+from hookbridge.handlers import Bridge, Handler
 from hookbridge.observe.places import TRACEBACK_BYTES_MAX, traceback_of
 from hookbridge.testing import change, run
 from tests.support.books import event, hint, send, settled
@@ -247,6 +246,9 @@ async def test_no_part_of_a_secret_stays_where_a_long_text_is_cut(tmp_path: Path
 # hookbridge.testing
 
 
+HOOKS = Bridge()
+
+
 async def greets(_change: object) -> None:
     """A handler that nobody registered."""
 
@@ -259,18 +261,18 @@ def registered() -> Handler:
         seen.append(given)
 
     seen: list[object] = []
-    bridge.on("supabase", table="of_this_test", event="delete")(only_deletions)
+    HOOKS.on("supabase", table="of_this_test", event="delete")(only_deletions)
     return only_deletions
 
 
 def test_a_handler_is_run_for_changes_that_it_is_registered_for_and_for_no_others(registered: Handler) -> None:
-    run(registered, change("supabase", "of_this_test", 1, event="delete", previous={"id": 1}))
+    run(registered, change("supabase", "of_this_test", 1, event="delete", previous={"id": 1}), bridge=HOOKS)
     with pytest.raises(
         AssertionError, match=r"not called for this change \(insert of supabase:public\.of_this_test:1\)"
     ):
-        run(registered, change("supabase", "of_this_test", 1, event="insert", columns={"id": 1}))
+        run(registered, change("supabase", "of_this_test", 1, event="insert", columns={"id": 1}), bridge=HOOKS)
     with pytest.raises(AssertionError, match=r"public\.another"):
-        run(registered, change("supabase", "another", 1, event="delete"))
+        run(registered, change("supabase", "another", 1, event="delete"), bridge=HOOKS)
     run(greets, change("notion", "a" * 32, "b" * 32))
 
 

@@ -8,8 +8,9 @@ from typing import Any
 TEXT = """
 import asyncio
 
-from hookbridge import bridge
+from hookbridge import Bridge
 
+hooks = Bridge()
 gate = asyncio.Event()
 gate.set()
 calls = []
@@ -18,7 +19,7 @@ most_at_once = 0
 failures = []
 
 
-@bridge.on("supabase", table="{table}")
+@hooks.on("supabase", table="{table}")
 async def handle(change):
     global most_at_once
     calls.append(change)
@@ -34,10 +35,7 @@ async def handle(change):
 
 
 class Handling:
-    """A module on disk with one handler, of the changes of one table of this name.
-
-    Registrations last as long as the process, so each test has a table of its own.
-    """
+    """A module on disk with one handler, of the changes of one table of this name, and a bridge of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.table = f"t{uuid.uuid4().hex[:12]}"

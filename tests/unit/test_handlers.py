@@ -109,13 +109,20 @@ def test_a_function_that_is_not_async_is_refused_by_name(bridge: Bridge) -> None
 
 @pytest.fixture(autouse=True)
 def _restored() -> Iterator[None]:
-    """Leave the import system and the one bridge as they were."""
-    path, modules, registered = list(sys.path), set(sys.modules), list(the_bridge._registered)
+    """Leave the import system as it was."""
+    path, modules = list(sys.path), set(sys.modules)
     yield
     sys.path[:] = path
-    the_bridge._registered[:] = registered
     for name in set(sys.modules) - modules:
         del sys.modules[name]
+
+
+SHARED = "from hookbridge import bridge\n@bridge.on('supabase', table='of_this_test')\nasync def mine(change): ..."
+OWN = "from hookbridge import Bridge\nhooks = Bridge()\n@hooks.on('supabase')\nasync def mine(change): ..."
+
+
+def names(bridge: Bridge) -> list[str]:
+    return list(bridge.names())
 
 
 def written(folder: Path, code: str) -> None:
@@ -123,13 +130,36 @@ def written(folder: Path, code: str) -> None:
 
 
 def test_a_module_is_found_beside_the_configuration_and_may_import_later(tmp_path: Path) -> None:
-    written(
-        tmp_path, "from hookbridge import Change, bridge\n@bridge.on('supabase')\nasync def mine(change: Change): ..."
-    )
+    written(tmp_path, OWN)
     (tmp_path / "beside.py").write_text("")
-    load_handlers("mine", tmp_path)
-    assert [handler.__module__ for handler in the_bridge.matching(change())] == ["mine"]
+    assert names(load_handlers("mine", tmp_path)) == ["mine (mine.py)"]
     __import__("beside")
+
+
+def test_without_a_bridge_of_its_own_a_module_has_the_one_that_all_share(tmp_path: Path) -> None:
+    written(tmp_path, SHARED)
+    assert load_handlers("mine", tmp_path) is the_bridge
+    assert the_bridge.listens("supabase", "public.of_this_test")
+
+
+def test_a_module_may_leave_the_registering_to_others(tmp_path: Path) -> None:
+    (tmp_path / "theirs.py").write_text(SHARED)
+    written(tmp_path, "import theirs")
+    assert load_handlers("mine", tmp_path) is the_bridge
+
+
+def test_a_bridge_of_its_own_may_lie_in_another_module(tmp_path: Path) -> None:
+    (tmp_path / "theirs.py").write_text(OWN)
+    written(tmp_path, "from hookbridge import bridge\nfrom theirs import hooks as ours\nimport theirs")
+    assert names(load_handlers("mine", tmp_path)) == ["mine (theirs.py)"]
+
+
+@pytest.mark.parametrize("other", [SHARED, OWN.replace("hooks", "more")])
+def test_handlers_at_two_bridges_are_refused_because_one_is_called(tmp_path: Path, other: str) -> None:
+    written(tmp_path, f"{OWN}\n{other}")
+    with pytest.raises(StartupError, match="The handlers' module mine has handlers at 2 bridges") as caught:
+        load_handlers("mine", tmp_path)
+    assert "all at one" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -156,16 +186,17 @@ def test_a_module_that_is_not_there_says_where_it_belongs(tmp_path: Path, name: 
     assert str(tmp_path) in caught.value.hint
 
 
-def test_a_module_that_registers_nothing_is_refused(tmp_path: Path) -> None:
-    the_bridge._registered.clear()
-    written(tmp_path, "async def forgot_the_decorator(change): ...")
-    with pytest.raises(StartupError, match="The handlers' module mine registers no handler"):
-        load_handlers("mine", tmp_path)
+@pytest.mark.parametrize("code", ["async def forgot(change): ...", "from hookbridge import Bridge\nhooks = Bridge()"])
+def test_a_module_that_registers_nothing_is_refused(tmp_path: Path, code: str) -> None:
+    written(tmp_path, code)
+    load = "import pathlib; from hookbridge.handlers import load_handlers; load_handlers('mine', pathlib.Path.cwd())"
+    done = subprocess.run([sys.executable, "-c", load], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stderr.endswith("The handlers' module mine registers no handler\n")
 
 
 def test_the_names_for_handlers_import_neither_the_server_nor_the_sdks() -> None:
     code = (
-        "import sys; from hookbridge import Change, Copy, PermanentFailure, RecordKey, Verification, bridge;"
+        "import sys; from hookbridge import Change, Copy, PermanentFailure, RecordKey, Verification, Bridge, bridge;"
         "print([m for m in ('aiohttp', 'supabase', 'notion_client', 'httpx', 'structlog') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
