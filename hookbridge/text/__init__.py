@@ -1,0 +1,15 @@
+"""Search as one pure thing: text → tokens, query → tokens, rank, snippet.  Knows no source, no store, no HTTP.
+
+Engines store the tokens of three fields and find candidates; whether one matches, which comes first and what is shown
+of it is decided here, over the record's text, made anew from its copy.
+"""
+
+from __future__ import annotations
+
+from hookbridge.text.fields import Fields
+from hookbridge.text.query import Query, parse
+from hookbridge.text.rank import Rank, rank
+from hookbridge.text.snippet import snippet
+from hookbridge.text.tokens import tokens
+
+__all__ = ["Fields", "Query", "Rank", "parse", "rank", "snippet", "tokens"]
