@@ -17,7 +17,7 @@ import structlog
 
 from hookbridge.clock import Clock, time_of
 from hookbridge.errors import HandshakeRefused, NotFound
-from hookbridge.observe.logs import hide_learnt
+from hookbridge.observe.redaction import hide_learnt
 from hookbridge.store.contract import Notes
 
 NOTE = "notion-verification-token"

@@ -25,8 +25,8 @@ from hookbridge.model import Event, Outcome, Receipt, RecordKey, Settled, Settle
 from hookbridge.observe import traces
 from hookbridge.observe.history import Counts, History
 from hookbridge.observe.lag import LoopWatch
-from hookbridge.observe.logs import hide
 from hookbridge.observe.metrics import Meters
+from hookbridge.observe.redaction import hide
 from hookbridge.observe.rejections import Rejections
 from hookbridge.pipeline.append import Intake
 from hookbridge.pipeline.attempts import Attempts

@@ -36,7 +36,7 @@ from hookbridge.errors import (
     TableUnreadable,
     describe,
 )
-from hookbridge.observe.logs import without_secrets
+from hookbridge.observe.redaction import without_secrets
 
 Result = TypeVar("Result")
 Sleep = Callable[[float], Awaitable[None]]

@@ -16,8 +16,8 @@ import structlog
 
 from hookbridge.errors import HandlerFailed, HookbridgeError, StoreError, describe
 from hookbridge.model import Change, Claim, Effects, Failure, Outcome, RecordKey, Settled, Settlement
-from hookbridge.observe.logs import without_secrets
 from hookbridge.observe.places import traceback_of
+from hookbridge.observe.redaction import without_secrets
 from hookbridge.pipeline.attempts import FOR_THE_LANE, Attempts, is_final
 from hookbridge.pipeline.settle import settle
 from hookbridge.sources import listed

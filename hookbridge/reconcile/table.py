@@ -9,7 +9,7 @@ from hookbridge.clock import epoch_time
 from hookbridge.config import ReconcileConfig
 from hookbridge.errors import HookbridgeError, describe
 from hookbridge.model import SourceName
-from hookbridge.observe.logs import without_secrets
+from hookbridge.observe.redaction import without_secrets
 from hookbridge.reconcile.findings import Findings
 from hookbridge.reconcile.poll import PassResult, Poll
 from hookbridge.reconcile.status import State, TableStatus

@@ -22,7 +22,7 @@ from hookbridge.errors import HandlerFailed, PermanentFailure, named
 from hookbridge.handlers import Handler, file_of, name_at, name_of
 from hookbridge.model import Change
 from hookbridge.observe import places
-from hookbridge.observe.logs import without_secrets
+from hookbridge.observe.redaction import without_secrets
 
 ENDING_SECONDS = 0.5
 """So long a handler has to end once it was cancelled; what does not end is stuck."""

@@ -12,7 +12,8 @@ import pytest
 import structlog
 
 from hookbridge.config import LoggingConfig, Secrets
-from hookbridge.observe.logs import HIDDEN, QUIET, SHOWN, configure, hide, hide_learnt
+from hookbridge.observe.logs import QUIET, configure
+from hookbridge.observe.redaction import HIDDEN, SHOWN, hide, hide_learnt
 
 ROOT = Path(__file__).parents[2]
 
@@ -143,6 +144,20 @@ def test_no_line_shows_a_configured_secret(secret: str, format_: Literal["json",
     assert HIDDEN in text
 
 
+@pytest.mark.parametrize(
+    "secret", ['quo"ted-secret', "geheimnis-schlüssel", "tab\tand\nline", "back\\slash", "\x7fdel\x85"]
+)
+def test_a_secret_that_json_writes_otherwise_is_hidden_too(secret: str) -> None:
+    (line,) = written(say(reason=f"a {secret} b", steps=[secret]), secrets=Secrets(admin_token=secret))
+    assert (line["reason"], line["steps"]) == ("a [secret] b", ["[secret]"])
+
+
+@pytest.mark.parametrize("beside", ["\ud800", 2**70])
+def test_a_secret_beside_what_json_cannot_hold_is_hidden_too(beside: object) -> None:
+    (line,) = written(say(path=beside, reason=PLANTED.admin_token))
+    assert line["reason"] == "[secret]"
+
+
 def test_text_under_an_unknown_key_is_hidden_and_numbers_are_shown() -> None:
     fields: dict[str, object] = {
         "authorization": "Bearer x",
@@ -191,7 +206,7 @@ def test_every_key_that_our_code_logs_is_shown() -> None:
     unknown = {
         (key, file) for key, file in found if key not in SHOWN | NUMBERS and not key.endswith(("_seconds", "_bytes"))
     }
-    assert not unknown, "add these to SHOWN in observe/logs.py if their text can never be a secret"
+    assert not unknown, "add these to SHOWN in observe/redaction.py if their text can never be a secret"
 
 
 def test_the_keys_of_the_last_line_of_a_change_are_shown() -> None:

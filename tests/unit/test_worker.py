@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from hookbridge.config import ProcessingConfig
 from hookbridge.errors import HandlerFailed, HookbridgeError, SourceRefused, SourceUnavailable
 from hookbridge.model import Change, Claim, Effects, Outcome, Settled, Settlement, Verification
-from hookbridge.observe.logs import hide
+from hookbridge.observe.redaction import hide
 from hookbridge.pipeline.attempts import Attempts
 from hookbridge.pipeline.worker import Worker, dead
 from hookbridge.store.sqlite import SqliteStore
