@@ -1,14 +1,13 @@
-"""The composition root: the only module that names concrete engines and sources.
+"""The life of a service, and what operators ask of it; what it is made of, ``parts`` says.
 
-``Service.open`` makes everything, ``run`` is one task that owns every other one, ``begin_stop`` drains, ``stop`` ends.
-Invariant: when ``run`` has ended, no task of the service is left, and whatever was acknowledged and not finished is
-dirty in the store.
+``Service.open`` opens the store and makes everything, ``run`` is one task that owns every other one, ``begin_stop``
+drains, ``stop`` ends.  Invariant: when ``run`` has ended, no task of the service is left, and whatever was acknowledged
+and not finished is dirty in the store.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Mapping
 
@@ -17,104 +16,40 @@ import structlog
 from hookbridge.books import Statistics, statistics
 from hookbridge.clock import Clock, anchored_clock
 from hookbridge.config import Settings
-from hookbridge.errors import HookbridgeError, SourceRefused, StoreUnavailable
+from hookbridge.errors import SourceRefused, StoreUnavailable
 from hookbridge.handlers import Bridge, load_handlers
-from hookbridge.handshake import Handshake, Learnt, learnt, warnings_about
-from hookbridge.holds import Holds
-from hookbridge.model import Event, Outcome, Receipt, RecordKey, Settled, Settlement, SourceName
-from hookbridge.observe import traces
+from hookbridge.handshake import Learnt, learnt, warnings_about
+from hookbridge.model import Event, Outcome, Receipt, RecordKey
 from hookbridge.observe.history import Counts, History
-from hookbridge.observe.lag import LoopWatch
-from hookbridge.observe.metrics import Meters
-from hookbridge.observe.redaction import hide
-from hookbridge.observe.rejections import Rejections
-from hookbridge.pipeline.append import Intake
-from hookbridge.pipeline.attempts import Attempts
-from hookbridge.pipeline.lanes import Lane
-from hookbridge.pipeline.stale import StaleKeys
+from hookbridge.parts import Parts
 from hookbridge.pipeline.status import LaneState
-from hookbridge.pipeline.traced import TracedStep, TracedWorker
-from hookbridge.pipeline.worker import Worker, Working
 from hookbridge.readiness import Readiness, WritableInbox, warnings_of, warnings_of_clock, warnings_of_stuck
-from hookbridge.reconcile.findings import InboxSink
-from hookbridge.reconcile.loop import Beside, Reconciler
 from hookbridge.records import Records
-from hookbridge.settings import admin_token
 from hookbridge.sources import listed
-from hookbridge.sources.notion import NotionSource
 from hookbridge.sources.notion.budget import Budget
-from hookbridge.sources.source import Delivery, Source
-from hookbridge.sources.supabase import SupabaseSource
-from hookbridge.steps.cache import Cache
-from hookbridge.steps.calls import contain_tasks, handler_at
-from hookbridge.steps.external import RedisKeys
-from hookbridge.steps.handlers import Handlers
-from hookbridge.steps.index import Index
-from hookbridge.steps.step import Step
-from hookbridge.steps.verify import Verify
+from hookbridge.sources.source import Delivery
+from hookbridge.steps.calls import contain_tasks
 from hookbridge.store.contract import Store
 from hookbridge.store.sqlite import SqliteStore
 from hookbridge.store.values import EventFilter, Replay
-from hookbridge.upkeep import Upkeep
 
 _log = structlog.get_logger(__name__)
 
 
-class Service:
-    """Everything that runs in one process, without the HTTP surface."""
+class Service(Parts):
+    """The parts at work, without the HTTP surface; what operators ask of them and do."""
 
     def __init__(
         self, settings: Settings, store: Store, known: Learnt | None, bridge: Bridge | None, clock: Clock
     ) -> None:
-        self.settings = settings
-        self.store = store
-        self.admin_token, self.admin_token_file = admin_token.make(settings)
-        self._clock = clock
-        hide(self.admin_token)
-        config, secrets = settings.config, settings.secrets
-        self.meters = Meters()
-        self.traces = traces.from_environment(os.environ)
-        asked = {name: meters.batch.observe for name, meters in self.meters.of.items()}
-        self._notion = NotionSource(
-            config.notion,
-            config.signatures,
-            secrets,
-            store.ticket,
-            known.token if known else None,
-            clock=clock,
-            asked=asked["notion"],
-        )
-        supabase = SupabaseSource(
-            config.supabase, config.signatures, secrets, store.ticket, clock=clock, asked=asked["supabase"]
-        )
-        self.sources: Mapping[SourceName, Source] = {"supabase": supabase, "notion": self._notion}
-        self.handshake = Handshake(store, self._notion, known, secrets.notion_webhook_secrets, clock)
-        self._external = RedisKeys(config.cache, secrets.redis_url) if secrets.redis_url else None
-        self._stale = self._stale_keys()
-        self._bridge = bridge
-        self._handlers = None if bridge is None else Handlers(bridge, config.handlers, clock=clock)
-        self.intake = Intake(store, config.server, config.store, lambda name: self.lanes[name].wake(), clock)
-        self.reconciler = Reconciler(
-            self.sources,
-            store,
-            InboxSink(self.intake.accept),
-            config.reconcile,
-            clock,
-            beside=Beside(loads=self._nobody_listens, settles=True, answered=self._answered),
-        )
-        self.lanes: Mapping[SourceName, Lane] = {name: self._lane(source) for name, source in self.sources.items()}
+        super().__init__(settings, store, known, bridge, clock)
         self.records = Records(store, self.sources, clock, self.verify, self._answered)
-        self.upkeep = Upkeep(store, self.intake, settings.data_file, config.retention, config.store, clock)
-        believed = config.signatures.verify and not self._notion.has_credentials
-        self.holds = Holds(store, self.lanes, self.handshake, signed_is_believed=believed)
+        self.history = History(self._counts, clock)
+        self._inbox = WritableInbox(store, clock)
         self._stop_asked = asyncio.Event()
         self._deadline = 0.0
         self._senders_gone = asyncio.Event()
         self._ended = asyncio.Event()
-        self._inbox = WritableInbox(store, clock)
-        self.history = History(self._counts, clock)
-        self._watch = LoopWatch(self.meters.loop_lag.observe, handler_at)
-        self.rejections = Rejections(clock)
 
     @classmethod
     async def open(cls, settings: Settings, clock: Clock | None = None) -> Service:
@@ -135,82 +70,6 @@ class Service:
             _log.info("Open events picked up", events=recovered)
         return service
 
-    def _stale_keys(self) -> StaleKeys | None:
-        if self._external is None:
-            return None
-        wait = self.settings.config.processing.probe_max_seconds
-        return StaleKeys(self.store, self._external, self._stop_lanes, wait_seconds_max=wait)
-
-    def _lane(self, source: Source) -> Lane:
-        config = self.settings.config
-        steps: list[Step] = [
-            Verify(source, clock=self._clock),
-            Cache(source, self.store.ticket, self._external, clock=self._clock),
-            Index(source),
-        ]
-        if self._handlers is not None:
-            steps.append(self._handlers)
-        if (spans := self.traces) is not None:
-            steps = [TracedStep(step, spans) for step in steps]
-
-        async def probe() -> None:
-            if source.has_credentials:
-                await source.probe()
-            if self._external is not None and self._stale is not None and self._external.serves(source.name):
-                await self._external.probe()
-                await self._stale.delete_all()
-
-        def follows(record: RecordKey) -> bool:
-            return self.reconciler.follows(record.source, record.table)
-
-        worker: Working = Worker(
-            self.store,
-            steps,
-            Attempts(config.processing),
-            follows=follows,
-            observer=self._observe,
-            clock=self._clock,
-        )
-        if spans is not None:
-            worker = TracedWorker(worker, spans)
-        return Lane(
-            source.name,
-            self.store,
-            worker,
-            probe,
-            config.processing,
-            has_credentials=source.has_credentials,
-            follows=follows,
-            clock=self._clock,
-        )
-
-    async def _stop_lanes(self, error: HookbridgeError) -> None:
-        """Stop the lanes whose changes have keys in the user's cache."""
-        for name, lane in self.lanes.items():
-            if self._external is not None and self._external.serves(name):
-                await lane.stop_for(error)
-
-    def _nobody_listens(self, source: SourceName, table: str) -> bool:
-        """Whether a record can be written to the copy without an event, because no code of the user's waits for it."""
-        keys = self._external is not None and self._external.listens(source, table)
-        return not keys and not (self._bridge is not None and self._bridge.listens(source, table))
-
-    def _answered(self, source: SourceName, asked_at: float) -> None:
-        self.lanes[source].answered(asked_at)
-
-    def _observe(self, settlement: Settlement, met: Settled) -> None:
-        if self.traces is not None:
-            self.traces.settled(settlement, met)
-        if met is Settled.FENCED:
-            return
-        if self._stale is not None and settlement.effects.stale_keys:
-            self._stale.wake()
-        self.meters.settled(settlement)
-        truth = settlement.effects.truth
-        if truth is not None:
-            self.lanes[truth.record.source].was_read(truth.record.table)
-            self.reconciler.applied(truth, settlement.claim.previous)
-
     # Life
 
     async def run(self) -> None:
@@ -223,8 +82,8 @@ class Service:
                 tasks.append(group.create_task(self.upkeep.run(), name="upkeep"))
                 tasks.append(group.create_task(self.history.run(), name="history"))
                 if self._stale is not None:
-                    tasks.append(group.create_task(self._stale.run(), name="stale-keys"))
-                tasks.append(group.create_task(self._watch.run(), name="loop-watch"))
+                    tasks.append(group.create_task(self._stale.run(self._stop_lanes), name="stale-keys"))
+                tasks.append(group.create_task(self._loop_watch.run(), name="loop-watch"))
                 reconciling = group.create_task(self.reconciler.run(), name="reconciler")
                 await self._stop_asked.wait()
                 reconciling.cancel()
@@ -248,7 +107,7 @@ class Service:
 
     async def _close(self) -> None:
         """Close everything, whatever one of the parts says to that; the store last."""
-        for part in (*self.sources.values(), self._external, self.traces):
+        for part in (*self.sources.values(), self._cache, self.traces):
             try:
                 if part is not None:
                     await part.close()
@@ -276,7 +135,7 @@ class Service:
     @property
     def notion_budget(self) -> Budget:
         """Of all requests to Notion."""
-        return self._notion.budget
+        return self.notion.budget
 
     @property
     def accepting(self) -> bool:

@@ -41,14 +41,11 @@ class StaleKeys:
         self,
         store: Stale,
         cache: Deleting,
-        stop_lanes: Callable[[HookbridgeError], Awaitable[None]],
         *,
         wait_seconds_max: float,
     ) -> None:
-        """``stop_lanes`` stops the lanes whose changes have keys; they ask ``delete_all`` before they go on."""
         self._store = store
         self._cache = cache
-        self._stop_lanes = stop_lanes
         self._wait_seconds_max = wait_seconds_max
         self._there = asyncio.Event()
         self._there.set()  # whatever an earlier process has left
@@ -59,8 +56,11 @@ class StaleKeys:
         """Say that a change was settled that has keys."""
         self._there.set()
 
-    async def run(self) -> None:
-        """Delete what is there, until cancelled."""
+    async def run(self, stop_lanes: Callable[[HookbridgeError], Awaitable[None]]) -> None:
+        """Delete what is there, until cancelled.
+
+        ``stop_lanes`` stops the lanes whose changes have keys; they ask ``delete_all`` before they go on.
+        """
         wait = FIRST_WAIT_SECONDS
         while True:
             await self._there.wait()
@@ -69,7 +69,7 @@ class StaleKeys:
                 wait = FIRST_WAIT_SECONDS
                 continue
             except CacheUnavailable as error:
-                await self._stop_lanes(error)
+                await stop_lanes(error)
             except StoreUnavailable as error:
                 _log.error("Deleting cache keys again waits for the store", error=error.message, hint=error.hint)
             with suppress(TimeoutError):

@@ -50,7 +50,7 @@ class Worker:
         attempts: Attempts,
         *,
         follows: Callable[[RecordKey], bool] = lambda record: False,  # noqa: ARG005
-        observer: Observer = lambda settlement, met: None,  # noqa: ARG005
+        observers: Sequence[Observer] = (),
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -58,7 +58,7 @@ class Worker:
         """``follows`` says whether the reconciler follows a record's table, so that its announcements are counted."""
         self._store = store
         self._follows = follows
-        self._observer = observer
+        self._observers = observers
         self._steps = tuple(steps)
         self._attempts = attempts
         self._clock = clock
@@ -131,7 +131,8 @@ class Worker:
             )
             met = await settle(self._store, settlement, clock=self._clock, sleep=self._sleep)
         self._tell(settlement, met)
-        self._observer(settlement, met)
+        for observer in self._observers:
+            observer(settlement, met)
         return met
 
     async def _run_whole(self, change: Change, number: int) -> Effects:

@@ -43,6 +43,12 @@ class Beside(msgspec.Struct, frozen=True, kw_only=True):
     """Is told when a source answered all of a pass, and when that began, in seconds since 1970."""
 
 
+def followed(sources: Mapping[SourceName, Source], config: ReconcileConfig) -> frozenset[tuple[SourceName, str]]:
+    """Name the tables that a service follows."""
+    reading = [(name, source.changes) for name, source in sources.items() if source.changes is not None]
+    return frozenset((name, one.table) for name, changes in reading if config.enabled for one in changes.followed())
+
+
 class Reconciler:
     """All followed tables of all sources that have credentials."""
 
@@ -74,10 +80,6 @@ class Reconciler:
                 self.tables[name, followed.table] = FollowedTable(
                     source, followed, source.changes, findings, store, config, clock
                 )
-
-    def follows(self, source: SourceName, table: str) -> bool:
-        """Whether a table is followed."""
-        return self._config.enabled and (source, table) in self.tables
 
     async def open(self) -> None:
         """Read where everything stands, and forget sweeps that nobody goes on with."""

@@ -1,0 +1,180 @@
+"""What a service is made of, and what is made from what: the only module that names concrete sources and steps.
+
+From top to bottom, and nothing is used before it is made.  Lanes know nobody who wants to know how a change ended;
+whoever does is told as one of their observers.  It starts nothing: ``service`` does.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from hookbridge.clock import Clock
+from hookbridge.config import Settings
+from hookbridge.errors import HookbridgeError
+from hookbridge.handlers import Bridge
+from hookbridge.handshake import Handshake, Learnt
+from hookbridge.holds import Holds
+from hookbridge.model import RecordKey, Settled, Settlement, SourceName
+from hookbridge.observe import traces
+from hookbridge.observe.lag import LoopWatch
+from hookbridge.observe.metrics import Meters
+from hookbridge.observe.redaction import hide
+from hookbridge.observe.rejections import Rejections
+from hookbridge.pipeline.append import Intake
+from hookbridge.pipeline.attempts import Attempts
+from hookbridge.pipeline.lanes import Lane
+from hookbridge.pipeline.stale import StaleKeys
+from hookbridge.pipeline.traced import TracedStep, TracedWorker
+from hookbridge.pipeline.worker import Observer, Worker, Working
+from hookbridge.reconcile.findings import InboxSink
+from hookbridge.reconcile.loop import Beside, Reconciler, followed
+from hookbridge.settings import admin_token
+from hookbridge.sources.notion import NotionSource
+from hookbridge.sources.source import Source
+from hookbridge.sources.supabase import SupabaseSource
+from hookbridge.steps.cache import Cache
+from hookbridge.steps.calls import handler_at
+from hookbridge.steps.external import RedisKeys
+from hookbridge.steps.handlers import Handlers
+from hookbridge.steps.index import Index
+from hookbridge.steps.step import Step
+from hookbridge.steps.verify import Verify
+from hookbridge.store.contract import Store
+from hookbridge.upkeep import Upkeep
+
+
+class Parts:
+    """Everything that works together in one process, made and not yet at work."""
+
+    def __init__(
+        self, settings: Settings, store: Store, known: Learnt | None, bridge: Bridge | None, clock: Clock
+    ) -> None:
+        """``known`` is the token that Notion's handshake brought earlier, ``bridge`` where the user's handlers are."""
+        config, secrets = settings.config, settings.secrets
+        self.settings, self.store, self._clock = settings, store, clock
+        self.admin_token, self.admin_token_file = admin_token.make(settings)
+        hide(self.admin_token)
+
+        # Who watches
+        self.meters = Meters()
+        self.traces = traces.from_environment(os.environ)
+        self.rejections = Rejections(clock)
+        self._loop_watch = LoopWatch(self.meters.loop_lag.observe, handler_at)
+
+        # What is not ours: the sources, the user's cache, the user's code
+        self.notion = NotionSource(
+            config.notion,
+            config.signatures,
+            secrets,
+            store.ticket,
+            known.token if known else None,
+            clock=clock,
+            asked=self.meters.of["notion"].batch.observe,
+        )
+        supabase = SupabaseSource(
+            config.supabase,
+            config.signatures,
+            secrets,
+            store.ticket,
+            clock=clock,
+            asked=self.meters.of["supabase"].batch.observe,
+        )
+        self.sources: Mapping[SourceName, Source] = {"supabase": supabase, "notion": self.notion}
+        self.handshake = Handshake(store, self.notion, known, secrets.notion_webhook_secrets, clock)
+        self._cache = RedisKeys(config.cache, secrets.redis_url) if secrets.redis_url else None
+        wait = config.processing.probe_max_seconds
+        self._stale = None if self._cache is None else StaleKeys(store, self._cache, wait_seconds_max=wait)
+        self._bridge = bridge
+        self._handlers = None if bridge is None else Handlers(bridge, config.handlers, clock=clock)
+
+        # The way of an event: lanes, and the door that wakes them
+        self._followed = followed(self.sources, config.reconcile)
+        self._observers: list[Observer] = []
+        self.lanes: Mapping[SourceName, Lane] = {name: self._lane(source) for name, source in self.sources.items()}
+        self.intake = Intake(store, config.server, config.store, self._wake, clock)
+        believed = config.signatures.verify and not self.notion.has_credentials
+        self.holds = Holds(store, self.lanes, self.handshake, signed_is_believed=believed)
+
+        # What else brings events, or finds what became of them
+        beside = Beside(loads=self._nobody_listens, settles=True, answered=self._answered)
+        self.reconciler = Reconciler(
+            self.sources, store, InboxSink(self.intake.accept), config.reconcile, clock, beside=beside
+        )
+        self.upkeep = Upkeep(store, self.intake, settings.data_file, config.retention, config.store, clock)
+        self._observers.append(self._settled)
+
+    def _lane(self, source: Source) -> Lane:
+        config = self.settings.config
+        steps: list[Step] = [
+            Verify(source, clock=self._clock),
+            Cache(source, self.store.ticket, self._cache, clock=self._clock),
+            Index(source),
+        ]
+        if self._handlers is not None:
+            steps.append(self._handlers)
+        if self.traces is not None:
+            steps = [TracedStep(step, self.traces) for step in steps]
+        worker: Working = Worker(
+            self.store,
+            steps,
+            Attempts(config.processing),
+            follows=self._follows,
+            observers=self._observers,
+            clock=self._clock,
+        )
+        if self.traces is not None:
+            worker = TracedWorker(worker, self.traces)
+
+        async def probe() -> None:
+            if source.has_credentials:
+                await source.probe()
+            if self._cache is not None and self._stale is not None and self._cache.serves(source.name):
+                await self._cache.probe()
+                await self._stale.delete_all()
+
+        return Lane(
+            source.name,
+            self.store,
+            worker,
+            probe,
+            config.processing,
+            has_credentials=source.has_credentials,
+            follows=self._follows,
+            clock=self._clock,
+        )
+
+    # What the parts say to each other
+
+    def _follows(self, record: RecordKey) -> bool:
+        return (record.source, record.table) in self._followed
+
+    def _nobody_listens(self, source: SourceName, table: str) -> bool:
+        """Whether a record can be written to the copy without an event, because no code of the user's waits for it."""
+        keys = self._cache is not None and self._cache.listens(source, table)
+        return not keys and not (self._bridge is not None and self._bridge.listens(source, table))
+
+    def _wake(self, source: SourceName) -> None:
+        self.lanes[source].wake()
+
+    def _answered(self, source: SourceName, asked_at: float) -> None:
+        self.lanes[source].answered(asked_at)
+
+    async def _stop_lanes(self, error: HookbridgeError) -> None:
+        """Stop the lanes whose changes have keys in the user's cache."""
+        for name, lane in self.lanes.items():
+            if self._cache is not None and self._cache.serves(name):
+                await lane.stop_for(error)
+
+    def _settled(self, settlement: Settlement, met: Settled) -> None:
+        if self.traces is not None:
+            self.traces.settled(settlement, met)
+        if met is Settled.FENCED:
+            return
+        if self._stale is not None and settlement.effects.stale_keys:
+            self._stale.wake()
+        self.meters.settled(settlement)
+        truth = settlement.effects.truth
+        if truth is not None:
+            self.lanes[truth.record.source].was_read(truth.record.table)
+            self.reconciler.applied(truth, settlement.claim.previous)
