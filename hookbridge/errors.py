@@ -19,7 +19,7 @@
     │   ├── HostRefused                 the name in Host is none of ours
     │   ├── NotFound                    no such path, event or record
     │   └── TryLater                    at a limit or not able to store: 503 with Retry-After
-    ├── SourceError                     a source could not be read; pipeline/attempts.py decides what follows
+    ├── SourceError                     a source could not be read; pipeline/retry.py decides what follows
     │   ├── SourceUnavailable           nobody can read it now (down, overloaded, rate limit): the lane may stop
     │   ├── SourceRefused               it refuses our key: the lane stops until it is taken again
     │   ├── RecordUnreadable            this read failed for its own reason: tried again, then a dead letter
@@ -28,6 +28,7 @@
     ├── CacheUnavailable                the user's own cache cannot be reached: the lane may stop
     ├── PermanentFailure                raised by a user's handler: do not try this change again
     ├── HandlerFailed                   what a user's handler raised, or that it took too long, with its place
+    │   └── HandlerGaveUp               it raised PermanentFailure: dead at once
     └── StoreError                      what was to be stored has no form on disk: nothing of it was stored
         └── StoreUnavailable            disk full, i/o error: nothing of the transaction was stored
 
@@ -210,12 +211,14 @@ class HandlerFailed(HookbridgeError):
     The message names the handler and the line of the user's code: ``greet (my_handlers.py:7): KeyError: 'nope'``.
     """
 
-    def __init__(self, message: str, *, hint: str = "", traceback: str = "", is_permanent: bool = False) -> None:
+    def __init__(self, message: str, *, hint: str = "", traceback: str = "") -> None:
         super().__init__(message, hint=hint)
         self.traceback = traceback
         """What is kept of it."""
-        self.is_permanent = is_permanent
-        """Whether the handler said that trying again cannot help."""
+
+
+class HandlerGaveUp(HandlerFailed):
+    """A user's handler said that trying again cannot help."""
 
 
 class StoreError(HookbridgeError):
@@ -224,6 +227,11 @@ class StoreError(HookbridgeError):
 
 class StoreUnavailable(StoreError):
     """Disk full or i/o error.  Nothing of the transaction was stored."""
+
+
+def asked_seconds(error: BaseException | None) -> float:
+    """Give how long a source asked to be left alone, in seconds; 0 where it did not say."""
+    return (error.retry_after_seconds or 0.0) if isinstance(error, SourceUnavailable) else 0.0
 
 
 def to_install(extra: str) -> str:
@@ -240,8 +248,13 @@ def describe(error: BaseException | None, clean: Callable[[str], str] = str) -> 
     ``clean`` takes out of an error's text what must not be shown.
     """
     said = error.message if isinstance(error, HandlerFailed) else named(error, clean)  # that one names what was raised
-    remedy = f"; try: {error.hint}" if isinstance(error, HookbridgeError) and error.hint else ""
+    remedy = f"; try: {hint}" if (hint := hint_of(error)) else ""
     return _storable(said + remedy)
+
+
+def hint_of(error: BaseException | None) -> str:
+    """Give what to do about an error; empty where that is not known."""
+    return error.hint if isinstance(error, HookbridgeError) else ""
 
 
 def named(error: BaseException | None, clean: Callable[[str], str] = str) -> str:

@@ -1,7 +1,7 @@
 """Why a lane is held: an operator's word, or a token of Notion's that nobody has confirmed.
 
 Invariants: a lane is held while one of the two is there, and ends being held with the last; an operator's word outlives
-restarts, and is the one that is told.  Why a lane stops by itself is decided in ``pipeline/lanes.py``, which token is
+restarts, and is the one that is told.  Why a lane stops by itself is decided in ``pipeline/health.py``, which token is
 kept in ``handshake.py``.
 """
 

@@ -1,19 +1,7 @@
-"""THE retry decision: which failure is tried again, when, and which one stops a lane.
+"""A change's attempts, on the guide's timeline: at once, after 2 s, after 4 s.
 
-===========================  ==========================  =============================================
-failure                      tried again                 afterwards
-===========================  ==========================  =============================================
-SourceUnavailable            yes, obeying Retry-After    the lane stops; the record stays dirty
-CacheUnavailable             yes                         the lane stops; the record stays dirty
-SourceRefused                no                          the lane stops; the record stays dirty
-TableUnreadable              no                          its records wait, others go on (``waits``)
-RecordImpossible             no                          dead letter
-HandlerFailed                unless it is permanent      dead letter
-anything else                yes                         dead letter
-===========================  ==========================  =============================================
-
-The times are the guide's: at once, after 2 s, after 4 s (``delay * multiplier ** (attempt - 1)``).  It does not settle,
-release or pause: it gives the result or raises the last failure.
+Which failure is tried again, and when, ``retry`` decides.  It does not settle, release or pause: it gives the result
+or raises the last failure.
 """
 
 from __future__ import annotations
@@ -27,42 +15,17 @@ import structlog
 import tenacity
 
 from hookbridge.config import ProcessingConfig
-from hookbridge.errors import (
-    CacheUnavailable,
-    HandlerFailed,
-    RecordImpossible,
-    SourceRefused,
-    SourceUnavailable,
-    TableUnreadable,
-    describe,
-)
+from hookbridge.errors import describe
 from hookbridge.observe.redaction import without_secrets
+from hookbridge.pipeline.retry import Case, Fate, fate_of, retry_seconds, rule_of
 
 Result = TypeVar("Result")
 Sleep = Callable[[float], Awaitable[None]]
-
-LANE_STOPPERS = (SourceUnavailable, SourceRefused, CacheUnavailable)
-"""Failures that concern every record of the lane, not this one."""
-
-FOR_THE_LANE = (*LANE_STOPPERS, TableUnreadable)
-"""Failures that are not this record's own: the lane decides what becomes of it."""
-
-HELD_SECONDS_MAX = 10.0
-"""A longer Retry-After is not waited for in a worker: the lane stops until then."""
 
 TOLD_SECONDS = 60.0
 """What concerns every record of the lane is told once in this time, whichever of them met it."""
 
 _log = structlog.get_logger(__name__)
-
-
-def is_final(error: BaseException) -> bool:
-    """Whether trying again cannot help, or is not for this worker to wait for."""
-    if isinstance(error, SourceUnavailable) and (error.retry_after_seconds or 0) > HELD_SECONDS_MAX:
-        return True
-    if isinstance(error, HandlerFailed):
-        return error.is_permanent
-    return isinstance(error, SourceRefused | RecordImpossible) or not isinstance(error, Exception)
 
 
 class Attempts:
@@ -82,12 +45,6 @@ class Attempts:
         self._clock = clock
         self._told: dict[type[BaseException], float] = {}
 
-    def wait_seconds(self, failed: int, error: BaseException | None) -> float:
-        """Give the wait after the attempt number ``failed`` (from 1), at least what the source asked for."""
-        own = self._delay * self._multiplier ** (failed - 1)
-        asked = getattr(error, "retry_after_seconds", None) or 0.0
-        return float(max(own, asked))
-
     async def run(self, attempt: Callable[[int], Awaitable[Result]], **about: object) -> Result:
         """Call ``attempt(number)`` until it returns.  Raises its last failure when none is left.
 
@@ -97,52 +54,55 @@ class Attempts:
         try:
             return await attempt(1)
         except Exception as error:
-            if is_final(error) or self.maximum == 1:
+            if not self._goes_on(1, error):
                 raise
             return await self._again(attempt, error, about)
 
     async def _again(
         self, attempt: Callable[[int], Awaitable[Result]], first: Exception, about: dict[str, object]
     ) -> Result:
-        number = 0
-
-        async def one() -> Result:
-            nonlocal number
-            number += 1
-            if number == 1:
-                raise first
-            return await attempt(number)
-
-        def wait(state: tenacity.RetryCallState) -> float:
-            outcome = state.outcome
-            return self.wait_seconds(state.attempt_number, outcome.exception() if outcome else None)
-
-        def tell(state: tenacity.RetryCallState) -> None:
-            error = state.outcome.exception() if state.outcome else None
-            log = _log.debug if self._was_told(error) else _log.warning
-            log(
-                f"Attempt {state.attempt_number}/{self.maximum} failed",
-                error=describe(error, without_secrets),
-                retry_in_seconds=round(state.next_action.sleep, 3) if state.next_action else None,
-                **about,
-            )
-
         retrying = tenacity.AsyncRetrying(
-            stop=tenacity.stop_after_attempt(self.maximum),
-            wait=wait,
-            retry=tenacity.retry_if_exception(lambda error: not is_final(error)),
+            retry=lambda state: self._goes_on(state.attempt_number, _failure_of(state)),
+            wait=self._wait_seconds,
             sleep=self._sleep,
-            before_sleep=tell,
-            reraise=True,
+            before_sleep=lambda state: self._tell(state, about),
         )
-        return await retrying(one)
+        async for trial in retrying:
+            number = trial.retry_state.attempt_number
+            with trial:
+                if number == 1:
+                    raise first
+                return await attempt(number)
+        raise AssertionError  # for the type checker: it ends with a result or a failure
+
+    def _goes_on(self, number: int, error: BaseException | None) -> bool:
+        return error is not None and fate_of(error, Case(tries_left=number < self.maximum)) is Fate.AGAIN
+
+    def _wait_seconds(self, state: tenacity.RetryCallState) -> float:
+        failure = _failure_of(state)
+        assert failure is not None  # noqa: S101  for the type checker: nothing else is waited after
+        return retry_seconds(state.attempt_number, failure, delay=self._delay, multiplier=self._multiplier)
+
+    def _tell(self, state: tenacity.RetryCallState, about: dict[str, object]) -> None:
+        failure = _failure_of(state)
+        log = _log.debug if self._was_told(failure) else _log.warning
+        log(
+            f"Attempt {state.attempt_number}/{self.maximum} failed",
+            error=describe(failure, without_secrets),
+            retry_in_seconds=round(state.next_action.sleep, 3) if state.next_action else None,
+            **about,
+        )
 
     def _was_told(self, error: BaseException | None) -> bool:
         """Whether the log has this a moment ago: an outage meets every record, and the lane tells when it stops."""
-        if not isinstance(error, LANE_STOPPERS):
+        if error is None or not rule_of(error).kind.stops_lane:
             return False
         now = self._clock()
         told = now - self._told.get(type(error), -TOLD_SECONDS) < TOLD_SECONDS
         if not told:
             self._told[type(error)] = now
         return told
+
+
+def _failure_of(state: tenacity.RetryCallState) -> BaseException | None:
+    return None if state.outcome is None else state.outcome.exception()

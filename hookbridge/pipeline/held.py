@@ -2,19 +2,19 @@
 
 Invariants: while a claim is here its lease does not end, however long it waits for a worker, or its worker for its turn
 at a handler or a source; and large records leave no room for more, so that a full queue of them cannot fill the
-memory.  It claims, releases and settles nothing.
+memory.  It settles nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
 from hookbridge.errors import StoreUnavailable
-from hookbridge.model import CLAIM_BYTES_MAX, Claim
+from hookbridge.model import CLAIM_BYTES_MAX, Claim, SourceName
 from hookbridge.store.contract import Claims
 
 HELD_BYTES_MAX = 4 * CLAIM_BYTES_MAX
@@ -23,19 +23,42 @@ HELD_BYTES_MAX = 4 * CLAIM_BYTES_MAX
 RENEWALS_PER_LEASE = 3
 """Of which two may fail."""
 
+STORE_RETRY_SECONDS = 1.0
+
 _log = structlog.get_logger(__name__)
 
 
 class Held:
     """The claims of one lane."""
 
-    def __init__(self, store: Claims, lease_seconds: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        source: SourceName,
+        store: Claims,
+        lease_seconds: float,
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        self._source = source
         self._store = store
         self._lease_seconds = lease_seconds
         self._clock = clock
+        self._sleep = sleep
         self._claims: dict[tuple[int, int], Claim] = {}
         self._bytes = 0
         self._until = math.inf  # when the first of the leases ends
+
+    async def claim(self, most: int) -> tuple[Claim, ...]:
+        """Claim so many records at most, and none where there is no room, however long the store refuses."""
+        while self.has_room:
+            try:
+                now = self._clock()
+                await self._renew_ended(now)
+                return await self._store.claim(self._source, most, now=now, lease_seconds=self._lease_seconds)
+            except StoreUnavailable as error:
+                _log.error("Claiming waits for the store", source=self._source, error=error.message, hint=error.hint)
+                await self._sleep(STORE_RETRY_SECONDS)
+        return ()
 
     def add(self, claim: Claim) -> None:
         """Take a claim in hand."""
@@ -51,6 +74,18 @@ class Held:
         self._bytes -= _weight(claim)
         return self.has_room and not had_room
 
+    async def give_back(self, claims: Sequence[Claim], available_at: float = 0.0) -> None:
+        """Let go of them, to be claimed again from that time on."""
+        if not claims:
+            return
+        for claim in claims:
+            self.drop(claim)
+        try:
+            await self._store.release(claims, available_at=available_at)
+        except StoreUnavailable as error:
+            # Their leases end by themselves.
+            _log.error("Claims could not be given back", source=self._source, error=error.message)
+
     @property
     def has_room(self) -> bool:
         """Whether more may be claimed."""
@@ -65,7 +100,7 @@ class Held:
             except StoreUnavailable as error:
                 _log.error("Leases could not be renewed", error=error.message, hint=error.hint)
 
-    async def renew_ended(self, now: float) -> None:
+    async def _renew_ended(self, now: float) -> None:
         """Renew the leases before anything is claimed at ``now``, if one of them has ended by then.
 
         The clock may have been set forward since they were renewed, or the event loop may have stood still.  Raises

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hookbridge.model import Change, Claim, Effects, Settled
-from hookbridge.pipeline.worker import Stop, Working
+from hookbridge.pipeline.worker import Judge, Working
 from hookbridge.steps.step import Step
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class TracedWorker:
         self._worker = worker
         self._traces = traces
 
-    async def work(self, claim: Claim, stop: Stop) -> Settled | None:
+    async def work(self, claim: Claim, judge: Judge) -> Settled | None:
         """Do what the worker does."""
         with self._traces.change(claim):
-            return await self._worker.work(claim, stop)
+            return await self._worker.work(claim, judge)

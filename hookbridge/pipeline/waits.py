@@ -1,32 +1,28 @@
-"""Tables that cannot be read although their source answers: when each is asked again, and which record waits no longer.
+"""Tables that cannot be read although their source answers: when each is asked again, and how long it has waited.
 
-After a migration PostgREST's list of tables is old for seconds to minutes, and a grant may come later than the trigger.
 One table is one wait, whatever the number of its records: they are asked for together when it is over, and if that is
 in vain the next wait is twice as long.  Bounded: so many tables that nobody lists, because their names are a sender's;
-of one that was forgotten the wait begins anew.
+of one that was forgotten the wait begins anew.  Values, without a clock.  What becomes of the records, ``retry`` says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
-import structlog
 
 from hookbridge.clock import happened, time_of
-from hookbridge.errors import TableUnreadable
-from hookbridge.model import Claim, SourceName
+from hookbridge.errors import hint_of
 
 FIRST_SECONDS = 2.0
 SECONDS_MAX = 60.0
-UNLISTED_SECONDS = 15 * 60.0
-"""So long the records of a table that no configuration lists wait: its name may be a mistake."""
+# Each is asked for by itself, and whoever may send can invent names without an end: 5,000 of them kept a healthy table
+# waiting for 50 s, for ever.
 UNLISTED_MAX = 100
-"""So many of them wait at once: each is asked for by itself, and whoever may send can invent names without an end."""
+"""So many wait at once, and none any more that nobody lists."""
 UNASKED_SECONDS = 300.0
-
-_log = structlog.get_logger(__name__)
+"""So long after it was due a table is remembered for which nobody asks: no record waits for it."""
 
 
 class WaitingTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,79 +47,62 @@ class Wait(msgspec.Struct, frozen=True):
     since: float
     next_try_at: float
 
+    def failed(self, error: Exception, now: float) -> Wait:
+        """Give the wait after the table was asked for in vain.  Records that were asked for together count once."""
+        if now < self.next_try_at:
+            return self
+        # What makes 2, 4, 8 … seconds: as long again as it has waited in all.
+        gap = min(now - self.since + FIRST_SECONDS, SECONDS_MAX)
+        return Wait(str(error), hint_of(error), since=self.since, next_try_at=now + gap)
 
-class Waits:
+
+class Waits(msgspec.Struct, frozen=True):
     """Those of one source."""
 
-    def __init__(self, source: SourceName, clock: Callable[[], float]) -> None:
-        self._source = source
-        self._clock = clock
-        self._tables: dict[str, Wait] = {}
+    tables: Mapping[str, Wait] = {}
 
-    def failed(self, table: str, error: TableUnreadable, *, listed: bool) -> Wait | None:
-        """Take note that a table could not be read.  Records that were asked for together count once.
+    def failed(self, table: str, error: Exception, now: float, *, listed: bool) -> Waits:
+        """Give them after a table could not be read; unchanged where there is no room for it."""
+        asked = self._asked(now)
+        wait = asked.get(table)
+        if wait is None:
+            if not listed and len(asked) >= UNLISTED_MAX:
+                return Waits(asked)
+            wait = Wait(str(error), hint_of(error), since=now, next_try_at=now + FIRST_SECONDS)
+        return Waits({**asked, table: wait.failed(error, now)})
 
-        Gives None where as many tables wait already as may, and nobody lists this one: then nothing is noted.
-        """
-        now = self._clock()
-        self._forget(now)
-        known = self._tables.get(table)
-        if known is None:
-            if not listed and len(self._tables) >= UNLISTED_MAX:
-                return None
-            hint = {"hint": error.hint} if error.hint else {}
-            _log.warning("Table waits", source=self._source, table=table, reason=error.message, **hint)
-            known = Wait(error.message, error.hint, since=now, next_try_at=now + FIRST_SECONDS)
-        elif now >= known.next_try_at:
-            # What makes 2, 4, 8 … seconds: as long again as it has waited in all.
-            wait = min(now - known.since + FIRST_SECONDS, SECONDS_MAX)
-            known = msgspec.structs.replace(known, reason=error.message, hint=error.hint, next_try_at=now + wait)
-        self._tables[table] = known
-        return known
+    def read(self, table: str) -> Waits:
+        """Give them after a table could be read."""
+        return Waits({name: wait for name, wait in self.tables.items() if name != table})
 
-    def next_try_at(self, claim: Claim, error: TableUnreadable, *, listed: bool) -> float | None:
-        """Take note, and say when the record that met it is tried again; None where it is waited for no longer.
+    def waited_seconds(self, table: str, since: float, now: float) -> float:
+        """How long a table and a record, dirty since then, have both waited: each record has its own full time."""
+        wait = self.tables.get(table)
+        # A record that came while the clock was ahead has no time of its own.
+        return 0.0 if wait is None else now - max(wait.since, happened(since, now) or 0.0)
 
-        What nobody lists is not waited for without an end, and each record has its own full time.
-        """
-        table = self.failed(claim.record.table, error, listed=listed)
-        if table is None:
-            return None
-        now = self._clock()
-        waited = now - max(table.since, happened(claim.since, now) or 0.0)
-        return table.next_try_at if listed or waited < UNLISTED_SECONDS else None
-
-    def ended(self, table: str) -> None:
-        """Take note that a table could be read."""
-        if (known := self._tables.pop(table, None)) is not None:
-            waited = round(self._clock() - known.since, 1)
-            _log.info("Table can be read", source=self._source, table=table, waited_seconds=waited)
-
-    def until(self, table: str) -> float | None:
+    def until(self, table: str, now: float) -> float | None:
         """When a table is asked for again; None where it may be asked for now."""
-        known = self._tables.get(table)
-        return known.next_try_at if known is not None and known.next_try_at > self._clock() else None
+        wait = self.tables.get(table)
+        return wait.next_try_at if wait is not None and wait.next_try_at > now else None
 
-    def seconds(self, most: float) -> float:
+    def seconds(self, most: float, now: float) -> float:
         """Give the time until the next table is due, and never more than ``most``."""
-        now = self._clock()
-        return min([most, *(one.next_try_at - now for one in self._tables.values() if one.next_try_at > now)])
+        return min([most, *(wait.next_try_at - now for wait in self.tables.values() if wait.next_try_at > now)])
 
-    def state(self) -> tuple[WaitingTable, ...]:
+    def state(self, now: float) -> tuple[WaitingTable, ...]:
         """Give them all, by name."""
-        self._forget(self._clock())
         return tuple(
             WaitingTable(
                 table=name,
-                reason=one.reason,
-                hint=one.hint,
-                since=time_of(one.since),
-                next_try_at=time_of(one.next_try_at),
+                reason=wait.reason,
+                hint=wait.hint,
+                since=time_of(wait.since),
+                next_try_at=time_of(wait.next_try_at),
             )
-            for name, one in sorted(self._tables.items())
+            for name, wait in sorted(self._asked(now).items())
         )
 
-    def _forget(self, now: float) -> None:
-        """Forget the tables that nobody asked for when they were due: no record waits for them."""
-        for name in [name for name, one in self._tables.items() if now > one.next_try_at + UNASKED_SECONDS]:
-            del self._tables[name]
+    def _asked(self, now: float) -> dict[str, Wait]:
+        """Leave out what nobody asked for when it was due."""
+        return {name: wait for name, wait in self.tables.items() if now <= wait.next_try_at + UNASKED_SECONDS}

@@ -18,14 +18,15 @@ from hookbridge.errors import HandlerFailed, HookbridgeError, StoreError, descri
 from hookbridge.model import Change, Claim, Effects, Failure, Outcome, RecordKey, Settled, Settlement
 from hookbridge.observe.places import traceback_of
 from hookbridge.observe.redaction import without_secrets
-from hookbridge.pipeline.attempts import FOR_THE_LANE, Attempts, is_final
+from hookbridge.pipeline.attempts import Attempts
+from hookbridge.pipeline.retry import Fate
 from hookbridge.pipeline.settle import settle
 from hookbridge.sources import listed
 from hookbridge.steps.step import Step
 from hookbridge.store.contract import Claims
 
-Stop = Callable[[Claim, HookbridgeError], Awaitable[Settlement | None]]
-"""Tell the lane of a failure that concerns all records; a settlement when it turns out to be the record's own."""
+Judge = Callable[[Claim, Exception], Awaitable[Fate]]
+"""Ask the lane what becomes of a change whose attempts have failed; what is not ``DEAD`` was given back."""
 
 
 Observer = Callable[[Settlement, Settled], None]
@@ -35,9 +36,51 @@ Observer = Callable[[Settlement, Settled], None]
 class Working(Protocol):
     """What a lane asks of its worker."""
 
-    async def work(self, claim: Claim, stop: Stop) -> Settled | None:
-        """Bring one claimed record to its outcome, or give it back through ``stop``."""
+    async def work(self, claim: Claim, judge: Judge) -> Settled | None:
+        """Bring one claimed record to its outcome, unless ``judge`` gives it back."""
         ...
+
+
+class _Trial:
+    """The attempts at one change: each runs the steps, and what is known of those that failed is kept."""
+
+    def __init__(
+        self,
+        claim: Claim,
+        run: Callable[[Change, int], Awaitable[Effects]],
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self.claim = claim
+        self._run = run
+        self._clock = clock
+        self._monotonic = monotonic
+        self._change = Change(record=claim.record, events=claim.events, copy=claim.previous)
+        self._started = monotonic()  # the clock may be set meanwhile, and the sum of all durations is kept
+        self._attempts = 0
+        self._failures: tuple[Failure, ...] = ()
+
+    async def __call__(self, number: int) -> Effects:
+        """Make the attempt of this number."""
+        self._attempts = number
+        began = self._clock()
+        try:
+            return await self._run(self._change, number)
+        except Exception as error:
+            failure = Failure(
+                number=number,
+                began_at=began,
+                ended_at=self._clock(),
+                error=describe(error, without_secrets),
+                traceback=_traceback_of(error),
+            )
+            self._failures = (*self._failures, failure)
+            raise
+
+    def measured(self, settlement: Settlement) -> Settlement:
+        """Add to the outcome what it took."""
+        duration = self._monotonic() - self._started
+        return msgspec.structs.replace(settlement, attempts=self._attempts, duration=duration, failures=self._failures)
 
 
 class Worker:
@@ -66,69 +109,36 @@ class Worker:
         self._sleep = sleep
         self._log = structlog.get_logger(__name__).bind()  # once, for the lines of each change
 
-    async def work(self, claim: Claim, stop: Stop) -> Settled | None:
-        """Bring one claimed record to its outcome, or give it back through ``stop``.
+    async def work(self, claim: Claim, judge: Judge) -> Settled | None:
+        """Bring one claimed record to its outcome, unless ``judge`` gives it back.
 
         Gives what the settlement met in the store; None when there was none.
         """
-        started = self._monotonic()  # the clock may be set meanwhile, and the sum of all durations is kept
-        done = 0
-        failures: list[Failure] = []
-        change = Change(record=claim.record, events=claim.events, copy=claim.previous)
+        trial = _Trial(claim, self._run_whole, self._clock, self._monotonic)
+        settlement = await self._tried(trial, judge)
+        return None if settlement is None else await self._settled(trial, settlement)
 
-        async def attempt(number: int) -> Effects:
-            nonlocal done
-            done = number
-            began = self._clock()
-            try:
-                return await self._run_whole(change, number)
-            except Exception as error:
-                ended = self._clock()
-                failures.append(
-                    Failure(
-                        number=number,
-                        began_at=began,
-                        ended_at=ended,
-                        error=describe(error, without_secrets),
-                        traceback=_traceback_of(error),
-                    )
-                )
-                raise
-
-        settlement: Settlement | None
+    async def _tried(self, trial: _Trial, judge: Judge) -> Settlement | None:
+        """Try the change: it is applied, or dead, or still open and given back (None)."""
+        claim = trial.claim
         try:
-            effects = await self._attempts.run(attempt, record=str(claim.record))
-            announced = is_announced(claim, effects) and self._follows((effects.copy or claim).record)
-            settlement = Settlement(claim=claim, outcome=Outcome.APPLIED, effects=effects, announced=announced)
-        except FOR_THE_LANE as error:
-            settlement = await stop(claim, error)
-        except Exception as error:  # noqa: BLE001  a record's failure, whatever it is, is an outcome
-            settlement = dead(claim, error)
-            if not isinstance(error, HookbridgeError) or not is_final(error):
-                self._log.debug("Webhook processing failed", record=str(claim.record), exc_info=error)
-        if settlement is None:
-            return None
-        return await self._end(
-            msgspec.structs.replace(
-                settlement,
-                attempts=done,
-                duration=self._monotonic() - started,
-                failures=tuple(failures),
-            )
-        )
+            effects = await self._attempts.run(trial, record=str(claim.record))
+        except Exception as error:  # noqa: BLE001  a record's failure, whatever it is, never leaves its worker
+            if await judge(claim, error) is not Fate.DEAD:
+                return None
+            self._log.debug("Webhook processing failed", record=str(claim.record), exc_info=error)
+            return _dead(claim, error)
+        announced = is_announced(claim, effects) and self._follows((effects.copy or claim).record)
+        return Settlement(claim=claim, outcome=Outcome.APPLIED, effects=effects, announced=announced)
 
-    async def _end(self, settlement: Settlement) -> Settled:
+    async def _settled(self, trial: _Trial, settlement: Settlement) -> Settled:
+        """Write the outcome, and tell of it."""
+        settlement = trial.measured(settlement)
         try:
             met = await settle(self._store, settlement, clock=self._clock, sleep=self._sleep)
         except StoreError as error:
             # The store cannot hold what the steps found.  That is this record's failure, and no reason to stop others.
-            without = dead(settlement.claim, error)
-            settlement = msgspec.structs.replace(
-                without,
-                attempts=settlement.attempts,
-                duration=settlement.duration,
-                failures=settlement.failures,
-            )
+            settlement = trial.measured(_dead(trial.claim, error))
             met = await settle(self._store, settlement, clock=self._clock, sleep=self._sleep)
         self._tell(settlement, met)
         for observer in self._observers:
@@ -216,6 +226,6 @@ def _traceback_of(error: Exception) -> str | None:
     return None if isinstance(error, HookbridgeError) else traceback_of(error, clean=without_secrets)
 
 
-def dead(claim: Claim, error: BaseException) -> Settlement:
+def _dead(claim: Claim, error: BaseException) -> Settlement:
     """Make the settlement of a change that nothing more is tried for."""
     return Settlement(claim=claim, outcome=Outcome.DEAD, reason=describe(error, without_secrets))

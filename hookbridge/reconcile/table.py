@@ -7,7 +7,7 @@ from typing import Literal
 
 from hookbridge.clock import epoch_time
 from hookbridge.config import ReconcileConfig
-from hookbridge.errors import HookbridgeError, describe
+from hookbridge.errors import HookbridgeError, asked_seconds, describe
 from hookbridge.model import SourceName
 from hookbridge.observe.redaction import without_secrets
 from hookbridge.reconcile.findings import Findings
@@ -101,7 +101,7 @@ class FollowedTable:
         if not (failures := self._failures[kind]):
             return self._quiet if kind == "poll" else self._config.sweep_seconds
         wait: float = min(FIRST_GAP_SECONDS * 2 ** min(failures, 30), self._config.poll_seconds_max)
-        return max(wait, getattr(self._errors[kind], "retry_after_seconds", None) or 0.0)
+        return max(wait, asked_seconds(self._errors[kind]))
 
     def until_sweep(self) -> float:
         """Give the seconds until the next sweep is due, after a start; one that was interrupted goes on at once."""

@@ -18,7 +18,7 @@ import msgspec
 import structlog
 
 from hookbridge.config import HandlersConfig
-from hookbridge.errors import HandlerFailed, PermanentFailure, named
+from hookbridge.errors import HandlerFailed, HandlerGaveUp, PermanentFailure, named
 from hookbridge.handlers import Handler, file_of, name_at, name_of
 from hookbridge.model import Change
 from hookbridge.observe import places
@@ -169,14 +169,13 @@ def failed(handler: Handler, error: BaseException, where: str | None = None) -> 
     if where is None:
         where = name_at(handler, places.place(places.of_traceback(alone.__traceback__), file_of(handler)))
     final = _permanent(error)
-    found = HandlerFailed(
+    failure = (HandlerFailed if final is None else HandlerGaveUp)(
         without_secrets(f"{where}: {named(alone, without_secrets)}"),
-        hint=without_secrets(final.hint) if final is not None else "",
+        hint="" if final is None else without_secrets(final.hint),
         traceback=told,
-        is_permanent=final is not None,
     )
-    found.__cause__ = error
-    return found
+    failure.__cause__ = error
+    return failure
 
 
 def _permanent(error: BaseException) -> PermanentFailure | None:

@@ -26,6 +26,6 @@ class Step(Protocol):
     async def __call__(self, change: Change, so_far: Effects) -> Effects:
         """Give ``so_far`` with this step's effects added.
 
-        Raises a SourceError, PermanentFailure, or anything else: ``pipeline/attempts.py`` decides what follows.
+        Raises a SourceError, PermanentFailure, or anything else: ``pipeline/retry.py`` decides what follows.
         """
         ...

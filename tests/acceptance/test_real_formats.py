@@ -17,7 +17,7 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from hookbridge.pipeline import waits
+from hookbridge.pipeline import retry
 from hookbridge.standins.notion.objects import page_object
 from tests.support import senders
 from tests.support.books import event, settled
@@ -130,7 +130,7 @@ async def test_a_captured_webhook_that_comes_late_is_superseded_and_the_truth_is
 async def test_a_captured_webhook_of_a_partition_is_of_the_table_that_says_so(
     tmp_path: Path, partitions: tuple[str, ...], expected: tuple[str, str | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waits, "UNLISTED_SECONDS", 0.0)  # a table of its own name is not there, and is not waited for
+    monkeypatch.setattr(retry, "UNLISTED_SECONDS", 0.0)  # a table of its own name is not there, and is not waited for
     listed = {"tables": [{"name": "orders", "partitions": list(partitions)}]}
     async with shop(tmp_path, supabase=listed) as made:
         body, told = captured("native_insert")

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from hookbridge.model import RecordKey, SourceName
-from hookbridge.pipeline import lanes
+from hookbridge.pipeline import health
 from scripts.faulting.faults import FAULTS, Heal, Place
 from scripts.faulting.proxy import TRUSTED, proxied
 from scripts.faulting.trial import ground, harmed, strange_page, strange_row, strike
@@ -24,7 +24,7 @@ TIMEOUT_SECONDS = 0.3
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Probe at once, and trust the proxies' certificate."""
-    monkeypatch.setattr(lanes, "FIRST_PROBE_SECONDS", 0.05)
+    monkeypatch.setattr(health, "FIRST_PROBE_SECONDS", 0.05)
     monkeypatch.setenv("SSL_CERT_FILE", str(TRUSTED))
 
 

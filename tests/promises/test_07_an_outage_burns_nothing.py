@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hookbridge.pipeline import waits
+from hookbridge.pipeline import retry, waits
 from hookbridge.standins import PostgrestStandin
 from hookbridge.standins.postgrest import errors
 from tests.support.books import balanced, event, events, hint, send, settled, statistics
@@ -89,7 +89,7 @@ async def test_a_table_that_nobody_lists_and_that_never_comes_is_a_dead_letter_i
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(waits, "FIRST_SECONDS", 0.1)
-    monkeypatch.setattr(waits, "UNLISTED_SECONDS", 0.5)
+    monkeypatch.setattr(retry, "UNLISTED_SECONDS", 0.5)
     async with project(users=1) as supabase, running(settings_for(supabase, tmp_path)) as service:
         id_ = await send(service, hint(1, table="nonsense"))
         await send(service, hint(1))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hookbridge.model import RecordKey
-from hookbridge.pipeline import lanes
+from hookbridge.pipeline import health
 from tests.support.followed import Running, Sources, gone, has, loaded, plain, running, sources, user
 from tests.support.running import ADMIN
 from tests.support.waiting import wait_until
@@ -71,7 +71,7 @@ async def test_a_deleted_row_is_found_by_a_sweep(both: Sources, bridge: Running)
 async def test_a_lane_waits_no_longer_than_until_its_source_answers_anybody(
     both: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str
 ) -> None:
-    monkeypatch.setattr(lanes, "FIRST_PROBE_SECONDS", 1_000.0)
+    monkeypatch.setattr(health, "FIRST_PROBE_SECONDS", 1_000.0)
     both.supabase.insert("users", {"id": 1, "name": "user 1"})
     calm = {"poll_seconds": 1_000.0, "poll_seconds_max": 1_000.0, "sweep_seconds": 1_000.0}
     slow = {"retry_delay_seconds": 0.0, "probe_max_seconds": 1_000.0}

@@ -1,28 +1,25 @@
-"""The retry decision: the guide's timeline, what the source asked for, and which failure leads to what."""
+"""The attempts at a change: the guide's timeline, what the source asked for, and what the log has of it."""
 
 import asyncio
-import inspect
-from collections.abc import Callable
 
 import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from hookbridge import errors
 from hookbridge.config import ProcessingConfig
 from hookbridge.errors import (
     CacheUnavailable,
-    HandlerFailed,
+    HandlerGaveUp,
     RecordImpossible,
     RecordUnreadable,
     SourceRefused,
     SourceUnavailable,
     describe,
 )
-from hookbridge.pipeline.attempts import LANE_STOPPERS, Attempts, is_final
+from hookbridge.pipeline.attempts import Attempts
 from tests.support.naps import Naps
 
-GIVEN_UP = HandlerFailed("x", is_permanent=True)
+GIVEN_UP = HandlerGaveUp("x")
 
 
 def unavailable(retry_after: float | None = None) -> SourceUnavailable:
@@ -110,7 +107,7 @@ async def test_what_cannot_get_better_is_not_tried_again(failure: Exception) -> 
 
 async def test_a_permanent_failure_at_the_second_attempt_ends_the_change_there() -> None:
     naps, change = Naps(), Failing(ValueError(), GIVEN_UP)
-    with pytest.raises(HandlerFailed):
+    with pytest.raises(HandlerGaveUp):
         await attempts(naps).run(change)
     assert (naps.taken, change.numbers) == ([2.0], [1, 2])
 
@@ -165,49 +162,6 @@ async def test_an_outage_is_told_again_when_it_lasts_or_comes_back_and_another_o
         for failure in (unavailable(), CacheUnavailable("gone"), unavailable(), unavailable()):
             await lane.run(Failing(failure))
     assert [line["log_level"] for line in lines] == ["warning", "warning", "debug", "warning"]
-
-
-# The whole family: again and then dead (A), once (D), again and then the lane pauses (P), pauses at once (R)
-
-_VERDICTS = {"SourceUnavailable": "P", "CacheUnavailable": "P", "SourceRefused": "R"} | dict.fromkeys(
-    ("RecordImpossible", "TableUnreadable"), "D"
-)
-
-_MADE: dict[str, Callable[[], Exception]] = {
-    "ConfigError": lambda: errors.ConfigError(["x"]),
-    "InvalidSource": lambda: errors.InvalidSource("supabase", "x"),
-    "InvalidFields": lambda: errors.InvalidFields([]),
-    "InvalidParameter": lambda: errors.InvalidParameter("x", "y"),
-    "InvalidSignature": lambda: errors.InvalidSignature("x"),
-    "PayloadTooLarge": lambda: errors.PayloadTooLarge(1),
-    "UnsupportedMediaType": lambda: errors.UnsupportedMediaType("x"),
-    "TryLater": lambda: errors.TryLater("x", retry_after_seconds=1),
-    "TooSoon": lambda: errors.TooSoon("x", retry_after_seconds=1),
-}
-
-_FAMILY = [
-    (name, class_)
-    for name, class_ in inspect.getmembers(errors, inspect.isclass)
-    if issubclass(class_, errors.HookbridgeError)
-]
-
-
-@pytest.mark.parametrize(("name", "class_"), [*_FAMILY, ("ValueError", ValueError), ("TimeoutError", TimeoutError)])
-async def test_every_error_leads_where_the_table_says(name: str, class_: type[Exception]) -> None:
-    failure = _MADE.get(name, lambda: class_("x"))()
-    change = Failing(*[failure] * 9)
-    with pytest.raises(class_):
-        await attempts(Naps()).run(change)
-    again, pauses = len(change.numbers) == 3, isinstance(failure, LANE_STOPPERS)
-    verdict = {(True, False): "A", (False, False): "D", (True, True): "P", (False, True): "R"}[again, pauses]
-    assert verdict == _VERDICTS.get(name, "A")
-    assert is_final(failure) is not again
-
-
-def test_no_class_of_the_table_is_missing_from_the_family() -> None:
-    assert set(_VERDICTS) <= {name for name, _ in _FAMILY}
-    assert issubclass(CacheUnavailable, errors.HookbridgeError)
-    assert not is_final(RecordUnreadable("x"))
 
 
 def test_an_error_is_described_in_one_line_of_bounded_length() -> None:

@@ -18,8 +18,8 @@ from hookbridge.model import CLAIM_BYTES_MAX, CLAIMED_EVENTS_MAX, Change, Effect
 from hookbridge.pipeline.attempts import Attempts
 from hookbridge.pipeline.held import HELD_BYTES_MAX
 from hookbridge.pipeline.lanes import Lane
-from hookbridge.pipeline.strikes import STRIKES_MAX
-from hookbridge.pipeline.waits import FIRST_SECONDS, UNLISTED_MAX, UNLISTED_SECONDS
+from hookbridge.pipeline.retry import STRIKES_MAX, UNLISTED_SECONDS
+from hookbridge.pipeline.waits import FIRST_SECONDS, UNLISTED_MAX
 from hookbridge.pipeline.worker import Worker
 from hookbridge.store.sqlite import SqliteStore
 from hookbridge.store.values import EventFilter

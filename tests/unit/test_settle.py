@@ -7,9 +7,10 @@ import pytest
 from msgspec.structs import replace
 
 from hookbridge.config import ProcessingConfig
-from hookbridge.errors import HandlerFailed, HookbridgeError
-from hookbridge.model import Change, Claim, Document, Effects, Outcome, Settlement
+from hookbridge.errors import HandlerGaveUp
+from hookbridge.model import Change, Claim, Document, Effects, Outcome
 from hookbridge.pipeline.attempts import Attempts
+from hookbridge.pipeline.retry import Case, Fate, fate_of
 from hookbridge.pipeline.settle import settle
 from hookbridge.pipeline.worker import Worker
 from hookbridge.store.sqlite import SqliteStore
@@ -28,8 +29,8 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
         yield one
 
 
-async def never(claim: Claim, error: HookbridgeError) -> Settlement | None:
-    raise AssertionError(error)
+async def judge(_claim: Claim, error: Exception) -> Fate:
+    return fate_of(error, Case())
 
 
 def working(store: SqliteStore, step: object) -> Worker:
@@ -56,12 +57,12 @@ class Fails:
     name = "handlers"
 
     async def __call__(self, change: Change, so_far: Effects) -> Effects:
-        raise HandlerFailed(SURROGATE, is_permanent=True)
+        raise HandlerGaveUp(SURROGATE)
 
 
 async def test_what_the_store_can_never_hold_becomes_a_dead_letter_without_effects(store: SqliteStore) -> None:
     (event_id,) = await add(store, event())
-    assert await working(store, Finds(store)).work(await take_one(store), never)
+    assert await working(store, Finds(store)).work(await take_one(store), judge)
     found = await store.event(event_id)
     assert found is not None
     assert (found.outcome, found.settled_at) == (Outcome.DEAD, 200.0)
@@ -73,7 +74,7 @@ async def test_what_the_store_can_never_hold_becomes_a_dead_letter_without_effec
 
 async def test_a_failure_in_words_that_cannot_be_stored_is_described_in_others(store: SqliteStore) -> None:
     (event_id,) = await add(store, event())
-    assert await working(store, Fails()).work(await take_one(store), never)
+    assert await working(store, Fails()).work(await take_one(store), judge)
     found = await store.event(event_id)
     assert found is not None
     assert (found.outcome, found.reason) == (Outcome.DEAD, r"\ud800")

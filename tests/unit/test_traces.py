@@ -19,7 +19,7 @@ from opentelemetry.trace import SpanContext, StatusCode
 
 from hookbridge.model import Receipt
 from hookbridge.observe import spans, traces
-from hookbridge.pipeline import lanes
+from hookbridge.pipeline import health
 from hookbridge.standins import PostgrestStandin, Reply
 from hookbridge.standins.postgrest import errors
 from tests.support.books import hint, send, settled
@@ -178,7 +178,7 @@ async def test_the_span_of_a_handler_that_failed_says_what_it_raised(made: Made,
 async def test_every_attempt_has_its_spans_and_what_was_given_back_goes_on_in_its_trace(
     made: Made, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(lanes, "FIRST_PROBE_SECONDS", 0.01)
+    monkeypatch.setattr(health, "FIRST_PROBE_SECONDS", 0.01)
     key = "sb_secret_for_tests"
     async with PostgrestStandin(key=key) as supabase:
         supabase.create_table("users", {"id": "bigint"})

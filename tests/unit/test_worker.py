@@ -10,11 +10,12 @@ from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from hookbridge.config import ProcessingConfig
-from hookbridge.errors import HandlerFailed, HookbridgeError, SourceRefused, SourceUnavailable
-from hookbridge.model import Change, Claim, Effects, Outcome, Settled, Settlement, Verification
+from hookbridge.errors import HandlerGaveUp, SourceRefused, SourceUnavailable
+from hookbridge.model import Change, Claim, Effects, Outcome, Settled, Verification
 from hookbridge.observe.redaction import hide
 from hookbridge.pipeline.attempts import Attempts
-from hookbridge.pipeline.worker import Worker, dead
+from hookbridge.pipeline.retry import STRIKES_MAX, Case, Fate, fate_of
+from hookbridge.pipeline.worker import Worker
 from hookbridge.store.sqlite import SqliteStore
 from tests.support.events import copy, event, key
 from tests.support.files import opened, refuse_writes
@@ -47,16 +48,16 @@ def failing(*failures: Exception | None) -> Callable[[Change, Effects], Effects]
     return do
 
 
-class Stopping:
-    """The lane's side: keeps what it was told and answers with ``answer``."""
+class Judging:
+    """The lane's side: keeps what it was told, of a record with so many strikes."""
 
-    def __init__(self, answer: Callable[[Claim, HookbridgeError], Settlement | None] | None = None) -> None:
-        self.told: list[HookbridgeError] = []
-        self._answer = answer
+    def __init__(self, strikes: int = 0) -> None:
+        self.told: list[Exception] = []
+        self._case = Case(strikes=strikes)
 
-    async def __call__(self, claim: Claim, error: HookbridgeError) -> Settlement | None:
+    async def __call__(self, claim: Claim, error: Exception) -> Fate:
         self.told.append(error)
-        return self._answer(claim, error) if self._answer else None
+        return fate_of(error, self._case)
 
 
 @pytest.fixture
@@ -91,7 +92,7 @@ async def test_the_steps_run_in_order_and_each_sees_what_the_ones_before_it_foun
         return so_far
 
     third = Doing("three", look)
-    met = await worker(store, first, second, third).work(await take_one(store), Stopping())
+    met = await worker(store, first, second, third).work(await take_one(store), Judging())
     assert met is Settled.DONE
     assert seen[0].steps == ("one", "two")
     assert seen[0].verification is Verification.VERIFIED
@@ -106,7 +107,7 @@ async def test_all_open_events_of_the_record_are_one_change_with_the_copy_before
     await store.put(copy(key(1), store.ticket(), b'"before"'), None, exclusive=False)
     await add(store, event(1, type="insert"), event(1), event(1, type="delete"))
     step, claim = Doing("one"), await take_one(store)
-    await worker(store, step).work(claim, Stopping())
+    await worker(store, step).work(claim, Judging())
     (change,) = step.changes
     assert [one.id for one in change.events] == ids(claim)
     assert (change.type, change.newest.event.type, change.attempt) == ("delete", "delete", 1)
@@ -119,7 +120,7 @@ async def test_a_success_is_logged_as_the_guide_has_it(store: SqliteStore) -> No
     await add(store, event(1), event(1))
     step = Doing("data_verification", lambda _, so_far: replace(so_far, verification=Verification.SKIPPED))
     with capture_logs() as lines:
-        await worker(store, step).work(await take_one(store), Stopping())
+        await worker(store, step).work(await take_one(store), Judging())
     assert [(line["log_level"], line["event"]) for line in lines] == [
         ("debug", "Starting webhook processing: supabase/update for record 1"),
         ("debug", "Processing Supabase update event"),
@@ -143,7 +144,7 @@ async def test_attempts_that_failed_leave_nothing_behind_and_are_counted(store: 
     (id_,) = await add(store, event(1))
     first, second, naps = Doing("one"), Doing("two", failing(ValueError(), ValueError())), Naps()
     with capture_logs() as lines:
-        await worker(store, first, second, naps=naps).work(await take_one(store), Stopping())
+        await worker(store, first, second, naps=naps).work(await take_one(store), Judging())
     assert [change.attempt for change in first.changes] == [1, 2, 3]
     assert naps.taken == [2.0, 4.0]
     assert lines[-1]["event"].endswith("(attempt 3/3)")
@@ -156,10 +157,10 @@ async def test_attempts_that_failed_leave_nothing_behind_and_are_counted(store: 
 
 async def test_a_change_whose_attempts_run_out_is_a_dead_letter_with_the_reason(store: SqliteStore) -> None:
     one, two = await add(store, event(1), event(1))
-    step, stopping = Doing("one", failing(*[ValueError("bad row\nand more")] * 9)), Stopping()
+    step, judging = Doing("one", failing(*[ValueError("bad row\nand more")] * 9)), Judging()
     with capture_logs() as lines:
-        assert await worker(store, step, max_attempts=2).work(await take_one(store), stopping) is Settled.DONE
-    assert stopping.told == []
+        assert await worker(store, step, max_attempts=2).work(await take_one(store), judging) is Settled.DONE
+    assert [str(error) for error in judging.told] == ["bad row\nand more"]
     for id_ in (one, two):
         kept = await store.event(id_)
         assert kept is not None
@@ -174,7 +175,7 @@ async def test_no_secret_stands_in_what_is_kept_of_a_step_that_failed(store: Sql
     hide("planted-by-this-test")
     (id_,) = await add(store, event(1))
     step = Doing("one", failing(*[ValueError("not planted-by-this-test")] * 3))
-    await worker(store, step).work(await take_one(store), Stopping())
+    await worker(store, step).work(await take_one(store), Judging())
     kept = await store.event(id_)
     assert kept is not None
     assert kept.reason == "ValueError: not [secret]"
@@ -187,15 +188,13 @@ async def test_a_bug_in_a_step_is_logged_with_its_traceback_for_those_who_debug(
     await add(store, event(1))
     failure = KeyError("column")
     with capture_logs() as lines:
-        await worker(store, Doing("one", failing(*[failure] * 3))).work(await take_one(store), Stopping())
+        await worker(store, Doing("one", failing(*[failure] * 3))).work(await take_one(store), Judging())
     assert [line["exc_info"] for line in lines if "exc_info" in line] == [failure]
 
 
 async def test_a_permanent_failure_is_a_dead_letter_after_one_attempt(store: SqliteStore) -> None:
     (id_,) = await add(store, event(1))
-    await worker(store, Doing("one", failing(HandlerFailed("never", is_permanent=True)))).work(
-        await take_one(store), Stopping()
-    )
+    await worker(store, Doing("one", failing(HandlerGaveUp("never")))).work(await take_one(store), Judging())
     kept = await store.event(id_)
     assert kept is not None
     assert (kept.outcome, kept.attempts) == (Outcome.DEAD, 1)
@@ -208,9 +207,9 @@ async def test_a_source_that_is_down_is_the_lanes_business_and_settles_nothing(
     store: SqliteStore, failure: Exception, tries: int
 ) -> None:
     await add(store, event(1))
-    step, stopping = Doing("one", failing(*[failure] * 9)), Stopping()
-    assert await worker(store, step).work(await take_one(store), stopping) is None
-    assert stopping.told == [failure]
+    step, judging = Doing("one", failing(*[failure] * 9)), Judging()
+    assert await worker(store, step).work(await take_one(store), judging) is None
+    assert judging.told == [failure]
     assert len(step.changes) == tries
     assert await books(store) == {"received": 1, "open": 1}
 
@@ -218,7 +217,7 @@ async def test_a_source_that_is_down_is_the_lanes_business_and_settles_nothing(
 async def test_the_lane_may_say_that_the_fault_is_the_records_own(store: SqliteStore) -> None:
     (id_,) = await add(store, event(1))
     step = Doing("one", failing(*[SourceUnavailable("502 for this row")] * 9))
-    assert await worker(store, step).work(await take_one(store), Stopping(dead)) is Settled.DONE
+    assert await worker(store, step).work(await take_one(store), Judging(STRIKES_MAX)) is Settled.DONE
     kept = await store.event(id_)
     assert kept is not None
     assert (kept.outcome, kept.attempts) == (Outcome.DEAD, 3)
@@ -231,11 +230,11 @@ async def test_a_worker_that_was_overtaken_changes_nothing_and_says_so(store: Sq
     fast = await take_one(store, now=100.0 + LEASE)
     writing = Doing("one", lambda change, so_far: replace(so_far, copy=copy(change.record, store.ticket(), b'"slow"')))
     with capture_logs() as lines:
-        assert await worker(store, writing).work(slow, Stopping()) is Settled.FENCED
+        assert await worker(store, writing).work(slow, Judging()) is Settled.FENCED
     assert (lines[-1]["log_level"], lines[-1]["outcome"]) == ("warning", "fenced")
     assert await store.copy(key(1)) is None
     assert await books(store) == {"received": 1, "open": 1}
-    await worker(store, Doing("one")).work(fast, Stopping())
+    await worker(store, Doing("one")).work(fast, Judging())
     assert await books(store) == {"received": 1, "applied": 1}
 
 
@@ -243,7 +242,7 @@ async def test_events_that_arrive_during_the_run_are_reported_to_whoever_asked_f
     await add(store, event(1))
     claim = await take_one(store)
     await add(store, event(1))
-    assert await worker(store, Doing("one")).work(claim, Stopping()) is Settled.STILL_DIRTY
+    assert await worker(store, Doing("one")).work(claim, Judging()) is Settled.STILL_DIRTY
 
 
 async def test_a_finished_change_waits_for_a_store_that_cannot_write_and_is_not_done_twice(store: SqliteStore) -> None:
@@ -262,7 +261,7 @@ async def test_a_finished_change_waits_for_a_store_that_cannot_write_and_is_not_
     naps = Repairing()
     refuse_writes(store, refuse=True)
     with capture_logs() as lines:
-        await worker(store, step, naps=naps).work(claim, Stopping())
+        await worker(store, step, naps=naps).work(claim, Judging())
     assert naps.taken == [0.1, 0.2, 0.4]
     assert len(step.changes) == 1
     waits: list[Any] = [line for line in lines if line["event"] == "Settling waits for the store"]

@@ -1,6 +1,6 @@
 """The one Notion client of the process.  What its SDK raises becomes one of our errors here and nowhere else.
 
-Its own retries are off: ``pipeline/attempts.py`` decides about those.  Every request has a permit of the budget, and a
+Its own retries are off: ``pipeline/retry.py`` decides about those.  Every request has a permit of the budget, and a
 ``Retry-After`` halts that budget.  Wire format: https://developers.notion.com/reference, version 2025-09-03; answers of
 2026-03-11, which have no ``archived``, are understood as well.  Invariant: no error shows the token.
 """

@@ -1,6 +1,6 @@
 """The one Supabase client of the process.  What its SDK raises becomes one of our errors here and nowhere else.
 
-Its own retries are off: ``pipeline/attempts.py`` decides about those.  The SDK parses numbers as floats and hides the
+Its own retries are off: ``pipeline/retry.py`` decides about those.  The SDK parses numbers as floats and hides the
 status of an error, so the raw answer is kept beside what it returns.  Wire format: https://docs.postgrest.org, with its
 errors at https://docs.postgrest.org/en/stable/references/errors.html.  Invariant: no error shows the key.
 """
