@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hookbridge.cli import garbage
 from hookbridge.cli.ending import CANNOT, FINE, NO, lose_output, program
 from hookbridge.config import Settings
 from hookbridge.errors import HookbridgeError
@@ -60,6 +61,7 @@ def _run(settings: Settings, greet: Callable[[str], None] | None) -> int:
 
     def ready(url: str) -> None:
         started.append(url)
+        garbage.tune()
         if greet is not None:
             greet(url)
 

@@ -6,6 +6,8 @@ import sys
 import uvloop
 from aiohttp import web
 
+from hookbridge.cli import garbage
+
 
 async def handle(request: web.Request) -> web.Response:
     """Do the least that a webhook receiver does."""
@@ -20,6 +22,7 @@ async def main(port: int) -> None:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port, backlog=1024).start()
+    garbage.tune()  # as the service does
     await asyncio.Event().wait()
 
 
