@@ -12,7 +12,8 @@ from hookbridge.config import Settings, SupabaseTable
 from hookbridge.doctor.finding import Finding, Findings, broken, failed, ok, skipped, warning
 from hookbridge.errors import RecordUnreadable, SourceError, SourceRefused, SourceUnavailable, StartupError
 from hookbridge.sources.bodies import decode_columns
-from hookbridge.sources.supabase import SupabaseSource, rows
+from hookbridge.sources.supabase import SupabaseSource
+from hookbridge.sources.times import instant_in
 
 if TYPE_CHECKING:
     from hookbridge.sources.supabase.client import Rows, SupabaseClient
@@ -110,7 +111,7 @@ async def _change_column(client: SupabaseClient, table: SupabaseTable, check: st
     if not found.rows:
         return warning(check, f"change column {column}: empty in every row", f"set {column} on every change")
     value = decode_columns(found.rows[0]).get(column)
-    if not isinstance(value, str) or rows.instant_of(value) is None:
+    if not isinstance(value, str) or instant_in(value) is None:
         return failed(check, f"change column {column}: holds no time", hint)
     return ok(check, "readable, with its key and change column")
 

@@ -13,7 +13,7 @@ import msgspec
 
 from hookbridge.clock import happened
 from hookbridge.model import SourceName
-from hookbridge.sources.times import instant_of
+from hookbridge.sources.times import instant_in
 from hookbridge.store.contract import Notes
 
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
@@ -35,7 +35,7 @@ class PollState(msgspec.Struct, frozen=True, kw_only=True):
     def known_at(self, now: float, overlap_seconds: float) -> PollState:
         """Give what of it is known where nothing can lie ahead, but for a watermark within the overlap."""
         watermark, reached = (
-            None if (when := instant_of(text)) is not None and when.timestamp() > now + overlap_seconds else text
+            None if (when := instant_in(text)) is not None and when.timestamp() > now + overlap_seconds else text
             for text in (self.watermark, self.reached)
         )
         began_at = happened(self.began_at, now)
@@ -107,7 +107,7 @@ def later(one: str | None, other: str | None) -> str | None:
     """Give the later of two times of change, as it is written; the first where none is.  What is no time is none."""
     if one is None or other is None:
         return one or other
-    return max(one, other, key=lambda text: instant_of(text) or _BEFORE_ALL)
+    return max(one, other, key=lambda text: instant_in(text) or _BEFORE_ALL)
 
 
 def encoded(state: PollState | SweepState) -> str:

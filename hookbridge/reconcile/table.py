@@ -15,7 +15,7 @@ from hookbridge.reconcile.poll import PassResult, Poll
 from hookbridge.reconcile.status import State, TableStatus
 from hookbridge.reconcile.sweep import Sweep
 from hookbridge.sources.source import Changes, Followed, Source
-from hookbridge.sources.times import instant_of
+from hookbridge.sources.times import instant_in
 from hookbridge.store.contract import Store
 
 GROWTH = 1.5
@@ -85,7 +85,7 @@ class FollowedTable:
         What moved no time (a formula) was changed at a time that nobody knows.  Nor does the time of a record that the
         copy did not have say when it came, where a sweep that began later had not found it: then it was shared since.
         """
-        if (when := instant_of(changed_at)) is None:
+        if (when := instant_in(changed_at)) is None:
             return  # the change column holds no time
         at = when.timestamp()
         if before is None:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from decimal import Decimal
 from hashlib import blake2b
 
@@ -27,6 +26,7 @@ from hookbridge.sources.bodies import (
 from hookbridge.sources.large import uncollected
 from hookbridge.sources.members import Members, decode_members, members
 from hookbridge.sources.processable import refuse_undecodable
+from hookbridge.sources.times import micros_of
 
 FORMAT = "guide"
 SOURCE_SHOWN_MAX = 64
@@ -96,7 +96,7 @@ def decode(body: bytes, source: SourceName) -> Hint:
     type_ = _TYPE_OF.get(envelope.event_type) or _type(envelope.event_type)
     record_id = str(envelope.record_id)
     schema = envelope.metadata.schema if envelope.metadata else None
-    micros = 0 if envelope.timestamp is None else _micros(envelope.timestamp)
+    micros = 0 if envelope.timestamp is None else micros_of(envelope.timestamp)
     if (
         type_ is None
         or micros is None
@@ -135,22 +135,12 @@ def is_guide(values: Members) -> bool:
 
 def is_time(text: str) -> bool:
     """Whether it can be a body's timestamp: for what is decoded, and for what we send ourselves."""
-    return _micros(text) is not None
+    return micros_of(text) is not None
 
 
 def _type(text: str) -> str | None:
     lower = text.lower()
     return lower if lower in TYPES else None
-
-
-def _micros(timestamp: str) -> int | None:
-    """Give microseconds since the epoch; None for what is not ISO 8601.  Without a zone it is UTC."""
-    # Not ``times.instant_of``: the ends of time have an identity too, also where no clock shows them in UTC.
-    try:
-        when = datetime.fromisoformat(timestamp)
-        return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1_000_000)
-    except (ValueError, OverflowError):
-        return None
 
 
 def _identity(micros: int, body: bytes) -> bytes:

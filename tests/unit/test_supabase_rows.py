@@ -185,13 +185,6 @@ def test_the_words_of_one_record_are_bounded() -> None:
     assert len(rows.words({"text": "w" * 1_000_000}, None)) == rows.WORDS_MAX
 
 
-@pytest.mark.parametrize(
-    "text", ["2026-13-01", "0000-01-01", "9999-12-31T23:59:59-23:59", "2026", "20260101112", "not a time at all"]
-)
-def test_what_is_no_instant_is_text(text: str) -> None:
-    assert rows.instant_of(text) is None
-
-
 # Odd rows
 
 

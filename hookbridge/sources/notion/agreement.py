@@ -13,7 +13,7 @@ from hookbridge.model import Columns
 from hookbridge.names import dashed
 from hookbridge.sources.notion.cuts import is_cut
 from hookbridge.sources.notion.pages import is_gone, without_signature
-from hookbridge.sources.times import instant_of
+from hookbridge.sources.times import same_instant
 
 
 def agree(truth: Columns, claimed: Columns) -> bool:
@@ -107,7 +107,9 @@ def _same(known: object, claimed: object) -> bool:
         return len(known) == len(claimed) and all(map(_same, known, claimed))
     if isinstance(known, bool) or isinstance(claimed, bool):
         return known is claimed
-    return known == claimed or _same_number(known, claimed) or _same_instant(known, claimed)
+    if isinstance(known, str) and isinstance(claimed, str):
+        return known == claimed or same_instant(known, claimed)
+    return known == claimed or _same_number(known, claimed)
 
 
 def _same_number(known: object, claimed: object) -> bool:
@@ -117,10 +119,3 @@ def _same_number(known: object, claimed: object) -> bool:
         return float(known) == float(claimed)
     except OverflowError:
         return False  # what no double can hold is no number of Notion's
-
-
-def _same_instant(known: object, claimed: object) -> bool:
-    if not isinstance(known, str) or not isinstance(claimed, str):
-        return False
-    instant = instant_of(known)
-    return instant is not None and instant == instant_of(claimed)

@@ -11,7 +11,7 @@ from decimal import Decimal
 from hookbridge.model import Columns
 from hookbridge.names import dashed, is_uuid
 from hookbridge.sources.notion.agreement import text_of
-from hookbridge.sources.times import instant_of
+from hookbridge.sources.times import instant_in
 
 WORDS_MAX = 64 * 1024
 """Characters of one record in the index."""
@@ -43,7 +43,7 @@ def _texts(value: object) -> Iterable[str]:
 
 def _is_said(text: str) -> bool:
     """Whether a plain value is more than an id, a time or a link."""
-    return not (is_uuid(dashed(text)) or text.startswith(("http://", "https://")) or instant_of(text))
+    return not (is_uuid(dashed(text)) or text.startswith(("http://", "https://")) or instant_in(text))
 
 
 def _one(value: object) -> Iterable[str]:

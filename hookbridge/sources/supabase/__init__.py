@@ -23,6 +23,7 @@ from hookbridge.sources.supabase import payloads, rows
 from hookbridge.sources.supabase.changes import SupabaseChanges
 from hookbridge.sources.supabase.signature import SupabaseSignature
 from hookbridge.sources.supabase.truth import Reader
+from hookbridge.sources.times import instant_in
 
 if TYPE_CHECKING:
     from hookbridge.sources.supabase.client import SupabaseClient  # imports the SDK
@@ -152,7 +153,7 @@ class SupabaseSource:
         """Compare the change column of event and truth; without one, nothing tells."""
         claimed = payloads.columns_of(event.event)
         at = None if claimed is None else self.changed_at(event.event.record, claimed)
-        mine, known = rows.instant_of(at or ""), rows.instant_of(truth.changed_at or "")
+        mine, known = instant_in(at), instant_in(truth.changed_at)
         return mine is not None and known is not None and mine > known
 
     def changed_at(self, record: RecordKey, columns: Columns) -> str | None:

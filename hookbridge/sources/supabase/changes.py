@@ -27,7 +27,7 @@ from hookbridge.sources.source import Followed, Slice, Tickets, Unread
 from hookbridge.sources.supabase import rows
 from hookbridge.sources.supabase.payloads import table_config
 from hookbridge.sources.supabase.truth import URL_CHARACTERS_MAX
-from hookbridge.sources.times import earlier
+from hookbridge.sources.times import earlier, instant_in
 
 if TYPE_CHECKING:
     from hookbridge.sources.supabase.client import Asked, SupabaseClient  # imports the SDK
@@ -151,7 +151,7 @@ class SupabaseChanges:
     def _latest(self, times: Iterable[str | None]) -> str | None:
         """Give the latest time, but at most now: a row from the future must not hide those after it."""
         now = self._now()
-        known = ((rows.instant_of(text), text) for text in times if text is not None)
+        known = ((instant_in(text), text) for text in times if text is not None)
         latest = max(((at, text) for at, text in known if at is not None and at <= now), default=None)
         return None if latest is None else latest[1]
 
@@ -241,5 +241,5 @@ def _number(text: str) -> Decimal | str:
 
 
 def _earlier(watermark: str, seconds: float) -> str:
-    at = rows.instant_of(watermark)
+    at = instant_in(watermark)
     return watermark if at is None else earlier(at, seconds).isoformat()

@@ -8,9 +8,7 @@ different fingerprints.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from hashlib import blake2b
 from typing import Any
@@ -21,23 +19,17 @@ from hookbridge.config import SupabaseTable
 from hookbridge.errors import RecordImpossible
 from hookbridge.model import Columns, RecordKey, Truth
 from hookbridge.names import dashed, is_uuid
-from hookbridge.sources import keys, times
+from hookbridge.sources import keys
 from hookbridge.sources.bodies import ID_RULES, UNDECODABLE, decode_columns, why_undecodable
 from hookbridge.sources.processable import is_deep
 from hookbridge.sources.supabase.payloads import KEY_HINT
+from hookbridge.sources.times import TIME, instant_in, same_instant
 
 WORDS_MAX = 64 * 1024
 """Characters of one record in the index."""
 
 _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 """Nothing is rounded: a ``json`` column may hold a number of any length."""
-
-# As PostgreSQL writes dates and times, and senders do; what datetime.fromisoformat takes besides (weeks, any letter in
-# the middle, digits alone) is as likely a telephone number.
-_TIME = re.compile(
-    r"\d{4}-\d\d-\d\d(?P<time>[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?P<zone>Z|[+-]\d\d(?::?\d\d(?::\d\d)?)?)?)?",
-    re.ASCII,
-)
 
 _encode = msgspec.json.Encoder(order="sorted", decimal_format="number").encode
 
@@ -87,8 +79,8 @@ def spelling(key: Sequence[str]) -> tuple[object, ...]:
 
 def as_written(text: str) -> str:
     """Give a uuid, or a time with a zone, as a column of that type writes it; every other text as it is."""
-    found = _TIME.fullmatch(text)
-    if found is None or not found["zone"] or (when := instant_of(text)) is None:
+    found = TIME.fullmatch(text)
+    if found is None or not found["zone"] or (when := instant_in(text)) is None:
         return dashed(text)
     written = when.replace(tzinfo=None).isoformat()
     return (written.rstrip("0") if when.microsecond else written) + "+00:00"
@@ -98,7 +90,7 @@ def _spelling(text: str) -> object:
     text = text.strip()  # char(n) is padded
     if is_uuid(id_ := dashed(text.strip("{}"))):
         return id_
-    if (when := instant_of(text)) is not None:
+    if (when := instant_in(text)) is not None:
         return when
     try:
         number = Decimal(text)
@@ -133,11 +125,6 @@ def words(values: Columns, index: tuple[str, ...] | None) -> str:
     return "\n".join(text for text in texts if text)[:WORDS_MAX]
 
 
-def instant_of(text: str) -> datetime | None:
-    """Give the instant of a date or time as a column or a sender writes it; None for any other text."""
-    return times.instant_of(text) if _TIME.fullmatch(text) else None
-
-
 def _leaves(value: object) -> Iterable[object]:
     """Give what a value holds, however deep."""
     if isinstance(value, dict):
@@ -150,7 +137,7 @@ def _leaves(value: object) -> Iterable[object]:
 
 
 def _is_prose(text: str) -> bool:
-    return not (is_uuid(text) or text.startswith(("http://", "https://", "\\x")) or instant_of(text))
+    return not (is_uuid(text) or text.startswith(("http://", "https://", "\\x")) or instant_in(text))
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  any JSON value
@@ -168,8 +155,8 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  any JSON value
 
 def _plain_text(text: str) -> str:
     # A session's time zone changes the spelling of a timestamptz alone; whatever else differs as text, differs.
-    found = _TIME.fullmatch(text)
-    when = instant_of(text) if found and found["zone"] else None
+    found = TIME.fullmatch(text)
+    when = instant_in(text) if found and found["zone"] else None
     return text if when is None else when.isoformat()
 
 
@@ -200,10 +187,4 @@ def _same_text(known: object, claimed: object) -> bool:
         return False
     if is_uuid(known):
         return known.lower() == claimed.lower()
-    when = instant_of(known)
-    return when is not None and when == instant_of(claimed) and _is_date(known) is _is_date(claimed)
-
-
-def _is_date(text: str) -> bool:
-    found = _TIME.fullmatch(text)
-    return found is not None and found["time"] is None
+    return same_instant(known, claimed)
