@@ -303,6 +303,8 @@ class Settled(enum.StrEnum):
     """What a settlement met in the store."""
 
     DONE = "done"
+    MORE = "more"
+    """A portion of a long burst was settled; the same settlement has to be given again."""
     STILL_DIRTY = "still dirty"
     FENCED = "fenced"
 

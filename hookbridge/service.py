@@ -22,6 +22,7 @@ from hookbridge.handshake import Learnt, learnt, warnings_about
 from hookbridge.model import Event, Outcome, Receipt, RecordKey
 from hookbridge.observe.history import Counts, History
 from hookbridge.parts import Parts
+from hookbridge.pipeline.replay import replay
 from hookbridge.pipeline.status import LaneState
 from hookbridge.readiness import Readiness, WritableInbox, warnings_of, warnings_of_clock, warnings_of_stuck
 from hookbridge.records import Records
@@ -60,14 +61,14 @@ class Service(Parts):
         store = await SqliteStore.open(settings.data_file, clock)
         try:
             service = cls(settings, store, await learnt(store), bridge, clock)
-            recovered = await store.release_abandoned(now=clock())
+            await store.release_abandoned()
             await service.reconciler.open()
             await service.holds.open()
         except BaseException:
             await store.close()
             raise
-        if recovered:
-            _log.info("Open events picked up", events=recovered)
+        if store.open_events:
+            _log.info("Open events picked up", events=store.open_events)
         return service
 
     # Life
@@ -167,7 +168,7 @@ class Service(Parts):
         oldest = None
         if writable:
             try:
-                oldest = await self._oldest_open_age()
+                oldest = await self.store.oldest_open_seconds()
             except StoreUnavailable:  # what cannot be read may have been found damaged just now
                 writable = self.store.fault is None
         return Readiness(
@@ -182,11 +183,6 @@ class Service(Parts):
             oldest_open_seconds=oldest,
         )
 
-    async def _oldest_open_age(self) -> float | None:
-        now = self._clock()
-        oldest = await self.store.oldest_open(now=now)
-        return None if oldest is None else now - oldest
-
     async def _counts(self) -> Counts:
         books = (await self.store.totals()).books
         return Counts(books.received, books.applied + books.coalesced, books.open)
@@ -196,7 +192,7 @@ class Service(Parts):
         return statistics(
             await self.store.totals(),
             queue_depth={state.source: state.queued for state in self.lane_states()},
-            oldest_open_age=await self._oldest_open_age(),
+            oldest_open_age=await self.store.oldest_open_seconds(),
             freshness={f"{one.source}:{one.table}": one.freshness(self._clock()) for one in self.reconciler.status()},
         )
 
@@ -217,9 +213,7 @@ class Service(Parts):
         Raises TryLater when they cannot be taken; those that were opened before that stay open.
         """
         try:
-            return await self.store.replay(
-                which, now=self._clock(), limit=limit, before=before, admit=self.intake.check
-            )
+            return await replay(self.store, which, limit=limit, before=before, admit=self.intake.check)
         finally:
             for lane in self.lanes.values():
                 lane.wake()

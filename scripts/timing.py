@@ -23,7 +23,7 @@ import msgspec
 from hookbridge.config import NotionConfig, Secrets, SignaturesConfig, SupabaseConfig
 from hookbridge.errors import InvalidSignature
 from hookbridge.sources.notion import NotionSource
-from hookbridge.sources.source import Source
+from hookbridge.sources.source import Source, unordered
 from hookbridge.sources.supabase import SupabaseSource
 
 SECRET, TOKEN = "a-secret-of-the-timing-test", "secret_of_the_timing_test"
@@ -71,8 +71,8 @@ def _schemes() -> Mapping[str, tuple[bytes, Check]]:
     """Give the right value of each, and its check of another one."""
     secrets = Secrets(webhook_secrets=(SECRET, STANDARD), notion_webhook_secrets=(TOKEN,))
     config = SignaturesConfig(verify=True, static_token=True)
-    supabase: Source = SupabaseSource(SupabaseConfig(), config, secrets, lambda: 1)
-    notion: Source = NotionSource(NotionConfig(), config, secrets, lambda: 1, None)
+    supabase: Source = SupabaseSource(SupabaseConfig(), config, secrets, unordered)
+    notion: Source = NotionSource(NotionConfig(), config, secrets, unordered, None)
 
     def refused(source: Source, headers: Mapping[str, str]) -> None:
         try:

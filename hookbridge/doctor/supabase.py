@@ -12,6 +12,7 @@ from hookbridge.config import Settings, SupabaseTable
 from hookbridge.doctor.finding import Finding, Findings, broken, failed, ok, skipped, warning
 from hookbridge.errors import RecordUnreadable, SourceError, SourceRefused, SourceUnavailable, StartupError
 from hookbridge.sources.bodies import decode_columns
+from hookbridge.sources.source import unordered
 from hookbridge.sources.supabase import SupabaseSource
 from hookbridge.sources.times import instant_in
 
@@ -32,7 +33,7 @@ async def look(settings: Settings) -> Findings:
     from hookbridge.sources.supabase.client import SupabaseClient  # noqa: PLC0415  a second, see the source
 
     try:
-        source = SupabaseSource(config, settings.config.signatures, secrets, lambda: 0)
+        source = SupabaseSource(config, settings.config.signatures, secrets, unordered)
         client = SupabaseClient(secrets.supabase_url, secrets.supabase_key, config.timeout_seconds)
     except StartupError as error:
         yield broken(CHECK, error, "correct SUPABASE_URL and SUPABASE_KEY")

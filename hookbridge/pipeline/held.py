@@ -52,9 +52,8 @@ class Held:
         """Claim so many records at most, and none where there is no room, however long the store refuses."""
         while self.has_room:
             try:
-                now = self._clock()
-                await self._renew_ended(now)
-                return await self._store.claim(self._source, most, now=now, lease_seconds=self._lease_seconds)
+                await self._renew_ended()
+                return await self._store.claim(self._source, most, lease_seconds=self._lease_seconds)
             except StoreUnavailable as error:
                 _log.error("Claiming waits for the store", source=self._source, error=error.message, hint=error.hint)
                 await self._sleep(STORE_RETRY_SECONDS)
@@ -74,14 +73,28 @@ class Held:
         self._bytes -= _weight(claim)
         return self.has_room and not had_room
 
-    async def give_back(self, claims: Sequence[Claim], available_at: float = 0.0) -> None:
-        """Let go of them, to be claimed again from that time on."""
+    async def due_in(self, most: float) -> float:
+        """Give the seconds until a record can be claimed, and never more than ``most``.
+
+        Asked of the store, because it waits by the store's clock: a look just before that would find nothing.
+        """
+        if not self.has_room:
+            return most
+        try:
+            due = await self._store.next_due_in(self._source)
+        except StoreUnavailable:
+            return STORE_RETRY_SECONDS
+        return most if due is None else min(due, most)
+
+    async def give_back(self, claims: Sequence[Claim], until: float | None = None) -> None:
+        """Let go of them, to be claimed again from that time on, or at once in their old place in the line."""
         if not claims:
             return
         for claim in claims:
             self.drop(claim)
+        after_seconds = 0.0 if until is None else max(until - self._clock(), 0.0)
         try:
-            await self._store.release(claims, available_at=available_at)
+            await self._store.release(claims, after_seconds=after_seconds)
         except StoreUnavailable as error:
             # Their leases end by themselves.
             _log.error("Claims could not be given back", source=self._source, error=error.message)
@@ -96,22 +109,23 @@ class Held:
         while True:
             await asyncio.sleep(self._lease_seconds / RENEWALS_PER_LEASE)
             try:
-                await self._renew(self._clock())
+                await self._renew()
             except StoreUnavailable as error:
                 _log.error("Leases could not be renewed", error=error.message, hint=error.hint)
 
-    async def _renew_ended(self, now: float) -> None:
-        """Renew the leases before anything is claimed at ``now``, if one of them has ended by then.
+    async def _renew_ended(self) -> None:
+        """Renew the leases before anything is claimed, if one of them has ended.
 
         The clock may have been set forward since they were renewed, or the event loop may have stood still.  Raises
         StoreUnavailable.
         """
-        if self._until <= now:
-            await self._renew(now)
+        if self._until <= self._clock():
+            await self._renew()
 
-    async def _renew(self, now: float) -> None:
-        until = now + self._lease_seconds
-        await self._store.renew(tuple(self._claims.values()), until=until)
+    async def _renew(self) -> None:
+        # The store counts from its commit, which is later: no lease ends before what is remembered here.
+        until = self._clock() + self._lease_seconds
+        await self._store.renew(tuple(self._claims.values()), lease_seconds=self._lease_seconds)
         self._until = until
 
 

@@ -148,8 +148,9 @@ class Lane:
             await self._woken.wait()
 
     async def _until_woken(self) -> None:
+        seconds = await self._held.due_in(IDLE_SECONDS_MAX) if self._health.waits.tables else IDLE_SECONDS_MAX
         try:
-            async with asyncio.timeout(self._health.waits.seconds(IDLE_SECONDS_MAX, self._clock())):
+            async with asyncio.timeout(seconds):
                 await self._woken.wait()
         except TimeoutError:
             return

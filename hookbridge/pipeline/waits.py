@@ -86,10 +86,6 @@ class Waits(msgspec.Struct, frozen=True):
         wait = self.tables.get(table)
         return wait.next_try_at if wait is not None and wait.next_try_at > now else None
 
-    def seconds(self, most: float, now: float) -> float:
-        """Give the time until the next table is due, and never more than ``most``."""
-        return min([most, *(wait.next_try_at - now for wait in self.tables.values() if wait.next_try_at > now)])
-
     def state(self, now: float) -> tuple[WaitingTable, ...]:
         """Give them all, by name."""
         return tuple(

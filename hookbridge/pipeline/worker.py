@@ -135,11 +135,11 @@ class Worker:
         """Write the outcome, and tell of it."""
         settlement = trial.measured(settlement)
         try:
-            met = await settle(self._store, settlement, clock=self._clock, sleep=self._sleep)
+            met = await settle(self._store, settlement, sleep=self._sleep)
         except StoreError as error:
             # The store cannot hold what the steps found.  That is this record's failure, and no reason to stop others.
             settlement = trial.measured(_dead(trial.claim, error))
-            met = await settle(self._store, settlement, clock=self._clock, sleep=self._sleep)
+            met = await settle(self._store, settlement, sleep=self._sleep)
         self._tell(settlement, met)
         for observer in self._observers:
             observer(settlement, met)

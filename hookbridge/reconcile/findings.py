@@ -122,7 +122,7 @@ class Findings:
         if not truths:
             return 0
         ids = [truth.record.id for truth in truths]
-        standings = await self._store.standings(self._source.name, table, ids, now=self._clock())
+        standings = await self._store.standings(self._source.name, table, ids)
         found = [
             Difference(record=truth.record, kind=kind, truth=truth, dirty=standing.dirty, ticket=standing.ticket)
             for truth in truths
@@ -154,7 +154,7 @@ class Findings:
     async def gone(self, table: str, records: Sequence[RecordKey], origin: Origin) -> int:
         """Hand over records that only the copy has, which a read of their own confirms; gives how many."""
         ids = [record.id for record in records]
-        standings = await self._store.standings(self._source.name, table, ids, now=self._clock())
+        standings = await self._store.standings(self._source.name, table, ids)
         found = [
             Difference(record=record, kind="extra", dirty=standing.dirty, ticket=standing.ticket)
             for record in records
@@ -170,7 +170,7 @@ class Findings:
             # Before the event: once it is applied, nothing would show that a webhook was missing.  What a worker has
             # at this moment was announced, and only may have been read too early.
             unannounced = [one.record for one in found if not one.dirty and self._could_be_told(one, standings)]
-            await self._store.note_findings(unannounced, standings, now=self._clock())
+            await self._store.note_findings(unannounced, standings)
         await self._sink(found, origin)
 
     def _could_be_told(self, found: Difference, standings: Standings) -> bool:

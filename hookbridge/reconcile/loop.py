@@ -159,7 +159,7 @@ class Reconciler:
         while True:
             await self._sleep(min(self._config.grace_seconds / 2, 30.0))
             try:
-                counted = await self._store.settle_findings(self._config.grace_seconds, now=self._clock())
+                counted = await self._store.settle_findings(self._config.grace_seconds)
             except StoreUnavailable as error:
                 _log.warning("Findings wait for the store", error=error.message)
                 continue

@@ -85,7 +85,7 @@ class Proof:
 
     async def table(self, table: FollowedTable, *, heal: bool) -> AsyncGenerator[Progress | TableProof]:
         """Compare one table: its progress, and at the end its proof.  Raises SourceError or StoreUnavailable."""
-        began, sweep = self._clock(), self._store.ticket()
+        began, sweep = self._clock(), await self._store.ticket()
         tally = _Tally()
         total: int | None = None
         try:
@@ -233,7 +233,7 @@ class Proof:
 
     async def _standings(self, table: FollowedTable, records: Sequence[RecordKey]) -> Mapping[str, Standing]:
         ids = [record.id for record in records]
-        return (await self._store.standings(table.source, table.name, ids, now=self._clock())).by_id
+        return (await self._store.standings(table.source, table.name, ids)).by_id
 
     async def _until_settled(self, table: FollowedTable, records: Sequence[RecordKey]) -> None:
         until = self._clock() + HEAL_SECONDS

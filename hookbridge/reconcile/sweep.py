@@ -103,7 +103,7 @@ class Sweep:
         await self._save(
             msgspec.structs.replace(
                 self.state,
-                sweep=self._store.ticket(),
+                sweep=await self._store.ticket(),
                 cursor=None,
                 began_at=self._clock(),
                 listed=0,

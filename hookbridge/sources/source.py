@@ -236,6 +236,11 @@ class Source(Protocol):
 class Tickets(Protocol):
     """Where a reader takes the ticket of a read (the store): later reads have larger tickets."""
 
-    def __call__(self) -> int:
-        """Give the next ticket."""
+    async def __call__(self) -> int:
+        """Give the next ticket.  Raises StoreUnavailable."""
         ...
+
+
+async def unordered() -> int:
+    """Give whoever keeps no copy a ticket: of its reads none is later than another."""
+    return 0

@@ -68,7 +68,7 @@ class Cache:
         data = None
         if so_far.truth is None and so_far.columns is not None:
             data = await aside(bytes_of(change), _encode, so_far.columns)
-        copy = self._copy(change, so_far, data)
+        copy = await self._copy(change, so_far, data)
         return msgspec.structs.replace(so_far, copy=copy, exclusive=self._source.ids_are_global)
 
     def _names(self, external: ExternalCache, change: Change, so_far: Effects) -> list[RecordKey]:
@@ -97,7 +97,7 @@ class Cache:
                 versions.append(columns)
         return versions if so_far.columns is None else [*versions, so_far.columns]
 
-    def _copy(self, change: Change, so_far: Effects, claimed: bytes | None) -> Copy:
+    async def _copy(self, change: Change, so_far: Effects, claimed: bytes | None) -> Copy:
         truth = so_far.truth
         if truth is not None:
             return Copy(
@@ -115,7 +115,7 @@ class Cache:
             record=change.record,
             data=claimed,
             changed_at=None if columns is None else self._source.changed_at(change.record, columns),
-            ticket=self._tickets(),
+            ticket=await self._tickets(),
             read_at=self._clock(),
             occurred_at=so_far.occurred_at,
             verified=so_far.verification is not Verification.SKIPPED,

@@ -10,6 +10,9 @@ The invariants that every engine keeps, and that ``tests/store`` holds against i
 - a read ends when the call is cancelled, and nothing waits behind it any more: neither another call nor a thread;
 - searches and counts, however many, hold up no list, and neither holds up what finds a thing by its name.
 
+The engine owns the clock: what a method is given are durations, and stored times are the engine's own (``received_at``
+of an event is the request's).  So nodes whose clocks differ share one time, and no lease depends on theirs.
+
 The methods speak of events, dirty records, copies and counters.  No SQL leaves the store, no HTTP enters it.
 Every method raises StoreUnavailable when the disk or the server refuses, and StoreError when what it was given has no
 form on disk (a text that is not Unicode), which trying again cannot change.  Either way its neighbours are stored.
@@ -18,7 +21,7 @@ form on disk (a text that is not Unicode), which trying again cannot change.  Ei
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from hookbridge.model import (
@@ -37,12 +40,13 @@ from hookbridge.model import (
 from hookbridge.store.values import (
     Announcement,
     EventFilter,
+    EventIds,
     EventPage,
     Fault,
     Hit,
+    OpenedAgain,
     RecordFilter,
     RecordPage,
-    Replay,
     Span,
     StaleKeys,
     Standings,
@@ -76,25 +80,16 @@ class Inbox(Protocol):
         """List events, newest first, older than the cursor ``before``."""
         ...
 
-    async def replay(
-        self,
-        which: EventFilter,
-        *,
-        now: float,
-        limit: int,
-        before: int | None = None,
-        admit: Callable[[int], None] = lambda number: None,  # noqa: ARG005
-    ) -> Replay:
-        """Process settled events again: dead ones are open again, others come in anew with origin ``replay``.
-
-        At most ``limit`` of them, newest first, older than the cursor ``before``.  Open and ignored events are left
-        alone.  They are opened in portions, so that appends do not wait for all of them; before each, ``admit`` is
-        asked with how many are still to come, and what it raises ends the replay there.
-        """
+    async def replayable(self, which: EventFilter, *, before: int | None, limit: int) -> EventIds:
+        """Choose what can be processed again, a page at a time: settled events that were not ignored, newest first."""
         ...
 
-    async def replayable(self, which: EventFilter) -> int:
-        """Count what a replay without a limit would process again."""
+    async def open_again(self, event_ids: Sequence[int]) -> OpenedAgain:
+        """Process settled events again: dead ones are open again, others come in anew with origin ``replay``.
+
+        Open and ignored events are left alone.  As many from the first on as one transaction may hold; the caller
+        goes on behind them, so that appends do not wait for all.
+        """
         ...
 
     async def failures(self, event: StoredEvent) -> tuple[Failure, ...]:
@@ -120,42 +115,46 @@ class Inbox(Protocol):
 class Claims(Protocol):
     """Who works on which dirty record."""
 
-    async def claim(self, source: SourceName, limit: int, *, now: float, lease_seconds: float) -> tuple[Claim, ...]:
+    async def claim(self, source: SourceName, limit: int, *, lease_seconds: float) -> tuple[Claim, ...]:
         """Take the dirty records that have waited longest, until the lease ends.
 
         At most ``limit``, and none any more once their newest bodies have ``CLAIM_BYTES_MAX`` bytes.
         """
         ...
 
-    async def settle(self, settlement: Settlement, *, now: float) -> Settled:
+    async def settle(self, settlement: Settlement) -> Settled:
         """Write outcome, effects (stale keys, too) and counters of a claim in one transaction, if it still holds.
 
-        Of a claim with ``COUNTED_EVENTS_MAX`` events or more, those behind the newest one are settled before that, in
-        transactions of their own.
+        Of a claim with ``COUNTED_EVENTS_MAX`` events or more, those behind the newest one are settled before that, a
+        portion a call: it gives ``MORE`` then, and wants the same settlement again.
         """
         ...
 
-    async def renew(self, claims: Sequence[Claim], *, until: float) -> None:
-        """Let the leases of claims that still hold end then."""
+    async def renew(self, claims: Sequence[Claim], *, lease_seconds: float) -> None:
+        """Let the leases of claims that still hold begin anew."""
         ...
 
-    async def release(self, claims: Sequence[Claim], *, available_at: float) -> None:
-        """Give claims back unsettled, to be claimed again from ``available_at`` on."""
+    async def release(self, claims: Sequence[Claim], *, after_seconds: float = 0.0) -> None:
+        """Give claims back unsettled, to be claimed again after that time; at once in their old place in the line."""
         ...
 
-    async def release_abandoned(self, *, now: float) -> int:
-        """At start: free what a process that is gone had claimed, or hid; gives how many events are open.
+    async def release_abandoned(self) -> None:
+        """At start: free what an earlier life of this node had claimed, or hid; what other nodes have stays theirs.
 
-        A record that became dirty while the clock was ahead has been waiting from ``now`` on.
+        A record that became dirty while the clock was ahead has been waiting from now on.
         """
+        ...
+
+    async def next_due_in(self, source: SourceName) -> float | None:
+        """Give the seconds until one can be claimed or a lease ends: 0 when one can be, None when none is dirty."""
         ...
 
     async def dirty_records(self) -> dict[SourceName, int]:
         """Count the dirty records of each source; one that has none may be left out."""
         ...
 
-    async def oldest_open(self, *, now: float) -> float | None:
-        """Since when the longest waiting record is dirty; None when nothing is open."""
+    async def oldest_open_seconds(self) -> float | None:
+        """For how long the longest waiting record has been dirty; None when nothing is open."""
         ...
 
 
@@ -174,8 +173,11 @@ class Stale(Protocol):
 class Copies(Protocol):
     """The records as last read, and their words."""
 
-    def ticket(self) -> int:
-        """Give the ticket for a read that begins now: larger than every one before, restarts included."""
+    async def ticket(self) -> int:
+        """Give the ticket for a read that begins afterwards: larger than every one given before this call.
+
+        Restarts and other nodes included.  One for each request to a source.
+        """
         ...
 
     async def copy(self, record: RecordKey) -> Copy | None:
@@ -212,7 +214,7 @@ class Copies(Protocol):
 class Sweeps(Protocol):
     """What the reconciler compares and remembers."""
 
-    async def standings(self, source: SourceName, table: str, ids: Sequence[str], *, now: float) -> Standings:
+    async def standings(self, source: SourceName, table: str, ids: Sequence[str]) -> Standings:
         """Say how records of one table stand, all as of one moment."""
         ...
 
@@ -239,14 +241,14 @@ class Sweeps(Protocol):
         """Remove what one sweep has met, or all but those of ``keep``, at most ``limit`` rows; gives how many."""
         ...
 
-    async def note_findings(self, records: Sequence[RecordKey], standings: Standings, *, now: float) -> None:
+    async def note_findings(self, records: Sequence[RecordKey], standings: Standings) -> None:
         """Remember differences until it is known whether a webhook announces them.
 
         Not those whose copy is younger than the comparison: a webhook was faster, and is counted by itself.
         """
         ...
 
-    async def settle_findings(self, grace_seconds: float, *, now: float) -> tuple[Announcement, ...]:
+    async def settle_findings(self, grace_seconds: float) -> tuple[Announcement, ...]:
         """Count what was found longer ago than that as announced or missed, and forget it; also what lies ahead."""
         ...
 

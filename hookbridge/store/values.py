@@ -50,6 +50,22 @@ class EventPage(msgspec.Struct, frozen=True):
     next_cursor: int | None
 
 
+class EventIds(msgspec.Struct, frozen=True):
+    """As ``EventPage``, the ids alone."""
+
+    ids: tuple[int, ...]
+    next_cursor: int | None
+
+
+class OpenedAgain(msgspec.Struct, frozen=True):
+    """What was done with the first of the events that were to be processed again."""
+
+    count: int
+    """How many are."""
+    looked_at: int
+    """How many it was about; at least one."""
+
+
 class Replay(msgspec.Struct, frozen=True):
     """What a replay did: how many events are processed again, and before which one it goes on (None at the end)."""
 

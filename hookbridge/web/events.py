@@ -16,6 +16,7 @@ from msgspec import Meta
 from hookbridge.clock import epoch_time, time_of
 from hookbridge.errors import FieldProblem, InvalidFields, InvalidParameter, NotFound
 from hookbridge.model import Failure, Origin, Outcome, SourceName, StoredEvent, Verification
+from hookbridge.pipeline.replay import replayable
 from hookbridge.service import Service
 from hookbridge.store.values import EventFilter
 from hookbridge.web.bodies import read_body
@@ -216,7 +217,7 @@ async def replay(request: web.Request) -> web.StreamResponse:
         )
     if asked.dry_run:
         with while_heard(request):
-            matching = await service.store.replayable(which)
+            matching = await replayable(service.store, which)
         return json_reply(Replayed(matching=matching, replayed=0, limit_reached=False, next_cursor=None))
     done = await service.replay(which, limit=asked.limit, before=asked.cursor)
     reached = done.next_cursor is not None

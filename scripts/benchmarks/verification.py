@@ -1,13 +1,13 @@
 """Rows verified a second: batched by the service's reader, against one request for each row with the same client."""
 
 import asyncio
-import itertools
 import os
 import statistics
 import time
 
 from hookbridge.config import Secrets, SignaturesConfig, SupabaseConfig
 from hookbridge.model import RecordKey
+from hookbridge.sources.source import unordered
 from hookbridge.sources.supabase import SupabaseSource
 from hookbridge.sources.supabase.client import SupabaseClient
 from scripts.benchmarks.machine import SERVER_CORE
@@ -46,9 +46,8 @@ class _OnTheServersCore:
 
 
 async def _batched(url: str, rows: int) -> float:
-    tickets = itertools.count(1)
     secrets = Secrets(supabase_url=url, supabase_key=KEY)
-    source = SupabaseSource(SupabaseConfig(), SignaturesConfig(), secrets, lambda: next(tickets))
+    source = SupabaseSource(SupabaseConfig(), SignaturesConfig(), secrets, unordered)
     await source.read(RecordKey("supabase", "public.users", "0"))
     began = time.perf_counter()
     numbers = iter(range(rows))

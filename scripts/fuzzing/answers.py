@@ -27,6 +27,7 @@ from hookbridge.sources.notion.client import Asked as AskedPages
 from hookbridge.sources.notion.client import NotionClient
 from hookbridge.sources.notion.places import Places
 from hookbridge.sources.notion.truth import Reader
+from hookbridge.sources.source import unordered
 from hookbridge.sources.statuses import RETRY_AFTER_SECONDS_MAX
 from hookbridge.sources.supabase import rows
 from hookbridge.sources.supabase.changes import SupabaseChanges
@@ -80,20 +81,20 @@ class _Sources:
         for http in (self.supabase._http, self.notion._http):  # noqa: SLF001  the network is what is replaced
             http._transport, http._mounts = self.answering, {}  # noqa: SLF001
         config = SupabaseConfig(tables=(_LISTED,))
-        self.supabase_changes = SupabaseChanges(self.supabase, config, lambda: 1, lambda: _NOW)
+        self.supabase_changes = SupabaseChanges(self.supabase, config, unordered, lambda: _NOW)
         self.rest = cuts.Rest(self.notion, budget, 3)
         self.places = Places(NotionConfig(), readable=True)
         reader = Reader(
             self.notion,
             budget,
-            lambda: 1,
+            unordered,
             asked=lambda _: None,
             rest=self.rest,
             places=self.places,
             now=lambda: _NOW,
         )
         self.notion_changes = NotionChanges(
-            self.notion, reader, budget, self.places, NotionConfig(), lambda: 1, lambda: _NOW
+            self.notion, reader, budget, self.places, NotionConfig(), unordered, lambda: _NOW
         )
 
     def forget_pauses(self) -> None:

@@ -24,7 +24,7 @@ from hookbridge.sources.notion import NotionSource, pages, words
 from hookbridge.sources.notion import payloads as notion
 from hookbridge.sources.notion.handshake import handshake_of
 from hookbridge.sources.notion.places import Places
-from hookbridge.sources.source import Delivery, Source
+from hookbridge.sources.source import Delivery, Source, unordered
 from hookbridge.sources.statuses import retry_after_seconds
 from hookbridge.sources.supabase import SupabaseSource, rows
 from hookbridge.sources.supabase import payloads as supabase
@@ -48,10 +48,10 @@ _HEADERS = (
 _NOW = 1_700_000_000.0
 _GUIDED = b'{"event_type":"update","source":"%s","table_name":"t","record_id":"1","data":{}}'
 
-_SUPABASE = SupabaseSource(SupabaseConfig(), _STRICT, _SECRETS, lambda: 1)
+_SUPABASE = SupabaseSource(SupabaseConfig(), _STRICT, _SECRETS, unordered)
 _PLACES = Places(NotionConfig(unlisted_databases="ignore"), readable=True)
-_NOTION = NotionSource(NotionConfig(), _STRICT, _SECRETS, lambda: 1, None)
-_UNKNOWN = NotionSource(NotionConfig(handshake="accept"), _STRICT, Secrets(webhook_secrets=("plain",)), lambda: 1, None)
+_NOTION = NotionSource(NotionConfig(), _STRICT, _SECRETS, unordered, None)
+_UNKNOWN = NotionSource(NotionConfig(handshake="accept"), _STRICT, Secrets(webhook_secrets=("plain",)), unordered, None)
 """No verification token is known yet."""
 
 

@@ -1,6 +1,5 @@
 """Bodies and headers that nobody sends on purpose: a delivery or a refusal, and whatever was taken can be applied."""
 
-import itertools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -17,8 +16,9 @@ from hookbridge.sources.bodies import decode_columns
 from hookbridge.sources.notion import NotionSource
 from hookbridge.sources.source import Handshake, Source
 from hookbridge.sources.supabase import SupabaseSource
+from tests.support.tickets import counting
 
-TICKETS = itertools.count(1).__next__
+TICKETS = counting()
 SUPABASE = SupabaseSource(SupabaseConfig(), SignaturesConfig(), Secrets(), TICKETS)
 NOTION = NotionSource(NotionConfig(), SignaturesConfig(), Secrets(), TICKETS, None)
 WHSEC = "whsec_" + "c2VjcmV0" * 4

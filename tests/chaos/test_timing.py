@@ -15,7 +15,7 @@ from hookbridge.config import NotionConfig, Secrets, SignaturesConfig, SupabaseC
 from hookbridge.errors import InvalidSignature
 from hookbridge.sources import signatures
 from hookbridge.sources.notion import NotionSource
-from hookbridge.sources.source import Source
+from hookbridge.sources.source import Source, unordered
 from hookbridge.sources.supabase import SupabaseSource
 from scripts.timing import wrong_in
 from tests.support.scripts import script
@@ -59,8 +59,8 @@ SCHEMES: Mapping[str, tuple[Signer, Sequence[str], str]] = {
 def source_of(name: str) -> Source:
     config = SignaturesConfig(verify=True, static_token=name == "Authorization")
     if name == "X-Notion-Signature":
-        return NotionSource(NotionConfig(), config, SECRETS, lambda: 1, None)
-    return SupabaseSource(SupabaseConfig(), config, SECRETS, lambda: 1)
+        return NotionSource(NotionConfig(), config, SECRETS, unordered, None)
+    return SupabaseSource(SupabaseConfig(), config, SECRETS, unordered)
 
 
 def traced(monkeypatch: pytest.MonkeyPatch, source: Source, headers: Mapping[str, str]) -> tuple[bool, Trace]:

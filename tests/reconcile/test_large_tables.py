@@ -17,6 +17,7 @@ from hookbridge.sources.supabase import SupabaseSource
 from hookbridge.standins import PostgrestStandin
 from tests.support.followed import KEY, gone, has
 from tests.support.running import ADMIN, make_settings, running
+from tests.support.tickets import counting
 from tests.support.waiting import wait_until
 
 ROWS = 600
@@ -74,10 +75,9 @@ async def supabase() -> AsyncIterator[PostgrestStandin]:
 
 @pytest.fixture
 async def changes(supabase: PostgrestStandin) -> AsyncIterator[Changes]:
-    tickets = itertools.count(1)
     config = msgspec.convert({"tables": TABLES, "batch_rows": 30}, SupabaseConfig)
     secrets = Secrets(supabase_url=supabase.url, supabase_key=KEY)
-    source = SupabaseSource(config, SignaturesConfig(), secrets, lambda: next(tickets))
+    source = SupabaseSource(config, SignaturesConfig(), secrets, counting())
     assert source.changes is not None
     yield source.changes
     await source.close()

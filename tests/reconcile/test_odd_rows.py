@@ -224,7 +224,7 @@ async def test_a_cursor_that_makes_no_sense_begins_the_listing_anew(both: Source
         for source, name in (("supabase", "users"), ("notion", both.database)):
             followed = bridge.service.reconciler.table(*(source, bridge.service.sources[source].table(name)))  # type: ignore[arg-type, index]
             sweep = followed.sweep
-            old = bridge.service.store.ticket()
+            old = await bridge.service.store.ticket()
             sweep.state = msgspec.structs.replace(sweep.state, sweep=old, cursor=cursor, listing_complete=False)
             followed.poll.state = msgspec.structs.replace(followed.poll.state, cursor=cursor)
             begun = {"source": source, "table": name}

@@ -14,7 +14,7 @@ from hookbridge.model import RecordKey
 from hookbridge.reconcile.loop import Beside, Reconciler
 from hookbridge.reconcile.remote import RemoteSink
 from hookbridge.sources.supabase import SupabaseSource
-from hookbridge.store.sqlite import SqliteStore
+from tests.support.engines import opened_file
 from tests.support.followed import Running, Sources, has, plain, running, sources, user
 from tests.support.running import make_settings
 from tests.support.waiting import wait_until
@@ -53,7 +53,7 @@ async def polling(
 ) -> AsyncIterator[Poller]:
     clock = clock or anchored_clock()
     config, secrets = settings.config, settings.secrets
-    store = await SqliteStore.open(folder / "poll.db")
+    store = await opened_file(folder / "poll.db")
     source = SupabaseSource(config.supabase, config.signatures, secrets, store.ticket, clock=clock)
     sink = RemoteSink(url, secret, {"supabase": source}, store, clock=clock)
     try:

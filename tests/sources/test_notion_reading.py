@@ -11,6 +11,7 @@ from hookbridge.config import NotionConfig, Secrets, SignaturesConfig
 from hookbridge.errors import RecordImpossible, SourceRefused, SourceUnavailable
 from hookbridge.model import RecordKey
 from hookbridge.sources.notion import NotionSource
+from hookbridge.sources.source import unordered
 from hookbridge.standins import Reply
 from tests.support.waiting import wait_until
 from tests.support.workspace import DATA_SOURCE, DATABASE, QUERY, RETRIEVE, SCHEMA, Tasks, tasks
@@ -113,7 +114,7 @@ async def test_a_call_is_never_answered_by_a_request_that_was_sent_before_it(wor
 async def test_the_ticket_is_taken_before_the_request_is_sent(workspace: Tasks) -> None:
     tickets: list[int] = []
 
-    def ticket() -> int:
+    async def ticket() -> int:
         tickets.append(workspace.notion.requests.total)
         return len(tickets)
 
@@ -267,7 +268,7 @@ async def test_the_probe_asks_the_cheapest_question(workspace: Tasks) -> None:
 
 
 async def test_without_a_token_nothing_is_read() -> None:
-    source = NotionSource(NotionConfig(), SignaturesConfig(), Secrets(), lambda: 1, None)
+    source = NotionSource(NotionConfig(), SignaturesConfig(), Secrets(), unordered, None)
     assert not source.has_credentials
     with pytest.raises(SourceRefused) as caught:
         await source.read(RecordKey("notion", "pages", UNKNOWN))

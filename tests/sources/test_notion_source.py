@@ -13,7 +13,7 @@ from hookbridge.config import NotionConfig, Secrets, SignaturesConfig
 from hookbridge.errors import HandshakeRefused, InvalidParameter, InvalidSignature
 from hookbridge.model import Change, Effects, RecordKey, Truth
 from hookbridge.sources.notion import NotionSource
-from hookbridge.sources.source import Delivery, Handshake, Source
+from hookbridge.sources.source import Delivery, Handshake, Source, unordered
 from hookbridge.steps.cache import Cache
 from hookbridge.steps.verify import Verify
 from tests.support.events import event, stored
@@ -27,7 +27,7 @@ HANDSHAKE = b'{"verification_token":"secret_learnt-of-notion"}'
 def make(*, verify: bool = False, learnt: str | None = None, notion_token: str = "", **config: object) -> NotionSource:
     settings = msgspec.convert(config, NotionConfig)
     return NotionSource(
-        settings, SignaturesConfig(verify=verify), Secrets(notion_token=notion_token), lambda: 1, learnt
+        settings, SignaturesConfig(verify=verify), Secrets(notion_token=notion_token), unordered, learnt
     )
 
 
@@ -135,7 +135,7 @@ async def cached(workspace: Tasks, record: RecordKey) -> Effects:
     hint = stored(1, event(record.id, table=record.table, source="notion"))
     change = Change(record=record, events=(hint,))
     found = await Verify(workspace.source)(change, Effects())
-    return await Cache(workspace.source, lambda: 1, None)(change, found)
+    return await Cache(workspace.source, unordered, None)(change, found)
 
 
 async def test_the_copy_of_a_page_that_moved_is_of_where_it_lies_and_the_only_one() -> None:
@@ -163,9 +163,9 @@ def test_without_a_token_the_sdk_is_not_even_imported() -> None:
 import sys
 from hookbridge.config import NotionConfig, Secrets, SignaturesConfig
 from hookbridge.sources.notion import NotionSource
-NotionSource(NotionConfig(), SignaturesConfig(), Secrets(), lambda: 1, None)
+NotionSource(NotionConfig(), SignaturesConfig(), Secrets(), unordered, None)
 print("notion_client" in sys.modules or "httpx" in sys.modules)
-NotionSource(NotionConfig(), SignaturesConfig(), Secrets(notion_token="ntn_x"), lambda: 1, None)
+NotionSource(NotionConfig(), SignaturesConfig(), Secrets(notion_token="ntn_x"), unordered, None)
 print("notion_client" in sys.modules)
 """
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

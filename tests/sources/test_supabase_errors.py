@@ -1,7 +1,6 @@
 """What the SDK raises becomes one of our errors: every code, every status, every recorded refusal of a real server."""
 
 import http
-import itertools
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,10 +12,12 @@ import pytest
 from hookbridge.config import Secrets, SignaturesConfig, SupabaseConfig
 from hookbridge.errors import RecordUnreadable, SourceError, SourceRefused, SourceUnavailable, TableUnreadable
 from hookbridge.model import RecordKey
+from hookbridge.sources.source import unordered
 from hookbridge.sources.supabase import SupabaseSource
 from hookbridge.sources.supabase.client import UNREADABLE, ValueImpossible
 from hookbridge.standins import PostgrestStandin, Reply
 from scripts.faulting.proxy import UNTRUSTED, proxied
+from tests.support.tickets import counting
 
 KEY = "sb_secret_for_tests"
 JSON = {"Content-Type": "application/json"}
@@ -74,7 +75,7 @@ async def reading() -> AsyncIterator[tuple[PostgrestStandin, SupabaseSource]]:
     async with PostgrestStandin(key=KEY) as standin:
         standin.create_table("users", {"id": "bigint", "name": "text"})
         standin.insert("users", {"id": 1, "name": "Ada"})
-        tickets = itertools.count(1).__next__
+        tickets = counting()
         secrets = Secrets(supabase_url=standin.url, supabase_key=KEY)
         source = SupabaseSource(SupabaseConfig(timeout_seconds=2.0), SignaturesConfig(), secrets, tickets)
         try:
@@ -97,7 +98,7 @@ async def failure(reply: Reply) -> SourceError:
 async def test_a_certificate_that_nobody_trusts_is_named_with_where_its_ca_belongs() -> None:
     async with PostgrestStandin(key=KEY) as standin, proxied(standin.url, UNTRUSTED) as proxy:
         secrets = Secrets(supabase_url=proxy.url, supabase_key=KEY)
-        source = SupabaseSource(SupabaseConfig(timeout_seconds=5.0), SignaturesConfig(), secrets, lambda: 1)
+        source = SupabaseSource(SupabaseConfig(timeout_seconds=5.0), SignaturesConfig(), secrets, unordered)
         with pytest.raises(SourceUnavailable) as caught:
             await source.read(RECORD)
         await source.close()

@@ -1,7 +1,6 @@
 """Tables, columns and keys with any name, and records that are named in more than one way."""
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -14,6 +13,7 @@ from hookbridge.model import RecordKey, Truth
 from hookbridge.sources.supabase import SupabaseSource
 from hookbridge.standins import PostgrestStandin
 from hookbridge.standins.wire import Reply
+from tests.support.tickets import counting
 
 KEY = "sb_secret_for_tests"
 UUID = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
@@ -34,10 +34,9 @@ async def source(supabase: PostgrestStandin) -> AsyncIterator[SupabaseSource]:
 
 
 def make(standin: PostgrestStandin, **config: object) -> SupabaseSource:
-    tickets = itertools.count(1)
     settings = msgspec.convert({"timeout_seconds": 2.0, **config}, SupabaseConfig)
     secrets = Secrets(supabase_url=standin.url, supabase_key=KEY)
-    return SupabaseSource(settings, SignaturesConfig(), secrets, lambda: next(tickets))
+    return SupabaseSource(settings, SignaturesConfig(), secrets, counting())
 
 
 @asynccontextmanager

@@ -1,7 +1,6 @@
 """What is wrong with one row, one id or one table is no other record's failure."""
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator
 from urllib.parse import unquote
 
@@ -15,6 +14,7 @@ from hookbridge.sources.supabase import SupabaseSource
 from hookbridge.standins import PostgrestStandin
 from hookbridge.standins.postgrest import errors
 from hookbridge.standins.wire import Reply
+from tests.support.tickets import counting
 
 KEY = "sb_secret_for_tests"
 DEEP = b"[" * 1_200 + b"]" * 1_200
@@ -30,10 +30,9 @@ async def supabase() -> AsyncIterator[PostgrestStandin]:
 
 
 def make(standin: PostgrestStandin, **config: object) -> SupabaseSource:
-    tickets = itertools.count(1)
     settings = msgspec.convert({"timeout_seconds": 2.0, **config}, SupabaseConfig)
     secrets = Secrets(supabase_url=standin.url, supabase_key=KEY)
-    return SupabaseSource(settings, SignaturesConfig(), secrets, lambda: next(tickets))
+    return SupabaseSource(settings, SignaturesConfig(), secrets, counting())
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Supabase's rows, read by the real client from a server that speaks PostgREST's wire format."""
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -22,6 +21,7 @@ from hookbridge.sources.supabase import SupabaseSource
 from hookbridge.sources.supabase.client import CONNECTIONS_MAX
 from hookbridge.standins import PostgrestStandin
 from hookbridge.standins.wire import Reply
+from tests.support.tickets import counting
 
 KEY = "sb_secret_for_tests"
 COLUMNS = {"id": "bigint", "name": "text", "score": "numeric", "updated_at": "timestamptz"}
@@ -35,10 +35,9 @@ async def supabase() -> AsyncIterator[PostgrestStandin]:
 
 
 def make(standin: PostgrestStandin, *, key: str = KEY, **config: object) -> SupabaseSource:
-    tickets = itertools.count(1)
     settings = msgspec.convert({"timeout_seconds": 0.5, **config}, SupabaseConfig)
     secrets = Secrets(supabase_url=standin.url, supabase_key=key)
-    return SupabaseSource(settings, SignaturesConfig(), secrets, lambda: next(tickets))
+    return SupabaseSource(settings, SignaturesConfig(), secrets, counting())
 
 
 @pytest.fixture

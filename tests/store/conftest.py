@@ -1,4 +1,4 @@
-"""One store per test, for every engine there is: whoever adds an engine adds a line here."""
+"""One store per test, on every engine there is."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from hookbridge.store.contract import Store
-from hookbridge.store.sqlite import SqliteStore
+from tests.support.engines import ENGINES, opened_on
 
 Reopen = Callable[[], Awaitable[Store]]
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=ENGINES)
 async def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Reopen]:
     """Close the store when it is open, and open it (again) on the same data."""
     opened: list[Store] = []
@@ -19,7 +19,7 @@ async def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     async def again() -> Store:
         for store in opened:
             await store.close()
-        opened[:] = [await SqliteStore.open(tmp_path / "data" / "hookbridge.db")]
+        opened[:] = [await opened_on(request.param, tmp_path / "data")]
         return opened[0]
 
     yield again

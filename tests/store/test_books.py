@@ -3,9 +3,11 @@
 import asyncio
 
 from hookbridge.model import Outcome
+from hookbridge.pipeline.replay import replay
 from hookbridge.store.contract import Store
 from hookbridge.store.values import EventFilter, Span
 from tests.store.conftest import Reopen
+from tests.support.engines import at
 from tests.support.events import copy, effects, event, key, settlement
 from tests.support.stores import add, books, bury, finish, take, take_one
 
@@ -15,9 +17,9 @@ async def test_the_counters_say_what_happened_and_survive_a_restart(reopen: Reop
     await add(store, event(type="insert"), event(type="update"), event(2, ignored="no"), event(3, identity=b"x"))
     await add(store, event(3, identity=b"x"), event(4, source="notion", type="delete"))
     first, second = await take(store)
-    applied = effects(copy(key(1), store.ticket()))
-    await store.settle(settlement(first, effects=applied, attempts=3, duration=0.5), now=101.0)
-    await store.settle(settlement(second, Outcome.DEAD, attempts=3, duration=0.25), now=101.0)
+    applied = effects(copy(key(1), await store.ticket()))
+    await at(store, 101.0).settle(settlement(first, effects=applied, attempts=3, duration=0.5))
+    await at(store, 101.0).settle(settlement(second, Outcome.DEAD, attempts=3, duration=0.25))
     before = await store.totals()
     assert await books(store) == {"received": 5, "open": 1, "applied": 1, "coalesced": 1, "ignored": 1, "dead": 1}
     assert (before.duplicates, before.processed, before.failed, before.retries) == (1, 2, 1, 4)
@@ -44,7 +46,7 @@ async def test_received_and_settled_are_counted_by_source_also_where_events_come
     await bury(store, event(1, identity=b"x"))
     await add(store, event(1, identity=b"x"))  # a duplicate of a dead letter opens it again, and is not received again
     await finish(store, await take_one(store))
-    await store.replay(EventFilter(), now=102.0, limit=5)
+    await replay(at(store, 102.0), EventFilter(), limit=5)
     await add(store, event(2, origin="poll", ignored="no"), event(2, origin="poll", ignored="no", identity=b"x"))
     totals = await store.totals()
     assert totals.by_origin == {"supabase:webhook": 1, "supabase:replay": 1, "supabase:poll": 1}
@@ -64,7 +66,8 @@ async def test_dirty_records_are_counted_by_source(store: Store) -> None:
 async def test_a_new_store_has_nothing(store: Store) -> None:
     assert await books(store) == {}
     assert store.open_events == 0
-    assert await store.release_abandoned(now=1.0) == 0
+    await at(store, 1.0).release_abandoned()
+    assert store.open_events == 0
 
 
 # Retention
@@ -91,7 +94,7 @@ async def test_open_and_dead_events_stay_and_everything_else_goes(store: Store) 
     assert await store.remove_settled(Span(0.0, 1_000.0), 100) == 3
     left = await store.events(EventFilter(), before=None, limit=100)
     assert [one.id for one in left.events] == [opened, dead]
-    assert (await store.replay(EventFilter(outcome=Outcome.DEAD), now=200.0, limit=5)).count == 1
+    assert (await replay(at(store, 200.0), EventFilter(outcome=Outcome.DEAD), limit=5)).count == 1
     assert len(await take(store, now=300.0)) == 2
 
 

@@ -14,6 +14,7 @@ from hookbridge.model import (
 )
 from hookbridge.store.contract import Store
 from tests.store.conftest import Reopen
+from tests.support.engines import at
 from tests.support.events import copy, effects, event, key, settlement
 from tests.support.stores import LEASE, add, books, finish, ids, take, take_one
 
@@ -48,14 +49,15 @@ async def test_a_very_long_burst_is_settled_in_portions_and_the_books_balance_be
     await add(store, *[event(type="insert" if n < 300 else "update") for n in range(number)])
     claim = await take_one(store)
     assert claim.types == {"update": COUNTED_EVENTS_MAX}
-    what = effects(copy(key(), store.ticket()))
-    ended = asyncio.ensure_future(store.settle(settlement(claim, outcome, effects=what), now=101.0))
+    what = effects(copy(key(), await store.ticket()))
+    end = settlement(claim, outcome, effects=what)
     others = 0
-    while not ended.done():
-        await add(store, event("other"))  # does not wait for all of it
+    while (met := await store.settle(end)) is Settled.MORE:
         others += 1
-        await books(store)
-    assert await ended is Settled.DONE
+        await add(store, event("other"))
+        assert (await books(store))["open"] >= number + others - others * COUNTED_EVENTS_MAX
+        assert await store.copy(key()) is None  # the effects come with the last portion
+    assert met is Settled.DONE
     assert others > 2
     assert await store.copy(key()) is not None
     assert (await store.totals()).by_type == {"insert": 300, "update": number - 300}
@@ -66,9 +68,9 @@ async def test_a_very_long_burst_is_settled_in_portions_and_the_books_balance_be
 async def test_a_long_burst_that_was_settled_in_part_is_finished_by_the_next_claim(store: Store) -> None:
     await add(store, *[event() for _ in range(2 * COUNTED_EVENTS_MAX + 500)])
     (claim,) = await take(store, lease=1.0)
-    ended = asyncio.ensure_future(store.settle(settlement(claim), now=101.0))
-    (again,) = await store.claim("supabase", 1, now=200.0, lease_seconds=LEASE)  # the lease ended meanwhile
-    assert await ended is Settled.FENCED
+    assert await store.settle(settlement(claim)) is Settled.MORE
+    (again,) = await take(store, now=200.0)  # the lease ended meanwhile
+    assert await store.settle(settlement(claim)) is Settled.FENCED
     assert 0 < (await books(store))["coalesced"] < 2 * COUNTED_EVENTS_MAX + 499
     await add(store, event())
     assert await finish(store, again) == [Settled.STILL_DIRTY]
@@ -106,7 +108,7 @@ async def test_a_claim_ends_with_the_record_that_makes_it_large_enough(store: St
 
 
 async def test_several_records_are_claimed_at_once_each_with_its_own_events_and_copy(store: Store) -> None:
-    await store.put(copy(key(2), store.ticket(), b'"two"'), None, exclusive=False)
+    await store.put(copy(key(2), await store.ticket(), b'"two"'), None, exclusive=False)
     a1, b1, a2, c1 = await add(store, event(1), event(2), event(1), event("x", table="t"))
     claims = {str(claim.record): claim for claim in await take(store)}
     assert {name: ids(claim) for name, claim in claims.items()} == {
@@ -128,8 +130,8 @@ async def test_a_lane_is_given_only_its_own_source(store: Store) -> None:
 
 
 async def test_who_waited_longest_is_next(store: Store) -> None:
-    for number, at in ((1, 30.0), (2, 10.0), (3, 20.0)):
-        await add(store, event(number), at=at)
+    for number, arrived in ((1, 30.0), (2, 10.0), (3, 20.0)):
+        await add(store, event(number), at=arrived)
     await add(store, event(3), at=40.0)  # another event does not put a record behind the others
     claims = [*await take(store, limit=2), *await take(store, limit=2)]
     assert [claim.record.id for claim in claims] == ["2", "3", "1"]
@@ -205,8 +207,8 @@ async def test_a_settlement_ends_all_events_of_the_claim(
 ) -> None:
     given = await add(store, event(), event(), event())
     claim = await take_one(store)
-    end = settlement(claim, outcome, reason="why", attempts=2, effects=effects(copy(key(1), store.ticket())))
-    assert await store.settle(end, now=150.0) is Settled.DONE
+    end = settlement(claim, outcome, reason="why", attempts=2, effects=effects(copy(key(1), await store.ticket())))
+    assert await at(store, 150.0).settle(end) is Settled.DONE
     found = [one for event_id in given if (one := await store.event(event_id))]
     assert [one.outcome for one in found] == [older, older, outcome]
     assert {(one.reason, one.attempts, one.settled_at, one.verification) for one in found} == {
@@ -219,7 +221,7 @@ async def test_the_settlements_of_one_moment_are_each_their_own(store: Store) ->
     await add(store, *[event(n) for n in range(200)], *[event(n) for n in range(50)])
     claims = await take(store, limit=200)
     ends = [settlement(one, Outcome.DEAD if one.record.id in {"1", "2"} else Outcome.APPLIED) for one in claims]
-    assert set(await asyncio.gather(*[store.settle(end, now=101.0) for end in ends])) == {Settled.DONE}
+    assert set(await asyncio.gather(*[at(store, 101.0).settle(end) for end in ends])) == {Settled.DONE}
     assert await books(store) == {"received": 250, "applied": 198, "coalesced": 48, "dead": 4}
 
 
@@ -232,12 +234,12 @@ async def test_a_lease_that_ended_can_be_claimed_and_the_old_claim_changes_nothi
     assert await take(store, now=100.0 + LEASE - 0.1) == ()
     new = await take_one(store, now=100.0 + LEASE)
     assert new.generation > old.generation
-    late = settlement(old, effects=effects(copy(key(1), store.ticket(), b'"old"'), "old"))
-    assert await store.settle(late, now=170.0) is Settled.FENCED
+    late = settlement(old, effects=effects(copy(key(1), await store.ticket(), b'"old"'), "old"))
+    assert await at(store, 170.0).settle(late) is Settled.FENCED
     assert await store.copy(key(1)) is None
     assert await store.search("old", source=None, table=None, limit=5) == ()
     assert await books(store) == {"received": 1, "open": 1}
-    await store.release([old], available_at=0.0)
+    await store.release([old])
     assert await take(store, now=171.0) == ()
     assert await finish(store, new) == [Settled.DONE]
 
@@ -245,7 +247,7 @@ async def test_a_lease_that_ended_can_be_claimed_and_the_old_claim_changes_nothi
 async def test_a_renewed_lease_ends_later(store: Store) -> None:
     await add(store, event())
     claim = await take_one(store, now=100.0)
-    await store.renew([claim], until=400.0)
+    await at(store, 340.0).renew([claim], lease_seconds=LEASE)
     assert await take(store, now=399.9) == ()
     assert (await take_one(store, now=400.0)).generation > claim.generation
 
@@ -254,7 +256,7 @@ async def test_a_claim_that_was_taken_over_cannot_be_renewed(store: Store) -> No
     await add(store, event())
     old = await take_one(store, now=100.0)
     await take_one(store, now=200.0)
-    await store.renew([old], until=900.0)
+    await at(store, 200.0).renew([old], lease_seconds=700.0)
     assert len(await take(store, now=300.0)) == 1
 
 
@@ -288,9 +290,9 @@ async def test_a_claim_is_settled_once(store: Store, *, together: bool, late: bo
     if late:
         await add(store, event())
     if together:
-        met = await asyncio.gather(*[store.settle(settlement(claim), now=101.0) for _ in range(2)])
+        met = await asyncio.gather(*[at(store, 101.0).settle(settlement(claim)) for _ in range(2)])
     else:
-        met = [await store.settle(settlement(claim), now=101.0) for _ in range(2)]
+        met = [await at(store, 101.0).settle(settlement(claim)) for _ in range(2)]
     assert met == [Settled.STILL_DIRTY if late else Settled.DONE, Settled.FENCED]
     assert await books(store) == {"received": 2, "open": 1, "applied": 1} if late else {"received": 1, "applied": 1}
 
@@ -301,7 +303,7 @@ async def test_releasing_after_a_settlement_changes_nothing(store: Store) -> Non
     await add(store, event())
     await finish(store, claim)
     following = await take_one(store, now=102.0)
-    await store.release([claim], available_at=0.0)
+    await store.release([claim])
     assert await take(store, now=103.0) == ()
     assert await finish(store, following) == [Settled.DONE]
 
@@ -310,15 +312,15 @@ async def test_releasing_after_a_settlement_changes_nothing(store: Store) -> Non
 
 
 async def test_what_is_given_back_keeps_its_place_in_the_line(store: Store) -> None:
-    for at, name in enumerate("cba"):
-        await add(store, event(name), at=float(at))
-    await store.release(await take(store, limit=2), available_at=0.0)
+    for place, name in enumerate("cba"):
+        await add(store, event(name), at=float(place))
+    await store.release(await take(store, limit=2))
     assert [claim.record.id for claim in await take(store, limit=3)] == ["c", "b", "a"]
 
 
 async def test_what_is_given_back_for_later_is_claimed_later_with_all_its_events(store: Store) -> None:
     given = await add(store, event(), event())
-    await store.release([await take_one(store)], available_at=500.0)
+    await store.release([await take_one(store)], after_seconds=400.0)
     given += await add(store, event())
     assert await take(store, now=499.0) == ()
     claim = await take_one(store, now=500.0)
@@ -335,7 +337,8 @@ async def test_what_a_process_that_is_gone_had_claimed_is_free_at_the_next_start
     await take(first, source="notion")
     second = await reopen()
     assert await take(second, now=101.0) == ()
-    assert await second.release_abandoned(now=101.0) == 4
+    await at(second, 101.0).release_abandoned()
+    assert second.open_events == 4
     assert [claim.record.id for claim in await take(second, now=101.0)] == ["1", "3"]
     assert [claim.record.id for claim in await take(second, now=101.0, source="notion")] == ["2"]
 
@@ -344,10 +347,10 @@ async def test_after_a_start_with_an_earlier_clock_nothing_is_hidden(reopen: Reo
     first = await reopen()
     await add(first, event(1), at=5_000.0)
     second = await reopen()
-    await second.release_abandoned(now=100.0)
-    assert await second.oldest_open(now=130.0) == 100.0  # since when it waits nobody knows, but by now it does
+    await at(second, 100.0).release_abandoned()
+    assert await at(second, 130.0).oldest_open_seconds() == 30.0  # since when it waits nobody knows, but by now it does
     (taken,) = await take(second, now=100.0)
-    await second.release((taken,), available_at=0.0)
+    await second.release((taken,))
     assert len(await take(second, now=100.0)) == 1
 
 
@@ -355,21 +358,21 @@ async def test_after_a_start_with_a_later_clock_who_waited_goes_on_waiting(reope
     first = await reopen()
     await add(first, event(1), at=100.0)
     second = await reopen()
-    await second.release_abandoned(now=5_000.0)
-    assert await second.oldest_open(now=5_000.0) == 100.0
+    await at(second, 5_000.0).release_abandoned()
+    assert await at(second, 5_000.0).oldest_open_seconds() == 4_900.0
 
 
 # When, and since when
 
 
 async def test_the_oldest_open_event_is_known_while_it_waits_and_while_it_is_worked_on(store: Store) -> None:
-    assert await store.oldest_open(now=100.0) is None
+    assert await at(store, 100.0).oldest_open_seconds() is None
     await add(store, event(1), at=10.0)
     await add(store, event(2, source="notion"), at=5.0)
-    assert await store.oldest_open(now=100.0) == 5.0
+    assert await at(store, 100.0).oldest_open_seconds() == 95.0
     (claim,) = await take(store, source="notion")
-    assert await store.oldest_open(now=100.0) == 5.0
+    assert await at(store, 100.0).oldest_open_seconds() == 95.0
     await finish(store, claim)
-    assert await store.oldest_open(now=100.0) == 10.0
+    assert await at(store, 100.0).oldest_open_seconds() == 90.0
     await finish(store, *await take(store))
-    assert await store.oldest_open(now=100.0) is None
+    assert await at(store, 100.0).oldest_open_seconds() is None

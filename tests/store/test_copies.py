@@ -9,6 +9,7 @@ from hookbridge.model import Copy, Document, RecordKey, Settled
 from hookbridge.store.contract import Store
 from hookbridge.store.values import Span
 from tests.store.conftest import Reopen
+from tests.support.engines import at
 from tests.support.events import copy, effects, event, key, settlement
 from tests.support.stores import add, take, take_one
 
@@ -36,7 +37,7 @@ async def test_a_copy_is_kept_as_it_was_read(reopen: Reopen) -> None:
         data=b'{"n": 1.50}',
         changed_at="2026-01-01T00:00Z",
         fingerprint=b"\x00\xff",
-        ticket=store.ticket(),
+        ticket=await store.ticket(),
         read_at=7.5,
         occurred_at="2026-01-01T00:00:01Z",
         verified=False,
@@ -49,9 +50,9 @@ async def test_a_copy_is_kept_as_it_was_read(reopen: Reopen) -> None:
 
 async def test_a_settlement_writes_copy_and_words(store: Store) -> None:
     await add(store, event())
-    what = copy(R, store.ticket(), b'{"name": "Ada"}')
+    what = copy(R, await store.ticket(), b'{"name": "Ada"}')
     end = settlement(await take_one(store), effects=effects(what, "Ada Lovelace"))
-    assert await store.settle(end, now=101.0) is Settled.DONE
+    assert await at(store, 101.0).settle(end) is Settled.DONE
     assert await store.copy(R) == what
     (hit,) = await store.search("lovelace", source=None, table=None, limit=5)
     assert (hit.record, hit.snippet, hit.data) == (R, "Ada [Lovelace]", b'{"name": "Ada"}')
@@ -59,7 +60,7 @@ async def test_a_settlement_writes_copy_and_words(store: Store) -> None:
 
 
 async def test_the_next_claim_brings_the_copy_along(store: Store) -> None:
-    await put(store, what := copy(R, store.ticket(), b'"before"'))
+    await put(store, what := copy(R, await store.ticket(), b'"before"'))
     await add(store, event())
     assert (await take_one(store)).previous == what
 
@@ -71,7 +72,7 @@ async def test_tickets_grow_over_restarts(reopen: Reopen) -> None:
     seen: list[int] = []
     for _ in range(3):
         store = await reopen()
-        seen += [store.ticket() for _ in range(3)]
+        seen += [await store.ticket() for _ in range(3)]
     assert seen == sorted(set(seen))
 
 
@@ -80,7 +81,7 @@ async def test_tickets_grow_over_restarts(reopen: Reopen) -> None:
 async def test_an_earlier_read_never_overwrites_a_later_one(
     store: Store, earlier: bytes | None, later: bytes | None
 ) -> None:
-    first, second = store.ticket(), store.ticket()
+    first, second = await store.ticket(), await store.ticket()
     await put(store, copy(R, second, later), "" if later is None else "later")
     await put(store, copy(R, first, earlier), "" if earlier is None else "earlier")
     held = await store.copy(R)
@@ -91,7 +92,7 @@ async def test_an_earlier_read_never_overwrites_a_later_one(
 
 
 async def test_of_two_reads_in_one_group_the_later_one_stays(store: Store) -> None:
-    first, second = store.ticket(), store.ticket()
+    first, second = await store.ticket(), await store.ticket()
     await asyncio.gather(
         put(store, copy(R, second, b'"later"'), "later"), put(store, copy(R, first, b'"earlier"'), "earlier")
     )
@@ -100,11 +101,11 @@ async def test_of_two_reads_in_one_group_the_later_one_stays(store: Store) -> No
 
 
 async def test_a_settlement_with_an_earlier_read_ends_the_events_and_leaves_the_copy(store: Store) -> None:
-    early = store.ticket()
-    await put(store, copy(R, store.ticket(), b'"later"'), "later")
+    early = await store.ticket()
+    await put(store, copy(R, await store.ticket(), b'"later"'), "later")
     await add(store, event())
     end = settlement(await take_one(store), effects=effects(copy(R, early, b'"earlier"'), "earlier"))
-    assert await store.settle(end, now=101.0) is Settled.DONE
+    assert await at(store, 101.0).settle(end) is Settled.DONE
     assert await data(store, R) == b'"later"'
     assert await found(store, "earlier") == []
 
@@ -113,49 +114,49 @@ async def test_a_settlement_with_an_earlier_read_ends_the_events_and_leaves_the_
 
 
 async def test_words_are_replaced_and_removed_with_their_copy(store: Store) -> None:
-    await put(store, copy(R, store.ticket()), "red green")
-    await put(store, copy(R, store.ticket()), "green blue")
+    await put(store, copy(R, await store.ticket()), "red green")
+    await put(store, copy(R, await store.ticket()), "green blue")
     assert [await found(store, word) for word in ("red", "green", "blue")] == [[], [R], [R]]
-    await put(store, copy(R, store.ticket()), "")
+    await put(store, copy(R, await store.ticket()), "")
     assert await found(store, "green") == []
-    await put(store, copy(R, store.ticket()), "green")
-    await put(store, copy(R, store.ticket(), None), "")
+    await put(store, copy(R, await store.ticket()), "green")
+    await put(store, copy(R, await store.ticket(), None), "")
     assert await found(store, "green") == []
 
 
 async def test_without_a_document_the_words_stay_as_they_are(store: Store) -> None:
-    await put(store, copy(R, store.ticket()), "red")
-    await put(store, copy(R, store.ticket(), b'"other"'))
+    await put(store, copy(R, await store.ticket()), "red")
+    await put(store, copy(R, await store.ticket(), b'"other"'))
     assert await found(store, "red") == [R]
 
 
 async def test_a_change_takes_the_words_along_that_were_read_after_its_claim(store: Store) -> None:
-    await put(store, copy(R, store.ticket(), b'{"name": "one"}'), "one")
+    await put(store, copy(R, await store.ticket(), b'{"name": "one"}'), "one")
     await add(store, event())
     claim = await take_one(store)
-    await put(store, copy(R, store.ticket(), b'{"name": "two"}'), "two")
-    back = copy(R, store.ticket(), b'{"name": "one"}')
-    await store.settle(settlement(claim, effects=effects(back, "one")), now=101.0)
+    await put(store, copy(R, await store.ticket(), b'{"name": "two"}'), "two")
+    back = copy(R, await store.ticket(), b'{"name": "one"}')
+    await at(store, 101.0).settle(settlement(claim, effects=effects(back, "one")))
     assert (await found(store, "one"), await found(store, "two")) == ([R], [])
 
 
 async def test_the_same_copy_is_found_by_other_words_when_it_is_indexed_by_another_setting(store: Store) -> None:
-    what = copy(R, store.ticket(), b'{"name": "Ada", "town": "London"}')
+    what = copy(R, await store.ticket(), b'{"name": "Ada", "town": "London"}')
     await put(store, what, "Ada")
-    await put(store, replace(what, ticket=store.ticket()), "London")
+    await put(store, replace(what, ticket=await store.ticket()), "London")
     assert (await found(store, "Ada"), await found(store, "London")) == ([], [R])
 
 
 async def test_a_record_that_is_gone_is_not_found_whatever_the_index_was_told(store: Store) -> None:
-    await put(store, copy(R, store.ticket()), "red")
-    await put(store, copy(R, store.ticket(), None))
+    await put(store, copy(R, await store.ticket()), "red")
+    await put(store, copy(R, await store.ticket(), None))
     assert await found(store, "red") == []
-    await put(store, copy(R, store.ticket()), "blue")
+    await put(store, copy(R, await store.ticket()), "blue")
     assert (await found(store, "red"), await found(store, "blue")) == ([], [R])
 
 
 async def test_the_same_read_written_twice_is_found_once(store: Store) -> None:
-    what = copy(R, store.ticket())
+    what = copy(R, await store.ticket())
     await asyncio.gather(put(store, what, "red"), put(store, what, "red"))
     await put(store, what, "red")
     assert await found(store, "red") == [R]
@@ -168,16 +169,16 @@ A, B = key("p", table="a", source="notion"), key("p", table="b", source="notion"
 
 async def test_a_record_that_moved_has_one_copy(store: Store) -> None:
     other = key("q", table="a", source="notion")
-    await put(store, copy(other, store.ticket()), "stays", exclusive=True)
-    await put(store, copy(A, store.ticket()), "before", exclusive=True)
-    await put(store, copy(B, store.ticket(), b'"b"'), "after", exclusive=True)
+    await put(store, copy(other, await store.ticket()), "stays", exclusive=True)
+    await put(store, copy(A, await store.ticket()), "before", exclusive=True)
+    await put(store, copy(B, await store.ticket(), b'"b"'), "after", exclusive=True)
     assert await store.copy(A) is None
     assert await data(store, B) == b'"b"'
     assert [await found(store, word) for word in ("before", "after", "stays")] == [[], [B], [other]]
 
 
 async def test_that_a_later_read_did_not_find_it_where_it_was_does_not_hide_where_it_is(store: Store) -> None:
-    first, second = store.ticket(), store.ticket()
+    first, second = await store.ticket(), await store.ticket()
     await put(store, copy(A, second, None), "")
     await put(store, copy(B, first, b'"b"'), "after", exclusive=True)
     assert await data(store, B) == b'"b"'
@@ -189,7 +190,7 @@ async def test_that_a_later_read_did_not_find_it_where_it_was_does_not_hide_wher
 
 @pytest.mark.parametrize("together", [True, False])
 async def test_an_earlier_read_does_not_move_a_record_back(store: Store, *, together: bool) -> None:
-    first, second = store.ticket(), store.ticket()
+    first, second = await store.ticket(), await store.ticket()
     puts = [
         put(store, copy(B, second, b'"b"'), "after", exclusive=True),
         put(store, copy(A, first, b'"a"'), "before", exclusive=True),
@@ -206,20 +207,20 @@ async def test_an_earlier_read_does_not_move_a_record_back(store: Store, *, toge
 async def test_settlements_of_one_group_leave_a_moved_record_where_the_latest_read_saw_it(store: Store) -> None:
     await add(store, event("p", table="a", source="notion"), event("p", table="b", source="notion"))
     claims = {claim.record: claim for claim in await take(store, source="notion")}
-    first, second = store.ticket(), store.ticket()
+    first, second = await store.ticket(), await store.ticket()
     ends = [
         settlement(claims[B], effects=effects(copy(B, second), "after", exclusive=True)),
         settlement(claims[A], effects=effects(copy(A, first), "before", exclusive=True)),
     ]
-    assert await asyncio.gather(*[store.settle(end, now=101.0) for end in ends]) == [Settled.DONE] * 2
+    assert await asyncio.gather(*[at(store, 101.0).settle(end) for end in ends]) == [Settled.DONE] * 2
     assert (await store.copy(A), await data(store, B)) == (None, b"{}")
     assert [await found(store, word) for word in ("before", "after")] == [[], [B]]
 
 
 async def test_the_same_id_in_two_tables_of_a_database_are_two_records(store: Store) -> None:
     one, two = key(1, table="public.users"), key(1, table="public.orders")
-    await put(store, copy(one, store.ticket()), "user")
-    await put(store, copy(two, store.ticket()), "order")
+    await put(store, copy(one, await store.ticket()), "user")
+    await put(store, copy(two, await store.ticket()), "order")
     assert await found(store, "user") == [one]
     assert await found(store, "order") == [two]
 
@@ -234,22 +235,22 @@ async def settle_alias(store: Store, what: Copy, text: str | None = None) -> Non
     """Settle a change of ``ALIAS`` with a copy that its source gave another name."""
     await add(store, event("A0"))
     end = settlement(await take_one(store), effects=effects(what, text))
-    assert await store.settle(end, now=101.0) is Settled.DONE
+    assert await at(store, 101.0).settle(end) is Settled.DONE
 
 
 async def test_a_record_that_was_spelled_otherwise_has_its_copy_under_its_own_name_alone(store: Store) -> None:
-    await put(store, copy(ALIAS, store.ticket(), b'"old"'), "old")
-    await put(store, copy(OWN, store.ticket(), b'"before"'), "before")
-    await settle_alias(store, copy(OWN, store.ticket(), b'"now"'), "now")
+    await put(store, copy(ALIAS, await store.ticket(), b'"old"'), "old")
+    await put(store, copy(OWN, await store.ticket(), b'"before"'), "before")
+    await settle_alias(store, copy(OWN, await store.ticket(), b'"now"'), "now")
     assert (await store.copy(ALIAS), await data(store, OWN)) == (None, b'"now"')
     assert [await found(store, word) for word in ("old", "before", "now")] == [[], [], [OWN]]
 
 
 async def test_a_record_that_is_gone_is_gone_under_either_name(store: Store) -> None:
-    early = store.ticket()
+    early = await store.ticket()
     for record in (ALIAS, OWN):
-        await put(store, copy(record, store.ticket(), b'"before"'), "before")
-    await settle_alias(store, copy(OWN, store.ticket(), None))
+        await put(store, copy(record, await store.ticket(), b'"before"'), "before")
+    await settle_alias(store, copy(OWN, await store.ticket(), None))
     for record in (ALIAS, OWN):
         await put(store, copy(record, early, b'"early"'), "early")
         held = await store.copy(record)
@@ -259,8 +260,8 @@ async def test_a_record_that_is_gone_is_gone_under_either_name(store: Store) -> 
 
 
 async def test_another_spelling_that_was_read_later_is_left_alone(store: Store) -> None:
-    early = store.ticket()
-    await put(store, copy(ALIAS, store.ticket(), b'"later"'), "later")
+    early = await store.ticket()
+    await put(store, copy(ALIAS, await store.ticket(), b'"later"'), "later")
     await settle_alias(store, copy(OWN, early, b'"early"'), "early")
     assert (await data(store, ALIAS), await data(store, OWN)) == (b'"later"', b'"early"')
     assert await found(store, "later") == [ALIAS]
@@ -270,7 +271,7 @@ async def test_another_spelling_that_was_read_later_is_left_alone(store: Store) 
 
 
 async def test_all_words_must_be_there_and_the_last_may_be_a_beginning(store: Store) -> None:
-    await put(store, copy(R, store.ticket()), "Grace Brewster Hopper")
+    await put(store, copy(R, await store.ticket()), "Grace Brewster Hopper")
     for text in ("grace", "GRACE hop", "hopper grace", "brew"):
         assert await found(store, text) == [R], text
     for text in ("gra hopper", "grace turing", "opper"):
@@ -278,7 +279,7 @@ async def test_all_words_must_be_there_and_the_last_may_be_a_beginning(store: St
 
 
 async def test_accents_and_other_scripts_are_found(store: Store) -> None:
-    await put(store, copy(R, store.ticket()), "Zoë Müller 東京 Привет")
+    await put(store, copy(R, await store.ticket()), "Zoë Müller 東京 Привет")
     for text in ("zoe", "MÜLLER", "muller", "東京", "привет"):
         assert await found(store, text) == [R], text
 
@@ -318,21 +319,21 @@ async def test_accents_and_other_scripts_are_found(store: Store) -> None:
     ],
 )
 async def test_any_text_is_a_valid_query(store: Store, text: str) -> None:
-    await put(store, copy(R, store.ticket()), "zebra")
+    await put(store, copy(R, await store.ticket()), "zebra")
     assert await found(store, text) == []
 
 
 @pytest.mark.parametrize("text", ["red", '"red"', "red*", "(red)", "red, blue!", "RED _ blue", "blue\x00red"])
 async def test_signs_around_words_do_not_hide_them(store: Store, text: str) -> None:
-    await put(store, copy(R, store.ticket()), "red blue")
+    await put(store, copy(R, await store.ticket()), "red blue")
     assert await found(store, text) == [R]
 
 
 async def test_search_is_limited_and_narrowed_and_the_best_come_first(store: Store) -> None:
     for number in range(5):
-        await put(store, copy(key(number), store.ticket()), "red " + "and much more " * number)
-    await put(store, copy(key("n", table="d", source="notion"), store.ticket()), "red")
-    await put(store, copy(key("o", table="orders"), store.ticket()), "red red red")
+        await put(store, copy(key(number), await store.ticket()), "red " + "and much more " * number)
+    await put(store, copy(key("n", table="d", source="notion"), await store.ticket()), "red")
+    await put(store, copy(key("o", table="orders"), await store.ticket()), "red red red")
     hits = await store.search("red", source="supabase", table="public.users", limit=3)
     assert [hit.record.id for hit in hits] == ["0", "1", "2"]
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
@@ -347,8 +348,8 @@ async def test_search_is_limited_and_narrowed_and_the_best_come_first(store: Sto
 
 async def test_old_absences_are_forgotten_in_batches_and_copies_stay(store: Store) -> None:
     for number in range(5):
-        await put(store, copy(key(number), store.ticket(), None, read_at=float(number)), "")
-    await put(store, copy(key("kept"), store.ticket(), read_at=0.0), "red")
+        await put(store, copy(key(number), await store.ticket(), None, read_at=float(number)), "")
+    await put(store, copy(key("kept"), await store.ticket(), read_at=0.0), "red")
     assert [await store.remove_tombstones(Span(0.0, 4.0), 3) for _ in range(3)] == [3, 1, 0]
     assert [await store.copy(key(number)) is not None for number in range(5)] == [False] * 4 + [True]
     assert await found(store, "red") == [key("kept")]

@@ -7,9 +7,11 @@ import pytest
 
 from hookbridge.errors import TryLater
 from hookbridge.model import Event, Outcome, RecordKey
+from hookbridge.pipeline.replay import replay
 from hookbridge.store.contract import Store
 from hookbridge.store.values import EventFilter
 from tests.store.conftest import Reopen
+from tests.support.engines import at
 from tests.support.events import copy, event, key
 from tests.support.stores import add, books, bury, finish, ids, take, take_one
 
@@ -230,7 +232,7 @@ async def test_a_replay_opens_its_events_in_portions_as_long_as_they_are_admitte
             raise TryLater("no more", retry_after_seconds=1)
 
     with pytest.raises(TryLater):
-        await store.replay(EventFilter(), now=200.0, limit=5_000, admit=admit)
+        await replay(at(store, 200.0), EventFilter(), limit=5_000, admit=admit)
     assert asked[0] == 1_100
     assert asked == sorted(asked, reverse=True)
     opened = 1_100 - asked[2]
@@ -245,7 +247,7 @@ async def test_a_replay_of_large_bodies_is_portioned_by_their_size(store: Store)
     await add(store, *[event(number, body=b"x" * 3_000_000) for number in range(6)])
     await finish(store, *await take(store, limit=10), outcome=Outcome.DEAD)
     asked: list[int] = []
-    done = await store.replay(EventFilter(), now=200.0, limit=100, admit=asked.append)
+    done = await replay(at(store, 200.0), EventFilter(), limit=100, admit=asked.append)
     assert (done.count, asked) == (6, [6, 3])
 
 
@@ -257,7 +259,7 @@ def _page(table: str) -> RecordKey:
 
 
 async def _stands(store: Store, table: str) -> None:
-    await store.put(copy(_page(table), store.ticket()), None, exclusive=True)
+    await store.put(copy(_page(table), await store.ticket()), None, exclusive=True)
 
 
 def _by_id(table: str, *, ignored: str | None = None) -> Event:
@@ -280,9 +282,9 @@ async def test_an_event_that_names_its_record_by_its_id_is_of_the_record_that_ha
 @pytest.mark.parametrize("known", ["nothing", "an absence", "a row of that key"])
 async def test_what_the_copy_does_not_have_is_ignored_for_its_reason(store: Store, known: str) -> None:
     if known == "an absence":
-        await store.put(copy(_page("listed"), store.ticket(), data=None), None, exclusive=True)
+        await store.put(copy(_page("listed"), await store.ticket(), data=None), None, exclusive=True)
     elif known == "a row of that key":
-        await store.put(copy(key("page"), store.ticket()), None, exclusive=False)
+        await store.put(copy(key("page"), await store.ticket()), None, exclusive=False)
     (event_id,) = await add(store, _by_id("pages", ignored="why"))
     found = await store.event(event_id)
     assert found is not None
@@ -327,7 +329,7 @@ async def test_an_event_that_names_its_record_by_its_id_is_of_the_record_that_ha
 
 
 async def test_a_page_that_is_in_work_under_its_new_name_has_one_worker(store: Store) -> None:
-    await store.put(copy(RecordKey("notion", "left", UUID), store.ticket()), None, exclusive=True)
+    await store.put(copy(RecordKey("notion", "left", UUID), await store.ticket()), None, exclusive=True)
     await add(store, Event(record=RecordKey("notion", "now", UUID), type="update", format="guide"))
     assert len(await take(store, source="notion")) == 1
     await add(store, _hint("no name of ours"))

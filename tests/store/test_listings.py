@@ -6,9 +6,11 @@ import pytest
 from msgspec.structs import replace
 
 from hookbridge.model import Copy, Document, Failure, Outcome, RecordKey
+from hookbridge.pipeline.replay import replay, replayable
 from hookbridge.store.contract import Store
 from hookbridge.store.values import EventFilter, RecordFilter, Span
 from tests.store.conftest import Reopen
+from tests.support.engines import at
 from tests.support.events import copy, event, key, settlement
 from tests.support.stores import add, bury, finish, ids, take, take_one
 
@@ -17,7 +19,7 @@ PAGE_ID = "0ef104cd-477e-80e1-8571-cfd10e92339a"
 
 
 async def put(store: Store, record: RecordKey, text: str | None = None, data: bytes | None = b"{}") -> Copy:
-    written = copy(record, store.ticket(), data)
+    written = copy(record, await store.ticket(), data)
     await store.put(written, None if text is None else Document(record, text), exclusive=False)
     return written
 
@@ -70,7 +72,7 @@ async def test_the_way_of_an_event_is_kept_across_a_restart(reopen: Reopen) -> N
     failed = Failure(number=1, began_at=100.5, ended_at=101.0, error="SourceUnavailable: no answer")
     done = settlement(claim, failures=(failed,), attempts=2)
     done = replace(done, effects=replace(done.effects, verified_at=102.0))
-    await store.settle(done, now=103.0)
+    await at(store, 103.0).settle(done)
     store = await reopen()
     ended = await store.event(receipt.event_id)
     assert ended is not None
@@ -82,7 +84,7 @@ async def test_another_events_failures_are_not_shown(store: Store) -> None:
     (first,) = await add(store, event(), at=1.0)
     claim = await take_one(store, now=2.0)
     failed = Failure(number=1, began_at=2.0, ended_at=3.0, error="why")
-    await store.settle(settlement(claim, Outcome.DEAD, failures=(failed,)), now=3.0)
+    await at(store, 3.0).settle(settlement(claim, Outcome.DEAD, failures=(failed,)))
     (second,) = await add(store, event(), at=10.0)
     (other,) = await add(store, event(2), at=1.0)
     for event_id, expected in ((first, (failed,)), (second, ()), (other, ())):
@@ -93,9 +95,10 @@ async def test_another_events_failures_are_not_shown(store: Store) -> None:
 
 async def test_the_failures_of_an_event_that_came_while_the_clock_was_ahead_are_shown(store: Store) -> None:
     (event_id,) = await add(store, event(), at=86_400.0)
-    await store.release_abandoned(now=100.0)
+    await at(store, 100.0).release_abandoned()
     failed = Failure(number=1, began_at=101.0, ended_at=102.0, error="why")
-    await store.settle(settlement(await take_one(store, now=100.0), Outcome.DEAD, failures=(failed,)), now=103.0)
+    claim = await take_one(store)
+    await at(store, 103.0).settle(settlement(claim, Outcome.DEAD, failures=(failed,)))
     stored = await store.event(event_id)
     assert stored is not None
     assert await store.failures(stored) == (failed,)
@@ -104,7 +107,8 @@ async def test_the_failures_of_an_event_that_came_while_the_clock_was_ahead_are_
 async def test_failures_go_when_they_are_old(store: Store) -> None:
     (event_id,) = await add(store, event(), at=1.0)
     failed = Failure(number=1, began_at=2.0, ended_at=3.0, error="why")
-    await store.settle(settlement(await take_one(store, now=2.0), failures=(failed,)), now=3.0)
+    claim = await take_one(store)
+    await at(store, 3.0).settle(settlement(claim, failures=(failed,)))
     stored = await store.event(event_id)
     assert stored is not None
     assert await store.remove_failures(Span(0.0, 3.0), 10) == 0
@@ -115,12 +119,12 @@ async def test_failures_go_when_they_are_old(store: Store) -> None:
 
 async def test_a_replay_goes_on_where_the_one_before_ended(store: Store) -> None:
     buried = await bury(store, *(event(number) for number in range(5)))
-    assert await store.replayable(ALL) == 5
-    first = await store.replay(ALL, now=200.0, limit=2)
+    assert await replayable(store, ALL) == 5
+    first = await replay(at(store, 200.0), ALL, limit=2)
     assert (first.count, first.next_cursor) == (2, buried[3])
-    rest = await store.replay(ALL, now=200.0, limit=10, before=first.next_cursor)
+    rest = await replay(at(store, 200.0), ALL, limit=10, before=first.next_cursor)
     assert (rest.count, rest.next_cursor) == (3, None)
-    assert await store.replayable(ALL) == 0
+    assert await replayable(store, ALL) == 0
 
 
 async def test_what_a_replay_brings_in_is_not_replayed_by_its_next_page(store: Store) -> None:
@@ -128,7 +132,7 @@ async def test_what_a_replay_brings_in_is_not_replayed_by_its_next_page(store: S
     await finish(store, *await take(store))
     replayed, cursor = 0, None
     while True:
-        done = await store.replay(ALL, now=200.0, limit=2, before=cursor)
+        done = await replay(at(store, 200.0), ALL, limit=2, before=cursor)
         replayed, cursor = replayed + done.count, done.next_cursor
         await finish(store, *await take(store, now=300.0), now=301.0)
         if cursor is None:
@@ -139,7 +143,7 @@ async def test_what_a_replay_brings_in_is_not_replayed_by_its_next_page(store: S
 async def test_only_what_can_be_replayed_is_counted(store: Store) -> None:
     await bury(store, event(1, body=b"ada"))
     await add(store, event(2, body=b"ada", ignored="why"), event(3, body=b"ada"))
-    assert await store.replayable(EventFilter(text="ada")) == 1
+    assert await replayable(store, EventFilter(text="ada")) == 1
 
 
 async def test_events_are_listed_by_their_numbers_as_they_are_now(store: Store) -> None:
@@ -200,9 +204,9 @@ async def test_a_replay_and_its_count_look_at_every_event(store: Store) -> None:
     await add(store, *[event(number, ignored="no") for number in range(FAR)])
     await bury(store, event(2))
     mine = EventFilter(source="supabase")
-    assert await store.replayable(mine) == 2
-    assert await store.replayable(EventFilter(outcome=Outcome.DEAD, type="update")) == 2
-    done = await store.replay(mine, now=200.0, limit=10)
+    assert await replayable(store, mine) == 2
+    assert await replayable(store, EventFilter(outcome=Outcome.DEAD, type="update")) == 2
+    done = await replay(at(store, 200.0), mine, limit=10)
     assert (done.count, done.next_cursor) == (2, None)
     again = await store.event(first)
     assert again is not None
@@ -233,7 +237,7 @@ async def test_a_table_of_more_than_one_name_is_found_by_each(store: Store) -> N
 
 
 async def test_a_page_of_records_that_has_looked_far_enough_ends_and_the_next_one_goes_on(store: Store) -> None:
-    ticket = store.ticket()
+    ticket = await store.ticket()
     present = [copy(key(f"{number:05}"), ticket) for number in range(FAR)]
     await store.load([(one, None) for one in [*present, copy(key("x"), ticket, None)]], exclusive=False)
     gone = RecordFilter(state="absent")
@@ -304,7 +308,7 @@ async def test_many_searches_for_a_common_word_hold_up_no_list(store: Store) -> 
     text = "everybody has this word " * 20
     records = [key(number) for number in range(3000)]
     for start in range(0, len(records), 500):
-        read = [(copy(one, store.ticket()), Document(one, text)) for one in records[start : start + 500]]
+        read = [(copy(one, await store.ticket()), Document(one, text)) for one in records[start : start + 500]]
         await store.load(read, exclusive=False)
     # They take a hundred times as long as the lists, so that no busy machine turns the order round.
     searches = [

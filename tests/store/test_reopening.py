@@ -6,8 +6,10 @@ import itertools
 import pytest
 
 from hookbridge.model import Event, Outcome
+from hookbridge.pipeline.replay import replay
 from hookbridge.store.contract import Store
 from hookbridge.store.values import EventFilter
+from tests.support.engines import at
 from tests.support.events import event
 from tests.support.stores import add, books, bury, finish, ids, take, take_one
 
@@ -16,7 +18,7 @@ ALL = EventFilter()
 
 async def test_a_replayed_dead_letter_is_the_same_event_open_again(store: Store) -> None:
     (event_id,) = await bury(store, event(identity=b"x", body=b"first"))
-    assert (await store.replay(ALL, now=200.0, limit=10)).count == 1
+    assert (await replay(at(store, 200.0), ALL, limit=10)).count == 1
     assert ids(await take_one(store, now=200.0)) == [event_id]
     assert await books(store) == {"received": 1, "open": 1}
 
@@ -24,7 +26,7 @@ async def test_a_replayed_dead_letter_is_the_same_event_open_again(store: Store)
 async def test_a_replayed_applied_event_comes_in_anew(store: Store) -> None:
     (old,) = await add(store, event(identity=b"x", body=b"first", occurred_at="then"))
     await finish(store, await take_one(store))
-    assert (await store.replay(ALL, now=200.0, limit=10)).count == 1
+    assert (await replay(at(store, 200.0), ALL, limit=10)).count == 1
     (new,) = (await take_one(store, now=200.0)).events
     assert new.id > old
     assert new.event == event(body=b"first", occurred_at="then", origin="replay")
@@ -39,14 +41,14 @@ async def test_open_and_ignored_events_are_left_alone(store: Store) -> None:
     (ignored,) = await add(store, event(1, ignored="no"))
     (opened,) = await add(store, event(2))
     for event_id in (ignored, opened, 99):
-        assert (await store.replay(EventFilter(ids=(event_id,)), now=200.0, limit=10)).count == 0
-    assert (await store.replay(ALL, now=200.0, limit=10)).count == 0
+        assert (await replay(at(store, 200.0), EventFilter(ids=(event_id,)), limit=10)).count == 0
+    assert (await replay(at(store, 200.0), ALL, limit=10)).count == 0
     assert await books(store) == {"received": 2, "open": 1, "ignored": 1}
 
 
 async def test_two_replays_of_one_moment_open_a_dead_letter_once(store: Store) -> None:
     await bury(store, event())
-    done = await asyncio.gather(*[store.replay(ALL, now=200.0, limit=10) for _ in range(2)])
+    done = await asyncio.gather(*[replay(at(store, 200.0), ALL, limit=10) for _ in range(2)])
     counts = [one.count for one in done]
     assert sorted(counts) == [0, 1]
     assert await books(store) == {"received": 1, "open": 1}
@@ -54,13 +56,13 @@ async def test_two_replays_of_one_moment_open_a_dead_letter_once(store: Store) -
 
 async def test_one_event_is_replayed_when_one_is_named(store: Store) -> None:
     first, _ = await bury(store, event(1), event(2))
-    assert (await store.replay(EventFilter(ids=(first,)), now=200.0, limit=10)).count == 1
+    assert (await replay(at(store, 200.0), EventFilter(ids=(first,)), limit=10)).count == 1
     assert ids(await take_one(store, now=200.0)) == [first]
 
 
 async def test_the_newest_are_replayed_up_to_the_limit_and_in_arrival_order(store: Store) -> None:
     given = await bury(store, *[event(type=f"t{n}") for n in range(5)])
-    assert (await store.replay(ALL, now=200.0, limit=3)).count == 3
+    assert (await replay(at(store, 200.0), ALL, limit=3)).count == 3
     assert ids(await take_one(store, now=200.0)) == list(given[2:])
     assert await books(store) == {"received": 5, "open": 3, "dead": 2}
 
@@ -83,7 +85,7 @@ async def test_only_what_the_filter_says_is_replayed(store: Store, which: EventF
     await bury(store, event(1), event(1, table="d", source="notion"))
     await add(store, event(2), event(2))
     await finish(store, await take_one(store))
-    assert (await store.replay(which, now=200.0, limit=10)).count == expected
+    assert (await replay(at(store, 200.0), which, limit=10)).count == expected
     assert (await books(store)).get("open", 0) == expected
 
 
@@ -91,9 +93,9 @@ async def test_a_replay_waits_its_turn_behind_what_arrived_before_it(store: Stor
     await bury(store, event(1, identity=b"x"), event(2))
     await add(store, event(3), at=150.0)
     await store.append([event(1, identity=b"x")], 200.0)
-    await store.replay(ALL, now=300.0, limit=10)
+    await replay(at(store, 300.0), ALL, limit=10)
     assert [claim.record.id for claim in await take(store, now=400.0)] == ["3", "1", "2"]
-    assert await store.oldest_open(now=400.0) == 150.0
+    assert await at(store, 400.0).oldest_open_seconds() == 250.0
 
 
 async def test_a_dead_letter_that_opens_during_a_run_of_its_record_is_not_forgotten(store: Store) -> None:

@@ -8,6 +8,7 @@ from hookbridge.model import Effects, Outcome, Settled
 from hookbridge.store.contract import Store
 from hookbridge.store.values import STALE_KEYS_CHARACTERS_MAX
 from tests.store.conftest import Reopen
+from tests.support.engines import at
 from tests.support.events import copy, event, key, settlement
 from tests.support.stores import add, take, take_one
 
@@ -16,7 +17,7 @@ async def settle_with(store: Store, *keys: str, id_: object = 1) -> Settled:
     """Let a change of a record come in and end with these keys."""
     await add(store, event(id_))
     claim = await take_one(store)
-    return await store.settle(settlement(claim, effects=Effects(stale_keys=keys)), now=101.0)
+    return await at(store, 101.0).settle(settlement(claim, effects=Effects(stale_keys=keys)))
 
 
 async def keys(store: Store, limit: int = 100) -> tuple[str, ...]:
@@ -33,7 +34,7 @@ async def test_a_settle_writes_keys_and_they_are_still_there_after_a_restart(reo
 async def test_a_change_without_keys_writes_none(store: Store) -> None:
     await settle_with(store)
     await add(store, event())
-    assert await store.settle(settlement(await take_one(store)), now=101.0) is Settled.DONE
+    assert await at(store, 101.0).settle(settlement(await take_one(store))) is Settled.DONE
     assert await keys(store) == ()
 
 
@@ -77,7 +78,7 @@ async def test_a_settle_that_is_fenced_writes_no_key(store: Store) -> None:
     (old,) = await take(store, lease=1.0)
     (new,) = await take(store, now=200.0)
     met = [
-        await store.settle(settlement(claim, effects=Effects(stale_keys=(name,))), now=201.0)
+        await at(store, 201.0).settle(settlement(claim, effects=Effects(stale_keys=(name,))))
         for claim, name in ((old, "fenced"), (new, "settled"))
     ]
     assert met == [Settled.FENCED, Settled.DONE]
@@ -88,7 +89,7 @@ async def test_a_record_that_became_dirty_again_has_its_keys_all_the_same(store:
     await add(store, event())
     claim = await take_one(store)
     await add(store, event())
-    assert await store.settle(settlement(claim, effects=Effects(stale_keys=("a",))), now=101.0) is Settled.STILL_DIRTY
+    assert await at(store, 101.0).settle(settlement(claim, effects=Effects(stale_keys=("a",)))) is Settled.STILL_DIRTY
     assert await keys(store) == ("a",)
 
 
@@ -96,12 +97,12 @@ async def test_a_record_that_became_dirty_again_has_its_keys_all_the_same(store:
 async def test_keys_and_copy_are_written_together_or_not_at_all(store: Store, what: str) -> None:
     await add(store, event())
     claim = await take_one(store)
-    read = copy(key(), store.ticket())
+    read = copy(key(), await store.ticket())
     broken = {
         "copy": Effects(copy=replace(read, changed_at="\ud800"), stale_keys=("a",)),
         "key": Effects(copy=read, stale_keys=("\ud800",)),
     }
     with pytest.raises(StoreError):
-        await store.settle(settlement(claim, Outcome.APPLIED, effects=broken[what]), now=101.0)
+        await at(store, 101.0).settle(settlement(claim, Outcome.APPLIED, effects=broken[what]))
     assert await store.copy(key()) is None
     assert await keys(store) == ()

@@ -23,8 +23,10 @@ from hypothesis.stateful import (
 )
 
 from hookbridge.model import Claim, Outcome, Receipt, Settled
+from hookbridge.pipeline.replay import replay
 from hookbridge.store.sqlite import SqliteStore
 from hookbridge.store.values import EventFilter, Span
+from tests.support.engines import at, opened_file
 from tests.support.events import copy, effects, event, key, settlement
 from tests.support.stores import LEASE, books, ids
 
@@ -81,7 +83,7 @@ class Life(RuleBasedStateMachine):
         self.store = self._open()
 
     def _open(self) -> SqliteStore:
-        return self._runner.run(SqliteStore.open(Path(self._folder.name) / "hookbridge.db"))
+        return self._runner.run(opened_file(Path(self._folder.name) / "hookbridge.db"))
 
     def teardown(self) -> None:
         self._runner.run(self.store.close())
@@ -128,7 +130,7 @@ class Life(RuleBasedStateMachine):
         self.now += 1
         again = {Outcome.DEAD, Outcome.APPLIED, Outcome.COALESCED} if outcome is None else {outcome}
         chosen = [n for n in sorted(self.model.events, reverse=True) if self.model.events[n].outcome in again][:limit]
-        count = self._runner.run(self.store.replay(EventFilter(outcome=outcome), now=self.now, limit=limit)).count
+        count = self._runner.run(replay(at(self.store, self.now), EventFilter(outcome=outcome), limit=limit)).count
         assert count == len(chosen)
         for event_id in reversed(chosen):
             old = self.model.events[event_id]
@@ -151,7 +153,7 @@ class Life(RuleBasedStateMachine):
     def _claim(self, limit: int) -> None:
         self.now += 1
         free = {record for record in self.model.lines if self._is_free(record)}
-        taken = self._runner.run(self.store.claim("supabase", limit, now=self.now, lease_seconds=LEASE))
+        taken = self._runner.run(at(self.store, self.now).claim("supabase", limit, lease_seconds=LEASE))
         assert len(taken) == min(limit, len(free))
         for one in taken:
             record = int(one.record.id)
@@ -190,10 +192,11 @@ class Life(RuleBasedStateMachine):
     def _settle(self, claim: Claim, outcome: Outcome, *, late: bool) -> None:
         self.now += 1
         record = int(claim.record.id)
-        ticket = claim.head if late else self.store.ticket()  # far smaller than any ticket: a read of long ago
+        # The number of an event is far smaller than any ticket: a read of long ago.
+        ticket = claim.head if late else self._runner.run(self.store.ticket())
         read = copy(key(record), ticket, b"%d" % ticket)
         end = settlement(claim, outcome, effects=effects(read, f"w{ticket}"))
-        met = self._runner.run(self.store.settle(end, now=self.now))
+        met = self._runner.run(at(self.store, self.now).settle(end))
         if not self._holds(claim):
             assert met is Settled.FENCED
             return
@@ -216,7 +219,7 @@ class Life(RuleBasedStateMachine):
         """Given back, for now or for later."""
         claim = data.draw(st.sampled_from(self.claims))
         until = self.now + wait if wait else 0.0
-        self._runner.run(self.store.release([claim], available_at=until))
+        self._runner.run(at(self.store, self.now).release([claim], after_seconds=wait))
         if self._holds(claim):
             self.model.holders[int(claim.record.id)] = (claim, until)
 
@@ -253,7 +256,8 @@ class Life(RuleBasedStateMachine):
         self.store = self._open()
         self.now += 1
         number = sum(len(line) for line in self.model.lines.values())
-        assert self._runner.run(self.store.release_abandoned(now=self.now)) == number
+        self._runner.run(at(self.store, self.now).release_abandoned())
+        assert self.store.open_events == number
         self.model.holders = {record: (held, 0.0) for record, (held, _) in self.model.holders.items()}
 
     # What always holds

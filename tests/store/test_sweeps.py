@@ -4,6 +4,7 @@ import pytest
 
 from hookbridge.model import RecordKey
 from hookbridge.store.contract import Store
+from tests.support.engines import at
 from tests.support.events import copy, event, key
 from tests.support.stores import finish, take
 
@@ -11,15 +12,15 @@ NOW = 1_000.0
 
 
 async def copied(store: Store, *ids: object, ticket: int | None = None) -> None:
-    await store.load([(copy(key(id_), ticket or store.ticket()), None) for id_ in ids], exclusive=False)
+    await store.load([(copy(key(id_), ticket or await store.ticket()), None) for id_ in ids], exclusive=False)
 
 
 async def test_a_record_stands_as_its_copy_and_its_open_events_say(store: Store) -> None:
     await copied(store, 1, 2)
-    await store.load([(copy(key(3), store.ticket(), data=None), None)], exclusive=False)
+    await store.load([(copy(key(3), await store.ticket(), data=None), None)], exclusive=False)
     await store.append([event(2), event(5)], NOW)
-    (claimed,) = await store.claim("supabase", 1, now=NOW, lease_seconds=60.0)
-    found = await store.standings("supabase", "public.users", ["1", "2", "3", "4", "5"], now=NOW)
+    (claimed,) = await at(store, NOW).claim("supabase", 1, lease_seconds=60.0)
+    found = await at(store, NOW).standings("supabase", "public.users", ["1", "2", "3", "4", "5"])
     assert {id_: (one.known, one.present, one.dirty) for id_, one in found.by_id.items()} == {
         "1": (True, True, False),
         "2": (True, True, True),
@@ -35,9 +36,9 @@ async def test_a_record_stands_as_its_copy_and_its_open_events_say(store: Store)
 
 async def test_what_a_sweep_has_not_met_is_what_is_older_than_it_and_has_data(store: Store) -> None:
     await copied(store, *range(10))
-    await store.load([(copy(key(50), store.ticket(), data=None), None)], exclusive=False)
-    await store.load([(copy(key(1, table="public.other"), store.ticket()), None)], exclusive=False)
-    sweep = store.ticket()
+    await store.load([(copy(key(50), await store.ticket(), data=None), None)], exclusive=False)
+    await store.load([(copy(key(1, table="public.other"), await store.ticket()), None)], exclusive=False)
+    sweep = await store.ticket()
     await copied(store, "young")
     await store.meet(sweep, [str(n) for n in range(7)], note=("where", "here"))
     unmet = await store.unmet("supabase", "public.users", sweep, limit=2)
@@ -50,7 +51,7 @@ async def test_what_a_sweep_has_not_met_is_what_is_older_than_it_and_has_data(st
 
 async def test_sweeps_are_forgotten_one_by_one_or_all_but_some(store: Store) -> None:
     await copied(store, 1, 2, 3)
-    first, second = store.ticket(), store.ticket()
+    first, second = await store.ticket(), await store.ticket()
     for sweep in (first, second):
         await store.meet(sweep, ["1", "2", "3"])
     assert await store.forget_sweeps(only=first, limit=2) == 2
@@ -63,8 +64,8 @@ async def test_sweeps_are_forgotten_one_by_one_or_all_but_some(store: Store) -> 
 
 async def found(store: Store, *ids: object) -> None:
     records = [key(id_) for id_ in ids]
-    standings = await store.standings("supabase", "public.users", [one.id for one in records], now=NOW)
-    await store.note_findings(records, standings, now=NOW)
+    standings = await at(store, NOW).standings("supabase", "public.users", [one.id for one in records])
+    await at(store, NOW).note_findings(records, standings)
 
 
 async def test_a_webhook_after_the_comparison_announces_and_one_before_it_does_not(store: Store) -> None:
@@ -75,10 +76,10 @@ async def test_a_webhook_after_the_comparison_announces_and_one_before_it_does_n
     await found(store, 1, 2, 3)
     await store.append([event(1, origin="poll"), event(2, origin="poll"), event(3, origin="poll")], NOW)
     await store.append([event(1, origin="webhook")], NOW)
-    assert await store.settle_findings(0.0, now=NOW) == ()
-    (counted,) = await store.settle_findings(0.0, now=NOW + 1)
+    assert await at(store, NOW).settle_findings(0.0) == ()
+    (counted,) = await at(store, NOW + 1).settle_findings(0.0)
     assert (counted.table, counted.announced, counted.missed) == ("public.users", 1, 2)
-    assert await store.settle_findings(0.0, now=NOW + 1) == ()
+    assert await at(store, NOW + 1).settle_findings(0.0) == ()
     totals = await store.totals()
     assert (totals.announced, totals.missed) == ({"supabase:public.users": 1}, {"supabase:public.users": 2})
 
@@ -91,18 +92,18 @@ async def test_what_was_found_while_the_clock_was_ahead_is_counted_when_it_is_ri
     await found(store, 1, 2)
     if announced:
         await store.append([event(1, origin="webhook"), event(2, origin="webhook")], NOW)
-    (counted,) = await store.settle_findings(120.0, now=NOW - 86_400.0)
+    (counted,) = await at(store, NOW - 86_400.0).settle_findings(120.0)
     assert (counted.announced, counted.missed) == ((2, 0) if announced else (0, 2))
     await found(store, 1)
-    assert await store.settle_findings(120.0, now=NOW) == ()
+    assert await at(store, NOW).settle_findings(120.0) == ()
 
 
 async def test_a_copy_younger_than_the_comparison_is_no_finding(store: Store) -> None:
     await copied(store, 1)
-    standings = await store.standings("supabase", "public.users", ["1"], now=NOW)
+    standings = await at(store, NOW).standings("supabase", "public.users", ["1"])
     await copied(store, 1)
-    await store.note_findings([key(1)], standings, now=NOW)
-    assert await store.settle_findings(0.0, now=NOW + 1) == ()
+    await at(store, NOW).note_findings([key(1)], standings)
+    assert await at(store, NOW + 1).settle_findings(0.0) == ()
 
 
 async def test_a_load_never_overwrites_what_was_read_later(store: Store) -> None:
@@ -116,14 +117,14 @@ async def test_a_load_never_overwrites_what_was_read_later(store: Store) -> None
 @pytest.mark.parametrize("id_", ["a:b", "ä", '"', "%,%"])
 async def test_any_id_is_found_again(store: Store, id_: str) -> None:
     record = RecordKey("supabase", "public.users", id_)
-    await store.load([(copy(record, store.ticket()), None)], exclusive=False)
+    await store.load([(copy(record, await store.ticket()), None)], exclusive=False)
     await store.append([event(id_)], NOW)
-    standing = (await store.standings("supabase", "public.users", [id_], now=NOW)).by_id[id_]
+    standing = (await at(store, NOW).standings("supabase", "public.users", [id_])).by_id[id_]
     assert (standing.present, standing.dirty) == (True, True)
 
 
 async def test_what_a_sweep_has_met_before_is_known_and_what_another_has_is_not(store: Store) -> None:
-    first, second = store.ticket(), store.ticket()
+    first, second = await store.ticket(), await store.ticket()
     await store.meet(first, ["1", "2", "é:,"])
     await store.meet(second, ["3"])
     assert await store.met(first, ["2", "3", "é:,", "4"]) == {"2", "é:,"}

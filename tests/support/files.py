@@ -5,12 +5,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from hookbridge.store.sqlite import SqliteStore
+from tests.support.engines import opened_file
 
 
 @asynccontextmanager
 async def opened(folder: Path) -> AsyncIterator[SqliteStore]:
     """A store on a file in the folder."""
-    store = await SqliteStore.open(folder / "hookbridge.db")
+    store = await opened_file(folder / "hookbridge.db")
     try:
         yield store
     finally:

@@ -15,6 +15,7 @@ from hookbridge.pipeline.lanes import Lane
 from hookbridge.pipeline.worker import Worker
 from hookbridge.store.sqlite import SqliteStore
 from hookbridge.store.values import EventFilter
+from tests.support.engines import at
 from tests.support.events import event
 from tests.support.files import opened
 from tests.support.naps import HeldNaps, Naps
@@ -83,6 +84,16 @@ class Rig:
             clock=self.clock,
             sleep=self.naps,
         )
+
+    @property
+    def now(self) -> float:
+        return self._now
+
+    @now.setter
+    def now(self, now: float) -> None:
+        """Set the lane's clock and the store's: a service has one."""
+        self._now = now
+        at(self.store, now)
 
     def clock(self) -> float:
         return self.now

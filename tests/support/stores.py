@@ -3,7 +3,9 @@
 from msgspec.structs import asdict
 
 from hookbridge.model import Claim, Event, Outcome, Settled, SourceName
+from hookbridge.pipeline.settle import settle
 from hookbridge.store.contract import Store
+from tests.support.engines import at
 from tests.support.events import settlement
 
 LEASE = 60.0
@@ -18,7 +20,7 @@ async def take(
     store: Store, *, now: float = 100.0, limit: int = 100, source: SourceName = "supabase", lease: float = LEASE
 ) -> tuple[Claim, ...]:
     """Claim."""
-    return await store.claim(source, limit, now=now, lease_seconds=lease)
+    return await at(store, now).claim(source, limit, lease_seconds=lease)
 
 
 async def take_one(store: Store, *, now: float = 100.0, source: SourceName = "supabase") -> Claim:
@@ -29,7 +31,7 @@ async def take_one(store: Store, *, now: float = 100.0, source: SourceName = "su
 
 async def finish(store: Store, *claims: Claim, outcome: Outcome = Outcome.APPLIED, now: float = 101.0) -> list[Settled]:
     """Settle."""
-    return [await store.settle(settlement(claim, outcome, reason="why"), now=now) for claim in claims]
+    return [await settle(at(store, now), settlement(claim, outcome, reason="why")) for claim in claims]
 
 
 async def bury(store: Store, *events: Event) -> tuple[int, ...]:

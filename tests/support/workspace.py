@@ -1,6 +1,5 @@
 """A Notion workspace with a database of tasks, and a source that reads it without a rate to mind."""
 
-import itertools
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +11,7 @@ from hookbridge.config import NotionConfig, Secrets, SignaturesConfig
 from hookbridge.model import Columns, RecordKey
 from hookbridge.sources.notion import NotionSource
 from hookbridge.standins import NotionStandin
+from tests.support.tickets import counting
 
 TOKEN = "ntn_for_tests"
 SCHEMA = {"Name": "title", "Status": "select"}
@@ -95,7 +95,7 @@ async def tasks(**config: object) -> AsyncIterator[Tasks]:
     async with NotionStandin(token=TOKEN, clock=clock) as notion:
         given = {"base_url": notion.url, "requests_per_second": 10_000.0, **config}
         settings = msgspec.convert(given, NotionConfig)
-        tickets = itertools.count(1).__next__
+        tickets = counting()
         source = NotionSource(
             settings, SignaturesConfig(), Secrets(notion_token=TOKEN), tickets, None, clock=clock.seconds
         )

@@ -19,7 +19,7 @@ from hookbridge.sources.bodies import (
 )
 from hookbridge.sources.encodings import whole_characters
 from hookbridge.sources.processable import NESTING_MAX, is_deep
-from hookbridge.sources.source import Delivery
+from hookbridge.sources.source import Delivery, unordered
 from hookbridge.sources.supabase import SupabaseSource
 
 
@@ -64,7 +64,7 @@ def test_whole_texts_stay_as_they_are(text: str) -> None:
     ],
 )
 def test_a_sender_that_cuts_an_emoji_in_two_is_heard(body: bytes) -> None:
-    source = SupabaseSource(SupabaseConfig(), SignaturesConfig(), Secrets(), lambda: 1)
+    source = SupabaseSource(SupabaseConfig(), SignaturesConfig(), Secrets(), unordered)
     decoded = receive(source, {}, body, 0.0)
     assert isinstance(decoded, Delivery)
     (event,) = decoded.events

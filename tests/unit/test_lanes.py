@@ -71,7 +71,7 @@ async def test_a_record_that_waits_longer_than_its_lease_has_one_worker_all_the_
         rig.now += 1_000.0
 
         async def renewed() -> bool:
-            standings = await rig.store.standings("supabase", USERS, ["waiting"], now=rig.now)
+            standings = await rig.store.standings("supabase", USERS, ["waiting"])
             return standings.by_id["waiting"].claimed
 
         await wait_until(renewed)

@@ -12,7 +12,7 @@ from hookbridge.config import Secrets, SignaturesConfig, SupabaseConfig
 from hookbridge.model import Change, Copy, Effects, RecordKey, StoredEvent, Truth, Verification
 from hookbridge.pipeline.receive import receive
 from hookbridge.sources.large import LARGE_BYTES_MIN, aside
-from hookbridge.sources.source import Delivery
+from hookbridge.sources.source import Delivery, unordered
 from hookbridge.sources.supabase import SupabaseSource
 from hookbridge.steps.cache import Cache
 from hookbridge.steps.index import Index
@@ -20,7 +20,7 @@ from hookbridge.steps.step import Step
 from hookbridge.steps.verify import Verify
 
 RECORD = RecordKey("supabase", "public.users", "7")
-SOURCE = SupabaseSource(SupabaseConfig(), SignaturesConfig(), Secrets(), lambda: 1)
+SOURCE = SupabaseSource(SupabaseConfig(), SignaturesConfig(), Secrets(), unordered)
 
 
 def where() -> tuple[int, bool]:
@@ -68,7 +68,7 @@ def change_of(numbers: int) -> Change:
 @pytest.mark.parametrize(("numbers", "expected"), [(1, False), (20_000, True)])
 async def test_no_step_on_a_large_record_keeps_the_event_loop(numbers: int, expected: object) -> None:
     change, effects = change_of(numbers), Effects()
-    steps: list[Step] = [Verify(SOURCE), Cache(SOURCE, lambda: 1, None), Index(SOURCE)]
+    steps: list[Step] = [Verify(SOURCE), Cache(SOURCE, unordered, None), Index(SOURCE)]
     for step in steps:
         assert await went_on(step(change, effects)) is expected
         effects = await step(change, effects)

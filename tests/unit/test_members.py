@@ -17,13 +17,13 @@ from hookbridge.errors import InvalidFields, InvalidJson, Refusal
 from hookbridge.pipeline.receive import receive
 from hookbridge.sources.large import LARGE_BYTES_MIN
 from hookbridge.sources.notion import NotionSource
-from hookbridge.sources.source import Delivery, Source
+from hookbridge.sources.source import Delivery, Source, unordered
 from hookbridge.sources.supabase import SupabaseSource
 
 ODD_COLUMN = 'no "field" \\ of a struct'
 TABLES = (SupabaseTable(name="parts", key=("tenant", "id")), SupabaseTable(name="odd", key=(ODD_COLUMN,)))
-SUPABASE = SupabaseSource(SupabaseConfig(tables=TABLES), SignaturesConfig(), Secrets(), lambda: 1)
-NOTION = NotionSource(NotionConfig(), SignaturesConfig(), Secrets(), lambda: 1, None)
+SUPABASE = SupabaseSource(SupabaseConfig(tables=TABLES), SignaturesConfig(), Secrets(), unordered)
+NOTION = NotionSource(NotionConfig(), SignaturesConfig(), Secrets(), unordered, None)
 
 PAGE, DATABASE = "11111111-2222-4333-8444-555555555555", "21111111-2222-4333-8444-555555555555"
 GUIDE = {"event_type": "update", "source": "supabase", "table_name": "users", "record_id": 7, "data": {"id": 7}}

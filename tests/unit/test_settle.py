@@ -14,6 +14,7 @@ from hookbridge.pipeline.retry import Case, Fate, fate_of
 from hookbridge.pipeline.settle import settle
 from hookbridge.pipeline.worker import Worker
 from hookbridge.store.sqlite import SqliteStore
+from tests.support.engines import at
 from tests.support.events import copy, event, key, settlement
 from tests.support.files import opened, refuse_writes
 from tests.support.naps import Naps
@@ -48,7 +49,7 @@ class Finds:
 
     async def __call__(self, change: Change, so_far: Effects) -> Effects:
         document = Document(change.record, SURROGATE)
-        return replace(so_far, copy=copy(change.record, self._store.ticket()), document=document)
+        return replace(so_far, copy=copy(change.record, await self._store.ticket()), document=document)
 
 
 class Fails:
@@ -62,7 +63,8 @@ class Fails:
 
 async def test_what_the_store_can_never_hold_becomes_a_dead_letter_without_effects(store: SqliteStore) -> None:
     (event_id,) = await add(store, event())
-    assert await working(store, Finds(store)).work(await take_one(store), judge)
+    claim = await take_one(store)
+    assert await working(at(store, 200.0), Finds(store)).work(claim, judge)
     found = await store.event(event_id)
     assert found is not None
     assert (found.outcome, found.settled_at) == (Outcome.DEAD, 200.0)
@@ -91,6 +93,6 @@ async def test_while_the_disk_refuses_settling_waits_longer_and_longer_and_then_
             refuse_writes(store, refuse=False)
 
     refuse_writes(store, refuse=True)
-    await settle(store, settlement(claim), clock=lambda: 200.0, sleep=sleep)
+    await settle(store, settlement(claim), sleep=sleep)
     assert naps == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
     assert await books(store) == {"received": 1, "applied": 1}

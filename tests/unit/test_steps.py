@@ -24,6 +24,11 @@ from tests.support.tables import TableSource
 ADA = {"id": 1, "name": "Ada", "at": "2026-01-02"}
 
 
+async def eight() -> int:
+    """A ticket."""
+    return 8
+
+
 def change(type_: str = "update", claims: Columns | None = None, previous: Copy | None = None) -> Change:
     """One event that claims these columns."""
     body = b"" if claims is None else msgspec.json.encode(claims)
@@ -154,7 +159,7 @@ async def test_without_credentials_an_event_from_before_the_copy_leaves_it_as_it
     old = stored(1, event(1, **{"body": b'{"id":1}', **event_at}))
     known = copy(key(1), 7, b'{"id":1,"name":"Ada"}', **copy_at)
     found = await Verify(source)(Change(record=key(1), events=(old,), copy=known), Effects())
-    written = (await Cache(source, lambda: 8, None)(Change(record=key(1), events=(old,), copy=known), found)).copy
+    written = (await Cache(source, eight, None)(Change(record=key(1), events=(old,), copy=known), found)).copy
     if kept:
         assert (found.verification, found.columns) == (Verification.SUPERSEDED, {"id": 1, "name": "Ada"})
         assert written is None
@@ -227,7 +232,7 @@ class ListedKeys:
 
 
 async def cached(source: Source, what: Change, found: Effects, external: ListedKeys | None = None) -> Copy:
-    result = await Cache(source, lambda: 7, external, clock=lambda: 50.0)(what, found)
+    result = await Cache(source, eight, external, clock=lambda: 50.0)(what, found)
     assert result.copy is not None
     assert result.exclusive is source.ids_are_global
     return result.copy
@@ -262,7 +267,7 @@ async def test_an_unverified_copy_says_so_and_has_a_ticket_of_its_own() -> None:
     written = await cached(source, change(), found)
     assert written.data is not None
     assert msgspec.json.decode(written.data) == ADA
-    assert (written.changed_at, written.ticket, written.verified) == ("2026-01-02", 7, False)
+    assert (written.changed_at, written.ticket, written.verified) == ("2026-01-02", 8, False)
 
 
 async def test_an_event_without_data_and_without_a_source_to_ask_leaves_us_knowing_nothing() -> None:
@@ -446,7 +451,7 @@ async def test_keys_of_a_record_are_deleted_in_each_table_in_which_it_is_known()
         async def delete(self, keys: Sequence[str]) -> None:
             deleted.extend(keys)
 
-    await Cache(TableSource(ids_are_global=True), lambda: 8, Keys())(_of_page(before=LAY), _read(LIES))
+    await Cache(TableSource(ids_are_global=True), eight, Keys())(_of_page(before=LAY), _read(LIES))
     assert deleted == [
         "one for all",
         *("named:Before", "named:Ada", "lay:Before", "lay:Ada", "lies:Before", "lies:Ada"),

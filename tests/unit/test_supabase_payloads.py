@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hookbridge.config import Secrets, SignaturesConfig, SupabaseConfig, SupabaseTable
 from hookbridge.errors import InvalidFields, InvalidJson, InvalidParameter, InvalidSource, Refusal
 from hookbridge.model import Event, RecordKey
-from hookbridge.sources.source import AckDetails, Delivery
+from hookbridge.sources.source import AckDetails, Delivery, unordered
 from hookbridge.sources.supabase import SupabaseSource, payloads
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "supabase"
@@ -394,7 +394,7 @@ def test_what_is_percent_encoded_is_measured_as_it_is_kept(format_: str) -> None
     long = "é" * 1_400  # 8,400 characters when they are encoded
     guided = {"event_type": "insert", "source": "supabase", "table_name": "orders", "record_id": f"{long},d"}
     if format_ == "path":
-        source = SupabaseSource(PARTITIONED, SignaturesConfig(), Secrets(), lambda: 1)
+        source = SupabaseSource(PARTITIONED, SignaturesConfig(), Secrets(), unordered)
         with pytest.raises(InvalidParameter, match="at most 8192 characters"):
             source.key("orders", f"{long},d")
         return

@@ -15,6 +15,7 @@ from hookbridge.pipeline.append import Intake, free_bytes
 from hookbridge.store.sqlite import SqliteStore
 from hookbridge.store.values import EventFilter
 from hookbridge.upkeep import PAUSE_SECONDS, WATCH_SECONDS, Upkeep
+from tests.support.engines import at
 from tests.support.events import copy, event, key, settlement
 from tests.support.files import opened, refuse_writes
 from tests.support.naps import HeldNaps, Naps
@@ -63,7 +64,7 @@ async def test_everything_older_than_allowed_goes_with_a_pause_after_each_batch(
     await settled(store, 5, NOW - 11 * DAY)
     await settled(store, 2, NOW - 9 * DAY)
     for number, age in enumerate((3 * DAY, 2 * DAY, 1.5 * DAY, 0.5 * DAY)):
-        await store.put(copy(key(number), store.ticket(), None, read_at=NOW - age), None, exclusive=False)
+        await store.put(copy(key(number), await store.ticket(), None, read_at=NOW - age), None, exclusive=False)
     naps = Naps()
     assert await upkeep(store, tmp_path, naps=naps).remove_old() == 8
     assert naps.taken == [PAUSE_SECONDS] * 5
@@ -107,7 +108,7 @@ async def test_failed_attempts_go_all_of_them_in_one_round(store: SqliteStore, t
     tries = tuple(Failure(number=n, began_at=float(n), ended_at=n + 0.5, error="x") for n in range(1, 4))
     (event_id,) = await add(store, event(), at=0.5)
     for claim in await take(store, now=NOW):
-        await store.settle(settlement(claim, Outcome.DEAD, failures=tries), now=NOW)
+        await at(store, NOW).settle(settlement(claim, Outcome.DEAD, failures=tries))
     dead = await store.event(event_id)
     assert dead is not None
     assert len(await store.failures(dead)) == 3

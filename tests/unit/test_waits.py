@@ -44,7 +44,6 @@ def test_one_table_does_not_wait_for_another(rig: Rig) -> None:
     rig.fail_when_due("a")
     rig.fail_when_due("a")
     assert (rig.waits.until("b", rig.now), rig.fail_when_due("b")) == (None, 2.0)
-    assert rig.waits.seconds(30.0, rig.now) == 2.0
 
 
 def test_a_table_that_was_read_waits_no_more_and_begins_anew(rig: Rig) -> None:
@@ -52,7 +51,7 @@ def test_a_table_that_was_read_waits_no_more_and_begins_anew(rig: Rig) -> None:
     rig.fail_when_due()
     rig.waits = rig.waits.read("t")
     assert rig.waits == Waits()
-    assert (rig.waits.until("t", rig.now), rig.waits.seconds(30.0, rig.now)) == (None, 30.0)
+    assert (rig.waits.until("t", rig.now), rig.waits.tables) == (None, {})
     assert rig.fail_when_due() == FIRST_SECONDS
 
 

@@ -84,7 +84,8 @@ def worker(store: SqliteStore, *steps: Doing, naps: Naps | None = None, **config
 async def test_the_steps_run_in_order_and_each_sees_what_the_ones_before_it_found(store: SqliteStore) -> None:
     (id_,) = await add(store, event(1))
     first = Doing("one", lambda _, so_far: replace(so_far, verification=Verification.VERIFIED))
-    second = Doing("two", lambda change, so_far: replace(so_far, copy=copy(change.record, store.ticket(), b'{"a":1}')))
+    ticket = await store.ticket()
+    second = Doing("two", lambda change, so_far: replace(so_far, copy=copy(change.record, ticket, b'{"a":1}')))
     seen: list[Effects] = []
 
     def look(_change: Change, so_far: Effects) -> Effects:
@@ -104,7 +105,7 @@ async def test_the_steps_run_in_order_and_each_sees_what_the_ones_before_it_foun
 
 
 async def test_all_open_events_of_the_record_are_one_change_with_the_copy_before_it(store: SqliteStore) -> None:
-    await store.put(copy(key(1), store.ticket(), b'"before"'), None, exclusive=False)
+    await store.put(copy(key(1), await store.ticket(), b'"before"'), None, exclusive=False)
     await add(store, event(1, type="insert"), event(1), event(1, type="delete"))
     step, claim = Doing("one"), await take_one(store)
     await worker(store, step).work(claim, Judging())
@@ -228,7 +229,8 @@ async def test_a_worker_that_was_overtaken_changes_nothing_and_says_so(store: Sq
     await add(store, event(1))
     slow = await take_one(store, now=100.0)
     fast = await take_one(store, now=100.0 + LEASE)
-    writing = Doing("one", lambda change, so_far: replace(so_far, copy=copy(change.record, store.ticket(), b'"slow"')))
+    ticket = await store.ticket()
+    writing = Doing("one", lambda change, so_far: replace(so_far, copy=copy(change.record, ticket, b'"slow"')))
     with capture_logs() as lines:
         assert await worker(store, writing).work(slow, Judging()) is Settled.FENCED
     assert (lines[-1]["log_level"], lines[-1]["outcome"]) == ("warning", "fenced")

@@ -116,7 +116,7 @@ class NotionChanges:
         from hookbridge.sources.notion.client import Asked  # noqa: PLC0415  imports the SDK
 
         await self._budget.permit(urgency)
-        ticket = self._tickets()
+        ticket = await self._tickets()
         source = place.sources[0]
         asked = Asked(by=by, since=place.since, cursor=place.cursor)
         try:

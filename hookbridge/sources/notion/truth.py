@@ -202,7 +202,7 @@ class Reader:
         for wanted in together:
             try:
                 await self._budget.permit(urgency)
-                ticket = self._tickets()
+                ticket = await self._tickets()
                 self._asked(1)
                 page = await self._client.page(wanted.record.id)
             except SourceError as error:
@@ -251,7 +251,7 @@ class Reader:
         cursor: str | None = None
         while wanted:
             await self._budget.permit()
-            ticket = self._tickets()
+            ticket = await self._tickets()
             try:
                 listing = await self._client.newest(source, cursor)
             except RecordImpossible:

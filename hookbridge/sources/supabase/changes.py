@@ -111,7 +111,7 @@ class SupabaseChanges:
 
         place = None if cursor is None else _place_of(cursor, order)
         wanted = place.rows if place else SLICE_ROWS
-        ticket = self._tickets()
+        ticket = await self._tickets()
         asked = Asked(
             order=order,
             since=since,

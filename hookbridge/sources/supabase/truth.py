@@ -116,7 +116,7 @@ class Reader:
         """
         listed = table_config(self._config, table)
         schema, name = split(table)
-        ticket = self._tickets()
+        ticket = await self._tickets()
         self._asked(len(wanted))
         try:
             answer = await self._client.rows(schema, name, listed.key, list(wanted.values()))

@@ -19,7 +19,6 @@ from hookbridge.model import (
     CLAIM_BYTES_MAX,
     CLAIMED_BYTES_MAX,
     CLAIMED_EVENTS_MAX,
-    COUNTED_EVENTS_MAX,
     Claim,
     Settled,
     Settlement,
@@ -29,7 +28,7 @@ from hookbridge.model import (
 from hookbridge.store.sqlite import copies
 from hookbridge.store.sqlite.engine import Job, Role, Transaction
 from hookbridge.store.sqlite.events import NEWEST, stored_event
-from hookbridge.store.sqlite.settlements import Settle, only_newest, settle_behind
+from hookbridge.store.sqlite.settlements import Settle
 
 CLAIM_CANDIDATES = """
 SELECT record, version, since, head, (SELECT length(body) FROM events WHERE id = head) FROM dirty
@@ -58,28 +57,28 @@ _TYPES = NEWEST + "SELECT type, count(*) FROM chain JOIN events USING (id) GROUP
 class ClaimSome(Job):
     """A lane asks for records."""
 
-    __slots__ = ("generation", "lease_seconds", "limit", "now", "source")
+    __slots__ = ("generation", "lease_seconds", "limit", "source")
 
     rank = 9
 
-    def __init__(self, source: str, limit: int, now: float, lease_seconds: float, generation: int) -> None:
+    def __init__(self, source: str, limit: int, lease_seconds: float, generation: int) -> None:
         self.generation = generation
         self.source = source
         self.limit = limit
-        self.now = now
         self.lease_seconds = lease_seconds
 
     @staticmethod
     def run_together(jobs: Sequence[ClaimSome], transaction: Transaction) -> Sequence[tuple[Claim, ...]]:
         """Claim for each job in turn."""
-        return [_claim(transaction.connection, job) for job in jobs]
+        return [_claim(transaction, job) for job in jobs]
 
 
-def _claim(connection: sqlite3.Connection, job: ClaimSome) -> tuple[Claim, ...]:
-    taken = _candidates(connection, job)
+def _claim(transaction: Transaction, job: ClaimSome) -> tuple[Claim, ...]:
+    connection = transaction.connection
+    taken = _candidates(transaction, job)
     if not taken:
         return ()
-    until = job.now + job.lease_seconds
+    until = transaction.now + job.lease_seconds
     connection.executemany(_TAKE, [(job.generation, until, record) for record, *_ in taken])
     waiting = _open_events(connection, [head for *_, head in taken])
     previous = copies.many(connection, job.source, [record for record, *_ in taken])
@@ -89,7 +88,7 @@ def _claim(connection: sqlite3.Connection, job: ClaimSome) -> tuple[Claim, ...]:
             version=version,
             generation=job.generation,
             head=head,
-            claimed_at=job.now,
+            claimed_at=transaction.now,
             since=since,
             types=_types(connection, head, waiting[head]),
             events=tuple(waiting[head]),
@@ -99,9 +98,9 @@ def _claim(connection: sqlite3.Connection, job: ClaimSome) -> tuple[Claim, ...]:
     )
 
 
-def _candidates(connection: sqlite3.Connection, job: ClaimSome) -> list[tuple[str, int, float, int]]:
+def _candidates(transaction: Transaction, job: ClaimSome) -> list[tuple[str, int, float, int]]:
     taken, size = [], 0
-    candidates = connection.execute(CLAIM_CANDIDATES, (job.source, job.now, job.limit))
+    candidates = transaction.connection.execute(CLAIM_CANDIDATES, (job.source, transaction.now, job.limit))
     for record, version, since, head, body_bytes in candidates:
         if size >= CLAIM_BYTES_MAX:
             break
@@ -127,23 +126,25 @@ def _types(connection: sqlite3.Connection, head: int, loaded: list[StoredEvent])
     return types
 
 
-def _renew(transaction: Transaction, claims: Sequence[Claim], until: float) -> None:
-    """Let the leases end later, where the claims still hold."""
+def _renew(transaction: Transaction, claims: Sequence[Claim], lease_seconds: float) -> None:
+    """Let the leases begin anew, where the claims still hold."""
+    until = transaction.now + lease_seconds
     transaction.connection.executemany(
         "UPDATE dirty SET available_at = ? WHERE record = ? AND generation = ?",
         [(until, str(claim.record), claim.generation) for claim in claims],
     )
 
 
-def _release(transaction: Transaction, claims: Sequence[Claim], available_at: float) -> None:
-    """Give claims back.  A record keeps its place in the line (``since``) when it is due already."""
+def _release(transaction: Transaction, claims: Sequence[Claim], after_seconds: float) -> None:
+    """Give claims back.  A record that is due at once keeps its place in the line, which is ``since``."""
+    available_at = transaction.now + after_seconds if after_seconds > 0 else 0.0
     transaction.connection.executemany(
         "UPDATE dirty SET available_at = max(since, ?) WHERE record = ? AND generation = ?",
         [(available_at, str(claim.record), claim.generation) for claim in claims],
     )
 
 
-def _release_abandoned(transaction: Transaction, now: float) -> None:
+def _release_abandoned(transaction: Transaction) -> None:
     """Free every leased row: whoever held it is gone, since one process has the file.
 
     Where the clock was ahead when a record became dirty, nobody knows how long it waits; it does from now on.
@@ -152,8 +153,13 @@ def _release_abandoned(transaction: Transaction, now: float) -> None:
         transaction.connection.execute(
             "UPDATE dirty SET available_at = min(since, ?1), since = min(since, ?1)"
             " WHERE source = ?2 AND available_at > ?1",
-            (now, source),
+            (transaction.now, source),
         )
+
+
+def _next_due_at(connection: sqlite3.Connection, source: str) -> float | None:
+    (when,) = connection.execute("SELECT min(available_at) FROM dirty WHERE source = ?", (source,)).fetchone()
+    return None if when is None else float(when)
 
 
 def _dirty_records(connection: sqlite3.Connection) -> dict[SourceName, int]:
@@ -181,39 +187,39 @@ def _oldest_open(connection: sqlite3.Connection, now: float) -> float | None:
 class Claims(Role):
     """Who works on which dirty record."""
 
-    async def claim(self, source: SourceName, limit: int, *, now: float, lease_seconds: float) -> tuple[Claim, ...]:
+    async def claim(self, source: SourceName, limit: int, *, lease_seconds: float) -> tuple[Claim, ...]:
         """Take dirty records."""
-        job = ClaimSome(source, limit, now, lease_seconds, self._engine.ticket())
+        job = ClaimSome(source, limit, lease_seconds, self._engine.ticket())
         return cast("tuple[Claim, ...]", await self._engine.write(job))
 
-    async def settle(self, settlement: Settlement, *, now: float) -> Settled:
-        """End a change; a long burst in several transactions, of which the last one has the effects."""
-        if settlement.claim.open_events >= COUNTED_EVENTS_MAX:
-            while settled := await self._engine.call(lambda t: settle_behind(t, settlement, now)):
-                pass
-            if settled is None:
-                return Settled.FENCED
-            settlement = only_newest(settlement)
-        return cast("Settled", await self._engine.write(Settle(settlement, now)))
+    async def settle(self, settlement: Settlement) -> Settled:
+        """End a change."""
+        return cast("Settled", await self._engine.write(Settle(settlement)))
 
-    async def renew(self, held: Sequence[Claim], *, until: float) -> None:
-        """Let leases end later."""
+    async def renew(self, held: Sequence[Claim], *, lease_seconds: float) -> None:
+        """Let leases begin anew."""
         if held:
-            await self._engine.call(lambda transaction: _renew(transaction, held, until))
+            await self._engine.call(lambda transaction: _renew(transaction, held, lease_seconds))
 
-    async def release(self, given_back: Sequence[Claim], *, available_at: float) -> None:
+    async def release(self, given_back: Sequence[Claim], *, after_seconds: float = 0.0) -> None:
         """Give claims back."""
-        await self._engine.call(lambda transaction: _release(transaction, given_back, available_at))
+        await self._engine.call(lambda transaction: _release(transaction, given_back, after_seconds))
 
-    async def release_abandoned(self, *, now: float) -> int:
+    async def release_abandoned(self) -> None:
         """Free what a process that is gone had claimed."""
-        await self._engine.call(lambda transaction: _release_abandoned(transaction, now))
-        return int(self._engine.counters["open"])
+        await self._engine.call(_release_abandoned)
+
+    async def next_due_in(self, source: SourceName) -> float | None:
+        """Give the seconds until a record can be claimed."""
+        when = await self._engine.read(lambda connection: _next_due_at(connection, source))
+        return None if when is None else max(when - self._engine.now(), 0.0)
 
     async def dirty_records(self) -> dict[SourceName, int]:
         """Count the dirty records."""
         return await self._engine.browse(_dirty_records)
 
-    async def oldest_open(self, *, now: float) -> float | None:
-        """Since when the longest waiting record is dirty."""
-        return await self._engine.read(lambda connection: _oldest_open(connection, now))
+    async def oldest_open_seconds(self) -> float | None:
+        """For how long the longest waiting record has been dirty."""
+        now = self._engine.now()
+        oldest = await self._engine.read(lambda connection: _oldest_open(connection, now))
+        return None if oldest is None else now - oldest

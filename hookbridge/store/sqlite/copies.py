@@ -235,7 +235,7 @@ def _remove_tombstones(transaction: Transaction, when: Span, limit: int) -> int:
 class Copies(Role):
     """The records as last read, and their words."""
 
-    def ticket(self) -> int:
+    async def ticket(self) -> int:
         """Give the next ticket."""
         return self._engine.ticket()
 

@@ -117,7 +117,7 @@ class Engine:
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self.path = path
-        self._clock = clock
+        self.now = clock
         self._lock = file.lock(path)
         with ExitStack() as failed:
             failed.callback(os.close, self._lock)
@@ -196,7 +196,7 @@ class Engine:
 
     def _commit(self, jobs: list[Job]) -> tuple[list[Any], Counter[str]]:
         self.soundness.look()
-        transaction = Transaction(self._writer, self._clock())
+        transaction = Transaction(self._writer, self.now())
         results: list[Any] = [None] * len(jobs)
         kinds: dict[type[Job], list[int]] = {}
         for place, job in enumerate(jobs):

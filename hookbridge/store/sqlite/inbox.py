@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -15,7 +14,7 @@ from hookbridge.model import Event, Failure, Outcome, Receipt, RecordKey, Stored
 from hookbridge.store.commits import GROUP_BYTES
 from hookbridge.store.sqlite import copies, events, failures, listings
 from hookbridge.store.sqlite.engine import Job, Role, Transaction
-from hookbridge.store.values import EventFilter, EventPage, Replay, Span
+from hookbridge.store.values import EventFilter, EventIds, EventPage, OpenedAgain, Span
 
 # The dirty row is written by the trigger event_arrives, and for a dead letter that is known again by dead_letter_opens:
 # what is stored and what is claimable cannot differ.
@@ -40,7 +39,7 @@ UPDATE events SET outcome = NULL, reason = NULL, verification = NULL, attempts =
 WHERE id = ?1 AND outcome = 'dead'
 """
 
-REPLAYED_AT_ONCE = 500
+OPENED_AT_ONCE = 500
 """Events that one transaction opens again, if their bodies are not larger than a group of appends may be."""
 
 
@@ -159,13 +158,10 @@ def _with_duplicates(
     return receipts
 
 
-def _replay(transaction: Transaction, chosen: Sequence[int], now: float) -> tuple[int, int]:
-    """Open dead letters again, bring other settled events in anew.
-
-    Gives how many of the chosen were still settled, and how many it looked at before it was enough for one transaction.
-    """
+def _open_again(transaction: Transaction, chosen: Sequence[int]) -> OpenedAgain:
+    """Open dead letters again, bring other settled events in anew, until it is enough for one transaction."""
     count = size = looked = 0
-    for found in (events.one(transaction.connection, id_) for id_ in chosen):
+    for found in (events.one(transaction.connection, id_) for id_ in chosen[:OPENED_AT_ONCE]):
         if size >= GROUP_BYTES:
             break
         looked += 1
@@ -174,14 +170,14 @@ def _replay(transaction: Transaction, chosen: Sequence[int], now: float) -> tupl
         count += 1
         size += len(found.event.body)
         if found.outcome is Outcome.DEAD:
-            transaction.connection.execute(_REOPEN, (found.id, now))
+            transaction.connection.execute(_REOPEN, (found.id, transaction.now))
             transaction.count("open")
             transaction.count("dead", -1)
         else:
             again = msgspec.structs.replace(found.event, origin="replay", identity=None)
             first = events.next_id(transaction.connection)
-            _insert(transaction, [_row(again, first, now, transaction.now, None)], first)
-    return count, looked
+            _insert(transaction, [_row(again, first, transaction.now, transaction.now, None)], first)
+    return OpenedAgain(count, looked)
 
 
 def _remove_settled(transaction: Transaction, when: Span, limit: int) -> int:
@@ -227,44 +223,13 @@ class Inbox(Role):
         listed = self._engine.browse if which.text is None else self._engine.search
         return await listed(lambda connection: listings.events(connection, which, before, limit))
 
-    async def replay(
-        self,
-        which: EventFilter,
-        *,
-        now: float,
-        limit: int,
-        before: int | None = None,
-        admit: Callable[[int], None] = lambda number: None,  # noqa: ARG005
-    ) -> Replay:
-        """Process settled events again."""
-        chosen: list[int] = []
-        cursor = before
-        # Pages, not one long read: a filter may have to look at every event.
-        while len(chosen) < limit:
-            found, cursor = await self._replayable(which, cursor, limit - len(chosen))
-            chosen += found
-            if cursor is None:
-                break
-        chosen.sort()
-        count = start = 0
-        while start < len(chosen):
-            admit(len(chosen) - start)
-            portion = chosen[start : start + REPLAYED_AT_ONCE]
-            replayed, looked_at = await self._engine.call(partial(_replay, chosen=portion, now=now))
-            count, start = count + replayed, start + looked_at
-        return Replay(count, cursor)
-
-    async def replayable(self, which: EventFilter) -> int:
-        """Count what can be processed again."""
-        count, cursor = 0, None
-        while True:
-            found, cursor = await self._replayable(which, cursor, listings.LOOKED_AT)
-            count += len(found)
-            if cursor is None:
-                return count
-
-    async def _replayable(self, which: EventFilter, before: int | None, limit: int) -> tuple[list[int], int | None]:
+    async def replayable(self, which: EventFilter, *, before: int | None, limit: int) -> EventIds:
+        """Choose what can be processed again."""
         return await self._engine.search(lambda connection: listings.replayable(connection, which, before, limit))
+
+    async def open_again(self, event_ids: Sequence[int]) -> OpenedAgain:
+        """Process settled events again."""
+        return await self._engine.call(lambda transaction: _open_again(transaction, event_ids))
 
     async def failures(self, event: StoredEvent) -> tuple[Failure, ...]:
         """List failed attempts."""

@@ -16,7 +16,7 @@ from typing import Any
 from hookbridge.model import SOURCES, Outcome
 from hookbridge.store.sqlite.events import COLUMNS, next_id, stored_event
 from hookbridge.store.sqlite.where import Where
-from hookbridge.store.values import EventFilter, EventPage
+from hookbridge.store.values import EventFilter, EventIds, EventPage
 
 LOOKED_AT = 20_000
 """A page looks at so many rows, says where the next one goes on, and ends."""
@@ -47,14 +47,12 @@ def events(connection: sqlite3.Connection, which: EventFilter, before: int | Non
     return EventPage(tuple(map(stored_event, found)), cursor)
 
 
-def replayable(
-    connection: sqlite3.Connection, which: EventFilter, before: int | None, limit: int
-) -> tuple[list[int], int | None]:
+def replayable(connection: sqlite3.Connection, which: EventFilter, before: int | None, limit: int) -> EventIds:
     """Choose what to replay, a page at a time: ids of settled events, newest first, and where it goes on."""
     where = _where(which)
     where.add(_REPLAYABLE)
     found, cursor = _page(connection, "SELECT id", which, where, before, limit, bounded=which != _DEAD)
-    return [id_ for (id_,) in found], cursor
+    return EventIds(tuple(id_ for (id_,) in found), cursor)
 
 
 def _page(

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from hookbridge.model import Claim, Outcome, RecordKey, Settled, Settlement
+from hookbridge.model import COUNTED_EVENTS_MAX, Claim, Outcome, RecordKey, Settled, Settlement
 from hookbridge.store.sqlite import copies, failures, stale_keys
 from hookbridge.store.sqlite.engine import Job, Transaction
 from hookbridge.store.sqlite.events import CHAIN, NEWEST
@@ -45,13 +45,12 @@ _CUT = (
 class Settle(Job):
     """The end of one claimed change."""
 
-    __slots__ = ("now", "settlement")
+    __slots__ = ("settlement",)
 
     rank = 1
 
-    def __init__(self, settlement: Settlement, now: float) -> None:
+    def __init__(self, settlement: Settlement) -> None:
         self.settlement = settlement
-        self.now = now
 
     @property
     def weight(self) -> int:
@@ -71,15 +70,20 @@ class Settle(Job):
             record = job.settlement.claim.record
             # Of two settlements of one record in one group only the first can hold.
             met = Settled.FENCED if record in seen else _meets(connection, job.settlement.claim)
-            results.append(met)
             if met is not Settled.FENCED:
                 seen.add(record)
+                if job.settlement.claim.open_events >= COUNTED_EVENTS_MAX:
+                    if _settle_behind(transaction, job.settlement):
+                        results.append(Settled.MORE)
+                        continue
+                    job = Settle(_only_newest(job.settlement))  # noqa: PLW2901  what is left of it
                 held.append(job)
+            results.append(met)
             if met is Settled.STILL_DIRTY:
                 dirty.append(job)
-        _settle_events(connection, held)
-        _settle_records(connection, held, dirty)
-        copies.write_effects(connection, [(job.settlement.effects, job.now) for job in held])
+        _settle_events(transaction, held)
+        _settle_records(transaction, held, dirty)
+        copies.write_effects(connection, [(job.settlement.effects, transaction.now) for job in held])
         copies.leave_names(connection, [(job.settlement.claim.record, job.settlement.effects.copy) for job in held])
         stale_keys.note(connection, [job.settlement for job in held])
         for job in held:
@@ -96,11 +100,12 @@ def _meets(connection: sqlite3.Connection, claim: Claim) -> Settled:
     return Settled.DONE if found[0] == claim.version else Settled.STILL_DIRTY
 
 
-def _settle_events(connection: sqlite3.Connection, jobs: list[Settle]) -> None:
+def _settle_events(transaction: Transaction, jobs: list[Settle]) -> None:
+    connection = transaction.connection
     older, heads = [], []
     for job in jobs:
         settlement = job.settlement
-        rest = _end_of(settlement, job.now)
+        rest = _end_of(settlement, transaction.now)
         if settlement.claim.open_events > 1:
             older.append((settlement.claim.head, _outcome_of_older(settlement).value, *rest))
         heads.append((settlement.claim.head, settlement.outcome.value, *rest))
@@ -120,35 +125,31 @@ def _outcome_of_older(settlement: Settlement) -> Outcome:
     return Outcome.COALESCED if settlement.outcome is Outcome.APPLIED else settlement.outcome
 
 
-def settle_behind(transaction: Transaction, settlement: Settlement, now: float) -> int | None:
-    """Settle some of the events behind the claim's newest one and take them out of its list.
-
-    Gives how many; None when the claim does not hold any more.
-    """
+def _settle_behind(transaction: Transaction, settlement: Settlement) -> bool:
+    """Settle a portion of the events behind the claim's newest one and take them out of its list; False for none."""
     connection, claim = transaction.connection, settlement.claim
-    if _meets(connection, claim) is Settled.FENCED:
-        return None
     chosen = connection.execute(_BEHIND, (claim.head,)).fetchall()
-    if chosen:
-        outcome = _outcome_of_older(settlement)
-        ids = msgspec.json.encode([id_ for id_, *_ in chosen]).decode()
-        connection.execute(_SETTLE_CHOSEN, (ids, outcome.value, *_end_of(settlement, now)))
-        *_, (*_, next_one) = chosen
-        connection.execute("UPDATE events SET previous = ? WHERE id = ?", (next_one, claim.head))
-        types = Counter(type_ for _, type_, _ in chosen)
-        _count_events(transaction, claim.record, outcome, len(chosen))
-        _count_types(transaction, claim.record, outcome, types)
-    return len(chosen)
+    if not chosen:
+        return False
+    outcome = _outcome_of_older(settlement)
+    ids = msgspec.json.encode([id_ for id_, *_ in chosen]).decode()
+    connection.execute(_SETTLE_CHOSEN, (ids, outcome.value, *_end_of(settlement, transaction.now)))
+    *_, (*_, next_one) = chosen
+    connection.execute("UPDATE events SET previous = ? WHERE id = ?", (next_one, claim.head))
+    _count_events(transaction, claim.record, outcome, len(chosen))
+    _count_types(transaction, claim.record, outcome, Counter(type_ for _, type_, _ in chosen))
+    return True
 
 
-def only_newest(settlement: Settlement) -> Settlement:
+def _only_newest(settlement: Settlement) -> Settlement:
     """Give the settlement without the events behind the newest one, which are settled."""
     claim = msgspec.structs.replace(settlement.claim, types={settlement.claim.events[-1].event.type: 1})
     return msgspec.structs.replace(settlement, claim=claim)
 
 
-def _settle_records(connection: sqlite3.Connection, held: list[Settle], dirty: list[Settle]) -> None:
+def _settle_records(transaction: Transaction, held: list[Settle], dirty: list[Settle]) -> None:
     """Make the records clean, but for those for which events arrived during the run."""
+    connection = transaction.connection
     for job in dirty:
         claim = job.settlement.claim
         (head,) = connection.execute("SELECT head FROM dirty WHERE record = ?", (str(claim.record),)).fetchone()
@@ -156,7 +157,7 @@ def _settle_records(connection: sqlite3.Connection, held: list[Settle], dirty: l
         # The claim is used up: nobody's generation, so that it cannot settle a second time.
         connection.execute(
             "UPDATE dirty SET generation = 0, since = ?1, available_at = ?1 WHERE record = ?2",
-            (job.now, str(claim.record)),
+            (transaction.now, str(claim.record)),
         )
     connection.executemany(
         "DELETE FROM dirty WHERE record = ? AND generation = ?",

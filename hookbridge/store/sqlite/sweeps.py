@@ -121,15 +121,18 @@ INSERT OR IGNORE INTO found SELECT ?1, ?2, ?3 WHERE NOT EXISTS
 """
 
 
-def _note_findings(transaction: Transaction, records: Sequence[RecordKey], compared: Standings, now: float) -> None:
+def _note_findings(transaction: Transaction, records: Sequence[RecordKey], compared: Standings) -> None:
     """Remember differences until it is known whether a webhook announces them."""
-    rows = [(str(one), now, compared.newest_event, one.source, one.table, one.id, compared.ticket) for one in records]
+    rows = [
+        (str(one), transaction.now, compared.newest_event, one.source, one.table, one.id, compared.ticket)
+        for one in records
+    ]
     transaction.connection.executemany(_NOTE, rows)
 
 
-def _settle_findings(transaction: Transaction, grace_seconds: float, now: float) -> tuple[Announcement, ...]:
+def _settle_findings(transaction: Transaction, grace_seconds: float) -> tuple[Announcement, ...]:
     """Count the findings whose grace is over as announced or missed, by table, and forget them."""
-    connection, when = transaction.connection, (now - grace_seconds, now)
+    connection, when = transaction.connection, (transaction.now - grace_seconds, transaction.now)
     due = [record for (record,) in connection.execute(f"SELECT record FROM found WHERE {_DUE}", when)]
     if not due:
         return ()
@@ -151,9 +154,9 @@ def _settle_findings(transaction: Transaction, grace_seconds: float, now: float)
 class Sweeps(Role):
     """What the reconciler compares and remembers."""
 
-    async def standings(self, source: SourceName, table: str, ids: Sequence[str], *, now: float) -> Standings:
+    async def standings(self, source: SourceName, table: str, ids: Sequence[str]) -> Standings:
         """Say how records stand."""
-        ticket = self._engine.ticket()
+        ticket, now = self._engine.ticket(), self._engine.now()
         return await self._engine.read(lambda connection: _standings(connection, source, table, ids, now, ticket))
 
     async def load(self, read: Sequence[tuple[Copy, Document | None]], *, exclusive: bool) -> None:
@@ -182,10 +185,10 @@ class Sweeps(Role):
         """Forget _"""
         return await self._engine.call(lambda transaction: _forget_sweeps(transaction, keep, only, limit))
 
-    async def note_findings(self, records: Sequence[RecordKey], standings: Standings, *, now: float) -> None:
+    async def note_findings(self, records: Sequence[RecordKey], standings: Standings) -> None:
         """Remember differences."""
-        await self._engine.call(lambda transaction: _note_findings(transaction, records, standings, now))
+        await self._engine.call(lambda transaction: _note_findings(transaction, records, standings))
 
-    async def settle_findings(self, grace_seconds: float, *, now: float) -> tuple[Announcement, ...]:
+    async def settle_findings(self, grace_seconds: float) -> tuple[Announcement, ...]:
         """Count findings as announced or missed."""
-        return await self._engine.call(lambda transaction: _settle_findings(transaction, grace_seconds, now))
+        return await self._engine.call(lambda transaction: _settle_findings(transaction, grace_seconds))

@@ -14,6 +14,7 @@ from hookbridge.model import Document, Outcome, Settled
 from hookbridge.store.sqlite import SqliteStore
 from hookbridge.store.sqlite.checkpoints import EVERY_BYTES
 from hookbridge.store.values import EventFilter
+from tests.support.engines import at, opened_file
 from tests.support.events import copy, effects, event, key, settlement
 from tests.support.stores import add, books, finish, take, take_one
 from tests.support.waiting import wait_until
@@ -29,7 +30,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def store(path: Path) -> AsyncIterator[SqliteStore]:
-    store = await SqliteStore.open(path)
+    store = await opened_file(path)
     yield store
     await store.close()
 
@@ -103,11 +104,11 @@ async def test_only_the_owner_can_read_the_file(store: SqliteStore, path: Path) 
 
 
 async def test_a_second_one_on_the_same_file_is_refused_until_the_first_is_gone(path: Path) -> None:
-    first = await SqliteStore.open(path)
+    first = await opened_file(path)
     with pytest.raises(StartupError, match="Another hookbridge uses"):
-        await SqliteStore.open(path)
+        await opened_file(path)
     await first.close()
-    await (await SqliteStore.open(path)).close()
+    await (await opened_file(path)).close()
 
 
 async def test_another_process_on_the_same_file_is_refused(store: SqliteStore, path: Path) -> None:
@@ -125,13 +126,13 @@ async def test_another_process_on_the_same_file_is_refused(store: SqliteStore, p
 async def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StartupError, match="Cannot write the data file"):
-        await SqliteStore.open(tmp_path / "file" / "hookbridge.db")
+        await opened_file(tmp_path / "file" / "hookbridge.db")
 
 
 async def test_a_folder_in_place_of_the_file_is_refused(path: Path) -> None:
     _make_folder(path)
     with pytest.raises(StartupError, match="Cannot write the data file"):
-        await SqliteStore.open(path)
+        await opened_file(path)
 
 
 async def test_a_file_that_is_something_else_is_refused_and_left_as_it_is(path: Path) -> None:
@@ -139,19 +140,19 @@ async def test_a_file_that_is_something_else_is_refused_and_left_as_it_is(path: 
     _write(path, b"holiday pictures" * 1000)
     for _ in range(2):  # the second time too: the refusal holds no lock
         with pytest.raises(StartupError, match="Cannot use the data file"):
-            await SqliteStore.open(path)
+            await opened_file(path)
     assert _read(path) == b"holiday pictures" * 1000
 
 
 async def test_a_newer_schema_is_refused_and_left_as_it_is(path: Path) -> None:
-    await (await SqliteStore.open(path)).close()
+    await (await opened_file(path)).close()
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
     before = _read(path)
     for _ in range(2):
         with pytest.raises(StartupError, match="newer hookbridge"):
-            await SqliteStore.open(path)
+            await opened_file(path)
     assert _read(path) == before
 
 
@@ -159,7 +160,7 @@ async def test_a_newer_schema_is_refused_and_left_as_it_is(path: Path) -> None:
 
 
 async def test_closing_finishes_what_was_submitted(path: Path) -> None:
-    store = await SqliteStore.open(path)
+    store = await opened_file(path)
     submitted = [asyncio.ensure_future(store.append([event(n)], 1.0)) for n in range(100)]
     await asyncio.sleep(0)
     await store.close()
@@ -168,7 +169,7 @@ async def test_closing_finishes_what_was_submitted(path: Path) -> None:
     for refused in (store.append([event()], 1.0), store.event(1), store.check_writable()):
         with pytest.raises(StoreUnavailable, match="closed"):
             await refused
-    again = await SqliteStore.open(path)
+    again = await opened_file(path)
     assert await books(again) == {"received": 100, "open": 100}
     await again.close()
 
@@ -213,7 +214,7 @@ async def test_a_settlement_that_cannot_be_stored_fails_alone_and_leaves_its_rec
     await add(store, *[event(n) for n in range(3)])
     claims = await take(store)
     ends = [settlement(claim, Outcome.DEAD, reason=SURROGATE if claim.record.id == "1" else "why") for claim in claims]
-    met = await asyncio.gather(*[store.settle(end, now=101.0) for end in ends], return_exceptions=True)
+    met = await asyncio.gather(*[at(store, 101.0).settle(end) for end in ends], return_exceptions=True)
     assert [met[0], type(met[1]), met[2]] == [Settled.DONE, StoreError, Settled.DONE]
     assert await books(store) == {"received": 3, "open": 1, "dead": 2}
     assert await finish(store, claims[1]) == [Settled.DONE]
@@ -221,7 +222,7 @@ async def test_a_settlement_that_cannot_be_stored_fails_alone_and_leaves_its_rec
 
 async def test_words_that_cannot_be_stored_take_their_copy_with_them(store: SqliteStore) -> None:
     with pytest.raises(StoreError):
-        await store.put(copy(key(1), store.ticket()), Document(key(1), SURROGATE), exclusive=False)
+        await store.put(copy(key(1), await store.ticket()), Document(key(1), SURROGATE), exclusive=False)
     assert await store.copy(key(1)) is None
 
 
@@ -242,10 +243,10 @@ async def test_a_full_disk_refuses_the_whole_group_and_half_of_nothing_is_stored
     # Python ignores SIGXFSZ, so a write beyond the limit fails as on a full disk.
     _largest_file((path.parent / "hookbridge.db-wal").stat().st_size + 65_536)
     try:
-        what = copy(key(1), store.ticket(), b"d" * 100_000)
+        what = copy(key(1), await store.ticket(), b"d" * 100_000)
         refused = await asyncio.gather(
             *[store.append([event(n, body=b"b" * 100_000)], 1.0) for n in range(3)],
-            store.settle(settlement(claim, effects=effects(what, "word")), now=101.0),
+            at(store, 101.0).settle(settlement(claim, effects=effects(what, "word"))),
             store.append([event("small enough, but in the same group")], 1.0),
             return_exceptions=True,
         )
@@ -261,7 +262,7 @@ async def test_a_full_disk_refuses_the_whole_group_and_half_of_nothing_is_stored
 
 
 async def test_what_was_acknowledged_before_the_disk_was_full_is_there_at_the_next_start(path: Path) -> None:
-    store = await SqliteStore.open(path)
+    store = await opened_file(path)
     await add(store, event(1))
     soft, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
     _largest_file((path.parent / "hookbridge.db-wal").stat().st_size)
@@ -273,6 +274,6 @@ async def test_what_was_acknowledged_before_the_disk_was_full_is_there_at_the_ne
     finally:
         _largest_file(soft)
         await store.close()
-    again = await SqliteStore.open(path)
+    again = await opened_file(path)
     assert await books(again) == {"received": 1, "open": 1}
     await again.close()

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from hookbridge.model import Outcome
+from hookbridge.pipeline.replay import replay, replayable
 from hookbridge.store.sqlite import SqliteStore, listings
 from hookbridge.store.sqlite.readers import BROWSERS, READERS, SEARCHERS
 from hookbridge.store.values import EventFilter, RecordFilter, Span
+from tests.support.engines import at
 from tests.support.events import copy, effects, event, key, settlement
 from tests.support.files import opened
 from tests.support.stores import add, bury, finish, take
@@ -60,15 +62,15 @@ async def test_what_comes_in_is_claimed_and_settled_by_indexes_alone(store: Sqli
     with tap.listening() as ran:
         await add(store, event(1, identity=b"x"), event(1), event(2), event("p", source="notion"))
         await add(store, event(1, identity=b"x"))
-        await store.put(copy(key(1), store.ticket()), None, exclusive=False)
+        await store.put(copy(key(1), await store.ticket()), None, exclusive=False)
         claims = [*await take(store), *await take(store, source="notion")]
         await add(store, event(2))
         for claim in claims:
-            read = effects(copy(claim.record, store.ticket()), "words", exclusive=claim.record.source == "notion")
-            await store.settle(settlement(claim, effects=read), now=101.0)
+            read = effects(copy(claim.record, await store.ticket()), "words", exclusive=claim.record.source == "notion")
+            await at(store, 101.0).settle(settlement(claim, effects=read))
         again = await take(store, now=102.0)
-        await store.release(again, available_at=0.0)
-        await store.release_abandoned(now=103.0)
+        await store.release(again)
+        await at(store, 103.0).release_abandoned()
     assert sum("FROM dirty" in one for one in set(ran)) >= 4
     await expect_no_whole_tables(store, ran)
 
@@ -85,7 +87,7 @@ async def test_a_dead_letter_opens_by_its_name_or_id(store: SqliteStore, tap: Ta
     first, _ = await bury(store, event(1), event(2, identity=b"x"))
     with tap.listening() as ran:
         await add(store, event(2, identity=b"x"))
-        await store.replay(EventFilter(ids=(first,)), now=200.0, limit=1)
+        await replay(at(store, 200.0), EventFilter(ids=(first,)), limit=1)
     await expect_no_whole_tables(store, ran)
 
 
@@ -93,7 +95,7 @@ async def test_retention_finds_what_is_old_without_reading_what_stays(store: Sql
     await bury(store, event("dead"))
     await add(store, event(1), event(2))
     await finish(store, *await take(store))
-    await store.put(copy(key(3), store.ticket(), None), None, exclusive=False)
+    await store.put(copy(key(3), await store.ticket(), None), None, exclusive=False)
     with tap.listening() as ran:
         assert await store.remove_settled(Span(0.0, 1_000.0), 10) == 1
         assert await store.remove_tombstones(Span(0.0, 1_000.0), 10) == 1
@@ -111,7 +113,7 @@ async def test_single_records_events_and_times_are_looked_up(store: SqliteStore,
         await store.event(event_id)
         await store.known(b"x")
         await store.copy(key(1))
-        await store.oldest_open(now=100.0)
+        await at(store, 100.0).oldest_open_seconds()
         await store.search("words", source=None, table=None, limit=5)
     assert len(set(ran)) >= 5
     await expect_no_whole_tables(store, ran)
@@ -149,8 +151,8 @@ async def test_a_filter_looks_at_a_stretch_of_events_and_no_further(
     await finish(store, *await take(store))
     with tap.listening() as ran:
         await store.events(which, before=None, limit=5)
-        await store.replayable(which)
-        await store.replay(which, now=200.0, limit=1)
+        await replayable(store, which)
+        await replay(at(store, 200.0), which, limit=1)
     await expect_no_whole_tables(store, ran)
     steps = [step for one in (await plans(store, ran)).values() for step in one]
     assert any(re.search(r"rowid(=\?|>\? AND rowid<\?)", step) for step in steps), steps
@@ -189,7 +191,7 @@ async def test_records_are_listed_in_the_order_of_an_index_also_while_many_wait(
 ) -> None:
     for number in range(3):
         await add(store, event(number))
-        await store.put(copy(key(number), store.ticket()), None, exclusive=False)
+        await store.put(copy(key(number), await store.ticket()), None, exclusive=False)
     with tap.listening() as ran:
         await store.records(which, after=None, limit=2)
         await store.records(which, after=key("0"), limit=2)
@@ -201,14 +203,14 @@ async def test_records_are_listed_in_the_order_of_an_index_also_while_many_wait(
 
 
 async def test_a_sweep_compares_meets_and_misses_by_indexes_alone(store: SqliteStore, tap: Tap) -> None:
-    sweep = store.ticket()
+    sweep = await store.ticket()
     with tap.listening() as ran:
-        standings = await store.standings("supabase", "public.users", ["1", "2"], now=1.0)
-        await store.note_findings([key(1)], standings, now=1.0)
-        await store.load([(copy(key(1), store.ticket()), None)], exclusive=False)
+        standings = await at(store, 1.0).standings("supabase", "public.users", ["1", "2"])
+        await at(store, 1.0).note_findings([key(1)], standings)
+        await store.load([(copy(key(1), await store.ticket()), None)], exclusive=False)
         await store.meet(sweep, ["1"])
         await store.unmet("supabase", "public.users", sweep, limit=5)
-        await store.settle_findings(0.0, now=2.0)
+        await at(store, 2.0).settle_findings(0.0)
         await store.forget_sweeps(only=sweep, limit=5)
     await expect_no_whole_tables(store, ran)
     steps = [step for one in (await plans(store, ran)).values() for step in one]

@@ -11,9 +11,11 @@ from typing import Literal
 import pytest
 
 from hookbridge.errors import StoreUnavailable
+from hookbridge.pipeline.replay import replayable
 from hookbridge.store.sqlite import SqliteStore
 from hookbridge.store.sqlite.readers import BROWSERS, READERS, SEARCHERS
 from hookbridge.store.values import EventFilter, RecordFilter
+from tests.support.engines import at, opened_file
 from tests.support.events import event, key
 from tests.support.files import opened
 from tests.support.stores import add
@@ -68,8 +70,8 @@ async def test_short_reads_wait_for_no_list_and_no_search_however_long_they_take
         async with asyncio.timeout(30):
             await store.copy(key())
             await store.note("n")
-            await store.standings("supabase", "public.users", ["1"], now=1.0)
-            await store.oldest_open(now=1.0)
+            await at(store, 1.0).standings("supabase", "public.users", ["1"])
+            await at(store, 1.0).oldest_open_seconds()
             await store.totals()
 
 
@@ -77,7 +79,7 @@ async def test_lists_wait_for_no_search_and_no_count_however_many_there_are(stor
     with held(store, "search"):
         behind = [
             *(asyncio.ensure_future(store.search("ada", source=None, table=None, limit=5)) for _ in range(20)),
-            asyncio.ensure_future(store.replayable(EventFilter())),
+            asyncio.ensure_future(replayable(store, EventFilter())),
             asyncio.ensure_future(store.events(EventFilter(text="ada"), before=None, limit=5)),
             asyncio.ensure_future(store.records(RecordFilter(text="ada"), after=None, limit=5)),
         ]
@@ -152,7 +154,7 @@ async def test_an_end_that_comes_late_does_not_touch_the_next_read_of_that_threa
 
 @pytest.mark.parametrize("group", GROUPS)
 async def test_closing_does_not_wait_for_a_long_read(tmp_path: Path, group: Group) -> None:
-    store = await SqliteStore.open(tmp_path / "hookbridge.db")
+    store = await opened_file(tmp_path / "hookbridge.db")
     endless = Endless()
     reading = asyncio.ensure_future(getattr(store._engine, group)(endless))
     await endless.begins()

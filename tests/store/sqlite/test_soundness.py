@@ -16,6 +16,7 @@ from hookbridge.store.sqlite import SqliteStore
 from hookbridge.store.sqlite.checkpoints import EVERY_BYTES
 from hookbridge.store.sqlite.unusable import unusable, unwritable
 from hookbridge.store.values import EventFilter, RecordFilter
+from tests.support.engines import opened_file
 from tests.support.events import copy, event, key
 from tests.support.stores import add
 
@@ -29,7 +30,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def store(path: Path) -> AsyncIterator[SqliteStore]:
-    store = await SqliteStore.open(path)
+    store = await opened_file(path)
     await add(store, event("first"))
     yield store
     await store.close()
@@ -94,7 +95,7 @@ async def test_a_folder_that_is_put_back_is_used_again_with_all_that_was_acknowl
     assert await store.look() is None
     await add(store, event("third"))
     await store.close()
-    again = await SqliteStore.open(path)
+    again = await opened_file(path)
     assert len((await again.events(EventFilter(), before=None, limit=9)).events) == 2
     await again.close()
 
@@ -109,18 +110,18 @@ async def test_a_folder_that_was_renamed_has_all_that_was_acknowledged(store: Sq
     _renamed_folder(path)
     assert await store.look() is not None
     await store.close()
-    moved = await SqliteStore.open(path.parent.with_name("elsewhere") / path.name)
+    moved = await opened_file(path.parent.with_name("elsewhere") / path.name)
     assert len((await moved.events(EventFilter(), before=None, limit=9)).events) == 1
     await moved.close()
 
 
 async def _filled(path: Path) -> None:
     """A file of many pages, with nothing in its log."""
-    store = await SqliteStore.open(path)
+    store = await opened_file(path)
     await add(store, *(event(f"event-{number}") for number in range(500)))
     for number in range(200):
         await store.put(
-            copy(key(number), store.ticket(), b'{"text": "' + b"word " * 200 + b'"}'), None, exclusive=False
+            copy(key(number), await store.ticket(), b'{"text": "' + b"word " * 200 + b'"}'), None, exclusive=False
         )
     await store.close()
 
@@ -167,7 +168,7 @@ async def test_damage_stops_all_writing_whoever_meets_it(
     path: Path, touch: Callable[[SqliteStore], Awaitable[None]]
 ) -> None:
     await _filled(path)
-    store = await SqliteStore.open(path)
+    store = await opened_file(path)
     _scribble(path)
     with pytest.raises(StoreUnavailable) as met:
         await touch(store)
@@ -185,13 +186,13 @@ async def test_a_file_that_is_damaged_at_the_start_is_refused_with_its_remedy(pa
     await _filled(path)
     _scribble(path)
     with pytest.raises(StartupError, match="malformed") as refused:
-        await SqliteStore.open(path)
+        await opened_file(path)
     assert "restore a backup" in refused.value.hint
 
 
 async def test_a_file_that_was_cut_short_takes_nothing_more_until_a_restart(path: Path) -> None:
     await _filled(path)
-    store = await SqliteStore.open(path)
+    store = await opened_file(path)
     whole = _cut(path)
     fault = await store.look()
     assert fault is not None
@@ -199,7 +200,7 @@ async def test_a_file_that_was_cut_short_takes_nothing_more_until_a_restart(path
     _write(path, whole)  # nobody knows what was read and written meanwhile
     assert await store.look() == fault
     await store.close()
-    again = await SqliteStore.open(path)
+    again = await opened_file(path)
     assert again.fault is None
     await again.close()
 
@@ -212,7 +213,7 @@ async def test_a_log_that_was_cut_short_takes_nothing_more(store: SqliteStore, p
 
 
 async def test_a_log_that_begins_anew_is_no_shorter_one(path: Path) -> None:
-    store = await SqliteStore.open(path)
+    store = await opened_file(path)
     big = b"x" * 1_000_000
     for number in range(60):
         await add(store, event(f"event-{number}", body=big))
@@ -226,18 +227,18 @@ def _open_files() -> list[str]:
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the system does not show what is open")
 async def test_a_start_that_fails_leaves_nothing_open(path: Path) -> None:
-    store = await SqliteStore.open(path)
+    store = await opened_file(path)
     await store.close()
     with sqlite3.connect(path) as file:
         file.execute("DROP TABLE counters")
     file.close()
     with pytest.raises(StartupError, match="no such table: counters"):
-        await SqliteStore.open(path)
+        await opened_file(path)
     assert not [one for one in _open_files() if one.startswith(str(path))]
 
 
 async def test_a_large_log_that_a_crash_left_may_be_cut_to_its_limit(path: Path) -> None:
-    store = await SqliteStore.open(path)
+    store = await opened_file(path)
     await store.close()
     grown = (
         "import os, sqlite3, sys;"
@@ -249,7 +250,7 @@ async def test_a_large_log_that_a_crash_left_may_be_cut_to_its_limit(path: Path)
     assert await process.wait() == 0
     log = path.with_name("hookbridge.db-wal")
     assert log.stat().st_size > 2 * EVERY_BYTES
-    store = await SqliteStore.open(path)
+    store = await opened_file(path)
     for number in range(200):
         await add(store, event(f"event-{number}", body=b"x" * 100_000))
         assert await store.look() is None
@@ -309,12 +310,12 @@ def test_what_the_system_refuses_has_its_own_remedy(tmp_path: Path, number: int,
 
 
 async def test_the_data_folder_is_its_owners_alone(path: Path) -> None:
-    await (await SqliteStore.open(path)).close()
+    await (await opened_file(path)).close()
     assert path.parent.stat().st_mode & 0o777 == 0o700
 
 
 async def test_a_folder_that_is_there_keeps_its_mode(path: Path) -> None:
     path.parent.mkdir(mode=0o755)
     path.parent.chmod(0o750)
-    await (await SqliteStore.open(path)).close()
+    await (await opened_file(path)).close()
     assert path.parent.stat().st_mode & 0o777 == 0o750
