@@ -90,15 +90,13 @@ async def _fill(data_file: Path, copies: int, size: int) -> None:
     source = SupabaseSource(SupabaseConfig(), SignaturesConfig(), Secrets(), store.ticket)
     for start in range(0, copies, GROUP):
         numbers = range(start, min(start + GROUP, copies))
-        await store.load(list(_copies(source, store, numbers, size)), exclusive=False)
+        await store.load(list(_copies(source, await store.ticket(), numbers, size)), exclusive=False)
     await store.close()
 
 
-def _copies(
-    source: SupabaseSource, store: SqliteStore, numbers: range, size: int
-) -> Iterator[tuple[Copy, Document | None]]:
+def _copies(source: SupabaseSource, ticket: int, numbers: range, size: int) -> Iterator[tuple[Copy, Document | None]]:
     for number in numbers:
         record = RecordKey("supabase", "public.users", str(number))
         data = json.dumps(load.data_of(number, 0, size)).encode()
         words = source.words(record, decode_columns(data))
-        yield Copy(record=record, data=data, ticket=store.ticket(), verified=False), Document(record, words)
+        yield Copy(record=record, data=data, ticket=ticket, verified=False), Document(record, words)

@@ -17,6 +17,7 @@ from hookbridge.errors import InvalidParameter
 from hookbridge.handlers import Bridge
 from hookbridge.model import Change, RecordKey, SourceName
 from hookbridge.settings.checks import check_together
+from hookbridge.sources.source import unordered
 from hookbridge.sources.supabase import SupabaseSource
 from hookbridge.steps.external import RedisKeys
 from hookbridge.testing import change
@@ -39,7 +40,7 @@ WRITTEN: list[tuple[SourceName, str, str]] = [
     *[("notion", *one) for one in DATABASES],
 ]
 
-SUPABASE = SupabaseSource(SupabaseConfig(), SignaturesConfig(), Secrets(), lambda: 1)
+SUPABASE = SupabaseSource(SupabaseConfig(), SignaturesConfig(), Secrets(), unordered)
 
 
 @pytest.mark.parametrize(("source", "written", "table"), WRITTEN)
