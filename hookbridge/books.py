@@ -5,70 +5,12 @@ Everything here is derived: a number that is shown twice comes from one counter.
 
 from __future__ import annotations
 
-import msgspec
-
-from hookbridge.model import Books, Verification
+from hookbridge.api.stats import Freshness, Statistics, WebhookLoss
+from hookbridge.model import Verification
 from hookbridge.store.values import Totals
 
 GUIDE_TYPES = ("insert", "update", "delete")
 GUIDE_SOURCES = ("supabase", "notion")
-
-
-class Statistics(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer of ``GET /api/v1/webhooks/stats``: the guide's seven fields, then ours."""
-
-    total_processed: int
-    """Events applied or coalesced."""
-    total_failed: int
-    """Events that became dead letters, replayed ones counted each time."""
-    total_retries: int
-    """Attempts after the first one of a change."""
-    success_rate: float
-    """Processed of processed and failed; 1 while there is neither."""
-    average_processing_time_seconds: float
-    """Of one change, from the start of its first attempt to its settlement."""
-    events_by_type: dict[str, int]
-    """Events received, by type."""
-    events_by_source: dict[str, int]
-    """Events received, by source."""
-    books: Books
-    """Where every event is that was ever received."""
-    books_balanced: bool
-    """Whether they add up."""
-    duplicates: int
-    """Events that were known already; they are not among those received."""
-    verification: dict[str, int]
-    """Changes, by what reading the source said."""
-    queue_depth: dict[str, int]
-    """Claimed records waiting for a worker, by source."""
-    oldest_open_event_age_seconds: float | None
-    """How long the record has waited that waits longest; null while none does."""
-    webhook_loss: dict[str, WebhookLoss]
-    """By ``source:table``, for the tables that the reconciler follows."""
-    freshness: dict[str, Freshness]
-    """By ``source:table``, for the same ones."""
-
-
-class Freshness(msgspec.Struct, frozen=True, kw_only=True):
-    """How old what is known of a followed table can be."""
-
-    poll_age_seconds: float | None
-    """Since the last complete poll began; None before the first, and for a table that is only swept."""
-    sweep_age_seconds: float | None
-    """Since the last complete sweep began."""
-    lag_seconds: float | None
-    """From the source's time of the newest change to its application; None before the first."""
-
-
-class WebhookLoss(msgspec.Struct, frozen=True, kw_only=True):
-    """Of the changes of a table: how many a webhook announced, and how many only the reconciler found."""
-
-    announced: int
-    """Changes that a webhook announced."""
-    missed: int
-    """Changes that only the reconciler found."""
-    share: float
-    """Missed of both; 0 while there is neither."""
 
 
 def statistics(

@@ -7,9 +7,10 @@ no HTTP, no source.  Times are seconds since the epoch (float, UTC) unless a nam
 from __future__ import annotations
 
 import enum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 SourceName = Literal["supabase", "notion"]
 SOURCES: tuple[SourceName, ...] = ("supabase", "notion")
@@ -18,6 +19,9 @@ Origin = Literal["webhook", "poll", "sweep", "replay"]
 
 Columns = dict[str, Any]
 """A record's own columns (Supabase) or the page object (Notion), decoded.  The only untyped data there is."""
+
+RecordState = Literal["present", "absent", "waiting"]
+"""``present``: the copy has data; ``absent``: it knows that there is none; ``waiting``: it has open events."""
 
 
 class Outcome(enum.StrEnum):
@@ -312,19 +316,20 @@ class Settled(enum.StrEnum):
 class Books(msgspec.Struct, frozen=True, kw_only=True):
     """The balance: ``received = open + applied + coalesced + ignored + dead`` at every moment."""
 
-    received: int
-    """All events that were stored."""
-    open: int
-    """Not settled yet."""
-    applied: int
-    """Settled as the newest of their change."""
-    coalesced: int
-    """Settled by a newer event of their record."""
-    ignored: int
-    """Stored and not to be processed."""
-    dead: int
-    """Given up, kept for a replay."""
+    received: Annotated[int, Meta(description="All events that were stored.", examples=[1200])]
+    open: Annotated[int, Meta(description="Not settled yet.", examples=[3])]
+    applied: Annotated[int, Meta(description="Settled as the newest of their change.", examples=[1100])]
+    coalesced: Annotated[int, Meta(description="Settled by a newer event of their record.", examples=[90])]
+    ignored: Annotated[int, Meta(description="Stored and not to be processed.", examples=[5])]
+    dead: Annotated[int, Meta(description="Given up, kept for a replay.", examples=[2])]
 
     def balanced(self) -> bool:
         """Whether every event received is accounted for."""
         return self.received == self.open + self.applied + self.coalesced + self.ignored + self.dead
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a store cannot be relied on, until somebody does something about it."""
+
+    reason: Annotated[str, Meta(description="What was found.")]
+    remedy: Annotated[str, Meta(description="What to do.")]

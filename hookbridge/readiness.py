@@ -7,49 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
+from hookbridge.api.health import StuckHandler
 from hookbridge.clock import Clock
 from hookbridge.config import Settings
 from hookbridge.errors import StoreUnavailable
 from hookbridge.model import SourceName
-from hookbridge.pipeline.status import LaneState
-from hookbridge.reconcile.status import TableStatus
 from hookbridge.settings.hosts import is_loopback
-from hookbridge.sources.notion.budget import BudgetState
 from hookbridge.sources.source import Source
-from hookbridge.steps.calls import StuckHandler
 from hookbridge.store.contract import Store
-from hookbridge.store.values import Fault
 
 WRITABLE_SECONDS = 2.0
 """How long the answer to "can the inbox be written?" is good for: asking costs a commit."""
 
 AHEAD_SECONDS = 60.0
 """A clock that is set back by less is not told: it is what keeping time does."""
-
-
-class Readiness(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether webhooks can be taken now, and what an operator should know."""
-
-    ready: bool
-    """Whether webhooks can be taken."""
-    inbox_writable: bool
-    """Whether the inbox can be written."""
-    store_fault: Fault | None
-    """Why the store cannot be relied on until an operator acts: its file is gone from its place, or damaged."""
-    lanes: tuple[LaneState, ...]
-    """One for each source."""
-    stuck_handlers: tuple[StuckHandler, ...]
-    """Handlers that do not end, although their time is up and they were cancelled."""
-    tables: tuple[TableStatus, ...]
-    """What the reconciler follows."""
-    notion_budget: BudgetState
-    """Of all requests to Notion."""
-    warnings: tuple[str, ...]
-    """What an operator should look at."""
-    oldest_open_seconds: float | None
-    """How long the record has waited that waits longest; null while none does."""
 
 
 class WritableInbox:

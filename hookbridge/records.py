@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Any
 
 import msgspec
 
+from hookbridge.api.records import Difference
 from hookbridge.clock import Clock
 from hookbridge.errors import SourceRefused, TooSoon, TryLater
 from hookbridge.model import Columns, Copy, Document, RecordKey, SourceName, Truth
@@ -30,17 +30,6 @@ FRESH_MAX = 1_000
 
 NESTED_PATH = 2
 """So many names lead to a difference at most: a column, or a page's property."""
-
-
-class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """One value that is not the same on both sides; a side that has none is left out."""
-
-    path: str
-    """Where it is: names with dots between them."""
-    copy: Any = msgspec.UNSET
-    """The copy's value."""
-    truth: Any = msgspec.UNSET
-    """The source's value."""
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,10 @@ from collections.abc import Mapping
 
 import structlog
 
-from hookbridge.books import Statistics, statistics
+from hookbridge.api.health import Readiness
+from hookbridge.api.lanes import LaneState
+from hookbridge.api.stats import Statistics
+from hookbridge.books import statistics
 from hookbridge.clock import Clock, anchored_clock
 from hookbridge.config import Settings
 from hookbridge.errors import SourceRefused, StoreUnavailable
@@ -23,8 +26,8 @@ from hookbridge.model import Event, Outcome, Receipt, RecordKey
 from hookbridge.observe.history import Counts, History
 from hookbridge.parts import Parts
 from hookbridge.pipeline.replay import replay
-from hookbridge.pipeline.status import LaneState
-from hookbridge.readiness import Readiness, WritableInbox, warnings_of, warnings_of_clock, warnings_of_stuck
+from hookbridge.readiness import WritableInbox, warnings_of, warnings_of_clock, warnings_of_stuck
+from hookbridge.reconcile.status import freshness
 from hookbridge.records import Records
 from hookbridge.sources import listed
 from hookbridge.sources.notion.budget import Budget
@@ -193,7 +196,7 @@ class Service(Parts):
             await self.store.totals(),
             queue_depth={state.source: state.queued for state in self.lane_states()},
             oldest_open_age=await self.store.oldest_open_seconds(),
-            freshness={f"{one.source}:{one.table}": one.freshness(self._clock()) for one in self.reconciler.status()},
+            freshness={f"{one.source}:{one.table}": freshness(one, self._clock()) for one in self.reconciler.status()},
         )
 
     async def would_be_processed(self, delivery: Delivery) -> tuple[bool, str | None]:

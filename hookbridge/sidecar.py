@@ -14,6 +14,7 @@ from typing import NoReturn
 
 import msgspec
 
+from hookbridge.api.reconcile import Line
 from hookbridge.clock import anchored_clock
 from hookbridge.config import Settings
 from hookbridge.errors import StartupError
@@ -22,7 +23,6 @@ from hookbridge.reconcile.findings import Difference
 from hookbridge.reconcile.loop import Beside, Reconciler
 from hookbridge.reconcile.remote import RemoteSink
 from hookbridge.reconcile.status import NOTHING_FOLLOWED, NOTHING_HINT
-from hookbridge.reconcile.verdict import Line
 from hookbridge.sources.notion import NotionSource
 from hookbridge.sources.source import Source
 from hookbridge.sources.supabase import SupabaseSource

@@ -18,10 +18,10 @@ import structlog
 from hookbridge.clock import Clock
 from hookbridge.config import RetentionConfig, StoreConfig
 from hookbridge.errors import StoreUnavailable
+from hookbridge.model import Fault
 from hookbridge.pipeline.append import Intake, free_bytes
 from hookbridge.retention import Run, forgotten, noted, old
 from hookbridge.store.contract import Store
-from hookbridge.store.values import Fault
 
 WATCH_SECONDS = 5.0
 PAUSE_SECONDS = 0.05

@@ -7,16 +7,18 @@ fields that a command reads is refused here, so that no command meets one.  What
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from decimal import Decimal
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
-from hookbridge.cli.answers import Health, Readiness, Refusal, Taken, WrongFields
+from hookbridge.api.errors import ErrorBody, InvalidFieldsBody
+from hookbridge.api.health import Health, Readiness, ReadinessSummary
+from hookbridge.api.webhooks import Taken
 from hookbridge.cli.ending import program
 from hookbridge.config import Settings
 from hookbridge.errors import ConfigError, HookbridgeError
@@ -74,13 +76,16 @@ class Api:
         return cls(named(url) or address(settings), admin_token.known(settings))
 
     def ask(self, method: str, path: str, kind: type[T], body: object = None, **query: object) -> T:
-        """Send one request and give the decoded answer.  Raises NotRunning or Refused."""
+        """Send one request and give the decoded answer, every number with all its digits.
+
+        Raises NotRunning or Refused.
+        """
         parameters = {name: str(value) for name, value in query.items() if value is not None}
         with self._reached():
             answer = self._http.request(method, path, params=parameters, **_json(body))
         if not answer.is_success:
             raise self._refused(answer, path)
-        return self._read(msgspec.json.decode, answer.content, kind)
+        return self._read(answer.content, kind)
 
     def delete(self, path: str) -> None:
         """Have something removed.  Raises NotRunning or Refused."""
@@ -89,15 +94,7 @@ class Api:
         if not answer.is_success:
             raise self._refused(answer, path)
 
-    def exact(self, path: str, kind: type[T]) -> T:
-        """GET a record or a body: every number with all its digits.  Raises NotRunning or Refused."""
-        with self._reached():
-            answer = self._http.get(path)
-        if not answer.is_success:
-            raise self._refused(answer, path)
-        return self._read(_decode_exactly, answer.content, kind)
-
-    def readiness(self) -> Readiness:
+    def readiness(self) -> Readiness | ReadinessSummary:
         """Give ``/readyz``, which says 503 when webhooks cannot be taken.  Raises NotRunning or Refused.
 
         It answers whoever asks, and an operator more: a token that gets no more is a wrong one.
@@ -106,8 +103,11 @@ class Api:
             answer = self._http.get("/readyz")
         if not answer.is_success and answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
             raise self._refused(answer, "/readyz")
-        seen = self._read(msgspec.json.decode, answer.content, Readiness)
-        if self.token and "tables" not in seen:
+        try:
+            return self._read(answer.content, Readiness)
+        except Refused:
+            seen = self._read(answer.content, ReadinessSummary)
+        if self.token:
             raise token_refused()
         return seen
 
@@ -130,24 +130,17 @@ class Api:
         if not answer.is_success and _refusal(answer.content) is None:
             raise self._refused(answer, path)
         if answer.is_success:
-            self._read(msgspec.json.decode, answer.content, Taken)
+            self._read(answer.content, Taken)
         return answer
 
-    def lines(self, path: str, body: object, kinds: Mapping[str, type]) -> Iterator[dict[str, Any]]:
-        """Send one request and give the lines of its answer as they come; ``kinds`` are theirs, by ``type``.
-
-        Raises NotRunning or Refused.
-        """
+    def lines(self, path: str, body: object, decoder: msgspec.json.Decoder[T]) -> Iterator[T]:
+        """Send one request and give the lines of its answer as they come.  Raises NotRunning or Refused."""
         with self._reached(), self._http.stream("POST", path, **_json(body)) as answer:
             if not answer.is_success:
                 answer.read()
                 raise self._refused(answer, path)
             for line in answer.iter_lines():
-                found = self._read(msgspec.json.decode, line.encode(), dict[str, Any])
-                kind = kinds.get(str(found.get("type")))
-                if kind is None:
-                    raise self.stranger()
-                yield self._checked(found, kind)
+                yield self._decoded(line.encode(), decoder)
 
     def is_running(self) -> bool:
         """Whether a hookbridge answers."""
@@ -179,20 +172,14 @@ class Api:
                 f"No hookbridge answers at {self.url} ({type(error).__name__})", hint=_starting()
             ) from None
 
-    def _read(self, decode: Callable[[bytes], Any], content: bytes, kind: type[T]) -> T:
+    def _read(self, content: bytes, kind: type[T]) -> T:
+        return self._decoded(content, msgspec.json.Decoder(kind, float_hook=Decimal))
+
+    def _decoded(self, content: bytes, decoder: msgspec.json.Decoder[T]) -> T:
         try:
-            found = decode(content)
+            return decoder.decode(content)
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise self.stranger() from None
-        return self._checked(found, kind)
-
-    def _checked(self, found: Any, kind: type[T]) -> T:  # noqa: ANN401  any JSON
-        """Give the answer as it came, when it has the fields of this kind."""
-        try:
-            msgspec.convert(found, kind)
-        except msgspec.ValidationError:
-            raise self.stranger() from None
-        return cast("T", found)
 
     def _refused(self, answer: httpx.Response, path: str) -> HookbridgeError:
         """Say what an answer means that is no success."""
@@ -202,7 +189,7 @@ class Api:
             message = f"{self.url} redirects to {target}"
             return Refused(status, message, hint=f"--url {target.partition(path)[0].rstrip('/')}")
         said = _refusal(answer.content)
-        if isinstance(said, WrongFields):
+        if isinstance(said, InvalidFieldsBody):
             wrong = "; ".join(f"{one.loc[-1] if one.loc else 'body'}: {one.msg}" for one in said.detail)
             return Refused(status, wrong, code="invalid_fields")
         if said is None and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -248,19 +235,16 @@ def record_path(source: str, table: str, record_id: str) -> str:
     return f"/api/v1/records/{source}/{quote(table, safe='')}/{quote(record_id, safe='')}"
 
 
-_decode_exactly = msgspec.json.Decoder(float_hook=Decimal).decode
-
-
 def _json(body: object) -> dict[str, Any]:
     if body is None:
         return {}
     return {"content": msgspec.json.encode(body), "headers": {"Content-Type": "application/json"}}
 
 
-def _refusal(content: bytes) -> Refusal | WrongFields | None:
+def _refusal(content: bytes) -> ErrorBody | InvalidFieldsBody | None:
     """Read the body of an error; None where it is not in one of the forms that hookbridge has."""
     with suppress(msgspec.DecodeError, UnicodeDecodeError):
-        return msgspec.json.decode(content, type=Refusal)
+        return msgspec.json.decode(content, type=ErrorBody)
     with suppress(msgspec.DecodeError, UnicodeDecodeError):
-        return msgspec.json.decode(content, type=WrongFields)
+        return msgspec.json.decode(content, type=InvalidFieldsBody)
     return None

@@ -8,7 +8,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from hookbridge.cli.answers import EventDetail, Readiness
+from hookbridge.api.events import EventDetail
+from hookbridge.api.health import Readiness, ReadinessSummary
+from hookbridge.api.lanes import LaneState
 from hookbridge.cli.api import Api
 from hookbridge.cli.command import note
 
@@ -27,8 +29,8 @@ def until_settled(api: Api, event_id: str, timeout_seconds: float) -> tuple[Even
     began = time.monotonic()
     gap, told = FIRST_SECONDS, ""
     while True:
-        event = api.exact(f"/api/v1/events/{event_id}", EventDetail)
-        if event["state"] != "open":
+        event = api.ask("GET", f"/api/v1/events/{event_id}", EventDetail)
+        if event.state != "open":
             return event, ""
         waited = time.monotonic() - began
         over = waited >= timeout_seconds
@@ -43,22 +45,26 @@ def until_settled(api: Api, event_id: str, timeout_seconds: float) -> tuple[Even
         gap = min(2 * gap, LATER_SECONDS)
 
 
-def _reasons(event: EventDetail, readiness: Readiness) -> Iterator[str]:
+def _reasons(event: EventDetail, readiness: Readiness | ReadinessSummary) -> Iterator[str]:
     """Say what holds an open event up, the nearest reason first."""
-    source = event["source"]
-    for failure in event["failures"][-1:]:
-        yield f"attempt {failure['attempt']} failed: {failure['error']}"
-    for table in readiness.get("tables", []):
-        if (table["source"], table["table"]) == (source, event["table"]) and table["reason"]:
-            yield f"{table['table']} is {table['state']} ({table['reason']})"
-    for lane in readiness["lanes"]:
-        if lane["source"] != source:
-            continue
-        for waiting in lane.get("waiting", ()):
-            if waiting["table"] == event["table"]:
-                yield f"{waiting['table']} cannot be read ({waiting['reason']})"
-        reason = f" ({lane['reason']})" if lane.get("reason") else ""
-        if lane["state"] != "running":
-            yield f"the lane of {source} is {lane['state']}{reason}"
-        elif ahead := lane.get("queued"):
-            yield f"{ahead} records wait for a worker of {source}"
+    for failure in event.failures[-1:]:
+        yield f"attempt {failure.attempt} failed: {failure.error}"
+    if not isinstance(readiness, Readiness):
+        return
+    for table in readiness.tables:
+        if (table.source, table.table) == (event.source, event.table) and table.reason:
+            yield f"{table.table} is {table.state} ({table.reason})"
+    for lane in readiness.lanes:
+        if lane.source == event.source:
+            yield from _reasons_of(lane, event.table)
+
+
+def _reasons_of(lane: LaneState, table: str) -> Iterator[str]:
+    """Say what holds up an event of a table in its lane."""
+    for waiting in lane.waiting:
+        if waiting.table == table:
+            yield f"{waiting.table} cannot be read ({waiting.reason})"
+    if lane.state != "running":
+        yield f"the lane of {lane.source} is {lane.state}" + (f" ({lane.reason})" if lane.reason else "")
+    elif lane.queued:
+        yield f"{lane.queued} records wait for a worker of {lane.source}"

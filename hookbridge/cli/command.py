@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -105,7 +106,12 @@ def print_pretty(value: Any) -> None:  # noqa: ANN401  any JSON
 
 def written(value: Any) -> str:  # noqa: ANN401  any JSON
     """Write JSON on one line, every number with the digits it came with, and nothing that drives a terminal."""
-    return harmless(_encode(value).decode())
+    return harmless(msgspec.json.format(_encode(value), indent=-1).decode())
+
+
+def moment(at: datetime | None) -> str:
+    """Write a time as the API does."""
+    return str(msgspec.to_builtins(at))
 
 
 def console() -> Console:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
-from typing import Any
 
-from hookbridge.cli.answers import Event, EventDetail
+import msgspec
+
+from hookbridge.api.events import EventDetail, EventSummary
 
 STYLES: Mapping[str, str] = {
     "open": "yellow",
@@ -17,55 +17,53 @@ STYLES: Mapping[str, str] = {
 }
 
 
-def status_of(event: Event) -> str:
+def status_of(event: EventSummary) -> str:
     """Give how it ended, or ``open``."""
-    return str(event["outcome"] or event["state"])
+    return str(event.outcome or event.state)
 
 
-def style_of(event: Event) -> str:
+def style_of(event: EventSummary) -> str:
     """Give its colour on a terminal."""
     return STYLES.get(status_of(event), "")
 
 
-def line_of(event: Event) -> str:
+def line_of(event: EventSummary) -> str:
     """Give its line: when it came, its number, how it ended, what it says, and why where there is a reason."""
-    received = datetime.fromisoformat(event["received_at"])
-    record = f"{event['source']}:{event['table']}:{event['record_id']}"
+    received = event.received_at
+    record = f"{event.source}:{event.table}:{event.record_id}"
     parts = [
         f"{received:%Y-%m-%d %H:%M:%S}.{received.microsecond // 1000:03d}Z",
-        f"{event['id']:>8}",
+        f"{event.id:>8}",
         f"{status_of(event):<9}",
-        f"{event['origin']:<7}",
-        f"{event['type']:<6}",
+        f"{event.origin:<7}",
+        f"{event.type:<6}",
         record,
     ]
-    if event["settled_at"] is not None:
-        parts.append(f"{(datetime.fromisoformat(event['settled_at']) - received).total_seconds():.3f}s")
-    if event["verification"] is not None:
-        parts.append(str(event["verification"]))
-    if event["attempts"] > 1:
-        parts.append(f"{event['attempts']} attempts")
-    if event["reason"]:
-        parts.append(f"({event['reason']})")
+    if event.settled_at is not None:
+        parts.append(f"{(event.settled_at - received).total_seconds():.3f}s")
+    if event.verification is not None:
+        parts.append(str(event.verification))
+    if event.attempts > 1:
+        parts.append(f"{event.attempts} attempts")
+    if event.reason:
+        parts.append(f"({event.reason})")
     return " ".join(parts)
 
 
 def lines_of(event: EventDetail) -> Iterator[str]:
     """Give a line for each thing that is known of it, without the body."""
-    known: dict[str, Any] = {**event}
-    for name in ("body", "failures", "headers"):
-        del known[name]
-    for name, value in known.items():
-        if value is not None:
-            yield _named(name, str(value))
+    for name in event.__struct_fields__:
+        value = getattr(event, name)
+        if value is not None and name not in {"body", "failures", "headers"}:
+            yield _named(name, str(msgspec.to_builtins(value)))
     shown = ""
-    for one in event["failures"]:
-        yield _named(f"attempt {one['attempt']}", f"failed at {one['began_at']}: {one['error']}")
-        traceback = one.get("traceback") or ""
+    for one in event.failures:
+        yield _named(f"attempt {one.attempt}", f"failed at {msgspec.to_builtins(one.began_at)}: {one.error}")
+        traceback = one.traceback or ""
         lines = traceback.splitlines() if traceback != shown else ["(the same traceback)"] if traceback else []
         yield from (_named("", line) for line in lines)
         shown = traceback
-    for name, value in (event["headers"] or {}).items():
+    for name, value in (event.headers or {}).items():
         yield _named("header", f"{name}: {value}")
 
 

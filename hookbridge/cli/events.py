@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from hookbridge.api.events import EventDetail, EventPageAnswer, EventSummary
+from hookbridge.api.stats import RejectedPage
 from hookbridge.cli import replaying
-from hookbridge.cli.answers import Event, EventDetail, EventPage, RejectedPage
 from hookbridge.cli.api import Refused
 from hookbridge.cli.command import (
     ConfigOption,
@@ -15,6 +16,7 @@ from hookbridge.cli.command import (
     SourceOption,
     TableOption,
     UrlOption,
+    moment,
     no_such,
     note,
     print_json,
@@ -145,10 +147,10 @@ def list_(
         left, before = limit, cursor
         while left > 0:
             asked = {**which, "outcome": outcome, "state": state, "q": text, "cursor": before}
-            page = api.ask("GET", "/api/v1/events", EventPage, **asked, limit=min(left, PAGE_MAX))
-            for event in page["events"]:
+            page = api.ask("GET", "/api/v1/events", EventPageAnswer, **asked, limit=min(left, PAGE_MAX))
+            for event in page.events:
                 print_event(event, as_json=as_json)
-            left, before = left - len(page["events"]), page["next_cursor"]
+            left, before = left - len(page.events), page.next_cursor
             if before is None:
                 break
     if left == limit:
@@ -160,7 +162,7 @@ def show(event_id: IdArgument, as_json: JsonOption = False, config: ConfigOption
     """Show one event with its body."""
     with service_at(config, url) as api:
         try:
-            event = api.exact(f"/api/v1/events/{event_id}", EventDetail)
+            event = api.ask("GET", f"/api/v1/events/{event_id}", EventDetail)
         except Refused as error:
             raise no_such(error, as_json=as_json) from None
     if as_json:
@@ -169,7 +171,7 @@ def show(event_id: IdArgument, as_json: JsonOption = False, config: ConfigOption
     for line in lines_of(event):
         say(line)
     say("")
-    print_pretty(event["body"])
+    print_pretty(event.body)
 
 
 @app.command("replay", epilog=REPLAY_EPILOG)
@@ -216,18 +218,18 @@ def rejected(
     """List the webhooks that were refused lately, newest first."""
     with service_at(config, url) as api:
         page = api.ask("GET", "/api/v1/rejected", RejectedPage, endpoint=endpoint, reason=reason, limit=limit)
-    for one in page["rejected"]:
+    for one in page.rejected:
         if as_json:
             print_json(one)
         else:
-            peer = f" from {one['peer']}" if one["peer"] else ""
-            say(f"{one['at']}  {one['status']} {one['reason']}  {one['endpoint']}{peer}: {one['message']}")
-    if not page["rejected"]:
+            peer = f" from {one.peer}" if one.peer else ""
+            say(f"{moment(one.at)}  {one.status} {one.reason}  {one.endpoint}{peer}: {one.message}")
+    if not page.rejected:
         none = "No refused webhook matches" if endpoint or reason else "No webhook was refused"
         note(f"{none} since the service began")
 
 
-def print_event(event: Event, *, as_json: bool) -> None:
+def print_event(event: EventSummary, *, as_json: bool) -> None:
     """Print one line."""
     if as_json:
         print_json(event)

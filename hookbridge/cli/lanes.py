@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hookbridge.cli.answers import Lane
+from hookbridge.api.lanes import LaneState
 from hookbridge.cli.command import ConfigOption, JsonOption, SourceArgument, UrlOption, print_json, say, service_at
 
 PAUSE_EPILOG = """
@@ -39,9 +39,8 @@ def resume(
 
 def _do(source: str, verb: str, *, as_json: bool, config: ConfigOption, url: UrlOption) -> None:
     with service_at(config, url) as api:
-        lane = api.ask("POST", f"/api/v1/sources/{source}/{verb}", Lane)
+        lane = api.ask("POST", f"/api/v1/sources/{source}/{verb}", LaneState)
     if as_json:
         print_json(lane)
     else:
-        reason = f" ({lane['reason']})" if lane.get("reason") else ""
-        say(f"{source} is {lane['state']}{reason}")
+        say(f"{source} is {lane.state}" + (f" ({lane.reason})" if lane.reason else ""))

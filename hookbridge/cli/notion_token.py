@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from hookbridge.cli.answers import VerificationToken
+from hookbridge.api.lanes import VerificationToken
 from hookbridge.cli.api import Refused
 from hookbridge.cli.command import (
     ConfigOption,
     JsonOption,
     UrlOption,
+    moment,
     no_such,
     note,
     print_json,
@@ -66,9 +67,9 @@ def notion_token(
     elif found is None:
         say("Forgotten; the next handshake is kept")
     else:
-        say(found["verification_token"])
+        say(found.verification_token)
         if confirm:
             note("Confirmed.")
-        elif not found["confirmed"]:
-            came = f"It came at {found['learnt_at']} from {found['learnt_from']} and is not confirmed."
+        elif not found.confirmed:
+            came = f"It came at {moment(found.learnt_at)} from {found.learnt_from} and is not confirmed."
             note(f"{came} When Notion's form has taken it: {program()} notion-token --confirm")

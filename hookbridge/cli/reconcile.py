@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
 import typer
 
-from hookbridge.cli.answers import Following, Pass, Table
+from hookbridge.api.reconcile import Following, PassResult, TableStatus
 from hookbridge.cli.command import (
     ConfigOption,
     JsonOption,
@@ -67,17 +68,17 @@ def reconcile(
         refuse_ignored({"--since": since}, "a sweep lists everything, whenever it changed")
     with service_at(config, url) as api:
         if table is None:
-            _show(api.ask("GET", "/api/v1/reconcile", Following)["tables"], as_json=as_json)
+            _show(api.ask("GET", "/api/v1/reconcile", Following).tables, as_json=as_json)
             return
         body = {"source": source, "table": table, "kind": "sweep" if sweep or confirm else "poll", "confirm": confirm}
-        done = api.ask("POST", "/api/v1/reconcile", Pass, body if since is None else {**body, "since": since})
+        done = api.ask("POST", "/api/v1/reconcile", PassResult, body if since is None else {**body, "since": since})
     if as_json:
         print_json(done)
     else:
-        say(f"{done['listed']} records listed, {done['found']} differed from their copies")
+        say(f"{done.listed} records listed, {done.found} differed from their copies")
 
 
-def _show(tables: list[Table], *, as_json: bool) -> None:
+def _show(tables: Sequence[TableStatus], *, as_json: bool) -> None:
     if as_json:
         for one in tables:
             print_json(one)
@@ -89,18 +90,18 @@ def _show(tables: list[Table], *, as_json: bool) -> None:
 
     shown = table.Table("source", "table", "state", "listed", "last poll", "last sweep", "lag")
     for one in tables:
-        lag = one["lag_seconds"]
+        lag = one.lag_seconds
         shown.add_row(
-            one["source"],
-            one["table"],
-            one["reason"] or one["state"],
-            str(one["listed"]),
-            _when(one["last_poll_at"]),
-            _when(one["last_sweep_at"]),
+            one.source,
+            one.table,
+            one.reason or one.state,
+            str(one.listed),
+            _when(one.last_poll_at),
+            _when(one.last_sweep_at),
             "" if lag is None else f"{lag:.1f} s",
         )
     console().print(shown)
 
 
-def _when(time: str | None) -> str:
-    return "never" if time is None else f"{datetime.fromisoformat(time):%Y-%m-%d %H:%M:%S}Z"
+def _when(time: datetime | None) -> str:
+    return "never" if time is None else f"{time:%Y-%m-%d %H:%M:%S}Z"

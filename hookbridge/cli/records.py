@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import msgspec
 import typer
 
-from hookbridge.cli.answers import Asked, Diff, Record
+from hookbridge.api.records import DiffAnswer, RecordAnswer, VerifyAnswer
 from hookbridge.cli.api import Refused, record_path
 from hookbridge.cli.command import (
     ConfigOption,
     JsonOption,
     SourceArgument,
     UrlOption,
+    moment,
     no_such,
     print_json,
     print_pretty,
@@ -83,19 +85,19 @@ def show(
     """Show a record from the copy; a missing one is read from its source."""
     with service_at(config, url) as api:
         try:
-            path = record_path(source, table, record_id) + ("?fresh=1" if fresh else "")
-            found = api.exact(path, Record)
+            path = record_path(source, table, record_id)
+            found = api.ask("GET", path, RecordAnswer, fresh=1 if fresh else None)
         except Refused as error:
             raise no_such(error, as_json=as_json) from None
     if as_json:
         print_json(found)
         return
-    verified = "read from the source" if found["verified"] else "as a webhook said, unverified"
-    say(f"{source}:{found['table']}:{found['id']}, {verified} at {found['read_at']}")
-    if expired := found.get("links_expired_at"):
-        say(f"the links to files in it work until {expired}; --fresh gets others")
+    verified = "read from the source" if found.verified else "as a webhook said, unverified"
+    say(f"{source}:{found.table}:{found.id}, {verified} at {moment(found.read_at)}")
+    if found.links_expired_at is not msgspec.UNSET:
+        say(f"the links to files in it work until {moment(found.links_expired_at)}; --fresh gets others")
     _tell_cut(found)
-    print_pretty(found["data"])
+    print_pretty(found.data)
 
 
 @app.command("diff", epilog=DIFF_EPILOG)
@@ -109,12 +111,12 @@ def diff(
 ) -> None:
     """Compare a record's copy with what its source has now."""
     with service_at(config, url) as api:
-        found = api.exact(record_path(source, table, record_id) + "/diff", Diff)
+        found = api.ask("GET", record_path(source, table, record_id) + "/diff", DiffAnswer)
     if as_json:
         print_json(found)
     else:
         _show(found)
-    if not found["agrees"]:
+    if not found.agrees:
         raise typer.Exit(NO)
 
 
@@ -129,36 +131,36 @@ def verify(
 ) -> None:
     """Have a record read from its source now, so that copy, index and caches follow it."""
     with service_at(config, url) as api:
-        answer = api.ask("POST", record_path(source, table, record_id) + "/verify", Asked)
+        answer = api.ask("POST", record_path(source, table, record_id) + "/verify", VerifyAnswer)
     if as_json:
         print_json(answer)
     else:
-        say(f"Event {answer['event_id']} is stored: {program()} events show {answer['event_id']}")
+        say(f"Event {answer.event_id} is stored: {program()} events show {answer.event_id}")
 
 
-def _tell_cut(found: Record | Diff) -> None:
-    if names := found.get("cut_properties"):
+def _tell_cut(found: RecordAnswer | DiffAnswer) -> None:
+    if names := found.cut_properties or ():
         say(f"longer than what was read: {', '.join(names)} ([notion] property_requests_max)")
 
 
-def _show(found: Diff) -> None:
-    name = f"{found['source']}:{found['table']}:{found['id']}"
+def _show(found: DiffAnswer) -> None:
+    name = f"{found.source}:{found.table}:{found.id}"
     _tell_cut(found)
-    if found["agrees"]:
-        there = "are equal" if found["truth"] is not None else "have no such record"
+    if found.agrees:
+        there = "are equal" if bytes(found.truth) != b"null" else "have no such record"
         say(f"{name}: copy and source {there}", style="green")
         return
-    if not found["differences"]:
+    if not found.differences:
         say(f"{name}: copy and source are equal as far as they were read", style="yellow")
-    elif found["copy"] is None:
+    elif bytes(found.copy) == b"null":
         say(f"{name}: the source has it, the copy does not", style="red")
-    elif found["truth"] is None:
+    elif bytes(found.truth) == b"null":
         say(f"{name}: the copy has it, the source does not", style="red")
     else:
-        say(f"{name}: the copy of {found['copy_read_at']} differs", style="red")
-    for one in found["differences"]:
-        say(one["path"])
-        if "copy" in one:
-            say(f"  - copy   {written(one['copy'])}", style="red")
-        if "truth" in one:
-            say(f"  + source {written(one['truth'])}", style="green")
+        say(f"{name}: the copy of {moment(found.copy_read_at)} differs", style="red")
+    for one in found.differences:
+        say(one.path)
+        if one.copy is not msgspec.UNSET:
+            say(f"  - copy   {written(one.copy)}", style="red")
+        if one.truth is not msgspec.UNSET:
+            say(f"  + source {written(one.truth)}", style="green")

@@ -12,7 +12,7 @@ from http import HTTPStatus
 
 import typer
 
-from hookbridge.cli.answers import Replayed
+from hookbridge.api.events import Replayed
 from hookbridge.cli.api import Api, Refused
 from hookbridge.cli.command import counted, note, print_json, refuse_ignored, say
 from hookbridge.cli.ending import NO
@@ -47,7 +47,7 @@ def named(api: Api, ids: Sequence[int], *, as_json: bool) -> None:
     missing, left_alone, replayed = [], [], 0
     for one in ids:
         try:
-            done = api.ask("POST", f"/api/v1/events/{one}/replay", Replayed)["replayed"]
+            done = api.ask("POST", f"/api/v1/events/{one}/replay", Replayed).replayed
         except Refused as error:
             if error.status != HTTPStatus.NOT_FOUND or not error.code:
                 raise
@@ -74,7 +74,7 @@ def count(api: Api, which: Mapping[str, str], *, as_json: bool) -> None:
     if as_json:
         print_json(done)
     else:
-        say(f"{done['matching']} event{'' if done['matching'] == 1 else 's'} would be processed again")
+        say(f"{done.matching} event{'' if done.matching == 1 else 's'} would be processed again")
 
 
 def matching(api: Api, which: Mapping[str, str], limit: int | None, cursor: int | None, *, as_json: bool) -> None:
@@ -85,8 +85,8 @@ def matching(api: Api, which: Mapping[str, str], limit: int | None, cursor: int 
             size = PAGE if limit is None else min(PAGE, limit - replayed)
             body = {**_filter(which), "limit": size, "cursor": before}
             done = api.ask("POST", "/api/v1/events/replay", Replayed, body)
-            replayed, complete = replayed + done["replayed"], done["next_cursor"] is None
-            before = done["next_cursor"] or before
+            replayed, complete = replayed + done.replayed, done.next_cursor is None
+            before = done.next_cursor or before
             if sys.stderr.isatty() and not complete:
                 note(f"{counted(replayed, 'event')} processed again so far")
     except BaseException:

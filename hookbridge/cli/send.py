@@ -17,8 +17,8 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from hookbridge.api.lanes import VerificationToken
 from hookbridge.cli import burst
-from hookbridge.cli.answers import VerificationToken
 from hookbridge.cli.api import Api, Refused
 from hookbridge.cli.awaiting import until_settled
 from hookbridge.cli.burst import Post
@@ -39,7 +39,7 @@ from hookbridge.cli.ending import FINE, NO, program
 from hookbridge.cli.samples import DATABASE, FORMATS, PAGE, ChangeType, Sample, body_of
 from hookbridge.config import Settings
 from hookbridge.errors import ConfigError
-from hookbridge.model import SourceName
+from hookbridge.model import Outcome, SourceName
 from hookbridge.names import full_name
 
 EPILOG = """
@@ -224,7 +224,7 @@ def _notion_token(settings: Settings, api: Api) -> str:
     if settings.secrets.notion_webhook_secrets:
         return settings.secrets.notion_webhook_secrets[0]
     try:
-        return api.ask("GET", "/api/v1/notion/verification-token", VerificationToken)["verification_token"]
+        return api.ask("GET", "/api/v1/notion/verification-token", VerificationToken).verification_token
     except Refused as error:
         if error.status != HTTPStatus.NOT_FOUND or not error.code:
             raise
@@ -261,7 +261,7 @@ def _decoded(content: bytes) -> Any:  # noqa: ANN401  any JSON
 def _ended(api: Api, event_id: str, wait_seconds: float, *, as_json: bool) -> bool:
     """Wait until the event is settled, and show how it ended."""
     event, why = until_settled(api, event_id, wait_seconds)
-    if event["state"] == "open":
+    if event.state == "open":
         still = f"still open after {wait_seconds:g} s" + (f": {why}" if why else "")
         if as_json:
             print_json(event)
@@ -271,7 +271,7 @@ def _ended(api: Api, event_id: str, wait_seconds: float, *, as_json: bool) -> bo
     elif as_json:
         print_json(event)
     else:
-        verification = f", verification {event['verification']}" if event["verification"] else ""
-        reason = f": {event['reason']}" if event["reason"] else ""
-        say(f"{event['outcome']}{verification}{reason}")
-    return event["outcome"] in ("applied", "coalesced")
+        verification = f", verification {event.verification}" if event.verification else ""
+        reason = f": {event.reason}" if event.reason else ""
+        say(f"{event.outcome}{verification}{reason}")
+    return event.outcome in {Outcome.APPLIED, Outcome.COALESCED}

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 import typer
 
-from hookbridge.cli.answers import Readiness, Statistics
+from hookbridge.api.health import Readiness, ReadinessSummary
+from hookbridge.api.lanes import LaneState
+from hookbridge.api.stats import Statistics
 from hookbridge.cli.api import Api
 from hookbridge.cli.command import (
     ConfigOption,
@@ -52,11 +54,11 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
     at: float
     stats: Statistics
-    readiness: Readiness
+    readiness: Readiness | ReadinessSummary
 
     def as_json(self) -> dict[str, Any]:
         """Give everything that is shown of it."""
-        return {**self.stats, "ready": self.readiness["ready"], "lanes": self.readiness["lanes"]}
+        return {**msgspec.structs.asdict(self.stats), "ready": self.readiness.ready, "lanes": self.readiness.lanes}
 
 
 def stats(
@@ -74,7 +76,7 @@ def stats(
             _watch(api, every or EVERY_SECONDS, as_json=as_json)
         seen = _look(api)
         _print(None, seen, as_json=as_json)
-    if not seen.stats["books_balanced"]:
+    if not seen.stats.books_balanced:
         raise typer.Exit(NO)
 
 
@@ -110,7 +112,7 @@ def _shown(before: Look | None, seen: Look) -> RenderableType:
     from rich.console import Group
 
     parts: list[RenderableType] = [_books(before, seen), _lanes(seen)]
-    if seen.stats["freshness"]:
+    if seen.stats.freshness:
         parts.append(_tables(seen.stats))
     return Group(*parts)
 
@@ -118,21 +120,21 @@ def _shown(before: Look | None, seen: Look) -> RenderableType:
 def _books(before: Look | None, seen: Look) -> RenderableType:
     from rich.table import Table
 
-    stats, books = seen.stats, seen.stats["books"]
-    oldest = stats["oldest_open_event_age_seconds"]
+    stats, books = seen.stats, seen.stats.books
+    oldest = stats.oldest_open_event_age_seconds
     shown = Table("", "", box=None, show_header=False)
-    ready = seen.readiness["ready"]
+    ready = seen.readiness.ready
     shown.add_row("state", "ready" if ready else "[red]not ready[/red]")
-    balance = "" if stats["books_balanced"] else "  [bold red]the books do not balance[/bold red]"
-    shown.add_row("received", f"{books['received']}{_rate(before, seen, 'received')}{balance}")
-    shown.add_row("open", str(books["open"]))
-    shown.add_row("applied", f"{books['applied']}{_rate(before, seen, 'applied')}")
-    for name, count in (("coalesced", books["coalesced"]), ("ignored", books["ignored"]), ("dead", books["dead"])):
+    balance = "" if stats.books_balanced else "  [bold red]the books do not balance[/bold red]"
+    shown.add_row("received", f"{books.received}{_rate(before, seen, 'received')}{balance}")
+    shown.add_row("open", str(books.open))
+    shown.add_row("applied", f"{books.applied}{_rate(before, seen, 'applied')}")
+    for name, count in (("coalesced", books.coalesced), ("ignored", books.ignored), ("dead", books.dead)):
         shown.add_row(name, str(count))
     shown.add_row("oldest open", "none" if oldest is None else f"{oldest:.1f} s")
-    shown.add_row("duplicates, retries", f"{stats['duplicates']}, {stats['total_retries']}")
-    shown.add_row("processing, average", f"{stats['average_processing_time_seconds'] * 1000:.1f} ms")
-    verified = ", ".join(f"{count} {name}" for name, count in stats["verification"].items() if count)
+    shown.add_row("duplicates, retries", f"{stats.duplicates}, {stats.total_retries}")
+    shown.add_row("processing, average", f"{stats.average_processing_time_seconds * 1000:.1f} ms")
+    verified = ", ".join(f"{count} {name}" for name, count in stats.verification.items() if count)
     shown.add_row("verification", verified or "none yet")
     return shown
 
@@ -140,7 +142,7 @@ def _books(before: Look | None, seen: Look) -> RenderableType:
 def _rate(before: Look | None, seen: Look, name: Literal["received", "applied"]) -> str:
     if before is None or seen.at <= before.at:
         return ""
-    new = seen.stats["books"][name] - before.stats["books"][name]
+    new = getattr(seen.stats.books, name) - getattr(before.stats.books, name)
     return f"  ({new / (seen.at - before.at):.1f}/s)"
 
 
@@ -149,16 +151,13 @@ def _lanes(seen: Look) -> RenderableType:
 
     shown = Table("source", "lane", "reason", "waiting", "busy")
     # Without the admin token there are only the states that anyone may see.
-    for lane in seen.readiness["lanes"]:
-        shown.add_row(
-            lane["source"],
-            lane["state"],
-            lane.get("reason") or "",
-            str(lane.get("queued", "")),
-            str(lane.get("busy", "")),
-        )
-        for table in lane.get("waiting", ()):
-            shown.add_row("", "waits", f"{table['table']}: {table['reason']}", "", "")
+    for lane in seen.readiness.lanes:
+        if not isinstance(lane, LaneState):
+            shown.add_row(lane.source, lane.state)
+            continue
+        shown.add_row(lane.source, lane.state, lane.reason or "", str(lane.queued), str(lane.busy))
+        for table in lane.waiting:
+            shown.add_row("", "waits", f"{table.table}: {table.reason}", "", "")
     return shown
 
 
@@ -166,14 +165,14 @@ def _tables(stats: Statistics) -> RenderableType:
     from rich.table import Table
 
     shown = Table("table", "last poll", "last sweep", "lag", "webhooks lost")
-    for name, fresh in stats["freshness"].items():
-        loss = stats["webhook_loss"].get(name)
+    for name, fresh in stats.freshness.items():
+        loss = stats.webhook_loss.get(name)
         shown.add_row(
             name,
-            _age(fresh["poll_age_seconds"]),
-            _age(fresh["sweep_age_seconds"]),
-            "" if fresh["lag_seconds"] is None else f"{fresh['lag_seconds']:.1f} s",
-            "" if loss is None else f"{loss['missed']} of {loss['announced'] + loss['missed']}",
+            _age(fresh.poll_age_seconds),
+            _age(fresh.sweep_age_seconds),
+            "" if fresh.lag_seconds is None else f"{fresh.lag_seconds:.1f} s",
+            "" if loss is None else f"{loss.missed} of {loss.announced + loss.missed}",
         )
     return shown
 

@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from hookbridge.cli.answers import Event, EventPage
+from hookbridge.api.events import EventPageAnswer, EventSummary
 from hookbridge.cli.api import Api
 from hookbridge.cli.command import ConfigOption, JsonOption, SourceOption, TableOption, UrlOption, service_at
 from hookbridge.cli.event_line import line_of, status_of
@@ -57,7 +57,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """None for all, open ones included."""
     text: str | None
 
-    def has(self, event: Event) -> bool:
+    def has(self, event: EventSummary) -> bool:
         """Whether this is one of them."""
         if self.outcomes and status_of(event) not in self.outcomes:
             return False
@@ -74,25 +74,25 @@ class Follower:
         self._seen = 0
         self._open: set[int] = set()
 
-    def past(self, lines: int) -> list[Event]:
+    def past(self, lines: int) -> list[EventSummary]:
         """Give the newest events that are wanted, oldest first, and begin behind the newest of all."""
         newest = self._newest()
         self._note(self._page(newest + 1, PAGE_MAX)[0], newest)
-        found: list[Event] = []
+        found: list[EventSummary] = []
         for outcome in self._wanted.outcomes or (None,):
             found += islice(self._matching(newest, outcome), lines)
-        return sorted(found, key=lambda event: event["id"])[-lines:] if lines else []
+        return sorted(found, key=lambda event: event.id)[-lines:] if lines else []
 
-    def look(self) -> list[Event]:
+    def look(self) -> list[EventSummary]:
         """Give what ended and what came since the last look, each in the order of arrival."""
         # Nothing is noted before all was answered: after a failure the next look sees the same again.
         newest = self._newest()
         came, ended = self._came(newest), self._ended()
-        self._open -= {event["id"] for event in ended}
+        self._open -= {event.id for event in ended}
         self._note(came, newest)
         return [event for event in ended[::-1] + came[::-1] if self._wanted.has(event)]
 
-    def _matching(self, newest: int, outcome: Outcome | None) -> Iterator[Event]:
+    def _matching(self, newest: int, outcome: Outcome | None) -> Iterator[EventSummary]:
         """Give what was there at the beginning and is wanted, newest first."""
         before: int | None = newest + 1
         for _ in range(PAST_PAGES_MAX):
@@ -103,35 +103,35 @@ class Follower:
 
     def _newest(self) -> int:
         """Give the number of the newest event, whether or not it is one of those to show."""
-        events = self._api.ask("GET", "/api/v1/events", EventPage, limit=1)["events"]
-        return int(events[0]["id"]) if events else 0
+        events = self._api.ask("GET", "/api/v1/events", EventPageAnswer, limit=1).events
+        return events[0].id if events else 0
 
-    def _came(self, newest: int) -> list[Event]:
-        found: list[Event] = []
+    def _came(self, newest: int) -> list[EventSummary]:
+        found: list[EventSummary] = []
         before: int | None = newest + 1
         while before is not None and before > self._seen + 1:
             page, before = self._page(before, PAGE_MAX)
-            found += [event for event in page if event["id"] > self._seen]
+            found += [event for event in page if event.id > self._seen]
         return found
 
-    def _ended(self) -> list[Event]:
+    def _ended(self) -> list[EventSummary]:
         """Ask for those that were open; gives those that are open no more, newest first."""
-        ended: list[Event] = []
+        ended: list[EventSummary] = []
         asked = sorted(self._open, reverse=True)
         for first in range(0, len(asked), PAGE_MAX):
             ids = ",".join(map(str, asked[first : first + PAGE_MAX]))
-            page = self._api.ask("GET", "/api/v1/events", EventPage, ids=ids)["events"]
-            ended += [event for event in page if event["state"] != "open"]
+            page = self._api.ask("GET", "/api/v1/events", EventPageAnswer, ids=ids).events
+            ended += [event for event in page if event.state != "open"]
         return ended
 
-    def _page(self, before: int, limit: int, outcome: Outcome | None = None) -> tuple[list[Event], int | None]:
+    def _page(self, before: int, limit: int, outcome: Outcome | None = None) -> tuple[list[EventSummary], int | None]:
         asked = {**self._which, "outcome": outcome, "cursor": before, "limit": limit}
-        page = self._api.ask("GET", "/api/v1/events", EventPage, **asked)
-        return page["events"], page["next_cursor"]
+        page = self._api.ask("GET", "/api/v1/events", EventPageAnswer, **asked)
+        return list(page.events), page.next_cursor
 
-    def _note(self, found: list[Event], newest: int) -> None:
+    def _note(self, found: list[EventSummary], newest: int) -> None:
         self._seen = newest
-        self._open |= {event["id"] for event in found if event["state"] == "open"}
+        self._open |= {event.id for event in found if event.state == "open"}
         self._open = set(sorted(self._open)[-OPEN_WATCHED_MAX:])
 
 

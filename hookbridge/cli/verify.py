@@ -10,12 +10,12 @@ import asyncio
 import sys
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from hookbridge.cli.answers import PROOF_LINES
+from hookbridge.api import reconcile as said
 from hookbridge.cli.api import Api, Refused, named
 from hookbridge.cli.command import (
     ConfigOption,
@@ -23,6 +23,7 @@ from hookbridge.cli.command import (
     SourceOption,
     TableOption,
     UrlOption,
+    moment,
     note,
     print_json,
     refuse_ignored,
@@ -32,9 +33,6 @@ from hookbridge.cli.command import (
 from hookbridge.cli.ending import FINE, NO, program
 from hookbridge.config import Settings
 from hookbridge.model import SourceName
-
-if TYPE_CHECKING:
-    from hookbridge.reconcile.verdict import Line  # --help must not wait for it
 
 EPILOG = """
 Examples:
@@ -56,7 +54,8 @@ for all tables or for one of them.
 HealOption = Annotated[bool, typer.Option("--heal", help="Raise an event for each difference, and look again.")]
 KEYS_SHOWN = 20
 
-Lines = Iterator[dict[str, Any]]
+Line = said.Line | said.Failure
+_DECODER: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
 
 
 def verify(
@@ -75,71 +74,71 @@ def verify(
     api = Api.of(settings, url)
     try:
         there = named(url) is not None or api.is_running()
-        lines = api.lines("/api/v1/verify", asked, PROOF_LINES) if there else _alone(settings, asked)
+        lines = api.lines("/api/v1/verify", asked, _DECODER) if there else _alone(settings, asked)
         agrees = _print(lines, as_json=as_json)
     finally:
         api.close()
     raise typer.Exit(FINE if agrees else NO)
 
 
-def _print(lines: Lines, *, as_json: bool) -> bool:
+def _print(lines: Iterator[Line], *, as_json: bool) -> bool:
     """Print what comes, and give the result.  Raises Refused when there is none."""
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
     tasks: dict[str, TaskID] = {}
-    seen: dict[str, list[dict[str, Any]]] = {}
+    seen: list[Line] = []
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         for line in lines:
-            if line["type"] == "error":
-                raise Refused(0, line["message"], hint=line["hint"])
-            if line["type"] == "progress":
-                name = f"{line['source']} {line['table']}"
+            if isinstance(line, said.Failure):
+                raise Refused(0, line.message, hint=line.hint)
+            if isinstance(line, said.Progress):
+                name = f"{line.source} {line.table}"
                 if name not in tasks:
                     tasks[name] = progress.add_task(name, total=None)
-                progress.update(tasks[name], completed=line["compared"], total=line["total"])
+                progress.update(tasks[name], completed=line.compared, total=line.total)
             else:
-                seen.setdefault(line["type"], []).append(line)
+                seen.append(line)
             if as_json:
                 print_json(line)
-            elif line["type"] == "table":
+            elif isinstance(line, said.TableProof):
                 _table(line)
-    if not (result := seen.get("result")):
+    if not (results := [line for line in seen if isinstance(line, said.Verdict)]):
         raise Refused(0, "The comparison ended without a result", hint="look at the service's log")
     if not as_json:
-        _result(result[0], sum(one["differing"] + one["missing"] + one["extra"] for one in seen.get("table", ())))
-    _refuse_unproven(seen.get("unproven", []), result[0]["tables"])
-    return bool(result[0]["agrees"])
+        _result(results[0], sum(line.different for line in seen if isinstance(line, said.TableProof)))
+    _refuse_unproven([line for line in seen if isinstance(line, said.Unproven)], results[0].tables)
+    return results[0].agrees
 
 
-def _refuse_unproven(tables: list[dict[str, Any]], compared: int) -> None:
+def _refuse_unproven(tables: list[said.Unproven], compared: int) -> None:
     """Raise Refused where a table could not be compared: whatever the others are, that is no proof."""
     if tables:
-        which = ", ".join(f"{one['source']} {one['table']}" for one in tables)
+        which = ", ".join(f"{one.source} {one.table}" for one in tables)
         message = f"{len(tables)} of {len(tables) + compared} tables could not be compared ({which}): "
-        raise Refused(0, message + tables[0]["message"], hint=tables[0]["hint"])
+        raise Refused(0, message + tables[0].message, hint=tables[0].hint)
 
 
-def _table(line: dict[str, Any]) -> None:
-    counts = ", ".join(f"{line[kind]} {kind}" for kind in ("equal", "differing", "missing", "extra"))
-    counts += f", {line['cut']} cut" if line["cut"] else ""
-    healed = f", {line['healed']} healed" if line["healed"] else ""
-    say(f"{line['source']} {line['table']}: {counts}{healed}")
-    for kind, keys in line["keys"].items():
-        more = f" and {line[kind] - KEYS_SHOWN} more" if line[kind] > KEYS_SHOWN else ""
-        say(f"  {kind}: {', '.join(keys[:KEYS_SHOWN])}{more}")
+def _table(line: said.TableProof) -> None:
+    cut = f", {line.cut} cut" if line.cut else ""
+    healed = f", {line.healed} healed" if line.healed else ""
+    counts = f"{line.equal} equal, {line.differing} differing, {line.missing} missing, {line.extra} extra"
+    say(f"{line.source} {line.table}: {counts}{cut}{healed}")
+    for kind, keys in line.keys.items():
+        left = getattr(line, kind) - KEYS_SHOWN
+        say(f"  {kind}: {', '.join(keys[:KEYS_SHOWN])}" + (f" and {left} more" if left > 0 else ""))
 
 
-def _result(line: dict[str, Any], different: int) -> None:
-    if line["agrees"]:
-        say(f"Copy and source are equal as of {line['as_of']}.")
+def _result(line: said.Verdict, different: int) -> None:
+    if line.agrees:
+        say(f"Copy and source are equal as of {moment(line.as_of)}.")
     if different:
         say(f"Copy and source differ. `{program()} verify --heal` raises an event for each difference.")
-    if line["cut"]:
-        say(f"Not compared whole: {line['cut']}. A larger [notion] property_requests_max reads more of them.")
+    if line.cut:
+        say(f"Not compared whole: {line.cut}. A larger [notion] property_requests_max reads more of them.")
 
 
-def _alone(settings: Settings, asked: dict[str, Any]) -> Lines:
+def _alone(settings: Settings, asked: dict[str, Any]) -> Iterator[Line]:
     """Compare in this process; what is not to be healed is left exactly as it is, open events too."""
     from hookbridge import sidecar
     from hookbridge.observe.logs import configure
@@ -151,18 +150,18 @@ def _alone(settings: Settings, asked: dict[str, Any]) -> Lines:
     source, table = asked.get("source"), asked.get("table")
     steps = _healing(settings, source, table) if heal else sidecar.prove(settings, source, table)
 
-    async def step() -> Line | None:
+    async def step() -> said.Line | None:
         return await anext(steps, None)
 
     with asyncio.Runner() as runner:
         try:
             while (line := runner.run(step())) is not None:
-                yield msgspec.to_builtins(line)
+                yield line
         finally:
             runner.run(steps.aclose())
 
 
-async def _healing(settings: Settings, source: SourceName | None, table: str | None) -> AsyncGenerator[Line]:
+async def _healing(settings: Settings, source: SourceName | None, table: str | None) -> AsyncGenerator[said.Line]:
     """Compare with a whole service beside it, which processes what the differences raise."""
     from hookbridge.service import Service
 

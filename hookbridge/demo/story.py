@@ -11,13 +11,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from itertools import count
 
+from hookbridge.api.reconcile import TableProof, Verdict
 from hookbridge.demo.comparison import differing
 from hookbridge.demo.places import Places, Told, other
 from hookbridge.demo.sender import Sender
 from hookbridge.demo.telling import Kind, Line, Tell, counted
 from hookbridge.errors import HookbridgeError
 from hookbridge.model import SOURCES, SourceName
-from hookbridge.reconcile.verdict import TableProof, Verdict
 from hookbridge.service import Service
 
 EDITS = 12

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import structlog
 
+from hookbridge.api.stats import Hours
 from hookbridge.errors import StoreUnavailable
 
 STEP_SECONDS = 10.0
@@ -22,7 +23,6 @@ DAY_STEPS = 288
 RATE_STEPS = 6
 """The rates are those of so many of the last short steps: one minute."""
 
-Hours = Literal[1, 24]
 
 _log = structlog.get_logger(__name__)
 

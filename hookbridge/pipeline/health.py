@@ -13,10 +13,10 @@ from collections.abc import Mapping
 import msgspec
 from msgspec.structs import replace
 
+from hookbridge.api.lanes import State
 from hookbridge.errors import asked_seconds, hint_of
 from hookbridge.model import Claim, RecordKey
 from hookbridge.pipeline.retry import Case, Fate, Kind, fate_of, rule_of
-from hookbridge.pipeline.status import State
 from hookbridge.pipeline.waits import Waits
 
 FIRST_PROBE_SECONDS = 1.0

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from hookbridge.api.lanes import LaneState
 from hookbridge.clock import epoch_time
 from hookbridge.config import ProcessingConfig
 from hookbridge.errors import CacheUnavailable, HookbridgeError, SourceError, StoreUnavailable
@@ -20,7 +21,6 @@ from hookbridge.model import Claim, RecordKey, Settled, SourceName
 from hookbridge.pipeline.health import Health
 from hookbridge.pipeline.held import Held, is_cut
 from hookbridge.pipeline.retry import Fate
-from hookbridge.pipeline.status import LaneState
 from hookbridge.pipeline.worker import Working
 from hookbridge.store.contract import Claims
 

@@ -8,10 +8,10 @@ of one that was forgotten the wait begins anew.  Values, without a clock.  What 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 
 import msgspec
 
+from hookbridge.api.lanes import WaitingTable
 from hookbridge.clock import happened, time_of
 from hookbridge.errors import hint_of
 
@@ -23,20 +23,6 @@ UNLISTED_MAX = 100
 """So many wait at once, and none any more that nobody lists."""
 UNASKED_SECONDS = 300.0
 """So long after it was due a table is remembered for which nobody asks: no record waits for it."""
-
-
-class WaitingTable(msgspec.Struct, frozen=True, kw_only=True):
-    """What an operator sees of a table that cannot be read now."""
-
-    table: str
-    reason: str
-    """What its source says."""
-    hint: str
-    """What to do about it; empty where that is not known."""
-    since: datetime
-    """Since when it cannot be read."""
-    next_try_at: datetime
-    """When it is asked for again."""
 
 
 class Wait(msgspec.Struct, frozen=True):

@@ -15,15 +15,14 @@ import msgspec
 import structlog
 from aiolimiter import AsyncLimiter
 
+from hookbridge.api.reconcile import Line, PassResult, TableStatus
 from hookbridge.config import ReconcileConfig
 from hookbridge.errors import NotFound, SourceError, StoreUnavailable
 from hookbridge.model import SOURCES, Copy, SourceName, Truth
 from hookbridge.reconcile.findings import Findings, Sink
-from hookbridge.reconcile.poll import PassResult
 from hookbridge.reconcile.proof import PATIENCE_SECONDS, Proof
-from hookbridge.reconcile.status import NOTHING_FOLLOWED, NOTHING_HINT, TableStatus
+from hookbridge.reconcile.status import NOTHING_FOLLOWED, NOTHING_HINT
 from hookbridge.reconcile.table import FollowedTable, Pass
-from hookbridge.reconcile.verdict import Line
 from hookbridge.sources.source import Source
 from hookbridge.store.contract import Store
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from hookbridge.api.reconcile import PassResult
 from hookbridge.model import SourceName
 from hookbridge.reconcile import state
 from hookbridge.reconcile.findings import Findings
@@ -20,14 +21,6 @@ from hookbridge.store.contract import Notes
 
 EARLIEST = "2000-01-01T00:00:00+00:00"
 """Where polls can begin, and those of a table do that was empty at first: before the services themselves."""
-
-
-class PassResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What a pass found."""
-
-    listed: int
-    found: int
-    """Records that differed from their copies."""
 
 
 class Poll:

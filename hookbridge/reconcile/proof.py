@@ -16,12 +16,12 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import Literal
 
+from hookbridge.api.reconcile import Line, Progress, TableProof, Unproven, Verdict
 from hookbridge.clock import time_of
 from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError
 from hookbridge.model import RecordKey, Truth
 from hookbridge.reconcile.findings import Difference, Kind, Sink
 from hookbridge.reconcile.table import FollowedTable
-from hookbridge.reconcile.verdict import Line, Progress, TableProof, Unproven, Verdict
 from hookbridge.sources.source import Slice, Unread
 from hookbridge.store.contract import Store
 from hookbridge.store.values import Standing

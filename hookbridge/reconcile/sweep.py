@@ -14,11 +14,11 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import structlog
 
+from hookbridge.api.reconcile import PassResult
 from hookbridge.config import ReconcileConfig
 from hookbridge.model import SourceName
 from hookbridge.reconcile import state
 from hookbridge.reconcile.findings import Findings
-from hookbridge.reconcile.poll import PassResult
 from hookbridge.reconcile.state import SweepState
 from hookbridge.sources.source import Changes
 from hookbridge.store.contract import Store

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
+from hookbridge.api.reconcile import PassResult, State, TableStatus
 from hookbridge.clock import epoch_time
 from hookbridge.config import ReconcileConfig
 from hookbridge.errors import HookbridgeError, asked_seconds, describe
 from hookbridge.model import SourceName
 from hookbridge.observe.redaction import without_secrets
 from hookbridge.reconcile.findings import Findings
-from hookbridge.reconcile.poll import PassResult, Poll
-from hookbridge.reconcile.status import State, TableStatus
+from hookbridge.reconcile.poll import Poll
 from hookbridge.reconcile.sweep import Sweep
 from hookbridge.sources.source import Changes, Followed, Source
 from hookbridge.sources.times import instant_in

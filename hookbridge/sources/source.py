@@ -13,6 +13,7 @@ from typing import Protocol
 
 import msgspec
 
+from hookbridge.api.webhooks import AckDetails
 from hookbridge.model import Columns, Event, RecordKey, SourceName, StoredEvent, Truth
 
 
@@ -20,20 +21,6 @@ class Handshake(msgspec.Struct, frozen=True):
     """Not an event: Notion presents the verification token of a new subscription."""
 
     token: str
-
-
-class AckDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The guide's ``details`` of an ack, with every value as the sender wrote it (``event_type`` in lower case).
-
-    ``database_id`` stands in place of ``table_name`` for Notion.
-    """
-
-    event_type: str
-    source: SourceName
-    record_id: str
-    table_name: str | msgspec.UnsetType = msgspec.UNSET
-    database_id: str | msgspec.UnsetType = msgspec.UNSET
-    timestamp: str | None
 
 
 class Delivery(msgspec.Struct, frozen=True):

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from hookbridge.api.health import StuckHandler
 from hookbridge.config import HandlersConfig
 from hookbridge.errors import HandlerFailed, HandlerGaveUp, PermanentFailure, named
 from hookbridge.handlers import Handler, file_of, name_at, name_of
@@ -31,17 +32,6 @@ _caller: ContextVar[Handler] = ContextVar("hookbridge_handler")
 """The handler that runs, also in the tasks that it starts."""
 
 _log = structlog.get_logger(__name__)
-
-
-class StuckHandler(msgspec.Struct, frozen=True, kw_only=True):
-    """Workers that wait for a handler which was cancelled and goes on."""
-
-    handler: str
-    """Its name and the place at which it was when its time was up: `greet (my_handlers.py:7)`."""
-    workers: int
-    """How many wait for it there."""
-    waiting_seconds: float
-    """How long the first of them has waited, since the handler's time was up."""
 
 
 class _Stuck(msgspec.Struct, frozen=True):

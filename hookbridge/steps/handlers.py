@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from hookbridge.api.health import StuckHandler
 from hookbridge.config import HandlersConfig
 from hookbridge.handlers import Bridge
 from hookbridge.model import Change, Effects, Truth, Verification
 from hookbridge.sources.bodies import decode_columns
 from hookbridge.sources.large import aside
-from hookbridge.steps.calls import Calls, StuckHandler
+from hookbridge.steps.calls import Calls
 
 
 class Handlers:

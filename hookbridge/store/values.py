@@ -5,20 +5,9 @@ Frozen values.  They know no engine, and nothing of how it finds them.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
-from hookbridge.model import Books, Origin, Outcome, RecordKey, SourceName, StoredEvent
-
-
-class Fault(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a store cannot be relied on, until somebody does something about it."""
-
-    reason: str
-    """What was found."""
-    remedy: str
-    """What to do."""
+from hookbridge.model import Books, Origin, Outcome, RecordKey, RecordState, SourceName, StoredEvent
 
 
 class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,10 +72,6 @@ class StaleKeys(msgspec.Struct, frozen=True):
     keys: tuple[str, ...]
     last_id: int
     """The row up to which these are all that there were."""
-
-
-RecordState = Literal["present", "absent", "waiting"]
-"""``present``: the copy has data; ``absent``: it knows that there is none; ``waiting``: it has open events."""
 
 
 class RecordFilter(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,9 +16,9 @@ import msgspec
 from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 
+from hookbridge.api.webhooks import Accepted, AckDetails
 from hookbridge.errors import HookbridgeError
 from hookbridge.model import Receipt
-from hookbridge.sources.source import AckDetails
 from hookbridge.web.replies import JSON_HEADERS, reply
 
 _encode = msgspec.json.Encoder().encode
@@ -26,23 +26,6 @@ _encode = msgspec.json.Encoder().encode
 _HEAD = "HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\n" + "".join(
     f"{name}: {value}\r\n" for name, value in JSON_HEADERS.items()
 )
-
-
-ACK_HEADERS = {
-    "X-Hookbridge-Event": "The event's id in the inbox; two, separated by a comma, where a key changed",
-    "X-Hookbridge-Duplicate": "`true` when the event was known already",
-}
-"""What they mean, for the API's document."""
-
-
-class Accepted(msgspec.Struct, frozen=True, kw_only=True):
-    """The guide's 202: the events of this request are on disk."""
-
-    status: str = "accepted"
-    """Always `accepted`."""
-    message: str = "Webhook payload received and queued for processing"
-    details: AckDetails
-    """What was understood, as the sender wrote it."""
 
 
 class Ack(web.StreamResponse):

@@ -5,11 +5,9 @@ Every handler here stands behind the admin token (the route table says so, and a
 
 from __future__ import annotations
 
-from datetime import datetime
-
-import msgspec
 from aiohttp import web
 
+from hookbridge.api.lanes import VerificationToken
 from hookbridge.clock import epoch_time
 from hookbridge.errors import InvalidParameter, NotFound
 from hookbridge.handshake import Handshake
@@ -18,19 +16,6 @@ from hookbridge.web.keys import SERVICE
 from hookbridge.web.replies import json_reply
 
 PRIVATE = {"Cache-Control": "no-store"}
-
-
-class VerificationToken(msgspec.Struct, frozen=True, kw_only=True):
-    """What to paste into the form of the webhook subscription in Notion."""
-
-    verification_token: str
-    """Paste it into the form of the subscription."""
-    learnt_at: datetime | None
-    """When it came; null for one that an earlier version kept."""
-    learnt_from: str | None
-    """The address that it came from, where that is known."""
-    confirmed: bool
-    """Whether an operator has said that it is Notion's, or the environment names it."""
 
 
 async def verification_token(request: web.Request) -> web.StreamResponse:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from aiohttp import HttpVersion11, web
 
+from hookbridge.api.errors import ErrorBody
 from hookbridge.errors import PayloadTooLarge, UnsupportedMediaType
 from hookbridge.web.keys import ARRIVING, SERVICE
-from hookbridge.web.replies import ErrorBody, json_reply, reply
+from hookbridge.web.replies import json_reply, reply
 
 
 async def read_body(request: web.Request, limit_bytes: int) -> bytes:

@@ -6,16 +6,21 @@ events open again and returns; the lanes do the work.
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Literal
-
 import msgspec
 from aiohttp import web
-from msgspec import Meta
 
+from hookbridge.api.events import (
+    EventDetail,
+    EventPageAnswer,
+    EventQuery,
+    EventSummary,
+    FailedAttempt,
+    ReplayBody,
+    Replayed,
+)
 from hookbridge.clock import epoch_time, time_of
 from hookbridge.errors import FieldProblem, InvalidFields, InvalidParameter, NotFound
-from hookbridge.model import Failure, Origin, Outcome, SourceName, StoredEvent, Verification
+from hookbridge.model import Failure, StoredEvent
 from hookbridge.pipeline.replay import replayable
 from hookbridge.service import Service
 from hookbridge.store.values import EventFilter
@@ -26,136 +31,6 @@ from hookbridge.web.protocol import while_heard
 from hookbridge.web.replies import json_reply
 
 PRIVATE = {"Cache-Control": "no-store"}
-
-State = Literal["open", "settled"]
-TEXT = Meta(min_length=1, max_length=1000)
-IDS = Meta(pattern=r"^[0-9]{1,18}(,[0-9]{1,18}){0,499}$")
-"""Numbers that fit the store's 64 bits, not more than a page has."""
-
-
-class EventQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which events to list."""
-
-    ids: Annotated[str, IDS] | None = None
-    source: SourceName | None = None
-    table: str | None = None
-    record_id: str | None = None
-    type: str | None = None
-    origin: Origin | None = None
-    outcome: Outcome | None = None
-    state: State | None = None
-    q: Annotated[str, TEXT] | None = None
-    limit: Annotated[int, Meta(ge=1, le=500)] = 100
-    cursor: Annotated[int, Meta(ge=1, le=2**63 - 1, description="`next_cursor` of the page before")] | None = None
-
-
-class ReplayBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which events to process again: at least one of the filters, or `all`."""
-
-    source: SourceName | None = None
-    table: str | None = None
-    record_id: str | None = None
-    type: str | None = None
-    """Only events of this type."""
-    origin: Origin | None = None
-    """Only events that came this way."""
-    outcome: Outcome | None = None
-    """Only events that ended so."""
-    q: Annotated[str, TEXT] | None = None
-    """Words that all stand in the record's name, type, reason or body, in any case."""
-    all: bool = False
-    """Every event; goes with no filter."""
-    dry_run: bool = False
-    """Only count what matches."""
-    limit: Annotated[int, Meta(ge=1, le=10_000)] = 1000
-    """So many at most, the newest ones."""
-    cursor: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
-    """`next_cursor` of the replay before: it goes on behind the events of that one."""
-
-
-class EventSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """An event, without its body."""
-
-    id: int
-    """Its number in the inbox."""
-    source: SourceName
-    table: str
-    record_id: str
-    type: str
-    """`insert`, `update` or `delete`; the source's own word for what carries no record."""
-    origin: Origin
-    """How it came."""
-    format: str
-    """Which of the source's formats its body has."""
-    state: State
-    """`open` until it has an outcome."""
-    outcome: Outcome | None
-    """How it ended; null while it is open."""
-    reason: str | None
-    verification: Verification | None
-    """What reading the source said; null where it was not read."""
-    attempts: int
-    """How many its change took."""
-    occurred_at: str | None
-    """The sender's own timestamp, as it wrote it."""
-    received_at: datetime
-    """When it came."""
-    settled_at: datetime | None
-    """When it ended."""
-
-
-class FailedAttempt(msgspec.Struct, frozen=True, kw_only=True):
-    """An attempt that failed."""
-
-    attempt: int
-    """From 1."""
-    began_at: datetime
-    """When it began."""
-    ended_at: datetime
-    """When it ended."""
-    error: str
-    """What went wrong; of a handler with its name, file and line."""
-    traceback: str | None
-    """Where, as Python tells it: the last 8 KiB, no values of variables; null for what says everything itself."""
-
-
-class EventDetail(EventSummary, frozen=True, kw_only=True):
-    """An event with its body and its way."""
-
-    stored_at: datetime | None
-    """When it was written to disk; the 202 went out after that."""
-    claimed_at: datetime | None
-    """When a worker took its record."""
-    verified_at: datetime | None
-    """When the record had been read from the source; null where it was not (`skipped`)."""
-    failures: tuple[FailedAttempt, ...]
-    """The attempts that failed, the first ones first, also before one that succeeded."""
-    headers: dict[str, str] | None
-    """As they came, masked but for those that hold no secret; null for an event that no request brought."""
-    body: msgspec.Raw
-    """As it arrived; null for an event that came without one (a poll, a sweep)."""
-
-
-class EventPageAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """Events, newest first."""
-
-    events: tuple[EventSummary, ...]
-    """The newest first."""
-    next_cursor: int | None
-    """Pass it as `cursor` for the next page; null on the last one."""
-
-
-class Replayed(msgspec.Struct, frozen=True, kw_only=True):
-    """How many events are processed again."""
-
-    matching: int | None
-    """Of a dry run: how many match; else null."""
-    replayed: int
-    """How many were brought in again."""
-    limit_reached: bool
-    """There may be more that match."""
-    next_cursor: int | None
-    """Pass it as `cursor` to go on with older events; null when there are none."""
 
 
 async def events(request: web.Request) -> web.StreamResponse:

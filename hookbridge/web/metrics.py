@@ -21,13 +21,15 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
-from hookbridge.books import WebhookLoss, webhook_loss
+from hookbridge.api.health import Readiness
+from hookbridge.api.lanes import State as LaneState
+from hookbridge.api.reconcile import State as TableState
+from hookbridge.api.stats import WebhookLoss
+from hookbridge.books import webhook_loss
 from hookbridge.errors import StoreUnavailable
 from hookbridge.model import SOURCES, Origin, Outcome, SourceName, Verification
 from hookbridge.observe.output import dropped
-from hookbridge.pipeline.status import State as LaneState
-from hookbridge.readiness import Readiness
-from hookbridge.reconcile import status
+from hookbridge.reconcile.status import freshness
 from hookbridge.service import Service
 from hookbridge.store.values import Totals
 from hookbridge.web.keys import SERVICE
@@ -201,7 +203,7 @@ def _sources(seen: Snapshot) -> Iterator[Metric]:
 def _tables(seen: Snapshot) -> Iterator[Metric]:
     # The labels are as many as the configuration lists tables.
     tables = {(one.source, one.table): one for one in seen.readiness.tables}
-    fresh = {name: one.freshness(seen.now) for name, one in tables.items()}
+    fresh = {name: freshness(one, seen.now) for name, one in tables.items()}
     yield _gauge(
         "poll_lag_seconds",
         "From the source's time of the newest change to its application",
@@ -230,7 +232,7 @@ def _tables(seen: Snapshot) -> Iterator[Metric]:
         "table_state",
         "1 for the state that following the table is in",
         (*TABLE, "state"),
-        (((*name, one), table.state == one) for name, table in tables.items() for one in get_args(status.State)),
+        (((*name, one), table.state == one) for name, table in tables.items() for one in get_args(TableState)),
     )
     # Zero from the beginning, so that the first loss shows as a rise.
     loss = dict.fromkeys(tables, WebhookLoss(announced=0, missed=0, share=0.0))

@@ -11,6 +11,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from hookbridge.api.errors import ErrorBody
 from hookbridge.errors import HookbridgeError, InvalidSignature
 from hookbridge.web.access_log import TOLD
 from hookbridge.web.clients import client
@@ -18,7 +19,6 @@ from hookbridge.web.keys import SERVICE
 from hookbridge.web.replies import (
     INTERNAL,
     MALFORMED,
-    ErrorBody,
     code_of,
     http_reply,
     internal_body,

@@ -2,7 +2,7 @@
 
 Invariant: every documented route of the table is in it with every error it may answer, and nothing else is.  Examples
 of errors are what ``replies`` makes of real errors, and when they are met the errors' docstrings say; examples of
-answers stand in ``answers``.
+answers are made of those of their fields.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from importlib.metadata import version
 import msgspec
 
 from hookbridge import errors
-from hookbridge.web import answers, meanings, security
+from hookbridge.web import security
 from hookbridge.web.replies import (
     INTERNAL,
     MALFORMED,
@@ -103,9 +103,8 @@ def _operation(route: Route, schemas: Schemas) -> Json:
             **_refusals(route, schemas),
         },
     }
-    parameters = _parameters(route, schemas)
-    if parameters:
-        operation["parameters"] = parameters
+    if route.parameters:
+        operation["parameters"] = [one for kind, place in route.parameters for one in schemas.parameters(kind, place)]
     if route.request is not None:
         operation["requestBody"] = _request(route.request, schemas)
     return operation
@@ -114,25 +113,6 @@ def _operation(route: Route, schemas: Schemas) -> Json:
 def _description(route: Route) -> str:
     """Give the handler's docstring, without what it says to its callers in Python."""
     return route.description or re.sub(r"\s*Raises [^.]*\.", "", readable(route.handler.__doc__ or ""))
-
-
-def _parameters(route: Route, schemas: Schemas) -> list[Json]:
-    """Give what stands in path, query and headers, each with what it means and an example."""
-    path = [_place(name, "path", meanings.parameter(route.tag, name)) for name in re.findall(r"\{(\w+)\}", route.path)]
-    asked = schemas.parameters(route.query) if route.query else []
-    query = [_explained(one, meanings.parameter(route.tag, one["name"])) for one in asked]
-    return [*path, *query, *(_place(name, "header", meanings.HEADERS[name]) for name in route.headers)]
-
-
-def _place(name: str, where: str, known: meanings.Parameter) -> Json:
-    return _explained({"name": name, "in": where, "required": where == "path", "schema": known.schema}, known)
-
-
-def _explained(parameter: Json, known: meanings.Parameter) -> Json:
-    """Add what a parameter means, and an example."""
-    said = parameter["schema"].get("description")
-    description = f"{known.description}. {said}" if said and said != known.description else known.description
-    return {**parameter, "description": description, "example": known.example}
 
 
 def _request(request: Request, schemas: Schemas) -> Json:
@@ -148,7 +128,7 @@ def _answer(answer: Answer, schemas: Schemas) -> Json:
     if answer.headers:
         said["headers"] = {name: _header(meaning) for name, meaning in answer.headers.items()}
     if answer.bodies:
-        said["content"] = {answer.media: {"schema": schemas.of(answer.bodies), **_examples(answer)}}
+        said["content"] = {answer.media: {"schema": schemas.of(answer.bodies), **_examples(answer, schemas)}}
     return said
 
 
@@ -156,15 +136,11 @@ def _header(meaning: str, kind: str = "string") -> Json:
     return {"description": meaning, "schema": {"type": kind}}
 
 
-def _examples(answer: Answer) -> Json:
+def _examples(answer: Answer, schemas: Schemas) -> Json:
     """Give the answer's own example, or that of each struct that its body may be."""
     if answer.example is not None:
         return {"example": answer.example}
-    return {
-        "examples": {
-            kind.__name__: {"value": answers.EXAMPLES[kind]} for kind in answer.bodies if kind in answers.EXAMPLES
-        }
-    }
+    return {"examples": {kind.__name__: {"value": schemas.example(kind)} for kind in answer.bodies}}
 
 
 class _Refusals(msgspec.Struct, frozen=True):

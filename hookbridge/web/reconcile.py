@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from datetime import datetime
-from typing import Literal
 
 import msgspec
 import structlog
 from aiohttp import web
 
+from hookbridge.api.reconcile import Failure, Following, PassResult, ReconcileBody, VerifyBody
 from hookbridge.clock import time_of
 from hookbridge.errors import FieldProblem, HookbridgeError, InvalidFields
-from hookbridge.model import SourceName
-from hookbridge.reconcile.poll import EARLIEST, PassResult
-from hookbridge.reconcile.status import TableStatus
+from hookbridge.reconcile.poll import EARLIEST
 from hookbridge.sources.times import instant_of
 from hookbridge.web.bodies import read_body
 from hookbridge.web.keys import SERVICE
@@ -32,45 +30,6 @@ NDJSON = "application/x-ndjson"
 log = structlog.get_logger("hookbridge.web")
 
 _encode = msgspec.json.Encoder().encode
-
-
-class Following(msgspec.Struct, frozen=True, kw_only=True):
-    """What the reconciler follows."""
-
-    tables: tuple[TableStatus, ...]
-    """Every table that is listed in the settings."""
-
-
-class ReconcileBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which pass to run now."""
-
-    source: SourceName
-    table: str
-    kind: Literal["poll", "sweep"] = "poll"
-    """`poll` for what changed since the watermark, `sweep` for everything."""
-    since: str | None = None
-    """Begin the poll at this time (ISO 8601, from the year 2000 until now) instead of the watermark."""
-    confirm: bool = False
-    """With a sweep: what is gone is really gone, however much that is."""
-
-
-class VerifyBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to compare; nothing narrows to everything that is followed."""
-
-    source: SourceName | None = None
-    table: str | None = None
-    heal: bool = False
-    """Raise an event for each difference, and look again when it is settled."""
-
-
-class Failure(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="error"):
-    """The last line of a proof that could not be finished."""
-
-    error: str
-    """A word for programs, as in other refusals."""
-    message: str
-    hint: str
-    """What to do about it; empty where that is not known."""
 
 
 async def following(request: web.Request) -> web.StreamResponse:

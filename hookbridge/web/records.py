@@ -6,149 +6,32 @@ now; the record's JSON is passed on byte for byte, digits and all.
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
 from aiohttp import web
-from msgspec import Meta
 
+from hookbridge.api.records import (
+    DiffAnswer,
+    HitAnswer,
+    RecordAnswer,
+    RecordAsked,
+    RecordPageAnswer,
+    RecordQuery,
+    RecordSummary,
+    SearchAnswer,
+    SearchQuery,
+    VerifyAnswer,
+)
 from hookbridge.clock import epoch_time, time_of
 from hookbridge.errors import InvalidParameter, NotFound
 from hookbridge.model import RecordKey, SourceName
-from hookbridge.records import Difference
 from hookbridge.service import Service
-from hookbridge.store.values import RecordEntry, RecordFilter, RecordState
+from hookbridge.store.values import RecordEntry, RecordFilter
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.parameters import path_key, query, record_ids, table_names, table_of_source
 from hookbridge.web.protocol import while_heard
 from hookbridge.web.replies import json_reply
-
-
-class RecordAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A record as its source has it."""
-
-    source: SourceName
-    table: str
-    id: str
-    """The record's key, or the page's id."""
-    data: msgspec.Raw
-    """The row, or the page object."""
-    changed_at: str | None
-    """The source's own time of the last change, as the source wrote it."""
-    read_at: datetime
-    """When it was read from the source."""
-    verified: bool
-    """False when it came from a webhook because the source has no credentials."""
-    links_expired_at: datetime | msgspec.UnsetType = msgspec.UNSET
-    """When the first of its links to files stops or stopped to work; only where it has links that do."""
-    cut_properties: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
-    """The properties that are longer than what was read of them; only where there are some."""
-
-
-class RecordAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How to read it."""
-
-    fresh: Literal[0, 1] = 0
-    """1 asks the source, when nothing else wants to; at most once a minute a record."""
-
-
-class DiffAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A record's copy beside the truth, read now."""
-
-    source: SourceName
-    table: str
-    id: str
-    """The record's key, or the page's id."""
-    agrees: bool
-    """Whether copy and source are the same, and were read whole."""
-    differences: tuple[Difference, ...]
-    """What is not the same; a path of `*` is the whole record, where one side has none."""
-    cut_properties: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
-    """The properties that are longer than what was read of them, and not known to be the same; only where there are."""
-    copy: msgspec.Raw
-    """Null when there is no copy of it."""
-    copy_read_at: datetime | None
-    """When the copy was read; null when there is none."""
-    truth: msgspec.Raw
-    """Null when the source has no such record."""
-
-
-class RecordQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which records to list."""
-
-    source: SourceName | None = None
-    table: str | None = None
-    record_id: str | None = None
-    state: RecordState | None = None
-    q: Annotated[str, Meta(min_length=1, max_length=1000)] | None = None
-    limit: Annotated[int, Meta(ge=1, le=500)] = 100
-    cursor: str | None = None
-
-
-class RecordSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """A record, without its data."""
-
-    source: SourceName
-    table: str
-    id: str
-    """The record's key, or the page's id."""
-    present: bool | None
-    """False when the source has no such record; null while there is no copy of it."""
-    changed_at: str | None
-    """The source's own time of the last change, as the source wrote it."""
-    read_at: datetime | None
-    """When it was read from the source."""
-    verified: bool | None
-    """False when the copy came from a webhook because the source has no credentials."""
-    waiting_since: datetime | None
-    """Since when it has open events; null when it has none."""
-
-
-class RecordPageAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """Records, by source, table and id."""
-
-    records: tuple[RecordSummary, ...]
-    """In the order of source, table and id."""
-    next_cursor: str | None
-    """Pass it as `cursor` for the next page; null on the last one."""
-
-
-class SearchQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to look for."""
-
-    q: Annotated[str, Meta(min_length=1, max_length=1000, description="Words; the last one may be a beginning")]
-    source: SourceName | None = None
-    table: Annotated[str | None, Meta(description="Needs `source`")] = None
-    limit: Annotated[int, Meta(ge=1, le=100)] = 20
-
-
-class HitAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """One record that was found."""
-
-    source: SourceName
-    table: str
-    id: str
-    """The record's key, or the page's id."""
-    snippet: str
-    """The words around the match, each match in `[` and `]`."""
-    score: float
-    """Larger is better."""
-    data: msgspec.Raw
-    """The row, or the page object."""
-    links_expired_at: datetime | msgspec.UnsetType = msgspec.UNSET
-    """When the first of its links to files stops or stopped to work; only where it has links that do."""
-    cut_properties: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
-    """The properties that are longer than what was read of them; only where there are some."""
-
-
-class SearchAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found, best first."""
-
-    query: str
-    """What was looked for."""
-    hits: tuple[HitAnswer, ...]
-    """The best first."""
 
 
 async def record(request: web.Request) -> web.StreamResponse:
@@ -206,13 +89,6 @@ async def diff(request: web.Request) -> web.StreamResponse:
         ),
         headers={"Cache-Control": "no-store"},
     )
-
-
-class VerifyAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The record will be read from its source."""
-
-    event_id: int
-    """Of the event that says so: when it is applied, copy and index are what the source had."""
 
 
 async def verify_now(request: web.Request) -> web.StreamResponse:

@@ -14,6 +14,7 @@ import msgspec
 from aiohttp import web
 
 from hookbridge import errors
+from hookbridge.api.errors import ErrorBody, FieldError, InvalidFieldsBody, InvalidSourceBody
 
 JSON_HEADERS = {"Server": "hookbridge", "X-Content-Type-Options": "nosniff"}
 RETRY_AFTER_SECONDS = 5
@@ -52,45 +53,6 @@ TABLE: dict[type[errors.HookbridgeError], Row] = {
 INTERNAL = Row(500, "internal_error")
 MALFORMED = Row(400, "bad_request")
 """What is no HTTP, or too long for it, is met before its path is known: every endpoint can answer it."""
-
-
-class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is wrong, in a word for programs and a sentence for people."""
-
-    error: str
-    """A word for programs."""
-    message: str
-    hint: str = ""
-    """What to do about it, where that is known."""
-
-
-class InvalidSourceBody(msgspec.Struct, frozen=True, kw_only=True):
-    """The payload belongs to another endpoint."""
-
-    error: str
-    """A word for programs."""
-    message: str
-    expected: str
-    """The source that the endpoint takes."""
-    received: str
-
-
-class FieldError(msgspec.Struct, frozen=True, kw_only=True):
-    """One field that is wrong."""
-
-    loc: tuple[str | int, ...]
-    """Where it is: `body`, `query`, `path` or `header`, then the names on the way to it."""
-    msg: str
-    """What was expected."""
-    type: str
-    """The kind of mistake, for programs."""
-
-
-class InvalidFieldsBody(msgspec.Struct, frozen=True, kw_only=True):
-    """Every field that is wrong."""
-
-    detail: tuple[FieldError, ...]
-    """One entry for each."""
 
 
 Body = ErrorBody | InvalidSourceBody | InvalidFieldsBody

@@ -50,7 +50,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     bodies: tuple[type, ...] = ()
     """The structs that the body may be; none for an answer without a body."""
     example: object = None
-    """Without one, those that ``answers`` has of the structs."""
+    """Without one, those of the structs, made of their fields'."""
     headers: dict[str, str] = {}
     """Name → what it says."""
     media: str = "application/json"
@@ -78,13 +78,21 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     summary: str = ""
     description: str = ""
     """Without one, the handler's docstring."""
+    place: type[msgspec.Struct] | None = None
+    """What stands in the path between braces."""
     query: type[msgspec.Struct] | None = None
-    headers: tuple[str, ...] = ()
-    """The headers that it looks at, beyond those of who is calling; ``answers`` says what they mean."""
+    headers: type[msgspec.Struct] | None = None
+    """The headers that it looks at, beyond those of who is calling."""
     request: Request | None = None
     answers: dict[int, Answer] = {}
     refusals: tuple[type[errors.HookbridgeError], ...] = ()
     """What it may be refused with beyond what its access and its body bring with them."""
+
+    @property
+    def parameters(self) -> list[tuple[type[msgspec.Struct], str]]:
+        """The structs whose fields are parameters, each with where those stand."""
+        places = ((self.place, "path"), (self.query, "query"), (self.headers, "header"))
+        return [(kind, place) for kind, place in places if kind is not None]
 
     def all_refusals(self) -> tuple[type[errors.HookbridgeError], ...]:
         """Every foreseen error that it may answer with."""
@@ -97,7 +105,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
                 errors.PayloadTooLarge,
                 errors.UnsupportedMediaType,
             ]
-        if self.query is not None or "{" in self.path:
+        if self.query is not None or self.place is not None:
             found.append(errors.InvalidParameter)
         if self.access == "signed":
             found.append(errors.InvalidSignature)

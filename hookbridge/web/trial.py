@@ -8,11 +8,11 @@ is, only its text may say, and that is read when one of the sources takes its se
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import msgspec
 from aiohttp import web
 
+from hookbridge.api.webhooks import Accepted, ParsedPayload, Trial, TrialQuery
 from hookbridge.errors import FieldProblem, InvalidFields, InvalidSource
 from hookbridge.model import SOURCES, SourceName
 from hookbridge.pipeline.headers import kept
@@ -22,47 +22,11 @@ from hookbridge.sources.encodings import text_of
 from hookbridge.sources.members import decode_members
 from hookbridge.sources.source import Delivery, Handshake, Source
 from hookbridge.web.access import is_operator
-from hookbridge.web.acks import Accepted, ack_headers
+from hookbridge.web.acks import ack_headers
 from hookbridge.web.bodies import read_body
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.parameters import query
 from hookbridge.web.replies import json_reply
-
-
-class TrialQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """For a payload that does not name its source: whose it is."""
-
-    source: SourceName | None = None
-
-
-class ParsedPayload(msgspec.Struct, frozen=True, kw_only=True):
-    """What was understood of a payload, in the guide's fields."""
-
-    event_type: str
-    source: SourceName
-    table_name: str
-    record_id: str
-    data: dict[str, Any] | None
-    """The record's columns or page object; null where the payload has none."""
-    timestamp: str | None
-    metadata: dict[str, Any]
-    """As the sender wrote it."""
-
-
-class Trial(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The guide's answer.  Nothing was stored."""
-
-    status: str
-    """Always `valid`; what is not valid is refused."""
-    message: str
-    parsed_payload: ParsedPayload | None
-    """What was understood; null for a handshake."""
-    would_be_processed: bool
-    """Whether its endpoint would process it."""
-    reason: str | None = None
-    """Why it would not be processed."""
-    records: tuple[str, ...] = ()
-    """The records that would be read: two where a key changed."""
 
 
 async def trial(request: web.Request) -> web.StreamResponse:

@@ -11,9 +11,9 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
-import msgspec
 from aiohttp import web
 
+from hookbridge.api.webhooks import HandshakeStored
 from hookbridge.model import SourceName
 from hookbridge.pipeline.headers import kept
 from hookbridge.pipeline.receive import receive
@@ -29,16 +29,6 @@ WEBHOOKS: Mapping[str, SourceName] = {
     "/api/v1/webhooks/notion": "notion",
 }
 """The endpoints of the sources."""
-
-
-class HandshakeStored(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to Notion's verification handshake."""
-
-    status: str = "verification_token_stored"
-    """Always `verification_token_stored`."""
-    message: str = (
-        "GET /api/v1/notion/verification-token shows the token; paste it into the form of the subscription in Notion"
-    )
 
 
 def webhook(source_name: SourceName) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:

@@ -7,18 +7,18 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
+from hookbridge.api.events import EventDetail
 from hookbridge.cli import replaying
 from hookbridge.cli.api import Api
 from hookbridge.cli.event_line import lines_of
 from hookbridge.cli.tail import Follower, Wanted
 from hookbridge.model import Outcome
-from hookbridge.web.answers import EXAMPLES
-from hookbridge.web.events import EventDetail
+from hookbridge.web.routes import ROUTES
+from hookbridge.web.schemas import Schemas
 from tests.support.commands import command, environment, lasting
 from tests.support.followed import Sources, loaded, sources, user
 from tests.support.followed import has as copied
@@ -178,7 +178,7 @@ async def test_the_way_of_an_event_is_shown_in_lines(client: Running, tmp_path: 
     ran = await command(tmp_path, "events", "show", "1", "--url", client.url)
     assert "header  content-type: application/json\n" in ran.out.lower()
     assert "failures" not in ran.out
-    event: Any = {**msgspec.to_builtins(EXAMPLES[EventDetail], builtin_types=(msgspec.Raw,))}
+    event = msgspec.json.decode(msgspec.json.encode(Schemas(ROUTES).example(EventDetail)), type=EventDetail)
     assert any(line.strip().startswith("attempt 1  failed at ") for line in lines_of(event))
 
 
@@ -302,9 +302,9 @@ async def test_tail_finds_what_ended_so_however_far_back(client: Running, tmp_pa
     api = Api(client.url, ADMIN_TOKEN)
     try:
         follower = Follower(api, {}, Wanted(outcomes=(Outcome.IGNORED,), text=None))
-        assert [event["id"] for event in await asyncio.to_thread(follower.past, 5)] == [1]
+        assert [event.id for event in await asyncio.to_thread(follower.past, 5)] == [1]
         follower = Follower(api, {}, Wanted(outcomes=(), text="USERS:3"))
-        assert [event["record_id"] for event in await asyncio.to_thread(follower.past, 1)] == ["3"]
+        assert [event.record_id for event in await asyncio.to_thread(follower.past, 1)] == ["3"]
         assert await asyncio.to_thread(follower.look) == []
     finally:
         api.close()

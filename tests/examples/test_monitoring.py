@@ -11,8 +11,8 @@ import promql_parser
 import pytest
 import yaml
 
-from hookbridge.pipeline.status import State as LaneState
-from hookbridge.reconcile.status import State as TableState
+from hookbridge.api.lanes import State as LaneState
+from hookbridge.api.reconcile import State as TableState
 from tests.support.examples import EXAMPLES, run
 from tests.support.metrics import Scrape, scrape_with_every_figure
 from tests.support.running import ADMIN_TOKEN, Running

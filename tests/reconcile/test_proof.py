@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from aiohttp import ClientPayloadError
 
-from hookbridge.reconcile.verdict import Progress
+from hookbridge.api.reconcile import Progress
 from hookbridge.web import reconcile as web_reconcile
 from tests.support.followed import Running, Sources, loaded, running, sources, user
 from tests.support.running import ADMIN

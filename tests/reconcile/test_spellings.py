@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
+from hookbridge.api.reconcile import PassResult
 from hookbridge.errors import RecordUnreadable
 from hookbridge.model import RecordKey
-from hookbridge.reconcile.poll import PassResult
 from hookbridge.standins import PostgrestStandin
 from hookbridge.standins.wire import Webhook
 from tests.reconcile.test_proof import proofs, verify

@@ -15,8 +15,8 @@ import pytest
 from aiohttp import ClientSession
 from openapi_schema_validator import OAS31Validator
 
+from hookbridge.api import formats
 from hookbridge.sources import guide
-from hookbridge.web import formats
 from hookbridge.web.openapi import document
 from hookbridge.web.routes import ROUTES
 from tests.support.running import Running, make_settings, running
@@ -84,7 +84,14 @@ def test_every_operation_says_what_it_does(name: str) -> None:
     assert operation["description"].endswith(".")
     assert "Raises" not in operation["description"]
     unexplained = [one["name"] for one in operation.get("parameters", ()) if not {"description", "example"} <= set(one)]
-    assert not unexplained, "hookbridge/web/answers.py has no entry for these parameters"
+    assert not unexplained, "a field says what it means, and has an example"
+
+
+def test_what_stands_in_a_path_is_a_parameter_and_nothing_else() -> None:
+    for path, methods in DOCUMENT["paths"].items():
+        for operation in methods.values():
+            named = [one["name"] for one in operation.get("parameters", ()) if one["in"] == "path"]
+            assert named == re.findall(r"\{(\w+)\}", path), path
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -92,7 +99,7 @@ def test_every_body_has_an_example_of_each_form_and_all_are_what_their_schema_sa
     for place, content in contents(OPERATIONS[name]):
         forms = content["schema"].get("anyOf", [content["schema"]])
         shown = examples(content)
-        assert shown, f"{place}: hookbridge/web/answers.py has no example"
+        assert shown, f"{place}: no example"
         for example in shown:
             assert problems(content["schema"], example) == [], place
         for form in forms:
@@ -165,7 +172,7 @@ def test_every_field_says_what_it_means(name: str) -> None:
     schema = DOCUMENT["components"]["schemas"][name]
     assert schema["description"]
     silent = [field for field, shape in schema.get("properties", {}).items() if not shape.get("description")]
-    assert not silent, "a field is explained by the docstring below it"
+    assert not silent, "a field says in its Meta what it means"
     assert "``" not in json.dumps(schema)
 
 
@@ -179,8 +186,8 @@ def test_what_may_be_left_out_of_a_request_line_is_never_null(name: str) -> None
     ("path", "name", "expected"),
     [
         ("/api/v1/events/{id}", "id", {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}),
-        ("/api/v1/sources/{source}/pause", "source", {"type": "string", "enum": ["supabase", "notion"]}),
-        ("/api/v1/records/{source}/{table}/{id}", "source", {"type": "string", "enum": ["supabase", "notion"]}),
+        ("/api/v1/sources/{source}/pause", "source", {"enum": ["notion", "supabase"]}),
+        ("/api/v1/records/{source}/{table}/{id}", "source", {"enum": ["notion", "supabase"]}),
     ],
 )
 def test_what_stands_in_a_path_has_its_type(path: str, name: str, expected: dict[str, Any]) -> None:

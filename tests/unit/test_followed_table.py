@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from hookbridge.api.reconcile import PassResult
 from hookbridge.config import ReconcileConfig
 from hookbridge.errors import SourceUnavailable
 from hookbridge.model import Truth
 from hookbridge.reconcile.findings import Findings, InboxSink, judge
 from hookbridge.reconcile.loop import Beside, Reconciler
-from hookbridge.reconcile.poll import PassResult
 from hookbridge.reconcile.state import SweepState, later
 from hookbridge.reconcile.table import FollowedTable
 from hookbridge.sources.source import Changes, Followed, Slice

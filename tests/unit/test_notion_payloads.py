@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from hookbridge.api.webhooks import AckDetails
 from hookbridge.config import NotionConfig, NotionDatabase
 from hookbridge.errors import InvalidFields, InvalidSource, Refusal
 from hookbridge.model import Event, RecordKey
 from hookbridge.sources.notion import payloads
 from hookbridge.sources.notion.places import STANDALONE, Places
-from hookbridge.sources.source import AckDetails, Delivery, Handshake
+from hookbridge.sources.source import Delivery, Handshake
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "notion"
 CASES = FIXTURES.parent / "notion_cases"

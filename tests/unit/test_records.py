@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from hookbridge.api.records import Difference
 from hookbridge.errors import SourceUnavailable, TooSoon, TryLater
 from hookbridge.model import RecordKey, SourceName, Truth
-from hookbridge.records import Difference, Records, differences
+from hookbridge.records import Records, differences
 from hookbridge.store.sqlite import SqliteStore
 from tests.support.events import copy, key
 from tests.support.files import opened

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hookbridge.api.webhooks import AckDetails
 from hookbridge.config import Secrets, SignaturesConfig, SupabaseConfig, SupabaseTable
 from hookbridge.errors import InvalidFields, InvalidJson, InvalidParameter, InvalidSource, Refusal
 from hookbridge.model import Event, RecordKey
-from hookbridge.sources.source import AckDetails, Delivery, unordered
+from hookbridge.sources.source import Delivery, unordered
 from hookbridge.sources.supabase import SupabaseSource, payloads
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "supabase"

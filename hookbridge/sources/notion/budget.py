@@ -16,9 +16,9 @@ import itertools
 import time
 from collections.abc import Awaitable, Callable
 
-import msgspec
 from aiolimiter import AsyncLimiter
 
+from hookbridge.api.health import BudgetState
 from hookbridge.errors import SourceUnavailable
 from hookbridge.sources.statuses import RETRY_AFTER_SECONDS_MAX
 
@@ -36,18 +36,6 @@ class Urgency(enum.IntEnum):
     """Verification, and reads that a user waits for."""
     POLL = 1
     SWEEP = 2
-
-
-class BudgetState(msgspec.Struct, frozen=True, kw_only=True):
-    """What an operator sees of the budget."""
-
-    requests_per_second: float
-    left: int
-    """Requests that may go at once."""
-    waiting: int
-    """Requests that wait for a permit."""
-    halted_seconds: float
-    """For how long nothing goes, because Notion asked for that."""
 
 
 class Budget:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hookbridge.api.webhooks import AckDetails
 from hookbridge.model import Columns, Event, RecordKey
 from hookbridge.names import NAME_EXPECTED, dashed, is_name
 from hookbridge.sources import guide
@@ -25,7 +26,7 @@ from hookbridge.sources.bodies import (
 from hookbridge.sources.members import Members, decode_members, members
 from hookbridge.sources.notion.handshake import handshake_of
 from hookbridge.sources.notion.places import PARENT_MEMBERS, Hint, Places
-from hookbridge.sources.source import AckDetails, Decoded, Delivery, Handshake
+from hookbridge.sources.source import Decoded, Delivery, Handshake
 
 INTEGRATION = "integration"
 AUTOMATION = "automation"

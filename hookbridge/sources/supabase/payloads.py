@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hookbridge.api.webhooks import AckDetails
 from hookbridge.config import SupabaseConfig, SupabaseTable
 from hookbridge.errors import FieldProblem, InvalidFields
 from hookbridge.model import Columns, Event, RecordKey
@@ -26,7 +27,7 @@ from hookbridge.sources.bodies import (
     shown,
 )
 from hookbridge.sources.members import Members, decode_members, members
-from hookbridge.sources.source import AckDetails, Delivery
+from hookbridge.sources.source import Delivery
 
 DATABASE_WEBHOOK = "database_webhook"
 

@@ -13,8 +13,8 @@ import sqlite3
 from pathlib import Path
 
 from hookbridge.errors import StoreUnavailable
+from hookbridge.model import Fault
 from hookbridge.store.sqlite.checkpoints import EVERY_BYTES
-from hookbridge.store.values import Fault
 
 BESIDE = ("", "-wal", "-shm", ".lock")
 """The files that belong together: none of them is replaced or removed while one process has them open."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hookbridge.clock import Clock
 from hookbridge.errors import StoreUnavailable
+from hookbridge.model import Fault
 from hookbridge.store.sqlite.claims import Claims
 from hookbridge.store.sqlite.copies import Copies
 from hookbridge.store.sqlite.engine import Engine, Transaction
@@ -17,7 +18,6 @@ from hookbridge.store.sqlite.named import Records
 from hookbridge.store.sqlite.notes import Counters, Notes
 from hookbridge.store.sqlite.stale_keys import Stale
 from hookbridge.store.sqlite.sweeps import Sweeps
-from hookbridge.store.values import Fault
 
 
 class SqliteStore(Inbox, Claims, Stale, Copies, Records, Sweeps, Notes, Counters):

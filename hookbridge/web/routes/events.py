@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from hookbridge import errors
-from hookbridge.web import acks, events, examples, formats, trial
-from hookbridge.web.meanings import NAMES
+from hookbridge.api import events as said
+from hookbridge.api import examples, formats, webhooks
+from hookbridge.web import events, trial
 from hookbridge.web.route import Answer, Request, Route
 
 ROUTES: tuple[Route, ...] = (
@@ -16,15 +17,15 @@ ROUTES: tuple[Route, ...] = (
         tag="events",
         name="sendEvent",
         summary="Send an event by hand",
-        query=trial.TrialQuery,
-        headers=NAMES,
+        query=webhooks.TrialQuery,
+        headers=webhooks.NamingHeaders,
         request=Request(bodies=formats.EVENTS, examples=examples.EVENTS),
         answers={
             202: Answer(
                 description="The event is on disk and will be processed",
-                bodies=(acks.Accepted,),
+                bodies=(webhooks.Accepted,),
                 example=examples.SUPABASE_ACCEPTED,
-                headers=acks.ACK_HEADERS,
+                headers=webhooks.ACK_HEADERS,
             )
         },
         refusals=(errors.InvalidSource, errors.TryLater),
@@ -37,8 +38,8 @@ ROUTES: tuple[Route, ...] = (
         tag="events",
         name="listEvents",
         summary="Events, newest first",
-        query=events.EventQuery,
-        answers={200: Answer(description="One page", bodies=(events.EventPageAnswer,))},
+        query=said.EventQuery,
+        answers={200: Answer(description="One page", bodies=(said.EventPageAnswer,))},
     ),
     Route(
         method="GET",
@@ -47,8 +48,9 @@ ROUTES: tuple[Route, ...] = (
         access="operators",
         tag="events",
         name="event",
+        place=said.EventPath,
         summary="One event with its body and its way",
-        answers={200: Answer(description="The event", bodies=(events.EventDetail,))},
+        answers={200: Answer(description="The event", bodies=(said.EventDetail,))},
         refusals=(errors.NotFound,),
     ),
     Route(
@@ -58,8 +60,9 @@ ROUTES: tuple[Route, ...] = (
         access="operators",
         tag="events",
         name="replayEvent",
+        place=said.EventPath,
         summary="Process an event again",
-        answers={200: Answer(description="0 when it is still open or was ignored, else 1", bodies=(events.Replayed,))},
+        answers={200: Answer(description="0 when it is still open or was ignored, else 1", bodies=(said.Replayed,))},
         refusals=(errors.NotFound, errors.StoreUnavailable, errors.TryLater),
     ),
     Route(
@@ -70,8 +73,8 @@ ROUTES: tuple[Route, ...] = (
         tag="events",
         name="replayEvents",
         summary="Process the events that match again, or count them",
-        request=Request(bodies=(events.ReplayBody,), examples=examples.REPLAY),
-        answers={200: Answer(description="How many", bodies=(events.Replayed,))},
+        request=Request(bodies=(said.ReplayBody,), examples=examples.REPLAY),
+        answers={200: Answer(description="How many", bodies=(said.Replayed,))},
         refusals=(errors.StoreUnavailable, errors.TryLater),
     ),
 )

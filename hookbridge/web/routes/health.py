@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hookbridge.readiness import Readiness
+from hookbridge.api.health import Health, Readiness, ReadinessSummary
 from hookbridge.web import health
 from hookbridge.web.route import Answer, Route
 
@@ -15,7 +15,7 @@ ROUTES: tuple[Route, ...] = (
         tag="health",
         name="healthz",
         summary="Whether the process lives",
-        answers={200: Answer(description="It lives", bodies=(health.Health,))},
+        answers={200: Answer(description="It lives", bodies=(Health,))},
     ),
     Route(
         method="GET",
@@ -27,13 +27,11 @@ ROUTES: tuple[Route, ...] = (
         name="readyz",
         summary="Whether webhooks can be taken",
         answers={
-            200: Answer(
-                description="They can; with the admin token in detail", bodies=(health.ReadinessSummary, Readiness)
-            ),
+            200: Answer(description="They can; with the admin token in detail", bodies=(ReadinessSummary, Readiness)),
             503: Answer(
                 description="They cannot: the inbox cannot be written, its file is gone or damaged, the disk is"
                 " nearly full, or the service ends.",
-                bodies=(health.ReadinessSummary, Readiness),
+                bodies=(ReadinessSummary, Readiness),
             ),
         },
     ),

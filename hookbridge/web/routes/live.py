@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hookbridge.api import stats
 from hookbridge.web import live
 from hookbridge.web.route import Answer, Route
 
@@ -14,8 +15,8 @@ ROUTES: tuple[Route, ...] = (
         tag="events",
         name="history",
         summary="How much came in and was applied lately",
-        query=live.HistoryQuery,
-        answers={200: Answer(description="Steps, the oldest first", bodies=(live.HistoryAnswer,))},
+        query=stats.HistoryQuery,
+        answers={200: Answer(description="Steps, the oldest first", bodies=(stats.HistoryAnswer,))},
     ),
     Route(
         method="GET",
@@ -25,7 +26,7 @@ ROUTES: tuple[Route, ...] = (
         tag="events",
         name="listRejected",
         summary="Webhooks that were refused lately",
-        query=live.RejectedQuery,
-        answers={200: Answer(description="One page", bodies=(live.RejectedPage,))},
+        query=stats.RejectedQuery,
+        answers={200: Answer(description="One page", bodies=(stats.RejectedPage,))},
     ),
 )

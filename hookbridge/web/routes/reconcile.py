@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from hookbridge import errors
-from hookbridge.reconcile.poll import PassResult
-from hookbridge.reconcile.verdict import Progress, TableProof, Unproven, Verdict
-from hookbridge.web import examples, reconcile
+from hookbridge.api import examples
+from hookbridge.api import reconcile as said
+from hookbridge.web import reconcile
 from hookbridge.web.route import Answer, Request, Route
 
 FAILURES: tuple[type[errors.HookbridgeError], ...] = (
@@ -26,7 +26,7 @@ ROUTES: tuple[Route, ...] = (
         tag="reconciler",
         name="following",
         summary="How the followed tables stand",
-        answers={200: Answer(description="Every followed table", bodies=(reconcile.Following,))},
+        answers={200: Answer(description="Every followed table", bodies=(said.Following,))},
     ),
     Route(
         method="POST",
@@ -36,8 +36,8 @@ ROUTES: tuple[Route, ...] = (
         tag="reconciler",
         name="reconcile",
         summary="Poll or sweep a table now",
-        request=Request(bodies=(reconcile.ReconcileBody,), examples=examples.RECONCILE),
-        answers={200: Answer(description="The pass is complete", bodies=(PassResult,))},
+        request=Request(bodies=(said.ReconcileBody,), examples=examples.RECONCILE),
+        answers={200: Answer(description="The pass is complete", bodies=(said.PassResult,))},
         refusals=FAILURES,
     ),
     Route(
@@ -48,11 +48,11 @@ ROUTES: tuple[Route, ...] = (
         tag="reconciler",
         name="verify",
         summary="Prove that copy and source agree, or list what differs",
-        request=Request(bodies=(reconcile.VerifyBody,), examples=examples.VERIFY),
+        request=Request(bodies=(said.VerifyBody,), examples=examples.VERIFY),
         answers={
             200: Answer(
                 description="One JSON object a line, while the comparison goes on; the last one is the result",
-                bodies=(Progress, TableProof, Unproven, Verdict, reconcile.Failure),
+                bodies=(said.Progress, said.TableProof, said.Unproven, said.Verdict, said.Failure),
                 media=reconcile.NDJSON,
             )
         },

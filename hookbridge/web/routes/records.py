@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hookbridge import errors
+from hookbridge.api import records as said
 from hookbridge.web import records
 from hookbridge.web.route import Answer, Route
 
@@ -15,19 +16,20 @@ ROUTES: tuple[Route, ...] = (
         tag="records",
         name="listRecords",
         summary="Records by source, table and id",
-        query=records.RecordQuery,
-        answers={200: Answer(description="One page", bodies=(records.RecordPageAnswer,))},
+        query=said.RecordQuery,
+        answers={200: Answer(description="One page", bodies=(said.RecordPageAnswer,))},
     ),
     Route(
         method="GET",
         path="/api/v1/records/{source}/{table}/{id}",
+        place=said.RecordPath,
         handler=records.record,
         access="operators",
         tag="records",
         name="record",
         summary="A record as its source has it",
-        query=records.RecordAsked,
-        answers={200: Answer(description="The record", bodies=(records.RecordAnswer,))},
+        query=said.RecordAsked,
+        answers={200: Answer(description="The record", bodies=(said.RecordAnswer,))},
         refusals=(
             errors.NotFound,
             errors.TooSoon,
@@ -40,12 +42,13 @@ ROUTES: tuple[Route, ...] = (
     Route(
         method="GET",
         path="/api/v1/records/{source}/{table}/{id}/diff",
+        place=said.RecordPath,
         handler=records.diff,
         access="operators",
         tag="records",
         name="recordDiff",
         summary="A record's copy beside what its source has now",
-        answers={200: Answer(description="Both, and what differs", bodies=(records.DiffAnswer,))},
+        answers={200: Answer(description="Both, and what differs", bodies=(said.DiffAnswer,))},
         refusals=(
             errors.SourceUnavailable,
             errors.RecordUnreadable,
@@ -56,12 +59,13 @@ ROUTES: tuple[Route, ...] = (
     Route(
         method="POST",
         path="/api/v1/records/{source}/{table}/{id}/verify",
+        place=said.RecordPath,
         handler=records.verify_now,
         access="operators",
         tag="records",
         name="verifyRecord",
         summary="Have a record read from its source now",
-        answers={202: Answer(description="Its event is on disk", bodies=(records.VerifyAnswer,))},
+        answers={202: Answer(description="Its event is on disk", bodies=(said.VerifyAnswer,))},
         refusals=(errors.SourceRefused, errors.TryLater),
     ),
     Route(
@@ -72,7 +76,7 @@ ROUTES: tuple[Route, ...] = (
         tag="records",
         name="search",
         summary="Find records by words",
-        query=records.SearchQuery,
-        answers={200: Answer(description="Hits, best first", bodies=(records.SearchAnswer,))},
+        query=said.SearchQuery,
+        answers={200: Answer(description="Hits, best first", bodies=(said.SearchAnswer,))},
     ),
 )

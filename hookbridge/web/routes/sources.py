@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from hookbridge import errors
-from hookbridge.pipeline.status import LaneState
+from hookbridge.api.lanes import LaneState, VerificationToken
+from hookbridge.api.records import SourcePath
 from hookbridge.web import admin
 from hookbridge.web.route import Answer, Route
 
@@ -11,6 +12,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         method="POST",
         path="/api/v1/sources/{source}/pause",
+        place=SourcePath,
         handler=admin.pause,
         access="operators",
         tag="sources",
@@ -22,6 +24,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         method="POST",
         path="/api/v1/sources/{source}/resume",
+        place=SourcePath,
         handler=admin.resume,
         access="operators",
         tag="sources",
@@ -38,7 +41,7 @@ ROUTES: tuple[Route, ...] = (
         tag="notion",
         name="verificationToken",
         summary="The token that Notion's handshake brought",
-        answers={200: Answer(description="The token", bodies=(admin.VerificationToken,))},
+        answers={200: Answer(description="The token", bodies=(VerificationToken,))},
         refusals=(errors.NotFound,),
     ),
     Route(
@@ -49,7 +52,7 @@ ROUTES: tuple[Route, ...] = (
         tag="notion",
         name="confirmVerificationToken",
         summary="Confirm that the token is Notion's",
-        answers={200: Answer(description="The token, confirmed", bodies=(admin.VerificationToken,))},
+        answers={200: Answer(description="The token, confirmed", bodies=(VerificationToken,))},
         refusals=(errors.NotFound, errors.StoreUnavailable),
     ),
     Route(

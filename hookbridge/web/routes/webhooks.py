@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from hookbridge import errors
-from hookbridge.books import Statistics
-from hookbridge.web import acks, examples, formats, trial, webhooks
-from hookbridge.web.meanings import STANDARD
+from hookbridge.api import examples, formats
+from hookbridge.api import webhooks as said
+from hookbridge.api.stats import Statistics
+from hookbridge.web import trial, webhooks
 from hookbridge.web.route import SIGNED, Answer, Request, Route
 
-HEADERS = ("Idempotency-Key", *STANDARD, "traceparent")
 RECEIVES = (
     "Stores the event durably before it answers 202; the record is then read from its source. The signature is"
     " asked for where signatures are verified."
@@ -21,7 +21,7 @@ ROUTES: tuple[Route, ...] = (
         handler=webhooks.webhook("supabase"),
         access="signed",
         schemes=SIGNED,
-        headers=HEADERS,
+        headers=said.WebhookHeaders,
         tag="webhooks",
         name="receiveSupabase",
         summary="Receive a Supabase webhook",
@@ -30,9 +30,9 @@ ROUTES: tuple[Route, ...] = (
         answers={
             202: Answer(
                 description="The event is on disk and will be processed",
-                bodies=(acks.Accepted,),
+                bodies=(said.Accepted,),
                 example=examples.SUPABASE_ACCEPTED,
-                headers=acks.ACK_HEADERS,
+                headers=said.ACK_HEADERS,
             )
         },
         refusals=(errors.InvalidSource, errors.TryLater),
@@ -43,19 +43,19 @@ ROUTES: tuple[Route, ...] = (
         handler=webhooks.webhook("notion"),
         access="signed",
         schemes=(*SIGNED, "notionSignature"),
-        headers=HEADERS,
+        headers=said.WebhookHeaders,
         tag="webhooks",
         name="receiveNotion",
         summary="Receive a Notion webhook, or its verification handshake",
         description=RECEIVES + " Takes the guide's format, integration webhooks, and what a database automation sends.",
         request=Request(bodies=formats.NOTION, examples=examples.NOTION),
         answers={
-            200: Answer(description="The verification token is stored", bodies=(webhooks.HandshakeStored,)),
+            200: Answer(description="The verification token is stored", bodies=(said.HandshakeStored,)),
             202: Answer(
                 description="The event is on disk and will be processed",
-                bodies=(acks.Accepted,),
+                bodies=(said.Accepted,),
                 example=examples.NOTION_ACCEPTED,
-                headers=acks.ACK_HEADERS,
+                headers=said.ACK_HEADERS,
             ),
         },
         refusals=(errors.InvalidSource, errors.HandshakeRefused, errors.TryLater),
@@ -66,15 +66,15 @@ ROUTES: tuple[Route, ...] = (
         handler=trial.trial,
         access="signed",
         schemes=(*SIGNED, "notionSignature", "adminToken"),
-        headers=("Idempotency-Key", *STANDARD),
+        headers=said.SignedHeaders,
         tag="webhooks",
         name="testWebhook",
         summary="Check a payload without storing it",
         description="Receives a payload as its endpoint would, and says what would happen. Nothing is stored. The"
         " signature is asked for where signatures are verified; the admin token stands for it.",
-        query=trial.TrialQuery,
+        query=said.TrialQuery,
         request=Request(bodies=(*formats.EVENTS, formats.NotionHandshake), examples=examples.TRIAL),
-        answers={200: Answer(description="The payload is valid", bodies=(trial.Trial,), example=examples.TRIAL_VALID)},
+        answers={200: Answer(description="The payload is valid", bodies=(said.Trial,), example=examples.TRIAL_VALID)},
         refusals=(errors.InvalidSource, errors.HandshakeRefused),
     ),
     Route(

@@ -1,0 +1,73 @@
+"""Whether the service lives and can take webhooks, and what an operator should know."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from hookbridge.api.fields import means
+from hookbridge.api.lanes import LaneState, LaneSummary
+from hookbridge.api.reconcile import TableStatus
+from hookbridge.api.stats import OldestOpen
+from hookbridge.model import Fault
+
+
+class Health(msgspec.Struct, frozen=True):
+    """The event loop runs."""
+
+    status: Annotated[Literal["ok"], means("Always `ok`.")]
+
+
+class StuckHandler(msgspec.Struct, frozen=True, kw_only=True):
+    """Workers that wait for a handler which was cancelled and goes on."""
+
+    handler: Annotated[
+        str,
+        means(
+            "Its name and the place at which it was when its time was up: `greet (my_handlers.py:7)`.",
+            "greet (my_handlers.py:7)",
+        ),
+    ]
+    workers: Annotated[int, means("How many wait for it there.", 1)]
+    waiting_seconds: Annotated[
+        float, means("How long the first of them has waited, since the handler's time was up.", 41.5)
+    ]
+
+
+class BudgetState(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator sees of the budget."""
+
+    requests_per_second: Annotated[float, means("How many requests a second the budget allows on average.", 3.0)]
+    left: Annotated[int, means("Requests that may go at once.", 3)]
+    waiting: Annotated[int, means("Requests that wait for a permit.", 0)]
+    halted_seconds: Annotated[float, means("For how long nothing goes, because Notion asked for that.", 0.0)]
+
+
+class ReadinessSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What a stranger may know of the service."""
+
+    ready: Annotated[bool, means("Whether webhooks can be taken.", True)]
+    inbox_writable: Annotated[bool, means("Whether the inbox can be written.", True)]
+    store_fault: Annotated[
+        Fault | None,
+        means(
+            "Why the store cannot be relied on until an operator acts: its file is gone from its place, or damaged.",
+            None,
+        ),
+    ]
+    lanes: Annotated[tuple[LaneSummary, ...], means("One for each source.")]
+    warnings: Annotated[tuple[str, ...], means("What an operator should look at.", [])]
+
+
+class Readiness(ReadinessSummary, frozen=True, kw_only=True):
+    """Whether webhooks can be taken now, and what an operator should know."""
+
+    lanes: Annotated[tuple[LaneState, ...], means("One for each source.")]
+    stuck_handlers: Annotated[
+        tuple[StuckHandler, ...],
+        means("Handlers that do not end, although their time is up and they were cancelled."),
+    ]
+    tables: Annotated[tuple[TableStatus, ...], means("What the reconciler follows.")]
+    notion_budget: Annotated[BudgetState, means("Of all requests to Notion.")]
+    oldest_open_seconds: OldestOpen

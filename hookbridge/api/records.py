@@ -1,0 +1,190 @@
+"""The copies and the index, for the user's own API."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from hookbridge.api.fields import (
+    ChangedAt,
+    Data,
+    Limit,
+    OfRecord,
+    OfSource,
+    OfTable,
+    RecordId,
+    Source,
+    Table,
+    Time,
+    means,
+)
+from hookbridge.model import RecordState, SourceName
+
+_OLD_ROW = {"id": 42, "name": "Ada Byron", "updated_at": "2026-01-01T14:00:00+00:00"}
+_PART = Meta(min_length=1)
+
+CutProperties = Annotated[
+    tuple[str, ...] | msgspec.UnsetType,
+    means("The properties that are longer than what was read of them; only where there are some."),
+]
+LinksExpiredAt = Annotated[
+    Time | msgspec.UnsetType,
+    means("When the first of its links to files stops or stopped to work; only where it has links that do."),
+]
+
+
+class SourcePath(msgspec.Struct, frozen=True, kw_only=True):
+    """Names a source."""
+
+    source: Annotated[SourceName, means("The source.", "supabase")]
+
+
+class RecordPath(SourcePath, frozen=True, kw_only=True):
+    """Names a record."""
+
+    table: Annotated[str, _PART, means("The table, `name` or `schema.name`, or the id of a Notion database.", "users")]
+    id: Annotated[
+        str, _PART, means("The record's key, the parts of a composite one joined by a comma; or a page's id.", "42")
+    ]
+
+
+class RecordAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to read it."""
+
+    fresh: Annotated[
+        Literal[0, 1],
+        means("1 asks the source, when nothing else wants to; at most once a minute for each record.", 0),
+    ] = 0
+
+
+class RecordAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A record as its source has it."""
+
+    source: Source
+    table: Table
+    id: RecordId
+    data: Data
+    changed_at: ChangedAt
+    read_at: Annotated[Time, means("When it was read from the source.")]
+    verified: Annotated[bool, means("False when it came from a webhook because the source has no credentials.", True)]
+    links_expired_at: LinksExpiredAt = msgspec.UNSET
+    cut_properties: CutProperties = msgspec.UNSET
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """One value that is not the same on both sides; a side that has none is left out."""
+
+    path: Annotated[str, means("Where it is: names with dots between them.", "name")]
+    copy: Annotated[Any, means("The copy's value.", "Ada Byron")] = msgspec.UNSET
+    truth: Annotated[Any, means("The source's value.", "Ada Lovelace")] = msgspec.UNSET
+
+
+class DiffAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A record's copy beside the truth, read now."""
+
+    source: Source
+    table: Table
+    id: RecordId
+    agrees: Annotated[bool, means("Whether copy and source are the same, and were read whole.", False)]
+    differences: Annotated[
+        tuple[Difference, ...],
+        means("What is not the same; a path of `*` is the whole record, where one side has none."),
+    ]
+    cut_properties: Annotated[
+        tuple[str, ...] | msgspec.UnsetType,
+        means(
+            "The properties that are longer than what was read of them, and not known to be the same; only where there"
+            " are."
+        ),
+    ] = msgspec.UNSET
+    copy: Annotated[msgspec.Raw, means("Null when there is no copy of it.", _OLD_ROW)]
+    copy_read_at: Annotated[Time | None, means("When the copy was read; null when there is none.")]
+    truth: Annotated[Data, means("Null when the source has no such record.")]
+
+
+class VerifyAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The record will be read from its source."""
+
+    event_id: Annotated[
+        int, means("Of the event that says so: when it is applied, copy and index are what the source had.", 1234)
+    ]
+
+
+class RecordQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which records to list."""
+
+    source: OfSource = None
+    table: OfTable = None
+    record_id: OfRecord = None
+    state: Annotated[
+        RecordState | None,
+        means("`present` and `absent` ones have a copy that says so; `waiting` ones have open events.", "present"),
+    ] = None
+    q: (
+        Annotated[str, Meta(min_length=1, max_length=1000), means("Words; the last one may be a beginning.", "lovel")]
+        | None
+    ) = None
+    limit: Limit = 100
+    cursor: Annotated[str | None, means("`next_cursor` of the page before.", "supabase:public.users:42")] = None
+
+
+class RecordSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """A record, without its data."""
+
+    source: Source
+    table: Table
+    id: RecordId
+    present: Annotated[
+        bool | None, means("False when the source has no such record; null while there is no copy of it.", True)
+    ]
+    changed_at: ChangedAt
+    read_at: Annotated[Time | None, means("When it was read from the source.")]
+    verified: Annotated[
+        bool | None,
+        means("False when the copy came from a webhook because the source has no credentials.", True),
+    ]
+    waiting_since: Annotated[Time | None, means("Since when it has open events; null when it has none.")]
+
+
+class RecordPageAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Records, by source, table and id."""
+
+    records: Annotated[tuple[RecordSummary, ...], means("In the order of source, table and id.")]
+    next_cursor: Annotated[
+        str | None,
+        means("Pass it as `cursor` for the next page; null on the last one.", "supabase:public.users:42"),
+    ]
+
+
+class SearchQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to look for."""
+
+    q: Annotated[str, Meta(min_length=1, max_length=1000), means("Words; the last one may be a beginning.", "lovel")]
+    source: OfSource = None
+    table: Annotated[
+        OfTable,
+        means("Only of this table: `name`, `schema.name`, or the id of a Notion database; needs `source`.", "users"),
+    ] = None
+    limit: Annotated[int, Meta(ge=1, le=100), means("So many at most.", 20)] = 20
+
+
+class HitAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One record that was found."""
+
+    source: Source
+    table: Table
+    id: RecordId
+    snippet: Annotated[str, means("The words around the match, each match in `[` and `]`.", "Ada [Lovelace]")]
+    score: Annotated[float, means("Larger is better.", 1.7)]
+    data: Data
+    links_expired_at: LinksExpiredAt = msgspec.UNSET
+    cut_properties: CutProperties = msgspec.UNSET
+
+
+class SearchAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found, best first."""
+
+    query: Annotated[str, means("What was looked for.", "lovel")]
+    hits: Annotated[tuple[HitAnswer, ...], means("The best first.")]
