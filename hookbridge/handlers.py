@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import msgspec
 
-from hookbridge.errors import StartupError
+from hookbridge.errors import StartupError, named
 from hookbridge.model import SOURCES, Change, SourceName
 from hookbridge.names import NAME_EXPECTED, is_name, table_of
 
@@ -166,9 +166,8 @@ def load_handlers(module: str, folder: Path) -> Bridge:
 
 def _told(error: BaseException) -> str:
     """Say in one line what a module raised, and the line of code that did."""
-    text = str(error).partition("\n")[0]
     if isinstance(error, SyntaxError):
-        return f"{type(error).__name__}: {text}"  # names its own file and line
+        return named(error)  # with its own file and line
     # The last of the frames outside this module's import machinery is the user's, or where the user's code led.
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {text} ({Path(frame.filename).name}, line {frame.lineno})"
+    return f"{named(error)} ({Path(frame.filename).name}, line {frame.lineno})"

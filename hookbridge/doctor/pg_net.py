@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from hookbridge.config import SupabaseTable
 from hookbridge.doctor import outbox, triggers
 from hookbridge.doctor.finding import Finding, Findings, failed, ok, skipped, warning
-from hookbridge.errors import to_install
+from hookbridge.errors import named, to_install
 from hookbridge.sources.signatures import STANDARD_PREFIX
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ async def look(url: str, secrets: Sequence[str], tables: Sequence[SupabaseTable]
         )
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
         # Of a URL that cannot be read the error may quote the password.
-        why = type(error).__name__ if isinstance(error, ValueError) else str(error) or type(error).__name__
+        why = type(error).__name__ if isinstance(error, ValueError) else named(error)
         yield failed(CHECK, f"the database cannot be reached: {why}", "check the database URL and its password")
         return
     try:
@@ -80,8 +80,7 @@ async def look(url: str, secrets: Sequence[str], tables: Sequence[SupabaseTable]
         async for finding in outbox.look(sql):
             yield finding
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-        why = str(error) or type(error).__name__
-        yield failed(CHECK, f"the database cannot be looked at: {why}", "connect as the role postgres")
+        yield failed(CHECK, f"the database cannot be looked at: {named(error)}", "connect as the role postgres")
     finally:
         await sql.close()
 

@@ -21,7 +21,7 @@ from hookbridge.clock import time_of
 from hookbridge.errors import SourceUnavailable
 from hookbridge.model import Copy, Origin, SourceName, Truth
 from hookbridge.reconcile.findings import TYPES, Difference, copy_of
-from hookbridge.settings.certificates import tls_problem, trusted
+from hookbridge.settings.certificates import trusted, unreachable
 from hookbridge.sources import guide, signing
 from hookbridge.sources.source import Source
 from hookbridge.sources.statuses import retry_after_seconds
@@ -141,10 +141,8 @@ class RemoteSink:
         try:
             return await self._http.post(f"/api/v1/webhooks/{source}", content=body, headers=headers)
         except httpx.HTTPError as error:
-            message, hint = tls_problem(str(self._http.base_url), error) or (
-                f"The hookbridge at {self._http.base_url} cannot be reached: {type(error).__name__}",
-                "check --to, and that it runs",
-            )
+            server = f"The hookbridge at {self._http.base_url}"
+            message, hint = unreachable(server, error, "check --to, and that it runs")
             raise SourceUnavailable(message, hint=hint) from None
 
     def _failure(self, answer: httpx.Response) -> SourceUnavailable:

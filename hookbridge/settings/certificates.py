@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import re
 import ssl
+from collections.abc import Callable
 
-from hookbridge.errors import StartupError
+from hookbridge.errors import StartupError, named
 
 VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -32,6 +33,14 @@ def trusted() -> ssl.SSLContext:
         raise StartupError(
             f"{given} cannot be used: {why}", hint="name a file of certificates (PEM), or unset it"
         ) from None
+
+
+def unreachable(server: str, error: Exception, hint: str = "", clean: Callable[[str], str] = str) -> tuple[str, str]:
+    """Say why nothing of a server was heard, by URL or name, and what to do: its certificate, else what was raised.
+
+    ``hint`` is for everything but certificates; ``clean`` takes out of an error's text what must not be shown.
+    """
+    return tls_problem(server, error) or (f"{server} cannot be reached: {named(error, clean)}", hint)
 
 
 def tls_problem(server: str, error: Exception) -> tuple[str, str] | None:

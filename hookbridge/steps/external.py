@@ -17,6 +17,8 @@ from hookbridge.config import CacheConfig
 from hookbridge.errors import CacheUnavailable, StartupError, to_install
 from hookbridge.model import Change, Columns, RecordKey, SourceName
 from hookbridge.names import table_of
+from hookbridge.observe.redaction import without_secrets
+from hookbridge.settings.certificates import unreachable
 from hookbridge.sources import keys as ids
 from hookbridge.steps.together import Together
 
@@ -98,8 +100,8 @@ def _named() -> Iterator[None]:
 
 
 def _unavailable(error: Exception) -> CacheUnavailable:
-    message = f"The external cache could not be reached: {type(error).__name__}"
-    return CacheUnavailable(message, hint="check REDIS_URL and the server")
+    message, hint = unreachable("Redis", error, "check REDIS_URL and the server", without_secrets)
+    return CacheUnavailable(message, hint=hint)
 
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode

@@ -162,7 +162,7 @@ FAULTS: dict[str, tuple[Plant, str, str, str, str]] = {
     "handlers cannot be imported": (_handlers_broken, "handlers", "failed", "there_is_none", "handlers"),
     "cache not answering": (
         lambda scene: scene.secrets.update(redis_url="redis://127.0.0.1:9/0"),
-        *("cache", "failed", "could not be reached", "REDIS_URL"),
+        *("cache", "failed", "cannot be reached", "REDIS_URL"),
     ),
     "clock far off": (_clock(900), "clock", "failed", "s ahead of Supabase's: Standard Webhooks are refused", "NTP"),
     "clock far behind": (_clock(-900), "clock", "failed", "s behind Supabase's: Standard Webhooks are refused", "NTP"),
@@ -212,7 +212,7 @@ FAULTS: dict[str, tuple[Plant, str, str, str, str]] = {
     ),
     "Notion not answering": (
         lambda scene: scene.set("notion", base_url="http://127.0.0.1:9"),
-        *("notion", "failed", "Cannot reach Notion", "base_url"),
+        *("notion", "failed", "Notion cannot be reached", "base_url"),
     ),
     "Notion database not shared": (
         lambda scene: scene.notion.revoke(scene.database),

@@ -139,7 +139,7 @@ async def test_an_outage_of_the_cache_is_told_once_however_many_records_meet_it(
                 await send(service, hint(id_, data=row("a", id_)))
             lane.resume()
             await wait_until(lambda: lane.state().state == "down" and not lane.state().busy)
-    told = [line["event"] for line in lines if line["log_level"] != "debug" and "external cache" in str(line)]
+    told = [line["event"] for line in lines if line["log_level"] != "debug" and "Redis cannot be reached" in str(line)]
     assert told == ["Attempt 1/3 failed", "Lane stopped"]
 
 

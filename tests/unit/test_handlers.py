@@ -170,6 +170,11 @@ def test_handlers_at_two_bridges_are_refused_because_one_is_called(tmp_path: Pat
         ("import sys\nsys.exit('no')", r"SystemExit: no \(mine\.py, line 2\)"),
         ("import not_there", r"ModuleNotFoundError: No module named 'not_there' \(mine\.py, line 1\)"),
         ("raise ValueError('first\\nsecond')", r"ValueError: first \(mine\.py, line 1\)"),
+        ("raise ValueError", r"ValueError \(mine\.py, line 1\)"),
+        (
+            "class E(Exception):\n  def __str__(self): 1/0\nraise E",
+            r"E: \(its text cannot be shown\) \(mine\.py, line 3\)",
+        ),
     ],
 )
 def test_what_a_module_raises_is_told_in_one_line_with_its_place(tmp_path: Path, code: str, message: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 from redis.asyncio import Redis
@@ -15,6 +16,7 @@ from hookbridge.errors import CacheUnavailable, StartupError
 from hookbridge.model import Change, Columns, SourceName
 from hookbridge.steps.external import RedisKeys, fill
 from hookbridge.steps.together import KEYS_MAX, REQUESTS_MAX
+from scripts.faulting.proxy import UNTRUSTED, proxied
 from tests.support.events import USERS, event, key, stored
 from tests.support.gates import gate
 from tests.support.waiting import wait_until
@@ -125,10 +127,19 @@ async def test_a_server_that_is_gone_is_named_for_deletes_and_probes() -> None:
         gone = RedisKeys(CONFIG, server.connection_url)
         await gone.probe()
     for call in (gone.delete(["a"]), gone.probe()):
-        with pytest.raises(CacheUnavailable, match="could not be reached") as caught:
+        with pytest.raises(CacheUnavailable, match="cannot be reached: ConnectionError: ") as caught:
             await call
         assert "REDIS_URL" in caught.value.hint
     await gone.close()
+
+
+async def test_a_certificate_of_the_servers_that_nobody_trusts_is_named_as_such(valkey: ValkeyServer) -> None:
+    async with proxied(f"http://{urlsplit(valkey.connection_url).netloc}", UNTRUSTED) as proxy:
+        behind = RedisKeys(CONFIG, proxy.url.replace("https:", "rediss:"))
+        with pytest.raises(CacheUnavailable, match="The certificate of Redis is not trusted") as caught:
+            await behind.probe()
+        assert caught.value.hint == "name the certificate of its CA in SSL_CERT_FILE"
+        await behind.close()
 
 
 async def test_a_server_that_is_only_slow_is_waited_for_by_any_number_of_workers(

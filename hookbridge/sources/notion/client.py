@@ -27,7 +27,7 @@ from hookbridge.config import NotionConfig
 from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError, SourceRefused, SourceUnavailable
 from hookbridge.model import Columns
 from hookbridge.names import dashed
-from hookbridge.settings.certificates import tls_problem, trusted
+from hookbridge.settings.certificates import trusted, unreachable
 from hookbridge.sources.notion.budget import Budget
 from hookbridge.sources.statuses import by_status, retry_after_seconds
 
@@ -237,9 +237,8 @@ def translate(error: Exception, *, about: str, seconds: float, now: float, token
         return SourceUnavailable(f"Notion did not answer within {seconds:g} s")
     if isinstance(error, ValueError):
         return SourceUnavailable("Notion answered with something other than JSON", hint=_BASE_URL_HINT)
-    if (problem := tls_problem("Notion", error)) is not None:
-        return SourceUnavailable(problem[0], hint=problem[1])
-    return SourceUnavailable(f"Cannot reach Notion: {type(error).__name__}: {said}")
+    message, hint = unreachable("Notion", error, clean=lambda text: text.replace(token, SECRET))
+    return SourceUnavailable(message, hint=hint)
 
 
 def _response_error(error: HTTPResponseError, said: str, about: str, now: float) -> SourceError:

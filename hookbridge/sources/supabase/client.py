@@ -29,7 +29,7 @@ from hookbridge.errors import (
     StartupError,
     TableUnreadable,
 )
-from hookbridge.settings.certificates import tls_problem, trusted
+from hookbridge.settings.certificates import trusted, unreachable
 from hookbridge.sources.statuses import by_status, retry_after_seconds
 from hookbridge.sources.supabase import filters
 from hookbridge.sources.supabase.answers import rows_in
@@ -271,6 +271,5 @@ def _late() -> SourceUnavailable:
 def _unreachable(error: httpx.HTTPError) -> SourceUnavailable:
     if isinstance(error, httpx.TimeoutException):
         return _late()
-    if (problem := tls_problem("Supabase", error)) is not None:
-        return SourceUnavailable(problem[0], hint=problem[1])
-    return SourceUnavailable(f"Supabase cannot be reached: {type(error).__name__}")
+    message, hint = unreachable("Supabase", error)
+    return SourceUnavailable(message, hint=hint)
