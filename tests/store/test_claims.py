@@ -3,12 +3,14 @@
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from hookbridge.model import (
     CLAIM_BYTES_MAX,
     CLAIMED_BYTES_MAX,
     CLAIMED_EVENTS_MAX,
     COUNTED_EVENTS_MAX,
+    Event,
     Outcome,
     Settled,
 )
@@ -326,6 +328,35 @@ async def test_what_is_given_back_for_later_is_claimed_later_with_all_its_events
     claim = await take_one(store, now=500.0)
     assert ids(claim) == list(given)
     assert await books(store) == {"received": 3, "open": 3}
+
+
+MOVED = "00000000-0000-4000-8000-000000000001"
+
+
+@pytest.mark.parametrize(
+    "hint",
+    [
+        event(),
+        event(body=b"{}", identity=b"i", occurred_at="2026-01-01T00:00:00Z", origin="poll"),
+        event("with:colon", type="delete"),
+        event(MOVED, source="notion", table="elsewhere", by_id=True),
+        event(MOVED, source="notion", table="elsewhere", by_id=True, ignored="unknown table"),
+        event(MOVED, source="notion", table="home", by_id=True),
+    ],
+)
+@pytest.mark.parametrize("number", [1, 2])
+async def test_a_claim_is_the_same_whether_its_events_came_a_moment_ago_or_in_an_earlier_life(
+    reopen: Reopen, hint: Event, number: int
+) -> None:
+    first, source = at(await reopen(), 1.0), hint.record.source
+    await first.put(copy(key(MOVED, source="notion", table="home"), await first.ticket()), None, exclusive=True)
+    for _ in range(number):
+        await first.append((replace(hint, identity=None),) if number > 1 else (hint,), 1.0, b'{"host":"here"}')
+    now = await take_one(first, source=source)
+    second = await reopen()
+    await at(second, 101.0).release_abandoned()
+    later = await take_one(second, source=source, now=101.0)
+    assert now == replace(later, generation=now.generation, claimed_at=now.claimed_at)
 
 
 async def test_what_a_process_that_is_gone_had_claimed_is_free_at_the_next_start(reopen: Reopen) -> None:

@@ -61,7 +61,7 @@ class ClaimSome(Job):
 
     rank = 9
 
-    def __init__(self, source: str, limit: int, lease_seconds: float, generation: int) -> None:
+    def __init__(self, source: SourceName, limit: int, lease_seconds: float, generation: int) -> None:
         self.generation = generation
         self.source = source
         self.limit = limit
@@ -80,11 +80,12 @@ def _claim(transaction: Transaction, job: ClaimSome) -> tuple[Claim, ...]:
         return ()
     until = transaction.now + job.lease_seconds
     connection.executemany(_TAKE, [(job.generation, until, record) for record, *_ in taken])
-    waiting = _open_events(connection, [head for *_, head in taken])
-    previous = copies.many(connection, job.source, [record for record, *_ in taken])
+    waiting = _open_events(transaction, [(head, version) for _, version, _, head in taken])
+    records = [waiting[head][-1].event.record for *_, head in taken]
+    previous = copies.many(connection, job.source, records)
     return tuple(
         Claim(
-            record=waiting[head][-1].event.record,
+            record=record,
             version=version,
             generation=job.generation,
             head=head,
@@ -94,7 +95,7 @@ def _claim(transaction: Transaction, job: ClaimSome) -> tuple[Claim, ...]:
             events=tuple(waiting[head]),
             previous=previous.get(record),
         )
-        for record, version, since, head in taken
+        for record, (_, version, since, head) in zip(records, taken, strict=True)
     )
 
 
@@ -109,11 +110,24 @@ def _candidates(transaction: Transaction, job: ClaimSome) -> list[tuple[str, int
     return taken
 
 
-def _open_events(connection: sqlite3.Connection, heads: list[int]) -> dict[int, list[StoredEvent]]:
+def _open_events(transaction: Transaction, heads: list[tuple[int, int]]) -> dict[int, list[StoredEvent]]:
+    """Find the events behind each head, which comes with its record's version.
+
+    Of version 1 the head is the only one, and if it came a moment ago it is still at hand.
+    """
     waiting: dict[int, list[StoredEvent]] = defaultdict(list)
-    wanted = msgspec.json.encode(heads).decode()
-    for head, *columns in connection.execute(_OPEN_EVENTS, (wanted, CLAIMED_EVENTS_MAX, CLAIMED_BYTES_MAX)):
-        waiting[head].append(stored_event(tuple(columns)))
+    wanted: list[int] = []
+    for head, version in heads:
+        fresh = transaction.fresh.take(head)
+        if fresh is not None and version == 1:
+            waiting[head].append(fresh)
+        else:
+            wanted.append(head)
+    if wanted:
+        asked = (msgspec.json.encode(wanted).decode(), CLAIMED_EVENTS_MAX, CLAIMED_BYTES_MAX)
+        for head, *columns in transaction.connection.execute(_OPEN_EVENTS, asked):
+            waiting[head].append(stored_event(tuple(columns)))
+            transaction.fresh.take(waiting[head][-1].id)
     return waiting
 
 

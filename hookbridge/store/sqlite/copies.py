@@ -31,6 +31,11 @@ _COLUMNS = "data, changed_at, fingerprint, ticket, read_at, verified, occurred_a
 
 _ONE = f"SELECT {_COLUMNS} FROM copies WHERE source = ? AND table_name = ? AND record_id = ?"
 
+_MANY = f"""
+SELECT table_name, record_id, {_COLUMNS} FROM json_each(?1) AS wanted CROSS JOIN copies
+ON source = ?2 AND table_name = wanted.value ->> 0 AND record_id = wanted.value ->> 1
+"""
+
 # Words belong to the copy of exactly this ticket: a copy that lost to a later one leaves the index alone.
 _OWN_ROW = "SELECT id FROM copies WHERE source = ?1 AND table_name = ?2 AND record_id = ?3 AND ticket = ?4"
 _EARLIER = "SELECT id FROM copies WHERE source = ? AND table_name = ? AND record_id = ? AND ticket <= ?"
@@ -94,27 +99,22 @@ def home(connection: sqlite3.Connection, record: RecordKey) -> RecordKey | None:
     return RecordKey(record.source, found[0], record.id) if found else None
 
 
-def many(connection: sqlite3.Connection, source: str, records: Sequence[str]) -> dict[str, Copy]:
-    """Find the copies of records of one source, by the records' names.
+def many(connection: sqlite3.Connection, source: SourceName, records: Sequence[RecordKey]) -> dict[RecordKey, Copy]:
+    """Find the copies of records of one source.
 
     Where ids are global, the copy of a record that has none with data under its name is the one under another table's.
     """
-    keys = [RecordKey.parse(record) for record in records]
-    found: dict[str, Copy] = {}
-    names = msgspec.json.encode([(key.table, key.id) for key in keys]).decode()
-    for table, id_, *columns in connection.execute(
-        f"SELECT table_name, record_id, {_COLUMNS} FROM json_each(?1) AS wanted CROSS JOIN copies"
-        " ON source = ?2 AND table_name = wanted.value ->> 0 AND record_id = wanted.value ->> 1",
-        (names, source),
-    ):
-        key = RecordKey(source, table, id_)  # type: ignore[arg-type]  # rows of this source only
-        found[str(key)] = copy_of(key, columns)
+    found: dict[RecordKey, Copy] = {}
+    names = msgspec.json.encode([(record.table, record.id) for record in records]).decode()
+    for table, id_, *columns in connection.execute(_MANY, (names, source)):
+        record = RecordKey(source, table, id_)
+        found[record] = copy_of(record, columns)
     if source == "notion":
-        for key in keys:
-            if (known := found.get(str(key))) is not None and known.data is not None:
+        for record in records:
+            if (known := found.get(record)) is not None and known.data is not None:
                 continue
-            if (row := connection.execute(_HOME, (key.id, key.table)).fetchone()) is not None:
-                found[str(key)] = copy_of(msgspec.structs.replace(key, table=row[0]), row[1:])
+            if (row := connection.execute(_HOME, (record.id, record.table)).fetchone()) is not None:
+                found[record] = copy_of(msgspec.structs.replace(record, table=row[0]), row[1:])
     return found
 
 

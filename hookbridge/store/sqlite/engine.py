@@ -26,6 +26,7 @@ from hookbridge.errors import StoreError, StoreUnavailable
 from hookbridge.store.commits import GroupCommit, Results
 from hookbridge.store.sqlite import file
 from hookbridge.store.sqlite.checkpoints import Checkpoints
+from hookbridge.store.sqlite.fresh import Fresh
 from hookbridge.store.sqlite.readers import Readers
 from hookbridge.store.sqlite.soundness import AFTER_DAMAGE, Soundness, is_damage
 from hookbridge.store.sqlite.unusable import unusable, unwritable
@@ -55,11 +56,12 @@ _TICKETS_PER_START = 1 << 40
 class Transaction:
     """What a job sees: the connection, and the counters that change with this transaction."""
 
-    __slots__ = ("connection", "deltas", "now")
+    __slots__ = ("connection", "deltas", "fresh", "now")
 
-    def __init__(self, connection: sqlite3.Connection, now: float) -> None:
+    def __init__(self, connection: sqlite3.Connection, now: float, fresh: Fresh) -> None:
         """``now`` is when it begins, in epoch seconds."""
         self.connection = connection
+        self.fresh = fresh
         self.now = now
         self.deltas: Counter[str] = Counter()
 
@@ -137,6 +139,7 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[tuple[list[Job], Callable[[Results], None]] | None] = queue.SimpleQueue()
         self.commits: GroupCommit[Job] = GroupCommit(lambda jobs, done: self._jobs.put((jobs, done)), _weight)
+        self._fresh = Fresh()
         self._written = 0  # jobs of the writer's commits that changed a row, since it was last told to the checkpoints
         self._thread = threading.Thread(target=self._write, name="hookbridge-writer", daemon=True)
         self._thread.start()
@@ -196,7 +199,7 @@ class Engine:
 
     def _commit(self, jobs: list[Job]) -> tuple[list[Any], Counter[str]]:
         self.soundness.look()
-        transaction = Transaction(self._writer, self.now())
+        transaction = Transaction(self._writer, self.now(), self._fresh)
         results: list[Any] = [None] * len(jobs)
         kinds: dict[type[Job], list[int]] = {}
         for place, job in enumerate(jobs):
@@ -213,6 +216,7 @@ class Engine:
             transaction.save_counters()
             self._writer.execute("COMMIT")
         except BaseException:
+            self._fresh.clear()
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
             raise

@@ -65,18 +65,22 @@ class Append(Job):
         """Insert the events of all jobs with one prepared statement."""
         first = events.next_id(transaction.connection)
         met: dict[str, RecordKey] = {}
-        rows = [
-            _row(
-                _placed(transaction.connection, event, met) if event.by_id else event,
-                first + place,
-                job.received_at,
-                transaction.now,
-                job.headers,
+        arrived = [
+            StoredEvent(
+                id=first + place,
+                event=_placed(transaction.connection, event, met) if event.by_id else event,
+                received_at=job.received_at,
+                stored_at=transaction.now,
+                headers=job.headers,
             )
             for place, (event, job) in enumerate((event, job) for job in jobs for event in job.events)
         ]
-        receipts = iter(_insert(transaction, rows, first))
-        return [tuple(next(receipts) for _ in job.events) for job in jobs]
+        receipts = _insert(transaction, [_row(one) for one in arrived], first)
+        for one, receipt in zip(arrived, receipts, strict=True):
+            if not receipt.duplicate and one.event.ignored is None:
+                transaction.fresh.put(one)
+        told = iter(receipts)
+        return [tuple(next(told) for _ in job.events) for job in jobs]
 
 
 def _placed(connection: sqlite3.Connection, event: Event, met: dict[str, RecordKey]) -> Event:
@@ -86,7 +90,9 @@ def _placed(connection: sqlite3.Connection, event: Event, met: dict[str, RecordK
     """
     id_ = event.record.id
     record = met.get(id_) or _open(connection, id_) or copies.home(connection, event.record)
-    placed = event if record is None else msgspec.structs.replace(event, record=record, ignored=None)
+    placed = msgspec.structs.replace(event, by_id=False)
+    if record is not None:
+        placed = msgspec.structs.replace(placed, record=record, ignored=None)
     if placed.ignored is None:
         met[id_] = placed.record
     return placed
@@ -97,25 +103,26 @@ def _open(connection: sqlite3.Connection, id_: str) -> RecordKey | None:
     return None if found is None else RecordKey.parse(found[0])
 
 
-def _row(event: Event, event_id: int, received_at: float, stored_at: float, headers: bytes | None) -> tuple[Any, ...]:
+def _row(arrived: StoredEvent) -> tuple[Any, ...]:
     """Give the parameters of ``_APPEND``."""
+    event = arrived.event
     ignored = event.ignored is not None
     return (
-        event_id,
+        arrived.id,
         event.record.source,
         str(event.record),
         event.type,
         event.format,
         event.origin,
         event.identity,
-        received_at,
+        arrived.received_at,
         event.occurred_at,
         event.body,
         Outcome.IGNORED.value if ignored else None,
         event.ignored,
-        received_at if ignored else None,
-        stored_at,
-        headers,
+        arrived.received_at if ignored else None,
+        arrived.stored_at,
+        arrived.headers,
     )
 
 
@@ -176,7 +183,8 @@ def _open_again(transaction: Transaction, chosen: Sequence[int]) -> OpenedAgain:
         else:
             again = msgspec.structs.replace(found.event, origin="replay", identity=None)
             first = events.next_id(transaction.connection)
-            _insert(transaction, [_row(again, first, transaction.now, transaction.now, None)], first)
+            arrived = StoredEvent(id=first, event=again, received_at=transaction.now, stored_at=transaction.now)
+            _insert(transaction, [_row(arrived)], first)
     return OpenedAgain(count, looked)
 
 

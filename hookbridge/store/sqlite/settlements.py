@@ -16,7 +16,16 @@ from typing import Any
 
 import msgspec
 
-from hookbridge.model import COUNTED_EVENTS_MAX, Claim, Outcome, RecordKey, Settled, Settlement
+from hookbridge.model import (
+    COUNTED_EVENTS_MAX,
+    Claim,
+    Outcome,
+    RecordKey,
+    Settled,
+    Settlement,
+    SourceName,
+    Verification,
+)
 from hookbridge.store.sqlite import copies, failures, stale_keys
 from hookbridge.store.sqlite.engine import Job, Transaction
 from hookbridge.store.sqlite.events import CHAIN, NEWEST
@@ -61,34 +70,49 @@ class Settle(Job):
     @staticmethod
     def run_together(jobs: Sequence[Settle], transaction: Transaction) -> Sequence[Settled]:
         """Settle a group with a few prepared statements."""
-        connection = transaction.connection
         results: list[Settled] = []
-        held: list[Settle] = []
-        dirty: list[Settle] = []
+        held: list[Settlement] = []
+        dirty: list[Settlement] = []
         seen: set[RecordKey] = set()
         for job in jobs:
             record = job.settlement.claim.record
             # Of two settlements of one record in one group only the first can hold.
-            met = Settled.FENCED if record in seen else _meets(connection, job.settlement.claim)
+            met, settlement = (Settled.FENCED, job.settlement) if record in seen else _hold(transaction, job.settlement)
+            results.append(met)
             if met is not Settled.FENCED:
                 seen.add(record)
-                if job.settlement.claim.open_events >= COUNTED_EVENTS_MAX:
-                    if _settle_behind(transaction, job.settlement):
-                        results.append(Settled.MORE)
-                        continue
-                    job = Settle(_only_newest(job.settlement))  # noqa: PLW2901  what is left of it
-                held.append(job)
-            results.append(met)
+            if met in {Settled.DONE, Settled.STILL_DIRTY}:
+                held.append(settlement)
             if met is Settled.STILL_DIRTY:
-                dirty.append(job)
+                dirty.append(settlement)
         _settle_events(transaction, held)
-        _settle_records(transaction, held, dirty)
-        copies.write_effects(connection, [(job.settlement.effects, transaction.now) for job in held])
-        copies.leave_names(connection, [(job.settlement.claim.record, job.settlement.effects.copy) for job in held])
-        stale_keys.note(connection, [job.settlement for job in held])
-        for job in held:
-            _count(transaction, job.settlement)
+        _leave_dirty(transaction, dirty)
+        connection = transaction.connection
+        copies.write_effects(connection, [(one.effects, transaction.now) for one in held])
+        copies.leave_names(connection, [(one.claim.record, one.effects.copy) for one in held])
+        stale_keys.note(connection, held)
+        _count(transaction, held)
         return results
+
+
+def _hold(transaction: Transaction, settlement: Settlement) -> tuple[Settled, Settlement]:
+    """Settle a portion of a long burst, else make the record clean.  Gives what is left of the settlement, too."""
+    connection = transaction.connection
+    if settlement.claim.open_events >= COUNTED_EVENTS_MAX:
+        if _meets(connection, settlement.claim) is Settled.FENCED:
+            return Settled.FENCED, settlement
+        if _settle_behind(transaction, settlement):
+            return Settled.MORE, settlement
+        settlement = _only_newest(settlement)
+    return _clean(connection, settlement.claim), settlement
+
+
+def _clean(connection: sqlite3.Connection, claim: Claim) -> Settled:
+    """Make the record clean, unless events arrived during the run or the claim does not hold any more."""
+    whole = (str(claim.record), claim.generation, claim.version)
+    if connection.execute("DELETE FROM dirty WHERE record = ? AND generation = ? AND version = ?", whole).rowcount:
+        return Settled.DONE
+    return _meets(connection, claim)
 
 
 def _meets(connection: sqlite3.Connection, claim: Claim) -> Settled:
@@ -100,18 +124,17 @@ def _meets(connection: sqlite3.Connection, claim: Claim) -> Settled:
     return Settled.DONE if found[0] == claim.version else Settled.STILL_DIRTY
 
 
-def _settle_events(transaction: Transaction, jobs: list[Settle]) -> None:
+def _settle_events(transaction: Transaction, settlements: list[Settlement]) -> None:
     connection = transaction.connection
     older, heads = [], []
-    for job in jobs:
-        settlement = job.settlement
+    for settlement in settlements:
         rest = _end_of(settlement, transaction.now)
         if settlement.claim.open_events > 1:
-            older.append((settlement.claim.head, _outcome_of_older(settlement).value, *rest))
+            older.append((settlement.claim.head, _of_older(settlement.outcome).value, *rest))
         heads.append((settlement.claim.head, settlement.outcome.value, *rest))
     connection.executemany(_SETTLE_OLDER, older)
     connection.executemany(_SETTLE_HEAD, heads)
-    failures.note(connection, [job.settlement for job in jobs if job.settlement.failures])
+    failures.note(connection, [one for one in settlements if one.failures])
 
 
 def _end_of(settlement: Settlement, now: float) -> tuple[Any, ...]:
@@ -121,8 +144,9 @@ def _end_of(settlement: Settlement, now: float) -> tuple[Any, ...]:
     return (*ended, settlement.claim.claimed_at, settlement.effects.verified_at)
 
 
-def _outcome_of_older(settlement: Settlement) -> Outcome:
-    return Outcome.COALESCED if settlement.outcome is Outcome.APPLIED else settlement.outcome
+def _of_older(outcome: Outcome) -> Outcome:
+    """How the events behind the newest one end."""
+    return Outcome.COALESCED if outcome is Outcome.APPLIED else outcome
 
 
 def _settle_behind(transaction: Transaction, settlement: Settlement) -> bool:
@@ -131,13 +155,13 @@ def _settle_behind(transaction: Transaction, settlement: Settlement) -> bool:
     chosen = connection.execute(_BEHIND, (claim.head,)).fetchall()
     if not chosen:
         return False
-    outcome = _outcome_of_older(settlement)
+    outcome = _of_older(settlement.outcome)
     ids = msgspec.json.encode([id_ for id_, *_ in chosen]).decode()
     connection.execute(_SETTLE_CHOSEN, (ids, outcome.value, *_end_of(settlement, transaction.now)))
     *_, (*_, next_one) = chosen
     connection.execute("UPDATE events SET previous = ? WHERE id = ?", (next_one, claim.head))
-    _count_events(transaction, claim.record, outcome, len(chosen))
-    _count_types(transaction, claim.record, outcome, Counter(type_ for _, type_, _ in chosen))
+    _count_events(transaction, claim.record.source, outcome, len(chosen))
+    _count_types(transaction, claim.record.source, outcome, Counter(type_ for _, type_, _ in chosen))
     return True
 
 
@@ -147,11 +171,10 @@ def _only_newest(settlement: Settlement) -> Settlement:
     return msgspec.structs.replace(settlement, claim=claim)
 
 
-def _settle_records(transaction: Transaction, held: list[Settle], dirty: list[Settle]) -> None:
-    """Make the records clean, but for those for which events arrived during the run."""
+def _leave_dirty(transaction: Transaction, dirty: list[Settlement]) -> None:
+    """Let the records be claimed again for which events arrived during the run."""
     connection = transaction.connection
-    for job in dirty:
-        claim = job.settlement.claim
+    for claim in (settlement.claim for settlement in dirty):
         (head,) = connection.execute("SELECT head FROM dirty WHERE record = ?", (str(claim.record),)).fetchone()
         connection.execute(_CUT, (head, claim.head))
         # The claim is used up: nobody's generation, so that it cannot settle a second time.
@@ -159,51 +182,58 @@ def _settle_records(transaction: Transaction, held: list[Settle], dirty: list[Se
             "UPDATE dirty SET generation = 0, since = ?1, available_at = ?1 WHERE record = ?2",
             (transaction.now, str(claim.record)),
         )
-    connection.executemany(
-        "DELETE FROM dirty WHERE record = ? AND generation = ?",
-        [(str(job.settlement.claim.record), job.settlement.claim.generation) for job in held],
-    )
 
 
-def _count(transaction: Transaction, settlement: Settlement) -> None:
-    record = settlement.claim.record
-    _count_events(transaction, record, settlement.outcome, 1)
-    if settlement.claim.open_events > 1:
-        _count_events(transaction, record, _outcome_of_older(settlement), settlement.claim.open_events - 1)
-    _count_types(transaction, record, settlement.outcome, settlement.claim.types)
-    if settlement.outcome is not Outcome.IGNORED:
-        transaction.count("changes")
-        transaction.count("processing_seconds", settlement.duration)
-    transaction.count("retries", settlement.attempts - 1)
-    if settlement.announced:
-        _count_announced(transaction, record, (settlement.effects.copy or settlement.claim).record)
-    if settlement.effects.verification is not None:
-        transaction.count("verification:" + settlement.effects.verification.value)
+def _count(transaction: Transaction, settlements: Sequence[Settlement]) -> None:
+    """Count a group: most of its settlements are alike."""
+    for (source, outcome, verification, types), number in Counter(map(_kind, settlements)).items():
+        _count_events(transaction, source, outcome, number)
+        if (behind := sum(each for _, each in types) - 1) > 0:
+            _count_events(transaction, source, _of_older(outcome), behind * number)
+        _count_types(transaction, source, outcome, {type_: each * number for type_, each in types})
+        if outcome is not Outcome.IGNORED:
+            transaction.count("changes", number)
+        if verification is not None:
+            transaction.count("verification:" + verification.value, number)
+    for settlement in settlements:
+        if settlement.outcome is not Outcome.IGNORED:
+            transaction.count("processing_seconds", settlement.duration)
+        transaction.count("retries", settlement.attempts - 1)
+        if settlement.announced:
+            _count_announced(transaction, settlement)
 
 
-def _count_events(transaction: Transaction, record: RecordKey, outcome: Outcome, number: int) -> None:
+def _kind(settlement: Settlement) -> tuple[SourceName, Outcome, Verification | None, tuple[tuple[str, int], ...]]:
+    claim = settlement.claim
+    types = tuple(claim.types.items())
+    return (claim.record.source, settlement.outcome, settlement.effects.verification, types)
+
+
+def _count_events(transaction: Transaction, source: SourceName, outcome: Outcome, number: int) -> None:
     transaction.count("open", -number)
     transaction.count(outcome.value, number)
-    transaction.count(f"settled:{record.source}:{outcome.value}", number)
+    transaction.count(f"settled:{source}:{outcome.value}", number)
     if outcome is Outcome.DEAD:
         transaction.count("failed", number)
     elif outcome is not Outcome.IGNORED:
         transaction.count("processed", number)
 
 
-def _count_types(transaction: Transaction, record: RecordKey, outcome: Outcome, types: Mapping[str, int]) -> None:
+def _count_types(transaction: Transaction, source: SourceName, outcome: Outcome, types: Mapping[str, int]) -> None:
     if outcome is not Outcome.IGNORED:
         for type_, number in types.items():
-            transaction.count("source:" + record.source, number)
+            transaction.count("source:" + source, number)
             transaction.count("type:" + type_, number)
 
 
-def _count_announced(transaction: Transaction, named: RecordKey, record: RecordKey) -> None:
+def _count_announced(transaction: Transaction, settlement: Settlement) -> None:
     """Count a change that webhooks announced, unless the reconciler found it first.
 
     Such a finding is counted when its grace time is over, by the webhooks of its record.  Those that named the record
     otherwise are not among them: they end it here.
     """
+    named = settlement.claim.record
+    record = (settlement.effects.copy or settlement.claim).record
     connection = transaction.connection
     if named != record:
         connection.execute("DELETE FROM found WHERE record = ?", (str(record),))
