@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hookbridge.clock import Clock
 from hookbridge.config import ServerConfig, StoreConfig
-from hookbridge.errors import HookbridgeError, StoreError, StoreUnavailable, TryLater
+from hookbridge.errors import StoreUnavailable, TryLater
 from hookbridge.model import Event, Receipt, SourceName
 from hookbridge.store.contract import Store
 
@@ -46,16 +46,15 @@ class Intake:
 
         Raises TryLater at a limit, while stopping, or when the store cannot write.
         """
-        try:
-            # A caller that is cancelled cancels nothing: what is stored has to wake its lane.
-            return await asyncio.shield(self.submit(events, headers))
-        except StoreUnavailable as error:
-            raise self.refusal(error) from error
+        stored = self.submit(events, headers)
+        # A caller that is cancelled cancels nothing: what is stored has to wake its lane.
+        await asyncio.wait((stored,))
+        return self.receipts(stored)
 
     def submit(self, events: tuple[Event, ...], headers: bytes | None = None) -> asyncio.Future[tuple[Receipt, ...]]:
         """Begin to store the events of one request; the future has their receipts when they are on disk.
 
-        Raises TryLater at a limit or while stopping.  The future's exception has its answer in ``refusal``.
+        Raises TryLater at a limit or while stopping.  What has become of them is in ``receipts``.
         """
         number, source = len(events), events[0].record.source
         size = sum([len(one.body) for one in events])
@@ -78,12 +77,13 @@ class Intake:
         stored.add_done_callback(done)
         return stored
 
-    def refusal(self, error: BaseException) -> HookbridgeError:
-        """Say what a sender is told when its events could not be stored."""
-        if isinstance(error, StoreUnavailable):
+    def receipts(self, stored: asyncio.Future[tuple[Receipt, ...]]) -> tuple[Receipt, ...]:
+        """Give the receipts of what ``submit`` has begun and is done.  Raises TryLater when the store cannot write."""
+        try:
+            return stored.result()
+        except StoreUnavailable as error:
             message = "The event could not be stored"
-            return TryLater(message, retry_after_seconds=_FULL_RETRY_SECONDS, hint=error.message)
-        return error if isinstance(error, HookbridgeError) else StoreError(str(error))
+            raise TryLater(message, retry_after_seconds=_FULL_RETRY_SECONDS, hint=error.message) from error
 
     def check(self, number: int) -> None:
         """Raise TryLater when so many more open events cannot be taken: at the cap, on a full disk, while stopping."""

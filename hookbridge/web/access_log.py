@@ -7,14 +7,16 @@ It leaves out what has a line of its own, too, or a flood of refused webhooks wo
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 
 import structlog
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
-from hookbridge.web.acks import Ack
-from hookbridge.web.clients import client
+from hookbridge.settings.hosts import Network
+from hookbridge.web.clients import client, sender
+from hookbridge.web.door import Plain
 
 log = structlog.get_logger("hookbridge.access")
 
@@ -22,20 +24,34 @@ TOLD = web.ResponseKey("told", bool)
 """Of an answer: the log says already why it was given."""
 
 
+def line(method: str, path: str, status: int, seconds: float, length: int, remote: str | None) -> None:
+    """Write the line of one request; ``length`` is of the whole answer, in bytes."""
+    log.info(
+        "Request",
+        method=method,
+        path=path,
+        status=status,
+        duration=round(seconds, 6),
+        bytes=length,
+        remote=remote,
+    )
+
+
+def acknowledged(
+    proxies: tuple[Network, ...], request: Plain, transport: asyncio.Transport, seconds: float, length: int
+) -> None:
+    """Write the line of a webhook that was acknowledged at the front door."""
+    peer = transport.get_extra_info("peername")
+    remote = sender(peer[0] if peer else None, request.headers, proxies)
+    line("POST", request.path, HTTPStatus.ACCEPTED, seconds, length, remote)
+
+
 class AccessLog(AbstractAccessLogger):
     """Every request."""
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """Write the line.  ``time`` is seconds from the parsed head to the end of the answer."""
-        log.info(
-            "Request",
-            method=request.method,
-            path=request.path,
-            status=response.status,
-            duration=round(time, 6),
-            bytes=response.body_length,
-            remote=client(request),
-        )
+        line(request.method, request.path, response.status, time, response.body_length, client(request))
 
 
 class ErrorsOnly(AccessLog):
@@ -43,7 +59,7 @@ class ErrorsOnly(AccessLog):
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """Write the line unless it is a webhook's 2xx, or told already."""
-        if isinstance(response, Ack) or response.get(TOLD, False):
+        if response.get(TOLD, False):
             return
         if (
             request.method == "POST"

@@ -17,8 +17,9 @@ from hookbridge.web.arriving import Arriving
 from hookbridge.web.bodies import expect
 from hookbridge.web.clients import proxies_of
 from hookbridge.web.hosts import admits_of, known_hosts_only
-from hookbridge.web.keys import ARRIVING, HOSTS, OPENAPI, PROXIES, SERVICE
+from hookbridge.web.keys import ARRIVING, HOSTS, OPENAPI, PROXIES, RECEPTIONS, SERVICE
 from hookbridge.web.middlewares import errors_as_json
+from hookbridge.web.reception import receptions
 from hookbridge.web.route import spellings
 from hookbridge.web.routes import ROUTES
 
@@ -30,6 +31,7 @@ def build_app(service: Service) -> web.Application:
     app[SERVICE] = service
     app[HOSTS] = admits_of(service.settings.config)
     app[PROXIES] = proxies_of(service.settings.config.server.trusted_proxies)
+    app[RECEPTIONS] = receptions(service.sources, service.intake, service.meters, service.traces)
     app[ARRIVING] = Arriving()
     app.on_shutdown.append(app[ARRIVING].stop)
     described: Callable[[], bytes] = cache(partial(openapi.document, ROUTES))

@@ -9,12 +9,15 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from hookbridge.model import SourceName
 from hookbridge.service import Service
 from hookbridge.settings.hosts import Network
 from hookbridge.web.arriving import Arriving
+from hookbridge.web.reception import Reception
 
 SERVICE = web.AppKey("service", Service)
 ARRIVING = web.AppKey("arriving", Arriving)
+RECEPTIONS: web.AppKey[dict[SourceName, Reception]] = web.AppKey("receptions")
 OPENAPI: web.AppKey[Callable[[], bytes]] = web.AppKey("openapi")
 """Gives ``/openapi.json``, made when it is first asked for: that takes a moment, and a start is to be fast."""
 HOSTS: web.AppKey[Callable[[str], bool] | None] = web.AppKey("hosts")

@@ -16,6 +16,8 @@ from hookbridge.errors import HookbridgeError, InvalidSignature
 from hookbridge.web.access_log import TOLD
 from hookbridge.web.clients import client
 from hookbridge.web.keys import SERVICE
+from hookbridge.web.protocol import begins
+from hookbridge.web.reception import WEBHOOKS
 from hookbridge.web.replies import (
     INTERNAL,
     MALFORMED,
@@ -27,7 +29,6 @@ from hookbridge.web.replies import (
     row_of,
 )
 from hookbridge.web.route import endpoint_of
-from hookbridge.web.webhooks import WEBHOOKS
 
 log = structlog.get_logger("hookbridge.web")
 
@@ -36,6 +37,7 @@ log = structlog.get_logger("hookbridge.web")
 async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn what a handler raises into its answer, and count it by the code of that."""
     hint = None
+    begins(request)
     try:
         return await handler(request)
     except HookbridgeError as error:

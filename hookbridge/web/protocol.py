@@ -1,8 +1,9 @@
-"""What aiohttp does with one connection, but with our form of an answer to what is not HTTP.
+"""What aiohttp does with one connection, with our form of an answer to what is not HTTP, and our ends of a connection.
 
-And the door of the express way: the only place that touches what aiohttp keeps for itself (held by its tests).
-aiohttp answers a malformed request before there is a request for any middleware to see, in plain text.  This is the one
-place to say it in JSON.  Everything else of the protocol is aiohttp's.
+aiohttp answers a malformed request before there is a request for any middleware to see, in plain text: here it is said
+in JSON.  A sender that shuts down its side is answered, what only looks ends with its client, and what has begun is
+read and answered while the service stops.  Of aiohttp's protocol only public names are used, and no name of its own is
+touched: what is told about a connection is told by its requests.
 """
 
 from __future__ import annotations
@@ -14,11 +15,9 @@ from typing import Any
 
 import structlog
 from aiohttp import web
-from aiohttp.http_parser import RawRequestMessage
 
 from hookbridge.observe.metrics import Meters
 from hookbridge.web.access_log import TOLD
-from hookbridge.web.express import Express, whole_body
 from hookbridge.web.replies import INTERNAL, MALFORMED, internal_body, json_reply, malformed_body
 
 log = structlog.get_logger("hookbridge.web")
@@ -26,49 +25,57 @@ log = structlog.get_logger("hookbridge.web")
 HALF_CLOSED_SECONDS = 1.0
 """How long what only looks goes on for a client that has shut down its side: most have hung up, some still listen."""
 
+TURNS = 10
+"""Of the event loop, within which a request that has arrived is begun: aiohttp needs two or three."""
+
 
 class Protocol(web.RequestHandler):
-    """One connection.
+    """One connection."""
 
-    A webhook that can go express is taken out of aiohttp's queue before its handler task is woken.  Meanwhile the
-    connection counts as busy: what else arrives on it waits, so that answers keep the order of their requests.
-    """
-
-    __slots__ = ("_express", "_heard", "_meters", "_sender_is_done")
+    __slots__ = ("answering", "closes", "looking", "meters", "sender_is_done")
 
     def __init__(
         self,
         manager: web.Server,
-        express: Express | None,
         meters: Meters,
         **options: Any,  # noqa: ANN401  aiohttp's
     ) -> None:
         super().__init__(manager, **options)
-        self._express = express
-        self._meters = meters
-        self._sender_is_done = False
-        self._heard: asyncio.Task[Any] | None = None
+        self.meters = meters
+        self.answering: asyncio.Task[Any] | None = None
+        """The request that has begun."""
+        self.looking: asyncio.Task[Any] | None = None
+        """The same one, while all it does is look."""
+        self.closes = False
+        self.sender_is_done = False
 
     @contextmanager
     def while_heard(self) -> Iterator[None]:
         """Cancel what is done meanwhile once the client hangs up: for what only looks, and may look long."""
-        self._heard = asyncio.current_task()
+        self.looking = asyncio.current_task()
         if self.transport is None:
-            self._end_unheard(self._heard)
-        elif self._sender_is_done:
-            self._end_unheard_soon()
+            self.end_unheard(self.looking)
+        elif self.sender_is_done:
+            self.end_unheard_soon()
         try:
             yield
         finally:
-            self._heard = None
+            self.looking = None
 
-    def _end_unheard_soon(self) -> None:
+    def end_unheard_soon(self) -> None:
+        """End what only looks in a moment."""
         # Who has closed the connection and who has only shut down his side look the same until something is written.
-        self._loop.call_later(HALF_CLOSED_SECONDS, self._end_unheard, self._heard)
+        asyncio.get_running_loop().call_later(HALF_CLOSED_SECONDS, self.end_unheard, self.looking)
 
-    def _end_unheard(self, task: asyncio.Task[Any] | None) -> None:
-        if task is not None and task is self._heard:
+    def end_unheard(self, task: asyncio.Task[Any] | None) -> None:
+        """End what only looks, if it still does."""
+        if task is not None and task is self.looking:
             task.cancel()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Nobody is there any more."""
+        super().connection_lost(exc)
+        self.end_unheard(self.looking)
 
     def eof_received(self) -> bool:  # type: ignore[override] # as asyncio has it; aiohttp gives None
         """Keep the way back open for a sender that shut down its own behind its last request (``nc -N``, some proxies).
@@ -76,120 +83,49 @@ class Protocol(web.RequestHandler):
         Without it the transport would close before the answer to what is stored is written.
         """
         super().eof_received()
-        self._sender_is_done = True
-        if self._heard is not None:
-            self._end_unheard_soon()
-        # Only in the next turn aiohttp's handler, which may not have begun yet, shows whether it waits for a request.
-        self._loop.call_soon(self._end_behind_answers)
+        self.sender_is_done = True
+        if self.looking is not None:
+            self.end_unheard_soon()
+        self.end_behind_answers(TURNS)
         return True
 
-    def _end_behind_answers(self) -> None:
-        """Close what is idle now; behind an answer that is still to come, that answer does."""
-        if self._messages or self.transport is None:
-            return
-        if self._waiter is None:
-            self.close()  # aiohttp closes the connection behind the request that it has
-        elif not self._request_in_progress:
-            self.force_close()
+    def end_behind_answers(self, turns: int) -> None:
+        """Close for a sender that is done, unless a request begins within so many turns; its answer asks again."""
+        if self.answering is None and self.transport is not None:
+            if turns == 0:
+                self.force_close()
+            else:
+                asyncio.get_running_loop().call_soon(self.end_behind_answers, turns - 1)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         """Write an answer; behind the last one to a sender that has shut down its side, the connection closes."""
         finished = await super().finish_response(request, resp, start_time)
-        if self._sender_is_done and not self._messages:
-            self.close()
+        self.answering = None
+        if self.closes:
+            super().close()
+        if self.sender_is_done:
+            self.end_behind_answers(TURNS)
         return finished
 
-    def data_received(self, data: bytes) -> None:
-        """Take what arrives; a webhook goes express if the connection has nothing else to do."""
-        if self._request_in_progress and (self._close or self._force_close):
-            self._take_rest(data)
-            return
-        waiter = self._waiter
-        if self._express is None or waiter is None or waiter.done():
-            super().data_received(data)
-            return
-        self._waiter = None  # so that aiohttp queues what it parses, and wakes nobody
-        super().data_received(data)
-        self._waiter = waiter
-        if not self._request_in_progress:
-            self._next(waiter)
-
-    def _take_rest(self, data: bytes) -> None:
-        """Read on while closing: aiohttp would drop the rest of a body and wait for it until the deadline of a stop."""
-        closing, self._close, self._force_close = (self._close, self._force_close), False, False
-        try:
-            super().data_received(data)
-        finally:
-            self._close, self._force_close = closing
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        """Let go of errors that nobody was told of: after the first one, each part of what was sent is another."""
-        super().connection_lost(exc)
-        self._end_unheard(self._heard)
-        for message, _ in self._messages:
-            if not isinstance(message, RawRequestMessage):
-                _let_go(message.exc)
-
-    def _next(self, waiter: asyncio.Future[None]) -> None:
-        """Bring the first request in the queue on its way."""
-        if self._messages and not waiter.done() and not self._goes_express():
-            waiter.set_result(None)
-
-    def _goes_express(self) -> bool:
-        message, payload = self._messages[0]
-        if not isinstance(message, RawRequestMessage) or self._express is None:
-            return False
-        if self._paused:
-            return False  # a sender that does not read its answers: the ordinary way waits until it does
-        body = whole_body(message, payload)
-        if body is None or not self._express.take(message, body, self._answer):
-            return False
-        self._request_in_progress = True
-        self._messages.popleft()
-        if self._parser is not None:
-            self._parser.message_consumed()
-        if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
-            self._resume_reading_if_drained()
-        if self._manager is not None:
-            self._manager.requests_count += 1
-        return True
-
-    def _answer(self, wire: bytes) -> None:
-        """Write the answer of the webhook that went express; the sender may have hung up meanwhile."""
-        if self.transport is not None:
-            self.transport.write(wire)
-        self._request_in_progress = False
-        if self._handler_waiter is not None:
-            self._handler_waiter.set_result(None)  # a shutdown waits for this answer
-        if self._close or self._force_close:
-            return
-        if self._sender_is_done and not self._messages and self.transport is not None:
-            self.transport.close()
-            return
-        self._stay_open()
-        if self._messages and (waiter := self._waiter) is not None:
-            self._next(waiter)
-
-    def _process_keepalive(self) -> None:
-        """Close an idle connection.  One whose webhook went express only looks idle: its answer begins the time."""
-        if self._request_in_progress:
-            self._keepalive_handle = None
+    def close(self) -> None:
+        """Close behind the request that has begun.  Told so at once, aiohttp would drop the rest of its body."""
+        if self.answering is None:
+            super().close()
         else:
-            super()._process_keepalive()
+            self.closes = True
 
-    def _stay_open(self) -> None:
-        """Begin the time after which an idle connection is closed, as after every other answer."""
-        self._keepalive = True
-        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-        if self._keepalive_handle is None:
-            self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
+    async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109  aiohttp's signature
+        """Wait for the request that has begun, and its body; aiohttp itself would read no more of it."""
+        if self.answering is not None:
+            await asyncio.wait({self.answering}, timeout=timeout)
+        await super().shutdown(timeout)
 
     def give_up(self) -> None:
         """End what is still going on here, and the connection."""
-        if self._task_handler is not None:
-            self._task_handler.cancel()
+        if self.answering is not None:
+            self.answering.cancel()
         self.force_close()
 
     def handle_error(
@@ -210,12 +146,20 @@ class Protocol(web.RequestHandler):
             # What follows the colon is the request's own bytes, and among them may be a credential.
             reason = (message or "").strip().partition(":")[0]
             log.info("Malformed request", remote=request.remote, reason=reason)
-            self._meters.refused("other", MALFORMED.code)
-            _let_go(exc)
+            self.meters.refused("other", MALFORMED.code)
+            if exc is not None:
+                # The frames it came through hold what was received, in a circle with the connection.
+                exc.__traceback__ = exc.__context__ = None
             response = json_reply(malformed_body(reason), status)
         response[TOLD] = True
         response.force_close()
         return response
+
+
+def begins(request: web.Request) -> None:
+    """Take note that this task answers a request now."""
+    if isinstance(request.protocol, Protocol):
+        request.protocol.answering = asyncio.current_task()
 
 
 @contextmanager
@@ -226,9 +170,3 @@ def while_heard(request: web.Request) -> Iterator[None]:
             yield
     else:
         yield
-
-
-def _let_go(error: BaseException | None) -> None:
-    """Forget the frames that an error came through: they hold what was received, in a circle with the connection."""
-    if error is not None:
-        error.__traceback__ = error.__context__ = None

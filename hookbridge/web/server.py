@@ -12,6 +12,7 @@ import errno
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from typing import Any
 
 import structlog
@@ -21,12 +22,11 @@ from hookbridge.config import ServerConfig, Settings
 from hookbridge.errors import StartupError
 from hookbridge.service import Service
 from hookbridge.stopping import stopping
-from hookbridge.web.access_log import AccessLog, ErrorsOnly
+from hookbridge.web.access_log import AccessLog, ErrorsOnly, acknowledged
 from hookbridge.web.app import build_app
-from hookbridge.web.express import Express
-from hookbridge.web.hosts import admits_of
+from hookbridge.web.door import Caller, Door
+from hookbridge.web.keys import HOSTS, PROXIES, RECEPTIONS
 from hookbridge.web.protocol import Protocol
-from hookbridge.web.webhooks import WEBHOOKS
 
 log = structlog.get_logger("hookbridge.server")
 
@@ -126,33 +126,30 @@ async def working(service: Service) -> AsyncIterator[tuple[Service, asyncio.Task
 
 
 @asynccontextmanager
-async def listening(service: Service, listener: socket.socket) -> AsyncIterator[str]:
-    """Accept requests and give the base URL; at the end answer what has begun, until the service's deadline."""
+async def listening(service: Service, listener: socket.socket, *, door: bool = True) -> AsyncIterator[str]:
+    """Accept requests and give the base URL; at the end answer what has begun, until the service's deadline.
+
+    Without ``door`` everything goes the ordinary route, with the same answers.
+    """
     config = service.settings.config.server
     # A body that was received is stored even when the sender hung up meanwhile: its handler is not cancelled.
-    runner = web.AppRunner(
-        build_app(service), handler_cancellation=False, shutdown_timeout=config.shutdown_deadline_seconds
-    )
+    app = build_app(service)
+    runner = web.AppRunner(app, handler_cancellation=False, shutdown_timeout=config.shutdown_deadline_seconds)
     await runner.setup()
     manager = runner.server
     assert manager is not None  # noqa: S101  for the type checker: setup() made it
     loop = asyncio.get_running_loop()
-    options = protocol_options(config)
-    express = None
-    if config.access_log != "all":  # of what goes express no line is written
-        express = Express(
-            service.intake,
-            WEBHOOKS,
-            service.sources,
-            config.max_body_bytes,
-            service.meters,
-            service.rejections,
-            service.traces,
-            admits_of(service.settings.config),
-        )
-    server = await loop.create_server(
-        lambda: Protocol(manager, express, service.meters, loop=loop, **options), sock=listener, backlog=BACKLOG
+    ordinary = partial(Protocol, manager, service.meters, loop=loop, **protocol_options(config))
+    front = Door(
+        otherwise=ordinary,
+        receptions=app[RECEPTIONS],
+        max_body_bytes=config.max_body_bytes,
+        keepalive_seconds=KEEPALIVE_SECONDS,
+        admits=app[HOSTS],
+        note=partial(acknowledged, app[PROXIES]) if config.access_log == "all" else None,
     )
+    protocol = partial(Caller, front) if door else ordinary
+    server = await loop.create_server(protocol, sock=listener, backlog=BACKLOG)
     try:
         yield _url(config.host, listener)
     finally:
@@ -160,10 +157,14 @@ async def listening(service: Service, listener: socket.socket) -> AsyncIterator[
         server.close()
         try:
             async with asyncio.timeout_at(deadline):
+                await front.stop()
                 await runner.cleanup()
         except TimeoutError:
-            log.warning("Requests were cut off at the deadline", connections=len(manager.connections))
-            for connection in manager.connections:
+            left = manager.connections
+            log.warning("Requests were cut off at the deadline", connections=len(left) + len(front.callers))
+            for caller in list(front.callers):
+                caller.transport.abort()
+            for connection in left:
                 if isinstance(connection, Protocol):
                     connection.give_up()
 

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import struct
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Literal
@@ -14,6 +14,7 @@ import pytest
 from hookbridge.store.sqlite import SqliteStore
 from hookbridge.store.sqlite.readers import BROWSERS, SEARCHERS
 from hookbridge.web import protocol
+from hookbridge.web.protocol import Protocol
 from tests.support.running import ADMIN_TOKEN, Running, make_settings, running
 from tests.support.waiting import wait_until
 from tests.support.wire import Wire
@@ -53,10 +54,21 @@ async def busy(bridge: Running) -> AsyncIterator[None]:
         await asyncio.gather(*held)
 
 
-def going() -> int:
+Going = Callable[[], int]
+
+
+@pytest.fixture
+def going(monkeypatch: pytest.MonkeyPatch) -> Going:
     """How many requests are being answered."""
-    names = (getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks())
-    return sum(name.endswith("._handle_request") for name in names)
+    connections: list[Protocol] = []
+    connect = Protocol.connection_made
+
+    def spied(self: Protocol, transport: asyncio.BaseTransport) -> None:
+        connections.append(self)
+        connect(self, transport)
+
+    monkeypatch.setattr(Protocol, "connection_made", spied)
+    return lambda: sum(one.answering is not None and not one.answering.done() for one in connections)
 
 
 def request(method: str, path: str, body: bytes) -> bytes:
@@ -81,7 +93,9 @@ async def hang_up(writer: asyncio.StreamWriter, end: End) -> None:
 
 @pytest.mark.parametrize("end", ["close", "reset"])
 @pytest.mark.parametrize("name", LOOKS)
-async def test_what_only_looks_ends_when_its_client_has_hung_up(bridge: Running, name: str, end: End) -> None:
+async def test_what_only_looks_ends_when_its_client_has_hung_up(
+    bridge: Running, going: Going, name: str, end: End
+) -> None:
     async with busy(bridge):
         _, writer = await asked(bridge, name)
         await wait_until(lambda: going() == 1)
@@ -91,7 +105,7 @@ async def test_what_only_looks_ends_when_its_client_has_hung_up(bridge: Running,
     assert answer.status == 200
 
 
-async def test_a_client_that_stays_is_answered_when_its_turn_comes(bridge: Running) -> None:
+async def test_a_client_that_stays_is_answered_when_its_turn_comes(bridge: Running, going: Going) -> None:
     async with busy(bridge):
         reader, writer = await asked(bridge, "search")
         _, other = await asked(bridge, "search")
@@ -115,7 +129,7 @@ async def test_a_client_that_only_shut_down_its_side_is_answered(
     await writer.wait_closed()
 
 
-async def test_searches_of_many_hold_up_no_list_and_no_health(bridge: Running) -> None:
+async def test_searches_of_many_hold_up_no_list_and_no_health(bridge: Running, going: Going) -> None:
     store = bridge.service.store
     assert isinstance(store, SqliteStore)
     gate = threading.Event()

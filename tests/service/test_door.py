@@ -1,9 +1,9 @@
-"""The express way of a webhook, on raw connections: what goes it, what does not, and in which order answers come."""
+"""The front door, on raw connections: what is taken there, what is handed over, and in which order answers come."""
 
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from hookbridge.observe import rejections
 from hookbridge.store.sqlite import SqliteStore
 from hookbridge.web import server
-from hookbridge.web.express import Express
+from hookbridge.web.door import Caller
 from hookbridge.web.protocol import Protocol
 from tests.support.running import Running, make_settings, running
 from tests.support.waiting import wait_until
@@ -27,16 +27,16 @@ async def bridge(tmp_path: Path) -> AsyncIterator[Running]:
 
 
 @pytest.fixture
-def taken(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Whether each request that was offered to the express way took it."""
-    seen: list[bool] = []
-    take = Express.take
+def handed_over(monkeypatch: pytest.MonkeyPatch) -> list[Protocol]:
+    """The connections that were left to aiohttp."""
+    seen: list[Protocol] = []
+    connect = Protocol.connection_made
 
-    def spied(self: Express, *given: object) -> bool:
-        seen.append(take(self, *given))  # type: ignore[arg-type]
-        return seen[-1]
+    def spied(self: Protocol, transport: asyncio.BaseTransport) -> None:
+        seen.append(self)
+        connect(self, transport)
 
-    monkeypatch.setattr(Express, "take", spied)
+    monkeypatch.setattr(Protocol, "connection_made", spied)
     return seen
 
 
@@ -75,16 +75,16 @@ def post(body: bytes, *headers: str, path: str = "/api/v1/webhooks/supabase", ve
 
 
 @pytest.fixture
-def connections(monkeypatch: pytest.MonkeyPatch) -> list[Protocol]:
-    """The server's side of every connection."""
-    made: list[Protocol] = []
-    connect = Protocol.connection_made
+def callers(monkeypatch: pytest.MonkeyPatch) -> list[Caller]:
+    """The server's side of every connection, at the door."""
+    made: list[Caller] = []
+    connect = Caller.connection_made
 
-    def spied(self: Protocol, transport: asyncio.BaseTransport) -> None:
+    def spied(self: Caller, transport: asyncio.BaseTransport) -> None:
         made.append(self)
         connect(self, transport)
 
-    monkeypatch.setattr(Protocol, "connection_made", spied)
+    monkeypatch.setattr(Caller, "connection_made", spied)
     return made
 
 
@@ -106,30 +106,32 @@ async def stored(bridge: Running) -> int:
     return (await bridge.service.store.totals()).books.received
 
 
-async def test_a_webhook_is_stored_and_acknowledged_as_on_the_ordinary_way(bridge: Running, taken: list[bool]) -> None:
+async def test_a_webhook_is_stored_and_acknowledged_as_on_the_ordinary_route(
+    bridge: Running, handed_over: list[Protocol]
+) -> None:
     async with connected(bridge) as wire:
         wire.send(post(BODY % 1))
-        status, express, body = await wire.answer()
+        status, at_the_door, body = await wire.answer()
+        assert handed_over == []
         wire.send(post(BODY % 2, "Expect: 100-continue"))
         await wire.reader.readuntil(b"100 Continue\r\n\r\n")
         again, ordinary, other = await wire.answer()
-    assert taken == [True]
+    assert len(handed_over) == 1
     assert (status, again) == (202, 202)
-    assert set(express) == set(ordinary)
-    assert express["x-hookbridge-event"] != ordinary["x-hookbridge-event"]
+    assert set(at_the_door) == set(ordinary)
+    assert at_the_door["x-hookbridge-event"] != ordinary["x-hookbridge-event"]
     assert body.replace(b'"1"', b'"2"') == other
     assert await stored(bridge) == 2
 
 
-async def test_answers_come_in_the_order_of_their_requests(bridge: Running, taken: list[bool]) -> None:
-    """Pipelined: express, an ordinary request, one that is refused, and express again."""
+async def test_answers_come_in_the_order_of_their_requests(bridge: Running) -> None:
+    """Pipelined: a plain one, an ordinary request, one that is refused, and plain ones again."""
     async with connected(bridge) as wire:
         get = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
         wire.send(post(BODY % 1) + get + post(b"{") + post(BODY % 2) + get + post(BODY % 3))
         statuses = [(await wire.answer())[0] for _ in range(6)]
     assert statuses == [202, 200, 400, 202, 200, 202]
     assert await stored(bridge) == 3
-    assert True in taken
 
 
 async def test_many_on_one_connection_without_waiting_are_all_answered(bridge: Running) -> None:
@@ -167,41 +169,42 @@ async def test_a_body_in_pieces_and_one_in_chunks_are_taken(bridge: Running) -> 
         (post(BODY % 1).replace(b"application/json", b"text/plain"), 415),
     ],
 )
-async def test_what_is_special_or_wrong_goes_the_ordinary_way(
-    bridge: Running, taken: list[bool], raw: bytes, status: int
+async def test_what_is_special_or_wrong_goes_the_ordinary_route_and_so_does_what_follows(
+    bridge: Running, handed_over: list[Protocol], raw: bytes, status: int
 ) -> None:
     async with connected(bridge) as wire:
         wire.send(raw)
         assert (await wire.answer())[0] == status
         wire.send(post(BODY % 7))
         assert (await wire.answer())[0] == 202
-    assert taken[-1] is True
-    assert taken[:-1] in ([], [False])
+    assert len(handed_over) == 1
 
 
 @pytest.mark.parametrize("raw", [post(BODY % 1, "Connection: close"), post(BODY % 1, version="1.0")])
-async def test_a_connection_that_is_to_be_closed_is_closed(bridge: Running, taken: list[bool], raw: bytes) -> None:
+async def test_a_connection_that_is_to_be_closed_is_closed(bridge: Running, raw: bytes) -> None:
     async with connected(bridge) as wire:
         wire.send(raw)
         assert (await wire.answer())[0] == 202
         assert await wire.reader.read() == b""
-    assert taken == []
 
 
-async def test_a_store_that_fails_is_a_503_with_a_time_to_come_back(tmp_path: Path, taken: list[bool]) -> None:
+async def test_a_store_that_fails_is_a_503_with_a_time_to_come_back(
+    tmp_path: Path, handed_over: list[Protocol]
+) -> None:
     async with running(make_settings(tmp_path), process=False) as bridge, connected(bridge) as wire:
         wire.send(post(BODY % 1))
         assert (await wire.answer())[0] == 202
+        assert handed_over == []
         await bridge.service.store.close()
         wire.send(post(BODY % 2))
         status, headers, body = await wire.answer()
         assert (status, int(headers["retry-after"]) > 0) == (503, True)
         assert b'"unavailable"' in body
-    assert taken == [True, True]
+    assert len(handed_over) == 1
 
 
 async def test_a_store_that_refuses_is_in_the_log_and_not_for_every_webhook(
-    tmp_path: Path, taken: list[bool], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rejections, "LINES_MAX", 1)
     monkeypatch.setattr(rejections, "LINES_SECONDS", 0.2)
@@ -212,7 +215,6 @@ async def test_a_store_that_refuses_is_in_the_log_and_not_for_every_webhook(
                 wire.send(post(BODY % number))
                 assert (await wire.answer())[0] == 503
             await wait_until(lambda: lines[-1]["event"] != "Webhook refused")
-    assert taken == [True] * 5
     first, last = lines
     assert (first["log_level"], first["event"], first["status"]) == ("error", "Webhook refused", 503)
     assert first["hint"] == "The store is closed"
@@ -220,7 +222,7 @@ async def test_a_store_that_refuses_is_in_the_log_and_not_for_every_webhook(
 
 
 async def test_what_the_store_can_never_hold_is_a_500_with_its_traceback_in_the_log(
-    bridge: Running, taken: list[bool]
+    bridge: Running, handed_over: list[Protocol]
 ) -> None:
     store = bridge.service.store
     assert isinstance(store, SqliteStore)
@@ -230,7 +232,7 @@ async def test_what_the_store_can_never_hold_is_a_500_with_its_traceback_in_the_
         with capture_logs() as lines:
             wire.send(post(BODY % 1))
             assert (await wire.answer())[0] == 500
-    assert taken == [True]
+    assert len(handed_over) == 1
     line, refused = lines
     assert (line["log_level"], line["event"]) == ("error", "Request failed")
     assert "broken" in str(line["exc_info"])
@@ -238,7 +240,7 @@ async def test_what_the_store_can_never_hold_is_a_500_with_its_traceback_in_the_
 
 
 async def test_a_webhook_that_waits_for_the_disk_keeps_its_connection_open(
-    tmp_path: Path, taken: list[bool], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, handed_over: list[Protocol], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "KEEPALIVE_SECONDS", 0.3)
     async with running(make_settings(tmp_path), process=False) as bridge, connected(bridge) as wire:
@@ -250,29 +252,37 @@ async def test_a_webhook_that_waits_for_the_disk_keeps_its_connection_open(
             await wait_until(lambda: asyncio.get_running_loop().time() > until)
         assert (await wire.answer())[0] == 202
         assert await asyncio.wait_for(wire.reader.read(), 60) == b""  # idle now
-    assert taken == [True, True]
+    assert handed_over == []
 
 
 async def test_a_sender_that_does_not_read_its_answers_is_not_sent_more_and_more(
-    bridge: Running, taken: list[bool], connections: list[Protocol]
+    bridge: Running, callers: list[Caller], handed_over: list[Protocol]
 ) -> None:
     async with connected(bridge) as wire:
         wire.send(post(BODY % 1))
         assert (await wire.answer())[0] == 202
-        connections[0].pause_writing()  # as its transport does
+        callers[0].pause_writing()  # as its transport does
         for number in range(2, 6):
             wire.send(post(BODY % number))
-
-        async def one_more() -> bool:
-            return await stored(bridge) == 2
-
-        await wait_until(one_more)
-        assert connections[0].transport is not None
-        await wait_until(lambda: len(connections[0]._messages) == 3)
-        assert await stored(bridge) == 2
-        connections[0].resume_writing()
+        await wait_until(lambda: not callers[0].transport.is_reading())
+        assert await stored(bridge) == 1
+        callers[0].resume_writing()
         assert [(await wire.answer())[0] for _ in range(4)] == [202] * 4
-    assert taken[:1] == [True]
+    assert handed_over == []
+    assert await stored(bridge) == 5
+
+
+async def test_a_sender_that_never_reads_its_answers_is_let_go(
+    tmp_path: Path, callers: list[Caller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "KEEPALIVE_SECONDS", 0.1)
+    async with running(make_settings(tmp_path), process=False) as bridge, connected(bridge) as wire:
+        await wait_until(lambda: callers != [])
+        callers[0].pause_writing()
+        wire.send(post(BODY % 1))
+        with suppress(ConnectionResetError):
+            assert await asyncio.wait_for(wire.reader.read(), 60) == b""
+        assert await stored(bridge) == 0
 
 
 async def test_a_sender_that_hangs_up_harms_nobody(bridge: Running) -> None:
