@@ -122,12 +122,14 @@ class Worker:
         """Try the change: it is applied, or dead, or still open and given back (None)."""
         claim = trial.claim
         try:
-            effects = await self._attempts.run(trial, record=str(claim.record))
+            return self._applied(claim, await self._attempts.run(trial, record=str(claim.record)))
         except Exception as error:  # noqa: BLE001  a record's failure, whatever it is, never leaves its worker
             if await judge(claim, error) is not Fate.DEAD:
                 return None
             self._log.debug("Webhook processing failed", record=str(claim.record), exc_info=error)
             return _dead(claim, error)
+
+    def _applied(self, claim: Claim, effects: Effects) -> Settlement:
         announced = is_announced(claim, effects) and self._follows((effects.copy or claim).record)
         return Settlement(claim=claim, outcome=Outcome.APPLIED, effects=effects, announced=announced)
 
