@@ -17,7 +17,7 @@ import structlog
 from hookbridge.errors import TryLater
 from hookbridge.model import Copy, Document, Event, Origin, RecordKey, Truth
 from hookbridge.sources import listed
-from hookbridge.sources.source import Source, Unread
+from hookbridge.sources.source import Slice, Source, Unread
 from hookbridge.store.contract import Sweeps
 from hookbridge.store.values import Standing, Standings
 
@@ -66,8 +66,8 @@ class InboxSink:
     async def __call__(self, differences: Sequence[Difference], origin: Origin) -> None:
         """Raise an event for each, waiting where the inbox is full."""
         for start in range(0, len(differences), EVENTS_PER_APPEND):
-            events = tuple(event_of(one, origin) for one in differences[start : start + EVENTS_PER_APPEND])
-            await self._raise(events)
+            portion = differences[start : start + EVENTS_PER_APPEND]
+            await self._raise(tuple(event_of(difference, origin) for difference in portion))
 
     async def _raise(self, events: tuple[Event, ...]) -> None:
         while True:
@@ -90,15 +90,20 @@ def event_of(difference: Difference, origin: Origin) -> Event:
     )
 
 
+def kind_of(truth: Truth, standing: Standing) -> Kind | None:
+    """Say how a record that is there differs from its copy, both as they are; None when it does not."""
+    if not standing.present:
+        return "missing"
+    return None if truth.matches(standing.fingerprint) else "differing"
+
+
 def judge(truth: Truth, standing: Standing) -> Kind | None:
-    """Say how a listed record differs from its copy; None when it does not, or when an open event will tell."""
+    """Do so for a listed record; None also when an open event will tell, or a later read has."""
     if standing.dirty and not standing.claimed:
         return None
     if standing.known and standing.ticket > truth.ticket:
         return None
-    if not standing.present:
-        return "missing"
-    return None if truth.matches(standing.fingerprint) else "differing"
+    return kind_of(truth, standing)
 
 
 class Findings:
@@ -114,70 +119,73 @@ class Findings:
         self._clock = clock
         self._loads = loads
 
-    async def take(self, table: str, truths: Sequence[Truth], origin: Origin, *, first: bool = False) -> int:
-        """Hand over what differs from the copies; gives how many records that was.
+    async def take(self, table: str, slice_: Slice, origin: Origin, *, first: bool = False) -> int:
+        """Hand over what differs from the copies; gives how many records that was.  What is unread is left out.
 
         ``first`` says that the copy of this table was never complete: what is missing is loaded then.
         """
-        if not truths:
+        self._tell_unread(table, slice_.unread)
+        if not slice_.truths:
             return 0
-        ids = [truth.record.id for truth in truths]
-        standings = await self._store.standings(self._source.name, table, ids)
-        found = [
+        standings = await self._standings(table, [truth.record for truth in slice_.truths])
+        differences = [
             Difference(record=truth.record, kind=kind, truth=truth, dirty=standing.dirty, ticket=standing.ticket)
-            for truth in truths
+            for truth in slice_.truths
             if (kind := judge(truth, standing := standings.by_id[truth.record.id])) is not None
         ]
         if first and self._loads(table):
-            missing = [one for one in found if one.kind == "missing"]
+            missing = [one for one in differences if one.kind == "missing"]
             await self._load([one.truth for one in missing if one.truth and not (one.truth.partial or one.dirty)])
             # What a listing shows only in part is read by itself, as a change of its own; it was missed by nobody.
             partial = [one for one in missing if one.truth is None or one.truth.partial]
             await self._hand_over(partial, origin, None)
-            await self._hand_over([one for one in found if one.kind != "missing"], origin, standings)
+            await self._hand_over([one for one in differences if one.kind != "missing"], origin, standings)
         else:
-            await self._hand_over(found, origin, None if first else standings)
-        return len(found)
+            await self._hand_over(differences, origin, None if first else standings)
+        return len(differences)
 
-    def leave_out(self, table: str, unread: Sequence[Unread]) -> None:
-        """Tell of what a listing showed and nobody can read."""
+    def _tell_unread(self, table: str, unread: Sequence[Unread]) -> None:
         if unread:
             _log.warning(
                 "Records that cannot be read are left out",
                 source=self._source.name,
                 table=table,
                 total=len(unread),
-                records=[one.id for one in unread[:UNREAD_SHOWN]],
+                records=[record.id for record in unread[:UNREAD_SHOWN]],
                 reason=unread[0].reason,
             )
 
     async def gone(self, table: str, records: Sequence[RecordKey], origin: Origin) -> int:
         """Hand over records that only the copy has, which a read of their own confirms; gives how many."""
-        ids = [record.id for record in records]
-        standings = await self._store.standings(self._source.name, table, ids)
-        found = [
+        standings = await self._standings(table, records)
+        differences = [
             Difference(record=record, kind="extra", dirty=standing.dirty, ticket=standing.ticket)
             for record in records
             if (standing := standings.by_id[record.id]).present and not (standing.dirty and not standing.claimed)
         ]
-        await self._hand_over(found, origin, standings)
-        return len(found)
+        await self._hand_over(differences, origin, standings)
+        return len(differences)
 
-    async def _hand_over(self, found: Sequence[Difference], origin: Origin, standings: Standings | None) -> None:
-        if not found:
+    async def _standings(self, table: str, records: Sequence[RecordKey]) -> Standings:
+        ids = [record.id for record in records]
+        return await self._store.standings(self._source.name, table, ids)
+
+    async def _hand_over(self, differences: Sequence[Difference], origin: Origin, standings: Standings | None) -> None:
+        if not differences:
             return
         if standings is not None:
             # Before the event: once it is applied, nothing would show that a webhook was missing.  What a worker has
             # at this moment was announced, and only may have been read too early.
-            unannounced = [one.record for one in found if not one.dirty and self._could_be_told(one, standings)]
+            unannounced = [one.record for one in differences if not one.dirty and self._could_be_told(one, standings)]
             await self._store.note_findings(unannounced, standings)
-        await self._sink(found, origin)
+        await self._sink(differences, origin)
 
-    def _could_be_told(self, found: Difference, standings: Standings) -> bool:
+    def _could_be_told(self, difference: Difference, standings: Standings) -> bool:
         """Whether a webhook could have told of it: a formula or a rollup changes by itself, and moves no time."""
-        if not self._source.edits_move_times or found.kind != "differing" or found.truth is None:
+        truth = difference.truth
+        if not self._source.edits_move_times or difference.kind != "differing" or truth is None:
             return True
-        return found.truth.changed_at != standings.by_id[found.record.id].changed_at
+        return truth.changed_at != standings.by_id[difference.record.id].changed_at
 
     async def _load(self, truths: Sequence[Truth]) -> None:
         if truths:

@@ -162,14 +162,14 @@ class Reconciler:
             except StoreUnavailable as error:
                 _log.warning("Findings wait for the store", error=error.message)
                 continue
-            for one in counted:
-                if one.missed:
+            for loss in counted:
+                if loss.missed:
                     _log.warning(
                         "Changes that no webhook announced",
-                        source=one.source,
-                        table=one.table,
-                        missed=one.missed,
-                        announced=one.announced,
+                        source=loss.source,
+                        table=loss.table,
+                        missed=loss.missed,
+                        announced=loss.announced,
                     )
 
     def applied(self, truth: Truth, previous: Copy | None) -> None:
@@ -186,13 +186,13 @@ class Reconciler:
 
     def table(self, source: SourceName, name: str) -> FollowedTable:
         """Find a followed table.  Raises NotFound."""
-        found = self.tables.get((source, name))
-        if found is None:
+        table = self.tables.get((source, name))
+        if table is None:
             raise NotFound(
                 f"{source} has no followed table {name}",
                 hint="list it in [[supabase.tables]] or [[notion.databases]], with the source's credentials",
             )
-        return found
+        return table
 
     def chosen(self, source: SourceName | None, name: str | None) -> tuple[FollowedTable, ...]:
         """Give the followed tables that are meant, None for all.  Raises NotFound when there is none."""

@@ -13,21 +13,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from datetime import datetime
-from typing import Literal
 
 from hookbridge.api.reconcile import Line, Progress, TableProof, Unproven, Verdict
 from hookbridge.clock import time_of
 from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError
 from hookbridge.model import RecordKey, Truth
-from hookbridge.reconcile.findings import Difference, Kind, Sink
+from hookbridge.reconcile.findings import Difference, Kind, Sink, kind_of
 from hookbridge.reconcile.table import FollowedTable
+from hookbridge.reconcile.tally import Tally
 from hookbridge.sources.source import Slice, Unread
 from hookbridge.store.contract import Store
 from hookbridge.store.values import Standing
-
-KEYS_SHOWN = 1_000
-"""Of each kind of difference."""
 
 SUSPECTS_MAX = 5_000
 """So many records are remembered to be read again; then they are, before the listing goes on."""
@@ -86,7 +82,7 @@ class Proof:
     async def table(self, table: FollowedTable, *, heal: bool) -> AsyncGenerator[Progress | TableProof]:
         """Compare one table: its progress, and at the end its proof.  Raises SourceError or StoreUnavailable."""
         began, sweep = self._clock(), await self._store.ticket()
-        tally = _Tally()
+        tally = Tally()
         total: int | None = None
         try:
             cursor: str | None = None
@@ -103,34 +99,30 @@ class Proof:
         finally:
             while await self._store.forget_sweeps(only=sweep, limit=FORGET_BATCH):
                 await self._sleep(0)
-        yield tally.proof(table, time_of(began))
+        yield tally.proof(table.source, table.name, time_of(began))
 
-    async def _slice(self, table: FollowedTable, sweep: int, slice_: Slice, tally: _Tally) -> None:
+    async def _slice(self, table: FollowedTable, sweep: int, slice_: Slice, tally: Tally) -> None:
         unread = _named(table, slice_.unread)
-        ids = [*(truth.record.id for truth in slice_.truths), *(one.id for one in unread)]
+        ids = [record.id for record in (*(truth.record for truth in slice_.truths), *unread)]
         # A listing that was cut goes on with what it has shown last: each record counts once.
-        before = await self._store.met(sweep, ids)
-        truths = [truth for truth in slice_.truths if truth.record.id not in before]
+        counted = await self._store.met(sweep, ids)
+        truths = [truth for truth in slice_.truths if truth.record.id not in counted]
         tally.suspects += await self._suspects(table, [truth for truth in truths if not truth.partial])
         tally.partial += [truth.record for truth in truths if truth.partial]
-        await self._unread(table, [one for one in unread if one.id not in before], tally)
+        await self._unread(table, [record for record in unread if record.id not in counted], tally)
         tally.listed += len(truths)
         await self._store.meet(sweep, ids)
 
     async def _suspects(self, table: FollowedTable, truths: Sequence[Truth]) -> list[RecordKey]:
         standings = await self._standings(table, [truth.record for truth in truths])
-        return [
-            truth.record
-            for truth in truths
-            if not (one := standings[truth.record.id]).present or not truth.matches(one.fingerprint)
-        ]
+        return [truth.record for truth in truths if kind_of(truth, standings[truth.record.id]) is not None]
 
-    async def _unread(self, table: FollowedTable, records: Sequence[RecordKey], tally: _Tally) -> None:
+    async def _unread(self, table: FollowedTable, records: Sequence[RecordKey], tally: Tally) -> None:
         """Count what no copy can be compared with: looking again, or healing, does not help."""
         tally.add_unreadable(records, await self._standings(table, records))
         tally.listed += len(records)
 
-    async def _extra(self, table: FollowedTable, sweep: int, tally: _Tally, *, heal: bool) -> None:
+    async def _extra(self, table: FollowedTable, sweep: int, tally: Tally, *, heal: bool) -> None:
         after: str | None = None
         while True:
             unmet = await self._store.unmet(table.source, table.name, sweep, after=after, limit=UNMET_BATCH)
@@ -143,24 +135,32 @@ class Proof:
 
     # A second look
 
-    async def _look_again(self, table: FollowedTable, tally: _Tally, *, heal: bool) -> None:
+    async def _look_again(self, table: FollowedTable, tally: Tally, *, heal: bool) -> None:
         cut: set[RecordKey] = set()
         suspects, tally.suspects = [*tally.suspects, *await self._whole(table, tally, cut)], []
         differences = await self._judge(table, suspects, cut, tally)
         if heal and differences:
-            await self._sink(differences, "sweep")
-            await self._until_settled(table, [one.record for one in differences])
-            before = tally.unreadable
-            left = await self._judge(table, [one.record for one in differences], cut, tally)
-            now_cut = len(cut.intersection(one.record for one in differences) - {one.record for one in left})
-            tally.healed += len(differences) - len(left) - (tally.unreadable - before) - now_cut
-            differences = left
-        for one in differences:
-            tally.add(one.kind, one.record)
-        for record in sorted(cut - {one.record for one in differences}):
+            differences = await self._healed(table, differences, cut, tally)
+        for difference in differences:
+            tally.add(difference.kind, difference.record)
+        for record in sorted(cut - {difference.record for difference in differences}):
             tally.add("cut", record)
 
-    async def _whole(self, table: FollowedTable, tally: _Tally, cut: set[RecordKey]) -> list[RecordKey]:
+    async def _healed(
+        self, table: FollowedTable, differences: Sequence[Difference], cut: set[RecordKey], tally: Tally
+    ) -> list[Difference]:
+        """Hand over what differs, and give what still does when that is settled."""
+        records = [difference.record for difference in differences]
+        await self._sink(differences, "sweep")
+        await self._until_settled(table, records)
+        unreadable_before = tally.unreadable
+        left = await self._judge(table, records, cut, tally)
+        newly_cut = cut.intersection(records) - {difference.record for difference in left}
+        newly_unreadable = tally.unreadable - unreadable_before
+        tally.healed += len(records) - len(left) - newly_unreadable - len(newly_cut)
+        return left
+
+    async def _whole(self, table: FollowedTable, tally: Tally, cut: set[RecordKey]) -> list[RecordKey]:
         """Give those that differ of what listings show in part: many may, so whatever else is to be read goes first."""
         records, tally.partial = tally.partial, []
         truths, unreadable = await self._read(records, table.of.refresh)
@@ -170,7 +170,7 @@ class Proof:
         return [record for record, truth in truths.items() if _kind(record, truth, standings[record.id]) is not None]
 
     async def _judge(
-        self, table: FollowedTable, suspects: Sequence[RecordKey], cut: set[RecordKey], tally: _Tally
+        self, table: FollowedTable, suspects: Sequence[RecordKey], cut: set[RecordKey], tally: Tally
     ) -> list[Difference]:
         """Look several times, and give what is different each time.
 
@@ -180,11 +180,11 @@ class Proof:
         until = self._clock() + self._patience_seconds
         looks = iter(LOOKS_AGAIN_SECONDS)
         left: list[Difference] = [Difference(record=record, kind="differing") for record in suspects]
-        before: Mapping[RecordKey, bytes] = {}
+        last_look: Mapping[RecordKey, bytes] = {}
         wait: float | None
         while left and (wait := next(looks, None if self._clock() >= until else 1.0)) is not None:
             await self._sleep(wait)
-            truths, unreadable = await self._read([one.record for one in left], table.of.read)
+            truths, unreadable = await self._read([difference.record for difference in left], table.of.read)
             cut.difference_update(truths)
             cut.update(record for record, truth in truths.items() if truth.cut)
             standings = await self._standings(table, [*truths, *unreadable])
@@ -195,21 +195,11 @@ class Proof:
                 if not (_is_there(record, truth) or standings[record.id].present)
             )
             moving = any(
-                standings[record.id].dirty or truth.fingerprint != before.get(record, truth.fingerprint)
+                standings[record.id].dirty or truth.fingerprint != last_look.get(record, truth.fingerprint)
                 for record, truth in truths.items()
             )
-            before = {record: truth.fingerprint for record, truth in truths.items()}
-            left = [
-                Difference(
-                    record=record,
-                    kind=kind,
-                    truth=truth if truth.record == record else None,
-                    dirty=standing.dirty,
-                    ticket=standing.ticket,
-                )
-                for record, truth in truths.items()
-                if (kind := _kind(record, truth, standing := standings[record.id])) is not None
-            ]
+            last_look = {record: truth.fingerprint for record, truth in truths.items()}
+            left = _differences(truths, standings)
             if wait == LOOKS_AGAIN_SECONDS[-1] and not moving:
                 break
         return left
@@ -221,14 +211,14 @@ class Proof:
         truths: dict[RecordKey, Truth] = {}
         unreadable: list[RecordKey] = []
 
-        async def one(record: RecordKey) -> None:
+        async def read(record: RecordKey) -> None:
             try:
                 truths[record] = await ask(record)
             except (RecordUnreadable, RecordImpossible):
                 unreadable.append(record)
 
         for start in range(0, len(records), READS_AT_ONCE):
-            await asyncio.gather(*map(one, records[start : start + READS_AT_ONCE]))
+            await asyncio.gather(*map(read, records[start : start + READS_AT_ONCE]))
         return truths, unreadable
 
     async def _standings(self, table: FollowedTable, records: Sequence[RecordKey]) -> Mapping[str, Standing]:
@@ -239,19 +229,21 @@ class Proof:
         until = self._clock() + HEAL_SECONDS
         while self._clock() < until:
             standings = await self._standings(table, records)
-            if not any(one.dirty for one in standings.values()):
+            if not any(standing.dirty for standing in standings.values()):
                 return
             await self._sleep(0.1)
 
 
 def _named(table: FollowedTable, unread: Sequence[Unread]) -> list[RecordKey]:
     """Give the records that cannot be read.  Raises RecordUnreadable for one whose key cannot be read either."""
-    for one in unread:
-        if one.id is None:
+    records: list[RecordKey] = []
+    for record in unread:
+        if record.id is None:
             raise RecordUnreadable(
-                f"{table.name} has a record without a key that can be read, so it cannot be compared: {one.reason}"
+                f"{table.name} has a record without a key that can be read, so it cannot be compared: {record.reason}"
             )
-    return [RecordKey(table.source, table.name, one.id) for one in unread if one.id is not None]
+        records.append(RecordKey(table.source, table.name, record.id))
+    return records
 
 
 def _is_there(record: RecordKey, truth: Truth) -> bool:
@@ -259,48 +251,22 @@ def _is_there(record: RecordKey, truth: Truth) -> bool:
     return truth.data is not None and truth.record == record
 
 
+def _differences(truths: Mapping[RecordKey, Truth], standings: Mapping[str, Standing]) -> list[Difference]:
+    return [
+        Difference(
+            record=record,
+            kind=kind,
+            truth=truth if truth.record == record else None,
+            dirty=standing.dirty,
+            ticket=standing.ticket,
+        )
+        for record, truth in truths.items()
+        if (kind := _kind(record, truth, standing := standings[record.id])) is not None
+    ]
+
+
 def _kind(record: RecordKey, truth: Truth, standing: Standing) -> Kind | None:
     """Say how a record differs from its copy, both as they are now."""
-    if not _is_there(record, truth):
-        return "extra" if standing.present else None
-    if not standing.present:
-        return "missing"
-    return None if truth.matches(standing.fingerprint) else "differing"
-
-
-class _Tally:
-    """What a comparison has counted so far."""
-
-    def __init__(self) -> None:
-        self.listed = 0
-        self.healed = 0
-        self.suspects: list[RecordKey] = []
-        self.partial: list[RecordKey] = []
-        self.gone: set[RecordKey] = set()
-        """What is on neither side any more when it is looked at again: nothing that could be equal."""
-        self.unreadable = 0
-        self._counts = {"differing": 0, "missing": 0, "extra": 0, "cut": 0}
-        self._keys: dict[str, list[str]] = {}
-
-    def add(self, kind: Kind | Literal["cut"], record: RecordKey) -> None:
-        self._counts[kind] += 1
-        keys = self._keys.setdefault(kind, [])
-        if len(keys) < KEYS_SHOWN:
-            keys.append(record.id)
-
-    def add_unreadable(self, records: Sequence[RecordKey], standings: Mapping[str, Standing]) -> None:
-        """Count what is there and cannot be read: it is not equal, whatever the copy has."""
-        self.unreadable += len(records)
-        for record in records:
-            self.add("differing" if standings[record.id].present else "missing", record)
-
-    def proof(self, table: FollowedTable, as_of: datetime) -> TableProof:
-        return TableProof(
-            source=table.source,
-            table=table.name,
-            as_of=as_of,
-            equal=self.listed - len(self.gone) - sum(self._counts.values()),
-            **self._counts,
-            keys={kind: tuple(keys) for kind, keys in self._keys.items()},
-            healed=self.healed,
-        )
+    if _is_there(record, truth):
+        return kind_of(truth, standing)
+    return "extra" if standing.present else None

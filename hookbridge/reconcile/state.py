@@ -14,7 +14,6 @@ import msgspec
 from hookbridge.clock import happened
 from hookbridge.model import SourceName
 from hookbridge.sources.times import instant_in
-from hookbridge.store.contract import Notes
 
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 
@@ -85,22 +84,12 @@ def name_of(kind: type[PollState | SweepState], source: SourceName, table: str) 
     return f"{'poll' if kind is PollState else 'sweep'}:{source}:{table}"
 
 
-async def load(
-    notes: Notes, kind: type[State], source: SourceName, table: str, *, now: float, overlap_seconds: float
-) -> State:
-    """Read a state as it can be at ``now``, in epoch seconds; one that was never saved is new.
+def loaded(note: str | None, kind: type[State], *, now: float, overlap_seconds: float) -> State:
+    """Give the state of a note as it can be at ``now``, in epoch seconds; one that was never saved is new.
 
     A watermark may be ahead by the overlap: polls look that far before it.
     """
-    value = await notes.note(name_of(kind, source, table))
-    if value is None:
-        return kind()
-    return msgspec.json.decode(value, type=kind).known_at(now, overlap_seconds)
-
-
-async def save(notes: Notes, state: PollState | SweepState, source: SourceName, table: str) -> None:
-    """Write a state durably."""
-    await notes.put_note(name_of(type(state), source, table), encoded(state))
+    return kind() if note is None else msgspec.json.decode(note, type=kind).known_at(now, overlap_seconds)
 
 
 def later(one: str | None, other: str | None) -> str | None:

@@ -8,20 +8,14 @@ restart goes on where it was.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
-import msgspec
 import structlog
+from msgspec.structs import replace
 
 from hookbridge.api.reconcile import PassResult
-from hookbridge.config import ReconcileConfig
-from hookbridge.model import SourceName
-from hookbridge.reconcile import state
-from hookbridge.reconcile.findings import Findings
-from hookbridge.reconcile.state import SweepState
-from hookbridge.sources.source import Changes
-from hookbridge.store.contract import Store
+from hookbridge.reconcile.passes import Passes, Subject
+from hookbridge.reconcile.state import SweepState, encoded
 from hookbridge.store.values import Unmet
 
 GONE_BATCH = 200
@@ -34,41 +28,13 @@ _log = structlog.get_logger(__name__)
 Pace = Callable[[], Awaitable[None]]
 
 
-class Sweep:
+class Sweep(Passes[SweepState]):
     """The sweeps of one table."""
 
-    def __init__(
-        self,
-        source: SourceName,
-        table: str,
-        changes: Changes,
-        findings: Findings,
-        store: Store,
-        config: ReconcileConfig,
-        clock: Callable[[], float],
-    ) -> None:
-        self._source: SourceName = source
-        self._table = table
-        self._changes = changes
-        self._findings = findings
-        self._store = store
-        self._config = config
-        self._clock = clock
-        self._one_at_a_time = asyncio.Lock()
+    def __init__(self, subject: Subject) -> None:
+        super().__init__(subject, SweepState)
         self._told_at = 0.0
-        self._about = {"source": source, "table": table}
-        self.state = SweepState()
-
-    async def open(self) -> None:
-        """Read where the sweeps stand."""
-        self.state = await state.load(
-            self._store,
-            SweepState,
-            self._source,
-            self._table,
-            now=self._clock(),
-            overlap_seconds=self._config.overlap_seconds,
-        )
+        self._about = {"source": subject.source, "table": subject.table}
 
     async def run(self, pace: Pace, *, confirmed: bool = False, whole: bool = False) -> PassResult:
         """Run one sweep, or the rest of one, ``pace`` before each request.  Raises SourceError.
@@ -86,7 +52,7 @@ class Sweep:
 
     async def _complete(self, pace: Pace, *, confirmed: bool) -> PassResult:
         if confirmed:
-            await self._save(msgspec.structs.replace(self.state, confirmed=True))
+            await self._save(replace(self.state, confirmed=True))
         if self.state.sweep is None:
             await self._begin()
         found = 0
@@ -101,7 +67,7 @@ class Sweep:
     async def _begin(self) -> None:
         newest = await self._changes.newest(self._table)
         await self._save(
-            msgspec.structs.replace(
+            replace(
                 self.state,
                 sweep=await self._store.ticket(),
                 cursor=None,
@@ -117,31 +83,30 @@ class Sweep:
             _log.info("Backfill begins", **self._about)
 
     async def _slice(self) -> int:
-        now = self.state
-        slice_ = await self._changes.listing(self._table, now.cursor)
+        before = self.state
+        slice_ = await self._changes.listing(self._table, before.cursor)
         if slice_.anew:
             # What was met before was met in another order, perhaps by other names: it proves nothing any longer.
             await self._begin()
-            await self._forget(now.sweep)
+            await self._forget(before.sweep)
             return 0
-        found = await self._findings.take(self._table, slice_.truths, "sweep", first=not now.loaded)
-        self._findings.leave_out(self._table, slice_.unread)
-        ids = [truth.record.id for truth in slice_.truths] + [one.id for one in slice_.unread if one.id is not None]
+        found = await self._findings.take(self._table, slice_, "sweep", first=not before.loaded)
+        ids = [truth.record.id for truth in slice_.truths]
+        ids += [unread.id for unread in slice_.unread if unread.id is not None]
         unnamed = len(slice_.truths) + len(slice_.unread) - len(ids)
         # A listing that was cut, or whose cursor ended, goes on with what it has shown last.
-        listed = len(set(ids) - await self._store.met(now.sweep or 0, ids)) + unnamed
-        met = msgspec.structs.replace(
-            now,
+        listed = len(set(ids) - await self._store.met(before.sweep or 0, ids)) + unnamed
+        after = replace(
+            before,
             cursor=slice_.next_cursor,
-            listed=now.listed + listed,
-            unnamed=now.unnamed + unnamed,
-            total=slice_.total if slice_.total is not None else now.total,
+            listed=before.listed + listed,
+            unnamed=before.unnamed + unnamed,
+            total=slice_.total if slice_.total is not None else before.total,
             listing_complete=slice_.next_cursor is None,
         )
-        name = state.name_of(SweepState, self._source, self._table)
         # Differences are in the inbox first: a crash in between repeats the slice, and loses nothing of it.
-        await self._store.meet(now.sweep or 0, ids, note=(name, state.encoded(met)))
-        self.state = met
+        await self._store.meet(before.sweep or 0, ids, note=(self._note, encoded(after)))
+        self.state = after
         self._tell()
         return found
 
@@ -160,7 +125,7 @@ class Sweep:
         unmet = await self._unmet(None)
         held = self._is_too_much(unmet) and not self.state.confirmed
         if held or self.state.vanished:
-            await self._save(msgspec.structs.replace(self.state, vanished=unmet.count if held else 0))
+            await self._save(replace(self.state, vanished=unmet.count if held else 0))
         if held:
             _log.error(
                 "Too many records are gone at once: their deletions wait for an operator",
@@ -187,7 +152,7 @@ class Sweep:
     async def _end(self) -> None:
         first, ended = not self.state.loaded, self.state.sweep
         await self._save(
-            msgspec.structs.replace(
+            replace(
                 self.state,
                 sweep=None,
                 cursor=None,
@@ -205,7 +170,3 @@ class Sweep:
         forgotten = FORGET_BATCH
         while sweep is not None and forgotten == FORGET_BATCH:
             forgotten = await self._store.forget_sweeps(only=sweep, limit=FORGET_BATCH)
-
-    async def _save(self, new: SweepState) -> None:
-        await state.save(self._store, new, self._source, self._table)
-        self.state = new

@@ -12,6 +12,7 @@ from hookbridge.errors import HookbridgeError, asked_seconds, describe
 from hookbridge.model import SourceName
 from hookbridge.observe.redaction import without_secrets
 from hookbridge.reconcile.findings import Findings
+from hookbridge.reconcile.passes import Subject
 from hookbridge.reconcile.poll import Poll
 from hookbridge.reconcile.sweep import Sweep
 from hookbridge.sources.source import Changes, Followed, Source
@@ -43,9 +44,17 @@ class FollowedTable:
         self.polled = followed.polled
         self.of = source
         self.changes = changes
-        self.findings = findings
-        self.poll = Poll(source.name, self.name, changes, findings, store, config.overlap_seconds, clock)
-        self.sweep = Sweep(source.name, self.name, changes, findings, store, config, clock)
+        subject = Subject(
+            source=source.name,
+            table=self.name,
+            changes=changes,
+            findings=findings,
+            store=store,
+            config=config,
+            clock=clock,
+        )
+        self.poll = Poll(subject)
+        self.sweep = Sweep(subject)
         self._clock = clock
         self._config = config
         self._least = followed.poll_seconds or config.poll_seconds

@@ -10,8 +10,6 @@ import pytest
 from hookbridge.clock import anchored_clock
 from hookbridge.reconcile import state
 from hookbridge.reconcile.state import PollState, State, SweepState
-from hookbridge.store.sqlite import SqliteStore
-from tests.support.files import opened
 from tests.support.followed import Running, Sources, has, loaded, plain, running, sources, user
 from tests.support.waiting import wait_until
 
@@ -91,20 +89,13 @@ async def test_the_state_says_that_nobody_knows_when_it_was_and_then_when_it_is(
 # What is taken up of a state
 
 
-@pytest.fixture
-async def notes(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    async with opened(tmp_path) as store:
-        yield store
+def taken_up(given: State) -> State:
+    return state.loaded(state.encoded(given), type(given), now=NOW, overlap_seconds=OVERLAP)
 
 
-async def taken_up(notes: SqliteStore, given: State) -> State:
-    await state.save(notes, given, "supabase", "public.users")
-    return await state.load(notes, type(given), "supabase", "public.users", now=NOW, overlap_seconds=OVERLAP)
-
-
-async def test_a_poll_that_was_interrupted_goes_on(notes: SqliteStore) -> None:
+def test_a_poll_that_was_interrupted_goes_on() -> None:
     given = PollState(watermark=iso(NOW - 9), cursor="c", reached=iso(NOW - 5), began_at=NOW - 6, completed_at=NOW - 60)
-    assert await taken_up(notes, given) == given
+    assert taken_up(given) == given
 
 
 @pytest.mark.parametrize(
@@ -115,25 +106,21 @@ async def test_a_poll_that_was_interrupted_goes_on(notes: SqliteStore) -> None:
         ({"began_at": NOW + DAY}, {}),
     ],
 )
-async def test_a_poll_that_began_ahead_begins_anew(
-    notes: SqliteStore, ahead: dict[str, Any], left: dict[str, Any]
-) -> None:
+def test_a_poll_that_began_ahead_begins_anew(ahead: dict[str, Any], left: dict[str, Any]) -> None:
     known = {"watermark": iso(NOW - 9), "completed_at": NOW - 60}
     under_way = {"cursor": "c", "reached": iso(NOW - 5), "began_at": NOW - 6}
-    assert await taken_up(notes, PollState(**{**known, **under_way, **ahead})) == PollState(**{**known, **left})
+    assert taken_up(PollState(**{**known, **under_way, **ahead})) == PollState(**{**known, **left})
 
 
 @pytest.mark.parametrize("watermark", [iso(NOW + OVERLAP), "infinity", "no time"])
-async def test_a_watermark_within_the_overlap_stays_and_so_does_what_is_no_time(
-    notes: SqliteStore, watermark: str
-) -> None:
+def test_a_watermark_within_the_overlap_stays_and_so_does_what_is_no_time(watermark: str) -> None:
     given = PollState(watermark=watermark, completed_at=NOW)
-    assert await taken_up(notes, given) == given
+    assert taken_up(given) == given
 
 
-async def test_a_sweep_that_began_ahead_begins_anew_and_what_an_operator_said_stays(notes: SqliteStore) -> None:
+def test_a_sweep_that_began_ahead_begins_anew_and_what_an_operator_said_stays() -> None:
     given = SweepState(sweep=7, cursor="c", began_at=NOW + 1, completed_at=NOW - 60, loaded=True, confirmed=True)
     expected = SweepState(completed_at=NOW - 60, loaded=True, confirmed=True)
-    assert await taken_up(notes, given) == expected
+    assert taken_up(given) == expected
     right = SweepState(sweep=7, cursor="c", began_at=NOW, completed_at=NOW - 60, loaded=True)
-    assert await taken_up(notes, right) == right
+    assert taken_up(right) == right
