@@ -173,10 +173,17 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Document(msgspec.Struct, frozen=True):
-    """What the index holds of a record: its words, in one text."""
+    """What the index holds of a record: the tokens of its fields (``hookbridge.text``), with spaces between them."""
 
     record: RecordKey
-    text: str
+    title: str = ""
+    properties: str = ""
+    body: str = ""
+
+    @property
+    def fields(self) -> tuple[str, str, str]:
+        """The fields in their order."""
+        return self.title, self.properties, self.body
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -266,7 +273,7 @@ class Effects(msgspec.Struct, frozen=True, kw_only=True):
     exclusive: bool = False
     """Whether the copies of the same id in other tables go when this one is written (ids are global)."""
     document: Document | None = None
-    """The index entry to write; with an empty text the record leaves the index.  None leaves it as it is."""
+    """The index entry to write; without a token the record leaves the index.  None leaves it as it is."""
     stale_keys: tuple[str, ...] | None = None
     """The keys of the user's cache that were deleted, to be deleted once more when the copy is written; None where none
     belong to the record's table.

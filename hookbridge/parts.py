@@ -15,6 +15,7 @@ from hookbridge.errors import HookbridgeError
 from hookbridge.handlers import Bridge
 from hookbridge.handshake import Handshake, Learnt
 from hookbridge.holds import Holds
+from hookbridge.indexing import Indexing
 from hookbridge.model import RecordKey, Settled, Settlement, SourceName
 from hookbridge.observe import traces
 from hookbridge.observe.lag import LoopWatch
@@ -101,6 +102,7 @@ class Parts:
         self.reconciler = Reconciler(
             self.sources, store, InboxSink(self.intake.accept), config.reconcile, clock, beside=beside
         )
+        self.indexing = Indexing(store, self.sources, config)
         self.upkeep = Upkeep(store, self.intake, settings.data_file, config.retention, config.store, clock)
         self._observers.append(self._settled)
 

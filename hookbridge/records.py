@@ -16,7 +16,8 @@ import msgspec
 from hookbridge.api.records import Difference
 from hookbridge.clock import Clock
 from hookbridge.errors import SourceRefused, TooSoon, TryLater
-from hookbridge.model import Columns, Copy, Document, RecordKey, SourceName, Truth
+from hookbridge.model import Columns, Copy, RecordKey, SourceName, Truth
+from hookbridge.sources import kept
 from hookbridge.sources.bodies import decode_columns
 from hookbridge.sources.large import aside
 from hookbridge.sources.source import Source
@@ -108,10 +109,10 @@ class Records:
             raise SourceRefused(f"There are no credentials to read {record.source} with", hint="see .env")
         truth = await self._read_afresh(source, record)
         known = await self._store.copy(await self._name(source, truth.record))
-        copy = self._copy_of(truth)
+        copy = kept.copy_of(truth, self._clock())
         same = known is not None and known.data is not None and known.record == truth.record
         if known is None or (same and truth.data is not None and truth.matches(known.fingerprint)):
-            await self._keep(source, truth, copy)
+            copy = await self._keep(source, truth)
         elif truth.data is not None or known.data is not None:
             # Where no event can be taken the next sweep finds it: the copy is as it was.
             with contextlib.suppress(TryLater):
@@ -156,25 +157,13 @@ class Records:
         return truth
 
     async def _read_through(self, source: Source, record: RecordKey) -> Copy:
-        truth = await self._read(source, source.read, record)
-        copy = self._copy_of(truth)
-        await self._keep(source, truth, copy)
-        return copy
+        return await self._keep(source, await self._read(source, source.read, record))
 
-    def _copy_of(self, truth: Truth) -> Copy:
-        return Copy(
-            record=truth.record,
-            data=truth.data,
-            changed_at=truth.changed_at,
-            fingerprint=truth.fingerprint,
-            ticket=truth.ticket,
-            read_at=self._clock(),
-        )
-
-    async def _keep(self, source: Source, truth: Truth, copy: Copy) -> None:
-        words = await aside(len(truth.data or b""), _words, source, truth)
+    async def _keep(self, source: Source, truth: Truth) -> Copy:
+        read = await aside(len(truth.data or b""), kept.kept, source, truth, self._clock())
         # A stale answer is harmless, a stale copy is not: the ticket decides whether this read may be kept.
-        await self._store.put(copy, Document(truth.record, words), exclusive=source.ids_are_global)
+        await self._store.put(read.copy, read.document, exclusive=read.exclusive)
+        return read.copy
 
 
 def _answer(source: Source, asked: RecordKey, copy: Copy) -> Copy | None:
@@ -206,8 +195,3 @@ def _differing(copy: Columns, truth: Columns, above: tuple[str, ...]) -> Iterato
             yield from _differing(mine, theirs, path)
         else:
             yield Difference(path=".".join(path), copy=mine, truth=theirs)
-
-
-def _words(source: Source, truth: Truth) -> str:
-    columns = source.truth_columns(truth)
-    return "" if columns is None else source.words(truth.record, columns)

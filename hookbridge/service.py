@@ -29,6 +29,7 @@ from hookbridge.pipeline.replay import replay
 from hookbridge.readiness import WritableInbox, warnings_of, warnings_of_clock, warnings_of_stuck
 from hookbridge.reconcile.status import freshness
 from hookbridge.records import Records
+from hookbridge.search import Search
 from hookbridge.sources import listed
 from hookbridge.sources.notion.budget import Budget
 from hookbridge.sources.source import Delivery
@@ -48,6 +49,7 @@ class Service(Parts):
     ) -> None:
         super().__init__(settings, store, known, bridge, clock)
         self.records = Records(store, self.sources, clock, self.verify, self._answered)
+        self.search = Search(store, self.sources, lambda: self.indexing.progress)
         self.history = History(self._counts, clock)
         self._inbox = WritableInbox(store, clock)
         self._stop_asked = asyncio.Event()
@@ -67,6 +69,7 @@ class Service(Parts):
             await store.release_abandoned()
             await service.reconciler.open()
             await service.holds.open()
+            await service.indexing.open()
         except BaseException:
             await store.close()
             raise
@@ -84,6 +87,7 @@ class Service(Parts):
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(lane.run(), name=f"{name}-lane") for name, lane in self.lanes.items()]
                 tasks.append(group.create_task(self.upkeep.run(), name="upkeep"))
+                tasks.append(group.create_task(self.indexing.run(), name="indexing"))
                 tasks.append(group.create_task(self.history.run(), name="history"))
                 if self._stale is not None:
                     tasks.append(group.create_task(self._stale.run(self._stop_lanes), name="stale-keys"))

@@ -161,7 +161,11 @@ class RecordPageAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class SearchQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to look for."""
 
-    q: Annotated[str, Meta(min_length=1, max_length=1000), means("Words; the last one may be a beginning.", "lovel")]
+    q: Annotated[
+        str,
+        Meta(min_length=1, max_length=1000),
+        means('Words, all of them; the last one may be a beginning. `"a phrase"` · `-without`', "lovel"),
+    ]
     source: OfSource = None
     table: Annotated[
         OfTable,
@@ -176,7 +180,7 @@ class HitAnswer(msgspec.Struct, frozen=True, kw_only=True):
     source: Source
     table: Table
     id: RecordId
-    snippet: Annotated[str, means("The words around the match, each match in `[` and `]`.", "Ada [Lovelace]")]
+    snippet: Annotated[str, means("The text around the words, each match in `[` and `]`.", "Ada [Lovelace]")]
     score: Annotated[float, means("Larger is better.", 1.7)]
     data: Data
     links_expired_at: LinksExpiredAt = msgspec.UNSET
@@ -188,3 +192,14 @@ class SearchAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     query: Annotated[str, means("What was looked for.", "lovel")]
     hits: Annotated[tuple[HitAnswer, ...], means("The best first.")]
+    complete: Annotated[
+        bool,
+        means("False when not all that have the words were looked at: these are the best of what changed last.", True),
+    ]
+    indexing: Annotated[
+        float | None,
+        means(
+            "How much of the index is made anew, from 0 to 1, after an upgrade or with another `index`; null: all.",
+            None,
+        ),
+    ]

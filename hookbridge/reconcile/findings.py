@@ -15,8 +15,9 @@ import msgspec
 import structlog
 
 from hookbridge.errors import TryLater
-from hookbridge.model import Copy, Document, Event, Origin, RecordKey, Truth
+from hookbridge.model import Event, Origin, RecordKey, Truth
 from hookbridge.sources import listed
+from hookbridge.sources.kept import kept
 from hookbridge.sources.source import Slice, Source, Unread
 from hookbridge.store.contract import Sweeps
 from hookbridge.store.values import Standing, Standings
@@ -189,19 +190,6 @@ class Findings:
 
     async def _load(self, truths: Sequence[Truth]) -> None:
         if truths:
-            read = [copy_of(self._source, truth, self._clock()) for truth in truths]
-            await self._store.load(read, exclusive=self._source.ids_are_global)
-
-
-def copy_of(source: Source, truth: Truth, now: float) -> tuple[Copy, Document]:
-    """Give the copy and the words of a record that a listing showed."""
-    columns = source.truth_columns(truth)
-    copy = Copy(
-        record=truth.record,
-        data=truth.data,
-        changed_at=truth.changed_at,
-        fingerprint=truth.fingerprint,
-        ticket=truth.ticket,
-        read_at=now,
-    )
-    return copy, Document(truth.record, "" if columns is None else source.words(truth.record, columns))
+            read = [kept(self._source, truth, self._clock()) for truth in truths]
+            written = [(one.copy, one.document) for one in read]
+            await self._store.load(written, exclusive=self._source.ids_are_global)

@@ -19,10 +19,11 @@ import structlog
 
 from hookbridge.clock import time_of
 from hookbridge.errors import SourceUnavailable
-from hookbridge.model import Copy, Origin, SourceName, Truth
-from hookbridge.reconcile.findings import TYPES, Difference, copy_of
+from hookbridge.model import Origin, SourceName, Truth
+from hookbridge.reconcile.findings import TYPES, Difference
 from hookbridge.settings.certificates import trusted, unreachable
 from hookbridge.sources import guide, signing
+from hookbridge.sources.kept import copy_of
 from hookbridge.sources.source import Source
 from hookbridge.sources.statuses import retry_after_seconds
 from hookbridge.store.contract import Sweeps
@@ -84,12 +85,9 @@ class RemoteSink:
                 kind = "update"  # it has moved, or is here again
             if not await self._announce(difference, truth, kind):
                 return
-            if truth.data is None:
-                gone = Copy(record=record, data=None, ticket=truth.ticket, read_at=self._clock())
-                await self._store.load([(gone, None)], exclusive=False)
-            else:
-                copy, _ = copy_of(source, truth, self._clock())
-                await self._store.load([(copy, None)], exclusive=source.ids_are_global)
+            # Nobody searches here.
+            read = copy_of(truth, self._clock(), under=record if truth.data is None else None)
+            await self._store.load([(read, None)], exclusive=source.ids_are_global)
 
     async def _announce(self, difference: Difference, truth: Truth, kind: str) -> bool:
         """Post a difference, without its data where that is what is refused; gives whether it was taken."""

@@ -15,6 +15,7 @@ import msgspec
 
 from hookbridge.api.webhooks import AckDetails
 from hookbridge.model import Columns, Event, RecordKey, SourceName, StoredEvent, Truth
+from hookbridge.text import Fields
 
 
 class Handshake(msgspec.Struct, frozen=True):
@@ -202,8 +203,8 @@ class Source(Protocol):
         """Say what the JSON of a copy cannot hold of its record."""
         ...
 
-    def words(self, record: RecordKey, columns: Columns) -> str:
-        """Give the text that the index holds of the record (configured columns or properties)."""
+    def fields(self, record: RecordKey, columns: Columns) -> Fields:
+        """Give the text by which search finds the record (of the configured columns or properties)."""
         ...
 
     @property

@@ -13,7 +13,7 @@ from typing import Protocol
 import msgspec
 
 from hookbridge.model import Change, Columns, Copy, Effects, RecordKey, SourceName, Verification
-from hookbridge.sources import listed
+from hookbridge.sources import kept, listed
 from hookbridge.sources.bodies import decode_columns
 from hookbridge.sources.large import aside
 from hookbridge.sources.source import Source, Tickets
@@ -100,14 +100,7 @@ class Cache:
     async def _copy(self, change: Change, so_far: Effects, claimed: bytes | None) -> Copy:
         truth = so_far.truth
         if truth is not None:
-            return Copy(
-                record=truth.also_gone or truth.record,
-                data=truth.data,
-                changed_at=truth.changed_at,
-                fingerprint=truth.fingerprint,
-                ticket=truth.ticket,
-                read_at=self._clock(),
-            )
+            return kept.copy_of(truth, self._clock(), under=truth.also_gone)
         columns = so_far.columns
         # Without the source, an event that is no deletion and carries no data leaves us knowing nothing: such a copy
         # is not "gone" but "unverified and empty", and the next read asks the source.

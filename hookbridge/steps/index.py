@@ -1,13 +1,14 @@
 """``index_update``: the words by which search finds the record.
 
-It says what they are now; whether that is another text than the index has, the store knows.
+It says what they are now; whether the index has others, the store knows.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from hookbridge.model import Change, Document, Effects
+from hookbridge.model import Change, Effects
+from hookbridge.sources import kept
 from hookbridge.sources.large import aside
 from hookbridge.sources.source import Source
 from hookbridge.steps.step import bytes_of
@@ -24,8 +25,6 @@ class Index:
     async def __call__(self, change: Change, so_far: Effects) -> Effects:
         """Add the document; one without words takes the record out of the index."""
         record = change.record if so_far.truth is None else so_far.truth.record
-        words = ""
-        if so_far.columns is not None:
-            truth = None if so_far.truth is None else so_far.truth.data
-            words = await aside(bytes_of(change, truth), self._source.words, record, so_far.columns)
-        return msgspec.structs.replace(so_far, document=Document(record, words))
+        truth = None if so_far.truth is None else so_far.truth.data
+        document = await aside(bytes_of(change, truth), kept.document_of, self._source, record, so_far.columns)
+        return msgspec.structs.replace(so_far, document=document)

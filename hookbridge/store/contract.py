@@ -40,10 +40,11 @@ from hookbridge.model import (
 )
 from hookbridge.store.values import (
     Announcement,
+    Candidates,
+    CopyPage,
     EventFilter,
     EventIds,
     EventPage,
-    Hit,
     OpenedAgain,
     RecordFilter,
     RecordPage,
@@ -53,6 +54,7 @@ from hookbridge.store.values import (
     Totals,
     Unmet,
 )
+from hookbridge.text import Query
 
 
 class Inbox(Protocol):
@@ -195,8 +197,22 @@ class Copies(Protocol):
         """
         ...
 
-    async def search(self, text: str, *, source: SourceName | None, table: str | None, limit: int) -> tuple[Hit, ...]:
-        """Find records by words, best first.  Any text is a valid query; one without a word finds nothing."""
+    async def candidates(self, query: Query, *, source: SourceName | None, table: str | None) -> Candidates:
+        """Find the copies that have all that is asked, the newest change of their words first, within a bound.
+
+        Whoever ranks them looks again: of a query of very many words only some are looked for here.
+        """
+        ...
+
+    async def copied(self, *, cursor: str | None, limit: int, bytes_max: int) -> CopyPage:
+        """List copies with data, however they are named; at most ``limit``, and none behind so many bytes."""
+        ...
+
+    async def index(self, read: Sequence[tuple[Copy, Document]], *, note: tuple[str, str]) -> None:
+        """Index copies anew, and in the same transaction note how far that is.
+
+        Those that are not as they were read are left alone.  It is no change: the others stay in their order.
+        """
         ...
 
     async def records(self, which: RecordFilter, *, after: RecordKey | None, limit: int) -> RecordPage:

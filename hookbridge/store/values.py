@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from hookbridge.model import Books, Origin, Outcome, RecordKey, RecordState, SourceName, StoredEvent
+from hookbridge.model import Books, Copy, Origin, Outcome, RecordKey, RecordState, SourceName, StoredEvent
 
 
 class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,15 +110,22 @@ class RecordPage(msgspec.Struct, frozen=True):
     next_cursor: RecordKey | None
 
 
-class Hit(msgspec.Struct, frozen=True, kw_only=True):
-    """One search result."""
+class Candidates(msgspec.Struct, frozen=True):
+    """What a search looks at: copies whose words match, the newest change of their words first."""
 
-    record: RecordKey
-    snippet: str
-    """The words around the match, each match in ``[`` and ``]``."""
-    score: float
-    """Larger is better."""
-    data: bytes
+    copies: tuple[Copy, ...]
+    complete: bool
+    """Whether there are no others: a search has an end, however common its words are."""
+
+
+class CopyPage(msgspec.Struct, frozen=True):
+    """Some copies with data, in an order of the store's."""
+
+    copies: tuple[Copy, ...]
+    next_cursor: str | None
+    """Where it goes on; None on the last one.  It outlives the process."""
+    done: float
+    """About which part of all copies these and those before them are."""
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ import msgspec
 
 from hookbridge.text.tokens import asked
 
-_ITEM = re.compile(r'(?P<without>-?)["“”„](?P<phrase>[^"“”„]*)["“”„]?|(?P<word>\S+)')
+_ITEM = re.compile(r'(?P<without>-?)["“”„](?P<phrase>[^"“”„]*)["“”„]?|(?P<word>[^\s\x00-\x1f]+)')
 
 
 class Term(msgspec.Struct, frozen=True):

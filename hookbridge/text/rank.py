@@ -81,11 +81,17 @@ def rank(query: Query, fields: Fields) -> Rank | None:
     return Rank(
         only_in_body=sum(place.field == len(by_field) - 1 for place in places),
         not_in_title=sum(place.field != 0 for place in places),
-        is_not_title=by_field[0] != list(whole.tokens),
+        is_not_title=not _is_whole(whole, by_field[0]),
         beginnings=sum(not place.is_whole for place in places),
         apart=len(query.terms) > 1 and not any(True for one in by_field for _ in starts(whole, one)),
         first_at=min(place.at for place in places if place.field == best),
     )
+
+
+def _is_whole(term: Term, found: list[str]) -> bool:
+    """Whether a field is this and no more; a run without spaces ends with its last character alone."""
+    asked = list(term.tokens)
+    return found in (asked, [*asked, asked[-1][1:]])
 
 
 def _place(term: Term, by_field: Sequence[list[str]]) -> _Place | None:

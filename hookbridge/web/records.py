@@ -147,7 +147,7 @@ async def search(request: web.Request) -> web.StreamResponse:
     asked = query(request, SearchQuery)
     table = table_of_source(service, asked.source, asked.table)
     with while_heard(request):
-        found = await service.store.search(asked.q, source=asked.source, table=table, limit=asked.limit)
+        found = await service.search.find(asked.q, source=asked.source, table=table, limit=asked.limit)
     hits = tuple(
         HitAnswer(
             source=hit.record.source,
@@ -158,6 +158,7 @@ async def search(request: web.Request) -> web.StreamResponse:
             data=msgspec.Raw(hit.data),
             **_limits(service, hit.record.source, hit.data),
         )
-        for hit in found
+        for hit in found.hits
     )
-    return json_reply(SearchAnswer(query=asked.q, hits=hits), headers={"Cache-Control": "no-store"})
+    answer = SearchAnswer(query=asked.q, hits=hits, complete=found.complete, indexing=found.indexing)
+    return json_reply(answer, headers={"Cache-Control": "no-store"})

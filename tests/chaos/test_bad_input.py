@@ -13,6 +13,7 @@ from hookbridge.config import NotionConfig, Secrets, SignaturesConfig, SupabaseC
 from hookbridge.errors import InvalidSignature, Refusal
 from hookbridge.pipeline.receive import receive
 from hookbridge.sources.bodies import decode_columns
+from hookbridge.sources.kept import document_of
 from hookbridge.sources.notion import NotionSource
 from hookbridge.sources.source import Handshake, Source
 from hookbridge.sources.supabase import SupabaseSource
@@ -107,7 +108,7 @@ def test_a_body_is_refused_or_can_be_applied(source: Source, text: str, given_he
         again = decode_columns(encode(columns))
         assert source.agree(again, columns)
         source.fingerprint(columns)
-        source.words(event.record, columns)
+        document_of(source, event.record, columns)
         source.changed_at(event.record, columns)
 
 

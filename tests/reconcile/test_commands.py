@@ -231,7 +231,7 @@ async def test_a_poller_elsewhere_announces_with_signatures_and_goes_on_after_a_
             await wait_until(has(bridge, user(7), name="user 7"))
 
             async def page_is_there() -> bool:
-                hits = await bridge.service.store.search("fresh", source="notion", table=None, limit=5)
+                hits = (await bridge.service.search.find("fresh", source="notion", table=None, limit=5)).hits
                 return [hit.record.id for hit in hits] == [page]
 
             await wait_until(page_is_there)

@@ -34,7 +34,7 @@ def page(both: Sources, id_: str) -> RecordKey:
 
 
 async def found(bridge: Running, word: str) -> set[str]:
-    hits = await bridge.service.store.search(word, source=None, table=None, limit=100)
+    hits = (await bridge.service.search.find(word, source=None, table=None, limit=100)).hits
     return {str(hit.record) for hit in hits}
 
 

@@ -182,7 +182,7 @@ async def test_a_page_edited_in_the_future_hides_no_edit_from_the_polls(both: So
         both.notion.update_page(page, {"Name": "after"})
 
         async def renamed() -> bool:
-            hits = await bridge.service.store.search("after", source="notion", table=None, limit=5)
+            hits = (await bridge.service.search.find("after", source="notion", table=None, limit=5)).hits
             return [hit.record.id for hit in hits] == [page]
 
         await wait_until(renamed)

@@ -159,9 +159,9 @@ class World:
                 expected[f"notion:{self.made.database}:{page.id}"] = page.title
         assert await self._copied() == expected
         for record, name in expected.items():
-            hits = await self.service.store.search(name, source=None, table=None, limit=500)
+            hits = (await self.service.search.find(name, source=None, table=None, limit=500)).hits
             assert record in {str(hit.record) for hit in hits if name in hit.snippet.replace("[", "").replace("]", "")}
-        found = await self.service.store.search("edit", source=None, table=None, limit=500)
+        found = (await self.service.search.find("edit", source=None, table=None, limit=500)).hits
         assert {str(hit.record) for hit in found} == set(expected)
 
     async def _copied(self) -> dict[str, str]:

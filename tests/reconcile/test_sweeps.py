@@ -162,7 +162,7 @@ async def test_a_source_whose_clock_is_wrong_is_followed(both: Sources, tmp_path
         await wait_until(has(bridge, user(1), name="after"))
 
         async def renamed() -> bool:
-            hits = await bridge.service.store.search("after", source="notion", table=None, limit=5)
+            hits = (await bridge.service.search.find("after", source="notion", table=None, limit=5)).hits
             return [hit.record.id for hit in hits] == [page]
 
         await wait_until(renamed)
@@ -176,7 +176,7 @@ async def test_more_than_a_hundred_pages_edited_within_one_minute_are_found(both
             both.notion.update_page(page, {"Name": f"edited {number}"})
 
         async def all_edited() -> bool:
-            hits = await bridge.service.store.search("edited", source="notion", table=None, limit=500)
+            hits = (await bridge.service.search.find("edited", source="notion", table=None, limit=500)).hits
             return len(hits) == 250
 
         await wait_until(all_edited)
@@ -193,7 +193,7 @@ async def test_cursors_that_become_invalid_lose_nothing(both: Sources, tmp_path:
         await wait_until(lambda: loaded(bridge))
         disturb.cancel()
         await asyncio.gather(disturb, return_exceptions=True)
-        hits = await bridge.service.store.search("page", source="notion", table=None, limit=500)
+        hits = (await bridge.service.search.find("page", source="notion", table=None, limit=500)).hits
         assert len(hits) == 350
 
 
@@ -213,7 +213,7 @@ async def test_a_query_that_notion_cuts_at_its_limit_goes_on_by_time(tmp_path: P
         both.clock.by = timedelta()
         async with running(both.settings(tmp_path, reconcile=STILL)) as bridge:
             await wait_until(lambda: loaded(bridge))
-            hits = await bridge.service.store.search("page", source="notion", table=None, limit=500)
+            hits = (await bridge.service.search.find("page", source="notion", table=None, limit=500)).hits
             assert len(hits) == 300
 
 
@@ -224,7 +224,7 @@ async def test_a_cut_query_that_cannot_go_on_deletes_nothing(both: Sources, brid
     assert answer.status == 503
     assert "10,000" in (await answer.json())["message"]
     assert state(bridge, "notion", both.database) == "failing"
-    hits = await bridge.service.store.search("page", source="notion", table=None, limit=500)
+    hits = (await bridge.service.search.find("page", source="notion", table=None, limit=500)).hits
     assert len(hits) == 5
 
 
@@ -234,7 +234,7 @@ async def test_a_database_that_is_no_longer_shared_deletes_nothing(both: Sources
         "/api/v1/reconcile", {"source": "notion", "table": both.database, "kind": "sweep"}, headers=ADMIN
     )
     assert answer.status == 404
-    hits = await bridge.service.store.search("page", source="notion", table=None, limit=500)
+    hits = (await bridge.service.search.find("page", source="notion", table=None, limit=500)).hits
     assert len(hits) == 5
 
 
@@ -252,7 +252,7 @@ async def test_a_rate_limit_halts_and_is_waited_for(both: Sources, tmp_path: Pat
     both.notion.faults.status(429, retry_after=1, times=2)
     async with running(both.settings(tmp_path)) as bridge:
         await wait_until(lambda: loaded(bridge))
-        hits = await bridge.service.store.search("page", source="notion", table=None, limit=500)
+        hits = (await bridge.service.search.find("page", source="notion", table=None, limit=500)).hits
         assert len(hits) == 150
 
 

@@ -10,7 +10,7 @@ import pytest
 from hookbridge.model import Columns
 from hookbridge.sources.notion.agreement import agree
 from hookbridge.sources.notion.pages import fingerprint, is_gone
-from hookbridge.sources.notion.words import SPEAKING, WORDLESS, WORDS_MAX, words
+from hookbridge.sources.notion.words import SPEAKING, WORDLESS, WORDS_MAX, fields
 
 ID = "a1b2c3d4-e5f6-7890-abcd-ef1234567890"
 OTHER = "7855b161-f63e-4683-b7c7-8ca6e97ee266"
@@ -202,6 +202,11 @@ def test_beside_properties_only_the_trash_is_claimed(claimed: Columns, *, expect
 # Words
 
 
+def words(page: Columns, index: tuple[str, ...] | None) -> str:
+    """All that search finds."""
+    return "\n".join(text for text in fields(page, index).texts if text)
+
+
 def test_the_words_of_a_page_are_what_a_person_reads_in_it() -> None:
     assert words(PAGE, None).split("\n") == [
         "Project Alpha",
@@ -279,7 +284,9 @@ def test_two_reads_of_one_page_agree_wherever_its_files_are_shown() -> None:
 
 
 def test_only_configured_properties_are_found_in_their_order() -> None:
-    assert words(PAGE, ("Status", "Name", "Nobody")) == "In Progress\nProject Alpha"
+    assert words(PAGE, ("Status", "Name", "Nobody")) == "Project Alpha\nIn Progress"
+    assert fields(PAGE, ("Status", "Labels", "Name")).title == "Project Alpha"
+    assert fields(PAGE, ("Status",)).title == ""
     assert words(PAGE, ()) == ""
 
 

@@ -16,6 +16,7 @@ from hookbridge.sources.notion import NotionSource
 from hookbridge.sources.source import Delivery, Handshake, Source, unordered
 from hookbridge.steps.cache import Cache
 from hookbridge.steps.verify import Verify
+from hookbridge.text import Fields
 from tests.support.events import event, stored
 from tests.support.workspace import Tasks, tasks
 
@@ -127,8 +128,8 @@ def test_a_pages_change_time_is_its_last_edit() -> None:
 def test_the_index_of_a_database_is_its_own_however_its_id_is_written() -> None:
     source = make(databases=[{"id": BARE, "index": ["Status"]}])
     page = {"properties": {"Name": {"title": [{"plain_text": "a"}]}, "Status": {"select": {"name": "b"}}}}
-    assert source.words(RecordKey("notion", ID, ID), page) == "b"
-    assert source.words(RecordKey("notion", "other", ID), page) == "a\nb"
+    assert source.fields(RecordKey("notion", ID, ID), page) == Fields("", "b")
+    assert source.fields(RecordKey("notion", "other", ID), page) == Fields("a", "b")
 
 
 async def cached(workspace: Tasks, record: RecordKey) -> Effects:

@@ -18,7 +18,7 @@ from hookbridge.store.contract import Store
 from tests.store.conftest import Reopen
 from tests.support.engines import at
 from tests.support.events import copy, effects, event, key, settlement
-from tests.support.stores import LEASE, add, books, finish, ids, take, take_one
+from tests.support.stores import LEASE, add, books, finish, ids, matching, take, take_one
 
 
 async def test_all_open_events_of_a_record_are_one_claim_in_arrival_order(store: Store) -> None:
@@ -239,7 +239,7 @@ async def test_a_lease_that_ended_can_be_claimed_and_the_old_claim_changes_nothi
     late = settlement(old, effects=effects(copy(key(1), await store.ticket(), b'"old"'), "old"))
     assert await at(store, 170.0).settle(late) is Settled.FENCED
     assert await store.copy(key(1)) is None
-    assert await store.search("old", source=None, table=None, limit=5) == ()
+    assert await matching(store, "old") == []
     assert await books(store) == {"received": 1, "open": 1}
     await store.release([old])
     assert await take(store, now=171.0) == ()

@@ -5,24 +5,25 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from hookbridge.model import Copy, Document, RecordKey, Settled
+from hookbridge.model import Copy, RecordKey, Settled
 from hookbridge.store.contract import Store
 from hookbridge.store.values import Span
+from hookbridge.text import parse
 from tests.store.conftest import Reopen
 from tests.support.engines import at
-from tests.support.events import copy, effects, event, key, settlement
-from tests.support.stores import add, take, take_one
+from tests.support.events import copy, document_of, effects, event, key, settlement
+from tests.support.stores import add, matching, take, take_one
 
 R = key(1)
 
 
 async def put(store: Store, what: Copy, text: str | None = None, *, exclusive: bool = False) -> None:
-    document = None if text is None else Document(what.record, text)
+    document = None if text is None else document_of(what.record, text)
     await store.put(what, document, exclusive=exclusive)
 
 
 async def found(store: Store, text: str) -> list[RecordKey]:
-    return [hit.record for hit in await store.search(text, source=None, table=None, limit=100)]
+    return await matching(store, text)
 
 
 async def data(store: Store, record: RecordKey) -> bytes | None:
@@ -54,9 +55,8 @@ async def test_a_settlement_writes_copy_and_words(store: Store) -> None:
     end = settlement(await take_one(store), effects=effects(what, "Ada Lovelace"))
     assert await at(store, 101.0).settle(end) is Settled.DONE
     assert await store.copy(R) == what
-    (hit,) = await store.search("lovelace", source=None, table=None, limit=5)
-    assert (hit.record, hit.snippet, hit.data) == (R, "Ada [Lovelace]", b'{"name": "Ada"}')
-    assert hit.score > 0
+    (candidate,) = (await store.candidates(parse("lovelace"), source=None, table=None)).copies
+    assert candidate == what
 
 
 async def test_the_next_claim_brings_the_copy_along(store: Store) -> None:
@@ -329,18 +329,19 @@ async def test_signs_around_words_do_not_hide_them(store: Store, text: str) -> N
     assert await found(store, text) == [R]
 
 
-async def test_search_is_limited_and_narrowed_and_the_best_come_first(store: Store) -> None:
+async def test_search_is_narrowed_and_what_changed_last_comes_first(store: Store) -> None:
     for number in range(5):
-        await put(store, copy(key(number), await store.ticket()), "red " + "and much more " * number)
+        await put(store, copy(key(number), await store.ticket()), f"red {number}")
     await put(store, copy(key("n", table="d", source="notion"), await store.ticket()), "red")
     await put(store, copy(key("o", table="orders"), await store.ticket()), "red red red")
-    hits = await store.search("red", source="supabase", table="public.users", limit=3)
-    assert [hit.record.id for hit in hits] == ["0", "1", "2"]
-    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
-    assert len(await store.search("red", source=None, table=None, limit=100)) == 7
-    assert len(await store.search("red", source="notion", table=None, limit=100)) == 1
-    assert len(await store.search("red", source=None, table="orders", limit=100)) == 1
-    assert await store.search("red", source="notion", table="orders", limit=100) == ()
+    await put(store, copy(key(2), await store.ticket()), "red again")
+    await put(store, copy(key(1), await store.ticket(), b'{"other": "data, the same words"}'), "red 1")
+    users = await matching(store, "red", source="supabase", table="public.users")
+    assert [record.id for record in users] == ["2", "4", "3", "1", "0"]
+    assert len(await found(store, "red")) == 7
+    assert await matching(store, "red", source="notion") == [key("n", table="d", source="notion")]
+    assert await matching(store, "red", source="supabase", table="orders") == [key("o", table="orders")]
+    assert await matching(store, "red", source="notion", table="orders") == []
 
 
 # Absences

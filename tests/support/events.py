@@ -1,4 +1,5 @@
-"""Events, copies and settlements with what a test does not care about filled in.
+"""Events, copies and settlements with what a test does not care about filled in.from hookbridge.text import tokens
+
 
 `changes` are further fields of the struct, by name.
 """
@@ -18,6 +19,7 @@ from hookbridge.model import (
     StoredEvent,
     Verification,
 )
+from hookbridge.text import tokens
 
 USERS = "public.users"
 
@@ -55,9 +57,14 @@ def copy(record: RecordKey, ticket: int, data: bytes | None = b"{}", **changes: 
     return replace(Copy(record=record, data=data, fingerprint=b"f", ticket=ticket, read_at=1.0), **changes)
 
 
+def document_of(record: RecordKey, text: str) -> Document:
+    """The index entry of a record whose only column says this."""
+    return Document(record, properties=" ".join(tokens(text)))
+
+
 def effects(what: Copy, text: str | None = None, *, exclusive: bool = False) -> Effects:
     """The writing of a copy, and of its words when there is a text."""
-    document = None if text is None else Document(what.record, text)
+    document = None if text is None else document_of(what.record, text)
     return Effects(verification=Verification.VERIFIED, copy=what, document=document, exclusive=exclusive)
 
 

@@ -2,9 +2,10 @@
 
 from msgspec.structs import asdict
 
-from hookbridge.model import Claim, Event, Outcome, Settled, SourceName
+from hookbridge.model import Claim, Event, Outcome, RecordKey, Settled, SourceName
 from hookbridge.pipeline.settle import settle
-from hookbridge.store.contract import Store
+from hookbridge.store.contract import Copies, Store
+from hookbridge.text import parse
 from tests.support.engines import at
 from tests.support.events import settlement
 
@@ -53,3 +54,10 @@ async def books(store: Store) -> dict[str, int]:
 def ids(claim: Claim) -> list[int]:
     """The ids of a claim's events, in their order."""
     return [one.id for one in claim.events]
+
+
+async def matching(
+    store: Copies, text: str, *, source: SourceName | None = None, table: str | None = None
+) -> list[RecordKey]:
+    """The records whose words match, the newest change first."""
+    return [copy.record for copy in (await store.candidates(parse(text), source=source, table=table)).copies]

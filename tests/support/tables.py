@@ -8,10 +8,12 @@ import msgspec
 
 from hookbridge.model import FINGERPRINT_BYTES, Columns, Event, RecordKey, SourceName, StoredEvent, Truth
 from hookbridge.sources.source import Changes, Decoded, Limits
+from hookbridge.sources.supabase import rows
+from hookbridge.text import Fields
 
 
 class TableSource:
-    """Rows by record.  A column ``at`` is the time of the change; the words are those of ``name``."""
+    """Rows by record.  A column ``at`` is the time of the change; the words are those of any row."""
 
     name: SourceName = "supabase"
     times_are_minutes: bool = False
@@ -83,8 +85,8 @@ class TableSource:
     def limits(self, data: bytes) -> Limits:
         return Limits()
 
-    def words(self, record: RecordKey, columns: Columns) -> str:
-        return str(columns.get("name", ""))
+    def fields(self, record: RecordKey, columns: Columns) -> Fields:
+        return rows.fields(columns, None)
 
     async def probe(self) -> None:
         if self.failure is not None:

@@ -27,6 +27,7 @@ from tests.support import senders
 from tests.support.books import settled
 from tests.support.running import Running, make_settings, running
 from tests.support.senders import Post
+from tests.support.stores import matching
 
 KEY = "sb_secret_for_tests"
 TOKEN = "ntn_for_tests"
@@ -340,7 +341,7 @@ class World:
                 current[word].add(record)
         found = []
         for word, records in current.items():
-            hits = {hit.record for hit in await copies.search(word, source=None, table=None, limit=20)}
+            hits = set(await matching(copies, word))
             if hits != records:
                 found.append(f"the word {word} finds {sorted(map(str, hits))}, not {sorted(map(str, records))}")
         return found

@@ -74,7 +74,7 @@ async def test_no_step_on_a_large_record_keeps_the_event_loop(numbers: int, expe
         effects = await step(change, effects)
     assert effects.verification is Verification.SKIPPED
     assert effects.document is not None
-    assert effects.document.text == "words"
+    assert effects.document.properties == "words"
     assert isinstance(effects.copy, Copy)
     assert effects.copy.data is not None
     assert len(msgspec.json.decode(effects.copy.data)["numbers"]) == numbers

@@ -13,6 +13,7 @@ from hookbridge.records import Records, differences
 from hookbridge.store.sqlite import SqliteStore
 from tests.support.events import copy, key
 from tests.support.files import opened
+from tests.support.stores import matching
 from tests.support.tables import TableSource
 from tests.support.waiting import wait_until
 
@@ -44,7 +45,7 @@ async def data(found: Records, record: RecordKey = R) -> bytes | None:
 
 
 async def words(store: SqliteStore, text: str) -> list[RecordKey]:
-    return [hit.record for hit in await store.search(text, source=None, table=None, limit=5)]
+    return await matching(store, text)
 
 
 async def test_a_copy_is_given_without_asking_the_source(store: SqliteStore) -> None:

@@ -300,11 +300,14 @@ async def test_a_cache_that_cannot_be_reached_is_not_hidden() -> None:
 # index_update
 
 
-@pytest.mark.parametrize(("now", "text"), [({"name": "Ada"}, "Ada"), ({"name": ""}, ""), (None, "")])
-async def test_the_words_are_those_of_the_record_as_it_is_now(now: Columns | None, text: str) -> None:
+@pytest.mark.parametrize(
+    ("now", "title", "properties"),
+    [({"name": "Ada", "of": "Św. Anna"}, "ada", "sw anna"), ({"name": "", "b": ""}, "", ""), (None, "", "")],
+)
+async def test_the_words_are_those_of_the_record_as_it_is_now(now: Columns | None, title: str, properties: str) -> None:
     previous = copy(key(1), 1, b'{"name":"Ada"}')  # what the claim brought, and the index may no longer have
     found = await Index(table())(change(previous=previous), Effects(columns=now))
-    assert found.document == Document(key(1), text)
+    assert found.document == Document(key(1), title, properties)
 
 
 # handlers

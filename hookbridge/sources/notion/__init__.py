@@ -23,6 +23,7 @@ from hookbridge.sources.notion.signature import NotionSignature
 from hookbridge.sources.notion.truth import Reader
 from hookbridge.sources.source import Decoded, Limits, Tickets
 from hookbridge.sources.times import instant_of
+from hookbridge.text import Fields
 
 if TYPE_CHECKING:
     from hookbridge.sources.notion.client import NotionClient  # imports the SDK
@@ -185,9 +186,9 @@ class NotionSource:
         """Find the links that expire, and the properties that are cut."""
         return cuts.limits(data)
 
-    def words(self, record: RecordKey, columns: Columns) -> str:
+    def fields(self, record: RecordKey, columns: Columns) -> Fields:
         """Give the words of the configured properties, or of all."""
-        return words.words(columns, self._index.get(record.table))
+        return words.fields(columns, self._index.get(record.table))
 
 
 def _client(config: NotionConfig, token: str, budget: Budget, clock: Callable[[], float]) -> NotionClient:

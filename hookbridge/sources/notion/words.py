@@ -12,12 +12,13 @@ from hookbridge.model import Columns
 from hookbridge.names import dashed, is_uuid
 from hookbridge.sources.notion.agreement import text_of
 from hookbridge.sources.times import instant_in
+from hookbridge.text import Fields
 
 WORDS_MAX = 64 * 1024
 """Characters of one record in the index."""
 
 
-def words(page: Columns, index: tuple[str, ...] | None) -> str:
+def fields(page: Columns, index: tuple[str, ...] | None) -> Fields:
     """Give the text that search finds: of these properties, or of all that have some.
 
     From a sender that sends plain values in place of a page, those.
@@ -26,8 +27,14 @@ def words(page: Columns, index: tuple[str, ...] | None) -> str:
     if not isinstance(properties, dict):
         properties = page
     chosen = properties if index is None else {name: properties[name] for name in index if name in properties}
-    texts = (text for value in chosen.values() for text in _texts(value))
-    return "\n".join(text for text in texts if text)[:WORDS_MAX]
+    title = "".join(text for value in chosen.values() if _is_title(value) for text in _texts(value))[:WORDS_MAX]
+    texts = (text for value in chosen.values() if not _is_title(value) for text in _texts(value))
+    return Fields(title, "\n".join(text for text in texts if text)[: WORDS_MAX - len(title)])
+
+
+def _is_title(value: object) -> bool:
+    """Whether it is the property that names a page; a sender that trims leaves the type out."""
+    return isinstance(value, dict) and value.get("type", "title") == "title" and "title" in value
 
 
 def _texts(value: object) -> Iterable[str]:

@@ -24,6 +24,7 @@ from hookbridge.sources.supabase.changes import SupabaseChanges
 from hookbridge.sources.supabase.signature import SupabaseSignature
 from hookbridge.sources.supabase.truth import Reader
 from hookbridge.sources.times import instant_in
+from hookbridge.text import Fields
 
 if TYPE_CHECKING:
     from hookbridge.sources.supabase.client import SupabaseClient  # imports the SDK
@@ -172,9 +173,9 @@ class SupabaseSource:
         """Give none: a row is copied whole."""
         return Limits()
 
-    def words(self, record: RecordKey, columns: Columns) -> str:
+    def fields(self, record: RecordKey, columns: Columns) -> Fields:
         """Give the words of the configured columns, or of all that hold text."""
-        return rows.words(columns, payloads.table_config(self._config, record.table).index)
+        return rows.fields(columns, payloads.table_config(self._config, record.table).index)
 
 
 def _client(config: SupabaseConfig, secrets: Secrets) -> SupabaseClient:

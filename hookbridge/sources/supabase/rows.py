@@ -24,6 +24,7 @@ from hookbridge.sources.bodies import ID_RULES, UNDECODABLE, decode_columns, why
 from hookbridge.sources.processable import is_deep
 from hookbridge.sources.supabase.payloads import KEY_HINT
 from hookbridge.sources.times import TIME, instant_in, same_instant
+from hookbridge.text import Fields
 
 WORDS_MAX = 64 * 1024
 """Characters of one record in the index."""
@@ -115,14 +116,29 @@ def agree(truth: Columns, claimed: Columns) -> bool:
     return all(name in truth and _same(truth[name], value) for name, value in claimed.items())
 
 
-def words(values: Columns, index: tuple[str, ...] | None) -> str:
+TITLES = ("title", "name", "full_name", "display_name", "label", "subject", "username", "email")
+"""The first of these columns that holds prose names a row for people."""
+
+
+def fields(values: Columns, index: tuple[str, ...] | None) -> Fields:
     """Give the text that search finds: all that these columns hold, or the prose of all columns."""
-    if index is not None:
-        chosen = (one for name in index for one in _leaves(values.get(name)))
-        texts = [str(one) for one in chosen if isinstance(one, str | int | Decimal)]
-    else:
-        texts = [one for value in values.values() for one in _leaves(value) if isinstance(one, str) and _is_prose(one)]
-    return "\n".join(text for text in texts if text)[:WORDS_MAX]
+    named = title_column(values)
+    names = values if index is None else index
+    texts = {name: _texts(values.get(name), prose=index is None) for name in names}
+    title = "\n".join(texts.pop(named, []))[:WORDS_MAX] if named else ""
+    rest = "\n".join(text for some in texts.values() for text in some)
+    return Fields(title, rest[: WORDS_MAX - len(title)])
+
+
+def title_column(values: Columns) -> str | None:
+    """Say which column names a row for people; None where none does."""
+    return next((name for name in TITLES if isinstance(text := values.get(name), str) and _is_prose(text)), None)
+
+
+def _texts(value: object, *, prose: bool) -> list[str]:
+    found = (one for one in _leaves(value) if isinstance(one, str if prose else str | int | Decimal))
+    texts = (str(one) for one in found)
+    return [text for text in texts if (_is_prose(text) if prose else text)]
 
 
 def _leaves(value: object) -> Iterable[object]:
@@ -137,7 +153,7 @@ def _leaves(value: object) -> Iterable[object]:
 
 
 def _is_prose(text: str) -> bool:
-    return not (is_uuid(text) or text.startswith(("http://", "https://", "\\x")) or instant_in(text))
+    return bool(text) and not (is_uuid(text) or text.startswith(("http://", "https://", "\\x")) or instant_in(text))
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  any JSON value

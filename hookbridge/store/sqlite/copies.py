@@ -5,7 +5,6 @@ A copy is written only over one with an earlier ticket, and its words with it or
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Sequence
 from typing import Any
@@ -13,8 +12,10 @@ from typing import Any
 import msgspec
 
 from hookbridge.model import Copy, Document, Effects, RecordKey, SourceName
+from hookbridge.store.sqlite import notes, words
 from hookbridge.store.sqlite.engine import Role, Transaction
-from hookbridge.store.values import Hit, Span
+from hookbridge.store.values import Candidates, CopyPage, Span
+from hookbridge.text import Query
 
 _PUT = """
 INSERT INTO copies (source, table_name, record_id, ticket, data, changed_at, fingerprint, read_at, verified,
@@ -36,28 +37,12 @@ SELECT table_name, record_id, {_COLUMNS} FROM json_each(?1) AS wanted CROSS JOIN
 ON source = ?2 AND table_name = wanted.value ->> 0 AND record_id = wanted.value ->> 1
 """
 
-# Words belong to the copy of exactly this ticket: a copy that lost to a later one leaves the index alone.
-_OWN_ROW = "SELECT id FROM copies WHERE source = ?1 AND table_name = ?2 AND record_id = ?3 AND ticket = ?4"
 _EARLIER = "SELECT id FROM copies WHERE source = ? AND table_name = ? AND record_id = ? AND ticket <= ?"
-_WORDS = f"SELECT own.id, text FROM ({_OWN_ROW}) AS own LEFT JOIN words ON words.rowid = own.id"
 
-# FTS5 writes what a transaction gathered to the file whenever a statement might write several rows, or a row below the
-# last one: so each of these names its one row, and they run in the order of the rows.
-_PUT_WORDS = "INSERT INTO words (text, rowid) VALUES (?, ?)"
-_CHANGE_WORDS = "UPDATE words SET text = ? WHERE rowid = ?"
-_DROP_WORDS = "DELETE FROM words WHERE rowid = ?"
+_FOUND = f"SELECT source, table_name, record_id, {_COLUMNS} FROM copies WHERE id = ? AND data IS NOT NULL"
 
-# The best first, and only of these the rows and the words around the match: a common word is in very many records.
-_BEST = "SELECT rowid AS id, rank AS score FROM words WHERE words MATCH ?1 ORDER BY rank LIMIT ?4"
-_BEST_NARROWED = """
-SELECT words.rowid AS id, words.rank AS score FROM words JOIN copies ON copies.id = words.rowid
-WHERE words MATCH ?1 AND (?2 IS NULL OR source = ?2) AND (?3 IS NULL OR table_name = ?3) ORDER BY words.rank LIMIT ?4
-"""
-_SHOWN = """
-WITH best AS MATERIALIZED ({best})
-SELECT source, table_name, record_id, snippet(words, 0, '[', ']', '…', 16), -score, data
-FROM words JOIN best ON best.id = +words.rowid CROSS JOIN copies ON copies.id = best.id
-WHERE words MATCH ?1 ORDER BY score
+_PAGE = f"""
+SELECT id, source, table_name, record_id, {_COLUMNS} FROM copies WHERE id < ? AND data IS NOT NULL ORDER BY id DESC
 """
 
 # Only Notion's ids are global; the index holds no others.
@@ -139,36 +124,16 @@ def write_effects(connection: sqlite3.Connection, effects: Sequence[tuple[Effect
 
 
 def _write(connection: sqlite3.Connection, read: list[tuple[Copy, Document | None]]) -> None:
-    puts, texts = [], []
+    puts: list[tuple[object, ...]] = []
+    documents: list[tuple[words.Own, Document | None]] = []
     for copy, document in read:
         own = (copy.record.source, copy.record.table, copy.record.id, copy.ticket)
         rest = (copy.fingerprint, copy.read_at, copy.verified, copy.occurred_at)
         puts.append((*own, copy.data, copy.changed_at, *rest))
-        if copy.data is None:
-            texts.append((own, ""))
-        elif document is not None:
-            texts.append((own, document.text))
+        if copy.data is None or document is not None:
+            documents.append((own, None if copy.data is None else document))
     connection.executemany(_PUT, puts)
-    _write_words(connection, texts)
-
-
-def _write_words(connection: sqlite3.Connection, texts: Sequence[tuple[tuple[str, str, str, int], str]]) -> None:
-    """Write the words of copies, where they are others than the index has: an entry costs more than the copy itself.
-
-    Only here it is known what the index has: since the claim, a read outside of the change may have written another
-    copy, and a copy that is the same may have been indexed by another setting.
-    """
-    writes: dict[int, tuple[str, tuple[object, ...]]] = {}
-    for own, text in texts:
-        for id_, known in connection.execute(_WORDS, own):
-            if text and known is None:
-                writes[id_] = (_PUT_WORDS, (text, id_))
-            elif text and text != known:
-                writes[id_] = (_CHANGE_WORDS, (text, id_))
-            elif not text and known is not None:
-                writes[id_] = (_DROP_WORDS, (id_,))
-    for id_ in sorted(writes):
-        connection.execute(*writes[id_])
+    words.write(connection, documents)
 
 
 def _is_latest_anywhere(connection: sqlite3.Connection, copy: Copy) -> bool:
@@ -177,10 +142,13 @@ def _is_latest_anywhere(connection: sqlite3.Connection, copy: Copy) -> bool:
     # That a later read did not find it in another table says nothing against this one.
     if any(ticket > copy.ticket and there for _, ticket, there in elsewhere):
         return False
-    moved = [(id_,) for id_, ticket, _ in elsewhere if ticket <= copy.ticket]
-    connection.executemany("DELETE FROM words WHERE rowid = ?", moved)
-    connection.executemany("DELETE FROM copies WHERE id = ?", moved)
+    _remove(connection, [id_ for id_, ticket, _ in elsewhere if ticket <= copy.ticket])
     return True
+
+
+def _remove(connection: sqlite3.Connection, ids: Sequence[int]) -> None:
+    words.drop(connection, ids)
+    connection.executemany("DELETE FROM copies WHERE id = ?", [(id_,) for id_ in ids])
 
 
 def leave_names(connection: sqlite3.Connection, settled: Sequence[tuple[RecordKey, Copy | None]]) -> None:
@@ -192,8 +160,7 @@ def leave_names(connection: sqlite3.Connection, settled: Sequence[tuple[RecordKe
             _write(connection, [(msgspec.structs.replace(copy, record=record), None)])
         else:
             name = (record.source, record.table, record.id, copy.ticket)
-            connection.execute(f"DELETE FROM words WHERE rowid IN ({_EARLIER})", name)
-            connection.execute(f"DELETE FROM copies WHERE id IN ({_EARLIER})", name)
+            _remove(connection, [id_ for (id_,) in connection.execute(_EARLIER, name).fetchall()])
 
 
 def _put(transaction: Transaction, copy: Copy, document: Document | None, *, exclusive: bool) -> None:
@@ -202,25 +169,44 @@ def _put(transaction: Transaction, copy: Copy, document: Document | None, *, exc
     write_effects(transaction.connection, [(effects, copy.read_at)])
 
 
-def _search(
-    connection: sqlite3.Connection, text: str, source: str | None, table: str | None, limit: int
-) -> tuple[Hit, ...]:
-    """Find words; every word must be there, the last one may be the beginning of a longer one."""
-    query = words_of(text)
-    if query is None:
-        return ()
-    best = _BEST if source is None and table is None else _BEST_NARROWED
-    found = connection.execute(_SHOWN.format(best=best), (query, source, table, limit))
-    return tuple(
-        Hit(record=RecordKey(source_, table_, id_), snippet=snippet, score=score, data=data)
-        for source_, table_, id_, snippet, score, data in found
-    )
+def _candidates(
+    connection: sqlite3.Connection, query: Query, source: SourceName | None, table: str | None
+) -> Candidates:
+    """Find the copies whose words match, the newest change first."""
+    walk = words.Walk(connection, words.Expression(connection, query, source, table))
+    found: list[Copy] = []
+    size = 0
+    for id_ in walk.ids():
+        if len(found) == words.CANDIDATES_MAX or size > words.CANDIDATES_BYTES_MAX:
+            return Candidates(tuple(found), complete=False)
+        row = connection.execute(_FOUND, (id_,)).fetchone()
+        if row is not None:  # between two statements it may have changed
+            found.append(copy_of(RecordKey(*row[:3]), row[3:]))
+            size += len(row[3])
+    return Candidates(tuple(found), complete=walk.complete)
 
 
-def words_of(text: str) -> str | None:
-    """Give the index's query for words, the last of which may be a beginning; None where there is no word."""
-    wanted = re.findall(r"\w+", text)
-    return " ".join(f'"{word}"' for word in wanted) + " *" if wanted else None
+def _copied(connection: sqlite3.Connection, cursor: str | None, limit: int, bytes_max: int) -> CopyPage:
+    """List copies with data, those that were first known last first."""
+    (newest,) = connection.execute("SELECT max(id) FROM copies").fetchone()
+    below = (newest or 0) + 1 if cursor is None else int(cursor)
+    found: list[Copy] = []
+    size = 0
+    for id_, *row in connection.execute(_PAGE, (below,)):
+        if len(found) == limit or size > bytes_max:
+            return CopyPage(tuple(found), str(below), done=1 - below / (newest + 1))
+        found.append(copy_of(RecordKey(*row[:3]), row[3:]))
+        size += len(row[3])
+        below = id_
+    return CopyPage(tuple(found), None, done=1.0)
+
+
+def _index(transaction: Transaction, read: Sequence[tuple[Copy, Document]]) -> None:
+    """Write the words of copies that are as they were read."""
+    documents = [
+        ((copy.record.source, copy.record.table, copy.record.id, copy.ticket), document) for copy, document in read
+    ]
+    words.write(transaction.connection, documents, anew=True)
 
 
 def _remove_tombstones(transaction: Transaction, when: Span, limit: int) -> int:
@@ -251,9 +237,22 @@ class Copies(Role):
         """Write a copy outside a change."""
         await self._engine.call(lambda transaction: _put(transaction, copy, document, exclusive=exclusive))
 
-    async def search(self, text: str, *, source: SourceName | None, table: str | None, limit: int) -> tuple[Hit, ...]:
-        """Find records by words."""
-        return await self._engine.search(lambda connection: _search(connection, text, source, table, limit))
+    async def candidates(self, query: Query, *, source: SourceName | None, table: str | None) -> Candidates:
+        """Find copies by words."""
+        return await self._engine.search(lambda connection: _candidates(connection, query, source, table))
+
+    async def copied(self, *, cursor: str | None, limit: int, bytes_max: int) -> CopyPage:
+        """List copies."""
+        return await self._engine.browse(lambda connection: _copied(connection, cursor, limit, bytes_max))
+
+    async def index(self, read: Sequence[tuple[Copy, Document]], *, note: tuple[str, str]) -> None:
+        """Write words anew."""
+
+        def both(transaction: Transaction) -> None:
+            _index(transaction, read)
+            notes.put(transaction, *note, only_if_absent=False)
+
+        await self._engine.call(both)
 
     async def remove_tombstones(self, when: Span, limit: int) -> int:
         """Forget old absences."""

@@ -14,10 +14,11 @@ from itertools import product
 from msgspec.structs import astuple
 
 from hookbridge.model import SOURCES, RecordKey, SourceName
-from hookbridge.store.sqlite import copies, listings
+from hookbridge.store.sqlite import listings, words
 from hookbridge.store.sqlite.engine import Role
 from hookbridge.store.sqlite.where import Where
 from hookbridge.store.values import RecordEntry, RecordFilter, RecordPage
+from hookbridge.text import parse
 
 Candidates = Iterator[tuple[RecordKey, bool]]
 """Names in their order, and whether each is one that is meant."""
@@ -72,7 +73,7 @@ def _beginnings(which: RecordFilter) -> list[tuple[str, ...]]:
 
 
 def _copied(connection: sqlite3.Connection, which: RecordFilter, after: RecordKey | None) -> Candidates:
-    meant = _meant(which)
+    meant = _meant(connection, which)
     for beginning in _beginnings(which):
         where = _behind(beginning, after)
         if where is not None:
@@ -101,19 +102,23 @@ def _behind(beginning: tuple[str, ...], after: RecordKey | None) -> Where | None
     return where
 
 
-def _meant(which: RecordFilter) -> Where:
+def _meant(connection: sqlite3.Connection, which: RecordFilter) -> Where:
     where = Where()
     if which.state is not None:
         where.add("data IS NOT NULL" if which.state == "present" else "data IS NULL")
     if which.text is not None:
-        begins, mentions = "substr(record_id, 1, length(?)) = ?", "id IN (SELECT rowid FROM words WHERE words MATCH ?)"
-        where.add(f"({begins} OR {mentions})", which.text, which.text, copies.words_of(which.text) or '""')
+        begins, mentions = (
+            "substr(record_id, 1, length(?)) = ?",
+            "words IN (SELECT rowid FROM words WHERE words MATCH ?)",
+        )
+        asked = words.Expression(connection, parse(which.text)).text
+        where.add(f"({begins} OR {mentions})", which.text, which.text, asked or '""')
     return where
 
 
 def _by_id(connection: sqlite3.Connection, which: RecordFilter, after: RecordKey | None) -> Candidates:
     """Look the ids up in each table that is meant, or in each that there is."""
-    meant = _meant(which)
+    meant = _meant(connection, which)
     tables = _beginnings(which) if which.tables else _copied_tables(connection, which.source, after)
     for source, table in tables:
         for id_ in sorted(which.record_ids):

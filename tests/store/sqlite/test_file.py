@@ -16,7 +16,7 @@ from hookbridge.store.sqlite.checkpoints import EVERY_BYTES
 from hookbridge.store.values import EventFilter
 from tests.support.engines import at, opened_file
 from tests.support.events import copy, effects, event, key, settlement
-from tests.support.stores import add, books, finish, take, take_one
+from tests.support.stores import add, books, finish, matching, take, take_one
 from tests.support.waiting import wait_until
 
 SURROGATE = "\ud800"
@@ -253,7 +253,7 @@ async def test_a_full_disk_refuses_the_whole_group_and_half_of_nothing_is_stored
         assert [type(one) for one in refused] == [StoreUnavailable] * 5
         assert await store.totals() == before
         assert len((await store.events(EventFilter(), before=None, limit=10)).events) == 1
-        assert (await store.copy(key(1)), await store.search("word", source=None, table=None, limit=1)) == (None, ())
+        assert (await store.copy(key(1)), await matching(store, "word")) == (None, [])
     finally:
         _largest_file(soft)
     await add(store, event(2))

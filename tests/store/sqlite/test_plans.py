@@ -17,7 +17,7 @@ from hookbridge.store.values import EventFilter, RecordFilter, Span
 from tests.support.engines import at
 from tests.support.events import copy, effects, event, key, settlement
 from tests.support.files import opened
-from tests.support.stores import add, bury, finish, take
+from tests.support.stores import add, bury, finish, matching, take
 from tests.support.taps import Tap
 
 WHOLE = re.compile(r"SCAN (events|dirty|copies)\b")
@@ -114,7 +114,7 @@ async def test_single_records_events_and_times_are_looked_up(store: SqliteStore,
         await store.known(b"x")
         await store.copy(key(1))
         await at(store, 100.0).oldest_open_seconds()
-        await store.search("words", source=None, table=None, limit=5)
+        await matching(store, "words")
     assert len(set(ran)) >= 5
     await expect_no_whole_tables(store, ran)
 

@@ -18,7 +18,7 @@ from hookbridge.store.values import EventFilter, RecordFilter
 from tests.support.engines import at, opened_file
 from tests.support.events import event, key
 from tests.support.files import opened
-from tests.support.stores import add
+from tests.support.stores import add, matching
 
 Group = Literal["read", "browse", "search"]
 GROUPS: dict[Group, int] = {"read": READERS, "browse": BROWSERS, "search": SEARCHERS}
@@ -78,7 +78,7 @@ async def test_short_reads_wait_for_no_list_and_no_search_however_long_they_take
 async def test_lists_wait_for_no_search_and_no_count_however_many_there_are(store: SqliteStore) -> None:
     with held(store, "search"):
         behind = [
-            *(asyncio.ensure_future(store.search("ada", source=None, table=None, limit=5)) for _ in range(20)),
+            *(asyncio.ensure_future(matching(store, "ada")) for _ in range(20)),
             asyncio.ensure_future(replayable(store, EventFilter())),
             asyncio.ensure_future(store.events(EventFilter(text="ada"), before=None, limit=5)),
             asyncio.ensure_future(store.records(RecordFilter(text="ada"), after=None, limit=5)),

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from hookbridge.model import Copy, Document, Effects, RecordKey, SourceName
+from hookbridge.model import Copy, Effects, RecordKey, SourceName
 from hookbridge.store.sqlite import SqliteStore, copies
 from hookbridge.store.sqlite.engine import Transaction
+from tests.support.events import document_of
 from tests.support.files import opened
+from tests.support.stores import matching
 
 GROUP = 100
 
@@ -17,7 +19,7 @@ GROUP = 100
 def effects(source: SourceName, number: int, text: str, ticket: int) -> tuple[Effects, float]:
     record = RecordKey(source, "public.users", str(number))
     copy = Copy(record=record, data=b"{}", ticket=ticket, read_at=1.0)
-    return Effects(copy=copy, document=Document(record, text), exclusive=source == "notion"), 1.0
+    return Effects(copy=copy, document=document_of(record, text), exclusive=source == "notion"), 1.0
 
 
 async def write(store: SqliteStore, group: list[tuple[Effects, float]]) -> None:
@@ -45,9 +47,9 @@ async def test_a_group_of_changes_is_one_write_to_the_index(tmp_path: Path, sour
         await write(store, [effects(source, number, f"second {number}", 2) for number in order])
         assert await parts(store) == 2
         for number in (0, GROUP - 1):
-            (hit,) = await store.search(f"second {number}", source=None, table=None, limit=5)
-            assert hit.record.id == str(number)
-        assert await store.search("first", source=None, table=None, limit=5) == ()
+            (record,) = await matching(store, f'"second {number}"')
+            assert record.id == str(number)
+        assert await matching(store, "first") == []
 
 
 async def test_a_page_that_moved_within_a_group_is_where_it_was_read_last(tmp_path: Path) -> None:
@@ -55,9 +57,8 @@ async def test_a_page_that_moved_within_a_group_is_where_it_was_read_last(tmp_pa
         there, here = effects("notion", 1, "before", 1), effects("notion", 1, "after", 2)
         moved = RecordKey("notion", "other", "1")
         copy = Copy(record=moved, data=b"{}", ticket=2, read_at=1.0)
-        here = Effects(copy=copy, document=Document(moved, "after"), exclusive=True), 1.0
+        here = Effects(copy=copy, document=document_of(moved, "after"), exclusive=True), 1.0
         await write(store, [there, here])
-        (hit,) = await store.search("after", source=None, table=None, limit=5)
-        assert hit.record == moved
-        assert await store.search("before", source=None, table=None, limit=5) == ()
+        assert await matching(store, "after") == [moved]
+        assert await matching(store, "before") == []
         assert await store.copy(RecordKey("notion", "public.users", "1")) is None

@@ -1,0 +1,56 @@
+"""What is kept of a record: a truth, or what an event claims, as copy and words, and what goes when they are written.
+
+Whoever writes to the store asks here, so that a record has the same copy and the same words whichever way it came.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from hookbridge import text
+from hookbridge.model import Columns, Copy, Document, RecordKey, Truth
+from hookbridge.sources.bodies import decode_columns
+from hookbridge.sources.source import Source
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """What is written of one record."""
+
+    copy: Copy
+    document: Document
+    exclusive: bool
+    """Whether the copies of the same id in other tables go (ids are global)."""
+
+
+def kept(source: Source, truth: Truth, now: float) -> Kept:
+    """Give what a truth becomes in the store, where its record's name is the one that was asked for."""
+    return Kept(
+        copy=copy_of(truth, now),
+        document=document_of(source, truth.record, source.truth_columns(truth)),
+        exclusive=source.ids_are_global,
+    )
+
+
+def copy_of(truth: Truth, now: float, *, under: RecordKey | None = None) -> Copy:
+    """Give the copy of what was read, under its name as the source writes it or under another one."""
+    return Copy(
+        record=under or truth.record,
+        data=truth.data,
+        changed_at=truth.changed_at,
+        fingerprint=truth.fingerprint,
+        ticket=truth.ticket,
+        read_at=now,
+    )
+
+
+def document_of(source: Source, record: RecordKey, columns: Columns | None) -> Document:
+    """Give the index entry of a record; one that is gone has no words."""
+    if columns is None:
+        return Document(record)
+    title, properties, body = text.field_tokens(source.fields(record, columns))
+    return Document(record, " ".join(title), " ".join(properties), " ".join(body))
+
+
+def document_of_copy(source: Source, copy: Copy) -> Document:
+    """Give the index entry anew of what was read before."""
+    return document_of(source, copy.record, None if copy.data is None else decode_columns(copy.data))

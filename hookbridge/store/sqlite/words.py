@@ -1,0 +1,182 @@
+"""The index on SQLite: tokens in FTS5, found newest change first, within a bound.
+
+Invariants: an entry belongs to the copy of exactly one ticket; a later change of words has a larger rowid; what is read
+for one search has an end, however common its words are: in rows, in bytes and in processor time, and says so.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+
+from hookbridge.model import Document, RecordKey, SourceName
+from hookbridge.text import Query
+from hookbridge.text.query import Term
+
+CANDIDATES_MAX = 1_000
+CANDIDATES_BYTES_MAX = 8 * 1024 * 1024
+"""Of their copies, all together."""
+
+SEARCH_SECONDS = 0.04
+"""Of processor time."""
+
+VARIANTS_MAX = 200
+"""So many words that begin as asked are looked for, in the order of the alphabet."""
+
+TERMS_MAX = 32
+"""Of a query, and tokens of one of its phrases; whoever ranks the candidates looks for the others, too."""
+
+Own = tuple[str, str, str, int]
+"""Source, table and id of a copy, and its ticket."""
+
+_ROW = "SELECT id, words FROM copies WHERE source = ? AND table_name = ? AND record_id = ? AND ticket = ?"
+_KNOWN = "SELECT title, properties, body FROM words WHERE rowid = ?"
+_ENDS = "SELECT min(id), max(id) FROM words_content"
+
+# FTS5 writes what a transaction gathered to the file whenever a statement might write several rows, or a row below the
+# last one: so each of these names its one row, and they run in the order of the rows.
+_PUT = "INSERT INTO words (copy, title, properties, body, place, rowid) VALUES (?, ?, ?, ?, ?, ?)"
+_DROP = "DELETE FROM words WHERE rowid = ?"
+
+_FIRST_ROW = 1 << 32
+"""There is room below for what is indexed anew."""
+
+_VARIANT = "SELECT term FROM terms WHERE term >= ? AND term <= ? LIMIT 1"
+_FOUND = "SELECT rowid, copy FROM words WHERE words MATCH ? AND rowid BETWEEN ? AND ? ORDER BY rowid DESC"
+
+_WINDOW_ROWS = 16_384
+_CHEAP_SECONDS = SEARCH_SECONDS / 8
+_ROWS_BETWEEN_LOOKS = 32
+
+
+def write(
+    connection: sqlite3.Connection, documents: Sequence[tuple[Own, Document | None]], *, anew: bool = False
+) -> None:
+    """Write the entries of copies, where they are others than the index has; of None the entry goes.
+
+    Only here it is known what the index has: since the claim, a read outside of the change may have written another
+    copy.  Words that change come first from then on; those that are indexed ``anew`` stay where they were, or come
+    last.
+    """
+    changes: dict[int, tuple[int | None, Document | None]] = {}
+    for own, document in documents:
+        for id_, known in connection.execute(_ROW, own):
+            wanted = None if document is None or not any(document.fields) else document
+            has = None if known is None else connection.execute(_KNOWN, (known,)).fetchone()
+            if has != (None if wanted is None else wanted.fields):
+                changes[id_] = known, wanted
+    if changes:
+        _write(connection, changes, anew=anew)
+
+
+def _write(
+    connection: sqlite3.Connection, changes: dict[int, tuple[int | None, Document | None]], *, anew: bool
+) -> None:
+    first, last = connection.execute(_ENDS).fetchone()
+    for row in sorted(known for known, _ in changes.values() if known is not None):
+        connection.execute(_DROP, (row,))
+    puts = [(id_, known, document) for id_, (known, document) in changes.items() if document is not None]
+    if anew:
+        below = (first or _FIRST_ROW) - sum(known is None for _, known, _ in puts)
+        fresh = iter(range(below, below + len(puts)))
+        rows = {id_: next(fresh) if known is None else known for id_, known, _ in reversed(puts)}
+    else:
+        rows = {id_: (last or _FIRST_ROW) + place for place, (id_, _, _) in enumerate(puts, start=1)}
+    for id_, _, document in sorted(puts, key=lambda put: rows[put[0]]):
+        connection.execute(_PUT, (id_, *document.fields, " ".join(_places(document.record)), rows[id_]))
+    connection.executemany("UPDATE copies SET words = ? WHERE id = ?", [(rows.get(id_), id_) for id_ in changes])
+
+
+def drop(connection: sqlite3.Connection, ids: Sequence[int]) -> None:
+    """Remove the entries of copies that go."""
+    rows = [connection.execute("SELECT words FROM copies WHERE id = ?", (id_,)).fetchone() for id_ in ids]
+    for row in sorted(row for (row,) in rows if row is not None):
+        connection.execute(_DROP, (row,))
+
+
+def _places(record: RecordKey) -> tuple[str, str]:
+    return _place(record.source, None), _place(record.source, record.table)
+
+
+def _place(source: str, table: str | None) -> str:
+    if table is None:
+        return f"@{source}"
+    return "@" + blake2b(f"{source}:{table}".encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+class Expression:
+    """A query as FTS5 has it."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, query: Query, source: SourceName | None = None, table: str | None = None
+    ) -> None:
+        self._connection = connection
+        self.complete = True
+        """Whether all words that begin as asked are in it."""
+        self.text: str | None = None
+        """None where nothing can be found."""
+        wanted = [self._any_of(term) for term in query.terms[:TERMS_MAX]]
+        if not wanted or None in wanted:
+            return
+        if source is not None:
+            wanted.append(_quoted([_place(source, table)]))
+        unwanted = [self._any_of(term) for term in query.without[:TERMS_MAX] if len(term.tokens) <= TERMS_MAX]
+        self.text = f"({' AND '.join(filter(None, wanted))})"
+        if any(unwanted):
+            self.text += f" NOT ({' OR '.join(filter(None, unwanted))})"
+
+    def _any_of(self, term: Term) -> str | None:
+        """Write a term; FTS5's own beginnings read all that begins so before the first answer."""
+        *front, last = term.tokens[:TERMS_MAX]
+        if not term.beginning or len(term.tokens) > TERMS_MAX:
+            return _quoted([*front, last])
+        variants = list(self._variants(last))
+        self.complete = self.complete and len(variants) < VARIANTS_MAX
+        return f"({' OR '.join(_quoted([*front, one]) for one in variants)})" if variants else None
+
+    def _variants(self, beginning: str) -> Iterator[str]:
+        behind, end = beginning, f"{beginning}\U0010ffff"
+        for _ in range(VARIANTS_MAX):
+            found = self._connection.execute(_VARIANT, (behind, end)).fetchone()
+            if found is None:
+                return
+            yield found[0]
+            behind = f"{found[0]}\x01"  # in the order of bytes nothing lies between
+
+
+def _quoted(tokens: Sequence[str]) -> str:
+    """Write tokens that stand next to each other: none of them has a quote or a space."""
+    return f'"{" ".join(tokens)}"'
+
+
+class Walk:
+    """The copies whose words match, the newest change first, as far as a search may go."""
+
+    def __init__(self, connection: sqlite3.Connection, expression: Expression) -> None:
+        self._connection = connection
+        self._text = expression.text
+        self._until = time.thread_time() + SEARCH_SECONDS
+        self.complete = expression.complete
+        """After the walk: whether nothing more could be found."""
+
+    def ids(self) -> Iterator[int]:
+        """Give their ``copies.id``."""
+        first, last = self._connection.execute(_ENDS).fetchone()
+        width = _WINDOW_ROWS
+        # In windows of rows, because FTS5 does not come back before it has found the next one.
+        while self._text is not None and last is not None and last >= first:
+            began = time.thread_time()
+            if began > self._until:
+                self.complete = False
+                return
+            below = max(first, last - width)
+            for number, (_, id_) in enumerate(self._connection.execute(_FOUND, (self._text, below, last))):
+                if number % _ROWS_BETWEEN_LOOKS == 0 and time.thread_time() > self._until:
+                    self.complete = False
+                    return
+                yield id_
+            last = below - 1
+            if time.thread_time() - began < _CHEAP_SECONDS:
+                width *= 4

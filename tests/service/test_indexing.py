@@ -1,0 +1,113 @@
+"""The index is made anew when what makes its words has changed: in the background, and only once."""
+
+import sqlite3
+from contextlib import closing
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from hookbridge import indexing
+from hookbridge.config import Config
+from hookbridge.indexing import NOTE, Indexing, made_by
+from hookbridge.model import SourceName
+from hookbridge.search import Hits, Search
+from hookbridge.sources.kept import document_of_copy
+from hookbridge.sources.source import Source
+from hookbridge.store.sqlite import SqliteStore
+from tests.support.events import copy, key
+from tests.support.files import opened
+from tests.support.stores import matching
+from tests.support.tables import TableSource
+
+SOURCES: dict[SourceName, Source] = {"supabase": TableSource()}
+ROWS = 450
+
+
+def config(*index: str) -> Config:
+    table = {"name": "users", **({"index": list(index)} if index else {})}
+    return msgspec.convert({"supabase": {"tables": [table]}}, Config)
+
+
+def data(number: int) -> bytes:
+    return f'{{"name": "Ada {number}", "note": "\\uff57\\uff49\\uff44\\uff45"}}'.encode()
+
+
+def earlier(path: Path) -> None:
+    """A file as a version wrote it whose index made tokens of its own."""
+    schema = resources.files("hookbridge.store.sqlite").joinpath("schema")
+    steps = sorted((step for step in schema.iterdir() if "0001" <= step.name < "0008"), key=lambda step: step.name)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        for step in steps:
+            connection.executescript(step.read_text())
+        connection.execute(f"PRAGMA user_version = {len(steps)}")
+        connection.executemany(
+            "INSERT INTO copies VALUES (?, 'supabase', 'public.users', ?, ?, NULL, x'00', 1, 1.0, true, NULL)",
+            [(number + 1, str(number), data(number)) for number in range(ROWS)],
+        )
+        connection.execute("INSERT INTO words (rowid, text) SELECT id, data ->> 'note' FROM copies")
+
+
+async def find(store: SqliteStore, made: Indexing, text: str) -> Hits:
+    return await Search(store, SOURCES, lambda: made.progress).find(text, source=None, table=None, limit=500)
+
+
+class Interrupted(Exception):
+    """The process ends."""
+
+
+async def test_a_file_of_before_is_indexed_in_the_background_and_goes_on_after_a_restart(tmp_path: Path) -> None:
+    earlier(tmp_path / "hookbridge.db")
+    pauses = 0
+
+    async def pause(seconds: float) -> None:
+        nonlocal pauses
+        pauses += 1
+        raise Interrupted
+
+    async with opened(tmp_path) as store:
+        made = Indexing(store, SOURCES, config(), sleep=pause)
+        await made.open()
+        found = await find(store, made, "wide")
+        assert found.indexing is not None
+        assert 0 < found.indexing < 1
+        assert len(found.hits) == indexing.PAGE
+        changed = copy(key(0), await store.ticket(), b'{"name": "Eve", "note": "wide"}')
+        await store.put(changed, document_of_copy(SOURCES["supabase"], changed), exclusive=False)
+        with pytest.raises(Interrupted):
+            await made.run()
+    async with opened(tmp_path) as store:
+        made = Indexing(store, SOURCES, config(), sleep=pause)
+        await made.open()
+        assert len(await matching(store, "wide")) == 2 * indexing.PAGE + 1
+        with pytest.raises(Interrupted):
+            await made.run()
+        found = await find(store, made, "wide")
+        assert found.indexing is None
+        assert len(found.hits) == ROWS
+        # What changed meanwhile comes first, then those that were known last.
+        assert [record.id for record in await matching(store, "wide")][:3] == ["0", str(ROWS - 1), str(ROWS - 2)]
+    assert pauses == 2
+
+
+async def test_another_index_setting_is_another_index(tmp_path: Path) -> None:
+    async def pause(seconds: float) -> None:
+        return
+
+    async with opened(tmp_path) as store:
+        await Indexing(store, SOURCES, config(), sleep=pause).open()
+        read = [copy(key(number), await store.ticket(), data(number)) for number in range(ROWS)]
+        await store.load([(one, document_of_copy(SOURCES["supabase"], one)) for one in read], exclusive=False)
+        same = Indexing(store, SOURCES, config(), sleep=pause)
+        await same.open()
+        assert (await find(store, same, "ada")).indexing is None
+        other = Indexing(store, SOURCES, config("name"), sleep=pause)
+        await other.open()
+        before = (await find(store, other, "ada")).indexing, await matching(store, "ada")
+        await other.run()
+        after = (await find(store, other, "ada")).indexing, await matching(store, "ada")
+        assert isinstance(before[0], float)
+        assert after == (None, before[1])
+        assert made_by(config("name")) in (await store.note(NOTE) or "")

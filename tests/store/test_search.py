@@ -1,0 +1,73 @@
+"""The table of cases on every engine: what is found, in which order, and what is shown; and where a search ends."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import pytest
+
+from hookbridge.model import Copy, RecordKey, SourceName
+from hookbridge.search import Hit, Search
+from hookbridge.sources.kept import document_of
+from hookbridge.sources.source import Source
+from hookbridge.store.contract import Store
+from hookbridge.text import Fields, parse, rank
+from tests.support.events import copy, key
+from tests.support.search_cases import CASES, Case
+from tests.support.stores import matching
+from tests.support.tables import TableSource
+
+
+class Fielded(TableSource):
+    """Rows whose columns are the fields."""
+
+    def fields(self, record: RecordKey, columns: Mapping[str, str]) -> Fields:
+        return msgspec.convert(columns, Fields)
+
+
+SOURCE = Fielded()
+SOURCES: dict[SourceName, Source] = {"supabase": SOURCE}
+
+
+def row(number: int, fields: Fields, ticket: int) -> Copy:
+    return copy(key(number), ticket, msgspec.json.encode(fields))
+
+
+async def put(store: Store, records: Sequence[Fields]) -> None:
+    """Write them so that the first one changed last."""
+    for number, fields in reversed(list(enumerate(records))):
+        written = row(number, fields, await store.ticket())
+        document = document_of(SOURCE, written.record, msgspec.to_builtins(fields))
+        await store.put(written, document, exclusive=False)
+
+
+async def find(store: Store, text: str, limit: int = 100) -> tuple[Hit, ...]:
+    return (await Search(store, SOURCES, lambda: None).find(text, source=None, table=None, limit=limit)).hits
+
+
+def tables() -> dict[tuple[str, ...], list[Case]]:
+    """The cases by their records."""
+    found: dict[tuple[str, ...], list[Case]] = {}
+    for case in CASES:
+        found.setdefault(case.texts, []).append(case)
+    return found
+
+
+@pytest.mark.parametrize("cases", tables().values(), ids=lambda cases: cases[0].about)
+async def test_what_is_asked_is_found_in_its_order_and_shown(store: Store, cases: list[Case]) -> None:
+    await put(store, cases[0].records)
+    for case in cases:
+        hits = await find(store, case.query)
+        assert [int(hit.record.id) for hit in hits] == list(case.found), case.query
+        assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+        if case.shown is not None:
+            assert hits[0].snippet == case.shown
+
+
+async def test_an_engine_gives_exactly_what_has_the_words(store: Store) -> None:
+    """Of all records of the table at once: what it leaves out, no rank can bring back."""
+    records = [fields for cases in tables().values() for fields in cases[0].records]
+    await put(store, records)
+    for case in CASES:
+        query = parse(case.query)
+        wanted = [number for number, fields in enumerate(records) if rank(query, fields) is not None]
+        assert [int(record.id) for record in await matching(store, case.query)] == wanted, case.query
