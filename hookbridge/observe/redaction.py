@@ -140,12 +140,11 @@ def known_texts(_logger: object, _method: str, line: MutableMapping[str, Any]) -
     """Make a line of texts and numbers, in place, and hide the texts under keys that are not known."""
     for key, value in line.items():
         kind = type(value)
-        if kind in _NUMBERS or isinstance(value, _NO_TEXT):
-            continue
-        if key not in SHOWN:
-            line[key] = HIDDEN
-        elif kind is not str:
-            line[key] = _plain(value)
+        if kind is str:
+            if key not in SHOWN:
+                line[key] = HIDDEN
+        elif kind not in _NUMBERS and not isinstance(value, _NO_TEXT):
+            line[key] = _plain(value) if key in SHOWN else HIDDEN
     return line
 
 

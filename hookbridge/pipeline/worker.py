@@ -103,6 +103,7 @@ class Worker:
         self._follows = follows
         self._observers = observers
         self._steps = tuple(steps)
+        self._names = tuple(step.name for step in steps)
         self._attempts = attempts
         self._clock = clock
         self._monotonic = monotonic
@@ -171,15 +172,13 @@ class Worker:
         self._log.debug("Processing %s %s event", source.capitalize(), kind, record=change.record, attempt=number)
         if number > 1:
             change = msgspec.structs.replace(change, attempt=number)
-        effects = Effects()
+        effects, verified_at = Effects(), None
         for step in self._steps:
             effects = await step(change, effects)
-            verified_at = effects.verified_at
             if verified_at is None and effects.truth is not None:  # without credentials nobody was asked
                 verified_at = self._clock()
-            effects = msgspec.structs.replace(effects, steps=(*effects.steps, step.name), verified_at=verified_at)
-        self._log.debug("%s webhook processed: %s", source.capitalize(), list(effects.steps), record=change.record)
-        return effects
+        self._log.debug("%s webhook processed: %s", source.capitalize(), list(self._names), record=change.record)
+        return msgspec.structs.replace(effects, steps=self._names, verified_at=verified_at)
 
     def _tell(self, settlement: Settlement, met: Settled) -> None:
         tries = f"(attempt {settlement.attempts}/{self._attempts.maximum})"

@@ -13,8 +13,12 @@ from hookbridge.model import Change, Effects
 
 def bytes_of(change: Change, *others: bytes | None) -> int:
     """Give how much text a change has: its events' bodies, the copy, and what else there is of the record."""
-    previous = None if change.copy is None else change.copy.data
-    return sum(len(one.event.body) for one in change.events) + sum(len(one) for one in (previous, *others) if one)
+    size = len(change.copy.data or b"") if change.copy is not None else 0
+    for one in change.events:
+        size += len(one.event.body)
+    for other in others:
+        size += len(other or b"")
+    return size
 
 
 class Step(Protocol):

@@ -16,7 +16,7 @@ does not write.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
 import msgspec
@@ -28,7 +28,7 @@ from hookbridge.sources.large import aside
 from hookbridge.sources.source import Source
 from hookbridge.steps.step import bytes_of
 
-Times = tuple[str | None, str | None]
+Times = Iterable[str | None]
 """When it happened by the sender's word, and by the record's own column."""
 
 AHEAD_SECONDS_MAX = 300.0
@@ -100,10 +100,10 @@ class Verify:
         # Nothing could ever overwrite what claims to be of next year.
         return when if when is not None and when.timestamp() <= self._clock() + AHEAD_SECONDS_MAX else None
 
-    def _times(self, event: StoredEvent) -> Times:
-        columns = self._claimed(event)
-        changed_at = None if columns is None else self._source.changed_at(event.event.record, columns)
-        return event.event.occurred_at, changed_at
+    def _times(self, event: StoredEvent) -> Iterator[str | None]:
+        yield event.event.occurred_at
+        columns = self._claimed(event)  # decoded only where the sender's word does not tell
+        yield None if columns is None else self._source.changed_at(event.event.record, columns)
 
     def _judge(self, change: Change, truth: Truth, columns: Columns | None) -> Verification:
         newest = change.newest
