@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 
 import structlog
+from msgspec.structs import replace
 
 from hookbridge.api.health import Readiness
 from hookbridge.api.lanes import LaneState
@@ -37,6 +38,7 @@ from hookbridge.steps.calls import contain_tasks
 from hookbridge.store.contract import Store
 from hookbridge.store.sqlite import SqliteStore
 from hookbridge.store.values import EventFilter, Replay
+from hookbridge.verdict import judge
 
 _log = structlog.get_logger(__name__)
 
@@ -178,7 +180,7 @@ class Service(Parts):
                 oldest = await self.store.oldest_open_seconds()
             except StoreUnavailable:  # what cannot be read may have been found damaged just now
                 writable = self.store.fault is None
-        return Readiness(
+        seen = Readiness(
             ready=writable and self.accepting and not self.intake.disk_is_low,
             inbox_writable=writable,
             store_fault=self.store.fault,
@@ -189,6 +191,7 @@ class Service(Parts):
             warnings=(*self.warnings(), *warnings_about(self.handshake.unconfirmed), *warnings_of_stuck(stuck)),
             oldest_open_seconds=oldest,
         )
+        return replace(seen, verdict=judge(seen, await self.store.totals(), self._clock()))
 
     async def _counts(self) -> Counts:
         books = (await self.store.totals()).books

@@ -44,6 +44,48 @@ class BudgetState(msgspec.Struct, frozen=True, kw_only=True):
     halted_seconds: Annotated[float, means("For how long nothing goes, because Notion asked for that.", 0.0)]
 
 
+Level = Literal["good", "idle", "busy", "warn", "bad"]
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """What needs somebody."""
+
+    level: Annotated[Literal["warn", "bad"], means("`bad` is worse than `warn`.", "bad")]
+    kind: Annotated[str, means("Changes when the state does, and not with a figure.", "dead letters")]
+    text: Annotated[str, means("What is wrong.", "2 dead letters")]
+    todo: Annotated[str, means("What to do.", "Look at the reason, repair what it names, then replay them.")]
+    events: Annotated[
+        dict[str, str] | None,
+        means(
+            "The filters of `GET /api/v1/events` that list the events concerned; null where none are.",
+            {"outcome": "dead"},
+        ),
+    ]
+
+
+class HealthVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """Is it healthy: the worst problem, or what is going on; it claims no more than was seen."""
+
+    level: Annotated[
+        Level,
+        means(
+            "`good`: copies and sources are equal as of the last comparison; `idle`: nothing is to do, and not all is"
+            " known; `busy`; `warn` and `bad`: there are problems.",
+            "bad",
+        ),
+    ]
+    kind: Annotated[str, means("Changes when the state does, and not with a figure.", "dead letters")]
+    text: Annotated[str, means("One sentence.", "2 dead letters")]
+    problems: Annotated[tuple[Problem, ...], means("All that is wrong, the worst first.")]
+    notes: Annotated[
+        tuple[str, ...],
+        means(
+            "What would be better otherwise, and what the verdict rests on.",
+            ["public.users: compared 12 s ago, completely 15 min ago."],
+        ),
+    ]
+
+
 class ReadinessSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What a stranger may know of the service."""
 
@@ -71,3 +113,6 @@ class Readiness(ReadinessSummary, frozen=True, kw_only=True):
     tables: Annotated[tuple[TableStatus, ...], means("What the reconciler follows.")]
     notion_budget: Annotated[BudgetState, means("Of all requests to Notion.")]
     oldest_open_seconds: OldestOpen
+    verdict: Annotated[HealthVerdict | msgspec.UnsetType, means("Is it healthy, what is wrong, and what to do.")] = (
+        msgspec.UNSET
+    )

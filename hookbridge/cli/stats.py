@@ -119,12 +119,15 @@ def _shown(before: Look | None, seen: Look) -> RenderableType:
 
 def _books(before: Look | None, seen: Look) -> RenderableType:
     from rich.table import Table
+    from rich.text import Text
 
     stats, books = seen.stats, seen.stats.books
     oldest = stats.oldest_open_event_age_seconds
     shown = Table("", "", box=None, show_header=False)
     ready = seen.readiness.ready
     shown.add_row("state", "ready" if ready else "[red]not ready[/red]")
+    if isinstance(seen.readiness, Readiness) and seen.readiness.verdict:
+        shown.add_row("verdict", Text(seen.readiness.verdict.text))
     balance = "" if stats.books_balanced else "  [bold red]the books do not balance[/bold red]"
     shown.add_row("received", f"{books.received}{_rate(before, seen, 'received')}{balance}")
     shown.add_row("open", str(books.open))

@@ -16,6 +16,8 @@ Json = dict[str, Any]
 
 _REFERENCE = "#/components/schemas/"
 _TIME = "2026-01-01T15:00:00Z"
+_SHOWN = {"examples", "default", "$ref"}
+"""What is not in every answer is shown where it has one of these."""
 
 
 class Schemas:
@@ -71,10 +73,8 @@ class Schemas:
             case {"type": "array", "items": items}:
                 return [self._example(items)]
             case {"properties": fields}:
-                # What is not in every answer is shown where somebody has thought of an example.
                 always = schema.get("required", ())
-                shown = {name for name, field in fields.items() if name in always or {"examples", "default"} & {*field}}
-                return {name: self._example(field) for name, field in fields.items() if name in shown}
+                return {name: self._example(one) for name, one in fields.items() if name in always or _SHOWN & {*one}}
             case _:
                 raise LookupError(f"no example: {schema}")
 

@@ -3,10 +3,8 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.async_api import Page, Route, expect
@@ -24,112 +22,28 @@ async def service(tmp_path: Path) -> AsyncIterator[Running]:
         yield one
 
 
-LANE: dict[str, Any] = {
-    "source": "supabase", "state": "running", "reason": None, "since": None, "next_probe_at": None, "queued": 0,
-    "busy": 0, "has_credentials": True, "waiting": [],
-}  # fmt: skip
-BOOKS = {"received": 9, "open": 0, "applied": 9, "coalesced": 0, "ignored": 0, "dead": 0}
-
-
-def ago(seconds: float) -> str:
-    """A time as the API writes it."""
-    return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
-
-
-def table(**more: object) -> dict[str, object]:
-    now = ago(0)
-    return {
-        "source": "supabase", "table": "public.users", "state": "following", "reason": None, "listed": 40, "total": 900,
-        "watermark": None, "last_poll_at": now, "last_sweep_at": now, "poll_gap_seconds": 30.0, "lag_seconds": 0.1,
-        **more,
+async def test_the_page_shows_the_services_verdict_and_what_is_wrong(page: Page, service: Running) -> None:
+    dead = {
+        "level": "bad", "kind": "dead letters", "text": "2 dead letters", "todo": "Replay them.",
+        "events": {"outcome": "dead"},
     }  # fmt: skip
+    down = {"level": "warn", "kind": "supabase down", "text": "supabase is down", "todo": "It waits.", "events": None}
+    verdict = {"level": "bad", "kind": "dead letters", "text": "2 dead letters", "notes": ["All else is well."]}
 
+    async def judged(route: Route) -> None:
+        answer = await route.fetch()
+        told = {**await answer.json(), "verdict": {**verdict, "problems": [dead, down]}, "warnings": ["Beware of it"]}
+        await route.fulfill(response=answer, json=told)
 
-def standing(
-    lane: dict[str, object] | None = None,
-    tables: list[dict[str, object]] | None = None,
-    books: dict[str, int] | None = None,
-    age: float | None = None,
-    fault: dict[str, str] | None = None,
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What /readyz and /stats answer."""
-    ready = {
-        "ready": fault is None, "inbox_writable": fault is None, "store_fault": fault, "warnings": [],
-        "lanes": [{**LANE, **(lane or {})}],
-        "tables": [table()] if tables is None else tables,
-    }  # fmt: skip
-    all_books = {**BOOKS, **(books or {})}
-    stats = {
-        "books": all_books, "books_balanced": True, "oldest_open_event_age_seconds": age,
-        "events_by_source": {"supabase": all_books["received"], "notion": 0},
-    }  # fmt: skip
-    return ready, stats
-
-
-LONG_AGO = "1970-01-01T00:00:01Z"
-DOWN: dict[str, object] = {"state": "down", "next_probe_at": LONG_AGO, "reason": "no answer", "since": LONG_AGO}
-
-
-VERDICTS: tuple[tuple[Callable[[], tuple[object, object]], str, str], ...] = (
-    (standing, "good", "Converged: every event is settled"),
-    (lambda: standing(tables=[], books={"received": 0, "applied": 0}), "idle", "Nothing received yet"),
-    (
-        lambda: standing(lane={"has_credentials": False}),
-        "idle",
-        "All settled, not verified: no credentials for supabase",
-    ),
-    (lambda: standing(tables=[]), "idle", "All settled, not compared: no table of supabase is followed"),
-    (lambda: standing(tables=[table(state="backfilling")]), "busy", "Backfilling public.users: 40 of 900"),
-    (
-        lambda: standing(tables=[table(last_poll_at=ago(10_800))]),
-        "warn",
-        "public.users was last compared 3 h ago",
-    ),
-    (lambda: standing(tables=[table(last_poll_at=None)]), "warn", "public.users was last compared never"),
-    (lambda: standing(books={"open": 3}, age=4.0), "busy", "Working on 3 events"),
-    (lambda: standing(books={"open": 1}, age=180.0), "warn", "The oldest open event waits for 3 min"),
-    (lambda: standing(books={"dead": 1}), "bad", "1 dead letter"),
-    (lambda: standing(books={"dead": 2, "open": 1}, lane=DOWN, age=900.0), "bad", "2 dead letters"),
-    (lambda: standing(lane={"state": "refused", "reason": "401"}), "bad", "supabase refuses our key"),
-    (
-        lambda: standing(fault={"reason": "it was cut short", "remedy": "Restore a backup"}),
-        "bad",
-        "The data file cannot be relied on: webhooks are refused",
-    ),
-    (lambda: standing(lane={"state": "paused", "reason": "paused by an operator"}), "warn", "supabase is paused"),
-    (lambda: standing(lane={"state": "down", "next_probe_at": LONG_AGO}), "warn", "supabase is down"),
-    (
-        lambda: standing(lane={"waiting": [{"table": "public.orders", "reason": "no such table", "hint": "make it"}]}),
-        "warn",
-        "public.orders cannot be read: its records wait",
-    ),
-)
-"""What /readyz and /stats say, made when it is asked for: some of it is about now."""
-
-
-async def test_the_verdict_claims_no_more_than_was_seen(page: Page, service: Running) -> None:
+    await page.route("**/readyz", judged)
     await opened(page, service)
-    for given, level, text in VERDICTS:
-        found = await module(page, "verdict.js", "it.verdict(...given)", *given())
-        assert (found["level"], found["text"]) == (level, text)
-
-
-async def test_all_problems_are_listed_the_worst_first_each_with_what_to_do(page: Page, service: Running) -> None:
-    await opened(page, service)
-    given = standing(
-        books={"dead": 2, "open": 1}, lane=DOWN, tables=[table(state="failing", reason="no answer")], age=900.0
-    )
-    found = await module(page, "verdict.js", "it.problems(...given)", *given)
-    assert [one["level"] for one in found] == ["bad", "warn", "warn"]
-    assert [one["text"][:20] for one in found] == ["2 dead letters", "supabase is down for", "public.users cannot "]
-    assert all(one["todo"] for one in found)
-
-
-async def test_a_data_file_that_is_gone_is_told_with_its_reason_and_remedy(page: Page, service: Running) -> None:
-    await opened(page, service)
-    given = standing(fault={"reason": "The data file was cut short", "remedy": "Restore a backup"})
-    found = await module(page, "verdict.js", "it.problems(...given)", *given)
-    assert [one["todo"] for one in found] == ["The data file was cut short. Restore a backup."]
+    await expect(page.locator("#health-text")).to_have_text("2 dead letters")
+    await expect(page.locator("#health")).to_have_class("bad")
+    assert "2 dead letters" in await page.title()
+    await expect(page.locator("#attention-title")).to_have_text("Needs attention (3)")
+    said = ["2 dead letters Replay them.Show them", "supabase is down It waits.", "Beware of it", "All else is well."]
+    await expect(page.locator("#attention li")).to_have_text(said)
+    assert await page.locator("#attention li a").get_attribute("href") == "?outcome=dead"
 
 
 async def test_a_service_that_has_nothing_says_so_and_what_to_do(page: Page, service: Running) -> None:
@@ -160,7 +74,7 @@ async def test_a_source_is_paused_also_while_it_is_down_and_resumed(page: Page, 
     async with sources() as both, running(both.settings(tmp_path, reconcile={"enabled": False})) as service:
         lane = service.service.lanes["supabase"]
         await opened(page, service)
-        await lane._go_down(SourceUnavailable("It does not answer", retry_after_seconds=60.0))
+        await lane.stop_for(SourceUnavailable("It does not answer", retry_after_seconds=60.0))
         card = page.locator("#sources [data-source=supabase]")
         await expect(card).to_contain_text("down")
         await page.click('[data-lane="supabase"]')

@@ -52,4 +52,7 @@ async def test_a_lane_is_paused_and_resumed_by_its_operator(client: Running) -> 
 async def test_strangers_see_states_and_operators_reasons(client: Running) -> None:
     stranger = await (await client.http.get("/readyz")).json()
     assert all(set(lane) == {"source", "state"} for lane in stranger["lanes"])
+    assert "verdict" not in stranger
+    operator = await (await client.get("/readyz")).json()
+    assert operator["verdict"]["text"] == "Nothing received yet"
     assert (await client.http.get("/healthz")).status == 200

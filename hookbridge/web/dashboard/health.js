@@ -1,20 +1,18 @@
-// The first line, the figures, and what needs somebody.
+// The first line, the figures, and what needs somebody, as the service judges it.
 
 import { $, count, element, foreign, lasting, rate, since } from "./format.js";
 import { morphChildren } from "./morph.js";
-import { notes, problems, verdict } from "./verdict.js";
 
 let announced = "";
 let seenAt = null;
 
 export function showHealth(ready, stats, perSecond) {
-  const now = verdict(ready, stats);
   seenAt = Date.now();
   document.body.classList.remove("stale");
   $("as-of").textContent = "";
-  say(now);
+  say(ready.verdict);
   morphChildren($("figures"), figures(ready, stats, perSecond));
-  showAttention(problems(ready, stats), notes(ready, stats));
+  showAttention(ready.verdict, ready.warnings);
 }
 
 // No answer: what is shown is of then, and says so.
@@ -60,11 +58,14 @@ function figure(name, value, { className = "", filters = null, title = null }) {
   return element("div", [element("dt", name), element("dd", shown, { className })], { title });
 }
 
-function showAttention(found, said) {
-  $("attention-title").textContent = found.length ? `Needs attention (${found.length})` : "Nothing needs attention";
-  const entries = found.map((one) => element("li", [
-    one.text ? element("strong", foreign(one.text)) : null, one.todo ? element("span", [" ", foreign(one.todo)]) : null,
-    one.link ? element("a", one.link.label, { href: `?${new URLSearchParams(one.link.filters)}`, data: { goto: one.link.view } }) : null,
-  ], { className: one.level }));
-  morphChildren($("attention"), [...entries, ...said.map((text) => element("li", foreign(text), { className: "soft" }))]);
+function showAttention({ problems, notes }, warnings) {
+  const all = problems.length + warnings.length;
+  $("attention-title").textContent = all ? `Needs attention (${all})` : "Nothing needs attention";
+  const wrong = problems.map(({ level, text, todo, events }) => element("li", [
+    element("strong", foreign(text)), element("span", [" ", foreign(todo)]),
+    events ? element("a", "Show them", { href: `?${new URLSearchParams(events)}`, data: { goto: "events" } }) : null,
+  ], { className: level }));
+  const warned = warnings.map((text) => element("li", element("span", foreign(text)), { className: "warn" }));
+  const said = notes.map((text) => element("li", foreign(text), { className: "soft" }));
+  morphChildren($("attention"), [...wrong, ...warned, ...said]);
 }

@@ -29,6 +29,3 @@ export function verificationOf({ verification, verified_at: asked }) {
 
 // Events of earlier versions have a time of the source's answer also where it was not asked.
 export const isUnverified = ({ verification, verified_at: asked }) => verification === "skipped" || (verification !== null && !asked);
-
-export const CREDENTIALS = { supabase: "SUPABASE_URL and SUPABASE_KEY", notion: "NOTION_TOKEN" };
-export const SECTIONS = { supabase: "[[supabase.tables]]", notion: "[[notion.databases]]" };

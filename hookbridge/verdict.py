@@ -1,0 +1,204 @@
+"""Is it healthy?  One sentence, and everything that needs somebody, worst first, with what to do.  Pure.
+
+It claims no more than what has been seen: "converged" takes credentials, loaded tables and a comparison that is not
+long ago.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from hookbridge.api.health import HealthVerdict, Level, Problem, Readiness
+from hookbridge.api.lanes import LaneState
+from hookbridge.api.reconcile import TableStatus
+from hookbridge.model import SourceName
+from hookbridge.store.values import Totals
+
+LATE_SECONDS = 60.0
+"""An open event that is older waits for something."""
+POLL_GAPS = 3
+"""So many gaps without a complete poll are too many."""
+SWEEP_SECONDS = 26 * 3600.0
+"""The same of the sweeps of a table that is only swept."""
+
+CREDENTIALS: dict[SourceName, str] = {"supabase": "SUPABASE_URL and SUPABASE_KEY", "notion": "NOTION_TOKEN"}
+SECTIONS: dict[SourceName, str] = {"supabase": "[[supabase.tables]]", "notion": "[[notion.databases]]"}
+
+
+def judge(seen: Readiness, totals: Totals, now: float) -> HealthVerdict:
+    """Judge the service by what its parts say.  ``now`` is epoch seconds."""
+    found = [*_whole(seen, totals), *_parts(seen, totals, now)]
+    problems = (*(one for one in found if one.level == "bad"), *(one for one in found if one.level == "warn"))
+    notes = tuple(_notes(seen, totals, now))
+    if problems:
+        worst = problems[0]
+        return HealthVerdict(level=worst.level, kind=worst.kind, text=worst.text, problems=problems, notes=notes)
+    level, kind, text = _quiet(seen, totals)
+    return HealthVerdict(level=level, kind=kind, text=text, problems=(), notes=notes)
+
+
+def lasting(seconds: float) -> str:
+    """Write how long something lasts, as people say it."""
+    if seconds < 1:
+        return "< 1 s"
+    for below, unit, name in ((90, 1, "s"), (5400, 60, "min"), (172_800, 3600, "h")):
+        if seconds < below:
+            return f"{int(seconds / unit + 0.5)} {name}"
+    return f"{int(seconds / 86_400 + 0.5)} d"
+
+
+# What is wrong
+
+
+def _bad(kind: str, text: str, todo: str, events: dict[str, str] | None = None) -> Problem:
+    return Problem(level="bad", kind=kind, text=text, todo=todo, events=events)
+
+
+def _warn(kind: str, text: str, todo: str, events: dict[str, str] | None = None) -> Problem:
+    return Problem(level="warn", kind=kind, text=text, todo=todo, events=events)
+
+
+def _whole(seen: Readiness, totals: Totals) -> Iterator[Problem]:
+    """What concerns the whole service: one reason at most, the nearest one."""
+    if seen.store_fault:
+        text = "The data file cannot be relied on: webhooks are refused"
+        yield _bad("store fault", text, f"{seen.store_fault.reason}. {seen.store_fault.remedy}.")
+    elif not seen.inbox_writable:
+        todo = "Look at the disk and at the rights of the data folder. Senders that try again lose nothing."
+        yield _bad("inbox", "The inbox cannot be written: webhooks are refused", todo)
+    elif not seen.ready:
+        text = "Webhooks are refused: the disk is nearly full, or the service is stopping"
+        yield _bad("refusing", text, "Free space on the disk of the data folder.")
+    elif not totals.books.balanced():
+        todo = "This is a mistake of hookbridge: keep a copy of the data folder and report it."
+        yield _bad("books", "The books do not balance", todo)
+
+
+def _parts(seen: Readiness, totals: Totals, now: float) -> Iterator[Problem]:
+    for lane in seen.lanes:
+        yield from _of_lane(lane, now)
+    if dead := totals.books.dead:
+        todo = "Look at the reason, repair what it names, then replay them."
+        yield _bad("dead letters", _counted(dead, "dead letter"), todo, {"outcome": "dead"})
+    for table in seen.tables:
+        yield from _of_table(table, now)
+    age = seen.oldest_open_seconds
+    # A lane that stands still has said so already, and why.
+    if age is not None and age > LATE_SECONDS and all(lane.state == "running" for lane in seen.lanes):
+        todo = "Attempts that fail, a slow source or handler, or more than can be done."
+        yield _warn("late", f"The oldest open event waits for {lasting(age)}", todo, {"state": "open"})
+
+
+def _of_lane(lane: LaneState, now: float) -> Iterator[Problem]:
+    why = f"{lane.reason}. " if lane.reason else ""
+    since = _since(lane.since, now)
+    lasts = f" for {lasting(since)}" if since is not None and since >= 1 else ""
+    kind = f"{lane.source} {lane.state}"
+    match lane.state:
+        case "refused":
+            todo = f"{why}Set {CREDENTIALS[lane.source]} to one that may read, and restart. Its events wait."
+            yield _bad(kind, f"{lane.source} refuses our key{lasts}", todo)
+        case "down":
+            todo = f"{why}It is asked again and again; its events wait and lose no attempt."
+            yield _warn(kind, f"{lane.source} is down{lasts}", todo)
+        case "paused":
+            yield _warn(kind, f"{lane.source} is paused{lasts}", "Resume it when it may go on. Its events wait.")
+        case "running":
+            pass
+    for table in lane.waiting:
+        remedy = f"Try: {table.hint}. " if table.hint else ""
+        todo = f"{table.reason}. {remedy}It is asked for again and again."
+        yield _warn(f"{table.table} waiting", f"{table.table} cannot be read: its records wait", todo)
+
+
+def _of_table(table: TableStatus, now: float) -> Iterator[Problem]:
+    kind, name = f"{table.table} {table.state}", _named(table)
+    name = name[0].upper() + name[1:] if table.source == "notion" else name
+    which = f"{table.table}: " if table.source == "notion" else ""
+    if table.state == "unconfirmed":
+        todo = f"{which}{table.reason}, with POST /api/v1/reconcile, kind “sweep” and “confirm”."
+        yield _bad(kind, f"{name}: deletions wait for you", todo)
+    elif table.state == "failing":
+        yield _warn(kind, f"{name} cannot be compared", f"{which}{table.reason}. It is tried again and again.")
+    elif table.state == "following" and not _is_fresh(table, now):
+        todo = f"{which}Changes since then that no webhook told are not known yet."
+        yield _warn(f"{table.table} stale", f"{name} was last compared {_ago(_compared(table), now)}", todo)
+
+
+# What is said where nothing is wrong
+
+
+def _quiet(seen: Readiness, totals: Totals) -> tuple[Level, str, str]:
+    for table in seen.tables:
+        if table.state == "backfilling":
+            of = "" if table.total is None else f" of {table.total:,}"
+            return "busy", f"{table.table} backfilling", f"Backfilling {_named(table)}: {table.listed:,}{of}"
+    if totals.books.open:
+        return "busy", "working", f"Working on {_counted(totals.books.open, 'event')}"
+    used = [lane for lane in seen.lanes if _is_used(seen, totals, lane)]
+    if not used:
+        return "idle", "nothing", "Nothing received yet"
+    if blind := " and ".join(lane.source for lane in used if not lane.has_credentials):
+        return "idle", f"{blind} unverified", f"All settled, not verified: no credentials for {blind}"
+    if alone := " and ".join(lane.source for lane in used if not _tables(seen, lane)):
+        return "idle", f"{alone} uncompared", f"All settled, not compared: no table of {alone} is followed"
+    return "good", "converged", "Converged: every event is settled"
+
+
+def _notes(seen: Readiness, totals: Totals, now: float) -> Iterator[str]:
+    """What is not wrong, but would be better otherwise; and what the verdict rests on."""
+    if not any(totals.by_source.get(lane.source) for lane in seen.lanes):
+        yield "No event has come in yet. “Send a test event” makes one."
+    for lane in seen.lanes:
+        if not _is_used(seen, totals, lane):
+            continue
+        if not lane.has_credentials:
+            yield f"Set {CREDENTIALS[lane.source]}: then every event of {lane.source} is verified against it."
+        elif not _tables(seen, lane):
+            section = SECTIONS[lane.source]
+            yield f"List tables under {section} in config.toml: then lost webhooks of {lane.source} are found."
+    for table in seen.tables:
+        if table.state == "following":
+            swept = _ago(table.last_sweep_at, now)
+            yield f"{table.table}: compared {_ago(_compared(table), now)}, completely {swept}."
+
+
+def _tables(seen: Readiness, lane: LaneState) -> list[TableStatus]:
+    return [table for table in seen.tables if table.source == lane.source]
+
+
+def _is_used(seen: Readiness, totals: Totals, lane: LaneState) -> bool:
+    return bool(totals.by_source.get(lane.source) or _tables(seen, lane))
+
+
+def _compared(table: TableStatus) -> datetime | None:
+    return table.last_sweep_at if table.poll_gap_seconds is None else table.last_poll_at
+
+
+def _is_fresh(table: TableStatus, now: float) -> bool:
+    gap, age = table.poll_gap_seconds, _since(_compared(table), now)
+    return age is not None and age <= (SWEEP_SECONDS if gap is None else max(LATE_SECONDS, POLL_GAPS * gap))
+
+
+# Words
+
+
+def _named(table: TableStatus) -> str:
+    """Name a table in a headline, in which the id of a database would say nothing."""
+    return "a database of notion" if table.source == "notion" else table.table
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _since(at: datetime | None, now: float) -> float | None:
+    return None if at is None else max(now - at.timestamp(), 0.0)
+
+
+def _ago(at: datetime | None, now: float) -> str:
+    since = _since(at, now)
+    if since is None:
+        return "never"
+    return "just now" if since < 1 else f"{lasting(since)} ago"
