@@ -13,6 +13,7 @@ import re
 import sys
 import threading
 from collections.abc import MutableMapping
+from datetime import UTC, datetime
 from typing import Any, TextIO, cast
 
 import msgspec
@@ -35,11 +36,6 @@ def configure(config: LoggingConfig, secrets: Secrets, *, stream: TextIO | None 
     """Set up structlog and the standard library's logging for the process.  ``stream`` is stdout unless given."""
     target = stream or sys.stdout
     coloured = target.isatty()
-    first: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
     last: list[Processor] = [structlog.processors.format_exc_info, known_texts]
     text: list[Processor] = []
     if config.format == "console" or (config.format == "auto" and coloured):
@@ -53,12 +49,12 @@ def configure(config: LoggingConfig, secrets: Secrets, *, stream: TextIO | None 
     level = logging.getLevelNamesMapping()[config.level.upper()]
     out = Output(target)
     structlog.configure(
-        processors=[*first, _add_name, *last],
+        processors=[_begin, *last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *names: Line(out, *names),
         cache_logger_on_first_use=True,
     )
-    _route_libraries(out, level, [*first, structlog.stdlib.add_logger_name], [*last, *text])
+    _route_libraries(out, level, [*last, *text])
 
 
 def _console(*, colours: bool) -> Processor:
@@ -99,11 +95,11 @@ def _encode(stream: TextIO, *, encoding: str | None = None, errors: str | None =
         stream.reconfigure(encoding=encoding, errors=errors)
 
 
-def _route_libraries(out: Output, level: int, first: list[Processor], last: list[Processor]) -> None:
+def _route_libraries(out: Output, level: int, last: list[Processor]) -> None:
     handler = logging.StreamHandler(cast("TextIO", out))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=first,
+            foreign_pre_chain=[_begin],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
@@ -152,10 +148,13 @@ class Line:
         self.debug = self.info = self.warning = self.error = self.critical = out.line
 
 
-def _add_name(logger: WrappedLogger, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    if logger.name:
-        line["logger"] = logger.name
-    return line
+def _begin(logger: WrappedLogger | None, method: str, line: MutableMapping[str, Any]) -> dict[str, Any]:
+    """Begin a line with what people look for first; one of the standard library's logging has its record instead."""
+    at = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    begun = {"timestamp": at, "level": method, "event": line.pop("event"), **line}
+    if name := line["_record"].name if logger is None else logger.name:
+        begun["logger"] = name
+    return begun
 
 
 def _visible(_logger: WrappedLogger, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -168,8 +167,6 @@ def _visible(_logger: WrappedLogger, _method: str, line: MutableMapping[str, Any
 
 def to_json(_logger: object, _method: str, line: MutableMapping[str, Any]) -> bytes:
     """Render a line of ``known_texts`` without secrets; also one with what UTF-8 or 64 bits cannot hold."""
-    # What people look for comes first.
-    line = {"timestamp": line.pop("timestamp"), "level": line.pop("level"), "event": line.pop("event"), **line}
     try:
         data = msgspec.json.encode(line)
         if redaction.may_be_in(data):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hookbridge.config import Secrets, SignaturesConfig, SupabaseConfig
 from hookbridge.model import Copy, Document, RecordKey
-from hookbridge.sources.bodies import decode_columns
+from hookbridge.sources.kept import document_of_copy
 from hookbridge.sources.supabase import SupabaseSource
 from hookbridge.store.sqlite import SqliteStore
 from scripts.benchmarks import load, servers
@@ -98,5 +98,5 @@ def _copies(source: SupabaseSource, ticket: int, numbers: range, size: int) -> I
     for number in numbers:
         record = RecordKey("supabase", "public.users", str(number))
         data = json.dumps(load.data_of(number, 0, size)).encode()
-        words = source.words(record, decode_columns(data))
-        yield Copy(record=record, data=data, ticket=ticket, verified=False), Document(record, words)
+        copy = Copy(record=record, data=data, ticket=ticket, verified=False)
+        yield copy, document_of_copy(source, copy)
