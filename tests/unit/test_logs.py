@@ -191,6 +191,7 @@ NUMBERS = {
     "bytes",
     "changes",
     "connections",
+    "done",
     "duration",
     "events",
     "open_events",

@@ -136,6 +136,8 @@ def title_column(values: Columns) -> str | None:
 
 
 def _texts(value: object, *, prose: bool) -> list[str]:
+    if isinstance(value, str):  # most columns are no documents
+        return [value] if value and (not prose or _is_prose(value)) else []
     found = (one for one in _leaves(value) if isinstance(one, str if prose else str | int | Decimal))
     texts = (str(one) for one in found)
     return [text for text in texts if (_is_prose(text) if prose else text)]
