@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import structlog
 
-from hookbridge.api.stats import Hours
+from hookbridge.api.stats import Hours, PerSecond, Sample
+from hookbridge.clock import time_of
 from hookbridge.errors import StoreUnavailable
 
 STEP_SECONDS = 10.0
@@ -34,24 +35,6 @@ class Counts(NamedTuple):
     applied: int
     """Applied, or coalesced into a later event that was."""
     open: int
-
-
-class Step(NamedTuple):
-    """What happened in one step."""
-
-    at: float
-    """When it ended, in epoch seconds."""
-    received: int
-    applied: int
-    open: int
-    """How many events were open at its end."""
-
-
-class Rates(NamedTuple):
-    """Events a second, over the last minute."""
-
-    received: float
-    applied: float
 
 
 class History:
@@ -86,24 +69,25 @@ class History:
         self._hour.take(counts, now)
         self._day.take(counts, now)
 
-    def steps(self, hours: Hours) -> tuple[Step, ...]:
+    def steps(self, hours: Hours) -> tuple[Sample, ...]:
         """Give the steps that have ended, the oldest first."""
         return tuple((self._hour if hours == 1 else self._day).ended)
 
-    def rates(self) -> Rates | None:
+    def rates(self) -> PerSecond | None:
         """Give the rates of the last minute; None before the first step has ended."""
         last = list(self._hour.ended)[-RATE_STEPS:]
         if not last:
             return None
         seconds = STEP_SECONDS * len(last)
-        return Rates(sum(one.received for one in last) / seconds, sum(one.applied for one in last) / seconds)
+        received, applied = sum(one.received for one in last), sum(one.applied for one in last)
+        return PerSecond(received=round(received / seconds, 3), applied=round(applied / seconds, 3))
 
 
 class _Steps:
     def __init__(self, seconds: float, number: int) -> None:
         self._seconds = seconds
         self._began: tuple[float, Counts] | None = None
-        self.ended: deque[Step] = deque(maxlen=number)
+        self.ended: deque[Sample] = deque(maxlen=number)
 
     def take(self, counts: Counts, now: float) -> None:
         if self._began is None:
@@ -114,7 +98,6 @@ class _Steps:
         if now - began_at < self._seconds - STEP_SECONDS / 2:
             return
         if now - began_at < self._seconds * 2:  # else nobody looked for a while: what came then has no place in time
-            self.ended.append(
-                Step(now, counts.received - before.received, counts.applied - before.applied, counts.open)
-            )
+            received, applied = counts.received - before.received, counts.applied - before.applied
+            self.ended.append(Sample(at=time_of(now), received=received, applied=applied, open=counts.open))
         self._began = now, counts

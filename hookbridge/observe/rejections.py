@@ -10,8 +10,10 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 
-import msgspec
 import structlog
+
+from hookbridge.api.stats import RejectedRequest
+from hookbridge.clock import time_of
 
 KEPT_MAX = 500
 TEXT_MAX = 300
@@ -23,30 +25,12 @@ LINES_SECONDS = 10.0
 log = structlog.get_logger("hookbridge.webhooks")
 
 
-class Rejection(msgspec.Struct, frozen=True, kw_only=True):
-    """One refused request."""
-
-    id: int
-    """Counted from 1 since the start of the process."""
-    at: float
-    endpoint: str
-    status: int
-    reason: str
-    """The code of the answer."""
-    message: str
-    """What the sender was told; for a signature that was refused, what was wrong with it."""
-    peer: str | None
-    """The address it came from: that of a proxy, where there is one that is not trusted."""
-    bytes: int | None
-    """The size that it announced for its body."""
-
-
 class Rejections:
     """The latest ones."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._kept: deque[Rejection] = deque(maxlen=KEPT_MAX)
+        self._kept: deque[RejectedRequest] = deque(maxlen=KEPT_MAX)
         self._count = 0
         self._lately: Counter[tuple[str, str]] = Counter()
 
@@ -63,9 +47,9 @@ class Rejections:
     ) -> None:
         """Keep one, the oldest goes, and log it; ``hint`` is for the operator.  Runs in the event loop."""
         self._count += 1
-        rejection = Rejection(
+        rejection = RejectedRequest(
             id=self._count,
-            at=self._clock(),
+            at=time_of(self._clock()),
             endpoint=endpoint,
             status=status,
             reason=reason,
@@ -76,7 +60,7 @@ class Rejections:
         self._kept.append(rejection)
         self._log(rejection, hint)
 
-    def _log(self, one: Rejection, hint: str | None) -> None:
+    def _log(self, one: RejectedRequest, hint: str | None) -> None:
         kind = (one.endpoint, one.reason)
         if kind not in self._lately:
             asyncio.get_running_loop().call_later(LINES_SECONDS, self._sum_up, kind)
@@ -98,6 +82,6 @@ class Rejections:
         if (more := self._lately.pop(kind) - LINES_MAX) > 0:
             log.warning("More webhooks were refused", path=path, reason=reason, requests=more)
 
-    def latest(self, *, before: int | None = None) -> Iterator[Rejection]:
+    def latest(self, *, before: int | None = None) -> Iterator[RejectedRequest]:
         """Give them, the latest first, from behind the cursor ``before`` on."""
         return (one for one in reversed(self._kept) if before is None or one.id < before)

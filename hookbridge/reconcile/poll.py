@@ -6,14 +6,39 @@ times are rounded and transactions commit late.  A pass that was interrupted goe
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from msgspec.structs import replace
 
-from hookbridge.api.reconcile import PassResult
+from hookbridge.api.reconcile import PassResult, ReconcileBody
+from hookbridge.clock import time_of
+from hookbridge.errors import FieldProblem, InvalidFields
 from hookbridge.reconcile.passes import Passes, Subject
 from hookbridge.reconcile.state import PollState, later
+from hookbridge.sources.times import instant_of
 
 EARLIEST = "2000-01-01T00:00:00+00:00"
 """Where polls can begin, and those of a table do that was empty at first: before the services themselves."""
+
+
+def beginning(asked: ReconcileBody, now: float) -> str | None:
+    """Give the time at which a poll begins that an operator asks for; None for the watermark.
+
+    ``now`` is epoch seconds.  Raises InvalidFields, also for what belongs to the other kind of pass.
+    """
+    problems = []
+    since = instant_of(asked.since)
+    if asked.since is not None:
+        # Behind what lies ahead, all that is edited until then would be hidden.
+        if since is None or not datetime.fromisoformat(EARLIEST) <= since <= time_of(now):
+            problems.append(("since", f"expected a time as in ISO 8601, from {EARLIEST[:10]} until now"))
+        if asked.kind != "poll":
+            problems.append(("since", "a sweep has no beginning in time"))
+    if asked.confirm and asked.kind != "sweep":
+        problems.append(("confirm", 'deletions are confirmed with {"kind": "sweep"}'))
+    if problems:
+        raise InvalidFields([FieldProblem(("body", name), expected, "value_error") for name, expected in problems])
+    return None if since is None else since.isoformat()
 
 
 class Poll(Passes[PollState]):

@@ -13,9 +13,7 @@ from hookbridge.errors import InvalidParameter, NotFound
 from hookbridge.handshake import Handshake
 from hookbridge.model import SOURCES, SourceName
 from hookbridge.web.keys import SERVICE
-from hookbridge.web.replies import json_reply
-
-PRIVATE = {"Cache-Control": "no-store"}
+from hookbridge.web.replies import PRIVATE, json_reply
 
 
 async def verification_token(request: web.Request) -> web.StreamResponse:

@@ -28,9 +28,7 @@ from hookbridge.web.bodies import read_body
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.parameters import json_body, query, record_ids, table_names
 from hookbridge.web.protocol import while_heard
-from hookbridge.web.replies import json_reply
-
-PRIVATE = {"Cache-Control": "no-store"}
+from hookbridge.web.replies import PRIVATE, json_reply
 
 
 async def events(request: web.Request) -> web.StreamResponse:

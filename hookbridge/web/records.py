@@ -31,7 +31,7 @@ from hookbridge.store.values import RecordEntry, RecordFilter
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.parameters import path_key, query, record_ids, table_names, table_of_source
 from hookbridge.web.protocol import while_heard
-from hookbridge.web.replies import json_reply
+from hookbridge.web.replies import PRIVATE, json_reply
 
 
 async def record(request: web.Request) -> web.StreamResponse:
@@ -56,7 +56,7 @@ async def record(request: web.Request) -> web.StreamResponse:
             verified=copy.verified,
             **_limits(service, key.source, copy.data),
         ),
-        headers={"Cache-Control": "no-store"},
+        headers=PRIVATE,
     )
 
 
@@ -87,7 +87,7 @@ async def diff(request: web.Request) -> web.StreamResponse:
             if found.truth.cut
             else msgspec.UNSET,
         ),
-        headers={"Cache-Control": "no-store"},
+        headers=PRIVATE,
     )
 
 
@@ -117,7 +117,7 @@ async def listing(request: web.Request) -> web.StreamResponse:
             records=tuple(map(_summary, page.records)),
             next_cursor=None if page.next_cursor is None else str(page.next_cursor),
         ),
-        headers={"Cache-Control": "no-store"},
+        headers=PRIVATE,
     )
 
 
@@ -161,4 +161,4 @@ async def search(request: web.Request) -> web.StreamResponse:
         for hit in found.hits
     )
     answer = SearchAnswer(query=asked.q, hits=hits, complete=found.complete, indexing=found.indexing)
-    return json_reply(answer, headers={"Cache-Control": "no-store"})
+    return json_reply(answer, headers=PRIVATE)

@@ -17,6 +17,8 @@ from hookbridge import errors
 from hookbridge.api.errors import ErrorBody, FieldError, InvalidFieldsBody, InvalidSourceBody
 
 JSON_HEADERS = {"Server": "hookbridge", "X-Content-Type-Options": "nosniff"}
+PRIVATE = {"Cache-Control": "no-store"}
+"""Of an answer that is one moment's, and an operator's."""
 RETRY_AFTER_SECONDS = 5
 """Where neither we nor the source know better."""
 

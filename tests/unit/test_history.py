@@ -2,9 +2,11 @@
 
 import asyncio
 
+from hookbridge.api.stats import PerSecond, Sample
+from hookbridge.clock import time_of
 from hookbridge.errors import StoreUnavailable
 from hookbridge.observe import history
-from hookbridge.observe.history import Counts, History, Rates, Step
+from hookbridge.observe.history import Counts, History
 from tests.support.naps import HeldNaps
 from tests.support.waiting import wait_until
 
@@ -35,8 +37,8 @@ async def test_a_step_has_what_came_in_it_and_not_what_was_before() -> None:
     assert (kept.steps(1), kept.rates()) == ((), None)
     counting.later(10, received=7, applied=3)
     await kept.sample()
-    assert kept.steps(1) == (Step(110.0, 7, 3, 14),)
-    assert kept.rates() == Rates(0.7, 0.3)
+    assert kept.steps(1) == (Sample(at=time_of(110.0), received=7, applied=3, open=14),)
+    assert kept.rates() == PerSecond(received=0.7, applied=0.3)
 
 
 async def test_the_rates_are_those_of_the_last_minute() -> None:
@@ -46,7 +48,7 @@ async def test_the_rates_are_those_of_the_last_minute() -> None:
     for received in (1000, 60, 60, 60, 60, 60, 60):
         counting.later(10, received=received)
         await kept.sample()
-    assert kept.rates() == Rates(6.0, 0.0)
+    assert kept.rates() == PerSecond(received=6.0, applied=0.0)
 
 
 async def test_a_day_is_kept_in_longer_steps_and_neither_grows() -> None:
