@@ -145,6 +145,10 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     """The sender's own time of the event that it was made of; None for one that was read."""
     verified: bool = True
     """False when the data came from an event because the source could not be read (no credentials)."""
+    title: str | None = None
+    """What people call the record; None where nothing says it."""
+    content: str | None = None
+    """The text behind the record, such as a page's body; None where its table does not ask for it."""
 
 
 class Truth(msgspec.Struct, frozen=True, kw_only=True):

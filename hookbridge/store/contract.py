@@ -1,4 +1,4 @@
-"""What hookbridge asks of a store, in roles: Inbox, Claims, Stale, Copies, Sweeps, Notes, Counters.
+"""What hookbridge asks of a store, in roles: Inbox, Claims, Stale, Copies, Feed, Sweeps, Notes, Counters.
 
 The invariants that every engine keeps, and that ``tests/store`` holds against it:
 
@@ -45,6 +45,7 @@ from hookbridge.store.values import (
     EventFilter,
     EventIds,
     EventPage,
+    FeedPage,
     OpenedAgain,
     RecordFilter,
     RecordPage,
@@ -197,6 +198,14 @@ class Copies(Protocol):
         """
         ...
 
+    async def label(self, source: SourceName, table: str) -> str | None:
+        """Give what people call a table; None where nobody said it."""
+        ...
+
+    async def put_label(self, source: SourceName, table: str, label: str) -> None:
+        """Say what people call a table."""
+        ...
+
     async def candidates(self, query: Query, *, source: SourceName | None, table: str | None) -> Candidates:
         """Find the copies that have all that is asked, the newest change of their words first, within a bound.
 
@@ -224,6 +233,20 @@ class Copies(Protocol):
 
     async def remove_tombstones(self, when: Span, limit: int) -> int:
         """Forget at most ``limit`` absences noted then; gives how many."""
+        ...
+
+
+class Feed(Protocol):
+    """The copies in the order of their last change, for whoever follows them.
+
+    Every transaction that changes a copy's content or presence gives it the newest place: a settle, a read-through, a
+    first load, and the removal of a copy under another table or spelling, which leaves the knowledge there that it is
+    gone.  A record that is read again and is as it was keeps its place.  Places are never given twice, and no change
+    becomes visible behind a later one.
+    """
+
+    async def feed(self, *, after: int, limit: int) -> FeedPage:
+        """Give the changes behind a place, 0 for all there are: a record appears once, at its last change."""
         ...
 
 
@@ -294,7 +317,7 @@ class Counters(Protocol):
         ...
 
 
-class Store(Inbox, Claims, Stale, Copies, Sweeps, Notes, Counters, Protocol):
+class Store(Inbox, Claims, Stale, Copies, Feed, Sweeps, Notes, Counters, Protocol):
     """One engine."""
 
     async def reusable_bytes(self) -> int:

@@ -12,7 +12,6 @@ import msgspec
 import pytest
 
 from hookbridge.model import RecordKey
-from tests.support.engines import at
 from tests.support.followed import Running, Sources, copied, gone, has, loaded, running, sources
 from tests.support.running import ADMIN
 from tests.support.waiting import wait_until
@@ -141,7 +140,7 @@ async def proven_equal(bridge: Running) -> int:
 
 async def loss(bridge: Running, *tables: str) -> tuple[int, int]:
     """Give how many changes of these tables were announced and missed, as when all grace times are over."""
-    await at(bridge.service.store, bridge.service.now() + 1.0).settle_findings(0.0)
+    await bridge.service.store.settle_findings(-1.0)
     found = (await bridge.service.statistics()).webhook_loss
     of = [one for name, one in found.items() if name.removeprefix("notion:") in tables]
     assert len(found) == len(of), "no other table has any"

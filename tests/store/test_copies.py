@@ -172,7 +172,7 @@ async def test_a_record_that_moved_has_one_copy(store: Store) -> None:
     await put(store, copy(other, await store.ticket()), "stays", exclusive=True)
     await put(store, copy(A, await store.ticket()), "before", exclusive=True)
     await put(store, copy(B, await store.ticket(), b'"b"'), "after", exclusive=True)
-    assert await store.copy(A) is None
+    assert await data(store, A) is None
     assert await data(store, B) == b'"b"'
     assert [await found(store, word) for word in ("before", "after", "stays")] == [[], [B], [other]]
 
@@ -242,7 +242,7 @@ async def test_a_record_that_was_spelled_otherwise_has_its_copy_under_its_own_na
     await put(store, copy(ALIAS, await store.ticket(), b'"old"'), "old")
     await put(store, copy(OWN, await store.ticket(), b'"before"'), "before")
     await settle_alias(store, copy(OWN, await store.ticket(), b'"now"'), "now")
-    assert (await store.copy(ALIAS), await data(store, OWN)) == (None, b'"now"')
+    assert (await data(store, ALIAS), await data(store, OWN)) == (None, b'"now"')
     assert [await found(store, word) for word in ("old", "before", "now")] == [[], [], [OWN]]
 
 

@@ -19,30 +19,38 @@ from hookbridge.text import Query
 
 _PUT = """
 INSERT INTO copies (source, table_name, record_id, ticket, data, changed_at, fingerprint, read_at, verified,
-                    occurred_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    occurred_at, title, content)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (source, table_name, record_id) DO UPDATE
 SET data = excluded.data, changed_at = excluded.changed_at, fingerprint = excluded.fingerprint,
     ticket = excluded.ticket, read_at = excluded.read_at, verified = excluded.verified,
-    occurred_at = excluded.occurred_at
+    occurred_at = excluded.occurred_at, title = excluded.title, content = excluded.content
 WHERE excluded.ticket >= copies.ticket
 """
 
-_COLUMNS = "data, changed_at, fingerprint, ticket, read_at, verified, occurred_at"
+COLUMNS = "data, changed_at, fingerprint, ticket, read_at, verified, occurred_at, title, content"
 
-_ONE = f"SELECT {_COLUMNS} FROM copies WHERE source = ? AND table_name = ? AND record_id = ?"
+_ONE = f"SELECT {COLUMNS} FROM copies WHERE source = ? AND table_name = ? AND record_id = ?"
 
 _MANY = f"""
-SELECT table_name, record_id, {_COLUMNS} FROM json_each(?1) AS wanted CROSS JOIN copies
+SELECT table_name, record_id, {COLUMNS} FROM json_each(?1) AS wanted CROSS JOIN copies
 ON source = ?2 AND table_name = wanted.value ->> 0 AND record_id = wanted.value ->> 1
 """
 
-_EARLIER = "SELECT id FROM copies WHERE source = ? AND table_name = ? AND record_id = ? AND ticket <= ?"
+_EARLIER = """
+SELECT id FROM copies WHERE source = ? AND table_name = ? AND record_id = ? AND ticket <= ? AND data IS NOT NULL
+"""
 
-_FOUND = f"SELECT source, table_name, record_id, {_COLUMNS} FROM copies WHERE id = ? AND data IS NOT NULL"
+_LEAVE = """
+UPDATE copies SET data = NULL, changed_at = NULL, fingerprint = x'', verified = 0, occurred_at = NULL, title = NULL,
+                  content = NULL, ticket = ?2, read_at = ?3
+WHERE id = ?1
+"""
+
+_FOUND = f"SELECT source, table_name, record_id, {COLUMNS} FROM copies WHERE id = ? AND data IS NOT NULL"
 
 _PAGE = f"""
-SELECT id, source, table_name, record_id, {_COLUMNS} FROM copies WHERE id < ? AND data IS NOT NULL ORDER BY id DESC
+SELECT id, source, table_name, record_id, {COLUMNS} FROM copies WHERE id < ? AND data IS NOT NULL ORDER BY id DESC
 """
 
 # Only Notion's ids are global; the index holds no others.
@@ -52,14 +60,14 @@ ELSEWHERE = (
 
 
 _HOME = f"""
-SELECT table_name, {_COLUMNS} FROM copies WHERE record_id = ?1 AND source = 'notion' AND data IS NOT NULL
+SELECT table_name, {COLUMNS} FROM copies WHERE record_id = ?1 AND source = 'notion' AND data IS NOT NULL
 ORDER BY table_name <> ?2, ticket DESC LIMIT 1
 """
 
 
 def copy_of(record: RecordKey, columns: Sequence[Any]) -> Copy:
-    """Make the struct of a row of ``_COLUMNS``."""
-    data, changed_at, fingerprint, ticket, read_at, verified, occurred_at = columns
+    """Make the struct of a row of ``COLUMNS``."""
+    data, changed_at, fingerprint, ticket, read_at, verified, occurred_at, title, content = columns
     return Copy(
         record=record,
         data=data,
@@ -69,6 +77,8 @@ def copy_of(record: RecordKey, columns: Sequence[Any]) -> Copy:
         read_at=read_at,
         verified=bool(verified),
         occurred_at=occurred_at,
+        title=title,
+        content=content,
     )
 
 
@@ -128,7 +138,7 @@ def _write(connection: sqlite3.Connection, read: list[tuple[Copy, Document | Non
     documents: list[tuple[words.Own, Document | None]] = []
     for copy, document in read:
         own = (copy.record.source, copy.record.table, copy.record.id, copy.ticket)
-        rest = (copy.fingerprint, copy.read_at, copy.verified, copy.occurred_at)
+        rest = (copy.fingerprint, copy.read_at, copy.verified, copy.occurred_at, copy.title, copy.content)
         puts.append((*own, copy.data, copy.changed_at, *rest))
         if copy.data is None or document is not None:
             documents.append((own, None if copy.data is None else document))
@@ -142,13 +152,17 @@ def _is_latest_anywhere(connection: sqlite3.Connection, copy: Copy) -> bool:
     # That a later read did not find it in another table says nothing against this one.
     if any(ticket > copy.ticket and there for _, ticket, there in elsewhere):
         return False
-    _remove(connection, [id_ for id_, ticket, _ in elsewhere if ticket <= copy.ticket])
+    _leave(connection, [id_ for id_, ticket, there in elsewhere if there and ticket <= copy.ticket], copy)
     return True
 
 
-def _remove(connection: sqlite3.Connection, ids: Sequence[int]) -> None:
+def _leave(connection: sqlite3.Connection, ids: Sequence[int], copy: Copy) -> None:
+    """Leave the knowledge at earlier copies that their record is not there, but where this one is.
+
+    It is not verified, because nobody asked for that name: who does is answered by the source.
+    """
     words.drop(connection, ids)
-    connection.executemany("DELETE FROM copies WHERE id = ?", [(id_,) for id_ in ids])
+    connection.executemany(_LEAVE, [(id_, copy.ticket, copy.read_at) for id_ in ids])
 
 
 def leave_names(connection: sqlite3.Connection, settled: Sequence[tuple[RecordKey, Copy | None]]) -> None:
@@ -160,7 +174,7 @@ def leave_names(connection: sqlite3.Connection, settled: Sequence[tuple[RecordKe
             _write(connection, [(msgspec.structs.replace(copy, record=record), None)])
         else:
             name = (record.source, record.table, record.id, copy.ticket)
-            _remove(connection, [id_ for (id_,) in connection.execute(_EARLIER, name).fetchall()])
+            _leave(connection, [id_ for (id_,) in connection.execute(_EARLIER, name).fetchall()], copy)
 
 
 def _put(transaction: Transaction, copy: Copy, document: Document | None, *, exclusive: bool) -> None:
@@ -236,6 +250,17 @@ class Copies(Role):
     async def put(self, copy: Copy, document: Document | None, *, exclusive: bool) -> None:
         """Write a copy outside a change."""
         await self._engine.call(lambda transaction: _put(transaction, copy, document, exclusive=exclusive))
+
+    async def label(self, source: SourceName, table: str) -> str | None:
+        """Give what people call a table."""
+        query, names = "SELECT label FROM labels WHERE source = ? AND table_name = ?", (source, table)
+        found = await self._engine.read(lambda connection: connection.execute(query, names).fetchone())
+        return found[0] if found else None
+
+    async def put_label(self, source: SourceName, table: str, label: str) -> None:
+        """Say what people call a table."""
+        row = (source, table, label)
+        await self._engine.call(lambda t: t.connection.execute("INSERT OR REPLACE INTO labels VALUES (?, ?, ?)", row))
 
     async def candidates(self, query: Query, *, source: SourceName | None, table: str | None) -> Candidates:
         """Find copies by words."""

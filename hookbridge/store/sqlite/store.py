@@ -13,6 +13,7 @@ from hookbridge.model import Fault
 from hookbridge.store.sqlite.claims import Claims
 from hookbridge.store.sqlite.copies import Copies
 from hookbridge.store.sqlite.engine import Engine, Transaction
+from hookbridge.store.sqlite.feed import Feed
 from hookbridge.store.sqlite.inbox import Inbox
 from hookbridge.store.sqlite.named import Records
 from hookbridge.store.sqlite.notes import Counters, Notes
@@ -20,7 +21,7 @@ from hookbridge.store.sqlite.stale_keys import Stale
 from hookbridge.store.sqlite.sweeps import Sweeps
 
 
-class SqliteStore(Inbox, Claims, Stale, Copies, Records, Sweeps, Notes, Counters):
+class SqliteStore(Inbox, Claims, Stale, Copies, Feed, Records, Sweeps, Notes, Counters):
     """``hookbridge.store.contract.Store`` on one SQLite file."""
 
     def __init__(self, engine: Engine) -> None:

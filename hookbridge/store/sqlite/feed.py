@@ -1,0 +1,40 @@
+"""The feed on SQLite: the copies in the order of their last change, each once.
+
+The places are given by the triggers of step 0009, in the statement that changes a copy: whichever way it came, nothing
+can change without one.  What was read again and is as it was keeps its place.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from hookbridge.model import RecordKey
+from hookbridge.store.sqlite.copies import COLUMNS, copy_of
+from hookbridge.store.sqlite.engine import Role
+from hookbridge.store.values import FeedEntry, FeedPage
+
+CHANGES = f"""
+SELECT seq, source, table_name, record_id, {COLUMNS} FROM feed JOIN copies ON copies.id = feed.record
+WHERE seq > ? ORDER BY seq LIMIT ?
+"""
+
+
+class Feed(Role):
+    """The copies by their last change."""
+
+    async def feed(self, *, after: int, limit: int) -> FeedPage:
+        """Give what changed behind a place."""
+        return await self._engine.browse(lambda connection: _page(connection, after, limit))
+
+
+def _page(connection: sqlite3.Connection, after: int, limit: int) -> FeedPage:
+    connection.execute("BEGIN")  # the newest place has to be the one of this moment
+    try:
+        found = connection.execute(CHANGES, (after, limit)).fetchall()
+        newest = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'feed'").fetchone()
+    finally:
+        connection.execute("COMMIT")
+    entries = tuple(
+        FeedEntry(seq, copy_of(RecordKey(source, table, id_), columns)) for seq, source, table, id_, *columns in found
+    )
+    return FeedPage(entries, newest[0] if newest else 0)
