@@ -74,6 +74,22 @@ class StaleKeys(msgspec.Struct, frozen=True):
     """The row up to which these are all that there were."""
 
 
+class FeedEntry(msgspec.Struct, frozen=True):
+    """The last change of a record."""
+
+    seq: int
+    """Its place: larger than that of every change before it, in the whole store."""
+    copy: Copy
+
+
+class FeedPage(msgspec.Struct, frozen=True):
+    """Changes in the order of their places, each record once; shorter than was asked for only at the end."""
+
+    entries: tuple[FeedEntry, ...]
+    newest: int
+    """The place of the last change that there was at that moment; 0 before the first one."""
+
+
 class RecordFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which records are meant; a field that is None or empty does not narrow."""
 

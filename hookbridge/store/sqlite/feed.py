@@ -31,10 +31,10 @@ def _page(connection: sqlite3.Connection, after: int, limit: int) -> FeedPage:
     connection.execute("BEGIN")  # the newest place has to be the one of this moment
     try:
         found = connection.execute(CHANGES, (after, limit)).fetchall()
-        newest = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'feed'").fetchone()
+        (newest,) = connection.execute("SELECT coalesce(max(seq), 0) FROM feed").fetchone()
     finally:
         connection.execute("COMMIT")
     entries = tuple(
         FeedEntry(seq, copy_of(RecordKey(source, table, id_), columns)) for seq, source, table, id_, *columns in found
     )
-    return FeedPage(entries, newest[0] if newest else 0)
+    return FeedPage(entries, newest)

@@ -96,6 +96,7 @@ async def test_retention_finds_what_is_old_without_reading_what_stays(store: Sql
     await add(store, event(1), event(2))
     await finish(store, *await take(store))
     await store.put(copy(key(3), await store.ticket(), None), None, exclusive=False)
+    await store.put(copy(key(4), await store.ticket()), None, exclusive=False)
     with tap.listening() as ran:
         assert await store.remove_settled(Span(0.0, 1_000.0), 10) == 1
         assert await store.remove_tombstones(Span(0.0, 1_000.0), 10) == 1

@@ -61,4 +61,6 @@ async def test_a_page_that_moved_within_a_group_is_where_it_was_read_last(tmp_pa
         await write(store, [there, here])
         assert await matching(store, "after") == [moved]
         assert await matching(store, "before") == []
-        assert await store.copy(RecordKey("notion", "public.users", "1")) is None
+        left = await store.copy(RecordKey("notion", "public.users", "1"))
+        assert left is not None
+        assert left.data is None

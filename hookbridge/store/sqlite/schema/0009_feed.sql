@@ -9,9 +9,9 @@ CREATE TABLE labels (
     PRIMARY KEY (source, table_name)
 ) STRICT, WITHOUT ROWID;
 
--- The copies in the order of their last change; a place is never given twice, also when its row is gone.
+-- The copies in the order of their last change.  Places are counted from the newest one, which is never removed.
 CREATE TABLE feed (
-    seq    INTEGER PRIMARY KEY AUTOINCREMENT,
+    seq    INTEGER PRIMARY KEY,
     record INTEGER NOT NULL UNIQUE              -- copies.id
 ) STRICT;
 
@@ -33,8 +33,7 @@ WHEN (OLD.data IS NULL) <> (NEW.data IS NULL)
   OR OLD.title IS NOT NEW.title
   OR OLD.content IS NOT NEW.content
 BEGIN
-    DELETE FROM feed WHERE record = NEW.id;
-    INSERT INTO feed (record) VALUES (NEW.id);
+    UPDATE feed SET seq = 1 + (SELECT max(seq) FROM feed) WHERE record = NEW.id;
 END;
 
 CREATE TRIGGER copy_goes AFTER DELETE ON copies
