@@ -28,20 +28,27 @@ Tail = Literal["word", "hangul", "run", "character"]
 
 _NAMED = r"(?<!\w)[a-z](?:\+\+(?![^\W\d_])|\#(?![\w#]))|(?<![\w.])\.net(?!\w)"
 
-_ASCII = re.compile(rf"{_NAMED}|[a-z0-9]{{1,{TOKEN_CHARACTERS_MAX}}}")
+_PLAIN = re.compile(rf"[a-z0-9]{{1,{TOKEN_CHARACTERS_MAX}}}")
+_ASCII = re.compile(rf"{_NAMED}|{_PLAIN.pattern}")
 
 
 def tokens(text: str, limit: int = TOKENS_MAX) -> list[str]:
     """Give the first tokens of a text."""
     folded = fold(text)
     if folded.isascii():
-        return _ASCII.findall(folded)[:limit]
+        return _of_ascii(folded)[:limit]
     found: list[str] = []
     for one in _any().finditer(folded):
         found += _parts(one)
         if len(found) >= limit:
             break
     return found[:limit]
+
+
+def _of_ascii(folded: str) -> list[str]:
+    # Most texts have none of the signs of a name; looking for names in them would take as long again.
+    named = "+" in folded or "#" in folded or ".net" in folded
+    return (_ASCII if named else _PLAIN).findall(folded)
 
 
 def placed(folded: str) -> Iterator[tuple[str, int, int]]:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hookbridge.config import Secrets, SignaturesConfig, SupabaseConfig
+from hookbridge.config import Config, Secrets, SignaturesConfig, SupabaseConfig
+from hookbridge.indexing import Indexing
 from hookbridge.model import Copy, Document, RecordKey
 from hookbridge.sources.kept import document_of_copy
 from hookbridge.sources.supabase import SupabaseSource
@@ -88,6 +89,7 @@ async def _fill(data_file: Path, copies: int, size: int) -> None:
     """Write copies and their words as the first load of a table does."""
     store = await SqliteStore.open(data_file)
     source = SupabaseSource(SupabaseConfig(), SignaturesConfig(), Secrets(), store.ticket)
+    await Indexing(store, {"supabase": source}, Config()).open()  # nothing is to be indexed anew
     for start in range(0, copies, GROUP):
         numbers = range(start, min(start + GROUP, copies))
         await store.load(list(_copies(source, await store.ticket(), numbers, size)), exclusive=False)
