@@ -17,6 +17,7 @@ from hookbridge.errors import StoreUnavailable
 from hookbridge.model import CLAIM_BYTES_MAX, Claim, SourceName
 from hookbridge.store.contract import Claims
 
+# 512 records with bursts of 2 MiB bodies would else be loaded at once.
 HELD_BYTES_MAX = 4 * CLAIM_BYTES_MAX
 """With more than this in hand nothing is claimed."""
 

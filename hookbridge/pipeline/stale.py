@@ -100,8 +100,8 @@ class StaleKeys:
             _log.warning("Stopped with cache keys left; they are deleted after the next start", error=str(error))
 
     async def _delete_some(self) -> None:
-        found = await self._store.stale_keys(ROWS_AT_ONCE)
-        if found.keys:
-            await self._cache.delete(found.keys)
-            await self._store.remove_stale_keys(found.last_id)
+        oldest = await self._store.stale_keys(ROWS_AT_ONCE)
+        if oldest.keys:
+            await self._cache.delete(oldest.keys)
+            await self._store.remove_stale_keys(oldest.last_id)
             self._there.set()  # there may be more

@@ -15,6 +15,7 @@ from hookbridge.api.lanes import WaitingTable
 from hookbridge.clock import happened, time_of
 from hookbridge.errors import hint_of
 
+# After a migration PostgREST's list of tables is old for seconds to minutes, and a grant may come behind the trigger.
 FIRST_SECONDS = 2.0
 SECONDS_MAX = 60.0
 # Each is asked for by itself, and whoever may send can invent names without an end: 5,000 of them kept a healthy table

@@ -117,7 +117,7 @@ class Worker:
         """
         trial = _Trial(claim, self._run_whole, self._clock, self._monotonic)
         settlement = await self._tried(trial, judge)
-        return None if settlement is None else await self._settled(trial, settlement)
+        return None if settlement is None else await self._end(trial, settlement)
 
     async def _tried(self, trial: _Trial, judge: Judge) -> Settlement | None:
         """Try the change: it is applied, or dead, or still open and given back (None)."""
@@ -134,19 +134,19 @@ class Worker:
         announced = is_announced(claim, effects) and self._follows((effects.copy or claim).record)
         return Settlement(claim=claim, outcome=Outcome.APPLIED, effects=effects, announced=announced)
 
-    async def _settled(self, trial: _Trial, settlement: Settlement) -> Settled:
+    async def _end(self, trial: _Trial, settlement: Settlement) -> Settled:
         """Write the outcome, and tell of it."""
         settlement = trial.measured(settlement)
         try:
-            met = await settle(self._store, settlement, sleep=self._sleep)
+            settled = await settle(self._store, settlement, sleep=self._sleep)
         except StoreError as error:
-            # The store cannot hold what the steps found.  That is this record's failure, and no reason to stop others.
+            # The store cannot hold what the steps found: this record's own failure, by ``retry``'s table dead at once.
             settlement = trial.measured(_dead(trial.claim, error))
-            met = await settle(self._store, settlement, sleep=self._sleep)
-        self._tell(settlement, met)
+            settled = await settle(self._store, settlement, sleep=self._sleep)
+        self._tell(settlement, settled)
         for observer in self._observers:
-            observer(settlement, met)
-        return met
+            observer(settlement, settled)
+        return settled
 
     async def _run_whole(self, change: Change, number: int) -> Effects:
         """Run the steps.  Only who cancels this worker, or closes it, ends it: a step that awaits what somebody else
@@ -154,13 +154,13 @@ class Worker:
         """
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  for the type checker: a coroutine that runs is in a task
-        asked = task.cancelling()
+        cancelled_before = task.cancelling()
         try:
             return await self._run_steps(change, number)
         except (Exception, GeneratorExit):  # what a step's own coroutine raised of the latter kind ended there
             raise
         except BaseException as error:
-            if isinstance(error, asyncio.CancelledError) and task.cancelling() > asked:
+            if isinstance(error, asyncio.CancelledError) and task.cancelling() > cancelled_before:
                 raise
             message = f"a step ended with {describe(error, without_secrets)}"
             raise RuntimeError(message) from error
@@ -180,12 +180,12 @@ class Worker:
         self._log.debug("%s webhook processed: %s", source.capitalize(), list(self._names), record=change.record)
         return msgspec.structs.replace(effects, steps=self._names, verified_at=verified_at)
 
-    def _tell(self, settlement: Settlement, met: Settled) -> None:
+    def _tell(self, settlement: Settlement, settled: Settled) -> None:
         tries = f"(attempt {settlement.attempts}/{self._attempts.maximum})"
         verification = settlement.effects.verification
         about = {
             "record": str(settlement.claim.record),
-            "outcome": settlement.outcome.value if met is not Settled.FENCED else "fenced",
+            "outcome": settlement.outcome.value if settled is not Settled.FENCED else "fenced",
             "attempt": settlement.attempts,
             "duration": round(settlement.duration, 6),
             "events": settlement.claim.open_events,
@@ -194,7 +194,7 @@ class Worker:
         }
         if settlement.effects.stale_keys is not None and not shows_all(settlement.claim):
             about["keys_incomplete"] = True
-        if met is Settled.FENCED:
+        if settled is Settled.FENCED:
             self._log.warning("Webhook processing was overtaken by another worker", **about)
         elif settlement.outcome is Outcome.DEAD:
             self._log.error(f"Webhook processing failed {tries}", reason=settlement.reason, **about)

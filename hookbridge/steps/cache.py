@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Protocol
 
 import msgspec
@@ -73,26 +74,26 @@ class Cache:
 
     def _names(self, external: ExternalCache, change: Change, so_far: Effects) -> list[RecordKey]:
         """Give the record's names in the tables to which keys belong: where it was, and where it lies."""
-        known = (one.record for one in (change.copy, so_far.truth) if one is not None)
-        names = dict.fromkeys((change.record, *known))
-        return [name for name in names if external.listens(name.source, name.table)]
+        names = [change.record, *(seen.record for seen in (change.copy, so_far.truth) if seen is not None)]
+        return [name for name in dict.fromkeys(names) if external.listens(name.source, name.table)]
 
     def _stale_keys(
         self, external: ExternalCache, names: Sequence[RecordKey], change: Change, so_far: Effects
     ) -> tuple[str, ...]:
         """Give the keys of every version of the record that anybody may have seen, under each of its names."""
         versions = self._versions(change, so_far)
-        found = (external.keys(msgspec.structs.replace(change, record=name), versions) for name in names)
-        return tuple(dict.fromkeys(key for some in found for key in some))
+        changes = (msgspec.structs.replace(change, record=name) for name in names)
+        keys = chain.from_iterable(external.keys(named, versions) for named in changes)
+        return tuple(dict.fromkeys(keys))
 
     def _versions(self, change: Change, so_far: Effects) -> list[Columns]:
         """Give what copy, events and truth show, in this order.  Only a webhook knows what it was between the two."""
         previous = change.copy
         versions = [decode_columns(previous.data)] if previous and previous.data else []
-        for one in change.events:
-            carried = listed.carried(one.event)
+        for stored in change.events:
+            carried = listed.carried(stored.event)
             if carried is None:
-                versions += self._source.versions_of(one.event)
+                versions += self._source.versions_of(stored.event)
             elif (columns := self._source.truth_columns(carried)) is not None:
                 versions.append(columns)
         return versions if so_far.columns is None else [*versions, so_far.columns]

@@ -61,8 +61,8 @@ class Verify:
     def _skipped(self, change: Change, so_far: Effects) -> Effects:
         latest, previous = self._latest(change), change.copy
         if previous is not None and self._is_older(latest, (previous.occurred_at, previous.changed_at)):
-            known = None if previous.data is None else decode_columns(previous.data)
-            return msgspec.structs.replace(so_far, columns=known, verification=Verification.SUPERSEDED)
+            columns = None if previous.data is None else decode_columns(previous.data)
+            return msgspec.structs.replace(so_far, columns=columns, verification=Verification.SUPERSEDED)
         return msgspec.structs.replace(
             so_far,
             columns=self._claimed(latest),
@@ -73,10 +73,10 @@ class Verify:
     def _latest(self, change: Change) -> StoredEvent:
         """Give the event that arrived last, or one before it that happened later."""
         latest = change.newest
-        for one in reversed(change.events[:-1]):
+        for earlier in reversed(change.events[:-1]):
             # Of large ones the older come without their bodies, and so without anything to take.
-            if one.event.body and self._is_older(latest, self._times(one)):
-                latest = one
+            if earlier.event.body and self._is_older(latest, self._times(earlier)):
+                latest = earlier
         return latest
 
     def _claimed(self, event: StoredEvent) -> Columns | None:
@@ -87,12 +87,12 @@ class Verify:
 
     def _is_older(self, event: StoredEvent, than: Times) -> bool:
         """Whether it happened before, by the first kind of time that both have; false where nothing tells."""
-        for mine, theirs in zip(self._times(event), than, strict=True):
-            a, b = self._instant_of(mine), self._instant_of(theirs)
-            if a is not None and b is not None:
-                if self._source.times_are_minutes and not (a.second and b.second):
-                    a, b = (one.replace(second=0, microsecond=0) for one in (a, b))
-                return a < b
+        for of_event, of_other in zip(self._times(event), than, strict=True):
+            own, other = self._instant_of(of_event), self._instant_of(of_other)
+            if own is not None and other is not None:
+                if self._source.times_are_minutes and not (own.second and other.second):
+                    own, other = (instant.replace(second=0, microsecond=0) for instant in (own, other))
+                return own < other
         return False
 
     def _instant_of(self, text: str | None) -> datetime | None:
@@ -131,5 +131,6 @@ class Verify:
         if deletion is not None and changed is not None and changed > deletion:
             return True
         # The insertion that followed may have overtaken the deletion.
-        others = (one.event for one in change.events[:-1] if one.event.type != "delete" and one.event.body)
-        return any((claimed := self._source.columns_of(one)) and self._source.agree(columns, claimed) for one in others)
+        earlier = (stored.event for stored in change.events[:-1] if stored.event.type != "delete" and stored.event.body)
+        claims = (self._source.columns_of(event) for event in earlier)
+        return any(claimed and self._source.agree(columns, claimed) for claimed in claims)
