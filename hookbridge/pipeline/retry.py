@@ -1,17 +1,4 @@
-"""THE retry decision: does this event die?  One table says what kind each failure is of, one function what becomes.
-
-=================  ============================  ======================================================
-failure            tried again                   afterwards
-=================  ============================  ======================================================
-SourceUnavailable  yes, obeying Retry-After      the lane is down; dead at the record's fourth strike
-CacheUnavailable   yes                           the lane is down; dead at the record's fourth strike
-SourceRefused      no                            the lane is refused; dead at the record's fourth strike
-TableUnreadable    no                            its table waits; what nobody lists is dead in the end
-RecordImpossible   no                            dead
-HandlerGaveUp      no                            dead
-StoreError         no                            dead
-anything else      yes                           dead
-=================  ============================  ======================================================
+"""THE retry decision: does this event die?  ``RULES`` says what each failure concerns, ``fate_of`` what becomes of it.
 
 Pure: it knows neither clock nor lane.  The attempts are run in ``attempts``; what a lane knows of a record, and what it
 does with the answer, is in ``health``.
@@ -47,18 +34,18 @@ UNLISTED_SECONDS = 15 * 60.0
 
 
 class Kind(Enum):
-    """What a failure concerns."""
+    """What a failure concerns, and so what follows when no attempt is left."""
 
     SOURCE = auto()
-    """Every record of the source: nobody can read it now."""
+    """Every record of the source, which nobody can read now: the lane stops."""
     KEY = auto()
-    """Every record of the source: dead letters would only have to be replayed once the key is changed."""
+    """Every record of the source: the lane stops, because dead letters would all be replayed with the next key."""
     CACHE = auto()
-    """Every record whose change has keys in the user's cache."""
+    """Every change with keys in the user's cache: the lane stops."""
     TABLE = auto()
-    """Every record of the table; a migration or a grant may come behind the trigger."""
+    """Every record of the table: they wait with it, because a migration or a grant may come behind the trigger."""
     RECORD = auto()
-    """This record alone."""
+    """This record alone: it is a dead letter."""
 
     @property
     def stops_lane(self) -> bool:
@@ -76,17 +63,17 @@ class Rule(msgspec.Struct, frozen=True):
 
 RULES: Mapping[type[BaseException], Rule] = {
     SourceUnavailable: Rule(Kind.SOURCE, again=True),
-    CacheUnavailable: Rule(Kind.CACHE, again=True),
     SourceRefused: Rule(Kind.KEY, again=False),
+    CacheUnavailable: Rule(Kind.CACHE, again=True),
     TableUnreadable: Rule(Kind.TABLE, again=False),
     RecordImpossible: Rule(Kind.RECORD, again=False),
     HandlerGaveUp: Rule(Kind.RECORD, again=False),
-    StoreError: Rule(Kind.RECORD, again=False),
     StoreUnavailable: Rule(Kind.RECORD, again=True),
+    StoreError: Rule(Kind.RECORD, again=False),
     Exception: Rule(Kind.RECORD, again=True),
     BaseException: Rule(Kind.RECORD, again=False),  # who cancels a worker wants it to end
 }
-"""The nearest class counts."""
+"""Of an error's classes the nearest one counts."""
 
 
 class Fate(Enum):

@@ -122,7 +122,7 @@ class Reconciler:
                 f"The {kind} failed", source=table.source, table=table.name, error=error.message, hint=error.hint
             )
         except Exception as error:  # noqa: BLE001  it is logged as what it is, and shown as the table's state
-            # Elsewhere a bug ends the process; a pass would meet the same row after every restart, and webhooks with it.
+            # Elsewhere a bug ends the process; a pass would meet the same row again after every restart.
             table.failed(kind, error)
             _log.error(f"The {kind} failed unexpectedly", source=table.source, table=table.name, exc_info=error)
 
