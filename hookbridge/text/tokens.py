@@ -31,6 +31,9 @@ _NAMED = r"(?<!\w)[a-z](?:\+\+(?![^\W\d_])|\#(?![\w#]))|(?<![\w.])\.net(?!\w)"
 _PLAIN = re.compile(rf"[a-z0-9]{{1,{TOKEN_CHARACTERS_MAX}}}")
 _ASCII = re.compile(rf"{_NAMED}|{_PLAIN.pattern}")
 
+_LONG = 256
+_SPACED = {code: " " for code in range(128) if not chr(code).isalnum()}
+
 
 def tokens(text: str, limit: int = TOKENS_MAX) -> list[str]:
     """Give the first tokens of a text."""
@@ -47,8 +50,13 @@ def tokens(text: str, limit: int = TOKENS_MAX) -> list[str]:
 
 def _of_ascii(folded: str) -> list[str]:
     # Most texts have none of the signs of a name; looking for names in them would take as long again.
-    named = "+" in folded or "#" in folded or ".net" in folded
-    return (_ASCII if named else _PLAIN).findall(folded)
+    if "+" in folded or "#" in folded or ".net" in folded:
+        return _ASCII.findall(folded)
+    if len(folded) > _LONG:  # splitting takes half as long, once there is much to split
+        found = folded.translate(_SPACED).split()
+        if max(map(len, found), default=0) <= TOKEN_CHARACTERS_MAX:
+            return found
+    return _PLAIN.findall(folded)
 
 
 def placed(folded: str) -> Iterator[tuple[str, int, int]]:

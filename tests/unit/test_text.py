@@ -40,6 +40,13 @@ def test_what_stands_between_spaces_is_a_matter_of_its_own(one: str, other: str)
     assert tokens(f"{one} {other}") == tokens(one) + tokens(other)
 
 
+@given(
+    st.lists(st.sampled_from(["a", "Z9", "c++", ".net", "#", "_", "-", ".", "@", "\n", "\x7f", "x" * 70])).map("".join)
+)
+def test_a_text_has_the_same_tokens_alone_and_many_times(text: str) -> None:
+    assert tokens(" ".join([text] * 99)) == tokens(text) * 99
+
+
 @given(st.text(max_size=40))
 def test_every_text_is_found_by_itself(text: str) -> None:
     words = " ".join(re.sub(r'["“”„]', " ", text).split()).replace(" -", " ").lstrip("-")
