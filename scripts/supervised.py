@@ -1,20 +1,17 @@
 """How a script that starts other processes is run, so that none of them and none of its files outlives it.
 
 Invariants: Ctrl-C and SIGTERM cancel the work, which ends its processes as after any other end, and then the folder
-goes; a started process is in no terminal's foreground group, so that a Ctrl-C is the script's alone to answer; where
-the system can (Linux), it kills what a script leaves behind that was killed itself.
+goes.  Those processes are started by ``programs``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import resource
 import signal
 import sys
 import tempfile
-from asyncio.subprocess import Process
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +20,6 @@ SHELLS_SIGNAL = 128
 """What a shell adds to a signal's number to tell it as an exit code."""
 UNUSABLE = 2
 """The exit code of a run that cannot be, as of the commands."""
-
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
 
 
 def run(prefix: str, work: Callable[[Path], Coroutine[Any, Any, int]]) -> int:
@@ -53,22 +47,6 @@ async def _guarded(prefix: str, work: Callable[[Path], Coroutine[Any, Any, int]]
         if not received:
             raise
         return SHELLS_SIGNAL + received[0]
-
-
-async def start(command: Sequence[str], **how: Any) -> Process:  # noqa: ANN401  as create_subprocess_exec takes them
-    """Start a program that ends with this process at the latest, where the system can see to it."""
-    # Between fork and exec only prctl is called, by a function that was looked up before: no lock can be met there.
-    with_us = _end_with_parent if sys.platform == "linux" else None
-    return await asyncio.create_subprocess_exec(
-        *command,
-        process_group=0,
-        preexec_fn=with_us,
-        **how,
-    )
-
-
-def _end_with_parent() -> None:
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def refuse(problem: str, advice: str) -> int:

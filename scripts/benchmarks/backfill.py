@@ -8,7 +8,6 @@ from scripts.benchmarks.machine import (
     PYTHON,
     SERVER_CORE,
     CannotMeasure,
-    free_port,
     processor_seconds,
     resident_bytes,
     running,
@@ -17,6 +16,7 @@ from scripts.benchmarks.machine import (
 from scripts.benchmarks.row import Options, Row
 from scripts.benchmarks.servers import ADMIN, ask
 from scripts.benchmarks.sources import Sources, sources
+from scripts.programs import free_port
 
 TARGET = 10_000
 LONGEST_SECONDS = 300.0

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from hookbridge.model import Event, RecordKey
 from hookbridge.store.sqlite import SqliteStore
-from scripts.benchmarks.machine import PYTHON, SERVER_CORE, free_port, resident_bytes, running, until_answers
+from scripts.benchmarks.machine import PYTHON, SERVER_CORE, resident_bytes, running, until_answers
 from scripts.benchmarks.row import Options, Row, at_least
+from scripts.programs import free_port
 
 GROUP = 200
 FEW = 1_000

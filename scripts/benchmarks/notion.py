@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from scripts.benchmarks.machine import PYTHON, SERVER_CORE, CannotMeasure, free_port, running, until_answers
+from scripts.benchmarks.machine import PYTHON, SERVER_CORE, CannotMeasure, running, until_answers
 from scripts.benchmarks.row import Options, Row
 from scripts.benchmarks.servers import ADMIN, ask
 from scripts.benchmarks.sources import DATABASE, sources
+from scripts.programs import free_port
 
 PAGES = 1_000
 TARGET = 0.03

@@ -17,11 +17,11 @@ from scripts.benchmarks.machine import (
     PYTHON,
     SERVER_CORE,
     CannotMeasure,
-    free_port,
     processor_seconds,
     running,
     until_answers,
 )
+from scripts.programs import free_port
 
 HERE = Path(__file__).parent
 ADMIN = "token-for-the-benchmark"

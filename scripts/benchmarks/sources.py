@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from scripts.benchmarks.machine import LOAD_CORE, PYTHON, CannotMeasure, free_port, pinned
+from scripts.benchmarks.machine import LOAD_CORE, PYTHON, CannotMeasure, pinned
 from scripts.benchmarks.sources_app import DATABASE, KEY, TOKEN
+from scripts.programs import free_port
 
 ROOT = Path(__file__).parent.parent.parent
 __all__ = ["DATABASE", "KEY", "Sources", "sources"]

@@ -6,8 +6,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from scripts.benchmarks.machine import PYTHON, SERVER_CORE, CannotMeasure, free_port, running
+from scripts.benchmarks.machine import PYTHON, SERVER_CORE, CannotMeasure, running
 from scripts.benchmarks.row import Options, Row
+from scripts.programs import free_port
 
 BODY = b'{"event_type": "insert", "source": "supabase", "table_name": "users", "record_id": "1", "data": {"id": 1}}'
 TARGET_SECONDS = 1.5

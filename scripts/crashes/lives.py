@@ -100,5 +100,6 @@ class Lives:
     async def end(self) -> None:
         """End it, however it stands, without a word about it."""
         if self._service is not None and not self._service.is_over:
-            await self._service.kill()
+            self._service.kill()
+            await self._service.ended()
             self._result.fenced += self._service.fenced

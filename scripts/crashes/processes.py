@@ -8,17 +8,16 @@ from __future__ import annotations
 import asyncio
 import json
 import resource
-import signal
 import time
 from asyncio.subprocess import PIPE, STDOUT, Process
-from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from scripts import supervised
+from scripts import programs
 from scripts.crashes.setup import ADMIN_TOKEN, OVERTAKEN, ROOT, module
+from scripts.programs import Program
 
 READY_SECONDS = 60.0
 LOOK_SECONDS = 0.01
@@ -30,41 +29,32 @@ class Failed(Exception):
     """The test cannot go on; says what was seen."""
 
 
-class Service:
+class Service(Program):
     """One life of the service."""
 
     def __init__(self, process: Process, port: int) -> None:
-        self.pid = process.pid
-        self.log: deque[str] = deque(maxlen=40)
         self.fenced = 0
         """How many of its settlements were refused because their lease was taken over."""
-        self._process = process
         self._port = port
-        self._reading = asyncio.create_task(self._read())
+        super().__init__(process, lines_max=40)
 
     @classmethod
     async def start(cls, folder: Path, port: int, environment: dict[str, str], command: list[str]) -> Service:
         """Execute it; it does not answer yet."""
-        process = await supervised.start(
+        process = await programs.start(
             [*command, "--port", str(port)], cwd=folder, env=environment, stdout=PIPE, stderr=STDOUT
         )
         return cls(process, port)
 
     @property
-    def is_over(self) -> bool:
-        """Whether it has ended."""
-        return self._process.returncode is not None
-
-    @property
     def last_words(self) -> str:
         """The end of its log."""
-        return "\n".join(self.log)
+        return "\n".join(self.lines)
 
-    async def _read(self) -> None:
-        assert self._process.stdout is not None
-        async for line in self._process.stdout:
-            self.log.append(line.decode(errors="replace").rstrip())
-            self.fenced += OVERTAKEN in self.log[-1]
+    def took(self, line: str) -> None:
+        """Take a line of its log."""
+        super().took(line)
+        self.fenced += OVERTAKEN in line
 
     async def ready(self) -> None:
         """Wait until it answers.  Raises Failed when it ends instead."""
@@ -87,7 +77,7 @@ class Service:
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             meanwhile()
-            if self._process.returncode is not None:
+            if self.is_over:
                 raise Failed(f"the service ended with {self._process.returncode}:\n{self.last_words}")
             try:
                 async with asyncio.timeout(READY_SECONDS):
@@ -98,14 +88,9 @@ class Service:
             await asyncio.sleep(LOOK_SECONDS)
         raise Failed(f"{path} did not say what was waited for:\n{self.last_words}")
 
-    def send(self, number: signal.Signals) -> None:
-        """Send a signal, unless it has ended."""
-        if self._process.returncode is None:
-            self._process.send_signal(number)
-
     def limit_files(self, size: int) -> None:
         """Let no file grow beyond this size, as a disk that is full; of a process that has ended, nothing."""
-        if self._process.returncode is None:
+        if not self.is_over:
             resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
     def size(self) -> tuple[int, int]:
@@ -118,28 +103,14 @@ class Service:
             raise Failed(f"the service has ended:\n{self.last_words}") from None
         return resident * resource.getpagesize(), handles
 
-    async def kill(self) -> None:
-        """End it at once, however it stands."""
-        self.send(signal.SIGKILL)
-        await self.ended()
-
-    async def over_within(self, seconds: float) -> bool:
-        """Wait so long for its end; gives whether it has ended."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._process.wait()
-        return self.is_over
-
     async def ended(self) -> int:
         """Wait for its end; gives the exit code.  Raises Failed when it does not end."""
         try:
             async with asyncio.timeout(READY_SECONDS):
-                code = await self._process.wait()
-                await self._reading
+                return await super().ended()
         except TimeoutError:
-            self.send(signal.SIGKILL)
+            self.kill()
             raise Failed(f"the service did not end:\n{self.last_words}") from None
-        return code
 
 
 async def get(port: int, path: str) -> tuple[int, dict[str, Any]]:
@@ -192,7 +163,7 @@ class World:
 async def world(port: int, journal: Path, seed: int) -> AsyncIterator[World]:
     """Run the sources and senders."""
     command = module("scripts.crashes.world", str(port), str(journal), str(seed))
-    process = await supervised.start(command, cwd=ROOT, stdin=PIPE, stdout=PIPE)
+    process = await programs.start(command, cwd=ROOT, stdin=PIPE, stdout=PIPE)
     try:
         yield World(process, await _line(process))
     finally:

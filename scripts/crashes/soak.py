@@ -23,7 +23,7 @@ from scripts import supervised
 from scripts.crashes.machine import Others
 from scripts.crashes.processes import Failed, Service, World, world
 from scripts.crashes.setup import environment, module, prepare
-from scripts.crashes.trial import free_port
+from scripts.programs import free_port
 
 SEED = 7
 HOUR = 3600.0
@@ -150,7 +150,8 @@ async def soak(
             await outside.delivered()
             await service.settled()
         finally:
-            await service.kill()
+            service.kill()
+            await service.ended()
     asked = capacity / 2 * (taken[-1].seconds - taken[0].seconds)
     return Soaked(capacity=capacity, asked=asked, samples=tuple(taken))
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -23,6 +22,7 @@ from scripts.crashes.lives import Lives
 from scripts.crashes.processes import Failed, World, world
 from scripts.crashes.result import KILL, Options, Result
 from scripts.crashes.setup import RETAINED_SECONDS, SHORT_LEASES, environment, module, prepare
+from scripts.programs import free_port
 
 SHOWN_MAX = 5
 REMOVES_AFTER_SECONDS = 2 * RETAINED_SECONDS
@@ -134,14 +134,6 @@ class Trial:
     async def end(self) -> None:
         """End the service, however it stands."""
         await self._lives.end()
-
-
-def free_port() -> int:
-    """Give a port that nobody listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 @asynccontextmanager

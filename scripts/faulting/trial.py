@@ -15,10 +15,10 @@ from hookbridge.standins import NotionStandin, PostgrestStandin
 from hookbridge.standins.wire import Reply
 from scripts.crashes.processes import Failed, Service
 from scripts.crashes.setup import KEY, NOTION_SECRET, TOKEN, environment, module, prepare
-from scripts.crashes.trial import free_port
 from scripts.faulting.faults import FAULTS, Place
 from scripts.faulting.load import Load
 from scripts.faulting.proxy import TRUSTED, proxied
+from scripts.programs import free_port
 
 STANDS_SECONDS = 20.0
 RECOVERS_SECONDS = 60.0
@@ -112,10 +112,11 @@ async def ground(folder: Path) -> AsyncIterator[Ground]:
             await load.run(0.5)
             here = Ground(service, places, load)
             if not await until(here.settled, RECOVERS_SECONDS):
-                raise Failed("\n".join(["the first changes were not applied:", *service.log]))
+                raise Failed("\n".join(["the first changes were not applied:", *service.lines]))
             yield here
         finally:
-            await service.kill()
+            service.kill()
+            await service.ended()
 
 
 def strange_row() -> Reply:

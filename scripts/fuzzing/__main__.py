@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from scripts import supervised
+from scripts import programs, supervised
 from scripts.crashes.setup import ROOT, module
 
 NAMES = (
@@ -102,7 +102,7 @@ async def _one(folder: Path, target: str, seconds: int) -> tuple[Row, list[str]]
     place = folder / target
     for name in ("corpus", "found"):
         (place / name).mkdir(parents=True)
-    child = await supervised.start(
+    child = await programs.start(
         module("scripts.fuzzing.child", target, str(seconds), str(place)), cwd=ROOT, stdout=PIPE, stderr=STDOUT
     )
     said = b""

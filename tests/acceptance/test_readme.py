@@ -120,7 +120,7 @@ async def test_what_was_started_with_nohup_outlives_its_terminal(tmp_path: Path)
     before = signals.signal(signals.SIGHUP, signals.SIG_IGN)  # a child keeps it
     try:
         async with process(tmp_path) as service:
-            service._process.send_signal(signals.SIGHUP)
+            service.send(signals.SIGHUP)
             async with service.http.get("/healthz") as answer:
                 assert answer.status == 200
             service.terminate()

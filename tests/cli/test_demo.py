@@ -15,7 +15,8 @@ from hookbridge.demo.places import TABLE, Places
 from hookbridge.model import Copy, RecordKey
 from hookbridge.standins import NotionStandin, PostgrestStandin
 from hookbridge.store.sqlite import SqliteStore
-from tests.support.commands import Lasting, Ran, command, lasting
+from scripts.programs import Program
+from tests.support.commands import Ran, command, lasting
 from tests.support.waiting import wait_until
 
 
@@ -31,7 +32,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def address(demo: Lasting) -> str | None:
+def address(demo: Program) -> str | None:
     prefix = "Look at it: "
     return next((line.removeprefix(prefix) for line in demo.lines if line.startswith(prefix)), None)
 
@@ -68,8 +69,8 @@ async def test_a_signal_ends_it_and_its_folder_is_gone(tmp_path: Path, temporary
     async with lasting(tmp_path, "demo", TMPDIR=str(temporary)) as demo:
         await wait_until(lambda: address(demo))
         assert names(temporary)
-        demo.process.send_signal(number)
-        assert await demo.process.wait() == 0
+        demo.send(number)
+        assert await demo.ended() == 0
     assert demo.lines[-1] == "Stopped; the temporary folder is removed."
     assert demo.errors == []
     assert names(temporary) == []
@@ -78,8 +79,8 @@ async def test_a_signal_ends_it_and_its_folder_is_gone(tmp_path: Path, temporary
 async def test_it_stops_cleanly_while_a_source_is_down(tmp_path: Path, temporary: Path) -> None:
     async with lasting(tmp_path, "demo", TMPDIR=str(temporary)) as demo:
         await wait_until(lambda: any("goes down" in line for line in demo.lines))
-        demo.process.send_signal(signal.SIGINT)
-        assert await demo.process.wait() == 0
+        demo.send(signal.SIGINT)
+        assert await demo.ended() == 0
     assert demo.errors == []
     assert names(temporary) == []
 

@@ -238,8 +238,8 @@ async def test_statistics_are_shown_once_and_watched_until_they_are_stopped(five
         await wait_until(lambda: watching.lines)
         assert (await five.post("/api/v1/webhooks/supabase", guide(6))).status == 202
         await wait_until(lambda: msgspec.json.decode(watching.lines[-1])["books"]["received"] == 6)
-        watching.process.send_signal(signal.SIGINT)
-        assert await watching.process.wait() == 130
+        watching.send(signal.SIGINT)
+        assert await watching.ended() == 130
 
 
 async def test_tail_shows_an_event_when_it_comes_and_again_when_it_has_ended(five: Running, tmp_path: Path) -> None:
@@ -253,8 +253,8 @@ async def test_tail_shows_an_event_when_it_comes_and_again_when_it_has_ended(fiv
         await five.service.holds.resume("supabase")
         await wait_until(lambda: len(tail.lines) == 4)
         assert tail.lines[3].split()[2:4] == ["6", "applied"]
-        tail.process.send_signal(signal.SIGINT)
-        assert await tail.process.wait() == 130
+        tail.send(signal.SIGINT)
+        assert await tail.ended() == 130
     assert tail.errors == []
 
 
@@ -323,8 +323,8 @@ async def test_what_watches_waits_for_a_service_behind_a_proxy(
         assert (await five.post("/api/v1/webhooks/supabase", guide(6))).status == 202
         gate.closed = False
         await wait_until(lambda: len(watching.lines) > seen)
-        watching.process.send_signal(signal.SIGINT)
-        assert await watching.process.wait() == 130
+        watching.send(signal.SIGINT)
+        assert await watching.ended() == 130
 
 
 async def test_tail_ends_when_nobody_reads_it_though_nothing_comes(five: Running, tmp_path: Path) -> None:

@@ -203,7 +203,7 @@ async def test_who_waits_for_a_paused_lane_is_told_so_until_it_goes_on(tmp_path:
             why = "waiting: the lane of supabase is paused (held by the test)"
             await wait_until(lambda: why in waiting.errors)
             service.service.lanes["supabase"].resume()
-            assert await waiting.process.wait() == 0
+            assert await waiting.ended() == 0
     assert waiting.lines[-1] == "applied, verification skipped"
     assert waiting.errors.count(why) == 1
 
@@ -216,7 +216,7 @@ async def test_who_waits_for_a_source_that_is_down_is_told_what_it_answered(scen
         async with lasting(tmp_path, *words) as waiting:
             await wait_until(lambda: any("the lane of supabase is down (" in line for line in waiting.errors))
             fault.clear()
-            assert await waiting.process.wait() == 0
+            assert await waiting.ended() == 0
     assert "503" in "".join(waiting.errors)
 
 
@@ -319,8 +319,8 @@ async def test_stopped_in_the_middle_it_says_what_was_sent(client: Running, tmp_
             return await received(client) > 10
 
         await wait_until(begun)
-        sending.process.send_signal(signal.SIGINT)
-        assert await sending.process.wait() == 130
+        sending.send(signal.SIGINT)
+        assert await sending.ended() == 130
     summary = json.loads(sending.lines[-1])
     assert summary["sent"] == await received(client)
     assert summary["statuses"] == {"202": summary["sent"]}

@@ -96,8 +96,8 @@ async def test_that_a_token_was_generated_is_said_at_the_start_that_did_it(tmp_p
     for given, told in (("", True), ("", False), (TOKEN, False)):
         async with lasting(tmp_path, "--port", "0", "--json", HOOKBRIDGE_ADMIN_TOKEN=given) as service:
             await wait_until(lambda: any("Listening" in line for line in service.lines))
-            service.process.terminate()
-            assert await service.process.wait() == 0
+            service.terminate()
+            assert await service.ended() == 0
         assert any(said in line for line in service.lines) is told
 
 

@@ -1,20 +1,18 @@
 """`verify`, `reconcile` and `poll` as a user types them, against stand-ins with state."""
 
-import asyncio
-import os
-import signal
 import sqlite3
-import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, closing
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from scripts.programs import Program
+from tests.support import commands
 from tests.support.followed import KEY, TOKEN, Running, Sources, has, loaded, running, sources, user
-from tests.support.running import ADMIN_TOKEN, make_settings
+from tests.support.running import make_settings
 from tests.support.waiting import wait_until
 
 SECRET = "a-secret-for-tests"
@@ -49,9 +47,6 @@ async def bridge(both: Sources, tmp_path: Path) -> AsyncIterator[Running]:
 
 def environment(both: Sources, **more: str) -> dict[str, str]:
     return {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(Path(__file__).parents[2]),
-        "HOOKBRIDGE_ADMIN_TOKEN": ADMIN_TOKEN,
         "SUPABASE_URL": both.supabase.url,
         "SUPABASE_KEY": KEY,
         "NOTION_TOKEN": TOKEN,
@@ -62,15 +57,9 @@ def environment(both: Sources, **more: str) -> dict[str, str]:
 
 async def command(both: Sources, folder: Path, *words: str) -> tuple[int, str, str]:
     """Run a command to its end."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "hookbridge", *words),
-        cwd=folder,
-        env=environment(both),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    return process.returncode or 0, out.decode(), err.decode()
+    line = [*commands.HOOKBRIDGE, *words]
+    ran = await commands.ran(line, cwd=folder, env=commands.environment(environment(both)))
+    return ran.code, ran.out, ran.err
 
 
 async def test_verify_exits_0_when_equal_and_1_when_not_and_heals(
@@ -187,23 +176,11 @@ async def test_that_no_table_is_followed_is_said_in_the_same_words_everywhere(bo
         assert (code, err.startswith(f"error: {said}\ntry: {hint}")) == (2, True), err
 
 
-@asynccontextmanager
-async def polling(both: Sources, folder: Path, url: str, **more: str) -> AsyncIterator[asyncio.subprocess.Process]:
+def polling(both: Sources, folder: Path, url: str, **more: str) -> AbstractAsyncContextManager[Program]:
     """A poller in a process of its own."""
     (folder / "config.toml").write_text(POLLER.format(database=both.database))
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "hookbridge", "poll", "--to", url),
-        cwd=folder,
-        env=environment(both, WEBHOOK_SECRET=SECRET, HOOKBRIDGE_NOTION__REQUESTS_PER_SECOND="100", **more),
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+    given = environment(both, WEBHOOK_SECRET=SECRET, HOOKBRIDGE_NOTION__REQUESTS_PER_SECOND="100", **more)
+    return commands.lasting(folder, "poll", "--to", url, **given)
 
 
 async def test_a_poller_polls_although_the_service_with_the_same_settings_shall_not(
@@ -237,8 +214,8 @@ async def test_a_poller_elsewhere_announces_with_signatures_and_goes_on_after_a_
             await wait_until(page_is_there)
             both.supabase.update("users", 7, {"name": "changed"})
             await wait_until(has(bridge, user(7), name="changed"))
-            process.send_signal(signal.SIGTERM)
-            assert await process.wait() == 0
+            process.terminate()
+            assert await process.ended() == 0
         received = (await bridge.service.store.totals()).books.received
         both.supabase.delete("users", 8)
         async with polling(both, folder, bridge.url):

@@ -1,21 +1,15 @@
 """The files of examples/webhook_examples, and running one of them as its user does."""
 
-import asyncio
 import os
+from asyncio.subprocess import STDOUT
 from pathlib import Path
+
+from tests.support.commands import ran
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "webhook_examples"
 
 
 async def run(*command: str | Path, **environ: str) -> tuple[int, str]:
     """Run a program beside the service of the test; gives its exit code and all that it said."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        env={**os.environ, **environ},
-        cwd=EXAMPLES,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    said, _ = await process.communicate()
-    return await process.wait(), said.decode()
+    done = await ran(command, env={**os.environ, **environ}, cwd=EXAMPLES, stderr=STDOUT)
+    return done.code, done.out

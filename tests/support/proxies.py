@@ -14,6 +14,7 @@ import msgspec
 from aiohttp import ClientSession, TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from scripts.programs import free_port
 from tests.support.examples import run
 from tests.support.processes import REPOSITORY
 from tests.support.waiting import wait_until
@@ -109,11 +110,6 @@ def missing(program: str) -> str:
         except OSError:
             return f"{CLIENT} is no address of this machine"
     return ""
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 class Nearby(AbstractResolver):

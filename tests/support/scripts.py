@@ -1,6 +1,5 @@
 """Our scripts as a user starts them, in the environment that runs the tests."""
 
-import asyncio
 import os
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.programs import start
 from tests.support.commands import REPOSITORY, Ran
 
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="it needs prlimit and /proc")
@@ -16,8 +16,8 @@ needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="it needs prlim
 async def begin(folder: Path, module: str, *words: str, PYTHONPATH: str = "") -> Process:  # noqa: N803  a variable
     """Start the module of a script; what it leaves in the folder for temporary files is in this one."""
     found = [*([PYTHONPATH] if PYTHONPATH else []), str(REPOSITORY), *sys.path]
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", module, *words),
+    return await start(
+        [sys.executable, "-m", module, *words],
         cwd=REPOSITORY,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(found), "TMPDIR": str(folder)},
         stdout=PIPE,
