@@ -18,9 +18,8 @@ import structlog
 from hookbridge.clock import Clock, time_of
 from hookbridge.errors import HandshakeRefused, NotFound
 from hookbridge.observe.redaction import hide_learnt
+from hookbridge.store import note_names
 from hookbridge.store.contract import Notes
-
-NOTE = "notion-verification-token"
 
 _log = structlog.get_logger(__name__)
 
@@ -50,7 +49,7 @@ class Learner(Protocol):
 
 async def learnt(notes: Notes) -> Learnt | None:
     """Give the token that an earlier start kept."""
-    kept = await notes.note(NOTE)
+    kept = await notes.note(note_names.NOTION_TOKEN)
     if kept is None:
         return None
     if not kept.startswith("{"):
@@ -93,7 +92,9 @@ class Handshake:
             if self.learnt is not None and self.learnt.token == token:
                 return
             new = Learnt(token=token, at=self._clock(), peer=peer)
-            if self.learnt is not None or not await self._notes.put_note(NOTE, _written(new), only_if_absent=True):
+            if self.learnt is not None or not await self._notes.put_note(
+                note_names.NOTION_TOKEN, _written(new), only_if_absent=True
+            ):
                 message = "A verification token is known already"
                 raise HandshakeRefused(message, hint="DELETE /api/v1/notion/verification-token forgets it")
             self.learnt = new
@@ -111,13 +112,13 @@ class Handshake:
             if self.learnt is None:
                 raise NotFound("No verification token was received yet", hint="make a webhook subscription in Notion")
             confirmed = msgspec.structs.replace(self.learnt, confirmed=True)
-            await self._notes.put_note(NOTE, _written(confirmed))
+            await self._notes.put_note(note_names.NOTION_TOKEN, _written(confirmed))
             self.learnt = confirmed
 
     async def forget(self) -> None:
         """Forget it, so that a new subscription can present its own.  Raises StoreUnavailable."""
         async with self._one_at_a_time:
-            await self._notes.put_note(NOTE, None)
+            await self._notes.put_note(note_names.NOTION_TOKEN, None)
             self.learnt = None
             self._notion.forget()
 

@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from hookbridge.handshake import Handshake
 from hookbridge.model import SourceName
 from hookbridge.pipeline.lanes import Lane
+from hookbridge.store import note_names
 from hookbridge.store.contract import Notes
-
-PAUSED_NOTE = "paused:"
 
 BY_AN_OPERATOR = "paused by an operator"
 UNCONFIRMED = "Notion's verification token is not confirmed: python -m hookbridge notion-token --confirm"
@@ -38,19 +37,19 @@ class Holds:
     async def open(self) -> None:
         """Hold what was held before a restart.  Raises StoreUnavailable."""
         for source in self._lanes:
-            if reason := await self._notes.note(PAUSED_NOTE + source):
+            if reason := await self._notes.note(note_names.paused(source)):
                 self._by_operator[source] = reason
             await self._hold_or_go(source)
 
     async def pause(self, source: SourceName) -> None:
         """Hold a lane until ``resume``, restarts included.  Raises StoreUnavailable."""
-        await self._notes.put_note(PAUSED_NOTE + source, BY_AN_OPERATOR)
+        await self._notes.put_note(note_names.paused(source), BY_AN_OPERATOR)
         self._by_operator[source] = BY_AN_OPERATOR
         await self._hold_or_go(source)
 
     async def resume(self, source: SourceName) -> None:
         """Let a paused lane go on, unless something else holds it.  Raises StoreUnavailable."""
-        await self._notes.put_note(PAUSED_NOTE + source, None)
+        await self._notes.put_note(note_names.paused(source), None)
         self._by_operator.pop(source, None)
         await self._hold_or_go(source)
 

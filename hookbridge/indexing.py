@@ -19,10 +19,9 @@ from hookbridge.model import SourceName
 from hookbridge.sources.kept import document_of_copy
 from hookbridge.sources.large import aside
 from hookbridge.sources.source import Source
+from hookbridge.store import note_names
 from hookbridge.store.contract import Store
 from hookbridge.store.values import CopyPage
-
-NOTE = "index"
 
 WORDS = 1
 """Raised with every change of ``hookbridge/text`` or of a source's fields that makes other words of the same record."""
@@ -74,7 +73,7 @@ class Indexing:
 
     async def open(self) -> None:
         """Find out where it stands.  Raises StoreUnavailable."""
-        note = await self._store.note(NOTE)
+        note = await self._store.note(note_names.INDEX)
         state = None if note is None else _decode(note)
         if state is not None and state.made_by == self._made_by:
             self._state = state
@@ -105,7 +104,7 @@ class Indexing:
             for copy in page.copies
         ]
         state = _State(self._made_by, page.next_cursor, page.done if page.next_cursor is not None else 1.0)
-        await self._store.index(read, note=(NOTE, msgspec.json.encode(state).decode()))
+        await self._store.index(read, note=(note_names.INDEX, msgspec.json.encode(state).decode()))
         self._state = state
 
 

@@ -59,6 +59,7 @@ class Parts:
 
         # Who watches
         self.meters = Meters()
+        store.watch_commits(self.meters.committed)
         self.traces = traces.from_environment(os.environ)
         self.rejections = Rejections(clock)
         self._loop_watch = LoopWatch(self.meters.loop_lag.observe, handler_at)
@@ -103,7 +104,7 @@ class Parts:
             self.sources, store, InboxSink(self.intake.accept), config.reconcile, clock, beside=beside
         )
         self.indexing = Indexing(store, self.sources, config)
-        self.upkeep = Upkeep(store, self.intake, settings.data_file, config.retention, config.store, clock)
+        self.upkeep = Upkeep(store, self.intake, config.retention, config.store, clock)
         self._observers.append(self._settled)
 
     def _lane(self, source: Source) -> Lane:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import msgspec
 import structlog
@@ -19,8 +18,9 @@ from hookbridge.clock import Clock
 from hookbridge.config import RetentionConfig, StoreConfig
 from hookbridge.errors import StoreUnavailable
 from hookbridge.model import Fault
-from hookbridge.pipeline.append import Intake, free_bytes
+from hookbridge.pipeline.append import Intake
 from hookbridge.retention import Run, forgotten, noted, old
+from hookbridge.store import note_names
 from hookbridge.store.contract import Store
 
 WATCH_SECONDS = 5.0
@@ -29,8 +29,6 @@ PAUSE_SECONDS = 0.05
 
 LOG_ROOM_BYTES = 64 * 1024 * 1024
 """What the store's log may take of the disk, however much of the data file is free."""
-
-NOTE = "runs"
 
 _DAY = 86_400.0
 _HOUR = 3_600.0
@@ -46,7 +44,6 @@ class Upkeep:
         self,
         store: Store,
         intake: Intake,
-        data_file: Path,
         retention: RetentionConfig,
         limits: StoreConfig,
         clock: Clock,
@@ -57,7 +54,6 @@ class Upkeep:
         """``monotonic`` says how much time has passed, whatever becomes of the clock."""
         self._store = store
         self._intake = intake
-        self._data_file = data_file
         self._retention = retention
         self._min_free_bytes = limits.min_free_bytes
         self._clock = clock
@@ -108,11 +104,11 @@ class Upkeep:
         """Note durably that the service runs; gives all runs that matter."""
         tick = self._monotonic()
         if self._runs is None:
-            kept, passed = _decode(await self._store.note(NOTE) or "[]"), 0.0
+            kept, passed = _decode(await self._store.note(note_names.RUNS) or "[]"), 0.0
         else:
             kept, passed = self._runs, tick - self._noted_at
         runs = forgotten(noted(kept, now, passed), longest)
-        await self._store.put_note(NOTE, msgspec.json.encode(runs).decode())
+        await self._store.put_note(note_names.RUNS, msgspec.json.encode(runs).decode())
         self._runs, self._noted_at = runs, tick
         return runs
 
@@ -134,9 +130,10 @@ class Upkeep:
     async def look_at_disk(self) -> None:
         """Refuse events while the disk is nearly full, and say so once each way."""
         try:
-            low = await self._is_low(free_bytes(self._data_file))
-        except OSError:  # its folder is gone, which is another reason with another remedy: ``look_at_store`` has it
+            free = await self._store.free_bytes()
+        except StoreUnavailable:  # another reason with another remedy: ``look_at_store`` has it
             return
+        low = free is not None and await self._is_low(free)
         if low != self._intake.disk_is_low:
             if low:
                 _log.error("The disk is nearly full: webhooks are refused", min_free_bytes=self._min_free_bytes)

@@ -16,9 +16,8 @@ from hookbridge.config import Settings
 from hookbridge.doctor.finding import Finding, Findings, FindingsNow, broken, failed, ok, skipped, warning
 from hookbridge.errors import CacheUnavailable, StartupError
 from hookbridge.handlers import load_handlers
-from hookbridge.pipeline.append import free_bytes
 from hookbridge.steps.external import RedisKeys
-from hookbridge.store.sqlite import inspect
+from hookbridge.store.sqlite import free_bytes, inspect
 
 MEBIBYTE = 1024 * 1024
 PLACEHOLDERS = ("change-me", "change_me", "changeme", "example", "placeholder", "replace-me", "replace_me", "your-")

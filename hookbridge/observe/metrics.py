@@ -21,6 +21,9 @@ ACK_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 
 PROCESSING_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """Two retries take 6 s."""
 
+COMMIT_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+"""A disk that flushes takes 0.5 to 20 ms; beyond that it, or somebody else on it, is what acks wait for."""
+
 ATTEMPTS = (1, 2, 3, 5, 10)
 LAG_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 NUMBERS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -68,6 +71,18 @@ class Meters:
             registry=self.registry,
             buckets=LAG_SECONDS,
         )
+        self._commit_seconds = Histogram(
+            "hookbridge_store_commit_seconds",
+            "Of one group of writes, from its hand-over to the store until it is on disk",
+            registry=self.registry,
+            buckets=COMMIT_SECONDS,
+        )
+        self._commit_jobs = Histogram(
+            "hookbridge_store_commit_jobs",
+            "Writes that shared one transaction: appends, settlements, claims and others",
+            registry=self.registry,
+            buckets=NUMBERS,
+        )
         self._refused = Counter(
             "hookbridge_requests_refused",
             "Requests that were answered with an error, by its code",
@@ -81,6 +96,11 @@ class Meters:
         meters.processing.observe(settlement.duration)
         meters.attempts.observe(settlement.attempts)
         meters.events.observe(settlement.claim.open_events)
+
+    def committed(self, jobs: int, seconds: float) -> None:
+        """Take note of a group of writes."""
+        self._commit_seconds.observe(seconds)
+        self._commit_jobs.observe(jobs)
 
     def refused(self, endpoint: str, reason: str) -> None:
         """Take note of a request that was answered with an error; ``reason`` is the answer's code."""

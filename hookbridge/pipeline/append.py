@@ -7,9 +7,7 @@ flight by number and by size, the open events and the use of the disk, and it wa
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Callable
-from pathlib import Path
 
 from hookbridge.clock import Clock
 from hookbridge.config import ServerConfig, StoreConfig
@@ -100,8 +98,3 @@ class Intake:
     def stop(self) -> None:
         """Refuse whatever comes from now on."""
         self._stopping = True
-
-
-def free_bytes(path: Path) -> int:
-    """Give the free space of the disk that holds ``path``."""
-    return shutil.disk_usage(path.parent).free

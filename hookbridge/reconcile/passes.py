@@ -11,8 +11,9 @@ import msgspec
 from hookbridge.config import ReconcileConfig
 from hookbridge.model import SourceName
 from hookbridge.reconcile.findings import Findings
-from hookbridge.reconcile.state import State, encoded, loaded, name_of
+from hookbridge.reconcile.state import PollState, State, SweepState, encoded, loaded
 from hookbridge.sources.source import Changes
+from hookbridge.store import note_names
 from hookbridge.store.contract import Store
 
 
@@ -28,6 +29,9 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     clock: Callable[[], float]
 
 
+_NOTES = {PollState: note_names.poll, SweepState: note_names.sweep}
+
+
 class Passes(Generic[State]):
     """The passes of one kind over one table."""
 
@@ -39,7 +43,7 @@ class Passes(Generic[State]):
         self._store = subject.store
         self._config = subject.config
         self._clock = subject.clock
-        self._note = name_of(kind, subject.source, subject.table)
+        self._note = _NOTES[kind](subject.source, subject.table)
         self._one_at_a_time = asyncio.Lock()
         self.state: State = kind()
 

@@ -12,7 +12,6 @@ from typing import TypeVar
 import msgspec
 
 from hookbridge.clock import happened
-from hookbridge.model import SourceName
 from hookbridge.sources.times import instant_in
 
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
@@ -77,11 +76,6 @@ class SweepState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 State = TypeVar("State", PollState, SweepState)
-
-
-def name_of(kind: type[PollState | SweepState], source: SourceName, table: str) -> str:
-    """Give the note's name."""
-    return f"{'poll' if kind is PollState else 'sweep'}:{source}:{table}"
 
 
 def loaded(note: str | None, kind: type[State], *, now: float, overlap_seconds: float) -> State:

@@ -39,8 +39,11 @@ class GroupCommit(Generic[Job]):
         self._commit = commit
         self._weigh = weigh
         self._loop = asyncio.get_running_loop()
+        self.observer: Callable[[int, float], None] = lambda jobs, seconds: None  # noqa: ARG005
+        """Told of each group when it is done: its jobs, and the seconds since it was handed over."""
         self._waiting: deque[tuple[Job, asyncio.Future[Any]]] = deque()
         self._under_way: list[asyncio.Future[Any]] = []
+        self._began = 0.0
         self._scheduled = False
         self._closed = False
         self._idle = asyncio.Event()
@@ -71,9 +74,11 @@ class GroupCommit(Generic[Job]):
             futures.append(future)
             weight += self._weigh(job)
         self._under_way = futures
+        self._began = self._loop.time()
         self._commit(jobs, self._done)
 
     def _done(self, results: Results) -> None:
+        self.observer(len(self._under_way), self._loop.time() - self._began)
         for future, result in zip(self._under_way, results, strict=True):
             if future.done():  # its waiter was cancelled; what was stored stays stored
                 continue

@@ -21,7 +21,7 @@ form on disk (a text that is not Unicode), which trying again cannot change.  Ei
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from hookbridge.model import (
@@ -319,6 +319,18 @@ class Counters(Protocol):
 
 class Store(Inbox, Claims, Stale, Copies, Feed, Sweeps, Notes, Counters, Protocol):
     """One engine."""
+
+    def describe(self) -> str:
+        """Say where it is, for logs and for operators: no password."""
+        ...
+
+    def watch_commits(self, observer: Callable[[int, float], None]) -> None:
+        """Tell the observer of each group that was written: how many jobs, and the seconds until they were on disk."""
+        ...
+
+    async def free_bytes(self) -> int | None:
+        """How much of the disk is left; None where the disk is not this machine's.  Raises StoreUnavailable."""
+        ...
 
     async def reusable_bytes(self) -> int:
         """How much can be stored in what was removed, before the store takes more of the disk."""

@@ -196,7 +196,7 @@ def _announce(service: Service, url: str) -> None:
         credentials=[name for name, source in service.sources.items() if source.has_credentials],
         without_credentials=[name for name, source in service.sources.items() if not source.has_credentials],
         signatures="verified" if settings.config.signatures.verify else "not verified",
-        data=str(settings.data_file),
+        data=service.store.describe(),
         open_events=service.store.open_events,
         docs=f"{url}/docs",
     )

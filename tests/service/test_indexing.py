@@ -10,11 +10,12 @@ import pytest
 
 from hookbridge import indexing
 from hookbridge.config import Config
-from hookbridge.indexing import NOTE, Indexing, made_by
+from hookbridge.indexing import Indexing, made_by
 from hookbridge.model import SourceName
 from hookbridge.search import Hits, Search
 from hookbridge.sources.kept import document_of_copy
 from hookbridge.sources.source import Source
+from hookbridge.store import note_names
 from hookbridge.store.sqlite import SqliteStore
 from tests.support.events import copy, key
 from tests.support.files import opened
@@ -110,4 +111,4 @@ async def test_another_index_setting_is_another_index(tmp_path: Path) -> None:
         after = (await find(store, other, "ada")).indexing, await matching(store, "ada")
         assert isinstance(before[0], float)
         assert after == (None, before[1])
-        assert made_by(config("name")) in (await store.note(NOTE) or "")
+        assert made_by(config("name")) in (await store.note(note_names.INDEX) or "")

@@ -169,3 +169,12 @@ async def test_checking_that_it_can_write_leaves_everything_else_as_it_is(store:
     await store.check_writable()
     await store.check_writable()
     assert await store.totals() == before
+
+
+async def test_whoever_watches_is_told_how_many_writes_shared_a_commit_and_how_long_it_took(store: Store) -> None:
+    told: list[tuple[int, float]] = []
+    store.watch_commits(lambda jobs, seconds: told.append((jobs, seconds)))
+    await asyncio.gather(*[store.append([event(number)], 1.0) for number in range(5)])
+    await add(store, event(5))
+    assert [jobs for jobs, _ in told] == [5, 1]
+    assert all(seconds > 0 for _, seconds in told)

@@ -1,7 +1,6 @@
 """Upkeep: what is old goes in small batches, what counts stays, and a full disk is said once."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from structlog.testing import capture_logs
 from hookbridge.config import RetentionConfig, ServerConfig, StoreConfig
 from hookbridge.errors import TryLater
 from hookbridge.model import Failure, Outcome
-from hookbridge.pipeline.append import Intake, free_bytes
+from hookbridge.pipeline.append import Intake
 from hookbridge.store.sqlite import SqliteStore
 from hookbridge.store.values import EventFilter
 from hookbridge.upkeep import PAUSE_SECONDS, WATCH_SECONDS, Upkeep
@@ -38,13 +37,12 @@ def intake(store: SqliteStore) -> Intake:
 
 
 def upkeep(
-    store: SqliteStore, folder: Path, *, gate: Intake | None = None, naps: Naps | None = None, min_free_bytes: int = 0
+    store: SqliteStore, *, gate: Intake | None = None, naps: Naps | None = None, min_free_bytes: int = 0
 ) -> Upkeep:
     """Keeps events for ten days, dead letters for thirty and absences for one, two rows a batch."""
     return Upkeep(
         store,
         gate or intake(store),
-        folder / "hookbridge.db",
         RetentionConfig(settled_days=10.0, dead_days=30.0, tombstone_hours=24.0, batch_rows=2, interval_seconds=60.0),
         StoreConfig(min_free_bytes=min_free_bytes),
         lambda: NOW,
@@ -66,7 +64,7 @@ async def test_everything_older_than_allowed_goes_with_a_pause_after_each_batch(
     for number, age in enumerate((3 * DAY, 2 * DAY, 1.5 * DAY, 0.5 * DAY)):
         await store.put(copy(key(number), await store.ticket(), None, read_at=NOW - age), None, exclusive=False)
     naps = Naps()
-    assert await upkeep(store, tmp_path, naps=naps).remove_old() == 8
+    assert await upkeep(store, naps=naps).remove_old() == 8
     assert naps.taken == [PAUSE_SECONDS] * 5
     left = await store.events(EventFilter(), before=None, limit=100)
     assert {one.settled_at for one in left.events} == {NOW - 9 * DAY}
@@ -82,7 +80,7 @@ async def test_open_events_stay_however_old_and_dead_letters_stay_longer_than_ot
     await add(store, event(2), at=1.0)
     await add(store, event(3, ignored="no"), at=1.0)
     await add(store, event(4), at=NOW)
-    assert await upkeep(store, tmp_path).remove_old() == 1
+    assert await upkeep(store).remove_old() == 1
     left = await store.events(EventFilter(), before=None, limit=100)
     assert [(one.event.record.id, one.outcome) for one in left.events] == [
         ("4", None),
@@ -98,7 +96,7 @@ async def test_dead_letters_that_nobody_replayed_are_given_up_and_the_books_bala
     young = (await add(store, event("young"), at=NOW - 29 * DAY))[0]
     await finish(store, *await take(store, now=NOW), outcome=Outcome.DEAD, now=NOW - 29 * DAY)
     await add(store, event("newest"), at=NOW)
-    assert await upkeep(store, tmp_path).remove_old() == 5
+    assert await upkeep(store).remove_old() == 5
     assert await books(store) == {"received": 7, "open": 1, "dead": 1, "ignored": 5}
     left = await store.events(EventFilter(outcome=Outcome.DEAD), before=None, limit=100)
     assert [one.id for one in left.events] == [young]
@@ -112,7 +110,7 @@ async def test_failed_attempts_go_all_of_them_in_one_round(store: SqliteStore, t
     dead = await store.event(event_id)
     assert dead is not None
     assert len(await store.failures(dead)) == 3
-    assert await upkeep(store, tmp_path).remove_old() == 3
+    assert await upkeep(store).remove_old() == 3
     assert await store.failures(dead) == ()
 
 
@@ -123,7 +121,9 @@ async def test_what_retention_freed_in_the_file_counts_as_space(store: SqliteSto
         await finish(store, *claims, now=1.0)
     await add(store, event("newest"), at=NOW)
     gate = intake(store)
-    watch = upkeep(store, tmp_path, gate=gate, min_free_bytes=free_bytes(tmp_path / "hookbridge.db") + (32 << 20))
+    free = await store.free_bytes()
+    assert free is not None
+    watch = upkeep(store, gate=gate, min_free_bytes=free + (32 << 20))
     await watch.look_at_disk()
     assert gate.disk_is_low
     assert await watch.remove_old() == 64
@@ -137,7 +137,7 @@ async def test_a_store_that_refuses_is_tried_again_at_the_next_round(store: Sqli
     naps = HeldNaps()
     refuse_writes(store, refuse=True)
     with capture_logs() as lines:
-        work = asyncio.create_task(upkeep(store, tmp_path, naps=naps).run())
+        work = asyncio.create_task(upkeep(store, naps=naps).run())
         await wait_until(lambda: sorted(naps.taken) == [WATCH_SECONDS, 60.0])
         refuse_writes(store, refuse=False)
         for _ in range(2):
@@ -153,8 +153,8 @@ async def test_a_disk_that_is_nearly_full_refuses_events_until_it_has_space_and_
     store: SqliteStore, tmp_path: Path
 ) -> None:
     gate = intake(store)
-    full = upkeep(store, tmp_path, gate=gate, min_free_bytes=NO_DISK_HAS)
-    free = upkeep(store, tmp_path, gate=gate)
+    full = upkeep(store, gate=gate, min_free_bytes=NO_DISK_HAS)
+    free = upkeep(store, gate=gate)
     with capture_logs() as lines:
         for look in (free, full, full):
             await look.look_at_disk()
@@ -169,21 +169,20 @@ async def test_a_disk_that_is_nearly_full_refuses_events_until_it_has_space_and_
     ]
 
 
-async def test_a_folder_that_is_gone_is_no_full_disk(store: SqliteStore, tmp_path: Path) -> None:
-    gate = intake(store)
-    folder = tmp_path / "mounted"
-    folder.mkdir()
-    watch = upkeep(store, folder, gate=gate)
-    await watch.look_at_disk()
-    shutil.rmtree(folder)
-    await watch.look_at_disk()
-    assert not gate.disk_is_low
+async def test_a_folder_that_is_gone_is_no_full_disk(tmp_path: Path) -> None:
+    async with opened(tmp_path / "mounted") as store:
+        gate = intake(store)
+        watch = upkeep(store, gate=gate, min_free_bytes=1)
+        await watch.look_at_disk()
+        (tmp_path / "mounted").rename(tmp_path / "elsewhere")
+        await watch.look_at_disk()
+        assert not gate.disk_is_low
 
 
 async def test_a_data_file_that_is_gone_is_found_without_a_webhook_and_said_once_each_way(
     store: SqliteStore, tmp_path: Path
 ) -> None:
-    watch, data, away = upkeep(store, tmp_path), tmp_path / "hookbridge.db", tmp_path / "away.db"
+    watch, data, away = upkeep(store), tmp_path / "hookbridge.db", tmp_path / "away.db"
     with capture_logs() as lines:
         await watch.look_at_store()
         data.rename(away)

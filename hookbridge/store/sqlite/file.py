@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
 import sqlite3
 from contextlib import closing
 from importlib import resources
@@ -16,6 +17,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from hookbridge.errors import StartupError
+from hookbridge.store import note_names
 from hookbridge.store.sqlite.checkpoints import EVERY_BYTES
 from hookbridge.store.sqlite.unusable import damaged, unusable, unwritable, without_log
 
@@ -103,6 +105,11 @@ def inspect(path: Path) -> None:
         raise damaged(path, " ".join(str(found).split()))
 
 
+def free_bytes(path: Path) -> int:
+    """Give the free space of the disk that holds the file.  Raises OSError when its folder is gone."""
+    return shutil.disk_usage(path.parent).free
+
+
 def reading(path: Path) -> sqlite3.Connection:
     """Open a connection that changes nothing.  Raises sqlite3.Error."""
     # Without a write-ahead log nothing is written meanwhile, and looking at one that is would make the log's files.
@@ -130,7 +137,8 @@ def _steps_of(connection: sqlite3.Connection) -> tuple[int, list[Traversable]]:
 
 def _count_start(connection: sqlite3.Connection) -> int:
     row = connection.execute(
-        "INSERT INTO notes VALUES ('starts', '1')"
-        " ON CONFLICT (name) DO UPDATE SET value = CAST(value AS INTEGER) + 1 RETURNING CAST(value AS INTEGER)"
+        "INSERT INTO notes VALUES (?, '1')"
+        " ON CONFLICT (name) DO UPDATE SET value = CAST(value AS INTEGER) + 1 RETURNING CAST(value AS INTEGER)",
+        (note_names.STARTS,),
     ).fetchall()
     return int(row[0][0])

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from hookbridge.clock import Clock
 from hookbridge.errors import StoreUnavailable
 from hookbridge.model import Fault
+from hookbridge.store import note_names
 from hookbridge.store.sqlite.claims import Claims
 from hookbridge.store.sqlite.copies import Copies
 from hookbridge.store.sqlite.engine import Engine, Transaction
 from hookbridge.store.sqlite.feed import Feed
+from hookbridge.store.sqlite.file import free_bytes
 from hookbridge.store.sqlite.inbox import Inbox
 from hookbridge.store.sqlite.named import Records
 from hookbridge.store.sqlite.notes import Counters, Notes
@@ -34,6 +37,22 @@ class SqliteStore(Inbox, Claims, Stale, Copies, Feed, Records, Sweeps, Notes, Co
         ``clock`` says when a transaction was: the one by which events came, so that a row's times belong together.
         """
         return cls(Engine(path, clock))
+
+    def describe(self) -> str:
+        """Give the file's path."""
+        return str(self._engine.path)
+
+    def watch_commits(self, observer: Callable[[int, float], None]) -> None:
+        """Tell the observer of each group that was committed."""
+        self._engine.commits.observer = observer
+
+    async def free_bytes(self) -> int | None:
+        """Give the free space of the file's disk."""
+        try:
+            return free_bytes(self._engine.path)
+        except OSError as error:
+            message = f"The disk of the data file cannot be looked at: {error.strerror}"
+            raise StoreUnavailable(message, hint="put its folder back") from error
 
     async def reusable_bytes(self) -> int:
         """The size of the file's free pages."""
@@ -67,5 +86,5 @@ def _free_pages_bytes(connection: sqlite3.Connection) -> int:
 
 def _touch(transaction: Transaction) -> None:
     transaction.connection.execute(
-        "INSERT INTO notes VALUES ('checked', '1') ON CONFLICT (name) DO UPDATE SET value = value + 1"
+        "INSERT INTO notes VALUES (?, '1') ON CONFLICT (name) DO UPDATE SET value = value + 1", (note_names.CHECKED,)
     )

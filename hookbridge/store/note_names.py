@@ -1,0 +1,36 @@
+"""The names of stored notes, all of them: they are on users' disks.
+
+A name that changes loses what is stored under it, unless a schema step of every engine renames it: a lane that an
+operator had paused went on after an update, because its note was looked for under another name.  Whoever changes one
+here adds that step, and the new name to ``tests/store/test_note_names.py``.
+"""
+
+from __future__ import annotations
+
+from hookbridge.model import SourceName
+
+STARTS = "starts"
+"""How often the store was opened."""
+CHECKED = "checked"
+"""Written to see whether that is possible."""
+NOTION_TOKEN = "notion-verification-token"  # noqa: S105  the note's name
+"""The token that Notion's handshake brought."""
+RUNS = "runs"
+"""From when to when the service ran, for retention."""
+INDEX = "index"
+"""How far the index is made anew."""
+
+
+def paused(source: SourceName) -> str:
+    """That an operator has paused a lane."""
+    return f"paused:{source}"
+
+
+def poll(source: SourceName, table: str) -> str:
+    """Where the polls of a table stand."""
+    return f"poll:{source}:{table}"
+
+
+def sweep(source: SourceName, table: str) -> str:
+    """Where the sweeps of a table stand."""
+    return f"sweep:{source}:{table}"
