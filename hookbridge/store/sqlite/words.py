@@ -33,7 +33,8 @@ Own = tuple[str, str, str, int]
 
 _ROW = "SELECT id, words FROM copies WHERE source = ? AND table_name = ? AND record_id = ? AND ticket = ?"
 _KNOWN = "SELECT title, properties, body FROM words WHERE rowid = ?"
-_ENDS = "SELECT min(id), max(id) FROM words_content"
+# Not in one SELECT: that would look at all rows between.
+_ENDS = "SELECT (SELECT min(id) FROM words_content), (SELECT max(id) FROM words_content)"
 
 # FTS5 writes what a transaction gathered to the file whenever a statement might write several rows, or a row below the
 # last one: so each of these names its one row, and they run in the order of the rows.
@@ -44,10 +45,13 @@ _FIRST_ROW = 1 << 32
 """There is room below for what is indexed anew."""
 
 _VARIANT = "SELECT term FROM terms WHERE term >= ? AND term <= ? LIMIT 1"
-_FOUND = "SELECT rowid, copy FROM words WHERE words MATCH ? AND rowid BETWEEN ? AND ? ORDER BY rowid DESC"
+_FOUND = "SELECT copy FROM words WHERE words MATCH ? AND rowid <= ? ORDER BY rowid DESC"
+_NEXT_ROW = "SELECT max(id) FROM words_content WHERE id <= ?"
 
-_WINDOW_ROWS = 16_384
-_CHEAP_SECONDS = SEARCH_SECONDS / 8
+# FTS5 does not come back before it has found the next row, whatever rows are asked for: of words that never stand
+# together it reads all.  So each entry names its stretches of rows by tokens, and a search asks for one at a time.
+_STRETCHES = (13, 17)
+"""How many bits of a row are left out of the names."""
 _ROWS_BETWEEN_LOOKS = 32
 
 
@@ -85,7 +89,8 @@ def _write(
     else:
         rows = {id_: (last or _FIRST_ROW) + place for place, (id_, _, _) in enumerate(puts, start=1)}
     for id_, _, document in sorted(puts, key=lambda put: rows[put[0]]):
-        connection.execute(_PUT, (id_, *document.fields, " ".join(_places(document.record)), rows[id_]))
+        place = " ".join((*_places(document.record), *_stretches(rows[id_])))
+        connection.execute(_PUT, (id_, *document.fields, place, rows[id_]))
     connection.executemany("UPDATE copies SET words = ? WHERE id = ?", [(rows.get(id_), id_) for id_ in changes])
 
 
@@ -106,6 +111,14 @@ def _place(source: str, table: str | None) -> str:
     return "@" + blake2b(f"{source}:{table}".encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
+def _stretches(row: int) -> Iterator[str]:
+    return (_stretch(row, bits) for bits in _STRETCHES)
+
+
+def _stretch(row: int, bits: int) -> str:
+    return f"@{bits}.{row >> bits}"
+
+
 class Expression:
     """A query as FTS5 has it."""
 
@@ -113,6 +126,8 @@ class Expression:
         self, connection: sqlite3.Connection, query: Query, source: SourceName | None = None, table: str | None = None
     ) -> None:
         self._connection = connection
+        self.until = time.thread_time() + SEARCH_SECONDS
+        """When the search has to end, in its thread's processor time."""
         self.complete = True
         """Whether all words that begin as asked are in it."""
         self.text: str | None = None
@@ -123,9 +138,14 @@ class Expression:
         if source is not None:
             wanted.append(_quoted([_place(source, table)]))
         unwanted = [self._any_of(term) for term in query.without[:TERMS_MAX] if len(term.tokens) <= TERMS_MAX]
-        self.text = f"({' AND '.join(filter(None, wanted))})"
-        if any(unwanted):
-            self.text += f" NOT ({' OR '.join(filter(None, unwanted))})"
+        self._wanted = " AND ".join(filter(None, wanted))
+        self._unwanted = f" NOT ({' OR '.join(filter(None, unwanted))})" if any(unwanted) else ""
+        self.text = self.within(None)
+
+    def within(self, stretch: str | None) -> str:
+        """Give it for a stretch of rows alone, or for all."""
+        named = "" if stretch is None else f"{_quoted([stretch])} AND "
+        return f"({named}{self._wanted}){self._unwanted}"
 
     def _any_of(self, term: Term) -> str | None:
         """Write a term; FTS5's own beginnings read all that begins so before the first answer."""
@@ -156,27 +176,52 @@ class Walk:
 
     def __init__(self, connection: sqlite3.Connection, expression: Expression) -> None:
         self._connection = connection
-        self._text = expression.text
-        self._until = time.thread_time() + SEARCH_SECONDS
+        self._expression = expression
         self.complete = expression.complete
         """After the walk: whether nothing more could be found."""
 
     def ids(self) -> Iterator[int]:
         """Give their ``copies.id``."""
-        first, last = self._connection.execute(_ENDS).fetchone()
-        width = _WINDOW_ROWS
-        # In windows of rows, because FTS5 does not come back before it has found the next one.
-        while self._text is not None and last is not None and last >= first:
+        first, row = self._connection.execute(_ENDS).fetchone()
+        if self._expression.text is None or row is None:
+            return
+        opening = self._seconds_to_open()
+        bits: int | None = _STRETCHES[0]
+        while True:
             began = time.thread_time()
-            if began > self._until:
-                self.complete = False
-                return
-            below = max(first, last - width)
-            for number, (_, id_) in enumerate(self._connection.execute(_FOUND, (self._text, below, last))):
-                if number % _ROWS_BETWEEN_LOOKS == 0 and time.thread_time() > self._until:
-                    self.complete = False
+            stretch = None if bits is None else _stretch(row, bits)
+            for number, (id_,) in enumerate(self._found(stretch, row)):
+                if number % _ROWS_BETWEEN_LOOKS == 0 and self._is_over():
                     return
                 yield id_
-            last = below - 1
-            if time.thread_time() - began < _CHEAP_SECONDS:
-                width *= 4
+            if bits is None:
+                return
+            below = row >> bits << bits
+            left = self._connection.execute(_NEXT_ROW, (below - 1,)).fetchone()[0]
+            if left is None or self._is_over():
+                return
+            seconds_a_row = max(time.thread_time() - began - opening, 1e-6) / (row - below + 1)
+            affordable = ((self._expression.until - time.thread_time()) / 2 - opening) / seconds_a_row
+            bits, row = _longest(affordable, left - first + 1), left
+
+    def _found(self, stretch: str | None, row: int) -> sqlite3.Cursor:
+        return self._connection.execute(_FOUND, (self._expression.within(stretch), row))
+
+    def _seconds_to_open(self) -> float:
+        """Measure what a stretch costs in which there is nothing: very many beginnings have to be looked up."""
+        began = time.thread_time()
+        self._found("@", 0).fetchall()
+        return time.thread_time() - began
+
+    def _is_over(self) -> bool:
+        if time.thread_time() <= self._expression.until:
+            return False
+        self.complete = False
+        return True
+
+
+def _longest(affordable: float, rows_left: int) -> int | None:
+    """Choose the longest stretch of which so many rows can be looked at; None is all that is left."""
+    if rows_left <= affordable:
+        return None
+    return max((bits for bits in _STRETCHES if 1 << bits <= affordable), default=_STRETCHES[0])

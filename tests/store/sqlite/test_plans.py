@@ -20,7 +20,7 @@ from tests.support.files import opened
 from tests.support.stores import add, bury, finish, matching, take
 from tests.support.taps import Tap
 
-WHOLE = re.compile(r"SCAN (events|dirty|copies)\b")
+WHOLE = re.compile(r"SCAN (events|dirty|copies|words_content)\b")
 
 
 @pytest.fixture

@@ -1,14 +1,18 @@
 """The index is written as FTS5 gathers: once for a group of changes, in whatever order its records come."""
 
+import itertools
 import random
 import sqlite3
+import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from hookbridge.model import Copy, Effects, RecordKey, SourceName
-from hookbridge.store.sqlite import SqliteStore, copies
+from hookbridge.store.sqlite import SqliteStore, copies, words
 from hookbridge.store.sqlite.engine import Transaction
+from hookbridge.text import parse
 from tests.support.events import document_of
 from tests.support.files import opened
 from tests.support.stores import matching
@@ -64,3 +68,69 @@ async def test_a_page_that_moved_within_a_group_is_where_it_was_read_last(tmp_pa
         left = await store.copy(RecordKey("notion", "public.users", "1"))
         assert left is not None
         assert left.data is None
+
+
+STRETCHES = (3, 5)
+"""Short ones, so that few records are many of them."""
+
+
+@pytest.fixture
+async def long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SqliteStore]:
+    """A store whose records lie in many stretches, with gaps between them."""
+    monkeypatch.setattr(words, "_STRETCHES", STRETCHES)
+    async with opened(tmp_path) as store:
+        texts = [
+            f"common {'even' if n % 2 else 'odd'} n{n}{' even needle' if n in {0, 250} else ''}" for n in range(300)
+        ]
+        await write(store, [effects("supabase", n, text, 1) for n, text in enumerate(texts)])
+        await write(store, [effects("supabase", n, f"{texts[n]} again", 2) for n in range(100, 200)])
+        yield store
+
+
+NEWEST_FIRST = [str(n) for n in [*reversed(range(100, 200)), *reversed(range(200, 300)), *reversed(range(100))]]
+
+
+@pytest.mark.parametrize("seconds_a_look", [0.0, 0.00001, 0.0001, 0.0005, 0.002, 0.01, 1.0])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("common", NEWEST_FIRST),
+        ("even common", [id_ for id_ in NEWEST_FIRST if int(id_) % 2 or id_ in {"0", "250"}]),
+        ("even odd", ["250", "0"]),
+        ("needle", ["250", "0"]),
+        ("common -even -odd", []),
+    ],
+)
+async def test_a_search_gives_what_changed_last_as_far_as_it_comes(
+    long: SqliteStore, monkeypatch: pytest.MonkeyPatch, text: str, expected: list[str], seconds_a_look: float
+) -> None:
+    looks = itertools.count()
+    monkeypatch.setattr(time, "thread_time", lambda: next(looks) * seconds_a_look)
+    found = await long.candidates(parse(text), source=None, table=None)
+    ids = [copy.record.id for copy in found.copies]
+    assert ids == expected[: len(ids)]
+    assert found.complete or seconds_a_look > 0
+    assert ids == expected or not found.complete
+
+
+async def test_more_candidates_than_are_looked_at_are_the_newest_and_say_so(
+    long: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(words, "SEARCH_SECONDS", 60.0)
+    monkeypatch.setattr(words, "CANDIDATES_MAX", 120)
+    found = await long.candidates(parse("common"), source=None, table=None)
+    assert [copy.record.id for copy in found.copies] == NEWEST_FIRST[:120]
+    assert not found.complete
+    monkeypatch.setattr(words, "CANDIDATES_BYTES_MAX", 20)
+    found = await long.candidates(parse("common"), source=None, table=None)
+    assert (len(found.copies), found.complete) == (11, False)
+
+
+async def test_beginnings_of_very_many_words_are_looked_for_in_part(
+    long: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(words, "SEARCH_SECONDS", 60.0)
+    assert len((await long.candidates(parse("n29"), source=None, table=None)).copies) == 11
+    monkeypatch.setattr(words, "VARIANTS_MAX", 10)
+    found = await long.candidates(parse("n29"), source=None, table=None)
+    assert (len(found.copies), found.complete) == (10, False)
