@@ -53,8 +53,13 @@ class Held:
         """Claim so many records at most, and none where there is no room, however long the store refuses."""
         while self.has_room:
             try:
-                await self._renew_ended()
-                return await self._store.claim(self._source, most, lease_seconds=self._lease_seconds)
+                if self._left() <= 0.0:
+                    await self._renew()
+                claims = await self._store.claim(
+                    self._source, most, lease_seconds=self._lease_seconds, within_seconds=self._left()
+                )
+                if claims or self._left() > 0.0:
+                    return claims
             except StoreUnavailable as error:
                 _log.error("Claiming waits for the store", source=self._source, error=error.message, hint=error.hint)
                 await self._sleep(STORE_RETRY_SECONDS)
@@ -114,14 +119,12 @@ class Held:
             except StoreUnavailable as error:
                 _log.error("Leases could not be renewed", error=error.message, hint=error.hint)
 
-    async def _renew_ended(self) -> None:
-        """Renew the leases before anything is claimed, if one of them has ended.
+    def _left(self) -> float:
+        """Give the seconds until the first of the leases ends.
 
-        The clock may have been set forward since they were renewed, or the event loop may have stood still.  Raises
-        StoreUnavailable.
+        By the clock that may be far less than a moment ago: it was set forward, or the event loop stood still.
         """
-        if self._until <= self._clock():
-            await self._renew()
+        return self._until - self._clock()
 
     async def _renew(self) -> None:
         # The store counts from its commit, which is later: no lease ends before what is remembered here.

@@ -21,6 +21,7 @@ form on disk (a text that is not Unicode), which trying again cannot change.  Ei
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -118,10 +119,13 @@ class Inbox(Protocol):
 class Claims(Protocol):
     """Who works on which dirty record."""
 
-    async def claim(self, source: SourceName, limit: int, *, lease_seconds: float) -> tuple[Claim, ...]:
+    async def claim(
+        self, source: SourceName, limit: int, *, lease_seconds: float, within_seconds: float = math.inf
+    ) -> tuple[Claim, ...]:
         """Take the dirty records that have waited longest, until the lease ends.
 
-        At most ``limit``, and none any more once their newest bodies have ``CLAIM_BYTES_MAX`` bytes.
+        At most ``limit``, and none any more once their newest bodies have ``CLAIM_BYTES_MAX`` bytes.  None, too, where
+        ``within_seconds`` have passed before it is done: leases that the caller has may have ended meanwhile.
         """
         ...
 

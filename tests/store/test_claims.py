@@ -246,6 +246,13 @@ async def test_a_lease_that_ended_can_be_claimed_and_the_old_claim_changes_nothi
     assert await finish(store, new) == [Settled.DONE]
 
 
+async def test_nothing_is_claimed_when_the_time_for_it_has_passed(store: Store) -> None:
+    await add(store, event(1))
+    assert await store.claim("supabase", 10, lease_seconds=LEASE, within_seconds=0.0) == ()
+    (claim,) = await store.claim("supabase", 10, lease_seconds=LEASE, within_seconds=60.0)
+    assert claim.record == key(1)
+
+
 async def test_a_renewed_lease_ends_later(store: Store) -> None:
     await add(store, event())
     claim = await take_one(store, now=100.0)

@@ -8,6 +8,7 @@ deleted and made anew would count from the start again, and a claim of the old o
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
@@ -57,12 +58,13 @@ _TYPES = NEWEST + "SELECT type, count(*) FROM chain JOIN events USING (id) GROUP
 class ClaimSome(Job):
     """A lane asks for records."""
 
-    __slots__ = ("generation", "lease_seconds", "limit", "source")
+    __slots__ = ("before", "generation", "lease_seconds", "limit", "source")
 
     rank = 9
 
-    def __init__(self, source: SourceName, limit: int, lease_seconds: float, generation: int) -> None:
+    def __init__(self, source: SourceName, limit: int, *, lease_seconds: float, before: float, generation: int) -> None:
         self.generation = generation
+        self.before = before
         self.source = source
         self.limit = limit
         self.lease_seconds = lease_seconds
@@ -100,7 +102,10 @@ def _claim(transaction: Transaction, job: ClaimSome) -> tuple[Claim, ...]:
 
 
 def _candidates(transaction: Transaction, job: ClaimSome) -> list[tuple[str, int, float, int]]:
-    taken, size = [], 0
+    taken: list[tuple[str, int, float, int]] = []
+    size = 0
+    if transaction.now >= job.before:
+        return taken  # the clock was set forward, or the disk took long
     candidates = transaction.connection.execute(CLAIM_CANDIDATES, (job.source, transaction.now, job.limit))
     for record, version, since, head, body_bytes in candidates:
         if size >= CLAIM_BYTES_MAX:
@@ -201,9 +206,12 @@ def _oldest_open(connection: sqlite3.Connection, now: float) -> float | None:
 class Claims(Role):
     """Who works on which dirty record."""
 
-    async def claim(self, source: SourceName, limit: int, *, lease_seconds: float) -> tuple[Claim, ...]:
+    async def claim(
+        self, source: SourceName, limit: int, *, lease_seconds: float, within_seconds: float = math.inf
+    ) -> tuple[Claim, ...]:
         """Take dirty records."""
-        job = ClaimSome(source, limit, lease_seconds, self._engine.ticket())
+        before, generation = self._engine.now() + within_seconds, self._engine.ticket()
+        job = ClaimSome(source, limit, lease_seconds=lease_seconds, before=before, generation=generation)
         return cast("tuple[Claim, ...]", await self._engine.write(job))
 
     async def settle(self, settlement: Settlement) -> Settled:
