@@ -25,8 +25,8 @@ from hookbridge.sources.notion.budget import Budget, Urgency
 from hookbridge.sources.notion.changes import NotionChanges
 from hookbridge.sources.notion.client import Asked as AskedPages
 from hookbridge.sources.notion.client import NotionClient
+from hookbridge.sources.notion.databases import Databases
 from hookbridge.sources.notion.places import Places
-from hookbridge.sources.notion.truth import Reader
 from hookbridge.sources.source import unordered
 from hookbridge.sources.statuses import RETRY_AFTER_SECONDS_MAX
 from hookbridge.sources.supabase import rows
@@ -84,17 +84,9 @@ class _Sources:
         self.supabase_changes = SupabaseChanges(self.supabase, config, unordered, lambda: _NOW)
         self.rest = cuts.Rest(self.notion, budget, 3)
         self.places = Places(NotionConfig(), readable=True)
-        reader = Reader(
-            self.notion,
-            budget,
-            unordered,
-            asked=lambda _: None,
-            rest=self.rest,
-            places=self.places,
-            now=lambda: _NOW,
-        )
+        databases = Databases(self.notion, budget, self.places)
         self.notion_changes = NotionChanges(
-            self.notion, reader, budget, self.places, NotionConfig(), unordered, lambda: _NOW
+            self.notion, databases, budget, self.places, NotionConfig(), unordered, lambda: _NOW
         )
 
     def forget_pauses(self) -> None:
@@ -129,7 +121,7 @@ async def _supabase(sources: _Sources) -> None:
         assert RecordKey.parse(str(truth.record)) == truth.record
         assert rows.fingerprint(columns) == truth.fingerprint
         assert rows.agree(columns, columns)
-        rows.words(columns, None)
+        rows.fields(columns, None)
         rows.is_named(truth, ("1", "2"))
     changes = sources.supabase_changes
     await _or_none(lambda: changes.newest(_TABLE))
@@ -170,7 +162,7 @@ async def _notion(sources: _Sources) -> None:
             truth = whole(truth, completed)
         agreement.agree(one, one)
         pages.fingerprint(one)
-        words.words(one, None)
+        words.fields(one, None)
         if truth.data is not None:
             decode_columns(truth.data)
             cuts.limits(truth.data)

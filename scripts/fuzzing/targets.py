@@ -67,7 +67,7 @@ def supabase_body(data: bytes) -> None:
             columns = supabase.columns_of(event)
             if columns is not None:
                 rows.fingerprint(columns)
-                rows.words(columns, None)
+                rows.fields(columns, None)
                 assert rows.agree(columns, columns)
 
 
@@ -82,7 +82,7 @@ def notion_body(data: bytes) -> None:
         columns = notion.columns_of(event)
         if columns is not None:
             pages.fingerprint(columns)
-            words.words(columns, None)
+            words.fields(columns, None)
             _PLACES.name(event.record.table, columns.get("parent"))
 
 

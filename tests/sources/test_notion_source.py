@@ -164,6 +164,7 @@ def test_without_a_token_the_sdk_is_not_even_imported() -> None:
 import sys
 from hookbridge.config import NotionConfig, Secrets, SignaturesConfig
 from hookbridge.sources.notion import NotionSource
+from hookbridge.sources.source import unordered
 NotionSource(NotionConfig(), SignaturesConfig(), Secrets(), unordered, None)
 print("notion_client" in sys.modules or "httpx" in sys.modules)
 NotionSource(NotionConfig(), SignaturesConfig(), Secrets(notion_token="ntn_x"), unordered, None)

@@ -18,6 +18,7 @@ from hookbridge.sources.notion import agreement, cuts, pages, payloads, words
 from hookbridge.sources.notion.budget import Budget
 from hookbridge.sources.notion.changes import NotionChanges
 from hookbridge.sources.notion.cuts import Rest
+from hookbridge.sources.notion.databases import Databases
 from hookbridge.sources.notion.places import Places
 from hookbridge.sources.notion.signature import NotionSignature
 from hookbridge.sources.notion.truth import Reader
@@ -67,8 +68,11 @@ class NotionSource:
             client = _client(config, self._token, self.budget, clock)
             rest = Rest(client, self.budget, config.property_requests_max)
             places = self._places
-            self._reader = Reader(client, self.budget, tickets, asked=asked, rest=rest, places=places, now=clock)
-            self._changes = NotionChanges(client, self._reader, self.budget, places, config, tickets, clock)
+            databases = Databases(client, self.budget, places)
+            self._reader = Reader(
+                client, self.budget, tickets, asked=asked, rest=rest, places=places, databases=databases, now=clock
+            )
+            self._changes = NotionChanges(client, databases, self.budget, places, config, tickets, clock)
 
     @property
     def has_credentials(self) -> bool:

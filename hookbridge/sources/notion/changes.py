@@ -22,8 +22,8 @@ from hookbridge.model import RecordKey
 from hookbridge.names import dashed
 from hookbridge.sources.notion.answers import truth_of
 from hookbridge.sources.notion.budget import Budget, Urgency
+from hookbridge.sources.notion.databases import Databases
 from hookbridge.sources.notion.places import Places
-from hookbridge.sources.notion.truth import Reader
 from hookbridge.sources.source import Followed, Slice, Tickets
 from hookbridge.sources.times import earlier, instant_of
 
@@ -64,7 +64,7 @@ class NotionChanges:
     def __init__(
         self,
         client: NotionClient,
-        reader: Reader,
+        databases: Databases,
         budget: Budget,
         places: Places,
         config: NotionConfig,
@@ -72,10 +72,10 @@ class NotionChanges:
         clock: Callable[[], float],
     ) -> None:
         self._client = client
-        self._reader = reader
         self._budget = budget
         self._places = places
-        self._databases = config.databases
+        self._databases = databases
+        self._followed = config.databases
         self._tables = [dashed(one.id) for one in config.databases]
         self._tickets = tickets
         self._clock = clock
@@ -83,7 +83,7 @@ class NotionChanges:
     def followed(self) -> tuple[Followed, ...]:
         """Give the listed databases."""
         return tuple(
-            Followed(table=dashed(one.id), polled=True, poll_seconds=one.poll_seconds) for one in self._databases
+            Followed(table=dashed(one.id), polled=True, poll_seconds=one.poll_seconds) for one in self._followed
         )
 
     async def since(self, table: str, watermark: str, overlap_seconds: float, cursor: str | None) -> Slice:
@@ -143,7 +143,7 @@ class NotionChanges:
         )
 
     async def _sources(self, table: str, urgency: Urgency) -> tuple[str, ...]:
-        sources = await self._reader.data_sources(table, urgency)
+        sources = await self._databases.data_sources(table, urgency)
         if not sources:
             raise RecordImpossible(f"{table}: {NO_SOURCES}", hint=NO_SOURCES_HINT)
         database = self._places.database_of(table)
@@ -157,7 +157,7 @@ class NotionChanges:
 
     async def _left(self, table: str, sources: tuple[str, ...], urgency: Urgency) -> tuple[str, ...]:
         """Give the sources behind the first one, which was not found.  Raises RecordImpossible unless it is gone."""
-        self._reader.forget_sources(table)
+        self._databases.forget(table)
         now = await self._sources(table, urgency)
         # A database that is not found itself says nothing about its data sources.
         if sources[0] in now or now == (table,):

@@ -10,7 +10,6 @@ they wait for, and whatever comes meanwhile joins.  It does not retry.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from hookbridge.names import dashed, is_id
 from hookbridge.sources.notion.answers import truth_of, whole
 from hookbridge.sources.notion.budget import Budget, Urgency
 from hookbridge.sources.notion.cuts import Rest
+from hookbridge.sources.notion.databases import Databases
 from hookbridge.sources.notion.places import Places
 from hookbridge.sources.source import Tickets
 
@@ -38,11 +38,6 @@ WORTH_FOUND = 4
 LOADS_MAX = 8
 """Loads at once.  More would fix what they read long before the budget lets them read it."""
 
-SOURCES_KNOWN_SECONDS = 600.0
-"""How long a database's data sources are taken to be the same; a new one's pages are retrieved singly until then."""
-
-SOURCES_KNOWN_MAX = 1_000
-
 
 class _Wanted:
     """A record that calls wait for."""
@@ -54,6 +49,10 @@ class _Wanted:
         self.calls: list[asyncio.Future[Truth]] = []
         self.alone = not is_id(record.table)
         """Whether a query cannot find it, or has not."""
+
+    def call(self) -> asyncio.Future[Truth]:
+        self.calls.append(call := asyncio.get_running_loop().create_future())
+        return call
 
     def is_awaited(self) -> bool:
         return any(not call.done() for call in self.calls)
@@ -81,20 +80,19 @@ class Reader:
         asked: Callable[[int], None],
         rest: Rest,
         places: Places,
+        databases: Databases,
         now: Callable[[], float],
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``asked`` is told how many records each read asks for; ``now`` gives the time of the day."""
         self._asked = asked
         self._rest = rest
         self._places = places
+        self._databases = databases
         self._now = now
         self._client = client
         self._budget = budget
         self._tickets = tickets
-        self._clock = clock
         self._waiting: dict[RecordKey, _Wanted] = {}
-        self._sources: dict[str, tuple[tuple[str, ...], float]] = {}
         self._slots = asyncio.Semaphore(LOADS_MAX)
         self._dispatcher: asyncio.Task[None] | None = None
         self._loads: set[asyncio.Task[None]] = set()
@@ -102,30 +100,27 @@ class Reader:
 
     async def read(self, record: RecordKey) -> Truth:
         """Read one page.  Raises SourceError."""
-        if self._closed:
-            raise _stopping()
-        if not is_id(record.id):
-            raise RecordImpossible(f"Not an id of a Notion page: {record.id}")
-        wanted = self._waiting.setdefault(record, _Wanted(record))
-        call: asyncio.Future[Truth] = asyncio.get_running_loop().create_future()
-        wanted.calls.append(call)
+        self._refuse(record)
+        call = self._waiting.setdefault(record, _Wanted(record)).call()
         self._wake()
         return await call
 
     async def refresh(self, record: RecordKey) -> Truth:
         """Read one page by itself, when nothing else wants to ask.  Raises SourceError."""
-        if self._closed:
-            raise _stopping()
-        if not is_id(record.id):
-            raise RecordImpossible(f"Not an id of a Notion page: {record.id}")
+        self._refuse(record)
         wanted = _Wanted(record)
-        call: asyncio.Future[Truth] = asyncio.get_running_loop().create_future()
-        wanted.calls.append(call)
+        call = wanted.call()
         load = self._guarded(self._retrieve_each([wanted], Urgency.SWEEP), [wanted])
         task = asyncio.create_task(load, name="notion-refresh")
         self._loads.add(task)
         task.add_done_callback(self._loads.discard)
         return await call
+
+    def _refuse(self, record: RecordKey) -> None:
+        if self._closed:
+            raise _stopping()
+        if not is_id(record.id):
+            raise RecordImpossible(f"Not an id of a Notion page: {record.id}")
 
     async def probe(self) -> None:
         """Ask whether Notion answers us.  Raises SourceError."""
@@ -226,13 +221,13 @@ class Reader:
         self._asked(len(wanted))
         cut: list[tuple[_Wanted, Columns, int]] = []
         try:
-            for source in await self.data_sources(table):
+            for source in await self._databases.data_sources(table):
                 await self._query_source(source, wanted, cut)
                 if len(wanted) < QUERY_FROM:
                     break
         except RecordImpossible:
             # It says nothing about the pages, only that this table cannot be queried.
-            self._keep_sources(table, ())
+            self._databases.keep(table, ())
         except RecordUnreadable:
             pass  # this query's own failure: its pages are still to be read
         for missed in wanted.values():
@@ -274,38 +269,6 @@ class Reader:
             cursor = listing.next_cursor
             if cursor is None or found < WORTH_FOUND:
                 return
-
-    async def data_sources(self, table: str, urgency: Urgency = Urgency.READ) -> tuple[str, ...]:
-        """Give the data sources of a database, as known for a while.  Raises SourceError."""
-        known, until = self._sources.get(table, ((), 0.0))
-        if self._clock() < until:
-            return known
-        await self._budget.permit(urgency)
-        found = await self._client.data_sources(table)
-        if found is None:
-            # A data source may be listed, or named by a sender, in place of a database.
-            await self._learn_database(table, urgency)
-        for source in found or ():
-            self._places.learn(source, table)
-        return self._keep_sources(table, (table,) if found is None else found)
-
-    async def _learn_database(self, source: str, urgency: Urgency) -> None:
-        """Find out where a data source lies, because many senders name only the database of a page."""
-        if self._places.database_of(source) is None:
-            await self._budget.permit(urgency)
-            database = await self._client.database_of(source)
-            if database is not None:
-                self._places.learn(source, database)
-
-    def forget_sources(self, table: str) -> None:
-        """Ask for the data sources of a database anew the next time."""
-        self._sources.pop(table, None)
-
-    def _keep_sources(self, table: str, sources: tuple[str, ...]) -> tuple[str, ...]:
-        if len(self._sources) >= SOURCES_KNOWN_MAX:
-            self._sources.clear()
-        self._sources[table] = (sources, self._clock() + SOURCES_KNOWN_SECONDS)
-        return sources
 
 
 def _stopping() -> SourceUnavailable:
