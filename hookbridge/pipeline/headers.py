@@ -7,6 +7,7 @@ secret into a header of any name.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -44,7 +45,13 @@ def kept(headers: Mapping[str, str]) -> bytes:
     for name, value in headers.items():
         if len(shown) == KEPT_MAX:
             break
-        lower = name[:VALUE_MAX].lower()
+        lower, harmless = _named(name)
         # A value that is not ASCII may not be Unicode either, and says nothing in any of these.
-        shown[lower] = value[:VALUE_MAX] if lower in SHOWN and value.isascii() else MASKED
+        shown[lower] = value[:VALUE_MAX] if harmless and value.isascii() else MASKED
     return _encode(shown)
+
+
+@lru_cache(maxsize=512)  # senders use the same few names again and again
+def _named(name: str) -> tuple[str, bool]:
+    lower = name[:VALUE_MAX].lower()
+    return lower, lower in SHOWN

@@ -17,9 +17,7 @@ from hookbridge.web.replies import JSON_HEADERS
 
 _encode = msgspec.json.Encoder().encode
 
-_HEAD = "HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\n" + "".join(
-    f"{name}: {value}\r\n" for name, value in JSON_HEADERS.items()
-)
+_HEAD = "HTTP/1.1 202 Accepted\r\n" + "".join(f"{name}: {value}\r\n" for name, value in JSON_HEADERS.items())
 
 
 class Ack(msgspec.Struct, frozen=True):
@@ -40,8 +38,8 @@ class Ack(msgspec.Struct, frozen=True):
     def wire(self) -> bytes:
         """Give the whole answer as it is written on an HTTP/1.1 connection that stays open."""
         own = "".join([f"{name}: {value}\r\n" for name, value in self.headers.items()])
-        head = f"{_HEAD}Date: {_date(int(self.now))}\r\n{own}Content-Length: {len(self.body)}\r\n\r\n"
-        return head.encode("ascii") + self.body
+        body = f"Content-Type: application/json\r\nContent-Length: {len(self.body)}"
+        return f"{_HEAD}{own}{body}\r\nDate: {_date(int(self.now))}\r\n\r\n".encode("ascii") + self.body
 
 
 def ack_of(details: AckDetails, receipts: tuple[Receipt, ...], now: float) -> Ack:

@@ -29,8 +29,8 @@ from hookbridge.web.route import SLASH
 HEAD_BYTES, LENGTH_DIGITS = 8 * 1024, 9
 
 # A header is one line: a name of letters and dashes, a value of printable ASCII without blanks around it.
-_PLAIN = re.compile(rb"POST (/[a-z0-9/]+) HTTP/1\.1\r\n((?:[A-Za-z][A-Za-z0-9-]*+: [!-~][ -~]*+(?<! )\r\n){3,64})\r\n")
-_HEADER = re.compile(r"([^:]++): ([^\r]++)\r\n")
+_PLAIN = re.compile(rb"POST (/[a-z0-9/]+) HTTP/1\.1\r\n((?:[A-Za-z][A-Za-z0-9-]*: [!-~][ -~]*+(?<! )\r\n){3,64}+)\r\n")
+_HEADER = re.compile(r"([^:]+): ([^\r]+)\r\n")
 _SPECIAL = frozenset({
     "connection", "content-encoding", "expect", "keep-alive", "proxy-connection",
     "te", "trailer", "transfer-encoding", "upgrade",
@@ -53,10 +53,10 @@ def plain(data: bytes) -> Plain | None:
     if matched is None:
         return None
     pairs = _HEADER.findall(matched[2].decode())
-    names = {name.lower() for name, _ in pairs}
+    headers = CIMultiDictProxy(CIMultiDict(pairs))
+    names = set(map(str.lower, headers))
     if len(names) != len(pairs) or not names.isdisjoint(_SPECIAL) or "host" not in names:
         return None
-    headers = CIMultiDictProxy(CIMultiDict(pairs))
     length = headers.get("Content-Length", "")
     if headers.get("Content-Type") != "application/json" or not length.isdecimal() or len(length) > LENGTH_DIGITS:
         return None

@@ -32,7 +32,7 @@ TURNS = 10
 class Protocol(web.RequestHandler):
     """One connection."""
 
-    __slots__ = ("answering", "closes", "looking", "meters", "sender_is_done")
+    __slots__ = ("answering", "closes", "looking", "meters", "request", "sender_is_done")
 
     def __init__(
         self,
@@ -43,7 +43,8 @@ class Protocol(web.RequestHandler):
         super().__init__(manager, **options)
         self.meters = meters
         self.answering: asyncio.Task[Any] | None = None
-        """The request that has begun."""
+        """What answers the request that has begun."""
+        self.request: web.BaseRequest | None = None
         self.looking: asyncio.Task[Any] | None = None
         """The same one, while all it does is look."""
         self.closes = False
@@ -86,8 +87,20 @@ class Protocol(web.RequestHandler):
         self.sender_is_done = True
         if self.looking is not None:
             self.end_unheard_soon()
+        self.break_off()
         self.end_behind_answers(TURNS)
         return True
+
+    def begin(self, request: web.BaseRequest) -> None:
+        """Take note that this task answers a request now."""
+        self.answering, self.request = asyncio.current_task(), request
+        if self.sender_is_done:
+            self.break_off()
+
+    def break_off(self) -> None:
+        """Wait for no rest of a body from a sender that is done."""
+        if self.request is not None and not self.request.content.is_eof():
+            self.request.content.set_exception(web.RequestPayloadError("the sender has shut down its side"))
 
     def end_behind_answers(self, turns: int) -> None:
         """Close for a sender that is done, unless a request begins within so many turns; its answer asks again."""
@@ -102,11 +115,12 @@ class Protocol(web.RequestHandler):
     ) -> tuple[web.StreamResponse, bool]:
         """Write an answer; behind the last one to a sender that has shut down its side, the connection closes."""
         finished = await super().finish_response(request, resp, start_time)
-        self.answering = None
+        self.answering = self.request = None
         if self.closes:
             super().close()
         if self.sender_is_done:
-            self.end_behind_answers(TURNS)
+            # Behind a body that broke off there is no further request.
+            self.end_behind_answers(TURNS if request.content.is_eof() else 0)
         return finished
 
     def close(self) -> None:
@@ -159,7 +173,7 @@ class Protocol(web.RequestHandler):
 def begins(request: web.Request) -> None:
     """Take note that this task answers a request now."""
     if isinstance(request.protocol, Protocol):
-        request.protocol.answering = asyncio.current_task()
+        request.protocol.begin(request)
 
 
 @contextmanager

@@ -332,6 +332,24 @@ async def test_a_sender_that_shuts_down_its_side_behind_the_request_is_answered(
     await writer.wait_closed()
 
 
+@pytest.mark.parametrize("behind", [b"", post(BODY % 1)])
+async def test_a_sender_that_shuts_down_its_side_within_a_body_is_refused_at_once(
+    bridge: Running, behind: bytes
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", bridge.port)
+    writer.write(behind + post(BODY % 2)[:-10])
+    writer.write_eof()
+    wire = Wire(reader, writer)
+    if behind:
+        assert (await wire.answer())[0] == 202
+    status, _, body = await wire.answer()  # long before the minute in which a body may arrive is over
+    assert (status, b"did not arrive completely" in body) == (400, True)
+    async with asyncio.timeout(30):
+        assert await reader.read() == b""
+    writer.close()
+    await writer.wait_closed()
+
+
 async def test_an_idle_sender_that_shuts_down_its_side_is_let_go(bridge: Running) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", bridge.port)
     wire = Wire(reader, writer)
