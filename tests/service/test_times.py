@@ -25,7 +25,7 @@ PROPERTIES = [
 WORDS = {"at", "since", "as_of", "until"}
 FOREIGN = {"changed_at", "occurred_at"}
 """As the source or the sender wrote it."""
-NO_DURATIONS = {"share", "score", "success_rate", "requests_per_second"}
+NO_DURATIONS = {"share", "score", "success_rate", "requests_per_second", "indexing"}
 PER_SECOND = {("PerSecond", "received"), ("PerSecond", "applied")}
 
 
