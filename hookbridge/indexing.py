@@ -16,7 +16,7 @@ import structlog
 from hookbridge.config import Config
 from hookbridge.errors import StoreUnavailable
 from hookbridge.model import SourceName
-from hookbridge.sources.kept import document_of_copy
+from hookbridge.sources.kept import anew
 from hookbridge.sources.large import aside
 from hookbridge.sources.source import Source
 from hookbridge.store import note_names
@@ -100,8 +100,7 @@ class Indexing:
 
     async def _write(self, page: CopyPage) -> None:
         read = [
-            (copy, await aside(len(copy.data or b""), document_of_copy, self._sources[copy.record.source], copy))
-            for copy in page.copies
+            await aside(len(copy.data or b""), anew, self._sources[copy.record.source], copy) for copy in page.copies
         ]
         state = _State(self._made_by, page.next_cursor, page.done if page.next_cursor is not None else 1.0)
         await self._store.index(read, note=(note_names.INDEX, msgspec.json.encode(state).decode()))

@@ -109,15 +109,15 @@ class Records:
             raise SourceRefused(f"There are no credentials to read {record.source} with", hint="see .env")
         truth = await self._read_afresh(source, record)
         known = await self._store.copy(await self._name(source, truth.record))
-        copy = kept.copy_of(truth, self._clock())
+        read = await aside(len(truth.data or b""), kept.kept, source, truth, self._clock())
         same = known is not None and known.data is not None and known.record == truth.record
         if known is None or (same and truth.data is not None and truth.matches(known.fingerprint)):
-            copy = await self._keep(source, truth)
+            await self._keep(read)
         elif truth.data is not None or known.data is not None:
             # Where no event can be taken the next sweep finds it: the copy is as it was.
             with contextlib.suppress(TryLater):
                 await self._announce(known.record if truth.data is None else truth.record)
-        return _answer(source, record, copy)
+        return _answer(source, record, read.copy)
 
     async def _read_afresh(self, source: Source, record: RecordKey) -> Truth:
         """Read a record in its turn, which a read that fails does not use up.  Raises TooSoon, SourceError."""
@@ -157,13 +157,14 @@ class Records:
         return truth
 
     async def _read_through(self, source: Source, record: RecordKey) -> Copy:
-        return await self._keep(source, await self._read(source, source.read, record))
-
-    async def _keep(self, source: Source, truth: Truth) -> Copy:
+        truth = await self._read(source, source.read, record)
         read = await aside(len(truth.data or b""), kept.kept, source, truth, self._clock())
+        await self._keep(read)
+        return read.copy
+
+    async def _keep(self, read: kept.Kept) -> None:
         # A stale answer is harmless, a stale copy is not: the ticket decides whether this read may be kept.
         await self._store.put(read.copy, read.document, exclusive=read.exclusive)
-        return read.copy
 
 
 def _answer(source: Source, asked: RecordKey, copy: Copy) -> Copy | None:

@@ -86,7 +86,8 @@ class RemoteSink:
             if not await self._announce(difference, truth, kind):
                 return
             # Nobody searches here.
-            read = copy_of(truth, self._clock(), under=record if truth.data is None else None)
+            columns, name = source.truth_columns(truth), record if truth.data is None else None
+            read = copy_of(source, truth, columns, self._clock(), under=name)
             await self._store.load([(read, None)], exclusive=source.ids_are_global)
 
     async def _announce(self, difference: Difference, truth: Truth, kind: str) -> bool:

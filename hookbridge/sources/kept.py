@@ -12,6 +12,8 @@ from hookbridge.model import Columns, Copy, Document, RecordKey, Truth
 from hookbridge.sources.bodies import decode_columns
 from hookbridge.sources.source import Source
 
+TITLE_CHARACTERS_MAX = 300
+
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """What is written of one record."""
@@ -24,15 +26,18 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
 def kept(source: Source, truth: Truth, now: float) -> Kept:
     """Give what a truth becomes in the store, where its record's name is the one that was asked for."""
+    columns = source.truth_columns(truth)
     return Kept(
-        copy=copy_of(truth, now),
-        document=document_of(source, truth.record, source.truth_columns(truth)),
+        copy=copy_of(source, truth, columns, now),
+        document=document_of(source, truth.record, columns),
         exclusive=source.ids_are_global,
     )
 
 
-def copy_of(truth: Truth, now: float, *, under: RecordKey | None = None) -> Copy:
-    """Give the copy of what was read, under its name as the source writes it or under another one."""
+def copy_of(
+    source: Source, truth: Truth, columns: Columns | None, now: float, *, under: RecordKey | None = None
+) -> Copy:
+    """Give the copy of what was read and decoded, under its name as the source writes it or under another one."""
     return Copy(
         record=under or truth.record,
         data=truth.data,
@@ -40,7 +45,14 @@ def copy_of(truth: Truth, now: float, *, under: RecordKey | None = None) -> Copy
         fingerprint=truth.fingerprint,
         ticket=truth.ticket,
         read_at=now,
+        title=title_of(source, truth.record, columns),
     )
+
+
+def title_of(source: Source, record: RecordKey, columns: Columns | None) -> str | None:
+    """Give what people call a record, in one line; None where nothing says it."""
+    title = "" if columns is None else source.title(record, columns)
+    return " ".join(title.split())[:TITLE_CHARACTERS_MAX] or None
 
 
 def document_of(source: Source, record: RecordKey, columns: Columns | None) -> Document:
@@ -51,6 +63,8 @@ def document_of(source: Source, record: RecordKey, columns: Columns | None) -> D
     return Document(record, " ".join(title), " ".join(properties), " ".join(body))
 
 
-def document_of_copy(source: Source, copy: Copy) -> Document:
-    """Give the index entry anew of what was read before."""
-    return document_of(source, copy.record, None if copy.data is None else decode_columns(copy.data))
+def anew(source: Source, copy: Copy) -> tuple[Copy, Document]:
+    """Give title and index entry anew of what was read before."""
+    columns = None if copy.data is None else decode_columns(copy.data)
+    titled = msgspec.structs.replace(copy, title=title_of(source, copy.record, columns))
+    return titled, document_of(source, copy.record, columns)

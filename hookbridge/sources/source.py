@@ -203,6 +203,10 @@ class Source(Protocol):
         """Say what the JSON of a copy cannot hold of its record."""
         ...
 
+    def title(self, record: RecordKey, columns: Columns) -> str:
+        """Give what people call the record; the empty text where nothing says it."""
+        ...
+
     def fields(self, record: RecordKey, columns: Columns) -> Fields:
         """Give the text by which search finds the record (of the configured columns or properties)."""
         ...

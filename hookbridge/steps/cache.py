@@ -101,7 +101,7 @@ class Cache:
     async def _copy(self, change: Change, so_far: Effects, claimed: bytes | None) -> Copy:
         truth = so_far.truth
         if truth is not None:
-            return kept.copy_of(truth, self._clock(), under=truth.also_gone)
+            return kept.copy_of(self._source, truth, so_far.columns, self._clock(), under=truth.also_gone)
         columns = so_far.columns
         # Without the source, an event that is no deletion and carries no data leaves us knowing nothing: such a copy
         # is not "gone" but "unverified and empty", and the next read asks the source.
@@ -113,4 +113,5 @@ class Cache:
             read_at=self._clock(),
             occurred_at=so_far.occurred_at,
             verified=so_far.verification is not Verification.SKIPPED,
+            title=kept.title_of(self._source, change.record, columns),
         )

@@ -222,7 +222,7 @@ class Copies(Protocol):
         ...
 
     async def index(self, read: Sequence[tuple[Copy, Document]], *, note: tuple[str, str]) -> None:
-        """Index copies anew, and in the same transaction note how far that is.
+        """Write titles and words of copies anew, and in the same transaction note how far that is.
 
         Those that are not as they were read are left alone.  It is no change: the others stay in their order.
         """

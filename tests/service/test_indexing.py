@@ -13,7 +13,7 @@ from hookbridge.config import Config
 from hookbridge.indexing import Indexing, made_by
 from hookbridge.model import SourceName
 from hookbridge.search import Hits, Search
-from hookbridge.sources.kept import document_of_copy
+from hookbridge.sources.kept import anew
 from hookbridge.sources.source import Source
 from hookbridge.store import note_names
 from hookbridge.store.sqlite import SqliteStore
@@ -76,7 +76,7 @@ async def test_a_file_of_before_is_indexed_in_the_background_and_goes_on_after_a
         assert 0 < found.indexing < 1
         assert len(found.hits) == indexing.PAGE
         changed = copy(key(0), await store.ticket(), b'{"name": "Eve", "note": "wide"}')
-        await store.put(changed, document_of_copy(SOURCES["supabase"], changed), exclusive=False)
+        await store.put(*anew(SOURCES["supabase"], changed), exclusive=False)
         with pytest.raises(Interrupted):
             await made.run()
     async with opened(tmp_path) as store:
@@ -88,6 +88,10 @@ async def test_a_file_of_before_is_indexed_in_the_background_and_goes_on_after_a
         found = await find(store, made, "wide")
         assert found.indexing is None
         assert len(found.hits) == ROWS
+        assert {copy.title for copy in (await store.copied(cursor=None, limit=ROWS, bytes_max=1 << 20)).copies} == {
+            "Eve",
+            *(f"Ada {number}" for number in range(1, ROWS)),
+        }
         # What changed meanwhile comes first, then those that were known last.
         assert [record.id for record in await matching(store, "wide")][:3] == ["0", str(ROWS - 1), str(ROWS - 2)]
     assert pauses == 2
@@ -100,7 +104,7 @@ async def test_another_index_setting_is_another_index(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         await Indexing(store, SOURCES, config(), sleep=pause).open()
         read = [copy(key(number), await store.ticket(), data(number)) for number in range(ROWS)]
-        await store.load([(one, document_of_copy(SOURCES["supabase"], one)) for one in read], exclusive=False)
+        await store.load([anew(SOURCES["supabase"], one) for one in read], exclusive=False)
         same = Indexing(store, SOURCES, config(), sleep=pause)
         await same.open()
         assert (await find(store, same, "ada")).indexing is None

@@ -130,6 +130,7 @@ def test_the_index_of_a_database_is_its_own_however_its_id_is_written() -> None:
     page = {"properties": {"Name": {"title": [{"plain_text": "a"}]}, "Status": {"select": {"name": "b"}}}}
     assert source.fields(RecordKey("notion", ID, ID), page) == Fields("", "b")
     assert source.fields(RecordKey("notion", "other", ID), page) == Fields("a", "b")
+    assert source.title(RecordKey("notion", ID, ID), page) == "a", "whatever search finds it by"
 
 
 async def cached(workspace: Tasks, record: RecordKey) -> Effects:

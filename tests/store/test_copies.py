@@ -267,6 +267,16 @@ async def test_another_spelling_that_was_read_later_is_left_alone(store: Store) 
     assert await found(store, "later") == [ALIAS]
 
 
+async def test_a_page_that_moves_away_and_back_takes_nobody_elses_words(store: Store) -> None:
+    here, there = key("p", table="here", source="notion"), key("p", table="there", source="notion")
+    await put(store, copy(here, await store.ticket()), "first", exclusive=True)
+    await put(store, copy(there, await store.ticket()), "", exclusive=True)
+    other = key("other", table="here", source="notion")
+    await put(store, copy(other, await store.ticket()), "third", exclusive=True)
+    await put(store, copy(here, await store.ticket()), "fourth", exclusive=True)
+    assert [await found(store, word) for word in ("first", "third", "fourth")] == [[], [other], [here]]
+
+
 # Search
 
 

@@ -85,6 +85,9 @@ class TableSource:
     def limits(self, data: bytes) -> Limits:
         return Limits()
 
+    def title(self, record: RecordKey, columns: Columns) -> str:
+        return rows.title(columns)
+
     def fields(self, record: RecordKey, columns: Columns) -> Fields:
         return rows.fields(columns, None)
 

@@ -250,6 +250,7 @@ async def test_a_verified_copy_is_the_truth_with_the_ticket_of_its_read() -> Non
         fingerprint=source.fingerprint(ADA),
         ticket=found.truth.ticket,
         read_at=50.0,
+        title="Ada",
     )
     assert written.verified
 

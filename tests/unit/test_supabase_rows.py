@@ -201,7 +201,7 @@ def test_the_words_of_one_record_are_bounded() -> None:
     ],
 )
 def test_the_first_column_that_says_a_name_is_the_title(row: Columns, title: str) -> None:
-    assert rows.fields(row, None).title == title
+    assert rows.fields(row, None).title == title == rows.title(row)
 
 
 # Odd rows

@@ -190,6 +190,10 @@ class NotionSource:
         """Find the links that expire, and the properties that are cut."""
         return cuts.limits(data)
 
+    def title(self, record: RecordKey, columns: Columns) -> str:  # noqa: ARG002  of every database
+        """Give the page's title."""
+        return words.fields(columns, None).title
+
     def fields(self, record: RecordKey, columns: Columns) -> Fields:
         """Give the words of the configured properties, or of all."""
         return words.fields(columns, self._index.get(record.table))

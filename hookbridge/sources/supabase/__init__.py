@@ -173,6 +173,10 @@ class SupabaseSource:
         """Give none: a row is copied whole."""
         return Limits()
 
+    def title(self, record: RecordKey, columns: Columns) -> str:  # noqa: ARG002  no table has a setting for it
+        """Give the first column that is named like a name."""
+        return rows.title(columns)
+
     def fields(self, record: RecordKey, columns: Columns) -> Fields:
         """Give the words of the configured columns, or of all that hold text."""
         return rows.fields(columns, payloads.table_config(self._config, record.table).index)

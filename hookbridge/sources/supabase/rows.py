@@ -125,9 +125,15 @@ def fields(values: Columns, index: tuple[str, ...] | None) -> Fields:
     named = title_column(values)
     names = values if index is None else index
     texts = {name: _texts(values.get(name), prose=index is None) for name in names}
-    title = "\n".join(texts.pop(named, []))[:WORDS_MAX] if named else ""
+    first = "\n".join(texts.pop(named, []))[:WORDS_MAX] if named else ""
     rest = "\n".join(text for some in texts.values() for text in some)
-    return Fields(title, rest[: WORDS_MAX - len(title)])
+    return Fields(first, rest[: WORDS_MAX - len(first)])
+
+
+def title(values: Columns) -> str:
+    """Give what people call a row; the empty text where no column says it."""
+    named = title_column(values)
+    return "" if named is None else str(values[named])
 
 
 def title_column(values: Columns) -> str | None:

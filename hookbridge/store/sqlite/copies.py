@@ -53,6 +53,8 @@ _PAGE = f"""
 SELECT id, source, table_name, record_id, {COLUMNS} FROM copies WHERE id < ? AND data IS NOT NULL ORDER BY id DESC
 """
 
+_PUT_TITLE = "UPDATE copies SET title = ? WHERE source = ? AND table_name = ? AND record_id = ? AND ticket = ?"
+
 # Only Notion's ids are global; the index holds no others.
 ELSEWHERE = (
     "SELECT id, ticket, data IS NOT NULL FROM copies WHERE record_id = ? AND table_name <> ? AND source = 'notion'"
@@ -216,10 +218,11 @@ def _copied(connection: sqlite3.Connection, cursor: str | None, limit: int, byte
 
 
 def _index(transaction: Transaction, read: Sequence[tuple[Copy, Document]]) -> None:
-    """Write the words of copies that are as they were read."""
-    documents = [
-        ((copy.record.source, copy.record.table, copy.record.id, copy.ticket), document) for copy, document in read
-    ]
+    """Write titles and words of copies that are as they were read."""
+    owns = [(copy.record.source, copy.record.table, copy.record.id, copy.ticket) for copy, _ in read]
+    titles = [(copy.title, *own) for (copy, _), own in zip(read, owns, strict=True)]
+    transaction.connection.executemany(_PUT_TITLE, titles)
+    documents = [(own, document) for (_, document), own in zip(read, owns, strict=True)]
     words.write(transaction.connection, documents, anew=True)
 
 

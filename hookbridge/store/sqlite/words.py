@@ -95,10 +95,11 @@ def _write(
 
 
 def drop(connection: sqlite3.Connection, ids: Sequence[int]) -> None:
-    """Remove the entries of copies that go."""
-    rows = [connection.execute("SELECT words FROM copies WHERE id = ?", (id_,)).fetchone() for id_ in ids]
-    for row in sorted(row for (row,) in rows if row is not None):
+    """Remove the entries of copies; their rows may be another's from then on."""
+    rows = [connection.execute("SELECT words FROM copies WHERE id = ?", (id_,)).fetchone()[0] for id_ in ids]
+    for row in sorted(row for row in rows if row is not None):
         connection.execute(_DROP, (row,))
+    connection.executemany("UPDATE copies SET words = NULL WHERE id = ?", [(id_,) for id_ in ids])
 
 
 def _places(record: RecordKey) -> tuple[str, str]:
