@@ -26,8 +26,10 @@ async def test_the_records_of_a_table_that_is_not_there_wait_and_others_go_on(tm
     async with running(tmp_path, workers=3, queue_size=4) as rig:
         rig.truth.poisonous = {"1": NOT_THERE, "2": NOT_THERE}
         await rig.add(1, 2)
+        # Both are put off before the clock goes on: they wait for so many seconds from then.
+        await wait_until(lambda: len(rig.truth.reads) == 2 and not rig.lane.state().busy)
+        assert [one.table for one in rig.lane.state().waiting] == ["public.users"]
         await rig.until(received=2, open=2)
-        await wait_until(lambda: [one.table for one in rig.lane.state().waiting] == ["public.users"])
         assert rig.state == "running"
         rig.truth.poisonous = {}
         rig.now += FIRST_SECONDS
