@@ -132,8 +132,8 @@ def _of_table(table: TableStatus, now: float) -> Iterator[Problem]:
 def _quiet(seen: Readiness, totals: Totals) -> tuple[Level, str, str]:
     for table in seen.tables:
         if table.state == "backfilling":
-            of = "" if table.total is None else f" of {table.total:,}"
-            return "busy", f"{table.table} backfilling", f"Backfilling {_named(table)}: {table.listed:,}{of}"
+            of = "" if table.total is None else f" of {_grouped(table.total)}"
+            return "busy", f"{table.table} backfilling", f"Backfilling {_named(table)}: {_grouped(table.listed)}{of}"
     if totals.books.open:
         return "busy", "working", f"Working on {_counted(totals.books.open, 'event')}"
     used = [lane for lane in seen.lanes if _is_used(seen, totals, lane)]
@@ -190,7 +190,11 @@ def _named(table: TableStatus) -> str:
 
 
 def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"{_grouped(number)} {noun}{'' if number == 1 else 's'}"
+
+
+def _grouped(number: int) -> str:
+    return f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")  # as the page writes its figures
 
 
 def _since(at: datetime | None, now: float) -> float | None:
