@@ -196,20 +196,19 @@ class Lane:
 
     async def _failed(self, claim: Claim, error: Exception) -> Fate:
         """Say what becomes of a change whose attempts failed, and give back what stays open."""
-        before, listed = self._health, self._follows(claim.record)
-        health, fate = before.failed(claim, error, self._clock(), listed=listed)
-        table, until = claim.record.table, 0.0
-        if fate is Fate.TABLE_WAITS:
-            wait = health.waits.tables[table]
-            until = wait.next_try_at
-            if table not in before.waits.tables:
-                hint = {"hint": wait.hint} if wait.hint else {}
-                _log.warning("Table waits", source=self.source, table=table, reason=wait.reason, **hint)
+        table, before = claim.record.table, self._health
+        health, fate = before.failed(claim, error, self._clock(), listed=self._follows(claim.record))
         await self._become(health)
-        if fate is not Fate.DEAD:
-            await self._held.give_back((claim,), until)
-        if fate is Fate.TABLE_WAITS:
-            self._woken.set()  # the feeder learns when it is due
+        match fate:
+            case Fate.LANE_STOPS:
+                await self._held.give_back((claim,))
+            case Fate.TABLE_WAITS:
+                wait = health.waits.tables[table]
+                if table not in before.waits.tables:
+                    hint = {"hint": wait.hint} if wait.hint else {}
+                    _log.warning("Table waits", source=self.source, table=table, reason=wait.reason, **hint)
+                await self._held.give_back((claim,), wait.next_try_at)
+                self._woken.set()  # the feeder learns when it is due
         return fate
 
     # Pause, probe, resume: what the health says is done here

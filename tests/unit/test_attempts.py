@@ -112,11 +112,12 @@ async def test_a_permanent_failure_at_the_second_attempt_ends_the_change_there()
     assert (naps.taken, change.numbers) == ([2.0], [1, 2])
 
 
-async def test_a_change_that_is_cancelled_is_not_tried_again() -> None:
-    naps, change = Naps(), Failing(asyncio.CancelledError())
+@pytest.mark.parametrize("before", [[], [ValueError()]], ids=["the first", "the second"])
+async def test_a_change_that_is_cancelled_is_not_tried_again(before: list[Exception]) -> None:
+    naps, change = Naps(), Failing(*before, asyncio.CancelledError())
     with pytest.raises(asyncio.CancelledError):
         await attempts(naps).run(change)
-    assert change.numbers == [1]
+    assert len(change.numbers) == len(before) + 1
 
 
 async def test_a_failure_that_is_tried_again_is_logged_with_its_wait() -> None:
