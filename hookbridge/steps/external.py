@@ -6,8 +6,9 @@ Needs the extra ``redis``.  A template that names a column which the record does
 
 from __future__ import annotations
 
+import asyncio
 import string
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -20,10 +21,17 @@ from hookbridge.names import table_of
 from hookbridge.observe.redaction import without_secrets
 from hookbridge.settings.certificates import unreachable
 from hookbridge.sources import keys as ids
-from hookbridge.steps.together import Together
+from hookbridge.sources.batching import Batcher
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+
+REQUESTS_MAX = 4
+"""At once, however many workers ask: a cache that is only slow must not look like one that is down.  One that answers
+in 0.9 s still takes all that 256 workers bring in that time."""
+
+KEYS_MAX = 100
+"""In one request: to read more answers would hold the event loop for longer than 2 ms."""
 
 
 class RedisKeys:
@@ -43,7 +51,9 @@ class RedisKeys:
         except ValueError as error:
             message = "REDIS_URL is not a URL that redis understands"
             raise StartupError(message, hint="write it as redis://[:password@]host:6379/0") from error
-        self._deleted = Together(self._delete)
+        self._deletions: Batcher[bytes, None] = Batcher(
+            self._delete, keys_max=KEYS_MAX, loads_max=REQUESTS_MAX, window_seconds=0.0, stopping=CacheUnavailable
+        )
         self._templates: dict[tuple[str, str], tuple[str, ...]] = {}
         for block in config.keys:
             name = (block.source, table_of(block.source, block.table))
@@ -66,16 +76,18 @@ class RedisKeys:
     async def delete(self, keys: Sequence[str]) -> None:
         """Delete keys, together with those of others.  Raises CacheUnavailable."""
         # A key that is no text is its own change's failure, and nobody else's.
-        await self._deleted([key.encode() for key in keys])
+        named = [key.encode() for key in keys]
+        await asyncio.gather(*map(self._deletions.ask, named))
 
-    async def _delete(self, keys: Sequence[bytes]) -> Mapping[bytes, Exception]:
+    async def _delete(self, keys: Sequence[bytes]) -> AsyncIterator[tuple[bytes, Exception | None]]:
         with _named():
             # Not one DEL of all: whether a key is refused, or lies in another part of a cluster, is its own matter.
             async with self._client.pipeline(transaction=False) as pipe:
                 for key in keys:
                     _ = pipe.delete(key)  # put into the pipe, and sent with the others
                 answers = await pipe.execute(raise_on_error=False)
-        return {key: _unavailable(one) for key, one in zip(keys, answers, strict=True) if isinstance(one, Exception)}
+        for key, answer in zip(keys, answers, strict=True):
+            yield key, _unavailable(answer) if isinstance(answer, Exception) else None
 
     async def probe(self) -> None:
         """Return when the server answers.  Raises CacheUnavailable."""
@@ -84,7 +96,7 @@ class RedisKeys:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._deleted.close()
+        await self._deletions.close()
         await self._client.aclose()
 
 

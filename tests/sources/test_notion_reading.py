@@ -253,7 +253,7 @@ async def test_closing_ends_every_task_and_tells_who_waits() -> None:
         await workspace.source.close()
         results = await asyncio.gather(*calls, return_exceptions=True)
         assert {type(result) for result in results} == {SourceUnavailable}
-        assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("notion-")]
+        assert not [task for task in asyncio.all_tasks() if task.get_name() in ("batched-load", "notion-budget")]
         with pytest.raises(SourceUnavailable):
             await workspace.source.read(records[0])
         await workspace.source.close()

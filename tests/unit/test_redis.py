@@ -14,8 +14,7 @@ from redis.asyncio import Redis
 from hookbridge.config import CacheConfig, CacheKeys
 from hookbridge.errors import CacheUnavailable, StartupError
 from hookbridge.model import Change, Columns, SourceName
-from hookbridge.steps.external import RedisKeys, fill
-from hookbridge.steps.together import KEYS_MAX, REQUESTS_MAX
+from hookbridge.steps.external import KEYS_MAX, REQUESTS_MAX, RedisKeys, fill
 from scripts.faulting.proxy import UNTRUSTED, proxied
 from tests.support.events import USERS, event, key, stored
 from tests.support.gates import gate

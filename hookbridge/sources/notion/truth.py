@@ -9,13 +9,14 @@ they wait for, and whatever comes meanwhile joins.  It does not retry.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
-from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError, SourceUnavailable
+from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError
 from hookbridge.model import Columns, RecordKey, Truth
 from hookbridge.names import dashed, is_id
+from hookbridge.sources.batching import Batcher
 from hookbridge.sources.notion.answers import truth_of, whole
 from hookbridge.sources.notion.budget import Budget, Urgency
 from hookbridge.sources.notion.cuts import Rest
@@ -26,11 +27,11 @@ from hookbridge.sources.source import Tickets
 if TYPE_CHECKING:
     from hookbridge.sources.notion.client import NotionClient  # imports the SDK
 
-WINDOW_SECONDS = 0.003
-"""How long the first call waits for the others of the same moment."""
-
 QUERY_FROM = 8
 """So many pages of one database are worth a query."""
+
+TOGETHER_MAX = 1_000
+"""So many pages go with one query: ten pages of its results, if it finds them all."""
 
 WORTH_FOUND = 4
 """A page of results with fewer hits ends the query: the next one would have still fewer."""
@@ -39,37 +40,8 @@ LOADS_MAX = 8
 """Loads at once.  More would fix what they read long before the budget lets them read it."""
 
 
-class _Wanted:
-    """A record that calls wait for."""
-
-    __slots__ = ("alone", "calls", "record")
-
-    def __init__(self, record: RecordKey) -> None:
-        self.record = record
-        self.calls: list[asyncio.Future[Truth]] = []
-        self.alone = not is_id(record.table)
-        """Whether a query cannot find it, or has not."""
-
-    def call(self) -> asyncio.Future[Truth]:
-        self.calls.append(call := asyncio.get_running_loop().create_future())
-        return call
-
-    def is_awaited(self) -> bool:
-        return any(not call.done() for call in self.calls)
-
-    def answer(self, truth: Truth) -> None:
-        for call in self.calls:
-            if not call.done():
-                call.set_result(truth)
-
-    def fail(self, error: Exception) -> None:
-        for call in self.calls:
-            if not call.done():
-                call.set_exception(error)
-
-
 class Reader:
-    """Answers ``read``; owns the task that hands out the loads, and the loads."""
+    """Answers ``read``."""
 
     def __init__(
         self,
@@ -92,35 +64,26 @@ class Reader:
         self._client = client
         self._budget = budget
         self._tickets = tickets
-        self._waiting: dict[RecordKey, _Wanted] = {}
-        self._slots = asyncio.Semaphore(LOADS_MAX)
-        self._dispatcher: asyncio.Task[None] | None = None
-        self._loads: set[asyncio.Task[None]] = set()
-        self._closed = False
+        self._together: Batcher[RecordKey, Truth | None] = Batcher(
+            self._load, choose=_of_one_database, keys_max=TOGETHER_MAX, loads_max=LOADS_MAX
+        )
+        self._alone, self._patiently = (
+            Batcher[RecordKey, Truth](
+                partial(self._retrieved, urgency=urgency), keys_max=1, window_seconds=0.0, loads_max=LOADS_MAX
+            )
+            for urgency in (Urgency.READ, Urgency.SWEEP)
+        )
 
     async def read(self, record: RecordKey) -> Truth:
         """Read one page.  Raises SourceError."""
-        self._refuse(record)
-        call = self._waiting.setdefault(record, _Wanted(record)).call()
-        self._wake()
-        return await call
+        _refuse_impossible(record)
+        truth = await self._together.ask(record) if is_id(record.table) else None
+        return truth or await self._alone.ask(record)
 
     async def refresh(self, record: RecordKey) -> Truth:
         """Read one page by itself, when nothing else wants to ask.  Raises SourceError."""
-        self._refuse(record)
-        wanted = _Wanted(record)
-        call = wanted.call()
-        load = self._guarded(self._retrieve_each([wanted], Urgency.SWEEP), [wanted])
-        task = asyncio.create_task(load, name="notion-refresh")
-        self._loads.add(task)
-        task.add_done_callback(self._loads.discard)
-        return await call
-
-    def _refuse(self, record: RecordKey) -> None:
-        if self._closed:
-            raise _stopping()
-        if not is_id(record.id):
-            raise RecordImpossible(f"Not an id of a Notion page: {record.id}")
+        _refuse_impossible(record)
+        return await self._patiently.ask(record)
 
     async def probe(self) -> None:
         """Ask whether Notion answers us.  Raises SourceError."""
@@ -128,101 +91,59 @@ class Reader:
         await self._client.me()
 
     async def close(self) -> None:
-        """End all tasks and close the connections; who still waits is told so.  Idempotent."""
-        self._closed = True
-        tasks = [*self._loads, *([self._dispatcher] if self._dispatcher else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for wanted in self._waiting.values():
-            wanted.fail(_stopping())
-        self._waiting.clear()
+        """End the loads and close the connections.  Idempotent."""
+        for batcher in (self._together, self._alone, self._patiently):
+            await batcher.close()
         await self._client.close()
-
-    # Who goes next
-
-    def _wake(self) -> None:
-        if self._waiting and (self._dispatcher is None or self._dispatcher.done()):
-            self._dispatcher = asyncio.create_task(self._dispatch(), name="notion-reader")
-
-    async def _dispatch(self) -> None:
-        await asyncio.sleep(WINDOW_SECONDS)
-        while self._waiting:
-            # The slot first: what is read is chosen as late as possible.
-            await self._slots.acquire()
-            load = self._next_load()
-            if load is None:
-                self._slots.release()
-                continue
-            task = asyncio.create_task(load, name="notion-load")
-            self._loads.add(task)
-            task.add_done_callback(self._load_ended)
-
-    def _load_ended(self, task: asyncio.Task[None]) -> None:
-        self._loads.discard(task)
-        self._slots.release()
-
-    def _next_load(self) -> Coroutine[None, None, None] | None:
-        """Take from what waits: the oldest record, or its whole database where that is worth a query."""
-        first = next(iter(self._waiting.values()))
-        together = [first]
-        if not first.alone:
-            alike = [one for one in self._waiting.values() if not one.alone and one.record.table == first.record.table]
-            together = alike if len(alike) >= QUERY_FROM else together
-        for one in together:
-            del self._waiting[one.record]
-        together = [one for one in together if one.is_awaited()]
-        if not together:
-            return None
-        if len(together) < QUERY_FROM:
-            return self._guarded(self._retrieve_each(together), together)
-        wanted = {one.record.id: one for one in together}
-        return self._guarded(self._query(first.record.table, wanted), together)
-
-    async def _guarded(self, load: Coroutine[None, None, None], together: Iterable[_Wanted]) -> None:
-        """Whatever ends a load, nobody waits for it any longer."""
-        try:
-            await load
-        except Exception as error:  # noqa: BLE001  it is for those who wait
-            for wanted in together:
-                wanted.fail(error)
-        except asyncio.CancelledError:
-            for wanted in together:
-                wanted.fail(_stopping())
-            raise
 
     # Loads
 
-    async def _retrieve_each(self, together: list[_Wanted], urgency: Urgency = Urgency.READ) -> None:
-        for wanted in together:
+    def _load(self, records: tuple[RecordKey, ...]) -> AsyncIterator[tuple[RecordKey, Truth | Exception | None]]:
+        return self._retrieved(records) if len(records) < QUERY_FROM else self._found(records)
+
+    async def _retrieved(
+        self, records: tuple[RecordKey, ...], urgency: Urgency = Urgency.READ
+    ) -> AsyncIterator[tuple[RecordKey, Truth | Exception]]:
+        for record in records:
             try:
                 await self._budget.permit(urgency)
                 ticket = await self._tickets()
                 self._asked(1)
-                page = await self._client.page(wanted.record.id)
+                page = await self._client.page(record.id)
             except SourceError as error:
-                wanted.fail(error)
+                yield record, error
             else:
-                await self._answer(wanted, page, ticket, urgency)
+                yield record, await self._completed(record, page, ticket, urgency)
 
-    async def _answer(self, wanted: _Wanted, page: Columns | None, ticket: int, urgency: Urgency) -> None:
-        """Answer with the whole page, after reading what an answer about many leaves out of it."""
-        truth = truth_of(wanted.record, page, ticket, self._now(), self._places)
-        if page is not None and truth.partial and wanted.is_awaited():
-            try:
-                truth = whole(truth, await self._rest.complete(page, urgency))
-            except SourceError as error:
-                wanted.fail(error)
-                return
-        wanted.answer(truth)
+    async def _completed(
+        self, record: RecordKey, page: Columns | None, ticket: int, urgency: Urgency
+    ) -> Truth | SourceError:
+        """Give the truth of the whole page, after reading what an answer about many leaves out of it."""
+        truth = self._truth(record, page, ticket)
+        if page is None or not truth.partial:
+            return truth
+        try:
+            return whole(truth, await self._rest.complete(page, urgency))
+        except SourceError as error:
+            return error
 
-    async def _query(self, table: str, wanted: dict[str, _Wanted]) -> None:
-        """Look for the pages in the database's newest; those that are not found wait for a load of their own."""
+    def _truth(self, record: RecordKey, page: Columns | None, ticket: int) -> Truth:
+        return truth_of(record, page, ticket, self._now(), self._places)
+
+    async def _found(self, records: tuple[RecordKey, ...]) -> AsyncIterator[tuple[RecordKey, Truth | Exception | None]]:
+        """Look for the pages in their database's newest; None for those that are not found."""
+        table = records[0].table
+        wanted = {record.id: record for record in records}
+        cut: list[tuple[RecordKey, Columns, int]] = []
         self._asked(len(wanted))
-        cut: list[tuple[_Wanted, Columns, int]] = []
         try:
             for source in await self._databases.data_sources(table):
-                await self._query_source(source, wanted, cut)
+                async for record, page, ticket in self._newest(source, wanted):
+                    truth = self._truth(record, page, ticket)
+                    if truth.partial:
+                        cut.append((record, page, ticket))
+                    else:
+                        yield record, truth
                 if len(wanted) < QUERY_FROM:
                     break
         except RecordImpossible:
@@ -231,18 +152,12 @@ class Reader:
         except RecordUnreadable:
             pass  # this query's own failure: its pages are still to be read
         for missed in wanted.values():
-            later = self._waiting.setdefault(missed.record, missed)
-            if later is not missed:
-                later.calls += missed.calls
-            later.alone = True
-        self._wake()
-        for one, page, ticket in cut:
-            await self._answer(one, page, ticket, Urgency.READ)
+            yield missed, None
+        for record, page, ticket in cut:
+            yield record, await self._completed(record, page, ticket, Urgency.READ)
 
-    async def _query_source(
-        self, source: str, wanted: dict[str, _Wanted], cut: list[tuple[_Wanted, Columns, int]]
-    ) -> None:
-        """Answer those that one data source has; what its answer leaves something out of goes to ``cut``."""
+    async def _newest(self, source: str, wanted: dict[str, RecordKey]) -> AsyncIterator[tuple[RecordKey, Columns, int]]:
+        """Take from what is wanted the pages that one data source has, each with its ticket."""
         cursor: str | None = None
         while wanted:
             await self._budget.permit()
@@ -256,20 +171,21 @@ class Reader:
             if listing is None:
                 msg = f"Notion has no data source {source}"
                 raise RecordImpossible(msg)
-            found = 0
-            for page in listing.pages:
-                one = wanted.pop(dashed(page["id"]), None)
-                if one is not None:
-                    truth = truth_of(one.record, page, ticket, self._now(), self._places)
-                    if truth.partial:
-                        cut.append((one, page, ticket))
-                    else:
-                        one.answer(truth)
-                    found += 1
+            found = [(record, page) for page in listing.pages if (record := wanted.pop(dashed(page["id"]), None))]
+            for record, page in found:
+                yield record, page, ticket
             cursor = listing.next_cursor
-            if cursor is None or found < WORTH_FOUND:
+            if cursor is None or len(found) < WORTH_FOUND:
                 return
 
 
-def _stopping() -> SourceUnavailable:
-    return SourceUnavailable("The service is stopping")
+def _of_one_database(waiting: Mapping[RecordKey, object]) -> list[RecordKey]:
+    """Choose the oldest record, or its whole database where that is worth a query."""
+    first = next(iter(waiting))
+    alike = [record for record in waiting if record.table == first.table]
+    return alike if len(alike) >= QUERY_FROM else [first]
+
+
+def _refuse_impossible(record: RecordKey) -> None:
+    if not is_id(record.id):
+        raise RecordImpossible(f"Not an id of a Notion page: {record.id}")

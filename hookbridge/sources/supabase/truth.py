@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from hookbridge.config import SupabaseConfig, SupabaseTable
@@ -58,7 +58,7 @@ class Reader:
 
     async def read(self, record: RecordKey) -> Truth:
         """Read one row.  Raises SourceError."""
-        return await self._batcher(record)
+        return await self._batcher.ask(record)
 
     async def probe(self) -> None:
         """Ask whether Supabase answers us, by the table that was read last.  Raises SourceError."""
@@ -69,19 +69,18 @@ class Reader:
         await self._batcher.close()
         await self._client.close()
 
-    async def _load(self, records: tuple[RecordKey, ...]) -> Mapping[RecordKey, Truth | Exception]:
+    async def _load(self, records: tuple[RecordKey, ...]) -> AsyncIterator[tuple[RecordKey, Truth | Exception]]:
         tables: dict[str, Wanted] = defaultdict(dict)
-        outcomes: Outcomes = {}
         for record in records:
             try:
                 values = keys.values(record.id, len(table_config(self._config, record.table).key))
             except ValueError as error:
-                outcomes[record] = RecordImpossible(f"Not a key of {record.table}: {error}")
+                yield record, RecordImpossible(f"Not a key of {record.table}: {error}")
             else:
                 tables[record.table][record] = values
         for found in await asyncio.gather(*(self._read_table(table, wanted) for table, wanted in tables.items())):
-            outcomes |= found
-        return outcomes
+            for outcome in found.items():
+                yield outcome
 
     async def _read_table(self, table: str, wanted: Wanted) -> Outcomes:
         found = await self._read_chunks(table, wanted)
