@@ -22,6 +22,7 @@ from hookbridge.sources.source import Source
 from hookbridge.store import note_names
 from hookbridge.store.contract import Store
 from hookbridge.store.values import CopyPage
+from hookbridge.text import tokens
 
 WORDS = 1
 """Raised with every change of ``hookbridge/text`` or of a source's fields that makes other words of the same record."""
@@ -73,6 +74,7 @@ class Indexing:
 
     async def open(self) -> None:
         """Find out where it stands.  Raises StoreUnavailable."""
+        await asyncio.to_thread(tokens, "я")  # what is a letter takes 0.05 s to find out, and the loop is not to wait
         note = await self._store.note(note_names.INDEX)
         state = None if note is None else _decode(note)
         if state is not None and state.made_by == self._made_by:

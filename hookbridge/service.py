@@ -190,6 +190,7 @@ class Service(Parts):
             notion_budget=self.notion_budget.state(),
             warnings=(*self.warnings(), *warnings_about(self.handshake.unconfirmed), *warnings_of_stuck(stuck)),
             oldest_open_seconds=oldest,
+            indexing=self.indexing.progress,
         )
         return replace(seen, verdict=judge(seen, await self.store.totals(), self._clock()))
 

@@ -113,6 +113,10 @@ class Readiness(ReadinessSummary, frozen=True, kw_only=True):
     tables: Annotated[tuple[TableStatus, ...], means("What the reconciler follows.")]
     notion_budget: Annotated[BudgetState, means("Of all requests to Notion.")]
     oldest_open_seconds: OldestOpen
+    indexing: Annotated[
+        float | None,
+        means("How much of the index of searches is made anew, from 0 to 1; null: all.", None),
+    ] = None
     verdict: Annotated[HealthVerdict | msgspec.UnsetType, means("Is it healthy, what is wrong, and what to do.")] = (
         msgspec.UNSET
     )

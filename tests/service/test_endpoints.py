@@ -4,6 +4,7 @@ import io
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -108,6 +109,10 @@ async def test_what_was_accepted_is_copied_and_found(client: Running) -> None:
     assert record["data"] == {"id": 42, "name": "Ada Lovelace"}
     found = await (await client.get("/api/v1/search?q=lovelace")).json()
     assert "42" in str(found)
+    for text, hits in (('"ada love"', 0), ('"ada lovelace"', 1), ("ada -lovelace", 0), ("-ada", 0), ("ADA löv", 1)):
+        found = await (await client.get(f"/api/v1/search?q={quote(text)}")).json()
+        assert (len(found["hits"]), found["complete"], found["indexing"]) == (hits, True, None), text
+    assert (await (await client.get("/readyz")).json())["indexing"] is None
 
 
 async def test_a_duplicate_is_acknowledged_as_one(client: Running) -> None:
