@@ -11,8 +11,8 @@ from pathlib import Path
 
 from hookbridge.config import Config, Secrets, SignaturesConfig, SupabaseConfig
 from hookbridge.indexing import Indexing
-from hookbridge.model import Copy, Document, RecordKey
-from hookbridge.sources.kept import document_of_copy
+from hookbridge.model import Copy, Document, RecordKey, Truth
+from hookbridge.sources.kept import kept
 from hookbridge.sources.supabase import SupabaseSource
 from hookbridge.store.sqlite import SqliteStore
 from scripts.benchmarks import load, servers
@@ -96,9 +96,9 @@ async def _fill(data_file: Path, copies: int, size: int) -> None:
     await store.close()
 
 
-def _copies(source: SupabaseSource, ticket: int, numbers: range, size: int) -> Iterator[tuple[Copy, Document | None]]:
+def _copies(source: SupabaseSource, ticket: int, numbers: range, size: int) -> Iterator[tuple[Copy, Document]]:
     for number in numbers:
         record = RecordKey("supabase", "public.users", str(number))
         data = json.dumps(load.data_of(number, 0, size)).encode()
-        copy = Copy(record=record, data=data, ticket=ticket, verified=False)
-        yield copy, document_of_copy(source, copy)
+        made = kept(source, Truth(record=record, data=data, ticket=ticket), now=0.0)
+        yield made.copy, made.document
