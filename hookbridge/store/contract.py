@@ -287,7 +287,8 @@ class Sweeps(Protocol):
     async def note_findings(self, records: Sequence[RecordKey], standings: Standings) -> None:
         """Remember differences until it is known whether a webhook announces them.
 
-        Not those whose copy is younger than the comparison: a webhook was faster, and is counted by itself.
+        Not those whose copy is younger than the comparison: a webhook was faster, and is counted by itself.  A webhook
+        announces one when its event was not there yet when the record was compared.
         """
         ...
 
@@ -317,7 +318,10 @@ class Counters(Protocol):
 
     @property
     def open_events(self) -> int:
-        """How many events are open as of the last commit, without waiting: what admission compares to the cap."""
+        """How many events are open, without waiting: what admission compares to the cap.
+
+        As of this node's last commit, so an estimate where others write as well.
+        """
         ...
 
 

@@ -189,8 +189,11 @@ class Standings(msgspec.Struct, frozen=True):
     """How the records of one page of a listing stand."""
 
     by_id: dict[str, Standing]
-    newest_event: int
-    """The newest event at that moment: what announces a difference later has a larger id."""
+    moment: str
+    """Which events were there, in the engine's own words: what announces a difference came later than those.
+
+    Not the id of one: where several nodes write, an event with a smaller id may come to be there later.
+    """
     ticket: int
     """A read of the source that began later has a larger ticket."""
 

@@ -5,13 +5,13 @@ latest.  After every step the books balance, dirty records are exactly those wit
 """
 
 import asyncio
-import sqlite3
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -24,9 +24,9 @@ from hypothesis.stateful import (
 
 from hookbridge.model import Claim, Outcome, Receipt, Settled
 from hookbridge.pipeline.replay import replay
-from hookbridge.store.sqlite import SqliteStore
+from hookbridge.store.contract import Store
 from hookbridge.store.values import EventFilter, Span
-from tests.support.engines import at, opened_file
+from tests.support.engines import ENGINES, at, open_lines, opened_on
 from tests.support.events import copy, effects, event, key, settlement
 from tests.support.stores import LEASE, books, ids
 
@@ -73,6 +73,8 @@ class Model:
 class Life(RuleBasedStateMachine):
     """Rules that do something to store and model alike."""
 
+    engine: str
+
     def __init__(self) -> None:
         super().__init__()
         self._folder = tempfile.TemporaryDirectory()
@@ -82,8 +84,8 @@ class Life(RuleBasedStateMachine):
         self.claims: list[Claim] = []
         self.store = self._open()
 
-    def _open(self) -> SqliteStore:
-        return self._runner.run(opened_file(Path(self._folder.name) / "hookbridge.db"))
+    def _open(self) -> Store:
+        return self._runner.run(opened_on(self.engine, Path(self._folder.name)))
 
     def teardown(self) -> None:
         self._runner.run(self.store.close())
@@ -276,29 +278,14 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def dirty_records_are_those_with_open_events_and_their_chains_are_whole(self) -> None:
-        assert self._runner.run(self.store._engine.read(_lines)) == self.model.lines
+        lines = self._runner.run(open_lines(self.store))
+        assert {int(record.rpartition(":")[2]): line for record, line in lines.items()} == self.model.lines
 
 
-def _lines(connection: sqlite3.Connection) -> dict[int, list[int]]:
-    """Walk every chain, as no method of the contract shows them without a claim."""
-    lines: dict[int, list[int]] = {}
-    for record, head in connection.execute("SELECT record, head FROM dirty").fetchall():
-        line = [head]
-        query = "SELECT previous, outcome, record FROM events WHERE id = ?"
-        while True:
-            previous, outcome, own = connection.execute(query, (line[-1],)).fetchone()
-            assert (outcome, own) == (None, record)
-            if previous is None:
-                break
-            assert previous not in line, "a circle"
-            line.append(previous)
-        lines[int(record.rpartition(":")[2])] = line[::-1]
-    return lines
-
-
-def test_a_store_lives_up_to_the_model() -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_store_lives_up_to_the_model(engine: str) -> None:
     run_state_machine_as_test(
-        Life,
+        type(f"LifeOn{engine.title()}", (Life,), {"engine": engine}),
         settings=settings(
             max_examples=60,
             stateful_step_count=40,

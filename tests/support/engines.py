@@ -1,17 +1,23 @@
-"""The store's engines: whoever adds one adds a line here, and every test that takes ``engine`` runs on it as well.
+"""The store's engines: whoever adds one adds it here, and every test that takes ``engine`` runs on it as well.
 
-A store that was opened here has a clock that tests set (``at``); until they do, it is the machine's.
+A service that is opened while one is ``chosen`` has that.  A store that was opened here has a clock that tests set
+(``at``); until they do, it is the machine's.
 """
 
+import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from hookbridge.store.contract import Store
 from hookbridge.store.sqlite import SqliteStore
 
 ENGINES = ("sqlite",)
+
+_chosen = [ENGINES[0]]
 
 AnyStore = TypeVar("AnyStore", bound=Store)
 
@@ -46,3 +52,40 @@ def at(store: AnyStore, now: float) -> AnyStore:
     """Set the store's clock, in epoch seconds; gives the store."""
     _clocks[store].now = now
     return store
+
+
+@contextmanager
+def chosen(engine: str) -> Iterator[None]:
+    """Have services of this test keep their data with this engine."""
+    _chosen.append(engine)
+    yield
+    _chosen.pop()
+
+
+def store_section(folder: Path) -> dict[str, Any]:
+    """Give the settings of a store of the chosen engine, with its data in the folder where it is a file."""
+    assert _chosen[-1] == "sqlite"
+    return {"path": str(folder / "hookbridge.db"), "min_free_bytes": 0}
+
+
+async def open_lines(store: Store) -> dict[str, list[int]]:
+    """Give the open events of each dirty record in their order, as no method of the contract does without a claim."""
+    assert isinstance(store, SqliteStore)
+    return await store._engine.read(_chains)
+
+
+def _chains(connection: sqlite3.Connection) -> dict[str, list[int]]:
+    """Walk every chain."""
+    lines: dict[str, list[int]] = {}
+    for record, head in connection.execute("SELECT record, head FROM dirty").fetchall():
+        line = [head]
+        query = "SELECT previous, outcome, record FROM events WHERE id = ?"
+        while True:
+            previous, outcome, own = connection.execute(query, (line[-1],)).fetchone()
+            assert (outcome, own) == (None, record)
+            if previous is None:
+                break
+            assert previous not in line, "a circle"
+            line.append(previous)
+        lines[record] = line[::-1]
+    return lines

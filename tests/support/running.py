@@ -1,4 +1,4 @@
-"""A real service on a real port: SQLite in the test's folder, our own protocol, a client beside it."""
+"""A real service on a real port: the chosen engine, our own protocol, a client beside it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -14,6 +14,7 @@ from hookbridge.clock import Clock
 from hookbridge.config import Config, Secrets, Settings
 from hookbridge.service import Service
 from hookbridge.web.server import bind, listening
+from tests.support.engines import store_section
 
 ADMIN_TOKEN = "admin-token-for-tests"
 ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
@@ -24,7 +25,7 @@ def make_settings(folder: Path, *, secrets: Mapping[str, Any] | None = None, **s
     """Settings as config.toml would give them; a section's keys override the test's defaults."""
     defaults: dict[str, dict[str, Any]] = {
         "server": {"port": 0, "access_log": "errors", "shutdown_deadline_seconds": 5.0},
-        "store": {"path": str(folder / "hookbridge.db"), "min_free_bytes": 0},
+        "store": store_section(folder),
         "processing": {"workers": 8, "queue_size": 16, "retry_delay_seconds": 0.0},
     }
     values = {name: {**defaults.get(name, {}), **sections.get(name, {})} for name in {*defaults, *sections}}

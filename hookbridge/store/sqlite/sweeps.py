@@ -64,7 +64,7 @@ def _standings(
         )
         for id_, present, fingerprint, read, verified, dirty, claimed, changed_at in found
     }
-    return Standings(by_id, newest, ticket)
+    return Standings(by_id, str(newest), ticket)
 
 
 def _load(transaction: Transaction, read: Iterable[tuple[Copy, Document | None]], *, exclusive: bool) -> None:
@@ -124,7 +124,7 @@ INSERT OR IGNORE INTO found SELECT ?1, ?2, ?3 WHERE NOT EXISTS
 def _note_findings(transaction: Transaction, records: Sequence[RecordKey], compared: Standings) -> None:
     """Remember differences until it is known whether a webhook announces them."""
     rows = [
-        (str(one), transaction.now, compared.newest_event, one.source, one.table, one.id, compared.ticket)
+        (str(one), transaction.now, int(compared.moment), one.source, one.table, one.id, compared.ticket)
         for one in records
     ]
     transaction.connection.executemany(_NOTE, rows)
