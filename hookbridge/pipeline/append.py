@@ -57,6 +57,7 @@ class Intake:
         number, source = len(events), events[0].record.source
         size = sum([len(one.body) for one in events])
         self.check(number)
+        # One request alone may weigh more than all that may be in flight: it would else be refused for ever.
         if self._in_flight + number > self._in_flight_max or (
             self._in_flight and self._in_flight_bytes + size > IN_FLIGHT_BYTES_MAX
         ):

@@ -112,10 +112,12 @@ def rule_of(error: BaseException) -> Rule:
 def fate_of(error: BaseException, case: Case) -> Fate:
     """Say what becomes of an event after this failure."""
     rule = rule_of(error)
+    # A worker that waits for long is missing to all others, and every other record would only be refused as well.
     if rule.again and case.tries_left and asked_seconds(error) <= HELD_SECONDS_MAX:
         return Fate.AGAIN
     if rule.kind.stops_lane:
         return Fate.DEAD if case.strikes >= STRIKES_MAX else Fate.LANE_STOPS
+    # A listed table is meant; a name that nobody lists may be a mistake, or a stranger's invention.
     if rule.kind is Kind.TABLE and (case.listed or (case.table_waits and case.waited_seconds < UNLISTED_SECONDS)):
         return Fate.TABLE_WAITS
     return Fate.DEAD

@@ -101,9 +101,9 @@ def kind_of(truth: Truth, standing: Standing) -> Kind | None:
 def judge(truth: Truth, standing: Standing) -> Kind | None:
     """Do so for a listed record; None also when an open event will tell, or a later read has."""
     if standing.dirty and not standing.claimed:
-        return None
+        return None  # its webhook was faster, and whoever takes it reads what the listing showed, or something newer
     if standing.known and standing.ticket > truth.ticket:
-        return None
+        return None  # the copy was read after the listing
     return kind_of(truth, standing)
 
 
@@ -175,8 +175,8 @@ class Findings:
         if not differences:
             return
         if standings is not None:
-            # Before the event: once it is applied, nothing would show that a webhook was missing.  What a worker has
-            # at this moment was announced, and only may have been read too early.
+            # Noted before the event is raised: once it is applied, nothing would show that a webhook was missing.
+            # What a worker has at this moment was announced, and only may have been read too early.
             unannounced = [one.record for one in differences if not one.dirty and self._could_be_told(one, standings)]
             await self._store.note_findings(unannounced, standings)
         await self._sink(differences, origin)

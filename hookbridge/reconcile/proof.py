@@ -90,6 +90,7 @@ class Proof:
                 slice_ = await table.changes.listing(table.name, cursor)
                 total = total if slice_.total is None else slice_.total
                 await self._slice(table, sweep, slice_, tally)
+                # Not each at once: most of what differs is a change whose webhook is on its way, and is equal soon.
                 if len(tally.suspects) + len(tally.partial) >= SUSPECTS_MAX:
                     await self._look_again(table, tally, heal=heal)
                 yield Progress(source=table.source, table=table.name, compared=tally.listed, total=total)
@@ -111,7 +112,7 @@ class Proof:
         tally.partial += [truth.record for truth in truths if truth.partial]
         await self._unread(table, [record for record in unread if record.id not in counted], tally)
         tally.listed += len(truths)
-        await self._store.meet(sweep, ids)
+        await self._store.meet(sweep, ids)  # on disk, so that a proof needs no memory for each row
 
     async def _suspects(self, table: FollowedTable, truths: Sequence[Truth]) -> list[RecordKey]:
         standings = await self._standings(table, [truth.record for truth in truths])

@@ -104,7 +104,8 @@ class Sweep(Passes[SweepState]):
             total=slice_.total if slice_.total is not None else before.total,
             listing_complete=slice_.next_cursor is None,
         )
-        # Differences are in the inbox first: a crash in between repeats the slice, and loses nothing of it.
+        # On disk, so that a sweep needs no memory for each row, and a restart goes on.  Differences are in the inbox
+        # first: a crash in between repeats the slice, and loses nothing of it.
         await self._store.meet(before.sweep or 0, ids, note=(self._note, encoded(after)))
         self.state = after
         self._tell()

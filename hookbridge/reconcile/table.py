@@ -73,6 +73,7 @@ class FollowedTable:
         """Take note of a complete pass."""
         self._failures[kind], self._errors[kind], self._asked_error = 0, None, None
         if kind == "poll":
+            # A quiet table costs ever fewer requests; the first change may be the first of many.
             longest = max(self._config.poll_seconds_max, self._least)
             self._quiet = self._least if result.found else min(self._quiet * GROWTH, longest)
 

@@ -34,6 +34,7 @@ class Handlers:
         previous = None
         if calls and change.copy is not None and change.copy.data is not None:
             previous = await aside(len(change.copy.data), decode_columns, change.copy.data)
+        # One after the other: a handler may count on what the one that was registered before it has done.
         for handler, told in calls:
             await self._calls.call(handler, msgspec.structs.replace(told, previous=previous))
         return so_far
