@@ -147,7 +147,7 @@ def load_handlers(module: str, folder: Path) -> Bridge:
         if isinstance(error, ModuleNotFoundError) and error.name and f"{module}.".startswith(f"{error.name}."):
             message = f"The handlers' module {module} was not found"
             raise StartupError(message, hint=f"put {module}.py into {folder}, or correct [handlers] module") from error
-        message = f"The handlers' module {module} could not be imported: {_told(error)}"
+        message = f"The handlers' module {module} could not be imported: {_failure_of(error)}"
         raise StartupError(message, hint="correct it, or take it out of [handlers] module") from error
     own = {id(one): one for one in names.values() if isinstance(one, Bridge) and one is not bridge and one.handlers()}
     if len(bridge.handlers()) > registered_before:  # by the module, or by one that it imports
@@ -164,7 +164,7 @@ def load_handlers(module: str, folder: Path) -> Bridge:
     return found
 
 
-def _told(error: BaseException) -> str:
+def _failure_of(error: BaseException) -> str:
     """Say in one line what a module raised, and the line of code that did."""
     if isinstance(error, SyntaxError):
         return named(error)  # with its own file and line

@@ -62,7 +62,7 @@ class Handshake:
     """The token of one service."""
 
     def __init__(
-        self, notes: Notes, notion: Learner, known: Learnt | None, configured: tuple[str, ...], clock: Clock
+        self, notes: Notes, notion: Learner, learnt: Learnt | None, configured: tuple[str, ...], clock: Clock
     ) -> None:
         """``configured`` are the tokens of the environment."""
         self._notes = notes
@@ -70,10 +70,10 @@ class Handshake:
         self._configured = configured
         self._clock = clock
         self._one_at_a_time = asyncio.Lock()
-        self.learnt = known
+        self.learnt = learnt
         """What a handshake brought; None before the first."""
-        if known is not None:
-            hide_learnt(known.token)
+        if learnt is not None:
+            hide_learnt(learnt.token)
 
     @property
     def unconfirmed(self) -> Learnt | None:

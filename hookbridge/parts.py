@@ -49,9 +49,9 @@ class Parts:
     """Everything that works together in one process, made and not yet at work."""
 
     def __init__(
-        self, settings: Settings, store: Store, known: Learnt | None, bridge: Bridge | None, clock: Clock
+        self, settings: Settings, store: Store, learnt: Learnt | None, bridge: Bridge | None, clock: Clock
     ) -> None:
-        """``known`` is the token that Notion's handshake brought earlier, ``bridge`` where the user's handlers are."""
+        """``learnt`` is the token that Notion's handshake brought earlier, ``bridge`` where the user's handlers are."""
         config, secrets = settings.config, settings.secrets
         self.settings, self.store, self._clock = settings, store, clock
         self.admin_token, self.admin_token_file = admin_token.make(settings)
@@ -70,7 +70,7 @@ class Parts:
             config.signatures,
             secrets,
             store.ticket,
-            known.token if known else None,
+            learnt.token if learnt else None,
             clock=clock,
             asked=self.meters.of["notion"].batch.observe,
         )
@@ -83,7 +83,7 @@ class Parts:
             asked=self.meters.of["supabase"].batch.observe,
         )
         self.sources: Mapping[SourceName, Source] = {"supabase": supabase, "notion": self.notion}
-        self.handshake = Handshake(store, self.notion, known, secrets.notion_webhook_secrets, clock)
+        self.handshake = Handshake(store, self.notion, learnt, secrets.notion_webhook_secrets, clock)
         self._cache = RedisKeys(config.cache, secrets.redis_url) if secrets.redis_url else None
         wait = config.processing.probe_max_seconds
         self._stale = None if self._cache is None else StaleKeys(store, self._cache, wait_seconds_max=wait)

@@ -47,14 +47,14 @@ class WritableInbox:
 def warnings_of(settings: Settings, sources: Mapping[SourceName, Source]) -> tuple[str, ...]:
     """Say what an operator should change, loudest first."""
     config = settings.config
-    found = []
+    warnings = []
     if not config.signatures.verify and not is_loopback(config.server.host):
-        found.append(
+        warnings.append(
             f"Signatures are not verified and the service listens on {config.server.host}:"
             " anyone who reaches it can send events. Set VERIFY_WEBHOOK_SIGNATURES=true and WEBHOOK_SECRET."
         )
-    found += [source.credential_warning for source in sources.values() if source.credential_warning]
-    return tuple(found)
+    warnings += [source.credential_warning for source in sources.values() if source.credential_warning]
+    return tuple(warnings)
 
 
 def warnings_of_clock(ahead_seconds: float) -> tuple[str, ...]:

@@ -66,25 +66,25 @@ def old(runs: Sequence[Run], now: float, age: float) -> tuple[Span, ...]:
 
 def _watched(runs: Sequence[Run], age: float) -> list[float]:
     """Give the seconds that were seen to pass since the end of each run."""
-    found: list[float] = []
+    passed: list[float] = []
     seconds, later = 0.0, None
     for run in reversed(runs):
         if later is not None:
             seconds += min(max(later.began - run.ended, 0.0), age / 2)
-        found.append(seconds)
+        passed.append(seconds)
         seconds, later = seconds + run.ended - run.began, run
-    return found[::-1]
+    return passed[::-1]
 
 
 def _without(span: Span, taken: Sequence[Span]) -> list[Span]:
     left = [span]
-    for one in taken:
+    for other in taken:
         left = [
             part
             for before in left
             for part in (
-                Span(before.start, min(before.end, one.start)),
-                Span(max(before.start, one.end), before.end),
+                Span(before.start, min(before.end, other.start)),
+                Span(max(before.start, other.end), before.end),
             )
             if part.start < part.end
         ]

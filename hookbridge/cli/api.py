@@ -188,19 +188,19 @@ class Api:
             target = str(answer.url.join(answer.headers.get("Location", "")))
             message = f"{self.url} redirects to {target}"
             return Refused(status, message, hint=f"--url {target.partition(path)[0].rstrip('/')}")
-        said = _refusal(answer.content)
-        if isinstance(said, InvalidFieldsBody):
-            wrong = "; ".join(f"{one.loc[-1] if one.loc else 'body'}: {one.msg}" for one in said.detail)
+        refusal = _refusal(answer.content)
+        if isinstance(refusal, InvalidFieldsBody):
+            wrong = "; ".join(f"{one.loc[-1] if one.loc else 'body'}: {one.msg}" for one in refusal.detail)
             return Refused(status, wrong, code="invalid_fields")
-        if said is None and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        if refusal is None and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             # A proxy is there, and nothing behind it.
             return NotRunning(f"No hookbridge answers at {self.url} ({status})", hint=_starting())
-        if said is None:
+        if refusal is None:
             return self.stranger()
         if status == HTTPStatus.UNAUTHORIZED:
-            return token_refused(said.error)
-        hint = said.hint or ("look at the service's log" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "")
-        return Refused(status, said.message, hint=hint, code=said.error)
+            return token_refused(refusal.error)
+        hint = refusal.hint or ("look at the service's log" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "")
+        return Refused(status, refusal.message, hint=hint, code=refusal.error)
 
 
 def token_refused(code: str = "") -> Refused:

@@ -27,7 +27,7 @@ def until_settled(api: Api, event_id: str, timeout_seconds: float) -> tuple[Even
     Each reason is told on stderr when it is new.  Raises NotRunning or Refused.
     """
     began = time.monotonic()
-    gap, told = FIRST_SECONDS, ""
+    gap, last_reasons = FIRST_SECONDS, ""
     while True:
         event = api.ask("GET", f"/api/v1/events/{event_id}", EventDetail)
         if event.state != "open":
@@ -36,11 +36,11 @@ def until_settled(api: Api, event_id: str, timeout_seconds: float) -> tuple[Even
         over = waited >= timeout_seconds
         if over or waited >= TOLD_AFTER_SECONDS:
             why = "; ".join(_reasons(event, api.readiness()))
-            if why != told and why and not over:
+            if why != last_reasons and why and not over:
                 note(f"waiting: {why}")
-            told = why
+            last_reasons = why
         if over:
-            return event, told
+            return event, last_reasons
         time.sleep(min(gap, timeout_seconds - waited))
         gap = min(2 * gap, LATER_SECONDS)
 

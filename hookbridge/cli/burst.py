@@ -79,8 +79,8 @@ def _without_done(waiting: set[Future[None]]) -> set[Future[None]]:
     return left
 
 
-def _tell(answers: list[Answer], took: float, asked: float | None, *, as_json: bool) -> None:
-    statuses = {str(status): count for status, count in sorted(Counter(one.status for one in answers).items())}
+def _tell(answers: list[Answer], took: float, rate: float | None, *, as_json: bool) -> None:
+    statuses = {str(status): count for status, count in sorted(Counter(answer.status for answer in answers).items())}
     reached = len(answers) / max(took, 0.001)
     summary: dict[str, Any] = {
         "sent": len(answers),
@@ -89,14 +89,14 @@ def _tell(answers: list[Answer], took: float, asked: float | None, *, as_json: b
         "per_second": round(reached, 1),
     }
     if answers:
-        summary["median_answer_seconds"] = round(median(one.seconds for one in answers), 5)
-        summary["slowest_answer_seconds"] = round(max(one.seconds for one in answers), 5)
+        summary["median_answer_seconds"] = round(median(answer.seconds for answer in answers), 5)
+        summary["slowest_answer_seconds"] = round(max(answer.seconds for answer in answers), 5)
     if as_json:
         print_json(summary)
         return
-    wanted = "" if asked is None else f" of {asked:g}"
+    of_rate = "" if rate is None else f" of {rate:g}"
     answered = ", ".join(f"{count} × {status}" for status, count in statuses.items()) or "nothing was answered"
-    say(f"{len(answers)} sent in {took:.1f} s, {reached:.0f}{wanted} a second: {answered}")
+    say(f"{len(answers)} sent in {took:.1f} s, {reached:.0f}{of_rate} a second: {answered}")
     if answers:
         middle, slowest = (1000 * summary[f"{which}_answer_seconds"] for which in ("median", "slowest"))
         say(f"answers took {middle:.2f} ms (median), {slowest:.2f} ms (slowest)")

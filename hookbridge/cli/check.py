@@ -102,13 +102,16 @@ async def _findings(config: Path | None, url: str | None, database_url: str) -> 
 
 async def _print(findings: AsyncIterator[Finding], *, as_json: bool) -> Counter[str]:
     count: Counter[str] = Counter()
-    async for one in findings:
-        count[one.state] += 1
+    async for finding in findings:
+        count[finding.state] += 1
         if as_json:
-            print_json({"type": "check", **msgspec.to_builtins(one)})
+            print_json({"type": "check", **msgspec.to_builtins(finding)})
         else:
-            remedy = f"; try: {one.hint}" if one.hint else ""
-            say(f"{one.state:<8} {one.check}: {as_called(one.message + remedy)}", style=STYLES[one.state])
+            remedy = f"; try: {finding.hint}" if finding.hint else ""
+            say(
+                f"{finding.state:<8} {finding.check}: {as_called(finding.message + remedy)}",
+                style=STYLES[finding.state],
+            )
     return count
 
 

@@ -79,25 +79,25 @@ def init(
     """Write config.toml and .env with fresh secrets."""
     file = config or Path("config.toml")
     files = (file, file.parent / ".env")
-    wanted = [one for one in files if force or not one.exists()]
-    given: Answers = {"SUPABASE_URL": supabase_url, "SUPABASE_KEY": supabase_key, "NOTION_TOKEN": notion_token}
-    if files[1] in wanted and not any(given.values()) and not as_json and sys.stdin.isatty():
+    to_write = [path for path in files if force or not path.exists()]
+    answers: Answers = {"SUPABASE_URL": supabase_url, "SUPABASE_KEY": supabase_key, "NOTION_TOKEN": notion_token}
+    if files[1] in to_write and not any(answers.values()) and not as_json and sys.stdin.isatty():
         try:
-            given = _asked()
+            answers = _ask_for_answers()
         except typer.Abort:
             print(file=sys.stderr)  # the question stands in its line
             note("Stopped: nothing is written")
             raise typer.Exit(STOPPED) from None
-    texts = {files[0]: config_text(table or (), database or ()), files[1]: env_text(given, new_secrets())}
-    _check(texts[files[0]], given, file)
-    for one in wanted:
-        _write(one, texts[one])
-    paste = "" if files[0] in wanted else "\n".join(followed(table or (), database or ()))
-    _tell(files, wanted, given, config, paste, as_json=as_json)
-    raise typer.Exit(FINE if wanted else NO)
+    texts = {files[0]: config_text(table or (), database or ()), files[1]: env_text(answers, new_secrets())}
+    _check(texts[files[0]], answers, file)
+    for path in to_write:
+        _write(path, texts[path])
+    paste = "" if files[0] in to_write else "\n".join(followed(table or (), database or ()))
+    _tell(files, to_write, answers, config, paste, as_json=as_json)
+    raise typer.Exit(FINE if to_write else NO)
 
 
-def _asked() -> Answers:
+def _ask_for_answers() -> Answers:
     say("Each answer may be left empty (press Enter) and filled in later, in .env.")
     while (url := _answer("Supabase project URL")) and not is_http_url(url):
         say("This is no http or https URL, such as https://your-project.supabase.co")
@@ -242,23 +242,23 @@ def _write(file: Path, text: str) -> None:
 
 
 def _tell(
-    files: tuple[Path, Path], wanted: list[Path], answers: Answers, config: Path | None, paste: str, *, as_json: bool
+    files: tuple[Path, Path], written: list[Path], answers: Answers, config: Path | None, paste: str, *, as_json: bool
 ) -> None:
     """Say what was done; ``paste`` is what would stand in the settings if their file were not kept."""
-    kept = [str(one) for one in files if one not in wanted]
+    kept = [str(path) for path in files if path not in written]
     steps = _steps(answers, "" if config is None else f" --config {shlex.quote(str(config))}")
     if as_json:
-        print_json({"written": [str(one) for one in wanted], "kept": kept, "paste": paste, "next": steps})
+        print_json({"written": [str(path) for path in written], "kept": kept, "paste": paste, "next": steps})
         return
-    for one in wanted:
-        say(f"written: {one}", style="green")
+    for path in written:
+        say(f"written: {path}", style="green")
     for name in kept:
         say(f"kept, because it exists: {name}", style="yellow")
     if paste:
         say(f"put this into {files[0]}:")
         for line in paste.splitlines():
             say(f"  {line}")
-    if not wanted:
+    if not written:
         named = ", ".join(name for name, value in answers.items() if value) or "what is missing"
         say(f"try: put {named} into {files[1]} yourself, or {program()} init --force: new files and new secrets")
         return

@@ -97,7 +97,7 @@ def hookbridge(
     context.default_map = _defaults(context, context.invoked_subcommand, given)
 
 
-def _defaults(context: typer.Context, name: str, given: dict[str, Any]) -> dict[str, Any]:
+def _defaults(context: typer.Context, name: str, options: dict[str, Any]) -> dict[str, Any]:
     """Let an option before the command count as one after it.
 
     Gives the options as defaults of this command, or of each in the group.  Raises ConfigError for what it lacks.
@@ -105,11 +105,11 @@ def _defaults(context: typer.Context, name: str, given: dict[str, Any]) -> dict[
     command: Any = getattr(context.command, "commands", {})[name]
     members: dict[str, Any] = getattr(command, "commands", {})
     taken = [{parameter.name for parameter in one.params} for one in members.values() or [command]]
-    missing = [option for option in given if not all(option in names for names in taken)]
+    missing = [option for option in options if not all(option in names for names in taken)]
     if missing:
         problems = [f"--{option.removeprefix('as_')}: {name} does not take it" for option in missing]
         raise ConfigError(problems, hint=f"{program()} {name} --help")
-    return {name: given | dict.fromkeys(members, given)}
+    return {name: options | dict.fromkeys(members, options)}
 
 
 @app.command("serve", epilog=EPILOG)

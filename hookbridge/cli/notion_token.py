@@ -55,21 +55,21 @@ def notion_token(
     with service_at(config, url) as api:
         if forget:
             api.delete(PATH)
-            found = None
+            token = None
         else:
             method, path = ("POST", f"{PATH}/confirm") if confirm else ("GET", PATH)
             try:
-                found = api.ask(method, path, VerificationToken)
+                token = api.ask(method, path, VerificationToken)
             except Refused as error:
                 raise no_such(error, as_json=as_json) from None
     if as_json:
-        print_json(found or {"verification_token": None})
-    elif found is None:
+        print_json(token or {"verification_token": None})
+    elif token is None:
         say("Forgotten; the next handshake is kept")
     else:
-        say(found.verification_token)
+        say(token.verification_token)
         if confirm:
             note("Confirmed.")
-        elif not found.confirmed:
-            came = f"It came at {moment(found.learnt_at)} from {found.learnt_from} and is not confirmed."
+        elif not token.confirmed:
+            came = f"It came at {moment(token.learnt_at)} from {token.learnt_from} and is not confirmed."
             note(f"{came} When Notion's form has taken it: {program()} notion-token --confirm")

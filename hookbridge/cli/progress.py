@@ -17,10 +17,10 @@ async def show_backfills(service: Service) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bars: dict[str, TaskID] = {}
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        while backfilling := [one for one in service.reconciler.status() if one.state == "backfilling"]:
-            for one in backfilling:
-                name = f"{one.source} {one.table}"
+        while backfilling := [table for table in service.reconciler.status() if table.state == "backfilling"]:
+            for table in backfilling:
+                name = f"{table.source} {table.table}"
                 if name not in bars:
-                    bars[name] = progress.add_task(name, total=one.total)
-                progress.update(bars[name], completed=one.listed, total=one.total)
+                    bars[name] = progress.add_task(name, total=table.total)
+                progress.update(bars[name], completed=table.listed, total=table.total)
             await asyncio.sleep(REFRESH_SECONDS)

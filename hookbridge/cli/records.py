@@ -86,18 +86,18 @@ def show(
     with service_at(config, url) as api:
         try:
             path = record_path(source, table, record_id)
-            found = api.ask("GET", path, RecordAnswer, fresh=1 if fresh else None)
+            record = api.ask("GET", path, RecordAnswer, fresh=1 if fresh else None)
         except Refused as error:
             raise no_such(error, as_json=as_json) from None
     if as_json:
-        print_json(found)
+        print_json(record)
         return
-    verified = "read from the source" if found.verified else "as a webhook said, unverified"
-    say(f"{source}:{found.table}:{found.id}, {verified} at {moment(found.read_at)}")
-    if found.links_expired_at is not msgspec.UNSET:
-        say(f"the links to files in it work until {moment(found.links_expired_at)}; --fresh gets others")
-    _tell_cut(found)
-    print_pretty(found.data)
+    verified = "read from the source" if record.verified else "as a webhook said, unverified"
+    say(f"{source}:{record.table}:{record.id}, {verified} at {moment(record.read_at)}")
+    if record.links_expired_at is not msgspec.UNSET:
+        say(f"the links to files in it work until {moment(record.links_expired_at)}; --fresh gets others")
+    _tell_cut(record)
+    print_pretty(record.data)
 
 
 @app.command("diff", epilog=DIFF_EPILOG)
@@ -111,12 +111,12 @@ def diff(
 ) -> None:
     """Compare a record's copy with what its source has now."""
     with service_at(config, url) as api:
-        found = api.ask("GET", record_path(source, table, record_id) + "/diff", DiffAnswer)
+        difference = api.ask("GET", record_path(source, table, record_id) + "/diff", DiffAnswer)
     if as_json:
-        print_json(found)
+        print_json(difference)
     else:
-        _show(found)
-    if not found.agrees:
+        _show(difference)
+    if not difference.agrees:
         raise typer.Exit(NO)
 
 
@@ -143,24 +143,24 @@ def _tell_cut(found: RecordAnswer | DiffAnswer) -> None:
         say(f"longer than what was read: {', '.join(names)} ([notion] property_requests_max)")
 
 
-def _show(found: DiffAnswer) -> None:
-    name = f"{found.source}:{found.table}:{found.id}"
-    _tell_cut(found)
-    if found.agrees:
-        there = "are equal" if bytes(found.truth) != b"null" else "have no such record"
+def _show(compared: DiffAnswer) -> None:
+    name = f"{compared.source}:{compared.table}:{compared.id}"
+    _tell_cut(compared)
+    if compared.agrees:
+        there = "are equal" if bytes(compared.truth) != b"null" else "have no such record"
         say(f"{name}: copy and source {there}", style="green")
         return
-    if not found.differences:
+    if not compared.differences:
         say(f"{name}: copy and source are equal as far as they were read", style="yellow")
-    elif bytes(found.copy) == b"null":
+    elif bytes(compared.copy) == b"null":
         say(f"{name}: the source has it, the copy does not", style="red")
-    elif bytes(found.truth) == b"null":
+    elif bytes(compared.truth) == b"null":
         say(f"{name}: the copy has it, the source does not", style="red")
     else:
-        say(f"{name}: the copy of {moment(found.copy_read_at)} differs", style="red")
-    for one in found.differences:
-        say(one.path)
-        if one.copy is not msgspec.UNSET:
-            say(f"  - copy   {written(one.copy)}", style="red")
-        if one.truth is not msgspec.UNSET:
-            say(f"  + source {written(one.truth)}", style="green")
+        say(f"{name}: the copy of {moment(compared.copy_read_at)} differs", style="red")
+    for value in compared.differences:
+        say(value.path)
+        if value.copy is not msgspec.UNSET:
+            say(f"  - copy   {written(value.copy)}", style="red")
+        if value.truth is not msgspec.UNSET:
+            say(f"  + source {written(value.truth)}", style="green")

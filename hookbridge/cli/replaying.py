@@ -45,25 +45,25 @@ def check(
 def named(api: Api, ids: Sequence[int], *, as_json: bool) -> None:
     """Process these again, and tell of each that could not be."""
     missing, left_alone, replayed = [], [], 0
-    for one in ids:
+    for id_ in ids:
         try:
-            done = api.ask("POST", f"/api/v1/events/{one}/replay", Replayed).replayed
+            done = api.ask("POST", f"/api/v1/events/{id_}/replay", Replayed).replayed
         except Refused as error:
             if error.status != HTTPStatus.NOT_FOUND or not error.code:
                 raise
-            missing.append(one)
+            missing.append(id_)
         else:
             replayed += done
             if not done:
-                left_alone.append(one)
+                left_alone.append(id_)
     if as_json:
         print_json({"replayed": replayed, "left_alone": left_alone, "missing": missing, "limit_reached": False})
     else:
         say(f"{counted(replayed, 'event')} processed again")
-        for one in left_alone:
-            say(f"Event {one} is left alone: it is still open, or was ignored")
-        for one in missing:
-            say(f"There is no event {one}")
+        for id_ in left_alone:
+            say(f"Event {id_} is left alone: it is still open, or was ignored")
+        for id_ in missing:
+            say(f"There is no event {id_}")
     if missing:
         raise typer.Exit(NO)
 

@@ -123,7 +123,7 @@ def send(
             fine = burst.send(api, path, posts, rate, as_json=as_json)
         else:
             seconds = (WAIT_SECONDS if timeout is None else timeout) if wait else None
-            fine = _one(api, path, next(posts), wait_seconds=seconds, as_json=as_json)
+            fine = _deliver(api, path, next(posts), wait_seconds=seconds, as_json=as_json)
     finally:
         api.close()
     if signer.silently_unsigned:
@@ -233,17 +233,17 @@ def _notion_token(settings: Settings, api: Api) -> str:
     raise ConfigError([problem], hint=hint)
 
 
-def _one(api: Api, path: str, post: Post, *, wait_seconds: float | None, as_json: bool) -> bool:
+def _deliver(api: Api, path: str, post: Post, *, wait_seconds: float | None, as_json: bool) -> bool:
     answer = api.deliver(path, post.body, post.headers)
     event = answer.headers.get("X-Hookbridge-Event")
-    said = _decoded(answer.content)
+    body = _decoded(answer.content)
     if as_json:
-        print_json({"status": answer.status_code, "event": event, "answer": said})
+        print_json({"status": answer.status_code, "event": event, "answer": body})
     else:
         duplicate = ", known already" if "X-Hookbridge-Duplicate" in answer.headers else ""
         about = f" event {event}{duplicate}" if event else ""
         say(f"{answer.status_code} {answer.reason_phrase}{about}", style="green" if answer.is_success else "red")
-        print_pretty(said)
+        print_pretty(body)
     if answer.status_code == HTTPStatus.UNAUTHORIZED:
         note(f"try: {program()} events rejected, which says what was wrong with the signature")
     if wait_seconds is None or not answer.is_success or event is None:

@@ -57,16 +57,16 @@ def sign(
         if not secrets.notion_webhook_secrets:
             problem = "NOTION_WEBHOOK_SECRET: not set, so nothing can be signed as Notion does"
             raise ConfigError([problem], hint="set it in .env to the subscription's verification token")
-        made = notion_headers(secrets.notion_webhook_secrets[0], read_input(file))
+        headers = notion_headers(secrets.notion_webhook_secrets[0], read_input(file))
     else:
         if secrets.webhook_secrets and not secrets.webhook_secrets[0].startswith("whsec_"):
             refuse_ignored({"--id": id_}, "only a secret that begins with whsec_ signs it")
         message_id = id_ or f"msg_{uuid.uuid4().hex}"
-        made = sender_headers(settings, read_input(file), message_id=message_id, now=time.time())
+        headers = sender_headers(settings, read_input(file), message_id=message_id, now=time.time())
     if as_json:
-        print_json(made)
+        print_json(headers)
     else:
-        sys.stdout.writelines(f"{name}: {value}\n" for name, value in made.items())
+        sys.stdout.writelines(f"{name}: {value}\n" for name, value in headers.items())
 
 
 def _check_id(id_: str) -> None:

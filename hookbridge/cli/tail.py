@@ -78,10 +78,10 @@ class Follower:
         """Give the newest events that are wanted, oldest first, and begin behind the newest of all."""
         newest = self._newest()
         self._note(self._page(newest + 1, PAGE_MAX)[0], newest)
-        found: list[EventSummary] = []
+        events: list[EventSummary] = []
         for outcome in self._wanted.outcomes or (None,):
-            found += islice(self._matching(newest, outcome), lines)
-        return sorted(found, key=lambda event: event.id)[-lines:] if lines else []
+            events += islice(self._matching(newest, outcome), lines)
+        return sorted(events, key=lambda event: event.id)[-lines:] if lines else []
 
     def look(self) -> list[EventSummary]:
         """Give what ended and what came since the last look, each in the order of arrival."""
@@ -107,12 +107,12 @@ class Follower:
         return events[0].id if events else 0
 
     def _came(self, newest: int) -> list[EventSummary]:
-        found: list[EventSummary] = []
+        events: list[EventSummary] = []
         before: int | None = newest + 1
         while before is not None and before > self._seen + 1:
             page, before = self._page(before, PAGE_MAX)
-            found += [event for event in page if event.id > self._seen]
-        return found
+            events += [event for event in page if event.id > self._seen]
+        return events
 
     def _ended(self) -> list[EventSummary]:
         """Ask for those that were open; gives those that are open no more, newest first."""

@@ -38,20 +38,20 @@ def token(
 ) -> None:
     """Show the link to the dashboard, and where the admin token stands."""
     settings = settings_of(config)
-    found = admin_token.known(settings)
-    if found is None:
+    secret = admin_token.known(settings)
+    if secret is None:
         problem = f"There is no admin token yet, or it may not be read: {admin_token.file_of(settings)}"
         raise ConfigError([problem], hint=f"{program()}, which makes it at the first start")
     place = admin_token.place(settings, os.environ)
     shown = show or (sys.stdout.isatty() and not as_json)
     page = (named(url) or address(settings)).rstrip("/") + "/"
-    link = f"{page}#token={found}" if shown else page
+    link = f"{page}#token={secret}" if shown else page
     if as_json:
-        print_json({"place": place, "dashboard": link, **({"token": found} if shown else {})})
+        print_json({"place": place, "dashboard": link, **({"token": secret} if shown else {})})
         return
     say(f"dashboard  {link}")
     if show:
-        say(f"token      {found}")
+        say(f"token      {secret}")
     say(f"stands in  {place}")
     if not shown:
         note("The token is not printed into a pipe: --show does it.")

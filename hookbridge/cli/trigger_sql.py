@@ -63,15 +63,15 @@ def trigger_sql(
         refuse_ignored({"--key": key, "--url": url, "--outbox": outbox}, "nothing of it is needed to remove a trigger")
         _print(trigger.uninstall(schema, table), {"schema": schema, "name": table}, as_json=as_json)
         return
-    wanted = trigger.Trigger(
+    made = trigger.Trigger(
         table=table,
         schema=schema,
         key=_columns(key) if key else _listed(config, schema, table) or ("id",),
         url=url or trigger.PLACEHOLDER_URL,
         outbox=outbox,
     )
-    block = {"schema": schema, "name": table, "key": list(wanted.key)}
-    _print(trigger.install(wanted), block, as_json=as_json)
+    block = {"schema": schema, "name": table, "key": list(made.key)}
+    _print(trigger.install(made), block, as_json=as_json)
 
 
 def _print(sql: str, block: Mapping[str, object], *, as_json: bool) -> None:

@@ -138,16 +138,16 @@ def _result(line: said.Verdict, different: int) -> None:
         say(f"Not compared whole: {line.cut}. A larger [notion] property_requests_max reads more of them.")
 
 
-def _alone(settings: Settings, asked: dict[str, Any]) -> Iterator[Line]:
+def _alone(settings: Settings, options: dict[str, Any]) -> Iterator[Line]:
     """Compare in this process; what is not to be healed is left exactly as it is, open events too."""
     from hookbridge import sidecar
     from hookbridge.observe.logs import configure
 
-    heal = asked["heal"]
+    heal = options["heal"]
     note(f"No service is running: {'processing, comparing and healing' if heal else 'comparing'} in this process.")
     quiet = msgspec.structs.replace(settings.config.logging, level="error")
     configure(quiet, settings.secrets, stream=sys.stderr)
-    source, table = asked.get("source"), asked.get("table")
+    source, table = options.get("source"), options.get("table")
     steps = _healing(settings, source, table) if heal else sidecar.prove(settings, source, table)
 
     async def step() -> said.Line | None:

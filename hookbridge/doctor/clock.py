@@ -35,12 +35,12 @@ async def look(settings: Settings, now: Callable[[], float]) -> Findings:
 
 
 def _urls(settings: Settings) -> list[tuple[str, str]]:
-    found = []
+    urls = []
     if settings.secrets.supabase_url:
-        found.append(("Supabase", f"{settings.secrets.supabase_url}/rest/v1/"))
+        urls.append(("Supabase", f"{settings.secrets.supabase_url}/rest/v1/"))
     if settings.secrets.notion_token:
-        found.append(("Notion", f"{settings.config.notion.base_url.rstrip('/')}/v1/"))
-    return found
+        urls.append(("Notion", f"{settings.config.notion.base_url.rstrip('/')}/v1/"))
+    return urls
 
 
 def _compared(settings: Settings, source: str, date: str, now: float) -> Finding:

@@ -76,10 +76,10 @@ async def _token(http: httpx.AsyncClient, url: str, token: str | None) -> Findin
 
 async def _readiness(http: httpx.AsyncClient, token: str | None) -> Findings:
     answer = await http.get("/readyz", headers=_authorized(token))
-    found = _object(answer)
-    if not found.get("ready"):
-        yield _not_ready(found)
-    for lane in found.get("lanes", ()):
+    readiness = _object(answer)
+    if not readiness.get("ready"):
+        yield _not_ready(readiness)
+    for lane in readiness.get("lanes", ()):
         reason = f": {lane['reason']}" if lane.get("reason") else ""
         if lane["state"] == "paused":
             waits = lane.get("reason") == UNCONFIRMED
@@ -91,7 +91,7 @@ async def _readiness(http: httpx.AsyncClient, token: str | None) -> Findings:
         for table in lane.get("waiting", ()):
             why = f"its records wait: {table['reason']}"
             yield failed(f"table {lane['source']} {table['table']}", why, table.get("hint", ""))
-    for found_table in map(_table, found.get("tables", ())):
+    for found_table in map(_table, readiness.get("tables", ())):
         if found_table is not None:
             yield found_table
 

@@ -104,14 +104,14 @@ async def _repeated(client: SupabaseClient, table: SupabaseTable) -> str | None:
 async def _change_column(client: SupabaseClient, table: SupabaseTable, check: str, column: str) -> Finding:
     hint = "correct changed_at in [[supabase.tables]], or leave it out"
     try:
-        found = await _read(client, table, (column,))
-        if not found.rows and not (await _read(client, table, ())).rows:
+        answer = await _read(client, table, (column,))
+        if not answer.rows and not (await _read(client, table, ())).rows:
             return ok(check, "readable, and empty")
     except SourceError as error:
         return _column(check, f"change column {column}", error, hint)
-    if not found.rows:
+    if not answer.rows:
         return warning(check, f"change column {column}: empty in every row", f"set {column} on every change")
-    value = decode_columns(found.rows[0]).get(column)
+    value = decode_columns(answer.rows[0]).get(column)
     if not isinstance(value, str) or instant_in(value) is None:
         return failed(check, f"change column {column}: holds no time", hint)
     return ok(check, "readable, with its key and change column")

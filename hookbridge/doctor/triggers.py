@@ -82,17 +82,17 @@ async def look(sql: asyncpg.Connection, tables: Sequence[SupabaseTable], names: 
     """
     addresses: dict[str, list[str]] = {}
     for table in tables:
-        found = await sql.fetchrow(_TABLE, table.schema, table.name)
-        if found is None:
+        relation = await sql.fetchrow(_TABLE, table.schema, table.name)
+        if relation is None:
             continue
-        triggers = [_read(row) for row in await sql.fetch(_TRIGGERS, found["oid"], table.schema, table.name)]
+        triggers = [_read(row) for row in await sql.fetch(_TRIGGERS, relation["oid"], table.schema, table.name)]
         # A Database Webhook may go anywhere; ours go here, or are wrong.
-        ours = [one for one in triggers if one.key is not None or one.calls_us]
-        yield _told(table, ours, names)
-        if found["partitioned"] and any(one.key is None for one in ours):
-            yield _partitions(table, tables, [row["name"] for row in await sql.fetch(_PARTITIONS, found["oid"])])
-        yield _key(table, await sql.fetch(_UNIQUE, found["oid"]), partitioned=found["partitioned"])
-        for url in sorted({_shown(one.url) for one in ours if one.is_enabled and one.calls_us}):
+        ours = [trigger for trigger in triggers if trigger.key is not None or trigger.calls_us]
+        yield _finding_of(table, ours, names)
+        if relation["partitioned"] and any(trigger.key is None for trigger in ours):
+            yield _partitions(table, tables, [row["name"] for row in await sql.fetch(_PARTITIONS, relation["oid"])])
+        yield _key(table, await sql.fetch(_UNIQUE, relation["oid"]), partitioned=relation["partitioned"])
+        for url in sorted({_shown(trigger.url) for trigger in ours if trigger.is_enabled and trigger.calls_us}):
             addresses.setdefault(url, []).append(table.full_name)
     if not names and len(addresses) > 1:
         which = "; ".join(f"{url} ({', '.join(of)})" for url, of in addresses.items())
@@ -115,7 +115,7 @@ def _read(row: Any) -> _Trigger:  # noqa: ANN401  asyncpg has no types
     )
 
 
-def _told(table: SupabaseTable, triggers: list[_Trigger], names: Collection[str]) -> Finding:
+def _finding_of(table: SupabaseTable, triggers: list[_Trigger], names: Collection[str]) -> Finding:
     check, hint = f"trigger {table.full_name}", _remake(table)
     if not triggers:
         return warning(check, "there is none, so changes are found by polls and sweeps only", hint)
@@ -127,27 +127,27 @@ def _told(table: SupabaseTable, triggers: list[_Trigger], names: Collection[str]
 
 
 def _elsewhere(enabled: list[_Trigger], names: Collection[str], check: str, hint: str) -> Finding | None:
-    if any(one.url == PLACEHOLDER_URL for one in enabled):
+    if any(trigger.url == PLACEHOLDER_URL for trigger in enabled):
         return failed(check, f"it sends to the placeholder {PLACEHOLDER_URL}", hint)
-    for one in enabled:
-        if not one.calls_us:
-            return warning(check, f"it sends to {_shown(one.url)}, and the endpoint is {ENDPOINT}", hint)
-    if names and not any(name_of(_parts(one.url)[0]) in names for one in enabled):
+    for trigger in enabled:
+        if not trigger.calls_us:
+            return warning(check, f"it sends to {_shown(trigger.url)}, and the endpoint is {ENDPOINT}", hint)
+    if names and not any(name_of(_parts(trigger.url)[0]) in names for trigger in enabled):
         known = ", ".join(sorted(names))
         return warning(check, f"it sends to {_shown(enabled[0].url)}, and this service answers under {known}", hint)
     return None
 
 
 def _sent(table: SupabaseTable, enabled: list[_Trigger], check: str, hint: str) -> Finding:
-    missing = OPERATIONS.keys() - frozenset[str]().union(*(one.sends for one in enabled))
+    missing = OPERATIONS.keys() - frozenset[str]().union(*(trigger.sends for trigger in enabled))
     if missing:
         named = ", ".join(name.upper() for name in OPERATIONS if name in missing)
         return warning(check, f"it does not tell of every {named}: polls and sweeps find what it leaves out", hint)
-    for one in enabled:
-        if one.key is not None and not set(table.key) <= set(one.key):
-            message = f"its key is {_columns(one.key)} and [[supabase.tables]] has {_columns(table.key)}"
+    for trigger in enabled:
+        if trigger.key is not None and not set(table.key) <= set(trigger.key):
+            message = f"its key is {_columns(trigger.key)} and [[supabase.tables]] has {_columns(table.key)}"
             return warning(check, f"{message}: a row that is too large to send is refused", hint)
-    return ok(check, f"sends every change to {', '.join(sorted({_shown(one.url) for one in enabled}))}")
+    return ok(check, f"sends every change to {', '.join(sorted({_shown(trigger.url) for trigger in enabled}))}")
 
 
 def _partitions(table: SupabaseTable, tables: Sequence[SupabaseTable], leaves: Sequence[str]) -> Finding:

@@ -60,20 +60,20 @@ class Rejections:
         self._kept.append(rejection)
         self._log(rejection, hint)
 
-    def _log(self, one: RejectedRequest, hint: str | None) -> None:
-        kind = (one.endpoint, one.reason)
+    def _log(self, rejection: RejectedRequest, hint: str | None) -> None:
+        kind = (rejection.endpoint, rejection.reason)
         if kind not in self._lately:
             asyncio.get_running_loop().call_later(LINES_SECONDS, self._sum_up, kind)
         self._lately[kind] += 1
         if self._lately[kind] <= LINES_MAX:
-            write = log.error if one.status >= 500 else log.warning  # noqa: PLR2004  a fault of ours, or of the sender
-            about = {"remote": one.peer, "bytes": one.bytes, "hint": hint}
+            write = log.error if rejection.status >= 500 else log.warning  # noqa: PLR2004  a fault of ours, or of the sender
+            about = {"remote": rejection.peer, "bytes": rejection.bytes, "hint": hint}
             write(
                 "Webhook refused",
-                path=one.endpoint,
-                status=one.status,
-                reason=one.reason,
-                error=one.message,
+                path=rejection.endpoint,
+                status=rejection.status,
+                reason=rejection.reason,
+                error=rejection.message,
                 **{name: value for name, value in about.items() if value is not None},
             )
 

@@ -81,32 +81,32 @@ class Traces:
             start_time=now - int(seconds * NANOSECONDS),
             attributes={
                 "hookbridge.source": source,
-                "hookbridge.events": [one.event_id for one in receipts],
-                "hookbridge.duplicates": sum(one.duplicate for one in receipts),
+                "hookbridge.events": [receipt.event_id for receipt in receipts],
+                "hookbridge.duplicates": sum(receipt.duplicate for receipt in receipts),
             },
         )
         span.end(now)
-        for one in receipts:
-            self._known.setdefault(one.event_id, span.get_span_context())
+        for receipt in receipts:
+            self._known.setdefault(receipt.event_id, span.get_span_context())
         while len(self._known) > KNOWN_MAX:
             self._known.popitem(last=False)
 
     @contextmanager
     def change(self, claim: Claim) -> Iterator[None]:
         """Around the processing of a change."""
-        known = [self._known[one.id] for one in claim.events if one.id in self._known]
-        parent = set_span_in_context(NonRecordingSpan(known[-1]), Context()) if known else Context()
+        arrivals = [self._known[event.id] for event in claim.events if event.id in self._known]
+        parent = set_span_in_context(NonRecordingSpan(arrivals[-1]), Context()) if arrivals else Context()
         began = time.time_ns()
         with self._tracer.start_as_current_span(
             "process",
             context=parent,
             kind=SpanKind.CONSUMER,
-            links=[Link(one) for one in known[:-1]],
+            links=[Link(event) for event in arrivals[:-1]],
             start_time=began,
             attributes={
                 "hookbridge.source": claim.record.source,
                 "hookbridge.record": str(claim.record),
-                "hookbridge.events": [one.id for one in claim.events],
+                "hookbridge.events": [event.id for event in claim.events],
                 "hookbridge.origin": claim.events[-1].event.origin,
                 # Until it is settled: a lane that stops gives its changes back.
                 "hookbridge.outcome": "given back",

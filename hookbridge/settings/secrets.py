@@ -37,20 +37,20 @@ _IN_HEADERS = ("SUPABASE_KEY", "NOTION_TOKEN", "HOOKBRIDGE_ADMIN_TOKEN")
 
 def read_secrets(values: Mapping[str, str], folder: Path, problems: list[str]) -> Secrets:
     """Give the secrets.  Files are relative to ``folder``."""
-    found = {name: _one(name, values, folder, problems) for name in NAMES}
+    texts = {name: _read_secret(name, values, folder, problems) for name in NAMES}
     secrets = Secrets(
-        supabase_url=found["SUPABASE_URL"].rstrip("/"),
-        supabase_key=found["SUPABASE_KEY"],
-        notion_token=found["NOTION_TOKEN"],
-        webhook_secrets=_several(found["WEBHOOK_SECRET"]),
-        notion_webhook_secrets=_several(found["NOTION_WEBHOOK_SECRET"]),
-        admin_token=found["HOOKBRIDGE_ADMIN_TOKEN"],
-        redis_url=found["REDIS_URL"],
+        supabase_url=texts["SUPABASE_URL"].rstrip("/"),
+        supabase_key=texts["SUPABASE_KEY"],
+        notion_token=texts["NOTION_TOKEN"],
+        webhook_secrets=_several(texts["WEBHOOK_SECRET"]),
+        notion_webhook_secrets=_several(texts["NOTION_WEBHOOK_SECRET"]),
+        admin_token=texts["HOOKBRIDGE_ADMIN_TOKEN"],
+        redis_url=texts["REDIS_URL"],
     )
     problems += [
         f"{name}: expected printable ASCII characters without spaces, because it is sent in a header"
         for name in _IN_HEADERS
-        if found[name] and not (found[name].isascii() and found[name].isprintable() and " " not in found[name])
+        if texts[name] and not (texts[name].isascii() and texts[name].isprintable() and " " not in texts[name])
     ]
     _check_supabase(secrets, problems)
     if secrets.redis_url and not _is_redis_url(secrets.redis_url):
@@ -84,7 +84,7 @@ def _is_redis_url(text: str) -> bool:
         return False
 
 
-def _one(name: str, values: Mapping[str, str], folder: Path, problems: list[str]) -> str:
+def _read_secret(name: str, values: Mapping[str, str], folder: Path, problems: list[str]) -> str:
     value, file = values.get(name, ""), values.get(f"{name}_FILE", "")
     if value and file:
         problems.append(f"{name}: set it or {name}_FILE, not both")

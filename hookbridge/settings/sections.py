@@ -19,12 +19,12 @@ _SECRET_WORDS = {"apikey", "key", "password", "secret", "secrets", "token"}
 
 def read_sections(written: dict[str, Any], file: str, problems: list[str]) -> dict[str, Section]:
     """Give every section, with defaults for what is not written."""
-    known = get_type_hints(Config)
+    types = get_type_hints(Config)
     problems += [
-        f"{file}: [{name}]: {_unknown('section', name, '', list(known))}" for name in written if name not in known
+        f"{file}: [{name}]: {_unknown('section', name, '', list(types))}" for name in written if name not in types
     ]
     sections = {}
-    for name, type_ in known.items():
+    for name, type_ in types.items():
         value = written.get(name, {})
         if isinstance(value, dict):
             sections[name] = _struct(value, type_, name, f"{file}: [{name}]", problems)

@@ -41,14 +41,14 @@ def decode_members(body: bytes, names: tuple[str, ...]) -> Members:
         return decode_object(body)
     refuse_deep(body)
     try:
-        found = _found(body, names)
-        received = "an object" if found is not None else kind(_opened(_decode_raw(body)))
+        raw = _found(body, names)
+        received = "an object" if raw is not None else kind(_opened(_decode_raw(body)))
         refuse_undecodable(body)
     except UNDECODABLE as error:
         raise invalid_json(error, body) from None
-    if found is None:
+    if raw is None:
         raise InvalidFields([FieldProblem(("body",), f"expected an object, got {received}", "type_error.dict")])
-    return {name: _opened(value) for name, value in found.items()}
+    return {name: _opened(value) for name, value in raw.items()}
 
 
 def members(of: Part | None, names: tuple[str, ...]) -> Members:

@@ -110,21 +110,21 @@ class SupabaseChanges:
         from hookbridge.sources.supabase.client import Asked  # noqa: PLC0415  imports the SDK
 
         place = None if cursor is None else _place_of(cursor, order)
-        wanted = place.rows if place else SLICE_ROWS
+        limit = place.rows if place else SLICE_ROWS
         ticket = await self._tickets()
-        asked = Asked(
+        request = Asked(
             order=order,
             since=since,
             after=place.after if place else (),
             within=place.within if place else 0,
-            limit=wanted,
+            limit=limit,
             count="planned" if place is None and since is None else None,
         )
-        answer = await self._client.slice(listed.schema, listed.name, asked)
+        answer = await self._client.slice(listed.schema, listed.name, request)
         truths, unread = _read(table, listed, answer.rows, ticket)
-        following = _following(order, answer.rows, wanted, place) if answer.rows else _outside(place)
+        following = _following(order, answer.rows, limit, place) if answer.rows else _outside(place)
         if following is None and answer.rows:
-            await self._refuse_cut(listed, asked, len(answer.rows))
+            await self._refuse_cut(listed, request, len(answer.rows))
         if following is not None and following == place:
             raise SourceUnavailable(
                 f"Supabase answered with the same rows of {table} where those behind them were asked for",
@@ -182,7 +182,7 @@ def _place_of(cursor: str, order: tuple[str, ...]) -> _Place | None:
     return place if place.order == order and 0 <= place.within < len(place.after) <= len(order) else None
 
 
-def _following(order: tuple[str, ...], answer: Sequence[bytes], wanted: int, place: _Place | None) -> _Place | None:
+def _following(order: tuple[str, ...], answer: Sequence[bytes], limit: int, place: _Place | None) -> _Place | None:
     """Say where a listing goes on: behind the last row that can be asked behind; None when there is none.
 
     Where a whole slice has one value, very many rows may have it: the next slice is asked for among these alone, for
@@ -197,7 +197,7 @@ def _following(order: tuple[str, ...], answer: Sequence[bytes], wanted: int, pla
     like = next((depth for depth, pair in enumerate(zip(first, after, strict=True)) if pair[0] != pair[1]), len(order))
     within = min(like, len(order) - 1) if len(answer) >= ALIKE_MIN else 0
     within = max(within, place.within if place else 0)
-    return _Place(order=order, after=after, rows=len(answer) // 2 if smaller else wanted, within=within)
+    return _Place(order=order, after=after, rows=len(answer) // 2 if smaller else limit, within=within)
 
 
 def _fits(texts: Sequence[str]) -> bool:
@@ -216,12 +216,12 @@ def _texts(row: bytes, columns: Sequence[str]) -> tuple[str, ...] | None:
     """Give the texts of some columns, also of a row that cannot be read as a whole; None where one has none."""
     values = _values(row) or {}
     known = (values.get(column) for column in columns)
-    found = tuple(keys.text(value) for value in known if isinstance(value, str | int | Decimal))
+    texts = tuple(keys.text(value) for value in known if isinstance(value, str | int | Decimal))
     try:
-        "".join(found).encode()
+        "".join(texts).encode()
     except UnicodeEncodeError:
         return None
-    return found if len(found) == len(columns) else None
+    return texts if len(texts) == len(columns) else None
 
 
 def _values(row: bytes) -> dict[str, Any] | None:

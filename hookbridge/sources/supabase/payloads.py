@@ -185,18 +185,18 @@ def _changes(type_: str, before: str | None, now: str | None) -> list[tuple[str,
 
 def _id(fields: Fields, where: str, row: Part, key: tuple[str, ...]) -> str | None:
     columns = members(row, key)
-    found: list[keys.KeyValue] = []
+    values: list[keys.KeyValue] = []
     for column in key:
         value = columns.get(column)
         if value is not None and is_scalar(value):
-            found.append(value)
+            values.append(value)
         elif column in columns:
             fields.wrong((where, column), f"expected a key's value, got {kind(value)}; {KEY_HINT}", "type_error")
         else:
             fields.wrong((where, column), f"field required; {KEY_HINT}", "value_error.missing")
-    if len(found) != len(key):
+    if len(values) != len(key):
         return None
-    id_ = keys.record_id(found)
+    id_ = keys.record_id(values)
     if not ID_RULES["supabase"].fits(id_):
         fields.wrong((where, key[0]), ID_RULES["supabase"].expected, "value_error")
     return id_

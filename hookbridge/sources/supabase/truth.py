@@ -83,30 +83,30 @@ class Reader:
                 yield outcome
 
     async def _read_table(self, table: str, wanted: Wanted) -> Outcomes:
-        found = await self._read_chunks(table, wanted)
+        outcomes = await self._read_chunks(table, wanted)
         # What is gone has no row to say how its column writes a uuid or a time, but the copy here has that name.
         written = {
-            record: other
+            record: spelling
             for record, values in wanted.items()
-            if _is_absent(found[record]) and (other := _as_written(record, values)) != record
+            if _is_absent(outcomes[record]) and (spelling := _as_written(record, values)) != record
         }
         if written:
-            others = {other: keys.values(other.id, len(wanted[record])) for record, other in written.items()}
+            others = {spelling: keys.values(spelling.id, len(wanted[record])) for record, spelling in written.items()}
             read = await self._read_chunks(table, others)
-            for record, other in written.items():
-                absent, outcome = found[record], read[other]
+            for record, spelling in written.items():
+                absent, outcome = outcomes[record], read[spelling]
                 if isinstance(outcome, Exception):  # then nobody knows what became of the copy
-                    found[record] = outcome
+                    outcomes[record] = outcome
                 elif isinstance(absent, Truth) and _is_absent(outcome):
-                    found[record] = Truth(record=record, data=None, ticket=absent.ticket, also_gone=other)
-        return found
+                    outcomes[record] = Truth(record=record, data=None, ticket=absent.ticket, also_gone=spelling)
+        return outcomes
 
     async def _read_chunks(self, table: str, wanted: Wanted) -> Outcomes:
-        found: Outcomes = {}
+        outcomes: Outcomes = {}
         chunks = _chunks(table_config(self._config, table).key, wanted)
         for part in await asyncio.gather(*(self._read(table, chunk, set()) for chunk in chunks)):
-            found |= part
-        return found
+            outcomes |= part
+        return outcomes
 
     async def _read(self, table: str, wanted: Wanted, failed: set[RecordKey]) -> Outcomes:
         """Read one chunk; where one record or a cut answer stands in the way, in parts.
@@ -131,17 +131,19 @@ class Reader:
             ((record, asked),) = wanted.items()
             only = _only(record, asked, truths, odd, ticket)
             return {record: only or await self._stranger(record, asked, truths[0], listed)}
-        found = _by_name(truths, wanted)
-        missing = {record: values for record, values in wanted.items() if record not in found}
+        outcomes = _by_name(truths, wanted)
+        missing = {record: values for record, values in wanted.items() if record not in outcomes}
         if any(truth.record not in wanted for truth in truths):
             again, parts = missing, len(missing)
         elif odd or answer.total > len(answer.rows):
             again, parts = missing, 2
         else:
-            again = _look_alikes(wanted, found) if missing else {}
+            again = _look_alikes(wanted, outcomes) if missing else {}
             parts = len(again)
-            found |= {one: Truth(record=one, data=None, ticket=ticket) for one in missing if one not in again}
-        return found | await self._read_parts(table, again, parts, failed) if again else found
+            outcomes |= {
+                absent: Truth(record=absent, data=None, ticket=ticket) for absent in missing if absent not in again
+            }
+        return outcomes | await self._read_parts(table, again, parts, failed) if again else outcomes
 
     async def _stranger(
         self, record: RecordKey, asked: Sequence[str], came: Truth, listed: SupabaseTable
@@ -196,12 +198,12 @@ def _taken(
 
 
 def _by_name(truths: Sequence[Truth], wanted: Wanted) -> Outcomes:
-    found: Outcomes = {}
+    outcomes: Outcomes = {}
     for truth in truths:
         if truth.record in wanted:
-            known = found.get(truth.record)
-            found[truth.record] = truth if known is None else _the_same(known, truth)
-    return found
+            earlier = outcomes.get(truth.record)
+            outcomes[truth.record] = truth if earlier is None else _the_same(earlier, truth)
+    return outcomes
 
 
 def _look_alikes(wanted: Wanted, found: Outcomes) -> Wanted:
