@@ -3,14 +3,13 @@
 A name that changes needs a line here, and a schema step of every engine that renames what is stored under the old one.
 """
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from hookbridge.store import note_names
 from tests.support.engines import opened_file
+from tests.support.files import older_file
 
 NOW = {
     "starts": note_names.STARTS,
@@ -41,13 +40,8 @@ async def test_what_an_older_version_noted_is_found_under_its_name_of_today(
     tmp_path: Path, version: int, former: str, name: str
 ) -> None:
     path = tmp_path / "hookbridge.db"
-    schema = Path(note_names.__file__).parent / "sqlite" / "schema"
-    with closing(sqlite3.connect(path)) as older:
-        for step in sorted(schema.glob("*.sql"))[:version]:
-            older.executescript(step.read_text())
+    with older_file(path, version) as older:
         older.execute("INSERT INTO notes VALUES (?, 'why')", (former,))
-        older.execute(f"PRAGMA user_version = {version}")
-        older.commit()
     store = await opened_file(path)
     assert (await store.note(name), await store.note(former)) == ("why", None)
     await store.close()

@@ -1,0 +1,87 @@
+"""The records as last read, and the order of their last changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from hookbridge.model import Copy, Document, RecordKey, SourceName
+from hookbridge.store.values import Candidates, CopyPage, FeedPage, RecordFilter, RecordPage, Span
+from hookbridge.text import Query
+
+
+class Copies(Protocol):
+    """The records as last read, and their words."""
+
+    async def ticket(self) -> int:
+        """Give the ticket for a read that begins afterwards: larger than every one given before this call.
+
+        Restarts and other nodes included.  One for each request to a source.
+        """
+        ...
+
+    async def copy(self, record: RecordKey) -> Copy | None:
+        """Give the copy; one with ``data`` None says that the source has no such record."""
+        ...
+
+    async def home(self, record: RecordKey) -> RecordKey | None:
+        """Give the name under which there is a copy with data of this id, whatever its table (ids are global)."""
+        ...
+
+    async def put(self, copy: Copy, document: Document | None, *, exclusive: bool) -> None:
+        """Write a copy that was read outside a change (read-through), unless a later one is there.
+
+        ``exclusive`` drops the copies of the same id in other tables (ids are global).
+        """
+        ...
+
+    async def label(self, source: SourceName, table: str) -> str | None:
+        """Give what people call a table; None where nobody said it."""
+        ...
+
+    async def put_label(self, source: SourceName, table: str, label: str) -> None:
+        """Say what people call a table."""
+        ...
+
+    async def candidates(self, query: Query, *, source: SourceName | None, table: str | None) -> Candidates:
+        """Find the copies that have all that is asked, the newest change of their words first, within a bound.
+
+        Whoever ranks them looks again: of a query of very many words only some are looked for here.
+        """
+        ...
+
+    async def copied(self, *, cursor: str | None, limit: int, bytes_max: int) -> CopyPage:
+        """List copies with data, however they are named; at most ``limit``, and none behind so many bytes."""
+        ...
+
+    async def index(self, read: Sequence[tuple[Copy, Document]], *, note: tuple[str, str]) -> None:
+        """Write titles and words of copies anew, and in the same transaction note how far that is.
+
+        Those that are not as they were read are left alone.  It is no change: the others stay in their order.
+        """
+        ...
+
+    async def records(self, which: RecordFilter, *, after: RecordKey | None, limit: int) -> RecordPage:
+        """List records by name, behind the cursor ``after``.
+
+        Those of ``waiting`` are listed whether or not there is a copy of them; else those with a copy.
+        """
+        ...
+
+    async def remove_tombstones(self, when: Span, limit: int) -> int:
+        """Forget at most ``limit`` absences noted then; gives how many."""
+        ...
+
+
+class Feed(Protocol):
+    """The copies in the order of their last change, for whoever follows them.
+
+    Every transaction that changes a copy's content or presence gives it the newest place: a settle, a read-through, a
+    first load, and the removal of a copy under another table or spelling, which leaves the knowledge there that it is
+    gone.  A record that is read again and is as it was keeps its place.  Places are never given twice, and no change
+    becomes visible behind a later one.
+    """
+
+    async def feed(self, *, after: int, limit: int) -> FeedPage:
+        """Give the changes behind a place, 0 for all there are: a record appears once, at its last change."""
+        ...

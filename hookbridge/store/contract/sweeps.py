@@ -1,0 +1,52 @@
+"""What the reconciler compares and remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from hookbridge.model import Copy, Document, RecordKey, SourceName
+from hookbridge.store.values import Announcement, Standings, Unmet
+
+
+class Sweeps(Protocol):
+    """What the reconciler compares and remembers."""
+
+    async def standings(self, source: SourceName, table: str, ids: Sequence[str]) -> Standings:
+        """Say how records of one table stand, all as of one moment."""
+        ...
+
+    async def load(self, read: Sequence[tuple[Copy, Document | None]], *, exclusive: bool) -> None:
+        """Write many copies that were read outside a change, in one transaction; as ``put``."""
+        ...
+
+    async def met(self, sweep: int, ids: Sequence[str]) -> frozenset[str]:
+        """Say which of these a sweep has met before."""
+        ...
+
+    async def meet(self, sweep: int, ids: Sequence[str], *, note: tuple[str, str] | None = None) -> None:
+        """Note what a sweep (named by its ticket) has met, and in the same transaction a note on where it is."""
+        ...
+
+    async def unmet(self, source: SourceName, table: str, sweep: int, *, after: str | None = None, limit: int) -> Unmet:
+        """Find copies with data that are older than the sweep and that it has not met, those behind ``after`` or all.
+
+        An id may be the empty text, which is behind nothing.
+        """
+        ...
+
+    async def forget_sweeps(self, *, keep: Sequence[int] = (), only: int | None = None, limit: int) -> int:
+        """Remove what one sweep has met, or all but those of ``keep``, at most ``limit`` rows; gives how many."""
+        ...
+
+    async def note_findings(self, records: Sequence[RecordKey], standings: Standings) -> None:
+        """Remember differences until it is known whether a webhook announces them.
+
+        Not those whose copy is younger than the comparison: a webhook was faster, and is counted by itself.  A webhook
+        announces one when its event was not there yet when the record was compared.
+        """
+        ...
+
+    async def settle_findings(self, grace_seconds: float) -> tuple[Announcement, ...]:
+        """Count what was found longer ago than that as announced or missed, and forget it; also what lies ahead."""
+        ...
