@@ -7,14 +7,18 @@ it raises the errors of ``hookbridge.errors`` and no foreign exception.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Protocol
 
 import msgspec
 
 from hookbridge.api.webhooks import AckDetails
+from hookbridge.errors import InvalidParameter, SourceRefused
 from hookbridge.model import Columns, Event, RecordKey, SourceName, StoredEvent, Truth
+from hookbridge.names import NAME_EXPECTED, is_name
+from hookbridge.sources.bodies import decode_columns
 from hookbridge.text import Fields
 
 
@@ -100,7 +104,29 @@ class Changes(Protocol):
         ...
 
 
-class Source(Protocol):
+class Reader(Protocol):
+    """How a source reads single records.  Every method raises SourceUnavailable or SourceRefused, and those that read
+    a record also RecordUnreadable or RecordImpossible.
+    """
+
+    async def read(self, record: RecordKey) -> Truth:
+        """Read a record, batched with the calls of the same few milliseconds."""
+        ...
+
+    async def refresh(self, record: RecordKey) -> Truth:
+        """Read a record for somebody who can wait: where requests are counted, all others go first."""
+        ...
+
+    async def probe(self) -> None:
+        """Ask the cheapest question that the source answers."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connections; who still waits is told so.  Idempotent."""
+        ...
+
+
+class Source(ABC):
     """One source of truth.  One instance for the process."""
 
     name: SourceName
@@ -108,129 +134,137 @@ class Source(Protocol):
     """Whether a time without seconds says nothing about them."""
     edits_move_times: bool
     """Whether all that webhooks tell of moves a record's time of change (Notion's formulas and rollups move none)."""
+    ids_are_global: bool
+    """Whether an id names one record across tables (Notion), so that a record that moved has one copy."""
+
+    no_credentials: tuple[str, str]
+    """What is said where the truth is asked for without credentials, and what to do."""
+    reader: Reader | None = None
+    """None without credentials."""
+    changes: Changes | None = None
+    """How the reconciler reads it; None without credentials."""
 
     @property
     def has_credentials(self) -> bool:
         """Whether truth can be read.  Without, every verification is ``skipped``."""
-        ...
+        return self.reader is not None
 
     @property
+    @abstractmethod
     def credential_warning(self) -> str | None:
         """Say what is doubtful about the credentials, for start-up and ``/readyz``; None when nothing is."""
-        ...
 
-    @property
-    def ids_are_global(self) -> bool:
-        """Whether an id names one record across tables (Notion), so that a record that moved has one copy."""
-        ...
-
-    def table(self, written: str) -> str:
-        """Give a table's normal name for what a person wrote (``users`` is ``public.users``; ids without dashes).
+    def table(self, written: str, *, where: str = "query") -> str:
+        """Give a table's normal name for what a person wrote, in a request's query or path.
 
         Raises InvalidParameter when it cannot be a table's name.
         """
-        ...
+        if not is_name(written):
+            raise InvalidParameter("table", NAME_EXPECTED, where=where)
+        return self.normal_table(written)
 
+    @abstractmethod
+    def normal_table(self, written: str) -> str:
+        """Give the normal name for what can be a table's (``users`` is ``public.users``; ids have dashes)."""
+
+    @abstractmethod
     def key(self, table: str, id_: str) -> RecordKey:
         """Name a record for what a person wrote, both parts in their normal form.
 
         Raises InvalidParameter when it cannot be a record's name.
         """
-        ...
 
+    # What arrives
+
+    @abstractmethod
     def authenticate(self, headers: Mapping[str, str], body: bytes, now: float) -> None:
         """Return when the sender is authenticated over the raw bytes, or when verification is off.
 
         Raises InvalidSignature otherwise.  ``now`` is epoch seconds, for timestamp tolerance.
         """
-        ...
 
+    @abstractmethod
     def decode(self, headers: Mapping[str, str], body: bytes) -> Decoded:
         """Turn a body into events, filtered ones with their reason in ``ignored``.
 
         Raises InvalidJson, InvalidSource, or InvalidFields with every field that is wrong.
         """
-        ...
 
+    @abstractmethod
     def columns_of(self, event: Event) -> Columns | None:
         """Give the record's columns as the event's body has them; None when it carries none."""
-        ...
 
     def versions_of(self, event: Event) -> tuple[Columns, ...]:
         """Give every version of the record that the event's body shows: as it was before, and as it was then."""
-        ...
+        columns = self.columns_of(event)
+        return () if columns is None else (columns,)
+
+    # What is true
 
     async def read(self, record: RecordKey) -> Truth:
-        """Read the record from the source, batched with the calls of the same few milliseconds.
+        """Read the record from the source.
 
         The truth of a record that is there has its name as the source writes it, perhaps in another spelling.
         Raises SourceUnavailable, SourceRefused, RecordUnreadable or RecordImpossible.
         """
-        ...
+        return await self._readable().read(record)
 
     async def refresh(self, record: RecordKey) -> Truth:
-        """Read the record as ``read`` does, for somebody who can wait: where requests are counted, all others go first.
-
-        Raises as ``read``.
-        """
-        ...
-
-    def truth_columns(self, truth: Truth) -> Columns | None:
-        """Decode the columns of a truth, for steps and handlers; None when the record is absent."""
-        ...
-
-    def agree(self, truth: Columns, claimed: Columns) -> bool:
-        """Whether the columns that an event claims are those that the source has, compared as values, not as text."""
-        ...
-
-    def newer_than_truth(self, event: StoredEvent, truth: Truth) -> bool:
-        """Whether the event claims a later change than the source knows of (false where nothing tells)."""
-        ...
-
-    def changed_at(self, record: RecordKey, columns: Columns) -> str | None:
-        """Give the record's own time of its last change, as the source writes it, where it has one."""
-        ...
-
-    def fingerprint(self, columns: Columns) -> bytes:
-        """Hash what a change would alter: equal content gives equal bytes, whoever delivered it."""
-        ...
-
-    def is_called(self, table: str, columns: Columns) -> bool:
-        """Whether a record with these columns may be asked for under this table's name (ids are global)."""
-        ...
-
-    def limits(self, data: bytes) -> Limits:
-        """Say what the JSON of a copy cannot hold of its record."""
-        ...
-
-    def title(self, record: RecordKey, columns: Columns) -> str:
-        """Give what people call the record; the empty text where nothing says it."""
-        ...
-
-    def fields(self, record: RecordKey, columns: Columns) -> Fields:
-        """Give the text by which search finds the record (of the configured columns or properties)."""
-        ...
-
-    @property
-    def changes(self) -> Changes | None:
-        """How the reconciler reads it; None without credentials."""
-        ...
+        """Read the record as ``read`` does, after whatever else wants to ask.  Raises as ``read``."""
+        return await self._readable().refresh(record)
 
     async def probe(self) -> None:
-        """Ask the source the cheapest question it answers.  Returns when it answered; raises as ``read``."""
-        ...
+        """Return when the source answered.  Raises as ``read``."""
+        await self._readable().probe()
 
     async def close(self) -> None:
         """Close the connections.  Idempotent."""
-        ...
+        if self.reader is not None:
+            await self.reader.close()
+
+    def _readable(self) -> Reader:
+        if self.reader is None:
+            message, hint = self.no_credentials
+            raise SourceRefused(message, hint=hint)
+        return self.reader
+
+    # What records look like
+
+    def truth_columns(self, truth: Truth) -> Columns | None:
+        """Decode the columns of a truth, for steps and handlers; None when the record is absent."""
+        return None if truth.data is None else decode_columns(truth.data)
+
+    @abstractmethod
+    def agree(self, truth: Columns, claimed: Columns) -> bool:
+        """Whether the columns that an event claims are those that the source has, compared as values, not as text."""
+
+    @abstractmethod
+    def newer_than_truth(self, event: StoredEvent, truth: Truth) -> bool:
+        """Whether the event claims a later change than the source knows of (false where nothing tells)."""
+
+    @abstractmethod
+    def changed_at(self, record: RecordKey, columns: Columns) -> str | None:
+        """Give the record's own time of its last change, as the source writes it, where it has one."""
+
+    def is_called(self, table: str, columns: Columns) -> bool:  # noqa: ARG002  where a row has one table
+        """Whether a record with these columns may be asked for under this table's name (ids are global)."""
+        return False
+
+    def limits(self, data: bytes) -> Limits:  # noqa: ARG002  of what is copied whole
+        """Say what the JSON of a copy cannot hold of its record."""
+        return Limits()
+
+    @abstractmethod
+    def title(self, record: RecordKey, columns: Columns) -> str:
+        """Give what people call the record; the empty text where nothing says it."""
+
+    @abstractmethod
+    def fields(self, record: RecordKey, columns: Columns) -> Fields:
+        """Give the text by which search finds the record (of the configured columns or properties)."""
 
 
-class Tickets(Protocol):
-    """Where a reader takes the ticket of a read (the store): later reads have larger tickets."""
-
-    async def __call__(self) -> int:
-        """Give the next ticket.  Raises StoreUnavailable."""
-        ...
+Tickets = Callable[[], Awaitable[int]]
+"""Where a reader takes the ticket of a read (the store): later reads have larger tickets.  Raises StoreUnavailable."""
 
 
 async def unordered() -> int:

@@ -10,7 +10,7 @@ import pytest
 from hookbridge.config import NotionConfig, Secrets, SignaturesConfig
 from hookbridge.errors import RecordImpossible, SourceRefused, SourceUnavailable
 from hookbridge.model import RecordKey
-from hookbridge.sources.notion import NotionSource
+from hookbridge.sources.notion import NotionSource, pages
 from hookbridge.sources.source import unordered
 from hookbridge.standins import Reply
 from tests.support.waiting import wait_until
@@ -233,7 +233,7 @@ async def test_the_truth_is_the_page_without_the_name_of_its_answer(workspace: T
     assert columns is not None
     assert "request_id" not in columns
     assert truth.changed_at == columns["last_edited_time"] == "2026-06-27T17:00:00.000Z"
-    assert truth.fingerprint == workspace.source.fingerprint(columns)
+    assert truth.fingerprint == pages.fingerprint(columns)
 
 
 async def test_half_a_character_does_not_make_a_page_unreadable(workspace: Tasks) -> None:

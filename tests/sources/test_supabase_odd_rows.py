@@ -10,7 +10,7 @@ import pytest
 from hookbridge.config import Secrets, SignaturesConfig, SupabaseConfig
 from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceUnavailable
 from hookbridge.model import RecordKey, Truth
-from hookbridge.sources.supabase import SupabaseSource
+from hookbridge.sources.supabase import SupabaseSource, rows
 from hookbridge.standins import PostgrestStandin
 from hookbridge.standins.postgrest import errors
 from hookbridge.standins.wire import Reply
@@ -87,7 +87,7 @@ async def test_a_character_that_was_cut_in_two_costs_that_character_alone(
     assert isinstance(truth, Truth)
     columns = source.truth_columns(truth) or {}
     assert columns["what"] == {"a": "cut �", "b": "�", "c": "😀", "d": r"\ud83d", "�": 1}
-    assert source.fingerprint(columns) == truth.fingerprint
+    assert rows.fingerprint(columns) == truth.fingerprint
     "".join(source.fields(note(7), columns).texts).encode()
 
 

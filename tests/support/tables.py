@@ -7,15 +7,16 @@ from hashlib import blake2b
 import msgspec
 
 from hookbridge.model import FINGERPRINT_BYTES, Columns, Event, RecordKey, SourceName, StoredEvent, Truth
-from hookbridge.sources.source import Changes, Decoded, Limits
+from hookbridge.sources.source import Changes, Decoded, Source
 from hookbridge.sources.supabase import rows
 from hookbridge.text import Fields
 
 
-class TableSource:
+class TableSource(Source):
     """Rows by record.  A column ``at`` is the time of the change; the words are those of any row."""
 
     name: SourceName = "supabase"
+    has_credentials: bool = True
     times_are_minutes: bool = False
     edits_move_times: bool = False
     credential_warning: str | None = None
@@ -29,7 +30,7 @@ class TableSource:
         self.ids_are_global = ids_are_global
         self._tickets = itertools.count(100)
 
-    def table(self, written: str) -> str:
+    def normal_table(self, written: str) -> str:
         return written
 
     def key(self, table: str, id_: str) -> RecordKey:
@@ -43,10 +44,6 @@ class TableSource:
 
     def columns_of(self, event: Event) -> Columns | None:
         return msgspec.json.decode(event.body, type=Columns) if event.body else None
-
-    def versions_of(self, event: Event) -> tuple[Columns, ...]:
-        columns = self.columns_of(event)
-        return () if columns is None else (columns,)
 
     async def read(self, record: RecordKey) -> Truth:
         self.reads += 1
@@ -63,9 +60,6 @@ class TableSource:
     async def refresh(self, record: RecordKey) -> Truth:
         return await self.read(record)
 
-    def truth_columns(self, truth: Truth) -> Columns | None:
-        return None if truth.data is None else msgspec.json.decode(truth.data, type=Columns)
-
     def agree(self, truth: Columns, claimed: Columns) -> bool:
         return all(truth.get(name) == value for name, value in claimed.items())
 
@@ -81,9 +75,6 @@ class TableSource:
 
     def is_called(self, table: str, columns: Columns) -> bool:
         return table != "left"
-
-    def limits(self, data: bytes) -> Limits:
-        return Limits()
 
     def title(self, record: RecordKey, columns: Columns) -> str:
         return rows.title(columns)

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from hookbridge.config import NotionConfig, Secrets, SignaturesConfig
-from hookbridge.errors import InvalidParameter, SourceRefused
+from hookbridge.errors import InvalidParameter
 from hookbridge.model import Columns, Event, RecordKey, SourceName, StoredEvent, Truth
-from hookbridge.names import NAME_EXPECTED, dashed, is_name
-from hookbridge.sources.bodies import ID_RULES, decode_columns
-from hookbridge.sources.notion import agreement, cuts, pages, payloads, words
+from hookbridge.names import dashed
+from hookbridge.sources.bodies import ID_RULES
+from hookbridge.sources.notion import agreement, cuts, payloads, words
 from hookbridge.sources.notion.budget import Budget
 from hookbridge.sources.notion.changes import NotionChanges
 from hookbridge.sources.notion.cuts import Rest
@@ -22,25 +21,23 @@ from hookbridge.sources.notion.databases import Databases
 from hookbridge.sources.notion.places import Places
 from hookbridge.sources.notion.signature import NotionSignature
 from hookbridge.sources.notion.truth import Reader
-from hookbridge.sources.source import Decoded, Limits, Tickets
+from hookbridge.sources.source import Decoded, Limits, Source, Tickets
 from hookbridge.sources.times import instant_of
 from hookbridge.text import Fields
-
-if TYPE_CHECKING:
-    from hookbridge.sources.notion.client import NotionClient  # imports the SDK
 
 TOKEN_PREFIXES = ("ntn_", "secret_")
 """How tokens of integrations begin; those made before September 2024 with the second
 (https://developers.notion.com/page/changelog)."""
 
 
-class NotionSource:
-    """Implements ``Source``."""
+class NotionSource(Source):
+    """Pages."""
 
     name: SourceName = "notion"
     times_are_minutes: bool = True
     edits_move_times: bool = True
-    ids_are_global = True
+    ids_are_global: bool = True
+    no_credentials = ("There is no token to read Notion with", "set NOTION_TOKEN")
 
     def __init__(
         self,
@@ -60,24 +57,20 @@ class NotionSource:
         self._token = secrets.notion_token
         self._places = Places(config, readable=bool(self._token))
         self._index = {dashed(database.id): database.index for database in config.databases}
-        self._reader: Reader | None = None
-        self._changes: NotionChanges | None = None
         self.budget = Budget(config.requests_per_second)
         """Of all requests to Notion; unused without a token."""
         if self._token:
-            client = _client(config, self._token, self.budget, clock)
+            # A quarter of a second, which nobody should wait for who has no token.
+            from hookbridge.sources.notion.client import NotionClient  # noqa: PLC0415  imports the SDK
+
+            client = NotionClient(config, self._token, self.budget, clock=clock)
             rest = Rest(client, self.budget, config.property_requests_max)
             places = self._places
             databases = Databases(client, self.budget, places)
-            self._reader = Reader(
+            self.reader = Reader(
                 client, self.budget, tickets, asked=asked, rest=rest, places=places, databases=databases, now=clock
             )
-            self._changes = NotionChanges(client, databases, self.budget, places, config, tickets, clock)
-
-    @property
-    def has_credentials(self) -> bool:
-        """Whether there is a token."""
-        return self._reader is not None
+            self.changes = NotionChanges(client, databases, self.budget, places, config, tickets, clock)
 
     @property
     def credential_warning(self) -> str | None:
@@ -86,19 +79,16 @@ class NotionSource:
             return None
         return "NOTION_TOKEN does not begin like an integration's token (ntn_ or secret_): Notion may refuse it."
 
-    def table(self, written: str) -> str:
-        """Give an id with dashes, other names as they are.  Raises InvalidParameter."""
-        if not is_name(written):
-            raise InvalidParameter("table", NAME_EXPECTED)
+    def normal_table(self, written: str) -> str:
+        """Give an id with dashes, other names as they are."""
         return dashed(written)
 
     def key(self, table: str, id_: str) -> RecordKey:
         """Name a page.  Raises InvalidParameter."""
-        if not is_name(table):
-            raise InvalidParameter("table", NAME_EXPECTED, where="path")
+        name = self.table(table, where="path")
         if not ID_RULES["notion"].fits(id_):
             raise InvalidParameter("id", ID_RULES["notion"].expected, where="path")
-        return RecordKey("notion", dashed(table), dashed(id_))
+        return RecordKey("notion", name, dashed(id_))
 
     # What arrives
 
@@ -122,46 +112,12 @@ class NotionSource:
         """Give the page object that the event brought."""
         return payloads.columns_of(event)
 
-    def versions_of(self, event: Event) -> tuple[Columns, ...]:
-        """Give the page; Notion tells of none as it was before."""
-        columns = payloads.columns_of(event)
-        return () if columns is None else (columns,)
-
-    # What is true
-
-    async def read(self, record: RecordKey) -> Truth:
-        """Raises SourceUnavailable, SourceRefused, RecordUnreadable or RecordImpossible."""
-        return await self._readable().read(record)
-
-    async def refresh(self, record: RecordKey) -> Truth:
-        """Raises as ``read``."""
-        return await self._readable().refresh(record)
-
-    @property
-    def changes(self) -> NotionChanges | None:
-        """Give the listings of the configured databases."""
-        return self._changes
-
-    async def probe(self) -> None:
-        """Ask who we are.  Raises as ``read``."""
-        await self._readable().probe()
-
     async def close(self) -> None:
-        """Close the connections.  Idempotent."""
-        if self._reader is not None:
-            await self._reader.close()
+        """Close the connections and the budget.  Idempotent."""
+        await super().close()
         await self.budget.close()
 
-    def _readable(self) -> Reader:
-        if self._reader is None:
-            raise SourceRefused("There is no token to read Notion with", hint="set NOTION_TOKEN")
-        return self._reader
-
     # What pages look like
-
-    def truth_columns(self, truth: Truth) -> Columns | None:
-        """Decode the page object."""
-        return None if truth.data is None else decode_columns(truth.data)
 
     def agree(self, truth: Columns, claimed: Columns) -> bool:
         """Compare the claimed properties by their meaning."""
@@ -178,10 +134,6 @@ class NotionSource:
         edited = columns.get("last_edited_time")
         return edited if isinstance(edited, str) else None
 
-    def fingerprint(self, columns: Columns) -> bytes:
-        """Hash what is content."""
-        return pages.fingerprint(columns)
-
     def is_called(self, table: str, columns: Columns) -> bool:
         """Whether it is an id of the page's database or data source, or a name of a sender's."""
         return self._places.is_name(table, columns.get("parent"))
@@ -197,10 +149,3 @@ class NotionSource:
     def fields(self, record: RecordKey, columns: Columns) -> Fields:
         """Give the words of the configured properties, or of all."""
         return words.fields(columns, self._index.get(record.table))
-
-
-def _client(config: NotionConfig, token: str, budget: Budget, clock: Callable[[], float]) -> NotionClient:
-    # The SDK takes a quarter of a second to import, which nobody should wait for who has no token.
-    from hookbridge.sources.notion.client import NotionClient  # noqa: PLC0415
-
-    return NotionClient(config, token, budget, clock=clock)

@@ -9,16 +9,14 @@ import base64
 import binascii
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from hookbridge.config import Secrets, SignaturesConfig, SupabaseConfig
-from hookbridge.errors import InvalidParameter, SourceRefused
+from hookbridge.errors import InvalidParameter
 from hookbridge.model import Columns, Event, RecordKey, SourceName, StoredEvent, Truth
-from hookbridge.names import NAME_EXPECTED, full_name, is_name
-from hookbridge.sources.bodies import decode_columns
-from hookbridge.sources.source import Decoded, Limits, Tickets
+from hookbridge.names import full_name
+from hookbridge.sources.source import Decoded, Source, Tickets
 from hookbridge.sources.supabase import payloads, rows
 from hookbridge.sources.supabase.changes import SupabaseChanges
 from hookbridge.sources.supabase.signature import SupabaseSignature
@@ -26,17 +24,15 @@ from hookbridge.sources.supabase.truth import Reader
 from hookbridge.sources.times import instant_in
 from hookbridge.text import Fields
 
-if TYPE_CHECKING:
-    from hookbridge.sources.supabase.client import SupabaseClient  # imports the SDK
 
-
-class SupabaseSource:
-    """Implements ``Source``."""
+class SupabaseSource(Source):
+    """Rows."""
 
     name: SourceName = "supabase"
     times_are_minutes: bool = False
     edits_move_times: bool = False
-    ids_are_global = False
+    ids_are_global: bool = False
+    no_credentials = ("There are no credentials to read Supabase with", "set SUPABASE_URL and SUPABASE_KEY")
 
     def __init__(
         self,
@@ -52,17 +48,13 @@ class SupabaseSource:
         self._config = config
         self._signature = SupabaseSignature(signatures, secrets)
         self._key = secrets.supabase_key
-        self._reader: Reader | None = None
-        self._changes: SupabaseChanges | None = None
         if secrets.supabase_url and self._key:
-            client = _client(config, secrets)
-            self._reader = Reader(client, config, tickets, asked)
-            self._changes = SupabaseChanges(client, config, tickets, clock)
+            # A second, which nobody should wait for who has no project.
+            from hookbridge.sources.supabase.client import SupabaseClient  # noqa: PLC0415  imports the SDK
 
-    @property
-    def has_credentials(self) -> bool:
-        """Whether there are a URL and a key."""
-        return self._reader is not None
+            client = SupabaseClient(secrets.supabase_url, self._key, config.timeout_seconds)
+            self.reader = Reader(client, config, tickets, asked)
+            self.changes = SupabaseChanges(client, config, tickets, clock)
 
     @property
     def credential_warning(self) -> str | None:
@@ -74,17 +66,13 @@ class SupabaseSource:
             " Use a secret key (sb_secret_…)."
         )
 
-    def table(self, written: str) -> str:
-        """Give ``schema.table``.  Raises InvalidParameter."""
-        if not is_name(written):
-            raise InvalidParameter("table", NAME_EXPECTED)
+    def normal_table(self, written: str) -> str:
+        """Give ``schema.table``; of a partition, the partitioned table's."""
         return self._config.root(full_name(written))
 
     def key(self, table: str, id_: str) -> RecordKey:
         """Name a row.  Raises InvalidParameter."""
-        if not is_name(table):
-            raise InvalidParameter("table", NAME_EXPECTED, where="path")
-        name = self._config.root(full_name(table))
+        name = self.table(table, where="path")
         try:
             normal = payloads.normal_id(id_, len(payloads.table_config(self._config, name).key))
         except ValueError as error:
@@ -109,42 +97,7 @@ class SupabaseSource:
         """Give the rows before and after the change."""
         return payloads.versions_of(event)
 
-    # What is true
-
-    async def read(self, record: RecordKey) -> Truth:
-        """Raises SourceUnavailable, SourceRefused, RecordUnreadable or RecordImpossible."""
-        return await self._readable().read(record)
-
-    async def refresh(self, record: RecordKey) -> Truth:
-        """Raises as ``read``; requests are not counted here."""
-        return await self.read(record)
-
-    @property
-    def changes(self) -> SupabaseChanges | None:
-        """Give the listings of the configured tables."""
-        return self._changes
-
-    async def probe(self) -> None:
-        """Ask for one row.  Raises as ``read``."""
-        await self._readable().probe()
-
-    async def close(self) -> None:
-        """Close the connections.  Idempotent."""
-        if self._reader is not None:
-            await self._reader.close()
-
-    def _readable(self) -> Reader:
-        if self._reader is None:
-            raise SourceRefused(
-                "There are no credentials to read Supabase with", hint="set SUPABASE_URL and SUPABASE_KEY"
-            )
-        return self._reader
-
     # What rows look like
-
-    def truth_columns(self, truth: Truth) -> Columns | None:
-        """Decode the row."""
-        return None if truth.data is None else decode_columns(truth.data)
 
     def agree(self, truth: Columns, claimed: Columns) -> bool:
         """Compare the claimed columns by value."""
@@ -161,18 +114,6 @@ class SupabaseSource:
         """Give the configured change column's value."""
         return rows.changed_at(columns, payloads.table_config(self._config, record.table))
 
-    def fingerprint(self, columns: Columns) -> bytes:
-        """Hash the values."""
-        return rows.fingerprint(columns)
-
-    def is_called(self, table: str, columns: Columns) -> bool:  # noqa: ARG002  a row has one table
-        """Nothing has another table's key."""
-        return False
-
-    def limits(self, data: bytes) -> Limits:  # noqa: ARG002  of no row
-        """Give none: a row is copied whole."""
-        return Limits()
-
     def title(self, record: RecordKey, columns: Columns) -> str:  # noqa: ARG002  no table has a setting for it
         """Give the first column that is named like a name."""
         return rows.title(columns)
@@ -180,13 +121,6 @@ class SupabaseSource:
     def fields(self, record: RecordKey, columns: Columns) -> Fields:
         """Give the words of the configured columns, or of all that hold text."""
         return rows.fields(columns, payloads.table_config(self._config, record.table).index)
-
-
-def _client(config: SupabaseConfig, secrets: Secrets) -> SupabaseClient:
-    # The SDK takes about a second to import, which nobody should wait for who has no project.
-    from hookbridge.sources.supabase.client import SupabaseClient  # noqa: PLC0415
-
-    return SupabaseClient(secrets.supabase_url, secrets.supabase_key, config.timeout_seconds)
 
 
 def _is_public(key: str) -> bool:

@@ -60,6 +60,8 @@ class Reader:
         """Read one row.  Raises SourceError."""
         return await self._batcher.ask(record)
 
+    refresh = read  # requests are not counted here
+
     async def probe(self) -> None:
         """Ask whether Supabase answers us, by the table that was read last.  Raises SourceError."""
         await self._client.probe(*split(self._probed))
