@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from datetime import UTC, datetime
 
 from scripts.benchmarks import acks, backfill, backlog, ends, notion, start, verification
 from scripts.benchmarks.machine import CannotMeasure, describe
@@ -66,9 +67,11 @@ def main() -> int:
 
 
 def show(rows: list[Row]) -> None:
-    """Print a table that is Markdown as well."""
+    """Print what docs/benchmarks.md has under "Measured"."""
+    command = " ".join(("./scripts/bench", *sys.argv[1:]))
+    print(f"{datetime.now(UTC).date()}, `{command}`:\n")
     for name, value in describe().items():
-        print(f"{name}: {value}")
+        print(f"- {name}: {value}")
     print()
     table = [("row", "measured", "against", "ratio", "target", "")]
     words = {True: "ok", False: "missed", None: ""}

@@ -36,7 +36,7 @@ def describe() -> dict[str, str]:
     return {
         "processor": f"{model}, {os.cpu_count()} cores",
         "system": f"{platform.system()} {platform.release()}",
-        "build": f"{platform.python_compiler()}, {_optimised()}",
+        "build": f"{platform.python_compiler()}, configured {_optimised()}",
         "versions": ", ".join([f"Python {platform.python_version()}", f"SQLite {sqlite3.sqlite_version}", *versions]),
     }
 
