@@ -1,9 +1,9 @@
 """Signature schemes over raw bytes: HMAC-SHA256 hex, Standard Webhooks, a static token.
 
 Invariants: every comparison takes the same time wherever the first difference is; all secrets are tried whichever
-matches; a malformed header is an InvalidSignature like any other, never another exception.  It parses no body and
-decides no policy: which schemes an endpoint takes, ``sources/*/signature`` says.  ``headers`` are looked up by their
-usual spelling; a mapping that ignores case is the caller's business.
+matches; a malformed header is an InvalidSignature like any other, never another exception.  It parses no body; what
+Notion signs with besides, ``sources/notion/signature`` says.  ``headers`` are looked up by their usual spelling; a
+mapping that ignores case is the caller's business.
 
 Standard Webhooks: https://www.standardwebhooks.com, headers ``webhook-id``, ``webhook-timestamp``,
 ``webhook-signature``.
@@ -14,8 +14,9 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
+from hookbridge.config import SignaturesConfig
 from hookbridge.errors import InvalidSignature
 
 STANDARD_PREFIX = "whsec_"
@@ -27,6 +28,15 @@ SIGNATURES_MAX = 20
 
 # aiohttp hands over bytes that are not UTF-8 as surrogates.  This never fails on them and never makes two values one.
 _LOSSLESS = "surrogatepass"
+
+
+def _matches(known: Iterable[bytes], claimed: Sequence[bytes]) -> bool:
+    """Whether one of these is one of those, in a time that does not tell which, or where the first difference is."""
+    matched = False
+    for one in known:
+        for other in claimed:
+            matched |= hmac.compare_digest(one, other)
+    return matched
 
 
 class HmacHex:
@@ -51,28 +61,8 @@ class HmacHex:
             claimed = bytes.fromhex(digits)
         except ValueError:
             raise InvalidSignature("the signature is not hexadecimal") from None
-        matched = False
-        for key in self._keys:
-            matched |= hmac.compare_digest(hmac.digest(key, body, "sha256"), claimed)
-        if not matched:
+        if not _matches((hmac.digest(key, body, "sha256") for key in self._keys), [claimed]):
             raise InvalidSignature("the signature does not match the body")
-
-
-class StaticToken:
-    """The secret itself in a header: for senders that can compute nothing, where it is switched on."""
-
-    __slots__ = ("_tokens",)
-
-    def __init__(self, secrets: Iterable[str]) -> None:
-        self._tokens = tuple(secret.encode() for secret in secrets)
-
-    def matches(self, given: str) -> bool:
-        """Whether it is one of the secrets."""
-        claimed = given.encode(errors=_LOSSLESS)
-        matched = False
-        for token in self._tokens:
-            matched |= hmac.compare_digest(token, claimed)
-        return matched
 
 
 def standard_key(secret: str) -> bytes:
@@ -110,12 +100,7 @@ class StandardWebhooks:
             raise InvalidSignature("webhook-timestamp is too far from this machine's clock")
         claimed = _claimed(headers.get("webhook-signature", ""))
         content = f"{id_}.{timestamp}.".encode(errors=_LOSSLESS) + body
-        matched = False
-        for key in self._keys:
-            expected = hmac.digest(key, content, "sha256")
-            for one in claimed:
-                matched |= hmac.compare_digest(expected, one)
-        if not matched:
+        if not _matches((hmac.digest(key, content, "sha256") for key in self._keys), claimed):
             raise InvalidSignature("no signature in webhook-signature matches the body")
 
 
@@ -137,22 +122,25 @@ class Signed:
 
     Standard Webhooks headers, then ``X-Webhook-Signature`` (HMAC, or the static token where it is switched on), then,
     only where it is switched on, the static token as ``Authorization: Bearer``.  A sender that presents several has to
-    pass the first, so a wrong one cannot hide behind a right one.  Without a secret that fits, nothing passes.
+    pass the first, so a wrong one cannot hide behind a right one.  Without a secret that fits, nothing passes.  The
+    static token is the secret itself, for senders that can compute nothing, as the webhooks of Supabase's dashboard.
     """
 
-    def __init__(self, secrets: Iterable[str], *, tolerance_seconds: float, static_token: bool) -> None:
-        known = tuple(secrets)
-        standard = tuple(secret for secret in known if secret.startswith(STANDARD_PREFIX))
-        plain = tuple(secret for secret in known if not secret.startswith(STANDARD_PREFIX))
-        self._standard = StandardWebhooks(standard, tolerance_seconds)
+    def __init__(self, config: SignaturesConfig, secrets: Sequence[str]) -> None:
+        standard = [secret for secret in secrets if secret.startswith(STANDARD_PREFIX)]
+        plain = [secret for secret in secrets if not secret.startswith(STANDARD_PREFIX)]
+        self._is_on = config.verify
+        self._standard = StandardWebhooks(standard, config.tolerance_seconds)
         self._hmac = HmacHex(plain)
-        self._static = StaticToken(plain) if static_token else None
+        self._tokens = tuple(secret.encode() for secret in plain) if config.static_token else ()
 
-    def verify(self, headers: Mapping[str, str], body: bytes, now: float) -> None:
-        """Return when the sender is authenticated.  ``now`` is epoch seconds.
+    def authenticate(self, headers: Mapping[str, str], body: bytes, now: float) -> None:
+        """Return when the sender is authenticated, or verification is off.  ``now`` is epoch seconds.
 
         Raises InvalidSignature, also where no secret fits the scheme.
         """
+        if not self._is_on:
+            return
         if "webhook-signature" in headers:
             if not self._standard:
                 raise InvalidSignature("there is no whsec_ secret for Standard Webhooks")
@@ -161,14 +149,17 @@ class Signed:
         given = headers.get("X-Webhook-Signature")
         if given is None:
             self._verify_bearer(headers.get("Authorization"))
-        elif self._static is None or not self._static.matches(given):
+        elif not self._is_token(given):
             if not self._hmac:
                 raise InvalidSignature("there is no secret for X-Webhook-Signature")
             self._hmac.verify(given, body)
 
     def _verify_bearer(self, given: str | None) -> None:
-        if self._static is None or given is None:
+        if given is None or not self._tokens:
             raise InvalidSignature("the request is not signed")
         scheme, _, token = given.partition(" ")
-        if scheme.lower() != "bearer" or not self._static.matches(token.strip()):
+        if scheme.lower() != "bearer" or not self._is_token(token.strip()):
             raise InvalidSignature("the token in Authorization is not the secret")
+
+    def _is_token(self, given: str) -> bool:
+        return _matches(self._tokens, [given.encode(errors=_LOSSLESS)])

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from hookbridge.config import Secrets, SignaturesConfig
+from hookbridge.config import Secrets, SignaturesConfig, SupabaseConfig
 from hookbridge.errors import InvalidSignature
 from hookbridge.sources.signatures import HmacHex, Signed, StandardWebhooks
-from hookbridge.sources.supabase.signature import SupabaseSignature
+from hookbridge.sources.supabase import SupabaseSource
 from tests.support.signing import standard_webhook, webhook_signature
+from tests.support.tickets import counting
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "supabase"
 SIGNED = sorted(FIXTURES.glob("signed_*.json"))
@@ -37,13 +38,13 @@ VECTOR = {
 
 
 def signed(*secrets: str, static_token: bool = False) -> Signed:
-    return Signed(secrets, tolerance_seconds=300, static_token=static_token)
+    return Signed(SignaturesConfig(verify=True, tolerance_seconds=300, static_token=static_token), secrets)
 
 
 def refused(schemes: Signed, headers: dict[str, str], body: bytes = BODY, now: float = NOW) -> str:
     """Why it was refused."""
     with pytest.raises(InvalidSignature) as error:
-        schemes.verify(headers, body, now)
+        schemes.authenticate(headers, body, now)
     return error.value.reason
 
 
@@ -64,13 +65,13 @@ def test_there_are_captures_to_check() -> None:
 @pytest.mark.parametrize("prefix", ["", "sha256=", "SHA256=", "Sha256= "])
 def test_the_guides_signature_is_taken_with_and_without_its_prefix(prefix: str) -> None:
     value = prefix + webhook_signature(BODY, SECRET)["X-Webhook-Signature"]
-    signed(SECRET).verify({"X-Webhook-Signature": value}, BODY, NOW)
-    signed(SECRET).verify({"X-Webhook-Signature": prefix + value.removeprefix(prefix).upper()}, BODY, NOW)
+    signed(SECRET).authenticate({"X-Webhook-Signature": value}, BODY, NOW)
+    signed(SECRET).authenticate({"X-Webhook-Signature": prefix + value.removeprefix(prefix).upper()}, BODY, NOW)
 
 
 @pytest.mark.parametrize("secret", [SECRET, OLD_SECRET])
 def test_either_secret_is_taken_while_rotating(secret: str) -> None:
-    signed(SECRET, OLD_SECRET).verify(webhook_signature(BODY, secret), BODY, NOW)
+    signed(SECRET, OLD_SECRET).authenticate(webhook_signature(BODY, secret), BODY, NOW)
 
 
 @pytest.mark.parametrize("key", [b"a", b"of bytes", b"of some bytes"])
@@ -78,8 +79,8 @@ def test_a_standard_secret_is_taken_without_its_padding(key: bytes) -> None:
     secret = "whsec_" + base64.b64encode(key).decode()
     assert secret.endswith("=")
     headers = standard_webhook(BODY, secret, message_id="msg_1", timestamp=NOW)
-    signed(secret.rstrip("=")).verify(headers, BODY, NOW)
-    signed(secret).verify(headers, BODY, NOW)
+    signed(secret.rstrip("=")).authenticate(headers, BODY, NOW)
+    signed(secret).authenticate(headers, BODY, NOW)
 
 
 def test_a_changed_body_is_refused() -> None:
@@ -127,7 +128,7 @@ def test_spaces_among_the_digits_make_no_second_form_of_a_signature() -> None:
 
 def test_the_static_token_passes_only_where_it_is_switched_on() -> None:
     for headers in ({"X-Webhook-Signature": SECRET}, {"Authorization": f"Bearer {SECRET}"}):
-        signed(SECRET, static_token=True).verify(headers, BODY, NOW)
+        signed(SECRET, static_token=True).authenticate(headers, BODY, NOW)
         assert refused(signed(SECRET), headers)
 
 
@@ -143,11 +144,11 @@ def test_a_token_with_other_bytes_is_refused_and_never_taken_for_a_question_mark
 
 
 def test_a_token_that_is_not_ascii_is_taken() -> None:
-    signed("clé", static_token=True).verify({"X-Webhook-Signature": "clé"}, BODY, NOW)
+    signed("clé", static_token=True).authenticate({"X-Webhook-Signature": "clé"}, BODY, NOW)
 
 
 def test_a_computed_signature_also_passes_beside_the_static_token() -> None:
-    signed(SECRET, static_token=True).verify(webhook_signature(BODY, SECRET), BODY, NOW)
+    signed(SECRET, static_token=True).authenticate(webhook_signature(BODY, SECRET), BODY, NOW)
     assert refused(signed(SECRET, static_token=True), {"X-Webhook-Signature": "wrong"})
 
 
@@ -156,14 +157,14 @@ def test_the_static_token_is_never_a_standard_secret() -> None:
 
 
 def test_the_shared_vector_of_standard_webhooks_passes() -> None:
-    signed(WHSEC).verify(VECTOR, VECTOR_BODY, NOW)
+    signed(WHSEC).authenticate(VECTOR, VECTOR_BODY, NOW)
 
 
 def test_what_the_reference_implementation_signs_passes() -> None:
     at = datetime.fromtimestamp(NOW, UTC)
     signature = standardwebhooks.Webhook(OLD_WHSEC).sign("msg_1", at, "Zoë 😀")
     headers = {"webhook-id": "msg_1", "webhook-timestamp": str(NOW), "webhook-signature": signature}
-    signed(WHSEC, OLD_WHSEC).verify(headers, "Zoë 😀".encode(), NOW)
+    signed(WHSEC, OLD_WHSEC).authenticate(headers, "Zoë 😀".encode(), NOW)
     assert refused(signed(WHSEC), headers, "Zoë 😀".encode())
 
 
@@ -175,7 +176,7 @@ def test_our_test_signer_agrees_with_the_reference_implementation() -> None:
 
 @pytest.mark.parametrize("shift", [-300, 0, 300])
 def test_the_timestamp_may_be_off_by_the_tolerance_both_ways(shift: int) -> None:
-    signed(WHSEC).verify(VECTOR, VECTOR_BODY, NOW + shift)
+    signed(WHSEC).authenticate(VECTOR, VECTOR_BODY, NOW + shift)
 
 
 @pytest.mark.parametrize("shift", [-300.001, 300.001, 86_400])
@@ -186,7 +187,7 @@ def test_a_timestamp_beyond_the_tolerance_is_refused(shift: float) -> None:
 def test_one_good_signature_among_several_is_enough() -> None:
     right = VECTOR["webhook-signature"]
     several = f"v1a,xxxx v1,not-base64! v1,AAAA {right}"
-    signed(WHSEC).verify({**VECTOR, "webhook-signature": several}, VECTOR_BODY, NOW)
+    signed(WHSEC).authenticate({**VECTOR, "webhook-signature": several}, VECTOR_BODY, NOW)
 
 
 @pytest.mark.parametrize("value", ["", " ", "v1", "v1,", "v1,é", "v2," + VECTOR["webhook-signature"][3:], "," * 9000])
@@ -217,7 +218,7 @@ def test_standard_headers_are_judged_first_so_that_a_right_signature_cannot_hide
 
 
 def test_an_id_alone_does_not_make_a_standard_webhook() -> None:
-    signed(SECRET).verify({"webhook-id": "msg_1", **webhook_signature(BODY, SECRET)}, BODY, NOW)
+    signed(SECRET).authenticate({"webhook-id": "msg_1", **webhook_signature(BODY, SECRET)}, BODY, NOW)
 
 
 def test_a_standard_secret_is_no_key_of_a_plain_signature() -> None:
@@ -226,7 +227,7 @@ def test_a_standard_secret_is_no_key_of_a_plain_signature() -> None:
 
 def test_header_names_may_come_in_any_case() -> None:
     headers = CIMultiDict({name.upper(): value for name, value in VECTOR.items()})
-    signed(WHSEC).verify(headers, VECTOR_BODY, NOW)
+    signed(WHSEC).authenticate(headers, VECTOR_BODY, NOW)
 
 
 @given(
@@ -239,7 +240,7 @@ def test_header_names_may_come_in_any_case() -> None:
 )
 def test_no_header_leads_to_anything_but_a_refusal(*, headers: dict[str, str], body: bytes, static_token: bool) -> None:
     with pytest.raises(InvalidSignature):
-        signed(SECRET, WHSEC, static_token=static_token).verify(headers, body, NOW)
+        signed(SECRET, WHSEC, static_token=static_token).authenticate(headers, body, NOW)
 
 
 def test_the_tolerance_is_the_one_given() -> None:
@@ -249,16 +250,16 @@ def test_the_tolerance_is_the_one_given() -> None:
         scheme.verify(VECTOR, VECTOR_BODY, NOW + 11)
 
 
-def test_the_supabase_endpoint_asks_for_a_signature_only_when_verification_is_on() -> None:
-    secrets = Secrets(webhook_secrets=(SECRET,))
-    SupabaseSignature(SignaturesConfig(verify=False), secrets).authenticate({}, BODY, NOW)
-    endpoint = SupabaseSignature(SignaturesConfig(verify=True), secrets)
+def test_an_endpoint_asks_for_a_signature_only_when_verification_is_on() -> None:
+    Signed(SignaturesConfig(verify=False), (SECRET,)).authenticate({}, BODY, NOW)
+    endpoint = signed(SECRET)
     endpoint.authenticate(webhook_signature(BODY, SECRET), BODY, NOW)
     with pytest.raises(InvalidSignature):
         endpoint.authenticate({}, BODY, NOW)
 
 
 def test_the_supabase_endpoint_fails_closed_without_a_secret_of_its_own() -> None:
-    endpoint = SupabaseSignature(SignaturesConfig(verify=True), Secrets(notion_webhook_secrets=(SECRET,)))
+    secrets = Secrets(notion_webhook_secrets=(SECRET,))
+    endpoint = SupabaseSource(SupabaseConfig(), SignaturesConfig(verify=True), secrets, counting())
     with pytest.raises(InvalidSignature):
         endpoint.authenticate(webhook_signature(BODY, SECRET), BODY, NOW)

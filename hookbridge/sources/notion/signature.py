@@ -26,9 +26,7 @@ class NotionSignature:
         self._handshakes = handshakes
         self._verify = config.verify
         self._configured = secrets.notion_webhook_secrets
-        self._signed = Signed(
-            secrets.webhook_secrets, tolerance_seconds=config.tolerance_seconds, static_token=config.static_token
-        )
+        self._signed = Signed(config, secrets.webhook_secrets)
         self.learn(learnt)
 
     def learn(self, token: str | None) -> None:
@@ -47,7 +45,7 @@ class NotionSignature:
         elif self._verify:
             given = headers.get(HEADER)
             if given is None:
-                self._signed.verify(headers, body, now)
+                self._signed.authenticate(headers, body, now)
             elif not self._tokens:
                 raise InvalidSignature("no verification token of Notion is known yet")
             else:

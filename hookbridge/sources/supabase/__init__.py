@@ -16,10 +16,10 @@ from hookbridge.config import Secrets, SignaturesConfig, SupabaseConfig
 from hookbridge.errors import InvalidParameter
 from hookbridge.model import Columns, Event, RecordKey, SourceName, StoredEvent, Truth
 from hookbridge.names import full_name
+from hookbridge.sources.signatures import Signed
 from hookbridge.sources.source import Decoded, Source, Tickets
 from hookbridge.sources.supabase import payloads, rows
 from hookbridge.sources.supabase.changes import SupabaseChanges
-from hookbridge.sources.supabase.signature import SupabaseSignature
 from hookbridge.sources.supabase.truth import Reader
 from hookbridge.sources.times import instant_in
 from hookbridge.text import Fields
@@ -46,7 +46,7 @@ class SupabaseSource(Source):
     ) -> None:
         """``asked`` is told how many records each read asks for."""
         self._config = config
-        self._signature = SupabaseSignature(signatures, secrets)
+        self._signature = Signed(signatures, secrets.webhook_secrets)
         self._key = secrets.supabase_key
         if secrets.supabase_url and self._key:
             # A second, which nobody should wait for who has no project.
