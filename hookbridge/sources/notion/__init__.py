@@ -144,7 +144,7 @@ class NotionSource(Source):
 
     def title(self, record: RecordKey, columns: Columns) -> str:  # noqa: ARG002  of every database
         """Give the page's title."""
-        return words.fields(columns, None).title
+        return words.title(columns)
 
     def fields(self, record: RecordKey, columns: Columns) -> Fields:
         """Give the words of the configured properties, or of all."""

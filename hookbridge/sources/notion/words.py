@@ -23,13 +23,25 @@ def fields(page: Columns, index: tuple[str, ...] | None) -> Fields:
 
     From a sender that sends plain values in place of a page, those.
     """
-    properties = page.get("properties")
-    if not isinstance(properties, dict):
-        properties = page
+    properties = _properties(page)
     chosen = properties if index is None else {name: properties[name] for name in index if name in properties}
-    title = "".join(text for value in chosen.values() if _is_title(value) for text in _texts(value))[:WORDS_MAX]
+    first = _title(chosen)
     texts = (text for value in chosen.values() if not _is_title(value) for text in _texts(value))
-    return Fields(title, "\n".join(text for text in texts if text)[: WORDS_MAX - len(title)])
+    return Fields(first, "\n".join(text for text in texts if text)[: WORDS_MAX - len(first)])
+
+
+def title(page: Columns) -> str:
+    """Give what people call a page; the empty text where nothing says it."""
+    return _title(_properties(page))
+
+
+def _properties(page: Columns) -> Columns:
+    properties = page.get("properties")
+    return properties if isinstance(properties, dict) else page
+
+
+def _title(properties: Columns) -> str:
+    return "".join(text for value in properties.values() if _is_title(value) for text in _texts(value))[:WORDS_MAX]
 
 
 def _is_title(value: object) -> bool:
