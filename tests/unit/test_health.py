@@ -209,6 +209,7 @@ def stops(id_: str, times: int) -> list[Event]:
         pytest.param(stops("bad", 3), Fate.DEAD, id="three, and this is the fourth time"),
         pytest.param(stops("other", 3), Fate.LANE_STOPS, id="another one's"),
         pytest.param([failed("bad"), answered] * 9, Fate.LANE_STOPS, id="while none comes through"),
+        pytest.param([settled("good"), *[failed("bad"), answered] * 9], Fate.LANE_STOPS, id="none since it went on"),
         pytest.param([*stops("bad", 3), settled("bad")], Fate.LANE_STOPS, id="it came through since"),
         pytest.param([*stops("bad", 3), failed("x"), unanswered, answered], Fate.LANE_STOPS, id="down again and again"),
         pytest.param([settled("good"), *[failed("bad")] * 3], Fate.DEAD, id="also of what was at work at a stop"),
