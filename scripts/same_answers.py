@@ -118,11 +118,21 @@ EXTRAS = [
     b"HTTP2-Settings: a",
 ]
 
-SOUND = [
-    one
-    for one in EXTRAS
-    if one.startswith((b"Connection: keep", b"Content-Enc", b"Accept", b"webhook-id", b"Idem", b"trace"))
-]
+_HTTP = (
+    b"Connection: ",
+    b"Proxy-",
+    b"Keep-",
+    b"Content-Enc",
+    b"TE",
+    b"Accept",
+    b"webhook-id",
+    b"Idem",
+    b"trace",
+    b"X-Empty",
+    b"X-Beh",
+)
+SOUND = [one for one in EXTRAS if one.startswith(_HTTP)]
+"""Those that are HTTP, and leave a request complete."""
 
 
 def _in(chance: random.Random, share: float) -> bool:

@@ -8,11 +8,11 @@ OTHER = b"HTTP/1.1 202 Accepted\r\n\r\n"
 BROKEN = b"HTTP/1.0 400 Bad Request\r\n\r\n"
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 async def test_the_same_bytes_have_the_same_answers_with_and_without_the_front_door(seed: int) -> None:
-    number, difference = await compare(seed, rounds=100)
+    number, difference = await compare(seed, rounds=200)
     assert difference == ""
-    assert number >= 100
+    assert number >= 200
 
 
 @pytest.mark.parametrize(

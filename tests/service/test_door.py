@@ -124,6 +124,24 @@ async def test_a_webhook_is_stored_and_acknowledged_as_on_the_ordinary_route(
     assert await stored(bridge) == 2
 
 
+async def test_with_an_access_log_of_everything_it_is_the_same_line_as_on_the_ordinary_route(
+    tmp_path: Path, handed_over: list[Protocol]
+) -> None:
+    settings = make_settings(tmp_path, server={"access_log": "all"})
+    async with running(settings, process=False) as bridge, connected(bridge) as wire:
+        with capture_logs() as lines:
+            wire.send(post(BODY % 1, path="/api/v1/webhooks/supabase/"))
+            assert (await wire.answer())[0] == 202
+            assert handed_over == []
+            wire.send(post(BODY % 2, "Connection: keep-alive", path="/api/v1/webhooks/supabase/"))
+            assert (await wire.answer())[0] == 202
+            await wait_until(lambda: len(lines) == 2)
+    first, second = ({name: value for name, value in line.items() if name != "duration"} for line in lines)
+    assert first == second
+    assert (first["event"], first["remote"]) == ("Request", "127.0.0.1")
+    assert len(handed_over) == 1
+
+
 async def test_answers_come_in_the_order_of_their_requests(bridge: Running) -> None:
     """Pipelined: a plain one, an ordinary request, one that is refused, and plain ones again."""
     async with connected(bridge) as wire:
