@@ -122,8 +122,8 @@ def differing(data: Path, state: dict[str, dict[str, str]]) -> list[str]:
     """Name the records whose copy or words are not what their source says; ``state``: the text of every record."""
     with closing(_connect(data)) as connection:
         rows = connection.execute(
-            "SELECT source, record_id, data, text FROM copies LEFT JOIN words ON words.rowid = copies.id"
-            " WHERE data IS NOT NULL"
+            "SELECT source, record_id, data, words.title || ' ' || words.properties || ' ' || words.body"
+            " FROM copies LEFT JOIN words ON words.rowid = copies.words WHERE data IS NOT NULL"
         ).fetchall()
     copies = {(source, record): (_text_of(source, data), words or "") for source, record, data, words in rows}
     truths = {(source, record): text for source, records in state.items() for record, text in records.items()}
