@@ -9,6 +9,7 @@ touched: what is told about a connection is told by its requests.
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -29,10 +30,15 @@ TURNS = 10
 """Of the event loop, within which a request that has arrived is begun: aiohttp needs two or three."""
 
 
+LARGE_BYTES = 32 * 1024
+"""Of one read: behind what is no HTTP, aiohttp keeps such reads in a circle of errors that it tells nobody."""
+COLLECTED_SECONDS = 0.1
+
+
 class Protocol(web.RequestHandler):
     """One connection."""
 
-    __slots__ = ("answering", "closes", "looking", "meters", "request", "sender_is_done")
+    __slots__ = ("answering", "closes", "is_large", "is_malformed", "looking", "meters", "request", "sender_is_done")
 
     def __init__(
         self,
@@ -47,7 +53,7 @@ class Protocol(web.RequestHandler):
         self.request: web.BaseRequest | None = None
         self.looking: asyncio.Task[Any] | None = None
         """The same one, while all it does is look."""
-        self.closes = False
+        self.closes = self.is_large = self.is_malformed = False
         self.sender_is_done = False
 
     @contextmanager
@@ -77,6 +83,13 @@ class Protocol(web.RequestHandler):
         """Nobody is there any more."""
         super().connection_lost(exc)
         self.end_unheard(self.looking)
+        if self.is_large and self.is_malformed:
+            _collect_soon()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what arrives."""
+        self.is_large = self.is_large or len(data) > LARGE_BYTES
+        super().data_received(data)
 
     def eof_received(self) -> bool:  # type: ignore[override] # as asyncio has it; aiohttp gives None
         """Keep the way back open for a sender that shut down its own behind its last request (``nc -N``, some proxies).
@@ -161,6 +174,7 @@ class Protocol(web.RequestHandler):
             reason = (message or "").strip().partition(":")[0]
             log.info("Malformed request", remote=request.remote, reason=reason)
             self.meters.refused("other", MALFORMED.code)
+            self.is_malformed = True
             if exc is not None:
                 # The frames it came through hold what was received, in a circle with the connection.
                 exc.__traceback__ = exc.__context__ = None
@@ -184,3 +198,20 @@ def while_heard(request: web.Request) -> Iterator[None]:
             yield
     else:
         yield
+
+
+_collecting = False
+
+
+def _collect_soon() -> None:
+    """Free what is in circles, once for all connections that end within a moment; what the start made is left out."""
+    global _collecting  # noqa: PLW0603  one for the process, as its collector is
+    if not _collecting:
+        _collecting = True
+        asyncio.get_running_loop().call_later(COLLECTED_SECONDS, _collect)
+
+
+def _collect() -> None:
+    global _collecting  # noqa: PLW0603  as above
+    _collecting = False
+    gc.collect()
