@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from hookbridge.errors import TryLater
-from hookbridge.model import Event, Origin, RecordKey, Truth
+from hookbridge.model import Event, Origin, RecordKey, SourceName, Truth
 from hookbridge.sources import listed
 from hookbridge.sources.kept import kept
 from hookbridge.sources.source import Slice, Source, Unread
@@ -38,10 +38,8 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """``missing``: the copy has no such record; ``extra``: only the copy has it."""
     truth: Truth | None = None
     """What the listing showed; None for what it did not show."""
-    dirty: bool = False
-    """Whether a worker has the record at this moment."""
-    ticket: int = 0
-    """Of the copy that it differs from; 0 where there is none."""
+    standing: Standing
+    """Of the copy that it differs from."""
 
 
 class Sink(Protocol):
@@ -111,9 +109,15 @@ class Findings:
     """Compares slices of one source with the store, and hands over what differs."""
 
     def __init__(
-        self, source: Source, store: Sweeps, sink: Sink, clock: Callable[[], float], *, loads: Callable[[str], bool]
+        self,
+        source: Source,
+        store: Sweeps,
+        sink: Sink,
+        clock: Callable[[], float],
+        *,
+        loads: Callable[[SourceName, str], bool],
     ) -> None:
-        """``loads(table)`` says whether the first load may be written directly: nobody listens to its events."""
+        """``loads`` says whether a table's first load may be written directly: nobody listens to its events."""
         self._source = source
         self._store = store
         self._sink = sink
@@ -130,13 +134,15 @@ class Findings:
             return 0
         standings = await self._standings(table, [truth.record for truth in slice_.truths])
         differences = [
-            Difference(record=truth.record, kind=kind, truth=truth, dirty=standing.dirty, ticket=standing.ticket)
+            Difference(record=truth.record, kind=kind, truth=truth, standing=standing)
             for truth in slice_.truths
             if (kind := judge(truth, standing := standings.by_id[truth.record.id])) is not None
         ]
-        if first and self._loads(table):
+        if first and self._loads(self._source.name, table):
             missing = [one for one in differences if one.kind == "missing"]
-            await self._load([one.truth for one in missing if one.truth and not (one.truth.partial or one.dirty)])
+            await self._load(
+                [one.truth for one in missing if one.truth and not (one.truth.partial or one.standing.dirty)]
+            )
             # What a listing shows only in part is read by itself, as a change of its own; it was missed by nobody.
             partial = [one for one in missing if one.truth is None or one.truth.partial]
             await self._hand_over(partial, origin, None)
@@ -160,7 +166,7 @@ class Findings:
         """Hand over records that only the copy has, which a read of their own confirms; gives how many."""
         standings = await self._standings(table, records)
         differences = [
-            Difference(record=record, kind="extra", dirty=standing.dirty, ticket=standing.ticket)
+            Difference(record=record, kind="extra", standing=standing)
             for record in records
             if (standing := standings.by_id[record.id]).present and not (standing.dirty and not standing.claimed)
         ]
@@ -177,16 +183,16 @@ class Findings:
         if standings is not None:
             # Noted before the event is raised: once it is applied, nothing would show that a webhook was missing.
             # What a worker has at this moment was announced, and only may have been read too early.
-            unannounced = [one.record for one in differences if not one.dirty and self._could_be_told(one, standings)]
+            unannounced = [one.record for one in differences if not one.standing.dirty and self._could_be_told(one)]
             await self._store.note_findings(unannounced, standings)
         await self._sink(differences, origin)
 
-    def _could_be_told(self, difference: Difference, standings: Standings) -> bool:
+    def _could_be_told(self, difference: Difference) -> bool:
         """Whether a webhook could have told of it: a formula or a rollup changes by itself, and moves no time."""
         truth = difference.truth
         if not self._source.edits_move_times or difference.kind != "differing" or truth is None:
             return True
-        return truth.changed_at != standings.by_id[difference.record.id].changed_at
+        return truth.changed_at != difference.standing.changed_at
 
     async def _load(self, truths: Sequence[Truth]) -> None:
         if truths:

@@ -20,13 +20,12 @@ from hookbridge.config import ReconcileConfig
 from hookbridge.errors import NotFound, SourceError, StoreUnavailable
 from hookbridge.model import SOURCES, Copy, SourceName, Truth
 from hookbridge.reconcile.findings import Findings, Sink
+from hookbridge.reconcile.passes import Subject, forget
 from hookbridge.reconcile.proof import PATIENCE_SECONDS, Proof
 from hookbridge.reconcile.status import NOTHING_FOLLOWED, NOTHING_HINT
 from hookbridge.reconcile.table import FollowedTable, Pass
 from hookbridge.sources.source import Source
 from hookbridge.store.contract import Store
-
-FORGET_BATCH = 2_000
 
 _log = structlog.get_logger(__name__)
 
@@ -74,17 +73,25 @@ class Reconciler:
         for name, source in sources.items():
             if source.changes is None:
                 continue
-            findings = Findings(source, store, sink, clock, loads=lambda table, name=name: beside.loads(name, table))  # type: ignore[misc]
+            findings = Findings(source, store, sink, clock, loads=beside.loads)
             for followed in source.changes.followed():
-                self.tables[name, followed.table] = FollowedTable(
-                    source, followed, source.changes, findings, store, config, clock
+                subject = Subject(
+                    of=source,
+                    followed=followed,
+                    changes=source.changes,
+                    findings=findings,
+                    store=store,
+                    config=config,
+                    clock=clock,
                 )
+                self.tables[name, followed.table] = FollowedTable(subject)
 
     async def open(self) -> None:
         """Read where everything stands, and forget sweeps that nobody goes on with."""
         for table in self.tables.values():
             await table.open()
-        await self._forget()
+        keep = [sweep for table in self.tables.values() if (sweep := table.sweep.state.sweep) is not None]
+        await forget(self._store, keep=keep)
 
     async def run(self) -> None:
         """Work until cancelled.  Whatever it raises is a bug of ours and ends the process."""
@@ -148,11 +155,6 @@ class Reconciler:
         tell = _log.info if result.found else _log.debug
         tell(f"The {kind} is complete", **about, duration=round(self._clock() - began, 3))
         return result
-
-    async def _forget(self) -> None:
-        keep = [sweep for table in self.tables.values() if (sweep := table.sweep.state.sweep) is not None]
-        while await self._store.forget_sweeps(keep=keep, limit=FORGET_BATCH):
-            await self._sleep(0)
 
     async def _settle_findings(self) -> None:
         """Count what was found as announced or missed when a webhook had its time to come."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic
 
 import msgspec
@@ -11,17 +11,19 @@ import msgspec
 from hookbridge.config import ReconcileConfig
 from hookbridge.model import SourceName
 from hookbridge.reconcile.findings import Findings
-from hookbridge.reconcile.state import PollState, State, SweepState, encoded, loaded
-from hookbridge.sources.source import Changes
+from hookbridge.reconcile.state import PollState, State, SweepState, encoded
+from hookbridge.sources.source import Changes, Followed, Source
 from hookbridge.store import note_names
-from hookbridge.store.contract import Store
+from hookbridge.store.contract import Store, Sweeps
+
+FORGET_BATCH = 2_000
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """A table, how it is read, and where what differs goes."""
 
-    source: SourceName
-    table: str
+    of: Source
+    followed: Followed
     changes: Changes
     findings: Findings
     store: Store
@@ -36,23 +38,31 @@ class Passes(Generic[State]):
     """The passes of one kind over one table."""
 
     def __init__(self, subject: Subject, kind: type[State]) -> None:
-        self._source: SourceName = subject.source
-        self._table = subject.table
+        self._source: SourceName = subject.of.name
+        self._table = subject.followed.table
         self._changes = subject.changes
         self._findings = subject.findings
         self._store = subject.store
         self._config = subject.config
         self._clock = subject.clock
-        self._note = _NOTES[kind](subject.source, subject.table)
+        self._note = _NOTES[kind](self._source, self._table)
         self._one_at_a_time = asyncio.Lock()
         self.state: State = kind()
 
     async def open(self) -> None:
         """Read where they stand.  Raises StoreUnavailable."""
         note = await self._store.note(self._note)
-        overlap = self._config.overlap_seconds
-        self.state = loaded(note, type(self.state), now=self._clock(), overlap_seconds=overlap)
+        if note is not None:
+            kept = msgspec.json.decode(note, type=type(self.state))
+            self.state = kept.known_at(self._clock(), self._config.overlap_seconds)
 
     async def _save(self, state: State) -> None:
         await self._store.put_note(self._note, encoded(state))
         self.state = state
+
+
+async def forget(store: Sweeps, *, only: int | None = None, keep: Sequence[int] = ()) -> None:
+    """Forget what one sweep has met, or all but those, in batches: appends and settles come in between."""
+    forgotten = FORGET_BATCH
+    while forgotten == FORGET_BATCH:
+        forgotten = await store.forget_sweeps(only=only, keep=keep, limit=FORGET_BATCH)

@@ -77,19 +77,20 @@ class Poll(Passes[PollState]):
 
     async def _beside(self, watermark: str) -> PassResult:
         """Run a pass at a later time, and leave the polls where they stand."""
-        listed = found = 0
-        cursor: str | None = None
-        while True:
-            slice_ = await self._changes.since(self._table, watermark, self._config.overlap_seconds, cursor)
-            found += await self._findings.take(self._table, slice_, "poll")
-            listed += len(slice_.truths)
-            if (cursor := slice_.next_cursor) is None:
-                return PassResult(listed=listed, found=found)
+        _, result = await self._list(PollState(watermark=watermark), durably=False)
+        return result
 
     async def _go_on(self, stands: PollState) -> PassResult:
-        listed = found = 0
         if stands.cursor is None:
             stands = replace(stands, began_at=self._clock())
+        stands, result = await self._list(stands, durably=True)
+        watermark, began_at = stands.reached or stands.watermark, stands.began_at or self._clock()
+        await self._save(PollState(watermark=watermark, completed_at=began_at))
+        return result
+
+    async def _list(self, stands: PollState, *, durably: bool) -> tuple[PollState, PassResult]:
+        """List what is left of a pass; ``durably``, a restart goes on behind the last slice."""
+        listed = found = 0
         while True:
             slice_ = await self._changes.since(
                 self._table, stands.watermark or EARLIEST, self._config.overlap_seconds, stands.cursor
@@ -98,8 +99,6 @@ class Poll(Passes[PollState]):
             listed += len(slice_.truths)
             stands = replace(stands, cursor=slice_.next_cursor, reached=later(slice_.watermark, stands.reached))
             if stands.cursor is None:
-                break
-            await self._save(stands)
-        watermark, began_at = stands.reached or stands.watermark, stands.began_at or self._clock()
-        await self._save(PollState(watermark=watermark, completed_at=began_at))
-        return PassResult(listed=listed, found=found)
+                return stands, PassResult(listed=listed, found=found)
+            if durably:
+                await self._save(stands)

@@ -19,6 +19,7 @@ from hookbridge.clock import time_of
 from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError
 from hookbridge.model import RecordKey, Truth
 from hookbridge.reconcile.findings import Difference, Kind, Sink, kind_of
+from hookbridge.reconcile.passes import forget
 from hookbridge.reconcile.table import FollowedTable
 from hookbridge.reconcile.tally import Tally
 from hookbridge.sources.source import Slice, Unread
@@ -30,7 +31,6 @@ SUSPECTS_MAX = 5_000
 
 READS_AT_ONCE = 200
 UNMET_BATCH = 1_000
-FORGET_BATCH = 2_000
 
 LOOKS_AGAIN_SECONDS = (0.0, 0.5, 1.5)
 """A difference is one when it is there at each of these looks."""
@@ -98,8 +98,7 @@ class Proof:
                     break
             await self._extra(table, sweep, tally, heal=heal)
         finally:
-            while await self._store.forget_sweeps(only=sweep, limit=FORGET_BATCH):
-                await self._sleep(0)
+            await forget(self._store, only=sweep)
         yield tally.proof(table.source, table.name, time_of(began))
 
     async def _slice(self, table: FollowedTable, sweep: int, slice_: Slice, tally: Tally) -> None:
@@ -180,12 +179,12 @@ class Proof:
         """
         until = self._clock() + self._patience_seconds
         looks = iter(LOOKS_AGAIN_SECONDS)
-        left: list[Difference] = [Difference(record=record, kind="differing") for record in suspects]
+        asked, left = list(suspects), list[Difference]()
         last_look: Mapping[RecordKey, bytes] = {}
         wait: float | None
-        while left and (wait := next(looks, None if self._clock() >= until else 1.0)) is not None:
+        while asked and (wait := next(looks, None if self._clock() >= until else 1.0)) is not None:
             await self._sleep(wait)
-            truths, unreadable = await self._read([difference.record for difference in left], table.of.read)
+            truths, unreadable = await self._read(asked, table.of.read)
             cut.difference_update(truths)
             cut.update(record for record, truth in truths.items() if truth.cut)
             standings = await self._standings(table, [*truths, *unreadable])
@@ -201,6 +200,7 @@ class Proof:
             )
             last_look = {record: truth.fingerprint for record, truth in truths.items()}
             left = _differences(truths, standings)
+            asked = [difference.record for difference in left]
             if wait == LOOKS_AGAIN_SECONDS[-1] and not moving:
                 break
         return left
@@ -258,8 +258,7 @@ def _differences(truths: Mapping[RecordKey, Truth], standings: Mapping[str, Stan
             record=record,
             kind=kind,
             truth=truth if truth.record == record else None,
-            dirty=standing.dirty,
-            ticket=standing.ticket,
+            standing=standing,
         )
         for record, truth in truths.items()
         if (kind := _kind(record, truth, standing := standings[record.id])) is not None

@@ -93,9 +93,9 @@ class RemoteSink:
     async def _announce(self, difference: Difference, truth: Truth, kind: str) -> bool:
         """Post a difference, without its data where that is what is refused; gives whether it was taken."""
         source = difference.record.source
-        answer = await self._post(source, self._body(truth, kind, truth.data or b"{}", difference.ticket))
+        answer = await self._post(source, self._body(truth, kind, truth.data or b"{}", difference.standing.ticket))
         if answer.status_code in WITHOUT_DATA:
-            answer = await self._post(source, self._body(truth, kind, b"null", difference.ticket))
+            answer = await self._post(source, self._body(truth, kind, b"null", difference.standing.ticket))
         if answer.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
             self.refused += 1
             _log.error(

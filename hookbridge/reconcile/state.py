@@ -31,7 +31,10 @@ class PollState(msgspec.Struct, frozen=True, kw_only=True):
     began_at: float | None = None
 
     def known_at(self, now: float, overlap_seconds: float) -> PollState:
-        """Give what of it is known where nothing can lie ahead, but for a watermark within the overlap."""
+        """Give what of it is known at ``now``, in epoch seconds, where nothing can lie ahead.
+
+        But a watermark may, by the overlap: polls look that far before it.
+        """
         watermark, reached = (
             None if (when := instant_in(text)) is not None and when.timestamp() > now + overlap_seconds else text
             for text in (self.watermark, self.reached)
@@ -76,14 +79,6 @@ class SweepState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 State = TypeVar("State", PollState, SweepState)
-
-
-def loaded(note: str | None, kind: type[State], *, now: float, overlap_seconds: float) -> State:
-    """Give the state of a note as it can be at ``now``, in epoch seconds; one that was never saved is new.
-
-    A watermark may be ahead by the overlap: polls look that far before it.
-    """
-    return kind() if note is None else msgspec.json.decode(note, type=kind).known_at(now, overlap_seconds)
 
 
 def later(one: str | None, other: str | None) -> str | None:

@@ -14,12 +14,11 @@ import structlog
 from msgspec.structs import replace
 
 from hookbridge.api.reconcile import PassResult
-from hookbridge.reconcile.passes import Passes, Subject
+from hookbridge.reconcile.passes import Passes, Subject, forget
 from hookbridge.reconcile.state import SweepState, encoded
 from hookbridge.store.values import Unmet
 
 GONE_BATCH = 200
-FORGET_BATCH = 2_000
 TELL_SECONDS = 5.0
 """How often a long sweep says in the log how far it is."""
 
@@ -34,7 +33,7 @@ class Sweep(Passes[SweepState]):
     def __init__(self, subject: Subject) -> None:
         super().__init__(subject, SweepState)
         self._told_at = 0.0
-        self._about = {"source": subject.source, "table": subject.table}
+        self._about = {"source": self._source, "table": self._table}
 
     async def run(self, pace: Pace, *, confirmed: bool = False, whole: bool = False) -> PassResult:
         """Run one sweep, or the rest of one, ``pace`` before each request.  Raises SourceError.
@@ -88,7 +87,7 @@ class Sweep(Passes[SweepState]):
         if slice_.anew:
             # What was met before was met in another order, perhaps by other names: it proves nothing any longer.
             await self._begin()
-            await self._forget(before.sweep)
+            await forget(self._store, only=before.sweep or 0)
             return 0
         found = await self._findings.take(self._table, slice_, "sweep", first=not before.loaded)
         ids = [truth.record.id for truth in slice_.truths]
@@ -162,12 +161,6 @@ class Sweep(Passes[SweepState]):
                 confirmed=False,
             )
         )
-        await self._forget(ended)
+        await forget(self._store, only=ended or 0)
         if first:
             _log.info("Backfill complete", listed=self.state.listed, **self._about)
-
-    async def _forget(self, sweep: int | None) -> None:
-        """Forget what a sweep has met, in batches: appends and settles come in between."""
-        forgotten = FORGET_BATCH
-        while sweep is not None and forgotten == FORGET_BATCH:
-            forgotten = await self._store.forget_sweeps(only=sweep, limit=FORGET_BATCH)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
 from hookbridge.api.reconcile import PassResult, State, TableStatus
 from hookbridge.clock import epoch_time
-from hookbridge.config import ReconcileConfig
 from hookbridge.errors import HookbridgeError, asked_seconds, describe
 from hookbridge.model import SourceName
 from hookbridge.observe.redaction import without_secrets
-from hookbridge.reconcile.findings import Findings
 from hookbridge.reconcile.passes import Subject
 from hookbridge.reconcile.poll import Poll
 from hookbridge.reconcile.sweep import Sweep
-from hookbridge.sources.source import Changes, Followed, Source
 from hookbridge.sources.times import instant_in
-from hookbridge.store.contract import Store
 
 GROWTH = 1.5
 FIRST_GAP_SECONDS = 1.0
@@ -29,35 +24,17 @@ Pass = Literal["poll", "sweep"]
 class FollowedTable:
     """What the reconciler knows of one table."""
 
-    def __init__(
-        self,
-        source: Source,
-        followed: Followed,
-        changes: Changes,
-        findings: Findings,
-        store: Store,
-        config: ReconcileConfig,
-        clock: Callable[[], float],
-    ) -> None:
-        self.source: SourceName = source.name
-        self.name = followed.table
-        self.polled = followed.polled
-        self.of = source
-        self.changes = changes
-        subject = Subject(
-            source=source.name,
-            table=self.name,
-            changes=changes,
-            findings=findings,
-            store=store,
-            config=config,
-            clock=clock,
-        )
+    def __init__(self, subject: Subject) -> None:
+        self.source: SourceName = subject.of.name
+        self.name = subject.followed.table
+        self.polled = subject.followed.polled
+        self.of = subject.of
+        self.changes = subject.changes
         self.poll = Poll(subject)
         self.sweep = Sweep(subject)
-        self._clock = clock
-        self._config = config
-        self._least = followed.poll_seconds or config.poll_seconds
+        self._clock = subject.clock
+        self._config = subject.config
+        self._least = subject.followed.poll_seconds or subject.config.poll_seconds
         self._quiet = self._least
         self._failures: dict[Pass, int] = {"poll": 0, "sweep": 0}
         self._errors: dict[Pass, Exception | None] = {"poll": None, "sweep": None}

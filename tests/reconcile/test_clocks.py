@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from hookbridge.clock import anchored_clock
-from hookbridge.reconcile import state
-from hookbridge.reconcile.state import PollState, State, SweepState
+from hookbridge.reconcile.state import PollState, State, SweepState, encoded
 from tests.support.followed import Running, Sources, has, loaded, plain, running, sources, user
 from tests.support.waiting import wait_until
 
@@ -90,7 +90,7 @@ async def test_the_state_says_that_nobody_knows_when_it_was_and_then_when_it_is(
 
 
 def taken_up(given: State) -> State:
-    return state.loaded(state.encoded(given), type(given), now=NOW, overlap_seconds=OVERLAP)
+    return msgspec.json.decode(encoded(given), type=type(given)).known_at(NOW, OVERLAP)
 
 
 def test_a_poll_that_was_interrupted_goes_on() -> None:

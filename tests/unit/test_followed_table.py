@@ -12,6 +12,7 @@ from hookbridge.errors import SourceUnavailable
 from hookbridge.model import Truth
 from hookbridge.reconcile.findings import Findings, InboxSink, judge
 from hookbridge.reconcile.loop import Beside, Reconciler
+from hookbridge.reconcile.passes import Subject
 from hookbridge.reconcile.state import SweepState, later
 from hookbridge.reconcile.table import FollowedTable
 from hookbridge.sources.source import Changes, Followed, Slice
@@ -60,9 +61,16 @@ async def table(tmp_path: Path) -> FollowedTable:
         source, changes = TableSource(), Nothing()
         kept: Changes = changes
         sink = InboxSink(lambda events: store.append(events, 0.0))
-        findings = Findings(source, store, sink, lambda: 1_000.0, loads=bool)
-        followed = Followed(table="public.users", polled=True)
-        return FollowedTable(source, followed, kept, findings, store, CONFIG, lambda: 1_000.0)
+        subject = Subject(
+            of=source,
+            followed=Followed(table="public.users", polled=True),
+            changes=kept,
+            findings=Findings(source, store, sink, lambda: 1_000.0, loads=Beside().loads),
+            store=store,
+            config=CONFIG,
+            clock=lambda: 1_000.0,
+        )
+        return FollowedTable(subject)
 
 
 def passed(table: FollowedTable, found: int) -> float:
