@@ -14,10 +14,12 @@ from hookbridge.errors import RecordUnreadable, SourceError, SourceRefused, Sour
 from hookbridge.sources.bodies import decode_columns
 from hookbridge.sources.source import unordered
 from hookbridge.sources.supabase import SupabaseSource
+from hookbridge.sources.supabase.answers import Rows
+from hookbridge.sources.supabase.filters import Asked
 from hookbridge.sources.times import instant_in
 
 if TYPE_CHECKING:
-    from hookbridge.sources.supabase.client import Rows, SupabaseClient
+    from hookbridge.sources.supabase.client import SupabaseClient
 
 CHECK = "supabase"
 KEYS_LOOKED_AT = 200
@@ -127,6 +129,4 @@ def _column(check: str, column: str, error: SourceError, hint: str) -> Finding:
 
 
 async def _read(client: SupabaseClient, table: SupabaseTable, order: tuple[str, ...], *, limit: int = 1) -> Rows:
-    from hookbridge.sources.supabase.client import Asked  # noqa: PLC0415  imports the SDK
-
     return await client.slice(table.schema, table.name, Asked(order=order, descending=bool(order), limit=limit))

@@ -7,6 +7,7 @@ and whether a text that may say anything tells one (a column's value, a property
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 # As PostgreSQL writes dates and times, and senders do; what datetime.fromisoformat takes besides (weeks, any letter in
@@ -39,6 +40,12 @@ def instant_of(text: str | None) -> datetime | None:
 def instant_in(text: str | None) -> datetime | None:
     """Give the instant of a text that may say anything, where it is written as times are; None for any other."""
     return instant_of(text) if text is not None and TIME.fullmatch(text) else None
+
+
+def latest(texts: Iterable[str | None], now: datetime) -> str | None:
+    """Give the latest of some times, as it is written, but at most ``now``; None where none of them is one."""
+    known = [(at, text) for text in texts if (at := instant_in(text)) is not None and at <= now]
+    return max(known)[1] if known else None
 
 
 def same_instant(one: str, other: str) -> bool:

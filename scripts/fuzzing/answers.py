@@ -29,7 +29,7 @@ from hookbridge.sources.notion.databases import Databases
 from hookbridge.sources.notion.places import Places
 from hookbridge.sources.source import unordered
 from hookbridge.sources.statuses import RETRY_AFTER_SECONDS_MAX
-from hookbridge.sources.supabase import rows
+from hookbridge.sources.supabase import filters, rows
 from hookbridge.sources.supabase.changes import SupabaseChanges
 from hookbridge.sources.supabase.client import SupabaseClient
 
@@ -111,7 +111,9 @@ def supabase(data: bytes) -> None:
 
 
 async def _supabase(sources: _Sources) -> None:
-    read = await _or_none(lambda: sources.supabase.rows("public", "lines", ("order_id", "no"), [("1", "2")]))
+    read = await _or_none(
+        lambda: sources.supabase.rows("public", "lines", filters.named(("order_id", "no"), [("1", "2")]))
+    )
     for row in read.rows if read is not None else ():
         try:
             truth = rows.truth(_TABLE, row, _LISTED, 1)

@@ -25,7 +25,7 @@ from hookbridge.sources.notion.budget import Budget, Urgency
 from hookbridge.sources.notion.databases import Databases
 from hookbridge.sources.notion.places import Places
 from hookbridge.sources.source import Followed, Slice, Tickets
-from hookbridge.sources.times import earlier, instant_of
+from hookbridge.sources.times import earlier, instant_of, latest
 
 if TYPE_CHECKING:
     from hookbridge.sources.notion.client import Listing, NotionClient  # imports the SDK
@@ -107,7 +107,7 @@ class NotionChanges:
                 continue
             edits += [str(page["last_edited_time"]) for page in listing.pages]
         # A page from the future stands before all others: those are looked at from this minute on.
-        return self._watermark(edits) or (_written(self._now().replace(second=0, microsecond=0)) if edits else None)
+        return latest(edits, self._now()) or (_written(self._now().replace(second=0, microsecond=0)) if edits else None)
 
     async def _slice(self, table: str, by: By, start: str | None, cursor: str | None, urgency: Urgency) -> Slice:
         known = None if cursor is None else _place_of(cursor)
@@ -138,7 +138,7 @@ class NotionChanges:
         return Slice(
             truths=tuple(truth for truth in truths if truth.data is not None and truth.record.table == table),
             next_cursor=None if following is None else _encoded(following),
-            watermark=self._watermark([str(page["last_edited_time"]) for page in listing.pages]),
+            watermark=latest([str(page["last_edited_time"]) for page in listing.pages], self._now()),
             anew=anew,
         )
 
@@ -166,12 +166,6 @@ class NotionChanges:
                 hint="share the database with the integration (… > Connections)",
             )
         return tuple(one for one in sources[1:] if one in now)
-
-    def _watermark(self, edits: list[str]) -> str | None:
-        """Give the latest edit, but at most now."""
-        now = self._now()
-        known = [(at, text) for text in edits if (at := instant_of(text)) is not None and at <= now]
-        return max(known)[1] if known else None
 
     def _now(self) -> datetime:
         return time_of(self._clock())

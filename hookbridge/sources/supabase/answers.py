@@ -16,6 +16,15 @@ _decode = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _STRINGS_AND_BRACKETS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
 
 
+class Rows(msgspec.Struct, frozen=True):
+    """What a read gave."""
+
+    rows: tuple[bytes, ...]
+    """Each row's own JSON, digit for digit."""
+    total: int
+    """How many rows match: more than ``rows`` where the server cut the answer (max-rows).  Of a slice a guess or 0."""
+
+
 def rows_in(content: bytes) -> tuple[bytes, ...]:
     """Give the text of each row.  Raises ValueError for what is no list of rows."""
     content.decode()  # what is only kept raw is not checked by the decoder

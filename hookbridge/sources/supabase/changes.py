@@ -10,7 +10,7 @@ counts a table, and never walks past more of it than a slice, where an index beg
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -25,12 +25,13 @@ from hookbridge.model import Truth
 from hookbridge.sources import keys
 from hookbridge.sources.source import Followed, Slice, Tickets, Unread
 from hookbridge.sources.supabase import rows
+from hookbridge.sources.supabase.filters import Asked
 from hookbridge.sources.supabase.payloads import table_config
 from hookbridge.sources.supabase.truth import URL_CHARACTERS_MAX
-from hookbridge.sources.times import earlier, instant_in
+from hookbridge.sources.times import earlier, instant_in, latest
 
 if TYPE_CHECKING:
-    from hookbridge.sources.supabase.client import Asked, SupabaseClient  # imports the SDK
+    from hookbridge.sources.supabase.client import SupabaseClient  # imports the SDK
 
 SLICE_ROWS = 1_000
 """What Supabase gives at most, unless the project's max-rows says otherwise."""
@@ -85,8 +86,6 @@ class SupabaseChanges:
 
     async def newest(self, table: str) -> str | None:
         """Give the latest change.  Raises SourceError."""
-        from hookbridge.sources.supabase.client import Asked  # noqa: PLC0415  imports the SDK
-
         listed = table_config(self._config, table)
         if listed.changed_at is None:
             return None
@@ -97,7 +96,7 @@ class SupabaseChanges:
             return None
         # A row from the future, or one that says nothing, stands before all others: those are looked at from now on.
         at = keys.text(values[listed.changed_at]) if values else ""
-        return self._latest([at]) or self._now().isoformat()
+        return latest([at], self._now()) or self._now().isoformat()
 
     async def _slice(
         self,
@@ -107,8 +106,6 @@ class SupabaseChanges:
         since: tuple[str, str] | None,
         cursor: str | None,
     ) -> Slice:
-        from hookbridge.sources.supabase.client import Asked  # noqa: PLC0415  imports the SDK
-
         place = None if cursor is None else _place_of(cursor, order)
         limit = place.rows if place else SLICE_ROWS
         ticket = await self._tickets()
@@ -134,7 +131,8 @@ class SupabaseChanges:
             truths=truths,
             unread=unread,
             next_cursor=None if following is None else msgspec.json.encode(following).decode(),
-            watermark=self._latest(truth.changed_at for truth in truths),
+            # A row from the future must not hide those after it.
+            watermark=latest((truth.changed_at for truth in truths), self._now()),
             total=answer.total if answer.total >= len(answer.rows) > 0 else None,
             anew=place is None and cursor is not None,
         )
@@ -147,13 +145,6 @@ class SupabaseChanges:
                 f"A listing cannot go on: each of {came} rows has a key that is too long for an address",
                 hint="leave the table out of [[supabase.tables]], or give it another key",
             )
-
-    def _latest(self, times: Iterable[str | None]) -> str | None:
-        """Give the latest time, but at most now: a row from the future must not hide those after it."""
-        now = self._now()
-        known = ((instant_in(text), text) for text in times if text is not None)
-        latest = max(((at, text) for at, text in known if at is not None and at <= now), default=None)
-        return None if latest is None else latest[1]
 
     def _now(self) -> datetime:
         return time_of(self._clock())

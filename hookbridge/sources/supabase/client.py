@@ -10,12 +10,10 @@ from __future__ import annotations
 import contextvars
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Literal
 
 import httpx
-import msgspec
 from postgrest import APIError, AsyncSelectRequestBuilder, CountMethod
 from supabase import AsyncClient, AsyncClientOptions
 from supabase.client import SupabaseException
@@ -32,7 +30,7 @@ from hookbridge.errors import (
 from hookbridge.settings.certificates import trusted, unreachable
 from hookbridge.sources.statuses import by_status, retry_after_seconds
 from hookbridge.sources.supabase import filters
-from hookbridge.sources.supabase.answers import rows_in
+from hookbridge.sources.supabase.answers import Rows, rows_in
 from hookbridge.sources.supabase.turns import Turns
 
 CONNECT_SECONDS_MAX = 5.0
@@ -81,32 +79,6 @@ _answer: contextvars.ContextVar[list[httpx.Response] | None] = contextvars.Conte
 _total = re.compile(r"/(\d+)$")
 
 
-class Rows(msgspec.Struct, frozen=True):
-    """What a read gave."""
-
-    rows: tuple[bytes, ...]
-    """Each row's own JSON, digit for digit."""
-    total: int
-    """How many rows match: more than ``rows`` where the server cut the answer (max-rows).  Of a slice a guess or 0."""
-
-
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """Which rows of a table, in which order: so that an index on the columns of ``order`` gives them, and no others."""
-
-    order: tuple[str, ...]
-    descending: bool = False
-    """From the end of the index, which has the rows without a value there: they are left out."""
-    since: tuple[str, str] | None = None
-    """A column and the least value of it."""
-    after: tuple[str, ...] = ()
-    """Values of the first columns of ``order`` behind which it begins (keyset paging: nothing that comes shifts it)."""
-    within: int = 0
-    """In how many of these columns only rows with the same value are asked for."""
-    limit: int
-    count: Literal["planned", "exact"] | None = None
-    """Whether to ask how many rows match: an exact count scans all of them, the planner's guess none."""
-
-
 class SupabaseClient:
     """Reads; every method raises SourceError and nothing else of the outside."""
 
@@ -129,17 +101,12 @@ class SupabaseClient:
         except SupabaseException as error:
             raise StartupError(f"Supabase's client refuses the credentials: {error}", hint="check .env") from None
 
-    async def rows(self, schema: str, table: str, key: Sequence[str], ids: Sequence[Sequence[str]]) -> Rows:
-        """Read the rows with these values of the key columns.  Raises SourceError."""
+    async def rows(self, schema: str, table: str, condition: str) -> Rows:
+        """Read the rows of a condition, with their exact number.  Raises SourceError."""
         query = self._sdk.schema(schema).table(table).select("*", count=CountMethod.exact)
-        return _rows_of(await self._ask(query.or_(filters.named(key, ids))))
+        return _rows_of(await self._ask(query.or_(condition)))
 
-    async def others(self, schema: str, table: str, key: Sequence[str], id_: Sequence[str], but: Sequence[str]) -> Rows:
-        """Read the rows with this value of the key columns and not with that one.  Raises SourceError."""
-        query = self._sdk.schema(schema).table(table).select("*", count=CountMethod.exact)
-        return _rows_of(await self._ask(query.or_(filters.named_but(key, id_, but))))
-
-    async def slice(self, schema: str, table: str, asked: Asked) -> Rows:
+    async def slice(self, schema: str, table: str, asked: filters.Asked) -> Rows:
         """Read rows in an order, from a place on.  Raises SourceError."""
         count = None if asked.count is None else CountMethod(asked.count)
         query = self._sdk.schema(schema).table(table).select("*", count=count)

@@ -1,4 +1,4 @@
-"""Filters and orders as PostgREST reads them (https://docs.postgrest.org/en/stable/references/api/tables_views.html).
+"""What is asked of a table, in filters and orders as PostgREST reads them (https://docs.postgrest.org/en/stable/references/api/tables_views.html).
 
 Every filter goes inside ``or=(…)``: there a column may have any name, while at the top of the query ``offset`` would
 be a parameter and a dot would lead into another table.  Pure.
@@ -8,10 +8,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Literal
 from urllib.parse import quote
+
+import msgspec
 
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PLAIN_VALUE = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rows of a table, in which order: so that an index on the columns of ``order`` gives them, and no others."""
+
+    order: tuple[str, ...]
+    descending: bool = False
+    """From the end of the index, which has the rows without a value there: they are left out."""
+    since: tuple[str, str] | None = None
+    """A column and the least value of it."""
+    after: tuple[str, ...] = ()
+    """Values of the first columns of ``order`` behind which it begins (keyset paging: nothing that comes shifts it)."""
+    within: int = 0
+    """In how many of these columns only rows with the same value are asked for."""
+    limit: int
+    count: Literal["planned", "exact"] | None = None
+    """Whether to ask how many rows match: an exact count scans all of them, the planner's guess none."""
 
 
 def name(column: str) -> str:

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from hookbridge.config import SupabaseConfig, SupabaseTable
-from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError, SourceUnavailable
+from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError, SourceUnavailable, TableUnreadable
 from hookbridge.model import RecordKey, Truth
 from hookbridge.names import split
 from hookbridge.sources import keys
@@ -120,7 +120,7 @@ class Reader:
         ticket = await self._tickets()
         self._asked(len(wanted))
         try:
-            answer = await self._client.rows(schema, name, listed.key, list(wanted.values()))
+            answer = await self._client.rows(schema, name, filters.named(listed.key, list(wanted.values())))
         except SourceError as error:
             if len(wanted) > 1 and _is_worth_parting(error, failed):
                 return await self._read_parts(table, wanted, 2, failed)
@@ -158,7 +158,7 @@ class Reader:
         other = keys.values(came.record.id, len(listed.key))
         self._asked(1)
         try:
-            answer = await self._client.others(*split(record.table), listed.key, asked, other)
+            answer = await self._client.rows(*split(record.table), filters.named_but(listed.key, asked, other))
         except SourceError as error:
             return error
         if not answer.rows:
@@ -179,11 +179,9 @@ class Reader:
 
 def _is_worth_parting(error: SourceError, failed: set[RecordKey]) -> bool:
     """Whether smaller requests may succeed: each malformed id alone is refused, but a slow table stays slow."""
-    from hookbridge.sources.supabase.client import ValueImpossible  # noqa: PLC0415  imports the SDK
-
     if isinstance(error, RecordUnreadable):
         return len(failed) < ALONE_FAILED_MAX
-    return isinstance(error, ValueImpossible)
+    return isinstance(error, RecordImpossible) and not isinstance(error, TableUnreadable)
 
 
 def _taken(
