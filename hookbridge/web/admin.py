@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from hookbridge.api.lanes import VerificationToken
+from hookbridge.api.lanes import LaneState, VerificationToken
+from hookbridge.api.records import SourcePath
 from hookbridge.clock import epoch_time
-from hookbridge.errors import InvalidParameter, NotFound
+from hookbridge.errors import InvalidParameter, NotFound, StoreUnavailable
 from hookbridge.handshake import Handshake
 from hookbridge.model import SOURCES, SourceName
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.replies import PRIVATE, json_reply
+from hookbridge.web.route import Answer, Route
 
 
 async def verification_token(request: web.Request) -> web.StreamResponse:
@@ -70,3 +72,59 @@ def _source(request: web.Request) -> SourceName:
         if written == source:
             return source
     raise InvalidParameter("source", f"expected one of {', '.join(SOURCES)}", where="path")
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        method="POST",
+        path="/api/v1/sources/{source}/pause",
+        place=SourcePath,
+        handler=pause,
+        tag="sources",
+        name="pauseSource",
+        summary="Hold a source's lane; its webhooks go on being stored",
+        answers={200: Answer(description="The lane now", bodies=(LaneState,))},
+        refusals=(StoreUnavailable,),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/sources/{source}/resume",
+        place=SourcePath,
+        handler=resume,
+        tag="sources",
+        name="resumeSource",
+        summary="Let a paused lane go on",
+        answers={200: Answer(description="The lane now", bodies=(LaneState,))},
+        refusals=(StoreUnavailable,),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/notion/verification-token",
+        handler=verification_token,
+        tag="notion",
+        name="verificationToken",
+        summary="The token that Notion's handshake brought",
+        answers={200: Answer(description="The token", bodies=(VerificationToken,))},
+        refusals=(NotFound,),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/notion/verification-token/confirm",
+        handler=confirm_verification_token,
+        tag="notion",
+        name="confirmVerificationToken",
+        summary="Confirm that the token is Notion's",
+        answers={200: Answer(description="The token, confirmed", bodies=(VerificationToken,))},
+        refusals=(NotFound, StoreUnavailable),
+    ),
+    Route(
+        method="DELETE",
+        path="/api/v1/notion/verification-token",
+        handler=forget_verification_token,
+        tag="notion",
+        name="forgetVerificationToken",
+        summary="Forget the token",
+        answers={204: Answer(description="The next handshake is accepted")},
+        refusals=(StoreUnavailable,),
+    ),
+)

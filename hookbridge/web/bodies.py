@@ -14,7 +14,7 @@ from hookbridge.web.keys import ARRIVING, SERVICE
 from hookbridge.web.replies import json_reply, reply
 
 
-async def read_body(request: web.Request, limit_bytes: int) -> bytes:
+async def read_body(request: web.Request) -> bytes:
     """Read the whole body, byte for byte.
 
     Raises UnsupportedMediaType unless it is ``application/json`` (with any parameters) in no encoding: a signature is
@@ -27,6 +27,7 @@ async def read_body(request: web.Request, limit_bytes: int) -> bytes:
         raise UnsupportedMediaType(received)
     if headers.get("Content-Encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType(headers["Content-Encoding"], message="Send the body without Content-Encoding")
+    limit_bytes = request.app[SERVICE].settings.config.server.max_body_bytes
     content = request.content
     if content.is_eof():
         # Nearly every webhook: it is here completely, and one call has it.

@@ -9,17 +9,10 @@ from __future__ import annotations
 import msgspec
 from aiohttp import web
 
-from hookbridge.api.events import (
-    EventDetail,
-    EventPageAnswer,
-    EventQuery,
-    EventSummary,
-    FailedAttempt,
-    ReplayBody,
-    Replayed,
-)
+from hookbridge.api import events as said
+from hookbridge.api import examples
 from hookbridge.clock import epoch_time, time_of
-from hookbridge.errors import FieldProblem, InvalidFields, InvalidParameter, NotFound
+from hookbridge.errors import FieldProblem, InvalidFields, InvalidParameter, NotFound, StoreUnavailable, TryLater
 from hookbridge.model import Failure, StoredEvent
 from hookbridge.pipeline.replay import replayable
 from hookbridge.service import Service
@@ -29,6 +22,7 @@ from hookbridge.web.keys import SERVICE
 from hookbridge.web.parameters import json_body, query, record_ids, table_names
 from hookbridge.web.protocol import while_heard
 from hookbridge.web.replies import PRIVATE, json_reply
+from hookbridge.web.route import Answer, Request, Route
 
 
 async def events(request: web.Request) -> web.StreamResponse:
@@ -39,7 +33,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     however many; numbers that no event has are left out.
     """
     service = request.app[SERVICE]
-    asked = query(request, EventQuery)
+    asked = query(request, said.EventQuery)
     which = _filter(service, asked)
     which = msgspec.structs.replace(
         which,
@@ -50,7 +44,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     with while_heard(request):
         page = await service.store.events(which, before=asked.cursor, limit=limit)
     return json_reply(
-        EventPageAnswer(events=tuple(map(_summary, page.events)), next_cursor=page.next_cursor), headers=PRIVATE
+        said.EventPageAnswer(events=tuple(map(_summary, page.events)), next_cursor=page.next_cursor), headers=PRIVATE
     )
 
 
@@ -58,7 +52,7 @@ async def event(request: web.Request) -> web.StreamResponse:
     """Show one event with its body and its way.  Raises NotFound."""
     stored = await _event(request)
     failures = await request.app[SERVICE].store.failures(stored)
-    shown = EventDetail(
+    shown = said.EventDetail(
         **msgspec.structs.asdict(_summary(stored)),
         stored_at=epoch_time(stored.stored_at),
         claimed_at=epoch_time(stored.claimed_at),
@@ -75,14 +69,13 @@ async def replay_one(request: web.Request) -> web.StreamResponse:
     stored = await _event(request)
     service = request.app[SERVICE]
     done = await service.replay(EventFilter(ids=(stored.id,)), limit=1)
-    return json_reply(Replayed(matching=None, replayed=done.count, limit_reached=False, next_cursor=None))
+    return _replayed(done.count)
 
 
 async def replay(request: web.Request) -> web.StreamResponse:
     """Process the settled events that match again, or only count them."""
     service = request.app[SERVICE]
-    raw = await read_body(request, service.settings.config.server.max_body_bytes)
-    asked = json_body(raw, ReplayBody)
+    asked = json_body(await read_body(request), said.ReplayBody)
     which = _filter(service, asked)
     if (which == EventFilter()) != asked.all:
         raise InvalidFields(
@@ -91,10 +84,14 @@ async def replay(request: web.Request) -> web.StreamResponse:
     if asked.dry_run:
         with while_heard(request):
             matching = await replayable(service.store, which)
-        return json_reply(Replayed(matching=matching, replayed=0, limit_reached=False, next_cursor=None))
+        return _replayed(0, matching=matching)
     done = await service.replay(which, limit=asked.limit, before=asked.cursor)
-    reached = done.next_cursor is not None
-    return json_reply(Replayed(matching=None, replayed=done.count, limit_reached=reached, next_cursor=done.next_cursor))
+    return _replayed(done.count, next_cursor=done.next_cursor)
+
+
+def _replayed(count: int, *, matching: int | None = None, next_cursor: int | None = None) -> web.Response:
+    reached = next_cursor is not None
+    return json_reply(said.Replayed(matching=matching, replayed=count, limit_reached=reached, next_cursor=next_cursor))
 
 
 async def _event(request: web.Request) -> StoredEvent:
@@ -110,7 +107,7 @@ async def _event(request: web.Request) -> StoredEvent:
 _MAX_ID_DIGITS = 18  # fits the store's 64 bits
 
 
-def _filter(service: Service, asked: EventQuery | ReplayBody) -> EventFilter:
+def _filter(service: Service, asked: said.EventQuery | said.ReplayBody) -> EventFilter:
     return EventFilter(
         source=asked.source,
         tables=table_names(service, asked.source, asked.table),
@@ -122,9 +119,9 @@ def _filter(service: Service, asked: EventQuery | ReplayBody) -> EventFilter:
     )
 
 
-def _summary(stored: StoredEvent) -> EventSummary:
+def _summary(stored: StoredEvent) -> said.EventSummary:
     event = stored.event
-    return EventSummary(
+    return said.EventSummary(
         id=stored.id,
         source=event.record.source,
         table=event.record.table,
@@ -143,11 +140,58 @@ def _summary(stored: StoredEvent) -> EventSummary:
     )
 
 
-def _failed_attempt(failure: Failure) -> FailedAttempt:
-    return FailedAttempt(
+def _failed_attempt(failure: Failure) -> said.FailedAttempt:
+    return said.FailedAttempt(
         attempt=failure.number,
         began_at=time_of(failure.began_at),
         ended_at=time_of(failure.ended_at),
         error=failure.error,
         traceback=failure.traceback,
     )
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        method="GET",
+        path="/api/v1/events",
+        handler=events,
+        tag="events",
+        name="listEvents",
+        summary="Events, newest first",
+        query=said.EventQuery,
+        answers={200: Answer(description="One page", bodies=(said.EventPageAnswer,))},
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/events/{id}",
+        handler=event,
+        tag="events",
+        name="event",
+        place=said.EventPath,
+        summary="One event with its body and its way",
+        answers={200: Answer(description="The event", bodies=(said.EventDetail,))},
+        refusals=(NotFound,),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/events/{id}/replay",
+        handler=replay_one,
+        tag="events",
+        name="replayEvent",
+        place=said.EventPath,
+        summary="Process an event again",
+        answers={200: Answer(description="0 when it is still open or was ignored, else 1", bodies=(said.Replayed,))},
+        refusals=(NotFound, StoreUnavailable, TryLater),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/events/replay",
+        handler=replay,
+        tag="events",
+        name="replayEvents",
+        summary="Process the events that match again, or count them",
+        request=Request(bodies=(said.ReplayBody,), examples=examples.REPLAY),
+        answers={200: Answer(description="How many", bodies=(said.Replayed,))},
+        refusals=(StoreUnavailable, TryLater),
+    ),
+)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from hookbridge.api.health import Health, ReadinessSummary
+from hookbridge.api.health import Health, Readiness, ReadinessSummary
 from hookbridge.api.lanes import LaneSummary
 from hookbridge.web.access import is_operator
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.replies import json_reply
+from hookbridge.web.route import Answer, Route
 
 
 async def healthz(request: web.Request) -> web.StreamResponse:  # noqa: ARG001  every handler is called with it
@@ -34,3 +35,35 @@ async def readyz(request: web.Request) -> web.StreamResponse:
         warnings=request.app[SERVICE].warnings(),
     )
     return json_reply(summary, status)
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        method="GET",
+        path="/healthz",
+        handler=healthz,
+        access="public",
+        tag="health",
+        name="healthz",
+        summary="Whether the process lives",
+        answers={200: Answer(description="It lives", bodies=(Health,))},
+    ),
+    Route(
+        method="GET",
+        path="/readyz",
+        handler=readyz,
+        access="public",
+        schemes=("adminToken",),
+        tag="health",
+        name="readyz",
+        summary="Whether webhooks can be taken",
+        answers={
+            200: Answer(description="They can; with the admin token in detail", bodies=(ReadinessSummary, Readiness)),
+            503: Answer(
+                description="They cannot: the inbox cannot be written, its file is gone or damaged, the disk is"
+                " nearly full, or the service ends.",
+                bodies=(ReadinessSummary, Readiness),
+            ),
+        },
+    ),
+)

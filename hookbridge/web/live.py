@@ -14,6 +14,7 @@ from hookbridge.observe.history import DAY_STEP_SECONDS, STEP_SECONDS
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.parameters import query
 from hookbridge.web.replies import PRIVATE, json_reply
+from hookbridge.web.route import Answer, Route
 
 
 async def history(request: web.Request) -> web.StreamResponse:
@@ -37,3 +38,27 @@ async def rejected(request: web.Request) -> web.StreamResponse:
     page = found[: asked.limit]
     more = page[-1].id if len(found) > asked.limit else None
     return json_reply(RejectedPage(rejected=page, next_cursor=more), headers=PRIVATE)
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        method="GET",
+        path="/api/v1/history",
+        handler=history,
+        tag="events",
+        name="history",
+        summary="How much came in and was applied lately",
+        query=HistoryQuery,
+        answers={200: Answer(description="Steps, the oldest first", bodies=(HistoryAnswer,))},
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/rejected",
+        handler=rejected,
+        tag="events",
+        name="listRejected",
+        summary="Webhooks that were refused lately",
+        query=RejectedQuery,
+        answers={200: Answer(description="One page", bodies=(RejectedPage,))},
+    ),
+)

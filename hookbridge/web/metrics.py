@@ -33,6 +33,7 @@ from hookbridge.reconcile.status import freshness
 from hookbridge.service import Service
 from hookbridge.store.values import Totals
 from hookbridge.web.keys import SERVICE
+from hookbridge.web.route import Answer, Route
 
 Samples = Iterable[tuple[tuple[str, ...], float | None]]
 """Label values with their number; None where there is none to tell."""
@@ -282,3 +283,24 @@ def _filled(family: Family, samples: Samples) -> Family:
         if value is not None:
             family.add_metric(labels, float(value))
     return family
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        method="GET",
+        path="/metrics",
+        handler=metrics,
+        tag="health",
+        name="metrics",
+        summary="All figures, for Prometheus",
+        answers={
+            200: Answer(
+                description="Prometheus' text format, version 0.0.4",
+                bodies=(str,),
+                media="text/plain",
+                example="# TYPE hookbridge_dead_letters gauge\nhookbridge_dead_letters 0.0\n",
+            )
+        },
+        refusals=(StoreUnavailable,),
+    ),
+)

@@ -12,13 +12,23 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from hookbridge.api.reconcile import Failure, Following, PassResult, ReconcileBody, VerifyBody
-from hookbridge.errors import HookbridgeError
+from hookbridge.api import examples
+from hookbridge.api import reconcile as said
+from hookbridge.errors import (
+    HookbridgeError,
+    NotFound,
+    RecordImpossible,
+    RecordUnreadable,
+    SourceRefused,
+    SourceUnavailable,
+    StoreUnavailable,
+)
 from hookbridge.reconcile.poll import beginning
 from hookbridge.web.bodies import read_body
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.parameters import json_body, table_of_source
-from hookbridge.web.replies import JSON_HEADERS, PRIVATE, body_of, internal_body, json_reply
+from hookbridge.web.replies import JSON_HEADERS, PRIVATE, internal_body, json_reply, row_of
+from hookbridge.web.route import Answer, Request, Route
 
 NDJSON = "application/x-ndjson"
 
@@ -29,26 +39,24 @@ _encode = msgspec.json.Encoder().encode
 
 async def following(request: web.Request) -> web.StreamResponse:
     """Say how the followed tables stand."""
-    return json_reply(Following(tables=request.app[SERVICE].reconciler.status()))
+    return json_reply(said.Following(tables=request.app[SERVICE].reconciler.status()))
 
 
 async def reconcile(request: web.Request) -> web.StreamResponse:
     """Run one pass over one table, and answer when it is complete."""
     service = request.app[SERVICE]
-    asked = json_body(await read_body(request, service.settings.config.server.max_body_bytes), ReconcileBody)
+    asked = json_body(await read_body(request), said.ReconcileBody)
     since = beginning(asked, service.now())
     table = service.sources[asked.source].table(asked.table)
-    result: PassResult = await service.reconciler.reconcile(
-        asked.source, table, asked.kind, since=since, confirm=asked.confirm
+    return json_reply(
+        await service.reconciler.reconcile(asked.source, table, asked.kind, since=since, confirm=asked.confirm)
     )
-    return json_reply(result)
 
 
 async def verify(request: web.Request) -> web.StreamResponse:
     """Compare copy and source completely, and answer line by line."""
     service = request.app[SERVICE]
-    raw = await read_body(request, service.settings.config.server.max_body_bytes)
-    asked = json_body(raw or b"{}", VerifyBody)
+    asked = json_body(await read_body(request) or b"{}", said.VerifyBody)
     name = table_of_source(service, asked.source, asked.table)
     steps = service.reconciler.verify(asked.source, name, heal=asked.heal)
     async with aclosing(steps):
@@ -62,16 +70,65 @@ async def verify(request: web.Request) -> web.StreamResponse:
         except ConnectionError:
             raise
         except HookbridgeError as error:
-            said = body_of(error)
-            code = getattr(said, "error", "error")
-            await response.write(_line(Failure(error=code, message=error.message, hint=error.hint)))
+            code = row_of(type(error)).code
+            await response.write(_line(said.Failure(error=code, message=error.message, hint=error.hint)))
         except Exception:
             log.exception("Request failed", method=request.method, path=request.path)
-            said = internal_body()
-            await response.write(_line(Failure(error=said.error, message=said.message, hint=said.hint)))
+            body = internal_body()
+            await response.write(_line(said.Failure(error=body.error, message=body.message, hint=body.hint)))
         await response.write_eof()
     return response
 
 
 def _line(value: msgspec.Struct) -> bytes:
     return _encode(value) + b"\n"
+
+
+FAILURES: tuple[type[HookbridgeError], ...] = (
+    NotFound,
+    StoreUnavailable,
+    SourceUnavailable,
+    SourceRefused,
+    RecordUnreadable,
+    RecordImpossible,
+)
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        method="GET",
+        path="/api/v1/reconcile",
+        handler=following,
+        tag="reconciler",
+        name="following",
+        summary="How the followed tables stand",
+        answers={200: Answer(description="Every followed table", bodies=(said.Following,))},
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/reconcile",
+        handler=reconcile,
+        tag="reconciler",
+        name="reconcile",
+        summary="Poll or sweep a table now",
+        request=Request(bodies=(said.ReconcileBody,), examples=examples.RECONCILE),
+        answers={200: Answer(description="The pass is complete", bodies=(said.PassResult,))},
+        refusals=FAILURES,
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/verify",
+        handler=verify,
+        tag="reconciler",
+        name="verify",
+        summary="Prove that copy and source agree, or list what differs",
+        request=Request(bodies=(said.VerifyBody,), examples=examples.VERIFY),
+        answers={
+            200: Answer(
+                description="One JSON object a line, while the comparison goes on; the last one is the result",
+                bodies=(said.Progress, said.TableProof, said.Unproven, said.Verdict, said.Failure),
+                media=NDJSON,
+            )
+        },
+        refusals=(NotFound, StoreUnavailable),  # a source's failure is a line of the answer
+    ),
+)

@@ -11,20 +11,18 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from hookbridge.api.records import (
-    DiffAnswer,
-    HitAnswer,
-    RecordAnswer,
-    RecordAsked,
-    RecordPageAnswer,
-    RecordQuery,
-    RecordSummary,
-    SearchAnswer,
-    SearchQuery,
-    VerifyAnswer,
-)
+from hookbridge.api import records as said
 from hookbridge.clock import epoch_time, time_of
-from hookbridge.errors import InvalidParameter, NotFound
+from hookbridge.errors import (
+    InvalidParameter,
+    NotFound,
+    RecordImpossible,
+    RecordUnreadable,
+    SourceRefused,
+    SourceUnavailable,
+    TooSoon,
+    TryLater,
+)
 from hookbridge.model import RecordKey, SourceName
 from hookbridge.service import Service
 from hookbridge.store.values import RecordEntry, RecordFilter
@@ -32,6 +30,7 @@ from hookbridge.web.keys import SERVICE
 from hookbridge.web.parameters import path_key, query, record_ids, table_names, table_of_source
 from hookbridge.web.protocol import while_heard
 from hookbridge.web.replies import PRIVATE, json_reply
+from hookbridge.web.route import Answer, Route
 
 
 async def record(request: web.Request) -> web.StreamResponse:
@@ -41,12 +40,12 @@ async def record(request: web.Request) -> web.StreamResponse:
     """
     service = request.app[SERVICE]
     key = path_key(service, request)
-    asked = query(request, RecordAsked)
+    asked = query(request, said.RecordAsked)
     copy = await (service.records.refresh(key) if asked.fresh else service.records.get(key))
     if copy is None or copy.data is None:
         raise NotFound(f"{key.source} has no record {key.id} in {key.table}")
     return json_reply(
-        RecordAnswer(
+        said.RecordAnswer(
             source=key.source,
             table=copy.record.table,
             id=copy.record.id,
@@ -63,8 +62,8 @@ async def record(request: web.Request) -> web.StreamResponse:
 def _limits(service: Service, source: SourceName, data: bytes) -> dict[str, Any]:
     """Give the fields of an answer that say what the copy cannot hold; none where it holds all."""
     limits = service.sources[source].limits(data)
-    said = {"links_expired_at": limits.links_expired_at, "cut_properties": limits.cut_properties}
-    return {name: value for name, value in said.items() if value}
+    found = {"links_expired_at": limits.links_expired_at, "cut_properties": limits.cut_properties}
+    return {name: value for name, value in found.items() if value}
 
 
 async def diff(request: web.Request) -> web.StreamResponse:
@@ -74,7 +73,7 @@ async def diff(request: web.Request) -> web.StreamResponse:
     found = await service.records.compare(key)
     copy = found.copy
     return json_reply(
-        DiffAnswer(
+        said.DiffAnswer(
             source=key.source,
             table=key.table,
             id=key.id,
@@ -95,13 +94,13 @@ async def verify_now(request: web.Request) -> web.StreamResponse:
     """Have the record read from its source, through its lane, whatever is known of it."""
     service = request.app[SERVICE]
     receipt = await service.verify(path_key(service, request))
-    return json_reply(VerifyAnswer(event_id=receipt.event_id), 202)
+    return json_reply(said.VerifyAnswer(event_id=receipt.event_id), 202)
 
 
 async def listing(request: web.Request) -> web.StreamResponse:
     """List records by name."""
     service = request.app[SERVICE]
-    asked = query(request, RecordQuery)
+    asked = query(request, said.RecordQuery)
     which = RecordFilter(
         source=asked.source,
         tables=table_names(service, asked.source, asked.table),
@@ -113,7 +112,7 @@ async def listing(request: web.Request) -> web.StreamResponse:
     with while_heard(request):
         page = await service.store.records(which, after=after, limit=asked.limit)
     return json_reply(
-        RecordPageAnswer(
+        said.RecordPageAnswer(
             records=tuple(map(_summary, page.records)),
             next_cursor=None if page.next_cursor is None else str(page.next_cursor),
         ),
@@ -128,8 +127,8 @@ def _after(cursor: str | None) -> RecordKey | None:
         raise InvalidParameter("cursor", "expected `next_cursor` of a page") from None
 
 
-def _summary(entry: RecordEntry) -> RecordSummary:
-    return RecordSummary(
+def _summary(entry: RecordEntry) -> said.RecordSummary:
+    return said.RecordSummary(
         source=entry.record.source,
         table=entry.record.table,
         id=entry.record.id,
@@ -144,12 +143,12 @@ def _summary(entry: RecordEntry) -> RecordSummary:
 async def search(request: web.Request) -> web.StreamResponse:
     """Find records by their words."""
     service = request.app[SERVICE]
-    asked = query(request, SearchQuery)
+    asked = query(request, said.SearchQuery)
     table = table_of_source(service, asked.source, asked.table)
     with while_heard(request):
         found = await service.search.find(asked.q, source=asked.source, table=table, limit=asked.limit)
     hits = tuple(
-        HitAnswer(
+        said.HitAnswer(
             source=hit.record.source,
             table=hit.record.table,
             id=hit.record.id,
@@ -160,5 +159,75 @@ async def search(request: web.Request) -> web.StreamResponse:
         )
         for hit in found.hits
     )
-    answer = SearchAnswer(query=asked.q, hits=hits, complete=found.complete, indexing=found.indexing)
+    answer = said.SearchAnswer(query=asked.q, hits=hits, complete=found.complete, indexing=found.indexing)
     return json_reply(answer, headers=PRIVATE)
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        method="GET",
+        path="/api/v1/records",
+        handler=listing,
+        tag="records",
+        name="listRecords",
+        summary="Records by source, table and id",
+        query=said.RecordQuery,
+        answers={200: Answer(description="One page", bodies=(said.RecordPageAnswer,))},
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/records/{source}/{table}/{id}",
+        place=said.RecordPath,
+        handler=record,
+        tag="records",
+        name="record",
+        summary="A record as its source has it",
+        query=said.RecordAsked,
+        answers={200: Answer(description="The record", bodies=(said.RecordAnswer,))},
+        refusals=(
+            NotFound,
+            TooSoon,
+            SourceUnavailable,
+            RecordUnreadable,
+            SourceRefused,
+            RecordImpossible,
+        ),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/records/{source}/{table}/{id}/diff",
+        place=said.RecordPath,
+        handler=diff,
+        tag="records",
+        name="recordDiff",
+        summary="A record's copy beside what its source has now",
+        answers={200: Answer(description="Both, and what differs", bodies=(said.DiffAnswer,))},
+        refusals=(
+            SourceUnavailable,
+            RecordUnreadable,
+            SourceRefused,
+            RecordImpossible,
+        ),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/records/{source}/{table}/{id}/verify",
+        place=said.RecordPath,
+        handler=verify_now,
+        tag="records",
+        name="verifyRecord",
+        summary="Have a record read from its source now",
+        answers={202: Answer(description="Its event is on disk", bodies=(said.VerifyAnswer,))},
+        refusals=(SourceRefused, TryLater),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/search",
+        handler=search,
+        tag="records",
+        name="search",
+        summary="Find records by words",
+        query=said.SearchQuery,
+        answers={200: Answer(description="Hits, best first", bodies=(said.SearchAnswer,))},
+    ),
+)

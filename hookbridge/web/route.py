@@ -69,7 +69,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     method: Literal["GET", "POST", "DELETE"]
     path: str
     handler: Handler
-    access: Access
+    access: Access = "operators"
+    """What says nothing is for operators alone."""
     schemes: tuple[Scheme, ...] = ()
     """How a caller can say who it is, beyond what ``operators`` have to say anyway."""
     tag: str | None = None

@@ -12,8 +12,9 @@ import time
 import msgspec
 from aiohttp import web
 
-from hookbridge.api.webhooks import Accepted, ParsedPayload, Trial, TrialQuery
-from hookbridge.errors import FieldProblem, InvalidFields, InvalidSource
+from hookbridge.api import examples, formats
+from hookbridge.api import webhooks as said
+from hookbridge.errors import FieldProblem, HandshakeRefused, InvalidFields, InvalidSource, TryLater
 from hookbridge.model import SOURCES, SourceName
 from hookbridge.pipeline.headers import kept
 from hookbridge.pipeline.receive import refusals_of
@@ -27,13 +28,15 @@ from hookbridge.web.bodies import read_body
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.parameters import query
 from hookbridge.web.replies import json_reply
+from hookbridge.web.route import SIGNED, Answer, Request, Route
+from hookbridge.web.webhooks import stored
 
 
 async def trial(request: web.Request) -> web.StreamResponse:
     """Receive a payload as its endpoint would, and say what would happen."""
     service = request.app[SERVICE]
-    asked = query(request, TrialQuery).source
-    body = await read_body(request, service.settings.config.server.max_body_bytes)
+    asked = query(request, said.TrialQuery).source
+    body = await read_body(request)
     operator = is_operator(request)
     refusals = {} if operator else refusals_of(service.sources, request.headers, body, time.time())
     if len(refusals) == len(service.sources):
@@ -47,7 +50,7 @@ async def trial(request: web.Request) -> web.StreamResponse:
         return json_reply(_HANDSHAKE)
     processed, reason = await service.would_be_processed(received)
     return json_reply(
-        Trial(
+        said.Trial(
             status="valid",
             message="Webhook payload is valid",
             parsed_payload=_parsed(source, received, body),
@@ -61,19 +64,18 @@ async def trial(request: web.Request) -> web.StreamResponse:
 async def send(request: web.Request) -> web.StreamResponse:
     """Take a payload as its endpoint would take it; the admin token stands for the signature."""
     service = request.app[SERVICE]
-    asked = query(request, TrialQuery).source
-    body = await read_body(request, service.settings.config.server.max_body_bytes)
-    body = text_of(body)
+    asked = query(request, said.TrialQuery).source
+    body = text_of(await read_body(request))
     received = service.sources[asked or _source_of(body)].decode(request.headers, body)
     if isinstance(received, Handshake):
         raise InvalidFields([FieldProblem(("body",), "expected an event; this is Notion's handshake", "value_error")])
     # An operator's word, and no announcement of the source's: it must not make the measured loss smaller.
     events = tuple(msgspec.structs.replace(event, origin="replay") for event in received.events)
     receipts = await service.intake.accept(events, kept(request.headers))
-    return json_reply(Accepted(details=received.details), 202, ack_headers(receipts))
+    return json_reply(said.Accepted(details=received.details), 202, ack_headers(receipts))
 
 
-_HANDSHAKE = Trial(
+_HANDSHAKE = said.Trial(
     status="valid",
     message="Notion's verification handshake is valid",
     parsed_payload=None,
@@ -100,11 +102,11 @@ def _source_of(body: bytes) -> SourceName:
 _NOTIONS_OWN = frozenset(("entity", "verification_token"))
 
 
-def _parsed(source: Source, delivery: Delivery, body: bytes) -> ParsedPayload:
+def _parsed(source: Source, delivery: Delivery, body: bytes) -> said.ParsedPayload:
     details = delivery.details
     values = decode_any(body)
     metadata = values.get("metadata") if isinstance(values, dict) else None
-    return ParsedPayload(
+    return said.ParsedPayload(
         event_type=details.event_type,
         source=details.source,
         table_name=details.table_name if isinstance(details.table_name, str) else str(details.database_id),
@@ -113,3 +115,37 @@ def _parsed(source: Source, delivery: Delivery, body: bytes) -> ParsedPayload:
         timestamp=details.timestamp,
         metadata=metadata if isinstance(metadata, dict) else {},
     )
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        method="POST",
+        path="/api/v1/webhooks/test",
+        handler=trial,
+        access="signed",
+        schemes=(*SIGNED, "notionSignature", "adminToken"),
+        headers=said.SignedHeaders,
+        tag="webhooks",
+        name="testWebhook",
+        summary="Check a payload without storing it",
+        description="Receives a payload as its endpoint would, and says what would happen. Nothing is stored. The"
+        " signature is asked for where signatures are verified; the admin token stands for it.",
+        query=said.TrialQuery,
+        request=Request(bodies=(*formats.EVENTS, formats.NotionHandshake), examples=examples.TRIAL),
+        answers={200: Answer(description="The payload is valid", bodies=(said.Trial,), example=examples.TRIAL_VALID)},
+        refusals=(InvalidSource, HandshakeRefused),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/events",
+        handler=send,
+        tag="events",
+        name="sendEvent",
+        summary="Send an event by hand",
+        query=said.TrialQuery,
+        headers=said.NamingHeaders,
+        request=Request(bodies=formats.EVENTS, examples=examples.EVENTS),
+        answers={202: stored(examples.SUPABASE_ACCEPTED)},
+        refusals=(InvalidSource, TryLater),
+    ),
+)

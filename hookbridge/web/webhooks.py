@@ -11,13 +11,17 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from hookbridge.api.webhooks import HandshakeStored
+from hookbridge.api import examples, formats
+from hookbridge.api import webhooks as said
+from hookbridge.api.stats import Statistics
+from hookbridge.errors import HandshakeRefused, InvalidSource, TryLater
 from hookbridge.model import SourceName
 from hookbridge.sources.source import Handshake
 from hookbridge.web.bodies import read_body
 from hookbridge.web.clients import client
 from hookbridge.web.keys import RECEPTIONS, SERVICE
 from hookbridge.web.replies import json_reply
+from hookbridge.web.route import SIGNED, Answer, Request, Route
 
 
 def webhook(source_name: SourceName) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -25,11 +29,11 @@ def webhook(source_name: SourceName) -> Callable[[web.Request], Awaitable[web.St
 
     async def handler(request: web.Request) -> web.StreamResponse:
         service = request.app[SERVICE]
-        body = await read_body(request, service.settings.config.server.max_body_bytes)
+        body = await read_body(request)
         taken = request.app[RECEPTIONS][source_name].take(request.headers, body)
         if isinstance(taken, Handshake):
             await service.holds.take_token(taken.token, client(request))
-            return json_reply(HandshakeStored())
+            return json_reply(said.HandshakeStored())
         await asyncio.wait((taken.stored,))
         return taken.ack().response()
 
@@ -39,3 +43,61 @@ def webhook(source_name: SourceName) -> Callable[[web.Request], Awaitable[web.St
 async def statistics(request: web.Request) -> web.StreamResponse:
     """The guide's statistics: totals only, so anyone may ask."""
     return json_reply(await request.app[SERVICE].statistics())
+
+
+def stored(example: object) -> Answer:
+    """Describe the 202."""
+    meaning = "The event is on disk and will be processed"
+    return Answer(description=meaning, bodies=(said.Accepted,), example=example, headers=said.ACK_HEADERS)
+
+
+RECEIVES = (
+    "Stores the event durably before it answers 202; the record is then read from its source. The signature is"
+    " asked for where signatures are verified."
+)
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        method="POST",
+        path="/api/v1/webhooks/supabase",
+        handler=webhook("supabase"),
+        access="signed",
+        schemes=SIGNED,
+        headers=said.WebhookHeaders,
+        tag="webhooks",
+        name="receiveSupabase",
+        summary="Receive a Supabase webhook",
+        description=RECEIVES + " Takes the guide's format, Supabase's Database Webhooks, and what our trigger sends.",
+        request=Request(bodies=formats.SUPABASE, examples=examples.SUPABASE),
+        answers={202: stored(examples.SUPABASE_ACCEPTED)},
+        refusals=(InvalidSource, TryLater),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/webhooks/notion",
+        handler=webhook("notion"),
+        access="signed",
+        schemes=(*SIGNED, "notionSignature"),
+        headers=said.WebhookHeaders,
+        tag="webhooks",
+        name="receiveNotion",
+        summary="Receive a Notion webhook, or its verification handshake",
+        description=RECEIVES + " Takes the guide's format, integration webhooks, and what a database automation sends.",
+        request=Request(bodies=formats.NOTION, examples=examples.NOTION),
+        answers={
+            200: Answer(description="The verification token is stored", bodies=(said.HandshakeStored,)),
+            202: stored(examples.NOTION_ACCEPTED),
+        },
+        refusals=(InvalidSource, HandshakeRefused, TryLater),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/webhooks/stats",
+        handler=statistics,
+        access="public",
+        tag="webhooks",
+        name="statistics",
+        summary="Processing metrics",
+        answers={200: Answer(description="Totals since the first start", bodies=(Statistics,))},
+    ),
+)
