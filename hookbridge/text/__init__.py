@@ -6,10 +6,10 @@ of it is decided here, over the record's text, made anew from its copy.
 
 from __future__ import annotations
 
-from hookbridge.text.fields import Fields
+from hookbridge.text.fields import WORDS_MAX, Fields
 from hookbridge.text.query import Query, parse
 from hookbridge.text.rank import Rank, field_tokens, rank
 from hookbridge.text.snippet import snippet
 from hookbridge.text.tokens import tokens
 
-__all__ = ["Fields", "Query", "Rank", "field_tokens", "parse", "rank", "snippet", "tokens"]
+__all__ = ["WORDS_MAX", "Fields", "Query", "Rank", "field_tokens", "parse", "rank", "snippet", "tokens"]

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Self
+
 import msgspec
+
+WORDS_MAX = 64 * 1024
+"""Characters of one record in the index."""
 
 
 class Fields(msgspec.Struct, frozen=True):
@@ -14,6 +20,12 @@ class Fields(msgspec.Struct, frozen=True):
     """What its columns or properties say beside the title, a value a line."""
     body: str = ""
     """What is written in it."""
+
+    @classmethod
+    def within(cls, title: str, properties: Iterable[str]) -> Self:
+        """Make them of what a record says, cut where the index takes no more of it: the title goes first."""
+        title = title[:WORDS_MAX]
+        return cls(title, "\n".join(properties)[: WORDS_MAX - len(title)])
 
     @property
     def texts(self) -> tuple[str, str, str]:

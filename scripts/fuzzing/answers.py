@@ -30,6 +30,7 @@ from hookbridge.sources.notion.places import Places
 from hookbridge.sources.source import unordered
 from hookbridge.sources.statuses import RETRY_AFTER_SECONDS_MAX
 from hookbridge.sources.supabase import filters, rows
+from hookbridge.sources.supabase import words as row_words
 from hookbridge.sources.supabase.changes import SupabaseChanges
 from hookbridge.sources.supabase.client import SupabaseClient
 
@@ -123,7 +124,7 @@ async def _supabase(sources: _Sources) -> None:
         assert RecordKey.parse(str(truth.record)) == truth.record
         assert rows.fingerprint(columns) == truth.fingerprint
         assert rows.agree(columns, columns)
-        rows.fields(columns, None)
+        row_words.fields(columns, None)
         rows.is_named(truth, ("1", "2"))
     changes = sources.supabase_changes
     await _or_none(lambda: changes.newest(_TABLE))

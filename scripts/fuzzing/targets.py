@@ -28,6 +28,7 @@ from hookbridge.sources.source import Delivery, Source, unordered
 from hookbridge.sources.statuses import retry_after_seconds
 from hookbridge.sources.supabase import SupabaseSource, rows
 from hookbridge.sources.supabase import payloads as supabase
+from hookbridge.sources.supabase import words as row_words
 from hookbridge.web import parameters
 from hookbridge.web.routes import ROUTES
 from scripts.fuzzing import answers
@@ -67,7 +68,7 @@ def supabase_body(data: bytes) -> None:
             columns = supabase.columns_of(event)
             if columns is not None:
                 rows.fingerprint(columns)
-                rows.fields(columns, None)
+                row_words.fields(columns, None)
                 assert rows.agree(columns, columns)
 
 

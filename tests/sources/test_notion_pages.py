@@ -10,7 +10,8 @@ import pytest
 from hookbridge.model import Columns
 from hookbridge.sources.notion.agreement import agree
 from hookbridge.sources.notion.pages import fingerprint, is_gone
-from hookbridge.sources.notion.words import SPEAKING, WORDLESS, WORDS_MAX, fields
+from hookbridge.sources.notion.words import SPEAKING, WORDLESS, fields
+from hookbridge.text import WORDS_MAX
 
 ID = "a1b2c3d4-e5f6-7890-abcd-ef1234567890"
 OTHER = "7855b161-f63e-4683-b7c7-8ca6e97ee266"

@@ -8,7 +8,7 @@ import msgspec
 
 from hookbridge.model import FINGERPRINT_BYTES, Columns, Event, RecordKey, SourceName, StoredEvent, Truth
 from hookbridge.sources.source import Changes, Decoded, Source
-from hookbridge.sources.supabase import rows
+from hookbridge.sources.supabase import titles, words
 from hookbridge.text import Fields
 
 
@@ -77,10 +77,10 @@ class TableSource(Source):
         return table != "left"
 
     def title(self, record: RecordKey, columns: Columns) -> str:
-        return rows.title(columns)
+        return titles.title(columns)
 
     def fields(self, record: RecordKey, columns: Columns) -> Fields:
-        return rows.fields(columns, None)
+        return words.fields(columns, None)
 
     async def probe(self) -> None:
         if self.failure is not None:

@@ -11,8 +11,8 @@ from hookbridge.errors import RecordImpossible
 from hookbridge.model import Columns, RecordKey, Truth
 from hookbridge.sources import keys
 from hookbridge.sources.bodies import decode_columns
-from hookbridge.sources.supabase import rows
-from hookbridge.text import Fields
+from hookbridge.sources.supabase import rows, titles, words
+from hookbridge.text import WORDS_MAX, Fields
 
 USERS = SupabaseTable(name="users", changed_at="updated_at")
 UPPER = "6D5C4B3A-2918-4706-95E4-D3C2B1A09F8E"
@@ -169,25 +169,25 @@ def test_words_are_text_and_neither_ids_times_links_nor_bytes() -> None:
         "n": 7,
         "empty": "",
     }
-    assert rows.fields(row, None) == Fields("Ada", "maths\nengine")
+    assert words.fields(row, None) == Fields("Ada", "maths\nengine")
 
 
 def test_words_of_chosen_columns_are_those_alone_numbers_included() -> None:
     row: Columns = {"name": "Ada", "city": "London", "n": 7, "price": Decimal("1.50"), "uid": UPPER, "none": None}
     chosen = ("city", "n", "price", "uid", "none", "missing")
-    assert rows.fields(row, chosen) == Fields("", f"London\n7\n1.50\n{UPPER}")
-    assert rows.fields(row, ("city", "name")) == Fields("Ada", "London")
+    assert words.fields(row, chosen) == Fields("", f"London\n7\n1.50\n{UPPER}")
+    assert words.fields(row, ("city", "name")) == Fields("Ada", "London")
 
 
 def test_words_of_chosen_columns_are_found_in_lists_and_objects_too() -> None:
     row: Columns = {"tags": ["maths", "engines"], "about": {"born": 1815, "in": ["London"]}, "name": "Ada"}
-    assert rows.fields(row, ("tags", "about")) == Fields("", "maths\nengines\n1815\nLondon")
+    assert words.fields(row, ("tags", "about")) == Fields("", "maths\nengines\n1815\nLondon")
 
 
 def test_the_words_of_one_record_are_bounded() -> None:
-    found = rows.fields({"title": "t" * 10, "text": "w" * 1_000_000}, None)
-    assert sum(map(len, found.texts)) == rows.WORDS_MAX
-    assert len(rows.fields({"title": "t" * 1_000_000}, None).title) == rows.WORDS_MAX
+    found = words.fields({"title": "t" * 10, "text": "w" * 1_000_000}, None)
+    assert sum(map(len, found.texts)) == WORDS_MAX
+    assert len(words.fields({"title": "t" * 1_000_000}, None).title) == WORDS_MAX
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_the_words_of_one_record_are_bounded() -> None:
     ],
 )
 def test_the_first_column_that_says_a_name_is_the_title(row: Columns, title: str) -> None:
-    assert rows.fields(row, None).title == title == rows.title(row)
+    assert words.fields(row, None).title == title == titles.title(row)
 
 
 # Odd rows

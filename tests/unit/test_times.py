@@ -6,6 +6,7 @@ from hookbridge.reconcile.state import later
 from hookbridge.sources.notion import agreement
 from hookbridge.sources.notion import words as notion
 from hookbridge.sources.supabase import rows
+from hookbridge.sources.supabase import words as supabase
 from hookbridge.sources.times import instant_in, instant_of, micros_of, same_instant
 
 
@@ -76,7 +77,7 @@ def test_a_text_that_may_say_anything_is_a_time_only_where_it_is_written_as_time
 @pytest.mark.parametrize("text", READ_AS_TIMES)
 def test_what_only_reads_as_a_time_is_a_word_in_rows_and_pages_alike(text: str) -> None:
     assert instant_of(text) is not None
-    assert rows.fields({"phone": text}, None).properties == text
+    assert supabase.fields({"phone": text}, None).properties == text
     assert notion.fields({"phone": text}, None).properties == text
 
 

@@ -13,7 +13,7 @@ from hookbridge.errors import InvalidParameter
 from hookbridge.model import Columns, Event, RecordKey, SourceName, StoredEvent, Truth
 from hookbridge.names import dashed
 from hookbridge.sources.bodies import ID_RULES
-from hookbridge.sources.notion import agreement, cuts, payloads, words
+from hookbridge.sources.notion import agreement, cuts, payloads, titles, words
 from hookbridge.sources.notion.budget import Budget
 from hookbridge.sources.notion.changes import NotionChanges
 from hookbridge.sources.notion.cuts import Rest
@@ -144,7 +144,7 @@ class NotionSource(Source):
 
     def title(self, record: RecordKey, columns: Columns) -> str:  # noqa: ARG002  of every database
         """Give the page's title."""
-        return words.title(columns)
+        return titles.title(columns)
 
     def fields(self, record: RecordKey, columns: Columns) -> Fields:
         """Give the words of the configured properties, or of all."""

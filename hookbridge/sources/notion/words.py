@@ -11,11 +11,9 @@ from decimal import Decimal
 from hookbridge.model import Columns
 from hookbridge.names import dashed, is_uuid
 from hookbridge.sources.notion.agreement import text_of
+from hookbridge.sources.notion.titles import is_title, properties_of, title_in
 from hookbridge.sources.times import instant_in
 from hookbridge.text import Fields
-
-WORDS_MAX = 64 * 1024
-"""Characters of one record in the index."""
 
 
 def fields(page: Columns, index: tuple[str, ...] | None) -> Fields:
@@ -23,30 +21,10 @@ def fields(page: Columns, index: tuple[str, ...] | None) -> Fields:
 
     From a sender that sends plain values in place of a page, those.
     """
-    properties = _properties(page)
+    properties = properties_of(page)
     chosen = properties if index is None else {name: properties[name] for name in index if name in properties}
-    first = _title(chosen)
-    texts = (text for value in chosen.values() if not _is_title(value) for text in _texts(value))
-    return Fields(first, "\n".join(text for text in texts if text)[: WORDS_MAX - len(first)])
-
-
-def title(page: Columns) -> str:
-    """Give what people call a page; the empty text where nothing says it."""
-    return _title(_properties(page))
-
-
-def _properties(page: Columns) -> Columns:
-    properties = page.get("properties")
-    return properties if isinstance(properties, dict) else page
-
-
-def _title(properties: Columns) -> str:
-    return "".join(text for value in properties.values() if _is_title(value) for text in _texts(value))[:WORDS_MAX]
-
-
-def _is_title(value: object) -> bool:
-    """Whether it is the property that names a page; a sender that trims leaves the type out."""
-    return isinstance(value, dict) and value.get("type", "title") == "title" and "title" in value
+    others = (value for value in chosen.values() if not is_title(value))
+    return Fields.within(title_in(chosen), (text for value in others for text in _texts(value) if text))
 
 
 def _texts(value: object) -> Iterable[str]:

@@ -18,7 +18,7 @@ from hookbridge.model import Columns, Event, RecordKey, SourceName, StoredEvent,
 from hookbridge.names import full_name
 from hookbridge.sources.signatures import Signed
 from hookbridge.sources.source import Decoded, Source, Tickets
-from hookbridge.sources.supabase import payloads, rows
+from hookbridge.sources.supabase import payloads, rows, titles, words
 from hookbridge.sources.supabase.changes import SupabaseChanges
 from hookbridge.sources.supabase.truth import Reader
 from hookbridge.sources.times import instant_in
@@ -116,11 +116,11 @@ class SupabaseSource(Source):
 
     def title(self, record: RecordKey, columns: Columns) -> str:  # noqa: ARG002  no table has a setting for it
         """Give the first column that is named like a name."""
-        return rows.title(columns)
+        return titles.title(columns)
 
     def fields(self, record: RecordKey, columns: Columns) -> Fields:
         """Give the words of the configured columns, or of all that hold text."""
-        return rows.fields(columns, payloads.table_config(self._config, record.table).index)
+        return words.fields(columns, payloads.table_config(self._config, record.table).index)
 
 
 def _is_public(key: str) -> bool:

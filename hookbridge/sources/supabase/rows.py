@@ -1,4 +1,4 @@
-"""What a row means: its columns, content, words, and whether an event's claim agrees with it.
+"""What a row means: its name, its content, and whether an event's claim agrees with it.
 
 Pure.  Compared are values, not text: session time zones, float digits and the case of UUIDs differ between a webhook
 and a read of the same row.  Invariant: rows that differ in anything but the spelling of a number or of an instant have
@@ -8,7 +8,7 @@ different fingerprints.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from hashlib import blake2b
 from typing import Any
@@ -24,10 +24,6 @@ from hookbridge.sources.bodies import ID_RULES, UNDECODABLE, decode_columns, why
 from hookbridge.sources.processable import is_deep
 from hookbridge.sources.supabase.payloads import KEY_HINT
 from hookbridge.sources.times import TIME, instant_in, same_instant
-from hookbridge.text import Fields
-
-WORDS_MAX = 64 * 1024
-"""Characters of one record in the index."""
 
 _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 """Nothing is rounded: a ``json`` column may hold a number of any length."""
@@ -114,54 +110,6 @@ def fingerprint(values: Columns) -> bytes:
 def agree(truth: Columns, claimed: Columns) -> bool:
     """Whether every column that is claimed has the claimed value; what is not claimed is not compared."""
     return all(name in truth and _same(truth[name], value) for name, value in claimed.items())
-
-
-TITLES = ("title", "name", "full_name", "display_name", "label", "subject", "username", "email")
-"""The first of these columns that holds prose names a row for people."""
-
-
-def fields(values: Columns, index: tuple[str, ...] | None) -> Fields:
-    """Give the text that search finds: all that these columns hold, or the prose of all columns."""
-    named = title_column(values)
-    names = values if index is None else index
-    texts = {name: _texts(values.get(name), prose=index is None) for name in names}
-    first = "\n".join(texts.pop(named, []))[:WORDS_MAX] if named else ""
-    rest = "\n".join(text for some in texts.values() for text in some)
-    return Fields(first, rest[: WORDS_MAX - len(first)])
-
-
-def title(values: Columns) -> str:
-    """Give what people call a row; the empty text where no column says it."""
-    named = title_column(values)
-    return "" if named is None else str(values[named])
-
-
-def title_column(values: Columns) -> str | None:
-    """Say which column names a row for people; None where none does."""
-    return next((name for name in TITLES if isinstance(text := values.get(name), str) and _is_prose(text)), None)
-
-
-def _texts(value: object, *, prose: bool) -> list[str]:
-    if isinstance(value, str):  # most columns are no documents
-        return [value] if value and (not prose or _is_prose(value)) else []
-    found = (one for one in _leaves(value) if isinstance(one, str if prose else str | int | Decimal))
-    texts = (str(one) for one in found)
-    return [text for text in texts if (_is_prose(text) if prose else text)]
-
-
-def _leaves(value: object) -> Iterable[object]:
-    """Give what a value holds, however deep."""
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list):
-        for one in value:
-            yield from _leaves(one)
-    else:
-        yield value
-
-
-def _is_prose(text: str) -> bool:
-    return bool(text) and not (is_uuid(text) or text.startswith(("http://", "https://", "\\x")) or instant_in(text))
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  any JSON value
