@@ -173,10 +173,10 @@ class Caller(asyncio.Protocol):
             return
         if self._door.stopping or (self._is_done and not self._data):
             self.transport.close()
+        elif self._is_heard and self._data:
+            self._next()  # and only then more is read: one read an answer would be more than is answered
         elif self._is_heard:
             self.transport.resume_reading()
-            if self._data:
-                self._next()
 
     def pause_writing(self) -> None:
         """Take nothing more from a sender that does not read its answers."""

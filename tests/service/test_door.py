@@ -161,6 +161,25 @@ async def test_many_on_one_connection_without_waiting_are_all_answered(bridge: R
     assert await stored(bridge) == 200
 
 
+async def test_what_a_sender_sends_without_waiting_is_read_no_faster_than_it_is_answered(
+    bridge: Running, handed_over: list[Protocol], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    receive = Caller.data_received
+
+    def counted(self: Caller, data: bytes) -> None:
+        read.append(len(data))
+        receive(self, data)
+
+    monkeypatch.setattr(Caller, "data_received", counted)
+    async with connected(bridge) as wire:
+        wire.send(b"".join(post(BODY % number) for number in range(20_000)))
+        for _ in range(30):
+            assert (await wire.answer())[0] == 202
+        assert handed_over == []
+        assert sum(read) < 1_000_000  # a read is a quarter of that at the most, and one may wait behind another
+
+
 async def test_a_body_in_pieces_and_one_in_chunks_are_taken(bridge: Running) -> None:
     async with connected(bridge) as wire:
         raw = post(BODY % 1)
