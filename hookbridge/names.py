@@ -1,6 +1,6 @@
 """What a table is called, and what an id that is a UUID looks like: one spelling of each, whoever wrote it.  Pure.
 
-What else can be a record's id, and which columns it is made of, its source says (``sources/bodies``, ``sources/keys``).
+What else can be a record's id, and which columns it is made of, its source says (``sources/ids``).
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import msgspec
 from hookbridge.errors import ConfigError
 from hookbridge.model import SourceName
 from hookbridge.names import full_name, split
-from hookbridge.sources import keys
+from hookbridge.sources import ids
 
 ChangeType = Literal["insert", "update", "delete"]
 TYPES: tuple[ChangeType, ...] = get_args(ChangeType)
@@ -135,7 +135,7 @@ def _automation(sample: Sample) -> dict[str, Any]:
 
 def _row(sample: Sample) -> dict[str, Any]:
     given = {"name": "Ada Lovelace", "email": "ada@example.com"} if sample.data is None else sample.data
-    values = keys.values(sample.id, len(sample.key))
+    values = ids.values(sample.id, len(sample.key))
     return {**dict(zip(sample.key, map(_key_value, values), strict=True)), **given}
 
 

@@ -1,13 +1,11 @@
-"""A webhook's body as JSON, and the 422 that lists every field that is wrong.
+"""A webhook's body as JSON, and the name that its sender gave the event.
 
-Numbers with a point become Decimals, so that no digit of a ``numeric`` column is lost.  msgspec stops at the first
-error; where a body is wrong, its fields are looked at one by one, and only then.  What holds for a body holds for the
-JSON of a source's rows as well: the same characters, the same depth.
+Numbers with a point become Decimals, so that no digit of a ``numeric`` column is lost.  What holds for a body holds for
+the JSON of a source's rows as well: the same characters, the same depth.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 from hashlib import blake2b
@@ -17,38 +15,12 @@ import msgspec
 
 from hookbridge.errors import FieldProblem, InvalidFields, InvalidJson
 from hookbridge.model import Columns, SourceName
-from hookbridge.names import NAME_EXPECTED, is_name
+from hookbridge.sources.decodable import is_deep
 from hookbridge.sources.encodings import why_foreign
 from hookbridge.sources.large import uncollected
-from hookbridge.sources.processable import is_deep
 
 NAME_HEADER_MAX = 256
-SHOWN_MAX = 40
 
-
-class IdRule(msgspec.Struct, frozen=True):
-    """What can be a record's id in one source: for webhooks, for what its listings show, and for requests.
-
-    No path of the API has a place for the empty one.
-    """
-
-    pattern: re.Pattern[str]
-    expected: str
-    """For people."""
-
-    def fits(self, text: str) -> bool:
-        """Whether it can be a record's id."""
-        return self.pattern.fullmatch(text) is not None
-
-
-ID_RULES: Mapping[SourceName, IdRule] = {
-    # An index of PostgreSQL takes 2704 bytes at the most, which are three times as many percent-encoded; where they can
-    # be compressed it takes more, and nobody can ask for those.  No text of PostgreSQL has a zero.
-    "supabase": IdRule(re.compile(r"[^\x00]{0,8192}"), "expected at most 8192 characters, none of them U+0000"),
-    "notion": IdRule(
-        re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,1024}"), "expected 1 to 1024 characters without control characters"
-    ),
-}
 
 Part = dict[str, Any] | msgspec.Raw
 """An object inside of a body: of a large body, as it is written."""
@@ -116,11 +88,6 @@ def _first_bad_byte(body: bytes) -> int:
     return len(body)
 
 
-def shown(text: str) -> str:
-    """Quote a sender's text for a message, cut where it is long."""
-    return f'"{text}"' if len(text) <= SHOWN_MAX else f'"{text[:SHOWN_MAX]}…"'
-
-
 def kind(value: object) -> str:
     """Name a JSON value's type without showing it."""
     if value is None:
@@ -140,81 +107,6 @@ def is_object(value: object) -> bool:
 def is_scalar(value: object) -> bool:
     """Whether it is a JSON value without values in it."""
     return not isinstance(value, dict | list | msgspec.Raw)
-
-
-class Fields:
-    """Looks at the fields of an object one by one and collects what is wrong with them, in the guide's form."""
-
-    def __init__(self, values: Mapping[str, Any], *, at: tuple[str | int, ...] = ("body",)) -> None:
-        self.values = values
-        self.at = at
-        self.problems: list[FieldProblem] = []
-
-    def wrong(self, name: str | tuple[str, ...], msg: str, type_: str) -> None:
-        """Note a problem with a field, or with one inside it (a tuple of names)."""
-        path = (name,) if isinstance(name, str) else name
-        self.problems.append(FieldProblem((*self.at, *path), msg, type_))
-
-    def join(self, inner: Fields) -> None:
-        """Take over what is wrong inside one of the objects, unless that object itself is what is wrong."""
-        if all(problem.loc != inner.at for problem in self.problems):
-            self.problems += inner.problems
-
-    def text(self, name: str, *, required: bool = True) -> str | None:
-        """Take a string."""
-        value = self.values.get(name)
-        if isinstance(value, str):
-            return value
-        if name in self.values and (required or value is not None):
-            self.wrong(name, f"expected a string, got {kind(value)}", "type_error.str")
-        elif required:
-            self.wrong(name, "field required", "value_error.missing")
-        return None
-
-    def table(self, name: str) -> str | None:
-        """Take a table's name or a database's id."""
-        value = self.text(name)
-        if value is not None and not is_name(value):
-            self.wrong(name, NAME_EXPECTED, "value_error")
-        return value
-
-    def record_id(self, name: str, rule: IdRule) -> str | None:
-        """Take a record's id: a string or an integer."""
-        value = self.values.get(name)
-        if isinstance(value, str | int) and not isinstance(value, bool):
-            id_ = str(value)
-            if not rule.fits(id_):
-                self.wrong(name, rule.expected, "value_error")
-            return id_
-        if name not in self.values:
-            self.wrong(name, "field required", "value_error.missing")
-        elif value is None:
-            hint = "expected the record's id, got null; on DELETE a trigger must send OLD.id, because NEW is null"
-            self.wrong(name, hint, "type_error.none.not_allowed")
-        else:
-            self.wrong(name, f"expected a string or an integer, got {kind(value)}", "type_error.str")
-        return None
-
-    def object(self, name: str, *, required: bool = False) -> Part | None:
-        """Take an object or null."""
-        value: Part | None = self.values.get(name)
-        if is_object(value):
-            return value
-        if value is not None:
-            self.wrong(name, f"expected an object, got {kind(value)}", "type_error.dict")
-        elif required:
-            missing = name not in self.values
-            self.wrong(
-                name,
-                "field required" if missing else "expected an object, got null",
-                "value_error.missing" if missing else "type_error.none.not_allowed",
-            )
-        return None
-
-    def raise_if_wrong(self) -> None:
-        """Raise InvalidFields when a problem was noted."""
-        if self.problems:
-            raise InvalidFields(self.problems)
 
 
 def named_by_header(source: SourceName, headers: Mapping[str, str]) -> bytes | None:

@@ -14,18 +14,12 @@ import msgspec
 from hookbridge.errors import FieldProblem, InvalidFields, InvalidSource, Refusal
 from hookbridge.model import Columns, SourceName
 from hookbridge.names import is_name, is_schema
-from hookbridge.sources.bodies import (
-    ID_RULES,
-    UNDECODABLE,
-    Fields,
-    invalid_json,
-    kind,
-    refuse_deep,
-    shown,
-)
+from hookbridge.sources.bodies import UNDECODABLE, invalid_json, kind, refuse_deep
+from hookbridge.sources.decodable import refuse_undecodable
+from hookbridge.sources.ids import ID_RULES
+from hookbridge.sources.invalid_fields import BodyFields, shown
 from hookbridge.sources.large import uncollected
 from hookbridge.sources.members import Members, decode_members, members
-from hookbridge.sources.processable import refuse_undecodable
 from hookbridge.sources.times import micros_of
 
 FORMAT = "guide"
@@ -161,7 +155,7 @@ def _explained(body: bytes, source: SourceName) -> Refusal:
 
 
 def _problems(values: Members, source: SourceName) -> list[FieldProblem]:
-    fields = Fields(values)
+    fields = BodyFields(values)
     type_ = fields.text("event_type")
     if type_ is not None and _type(type_) is None:
         fields.wrong("event_type", f"expected insert, update or delete, got {shown(type_)}", "value_error.enum")

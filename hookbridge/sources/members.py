@@ -23,8 +23,8 @@ from hookbridge.sources.bodies import (
     kind,
     refuse_deep,
 )
+from hookbridge.sources.decodable import refuse_undecodable
 from hookbridge.sources.large import LARGE_BYTES_MIN
-from hookbridge.sources.processable import refuse_undecodable
 
 Members = Mapping[str, Any]
 """By name; the objects and arrays of a large body are ``Raw``."""

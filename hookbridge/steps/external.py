@@ -20,7 +20,7 @@ from hookbridge.model import Change, Columns, RecordKey, SourceName
 from hookbridge.names import table_of
 from hookbridge.observe.redaction import without_secrets
 from hookbridge.settings.certificates import unreachable
-from hookbridge.sources import keys as ids
+from hookbridge.sources import ids
 from hookbridge.sources.batching import Batcher
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from hookbridge.config import NotionConfig, Secrets, SignaturesConfig, SupabaseC
 from hookbridge.errors import HandshakeRefused, InvalidSignature, Refusal
 from hookbridge.model import RecordKey
 from hookbridge.pipeline.headers import kept
-from hookbridge.sources import keys
+from hookbridge.sources import ids
 from hookbridge.sources.notion import NotionSource, pages, words
 from hookbridge.sources.notion import payloads as notion
 from hookbridge.sources.notion.handshake import handshake_of
@@ -164,10 +164,10 @@ def record_id(data: bytes) -> None:
     text = data.decode("utf-8", "replace")
     for columns in (1, 2, 3):
         try:
-            values = keys.values(text, columns)
+            values = ids.values(text, columns)
         except ValueError:
             continue
-        assert keys.values(keys.record_id(values), columns) == [keys.text(value) for value in values]
+        assert ids.values(ids.record_id(values), columns) == [ids.text(value) for value in values]
     names.dashed(text)
 
 

@@ -11,7 +11,7 @@ import pytest
 from hookbridge.config import Secrets, SignaturesConfig, SupabaseConfig
 from hookbridge.errors import SourceError
 from hookbridge.model import RecordKey
-from hookbridge.sources.keys import record_id
+from hookbridge.sources.ids import record_id
 from hookbridge.sources.source import Changes, Slice
 from hookbridge.sources.supabase import SupabaseSource
 from hookbridge.standins import PostgrestStandin

@@ -9,7 +9,7 @@ import pytest
 
 from hookbridge.doctor import supabase as doctor
 from hookbridge.model import RecordKey
-from hookbridge.sources.keys import record_id
+from hookbridge.sources.ids import record_id
 from tests.support.followed import KEY, gone, has
 from tests.support.postgres import database
 from tests.support.postgrest import Asked, Planner, PostgrestOnPostgres

@@ -16,7 +16,7 @@ from hookbridge.errors import (
     TableUnreadable,
 )
 from hookbridge.model import RecordKey, Truth
-from hookbridge.sources import keys
+from hookbridge.sources import ids
 from hookbridge.sources.supabase import SupabaseSource
 from hookbridge.sources.supabase.client import CONNECTIONS_MAX
 from hookbridge.standins import PostgrestStandin
@@ -97,7 +97,7 @@ async def test_composite_keys_with_every_sign_are_found() -> None:
         supabase.insert_many("seats", [{"room": room, "number": 7, "who": room} for room in rooms])
         source = make(supabase, tables=[{"name": "seats", "key": ["room", "number"]}])
 
-        asked = [RecordKey("supabase", "public.seats", keys.record_id([room, 7])) for room in rooms]
+        asked = [RecordKey("supabase", "public.seats", ids.record_id([room, 7])) for room in rooms]
         truths = await asyncio.gather(*(source.read(one) for one in asked))
         assert [(source.truth_columns(truth) or {}).get("who") for truth in truths] == rooms
         await source.close()

@@ -17,8 +17,8 @@ from hookbridge.sources.bodies import (
     decode_any,
     decode_columns,
 )
+from hookbridge.sources.decodable import NESTING_MAX, is_deep
 from hookbridge.sources.encodings import whole_characters
-from hookbridge.sources.processable import NESTING_MAX, is_deep
 from hookbridge.sources.source import Delivery, unordered
 from hookbridge.sources.supabase import SupabaseSource
 

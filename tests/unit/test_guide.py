@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hookbridge.errors import InvalidFields, InvalidJson, InvalidSource, Refusal
 from hookbridge.model import SourceName
 from hookbridge.sources import guide
-from hookbridge.sources.bodies import Fields, decode_object, named, named_by_header, shown
+from hookbridge.sources.bodies import decode_object, named, named_by_header
+from hookbridge.sources.invalid_fields import BodyFields, shown
 
 ENVELOPE: dict[str, Any] = {
     "event_type": "insert",
@@ -323,7 +324,7 @@ def test_no_bytes_lead_to_anything_but_a_refusal(raw: bytes) -> None:
 
 
 def test_fields_are_looked_at_one_by_one() -> None:
-    fields = Fields({"a": "x", "b": None}, at=("body", "inner"))
+    fields = BodyFields({"a": "x", "b": None}, at=("body", "inner"))
     assert fields.text("a") == "x"
     assert fields.text("b", required=False) is None
     assert fields.object("c") is None

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hookbridge.config import SupabaseTable
 from hookbridge.errors import RecordImpossible
 from hookbridge.model import Columns, RecordKey, Truth
-from hookbridge.sources import keys
+from hookbridge.sources import ids
 from hookbridge.sources.bodies import decode_columns
 from hookbridge.sources.supabase import rows, titles, words
 from hookbridge.text import WORDS_MAX, Fields
@@ -118,7 +118,7 @@ def test_a_row_is_named_by_its_key_columns_in_the_configured_order(key: tuple[st
 
 @given(st.lists(st.text(min_size=1), min_size=2, max_size=4))
 def test_the_values_of_a_composite_key_come_back_as_they_were(values: list[str]) -> None:
-    assert keys.values(keys.record_id(values), len(values)) == [keys.text(value) for value in values]
+    assert ids.values(ids.record_id(values), len(values)) == [ids.text(value) for value in values]
 
 
 def test_the_time_of_change_is_the_columns_text() -> None:

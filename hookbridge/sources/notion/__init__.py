@@ -12,7 +12,7 @@ from hookbridge.config import NotionConfig, Secrets, SignaturesConfig
 from hookbridge.errors import InvalidParameter
 from hookbridge.model import Columns, Event, RecordKey, SourceName, StoredEvent, Truth
 from hookbridge.names import dashed
-from hookbridge.sources.bodies import ID_RULES
+from hookbridge.sources.ids import ID_RULES
 from hookbridge.sources.notion import agreement, cuts, payloads, titles, words
 from hookbridge.sources.notion.budget import Budget
 from hookbridge.sources.notion.changes import NotionChanges

@@ -14,15 +14,9 @@ from hookbridge.api.webhooks import AckDetails
 from hookbridge.model import Columns, Event, RecordKey
 from hookbridge.names import NAME_EXPECTED, dashed, is_name
 from hookbridge.sources import guide
-from hookbridge.sources.bodies import (
-    ID_RULES,
-    Fields,
-    decode_object,
-    is_object,
-    named,
-    named_by_header,
-    shown,
-)
+from hookbridge.sources.bodies import decode_object, is_object, named, named_by_header
+from hookbridge.sources.ids import ID_RULES
+from hookbridge.sources.invalid_fields import BodyFields, shown
 from hookbridge.sources.members import Members, decode_members, members
 from hookbridge.sources.notion.handshake import handshake_of
 from hookbridge.sources.notion.places import PARENT_MEMBERS, Hint, Places
@@ -91,14 +85,14 @@ def _guided(headers: Mapping[str, str], body: bytes, places: Places) -> Delivery
 
 
 def _integration(body: bytes, values: Members, places: Places) -> Delivery:
-    fields = Fields(values)
+    fields = BodyFields(values)
     event_id = fields.text("id")
     type_ = fields.text("type")
     timestamp = fields.text("timestamp", required=False)
-    entity = Fields(members(fields.object("entity", required=True), ("id", "type")), at=("body", "entity"))
+    entity = BodyFields(members(fields.object("entity", required=True), ("id", "type")), at=("body", "entity"))
     entity_id = entity.record_id("id", ID_RULES["notion"])
     kind = entity.table("type")
-    data = Fields(members(fields.object("data"), ("parent",)), at=("body", "data"))
+    data = BodyFields(members(fields.object("data"), ("parent",)), at=("body", "data"))
     parent = members(data.object("parent"), PARENT_MEMBERS)
     fields.join(entity)
     fields.raise_if_wrong()
@@ -127,10 +121,10 @@ def _integration(body: bytes, values: Members, places: Places) -> Delivery:
 
 
 def _automation(headers: Mapping[str, str], body: bytes, values: Members, places: Places) -> Delivery:
-    fields = Fields(values)
-    source = Fields(members(fields.object("source", required=True), ("event_id",)), at=("body", "source"))
+    fields = BodyFields(values)
+    source = BodyFields(members(fields.object("source", required=True), ("event_id",)), at=("body", "source"))
     event_id = source.text("event_id")
-    page = Fields(members(fields.object("data", required=True), _PAGE), at=("body", "data"))
+    page = BodyFields(members(fields.object("data", required=True), _PAGE), at=("body", "data"))
     page_id = page.record_id("id", ID_RULES["notion"])
     parent = members(page.object("parent"), PARENT_MEMBERS)
     edited = page.text("last_edited_time", required=False)
@@ -159,7 +153,7 @@ def _automation(headers: Mapping[str, str], body: bytes, values: Members, places
     return Delivery((event,), details)
 
 
-def _checked(fields: Fields, hint: Hint) -> Hint:
+def _checked(fields: BodyFields, hint: Hint) -> Hint:
     """Give it back.  Raises InvalidFields for a parent whose id can be no table's name."""
     if not is_name(hint.table):
         fields.wrong(("data", "parent", "id"), f"{NAME_EXPECTED}, got {shown(hint.table)}", "value_error")

@@ -22,7 +22,7 @@ from hookbridge.clock import time_of
 from hookbridge.config import SupabaseConfig, SupabaseTable
 from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceUnavailable
 from hookbridge.model import Truth
-from hookbridge.sources import keys
+from hookbridge.sources import ids
 from hookbridge.sources.source import Followed, Slice, Tickets, Unread
 from hookbridge.sources.supabase import rows
 from hookbridge.sources.supabase.filters import Asked
@@ -95,7 +95,7 @@ class SupabaseChanges:
         if values is not None and values.get(listed.changed_at) is None:
             return None
         # A row from the future, or one that says nothing, stands before all others: those are looked at from now on.
-        at = keys.text(values[listed.changed_at]) if values else ""
+        at = ids.text(values[listed.changed_at]) if values else ""
         return latest([at], self._now()) or self._now().isoformat()
 
     async def _slice(
@@ -160,7 +160,7 @@ def _read(
             truths.append(rows.truth(table, row, listed, ticket))
         except RecordImpossible as error:
             key = _texts(row, listed.key)
-            unread.append(Unread(None if key is None else keys.record_id(key), error.message))
+            unread.append(Unread(None if key is None else ids.record_id(key), error.message))
     return tuple(truths), tuple(unread)
 
 
@@ -207,7 +207,7 @@ def _texts(row: bytes, columns: Sequence[str]) -> tuple[str, ...] | None:
     """Give the texts of some columns, also of a row that cannot be read as a whole; None where one has none."""
     values = _values(row) or {}
     known = (values.get(column) for column in columns)
-    texts = tuple(keys.text(value) for value in known if isinstance(value, str | int | Decimal))
+    texts = tuple(ids.text(value) for value in known if isinstance(value, str | int | Decimal))
     try:
         "".join(texts).encode()
     except UnicodeEncodeError:

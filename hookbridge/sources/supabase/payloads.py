@@ -15,17 +15,10 @@ from hookbridge.config import SupabaseConfig, SupabaseTable
 from hookbridge.errors import FieldProblem, InvalidFields
 from hookbridge.model import Columns, Event, RecordKey
 from hookbridge.names import full_name, is_schema, split
-from hookbridge.sources import guide, keys
-from hookbridge.sources.bodies import (
-    ID_RULES,
-    Fields,
-    Part,
-    decode_object,
-    is_scalar,
-    kind,
-    named_by_header,
-    shown,
-)
+from hookbridge.sources import guide, ids
+from hookbridge.sources.bodies import Part, decode_object, is_scalar, kind, named_by_header
+from hookbridge.sources.ids import ID_RULES
+from hookbridge.sources.invalid_fields import BodyFields, shown
 from hookbridge.sources.members import Members, decode_members, members
 from hookbridge.sources.source import Delivery
 
@@ -77,7 +70,7 @@ def versions_of(event: Event) -> tuple[Columns, ...]:
 def normal_id(written: str, columns: int) -> str:
     """Give a row's id as its columns spell it.  Raises ValueError, which says what was expected."""
     try:
-        id_ = keys.normal(written, columns)
+        id_ = ids.normal(written, columns)
     except ValueError as error:
         msg = f"{error}, each percent-encoded"
         raise ValueError(msg) from None
@@ -124,7 +117,7 @@ def _guided_id(written: str, columns: int) -> str:
 
 
 def _native(headers: Mapping[str, str], body: bytes, values: Members, config: SupabaseConfig) -> Delivery:
-    fields = Fields(values)
+    fields = BodyFields(values)
     type_ = _native_type(fields)
     name = fields.table("table")
     schema = fields.text("schema")
@@ -164,7 +157,7 @@ def _native(headers: Mapping[str, str], body: bytes, values: Members, config: Su
     return Delivery(events, details)
 
 
-def _native_type(fields: Fields) -> str | None:
+def _native_type(fields: BodyFields) -> str | None:
     written = fields.text("type")
     if written is None:
         return None
@@ -183,9 +176,9 @@ def _changes(type_: str, before: str | None, now: str | None) -> list[tuple[str,
     return [(type_, str(now))]
 
 
-def _id(fields: Fields, where: str, row: Part, key: tuple[str, ...]) -> str | None:
+def _id(fields: BodyFields, where: str, row: Part, key: tuple[str, ...]) -> str | None:
     columns = members(row, key)
-    values: list[keys.KeyValue] = []
+    values: list[ids.KeyValue] = []
     for column in key:
         value = columns.get(column)
         if value is not None and is_scalar(value):
@@ -196,7 +189,7 @@ def _id(fields: Fields, where: str, row: Part, key: tuple[str, ...]) -> str | No
             fields.wrong((where, column), f"field required; {KEY_HINT}", "value_error.missing")
     if len(values) != len(key):
         return None
-    id_ = keys.record_id(values)
+    id_ = ids.record_id(values)
     if not ID_RULES["supabase"].fits(id_):
         fields.wrong((where, key[0]), ID_RULES["supabase"].expected, "value_error")
     return id_

@@ -19,9 +19,10 @@ from hookbridge.config import SupabaseTable
 from hookbridge.errors import RecordImpossible
 from hookbridge.model import Columns, RecordKey, Truth
 from hookbridge.names import dashed, is_uuid
-from hookbridge.sources import keys
-from hookbridge.sources.bodies import ID_RULES, UNDECODABLE, decode_columns, why_undecodable
-from hookbridge.sources.processable import is_deep
+from hookbridge.sources import ids
+from hookbridge.sources.bodies import UNDECODABLE, decode_columns, why_undecodable
+from hookbridge.sources.decodable import is_deep
+from hookbridge.sources.ids import ID_RULES
 from hookbridge.sources.supabase.payloads import KEY_HINT
 from hookbridge.sources.times import TIME, instant_in, same_instant
 
@@ -52,13 +53,13 @@ def truth(table: str, row: bytes, listed: SupabaseTable, ticket: int) -> Truth:
 
 
 def _id(table: str, values: Columns, listed: SupabaseTable) -> str:
-    found: list[keys.KeyValue] = []
+    found: list[ids.KeyValue] = []
     for column in listed.key:
         value = values.get(column)
-        if not isinstance(value, keys.KeyValue):
+        if not isinstance(value, ids.KeyValue):
             raise RecordImpossible(f"A row of {table} has nothing in {column} that names it", hint=KEY_HINT)
         found.append(value)
-    id_ = keys.record_id(found)
+    id_ = ids.record_id(found)
     if not (rule := ID_RULES["supabase"]).fits(id_):
         raise RecordImpossible(f"A row of {table} has a key that names nothing: {rule.expected}", hint=KEY_HINT)
     return id_
@@ -66,7 +67,7 @@ def _id(table: str, values: Columns, listed: SupabaseTable) -> str:
 
 def is_named(truth: Truth, asked: Sequence[str]) -> bool:
     """Whether these texts of the key columns can name the row, as PostgreSQL's types compare."""
-    return spelling(keys.values(truth.record.id, len(asked))) == spelling(asked)
+    return spelling(ids.values(truth.record.id, len(asked))) == spelling(asked)
 
 
 def spelling(key: Sequence[str]) -> tuple[object, ...]:

@@ -17,7 +17,7 @@ from hookbridge.config import SupabaseConfig, SupabaseTable
 from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError, SourceUnavailable, TableUnreadable
 from hookbridge.model import RecordKey, Truth
 from hookbridge.names import split
-from hookbridge.sources import keys
+from hookbridge.sources import ids
 from hookbridge.sources.batching import Batcher
 from hookbridge.sources.large import aside
 from hookbridge.sources.source import Tickets
@@ -75,7 +75,7 @@ class Reader:
         tables: dict[str, Wanted] = defaultdict(dict)
         for record in records:
             try:
-                values = keys.values(record.id, len(table_config(self._config, record.table).key))
+                values = ids.values(record.id, len(table_config(self._config, record.table).key))
             except ValueError as error:
                 yield record, RecordImpossible(f"Not a key of {record.table}: {error}")
             else:
@@ -93,7 +93,7 @@ class Reader:
             if _is_absent(outcomes[record]) and (spelling := _as_written(record, values)) != record
         }
         if written:
-            others = {spelling: keys.values(spelling.id, len(wanted[record])) for record, spelling in written.items()}
+            others = {spelling: ids.values(spelling.id, len(wanted[record])) for record, spelling in written.items()}
             read = await self._read_chunks(table, others)
             for record, spelling in written.items():
                 absent, outcome = outcomes[record], read[spelling]
@@ -155,7 +155,7 @@ class Reader:
         A source that means what it says has no row that is the one and not the other.  A cache or a proxy that forgets
         the query gives the stranger again.
         """
-        other = keys.values(came.record.id, len(listed.key))
+        other = ids.values(came.record.id, len(listed.key))
         self._asked(1)
         try:
             answer = await self._client.rows(*split(record.table), filters.named_but(listed.key, asked, other))
@@ -245,7 +245,7 @@ def _is_absent(outcome: Truth | Exception) -> bool:
 
 def _as_written(record: RecordKey, values: Sequence[str]) -> RecordKey:
     """Give the record's name with each uuid and time as a column of that type writes it."""
-    return RecordKey(record.source, record.table, keys.record_id(list(map(rows.as_written, values))))
+    return RecordKey(record.source, record.table, ids.record_id(list(map(rows.as_written, values))))
 
 
 def _chunks(key: Sequence[str], wanted: Wanted) -> list[Wanted]:

@@ -1,4 +1,4 @@
-"""A record's id as text, from its key columns and back.
+"""A record's id: what can be one, and how it is made of a row's key columns and taken apart again.
 
 One key column: its plain text.  Several: each percent-encoded, joined by commas in the configured order.  Invariant:
 ``values(text, n)`` gives the texts that ``text`` was made of.
@@ -6,14 +6,44 @@ One key column: its plain text.  Several: each percent-encoded, joined by commas
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from urllib.parse import quote, unquote
+
+import msgspec
+
+from hookbridge.model import SourceName
 
 KeyValue = str | int | bool | Decimal
 
 PLAIN_DIGITS_MAX = 1000
 """A number with a larger exponent is written with it: its digits could fill the memory."""
+
+
+class IdRule(msgspec.Struct, frozen=True):
+    """What can be a record's id in one source: for webhooks, for what its listings show, and for requests.
+
+    No path of the API has a place for the empty one.
+    """
+
+    pattern: re.Pattern[str]
+    expected: str
+    """For people."""
+
+    def fits(self, text: str) -> bool:
+        """Whether it can be a record's id."""
+        return self.pattern.fullmatch(text) is not None
+
+
+ID_RULES: Mapping[SourceName, IdRule] = {
+    # An index of PostgreSQL takes 2704 bytes at the most, which are three times as many percent-encoded; where they can
+    # be compressed it takes more, and nobody can ask for those.  No text of PostgreSQL has a zero.
+    "supabase": IdRule(re.compile(r"[^\x00]{0,8192}"), "expected at most 8192 characters, none of them U+0000"),
+    "notion": IdRule(
+        re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,1024}"), "expected 1 to 1024 characters without control characters"
+    ),
+}
 
 
 def text(value: KeyValue) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookbridge.sources import keys
+from hookbridge.sources import ids
 
 UUID = "123e4567-e89b-12d3-a456-426614174abc"
 
@@ -29,34 +29,34 @@ UUID = "123e4567-e89b-12d3-a456-426614174abc"
         (Decimal("0E+9999999"), "0E+9999999"),
     ],
 )
-def test_a_key_of_one_column_is_its_plain_text(value: keys.KeyValue, text: str) -> None:
-    assert keys.record_id([value]) == text
+def test_a_key_of_one_column_is_its_plain_text(value: ids.KeyValue, text: str) -> None:
+    assert ids.record_id([value]) == text
 
 
 def test_a_composite_key_is_percent_encoded_parts_in_order() -> None:
-    assert keys.record_id(["a,b", 7, "50%/é"]) == "a%2Cb,7,50%25%2F%C3%A9"
+    assert ids.record_id(["a,b", 7, "50%/é"]) == "a%2Cb,7,50%25%2F%C3%A9"
 
 
 def test_parts_keep_their_places() -> None:
-    assert keys.record_id(["a", "b"]) != keys.record_id(["b", "a"])
-    assert keys.values(keys.record_id(["", ""]), 2) == ["", ""]
+    assert ids.record_id(["a", "b"]) != ids.record_id(["b", "a"])
+    assert ids.values(ids.record_id(["", ""]), 2) == ["", ""]
 
 
 @pytest.mark.parametrize("id_", ["a", "a,b,c", ""])
 def test_an_id_with_another_number_of_parts_is_refused(id_: str) -> None:
     with pytest.raises(ValueError, match="expected 2 values separated by commas"):
-        keys.values(id_, 2)
+        ids.values(id_, 2)
 
 
 def test_an_id_that_a_person_wrote_has_one_normal_form() -> None:
-    assert keys.normal(f"é b,{UUID.upper()}", 2) == f"%C3%A9%20b,{UUID.upper()}"
-    assert keys.normal("a,b", 1) == "a,b"
+    assert ids.normal(f"é b,{UUID.upper()}", 2) == f"%C3%A9%20b,{UUID.upper()}"
+    assert ids.normal("a,b", 1) == "a,b"
 
 
 @given(
     values=st.lists(st.text() | st.integers() | st.booleans() | st.decimals(allow_nan=False), min_size=1, max_size=4)
 )
-def test_an_id_gives_back_the_texts_it_was_made_of(values: list[keys.KeyValue]) -> None:
-    id_ = keys.record_id(values)
-    assert keys.values(id_, len(values)) == [keys.text(value) for value in values]
-    assert keys.normal(id_, len(values)) == id_
+def test_an_id_gives_back_the_texts_it_was_made_of(values: list[ids.KeyValue]) -> None:
+    id_ = ids.record_id(values)
+    assert ids.values(id_, len(values)) == [ids.text(value) for value in values]
+    assert ids.normal(id_, len(values)) == id_
