@@ -8,7 +8,7 @@ still told.  It counts nothing itself: what is observed while the process works 
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from importlib.metadata import version
 from itertools import product
@@ -22,9 +22,10 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.registry import Collector
 
 from hookbridge.api.health import Readiness
-from hookbridge.api.lanes import State as LaneState
+from hookbridge.api.lanes import LaneState
+from hookbridge.api.lanes import State as LaneWord
 from hookbridge.api.reconcile import State as TableState
-from hookbridge.api.stats import WebhookLoss
+from hookbridge.api.stats import Freshness, WebhookLoss
 from hookbridge.books import webhook_loss
 from hookbridge.errors import StoreUnavailable
 from hookbridge.model import SOURCES, Origin, Outcome, SourceName, Verification
@@ -103,166 +104,91 @@ class Exposition(Collector):
 
 def _events(seen: Snapshot) -> Iterator[Metric]:
     totals, books = seen.totals, seen.totals.books
-    yield _counter(
-        "events_received",
-        "Events that were stored, duplicates not among them",
-        ("source", "origin"),
-        (((source, origin), totals.by_origin.get(f"{source}:{origin}", 0)) for source, origin in _each(Origin)),
-    )
-    yield _counter(
-        "events_settled",
-        "Events that ended; a dead letter that was opened again counts each time",
-        ("source", "outcome"),
-        (
-            ((source, outcome.value), totals.by_outcome.get(f"{source}:{outcome.value}", 0))
-            for source, outcome in product(SOURCES, Outcome)
-        ),
-    )
-    yield _counter("duplicates", "Events that were known already", (), [((), totals.duplicates)])
-    yield _gauge("open_events", "Events that are stored and not settled", (), [((), books.open)])
-    yield _gauge(
-        "open_events_limit", "From so many open events on, more are refused", (), [((), seen.open_events_limit)]
-    )
-    age = seen.readiness.oldest_open_seconds
-    told = seen.dirty is not None
-    yield _gauge(
-        "oldest_open_event_age_seconds",
-        "How long the record has waited that waits longest; 0 while none does",
-        (),
-        [((), max(age or 0.0, 0.0) if told else None)],
-    )
-    yield _gauge(
-        "dirty_records",
-        "Records with open events",
-        SOURCE,
-        (((name,), seen.dirty.get(name, 0) if seen.dirty is not None else None) for name in SOURCES),
-    )
-    yield _gauge("dead_letters", "Events whose attempts ran out, kept for replay", (), [((), books.dead)])
-    yield _gauge(
-        "books_balanced",
-        "Whether received = open + applied + coalesced + ignored + dead",
-        (),
-        [((), books.balanced())],
-    )
+    stored = "Events that were stored, duplicates not among them"
+    origins = product(SOURCES, get_args(Origin))
+    received = ((one, totals.by_origin.get(":".join(one), 0)) for one in origins)
+    yield _counters("events_received", stored, ("source", "origin"), received)
+    ended = "Events that ended; a dead letter that was opened again counts each time"
+    outcomes = product(SOURCES, (outcome.value for outcome in Outcome))
+    settled = ((one, totals.by_outcome.get(":".join(one), 0)) for one in outcomes)
+    yield _counters("events_settled", ended, ("source", "outcome"), settled)
+    yield _counter("duplicates", "Events that were known already", totals.duplicates)
+    yield _gauge("open_events", "Events that are stored and not settled", books.open)
+    yield _gauge("open_events_limit", "From so many open events on, more are refused", seen.open_events_limit)
+    waits = "How long the record has waited that waits longest; 0 while none does"
+    age = None if seen.dirty is None else max(seen.readiness.oldest_open_seconds or 0.0, 0.0)
+    yield _gauge("oldest_open_event_age_seconds", waits, age)
+    dirty = () if seen.dirty is None else [((name,), seen.dirty.get(name, 0)) for name in SOURCES]
+    yield _gauges("dirty_records", "Records with open events", SOURCE, dirty)
+    yield _gauge("dead_letters", "Events whose attempts ran out, kept for replay", books.dead)
+    balanced = "Whether received = open + applied + coalesced + ignored + dead"
+    yield _gauge("books_balanced", balanced, books.balanced())
 
 
 def _changes(seen: Snapshot) -> Iterator[Metric]:
     totals = seen.totals
-    yield _counter("retries", "Attempts after the first one of a change", (), [((), totals.retries)])
-    yield _counter(
-        "verifications",
-        "What reading the source said about changes",
-        ("result",),
-        (((one.value,), totals.by_verification.get(one.value, 0)) for one in Verification),
-    )
-    yield _gauge(
-        "stuck_workers",
-        "Workers that wait for a handler which does not end, although its time is up and it was cancelled",
-        ("handler",),
-        (((name,), number) for name, number in seen.stuck_workers.items()),
-    )
+    yield _counter("retries", "Attempts after the first one of a change", totals.retries)
+    said = (((one.value,), totals.by_verification.get(one.value, 0)) for one in Verification)
+    yield _counters("verifications", "What reading the source said about changes", ("result",), said)
+    stuck = "Workers that wait for a handler which does not end, although its time is up and it was cancelled"
+    numbers = (((name,), number) for name, number in seen.stuck_workers.items())
+    yield _gauges("stuck_workers", stuck, ("handler",), numbers)
 
 
 def _sources(seen: Snapshot) -> Iterator[Metric]:
-    states = seen.readiness.lanes
-    yield _gauge(
-        "source_up",
-        "0 while the source cannot be reached or refuses the key; absent without credentials",
-        SOURCE,
-        (((one.source,), one.state not in {"down", "refused"} if one.has_credentials else None) for one in states),
-    )
-    yield _gauge(
-        "lane_state",
-        "1 for the state that the source's lane is in",
-        ("source", "state"),
-        (((lane.source, one), lane.state == one) for lane in states for one in get_args(LaneState)),
-    )
-    yield _gauge(
-        "waiting_tables",
-        "Tables that cannot be read now, while others can",
-        SOURCE,
-        (((one.source,), len(one.waiting)) for one in states),
-    )
-    yield _gauge(
-        "queue_depth", "Claimed records that wait for a worker", SOURCE, (((one.source,), one.queued) for one in states)
-    )
-    yield _gauge("busy_workers", "Workers that have a record", SOURCE, (((one.source,), one.busy) for one in states))
-    yield _counter(
-        "notion_budget_wait_seconds",
-        "How long requests to Notion have waited for the budget, all together",
-        (),
-        [((), seen.budget_waited_seconds)],
-    )
-    yield _gauge(
-        "notion_budget_halted_seconds",
-        "For how long nothing goes to Notion, because it asked for that",
-        (),
-        [((), seen.budget_halted_seconds)],
-    )
+    lanes = seen.readiness.lanes
+
+    def of_each(name: str, meaning: str, figure: Callable[[LaneState], float | None]) -> GaugeMetricFamily:
+        return _gauges(name, meaning, SOURCE, (((lane.source,), figure(lane)) for lane in lanes))
+
+    up = "0 while the source cannot be reached or refuses the key; absent without credentials"
+    yield of_each("source_up", up, lambda one: one.state not in {"down", "refused"} if one.has_credentials else None)
+    states = (((lane.source, one), lane.state == one) for lane in lanes for one in get_args(LaneWord))
+    yield _gauges("lane_state", "1 for the state that the source's lane is in", ("source", "state"), states)
+    yield of_each("waiting_tables", "Tables that cannot be read now, while others can", lambda one: len(one.waiting))
+    yield of_each("queue_depth", "Claimed records that wait for a worker", lambda one: one.queued)
+    yield of_each("busy_workers", "Workers that have a record", lambda one: one.busy)
+    waited = "How long requests to Notion have waited for the budget, all together"
+    yield _counter("notion_budget_wait_seconds", waited, seen.budget_waited_seconds)
+    halted = "For how long nothing goes to Notion, because it asked for that"
+    yield _gauge("notion_budget_halted_seconds", halted, seen.budget_halted_seconds)
 
 
 def _tables(seen: Snapshot) -> Iterator[Metric]:
     # The labels are as many as the configuration lists tables.
     tables = {(one.source, one.table): one for one in seen.readiness.tables}
     fresh = {name: freshness(one, seen.now) for name, one in tables.items()}
-    yield _gauge(
-        "poll_lag_seconds",
-        "From the source's time of the newest change to its application",
-        TABLE,
-        ((name, one.lag_seconds) for name, one in fresh.items()),
-    )
-    yield _gauge(
-        "poll_age_seconds",
-        "Since the last complete poll began",
-        TABLE,
-        ((name, one.poll_age_seconds) for name, one in fresh.items()),
-    )
-    yield _gauge(
-        "poll_gap_seconds",
-        "The gap to the next poll as it is now",
-        TABLE,
-        ((name, table.poll_gap_seconds) for name, table in tables.items()),
-    )
-    yield _gauge(
-        "sweep_age_seconds",
-        "Since the last complete sweep began",
-        TABLE,
-        ((name, one.sweep_age_seconds) for name, one in fresh.items()),
-    )
-    yield _gauge(
-        "table_state",
-        "1 for the state that following the table is in",
-        (*TABLE, "state"),
-        (((*name, one), table.state == one) for name, table in tables.items() for one in get_args(TableState)),
-    )
+
+    def of_each(name: str, meaning: str, figure: Callable[[Freshness], float | None]) -> GaugeMetricFamily:
+        return _gauges(name, meaning, TABLE, ((table, figure(one)) for table, one in fresh.items()))
+
+    lag = "From the source's time of the newest change to its application"
+    yield of_each("poll_lag_seconds", lag, lambda one: one.lag_seconds)
+    yield of_each("poll_age_seconds", "Since the last complete poll began", lambda one: one.poll_age_seconds)
+    yield of_each("sweep_age_seconds", "Since the last complete sweep began", lambda one: one.sweep_age_seconds)
+    gaps = ((name, table.poll_gap_seconds) for name, table in tables.items())
+    yield _gauges("poll_gap_seconds", "The gap to the next poll as it is now", TABLE, gaps)
+    states = (((*name, one), table.state == one) for name, table in tables.items() for one in get_args(TableState))
+    yield _gauges("table_state", "1 for the state that following the table is in", (*TABLE, "state"), states)
     # Zero from the beginning, so that the first loss shows as a rise.
     loss = dict.fromkeys(tables, WebhookLoss(announced=0, missed=0, share=0.0))
     loss |= {_source_and_table(name): one for name, one in webhook_loss(seen.totals).items()}
     announced, missed = "Changes that a webhook announced", "Changes that only the reconciler found"
-    yield _counter("changes_announced", announced, TABLE, ((name, one.announced) for name, one in loss.items()))
-    yield _counter("changes_missed", missed, TABLE, ((name, one.missed) for name, one in loss.items()))
-    yield _gauge(
-        "webhook_loss_ratio", "Missed of all changes", TABLE, ((name, one.share) for name, one in loss.items())
-    )
+    yield _counters("changes_announced", announced, TABLE, ((name, one.announced) for name, one in loss.items()))
+    yield _counters("changes_missed", missed, TABLE, ((name, one.missed) for name, one in loss.items()))
+    shares = ((name, one.share) for name, one in loss.items())
+    yield _gauges("webhook_loss_ratio", "Missed of all changes", TABLE, shares)
 
 
 def _service(seen: Snapshot) -> Iterator[Metric]:
     ready = seen.readiness
-    yield _gauge("ready", "Whether webhooks can be taken", (), [((), ready.ready)])
-    yield _gauge("inbox_writable", "Whether the inbox can be written", (), [((), ready.inbox_writable)])
-    yield _gauge("store_sound", "Whether the store can be relied on", (), [((), ready.store_fault is None)])
+    yield _gauge("ready", "Whether webhooks can be taken", ready.ready)
+    yield _gauge("inbox_writable", "Whether the inbox can be written", ready.inbox_writable)
+    yield _gauge("store_sound", "Whether the store can be relied on", ready.store_fault is None)
     unread = "Lines of the log that were dropped: nobody took them in time, or they could not be written"
-    yield _counter("log_lines_dropped", unread, (), [((), dropped())])
-    yield _gauge(
-        "build_info",
-        "1, with the versions as labels",
-        ("version", "python"),
-        [((version("hookbridge"), platform.python_version()), 1)],
-    )
-
-
-def _each(literal: object) -> Iterator[tuple[str, str]]:
-    return product(SOURCES, get_args(literal))
+    yield _counter("log_lines_dropped", unread, dropped())
+    versions = (version("hookbridge"), platform.python_version())
+    yield _gauges("build_info", "1, with the versions as labels", ("version", "python"), [(versions, 1)])
 
 
 def _source_and_table(name: str) -> tuple[SourceName, str]:
@@ -270,18 +196,26 @@ def _source_and_table(name: str) -> tuple[SourceName, str]:
     return cast("SourceName", source), table
 
 
-def _counter(name: str, meaning: str, labels: tuple[str, ...], samples: Samples) -> CounterMetricFamily:
+def _counter(name: str, meaning: str, value: float) -> CounterMetricFamily:
+    return CounterMetricFamily(f"hookbridge_{name}", meaning, value=value)
+
+
+def _gauge(name: str, meaning: str, value: float | None) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"hookbridge_{name}", meaning, value=value)
+
+
+def _counters(name: str, meaning: str, labels: tuple[str, ...], samples: Samples) -> CounterMetricFamily:
     return _filled(CounterMetricFamily(f"hookbridge_{name}", meaning, labels=labels), samples)
 
 
-def _gauge(name: str, meaning: str, labels: tuple[str, ...], samples: Samples) -> GaugeMetricFamily:
+def _gauges(name: str, meaning: str, labels: tuple[str, ...], samples: Samples) -> GaugeMetricFamily:
     return _filled(GaugeMetricFamily(f"hookbridge_{name}", meaning, labels=labels), samples)
 
 
 def _filled(family: Family, samples: Samples) -> Family:
     for labels, value in samples:
         if value is not None:
-            family.add_metric(labels, float(value))
+            family.add_metric(labels, value)
     return family
 
 
