@@ -138,4 +138,4 @@ def test_a_handlers_module_that_fails_is_one_line(tmp_path: Path) -> None:
 def test_a_handlers_module_that_would_end_the_process_is_one_line(tmp_path: Path, leaving: str) -> None:
     (tmp_path / "mine.py").write_text(f"raise {leaving}")
     (said,) = errors(run(tmp_path, "--port", "0", HOOKBRIDGE_HANDLERS__MODULE="mine"))
-    assert said == f"The handlers' module mine could not be imported: {leaving}:  (mine.py, line 1)"
+    assert said == f"The handlers' module mine could not be imported: {leaving} (mine.py, line 1)"
