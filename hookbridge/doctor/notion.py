@@ -15,6 +15,7 @@ from hookbridge.names import dashed
 from hookbridge.settings.checks import API_VERSION_MIN
 from hookbridge.sources.notion.budget import Budget, Urgency
 from hookbridge.sources.notion.changes import NO_SOURCES, NO_SOURCES_HINT
+from hookbridge.sources.source import unordered
 
 if TYPE_CHECKING:
     from hookbridge.sources.notion.client import NotionClient
@@ -33,7 +34,7 @@ async def look(settings: Settings, now: Callable[[], float]) -> Findings:
     from hookbridge.sources.notion.client import NotionClient  # noqa: PLC0415  imports the SDK
 
     budget = Budget(config.requests_per_second)
-    client = NotionClient(config, token, budget, clock=now)
+    client = NotionClient(config, token, budget, unordered, clock=now)
     try:
         integration = await _integration(client, config)
         yield integration
@@ -43,7 +44,7 @@ async def look(settings: Settings, now: Callable[[], float]) -> Findings:
         if not config.databases:
             yield skipped(f"{CHECK} databases", "none is listed, so none is polled", "list [[notion.databases]]")
         for database in config.databases:
-            yield await _database(client, budget, dashed(database.id))
+            yield await _database(client, dashed(database.id))
     finally:
         await client.close()
         await budget.close()
@@ -61,16 +62,14 @@ async def _integration(client: NotionClient, config: NotionConfig) -> Finding:
     return ok(CHECK, f"answers, takes the token and the API version {config.api_version}")
 
 
-async def _database(client: NotionClient, budget: Budget, id_: str) -> Finding:
+async def _database(client: NotionClient, id_: str) -> Finding:
     check = f"{CHECK} {id_}"
     try:
-        await budget.permit(Urgency.READ)
-        found = await client.data_sources(id_)
+        found = await client.data_sources(id_, Urgency.READ)
         # The settings may name a data source where a database is expected.
         sources = (id_,) if found is None else found
         for source in sources:
-            await budget.permit(Urgency.READ)
-            if await client.newest(source, None, limit=1) is None:
+            if await client.query(source, Urgency.READ, limit=1) is None:
                 return _not_shared(check)
     except SourceUnavailable as error:
         return broken(check, error, REACHABLE_HINT)

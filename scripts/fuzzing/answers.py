@@ -23,7 +23,6 @@ from hookbridge.sources.notion import agreement, cuts, pages, words
 from hookbridge.sources.notion.answers import truth_of, whole
 from hookbridge.sources.notion.budget import Budget, Urgency
 from hookbridge.sources.notion.changes import NotionChanges
-from hookbridge.sources.notion.client import Asked as AskedPages
 from hookbridge.sources.notion.client import NotionClient
 from hookbridge.sources.notion.databases import Databases
 from hookbridge.sources.notion.places import Places
@@ -78,17 +77,15 @@ class _Sources:
     async def _make(self) -> None:
         self.supabase = SupabaseClient("http://localhost", "sb_secret_of_the_fuzzer", 5.0)
         budget = Budget(1e9, clock=lambda: self._now)
-        self.notion = NotionClient(NotionConfig(), "ntn_of_the_fuzzer", budget, clock=lambda: _NOW)
+        self.notion = NotionClient(NotionConfig(), "ntn_of_the_fuzzer", budget, unordered, clock=lambda: _NOW)
         for http in (self.supabase._http, self.notion._http):  # noqa: SLF001  the network is what is replaced
             http._transport, http._mounts = self.answering, {}  # noqa: SLF001
         config = SupabaseConfig(tables=(_LISTED,))
         self.supabase_changes = SupabaseChanges(self.supabase, config, unordered, lambda: _NOW)
-        self.rest = cuts.Rest(self.notion, budget, 3)
+        self.rest = cuts.Rest(self.notion, 3)
         self.places = Places(NotionConfig(), readable=True)
-        databases = Databases(self.notion, budget, self.places)
-        self.notion_changes = NotionChanges(
-            self.notion, databases, budget, self.places, NotionConfig(), unordered, lambda: _NOW
-        )
+        databases = Databases(self.notion, self.places)
+        self.notion_changes = NotionChanges(self.notion, databases, self.places, NotionConfig(), lambda: _NOW)
 
     def forget_pauses(self) -> None:
         """Let the time of every ``Retry-After`` be over."""
@@ -149,12 +146,12 @@ def notion(data: bytes) -> None:
 async def _notion(sources: _Sources) -> None:
     client = sources.notion
     found: list[Columns] = []
-    page = await _or_none(lambda: client.page(PAGE))
-    if page is not None:
-        found.append(page)
-    await _or_none(lambda: client.data_sources(PAGE))
-    await _or_none(lambda: client.database_of(PAGE))
-    listed = await _or_none(lambda: client.query(PAGE, AskedPages()))
+    read = await _or_none(lambda: client.page(PAGE, Urgency.READ))
+    if read is not None and read[0] is not None:
+        found.append(read[0])
+    await _or_none(lambda: client.data_sources(PAGE, Urgency.READ))
+    await _or_none(lambda: client.database_of(PAGE, Urgency.READ))
+    listed = await _or_none(lambda: client.query(PAGE, Urgency.READ))
     found += listed.pages if listed is not None else ()
     for one in found:
         truth = truth_of(RecordKey("notion", PAGE, PAGE), one, 1, _NOW, sources.places)

@@ -63,14 +63,12 @@ class NotionSource(Source):
             # A quarter of a second, which nobody should wait for who has no token.
             from hookbridge.sources.notion.client import NotionClient  # noqa: PLC0415  imports the SDK
 
-            client = NotionClient(config, self._token, self.budget, clock=clock)
-            rest = Rest(client, self.budget, config.property_requests_max)
+            client = NotionClient(config, self._token, self.budget, tickets, clock=clock)
+            rest = Rest(client, config.property_requests_max)
             places = self._places
-            databases = Databases(client, self.budget, places)
-            self.reader = Reader(
-                client, self.budget, tickets, asked=asked, rest=rest, places=places, databases=databases, now=clock
-            )
-            self.changes = NotionChanges(client, databases, self.budget, places, config, tickets, clock)
+            databases = Databases(client, places)
+            self.reader = Reader(client, asked=asked, rest=rest, places=places, databases=databases, now=clock)
+            self.changes = NotionChanges(client, databases, places, config, clock)
 
     @property
     def credential_warning(self) -> str | None:

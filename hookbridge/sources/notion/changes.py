@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -21,14 +21,14 @@ from hookbridge.errors import RecordImpossible, RecordUnreadable
 from hookbridge.model import RecordKey
 from hookbridge.names import dashed
 from hookbridge.sources.notion.answers import truth_of
-from hookbridge.sources.notion.budget import Budget, Urgency
+from hookbridge.sources.notion.budget import Urgency
 from hookbridge.sources.notion.databases import Databases
 from hookbridge.sources.notion.places import Places
-from hookbridge.sources.source import Followed, Slice, Tickets
+from hookbridge.sources.source import Followed, Slice
 from hookbridge.sources.times import earlier, instant_of, latest
 
 if TYPE_CHECKING:
-    from hookbridge.sources.notion.client import Listing, NotionClient  # imports the SDK
+    from hookbridge.sources.notion.client import By, Listing, NotionClient  # imports the SDK
 
 RESTARTS_MAX = 20
 """So often may cursors become invalid in one listing without a later minute being reached."""
@@ -39,8 +39,6 @@ NO_SOURCES = "the database has no data source of its own: it is a linked one, a 
 NO_SOURCES_HINT = (
     "list the id of the original database, and share that one: in Notion, the view's settings lead to its source"
 )
-
-By = Literal["last_edited_time", "created_time"]
 
 
 class _Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,19 +63,15 @@ class NotionChanges:
         self,
         client: NotionClient,
         databases: Databases,
-        budget: Budget,
         places: Places,
         config: NotionConfig,
-        tickets: Tickets,
         clock: Callable[[], float],
     ) -> None:
         self._client = client
-        self._budget = budget
         self._places = places
         self._databases = databases
         self._followed = config.databases
         self._tables = [dashed(one.id) for one in config.databases]
-        self._tickets = tickets
         self._clock = clock
 
     def followed(self) -> tuple[Followed, ...]:
@@ -100,8 +94,7 @@ class NotionChanges:
         """Give the latest edit.  Raises SourceError."""
         edits = []
         for source in await self._sources(table, Urgency.SWEEP):
-            await self._budget.permit(Urgency.SWEEP)
-            listing = await self._client.newest(source, None, limit=1)
+            listing = await self._client.query(source, Urgency.SWEEP, descending=True, limit=1)
             if listing is None:
                 await self._left(table, (source,), Urgency.SWEEP)
                 continue
@@ -113,14 +106,8 @@ class NotionChanges:
         known = None if cursor is None else _place_of(cursor)
         place = known or _Place(sources=await self._sources(table, urgency), start=start, since=start)
         anew = known is None and cursor is not None
-        from hookbridge.sources.notion.client import Asked  # noqa: PLC0415  imports the SDK
-
-        await self._budget.permit(urgency)
-        ticket = await self._tickets()
-        source = place.sources[0]
-        asked = Asked(by=by, since=place.since, cursor=place.cursor)
         try:
-            listing = await self._client.query(source, asked)
+            listing = await self._client.query(place.sources[0], urgency, by=by, since=place.since, cursor=place.cursor)
         except RecordImpossible:
             if place.cursor is None or place.restarts >= RESTARTS_MAX:
                 raise
@@ -130,7 +117,7 @@ class NotionChanges:
             left = await self._left(table, place.sources, urgency)
             return Slice(truths=(), next_cursor=_encoded(_beginning(place, left)) if left else None, anew=anew)
         truths = tuple(
-            truth_of(RecordKey("notion", table, dashed(page["id"])), page, ticket, self._clock(), self._places)
+            truth_of(RecordKey("notion", table, dashed(page["id"])), page, listing.ticket, self._clock(), self._places)
             for page in listing.pages
         )
         seen = str(listing.pages[-1][by]) if listing.pages else place.seen

@@ -1,8 +1,9 @@
 """The one Notion client of the process.  What its SDK raises becomes one of our errors here and nowhere else.
 
-Its own retries are off: ``pipeline/retry.py`` decides about those.  Every request has a permit of the budget, and a
-``Retry-After`` halts that budget.  Wire format: https://developers.notion.com/reference, version 2025-09-03; answers of
-2026-03-11, which have no ``archived``, are understood as well.  Invariant: no error shows the token.
+Its own retries are off: ``pipeline/retry.py`` decides about those.  Every request has a permit of the budget, which a
+``Retry-After`` halts; what reads pages takes its ticket behind that permit.  Wire format:
+https://developers.notion.com/reference, version 2025-09-03; answers of 2026-03-11, which have no ``archived``, are
+understood as well.  Invariant: no error shows the token.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError, S
 from hookbridge.model import Columns
 from hookbridge.names import dashed
 from hookbridge.settings.certificates import trusted, unreachable
-from hookbridge.sources.notion.budget import Budget
+from hookbridge.sources.notion.budget import Budget, Urgency
+from hookbridge.sources.source import Tickets
 from hookbridge.sources.statuses import by_status, retry_after_seconds
 
 PAGE_SIZE = 100
@@ -65,15 +67,8 @@ _HINTS: Mapping[str, str] = {
 _BASE_URL_HINT = "check [notion] base_url: this is not an answer of Notion's API"
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """Which pages of a data source, in which order."""
-
-    by: Literal["last_edited_time", "created_time"] = "last_edited_time"
-    direction: Literal["ascending", "descending"] = "ascending"
-    since: str | None = None
-    """The least time ``by`` which they are ordered; times of pages are whole minutes."""
-    cursor: str | None = None
-    limit: int = PAGE_SIZE
+By = Literal["last_edited_time", "created_time"]
+"""Times of a page by which it can be found and ordered; they are whole minutes."""
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -83,6 +78,8 @@ class Listing(msgspec.Struct, frozen=True):
     next_cursor: str | None
     cut: bool
     """Whether Notion ends here although there are more: a query gives 10,000 results at most."""
+    ticket: int
+    """Taken before it was asked for."""
 
 
 class Items(msgspec.Struct, frozen=True):
@@ -97,7 +94,9 @@ class Items(msgspec.Struct, frozen=True):
 class NotionClient:
     """Reads; every method raises SourceError and nothing else of the outside."""
 
-    def __init__(self, config: NotionConfig, token: str, budget: Budget, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, config: NotionConfig, token: str, budget: Budget, tickets: Tickets, *, clock: Callable[[], float]
+    ) -> None:
         seconds = config.timeout_seconds
         limits = httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX)
         self._http = httpx.AsyncClient(verify=trusted(), limits=limits)
@@ -117,20 +116,27 @@ class NotionClient:
         self._token = token
         self._seconds = seconds
         self._budget = budget
+        self._tickets = tickets
         self._clock = clock
 
-    async def page(self, page_id: str) -> Columns | None:
-        """Read a page; None when there is none or it is not shared with the integration (Notion does not tell)."""
+    async def page(self, page_id: str, urgency: Urgency) -> tuple[Columns | None, int]:
+        """Read a page; None when there is none or it is not shared with the integration (Notion does not tell).
+
+        Gives also the ticket of the read.
+        """
+        await self._budget.permit(urgency)
+        ticket = await self._tickets()
         page = await self._ask(lambda: self._sdk.pages.retrieve(page_id=page_id), about=page_id)
         if page is None:
-            return None
+            return None, ticket
         came = str(_whole(page)["id"])
         if dashed(came) != dashed(page_id):
             raise SourceUnavailable(f"Notion answered with page {came} where {page_id} was asked for")
-        return page
+        return page, ticket
 
-    async def data_sources(self, database_id: str) -> tuple[str, ...] | None:
+    async def data_sources(self, database_id: str, urgency: Urgency) -> tuple[str, ...] | None:
         """Give the ids of a database's data sources; None when there is no such database."""
+        await self._budget.permit(urgency)
         database = await self._ask(lambda: self._sdk.databases.retrieve(database_id=database_id), about=database_id)
         if database is None:
             return None
@@ -139,8 +145,9 @@ class NotionClient:
             raise SourceUnavailable("Notion answered with a data source without its id", hint=_BASE_URL_HINT)
         return tuple(map(str, ids))
 
-    async def database_of(self, data_source_id: str) -> str | None:
+    async def database_of(self, data_source_id: str, urgency: Urgency) -> str | None:
         """Give the id of the database in which a data source lies; None when there is no such data source."""
+        await self._budget.permit(urgency)
         source = await self._ask(
             lambda: self._sdk.data_sources.retrieve(data_source_id=data_source_id), about=data_source_id
         )
@@ -148,18 +155,30 @@ class NotionClient:
         database = parent.get("database_id") if isinstance(parent, dict) else None
         return database if isinstance(database, str) else None
 
-    async def query(self, data_source_id: str, asked: Asked) -> Listing | None:
-        """Give pages of a data source; None when there is no such data source.
+    async def query(
+        self,
+        data_source_id: str,
+        urgency: Urgency,
+        *,
+        by: By = "last_edited_time",
+        descending: bool = False,
+        since: str | None = None,
+        cursor: str | None = None,
+        limit: int = PAGE_SIZE,
+    ) -> Listing | None:
+        """Give pages of a data source in an order, from a time on; None when there is no such data source.
 
         Trashed pages are not among them.
         """
-        body: dict[str, Any] = {"sorts": [{"timestamp": asked.by, "direction": asked.direction}]}
-        if asked.since is not None:
-            body["filter"] = {"timestamp": asked.by, asked.by: {"on_or_after": asked.since}}
-        if asked.cursor is not None:
-            body["start_cursor"] = asked.cursor
+        body: dict[str, Any] = {"sorts": [{"timestamp": by, "direction": "descending" if descending else "ascending"}]}
+        if since is not None:
+            body["filter"] = {"timestamp": by, by: {"on_or_after": since}}
+        if cursor is not None:
+            body["start_cursor"] = cursor
+        await self._budget.permit(urgency)
+        ticket = await self._tickets()
         answer = await self._ask(
-            lambda: self._sdk.data_sources.query(data_source_id=data_source_id, page_size=asked.limit, **body),
+            lambda: self._sdk.data_sources.query(data_source_id=data_source_id, page_size=limit, **body),
             about=data_source_id,
         )
         if answer is None:
@@ -168,18 +187,15 @@ class NotionClient:
         following = answer.get("next_cursor") if answer.get("has_more") else None
         status = answer.get("request_status")
         cut = isinstance(status, dict) and status.get("type") == "incomplete"
-        return Listing(pages, following if isinstance(following, str) else None, cut)
+        return Listing(pages, following if isinstance(following, str) else None, cut, ticket)
 
-    async def newest(self, data_source_id: str, cursor: str | None, limit: int = PAGE_SIZE) -> Listing | None:
-        """Give the pages that were edited last; None when there is no such data source."""
-        return await self.query(data_source_id, Asked(direction="descending", cursor=cursor, limit=limit))
-
-    async def items(self, page_id: str, property_id: str, cursor: str | None) -> Items | None:
+    async def items(self, page_id: str, property_id: str, cursor: str | None, urgency: Urgency) -> Items | None:
         """Give items of a property that may have many; None when there is no such property, or it has no items.
 
         Wire format: https://developers.notion.com/reference/retrieve-a-page-property.
         """
         more = {} if cursor is None else {"start_cursor": cursor}
+        await self._budget.permit(urgency)
         answer = await self._ask(
             lambda: self._sdk.pages.properties.retrieve(page_id, property_id, page_size=PAGE_SIZE, **more),
             about=page_id,
@@ -196,6 +212,7 @@ class NotionClient:
 
     async def me(self) -> None:
         """Ask who we are: the cheapest question that needs the token."""
+        await self._budget.permit()
         if await self._ask(self._sdk.users.me, about="users/me") is None:
             raise SourceUnavailable("Notion does not know the integration's own user", hint=_BASE_URL_HINT)
 

@@ -1,7 +1,7 @@
 """What a page object leaves out, and how the rest of it is read.
 
 A page object has at most 25 references of one property.  ``Rest`` reads the others through the endpoint for one
-property, within the budget and a number of requests for each page; what is left then stays cut, and says so by
+property, within a number of requests for each page; what is left then stays cut, and says so by
 ``has_more``.  Invariants: a completed page says of every property that was cut whether there is more of it, so that it
 is told from what a listing shows; one property that cannot be read costs no page.
 """
@@ -17,7 +17,7 @@ import msgspec
 from hookbridge.errors import RecordImpossible
 from hookbridge.model import FINGERPRINT_BYTES, Columns
 from hookbridge.sources.bodies import decode_columns
-from hookbridge.sources.notion.budget import Budget, Urgency
+from hookbridge.sources.notion.budget import Urgency
 from hookbridge.sources.notion.pages import EXPIRY, fingerprint
 from hookbridge.sources.source import Limits
 from hookbridge.sources.times import instant_of
@@ -102,10 +102,9 @@ def _expiries(value: object) -> Iterator[str]:
 class Rest:
     """Completes pages."""
 
-    def __init__(self, client: NotionClient, budget: Budget, requests_max: int) -> None:
+    def __init__(self, client: NotionClient, requests_max: int) -> None:
         """``requests_max`` is for one page."""
         self._client = client
-        self._budget = budget
         self._requests_max = requests_max
 
     async def complete(self, page: Columns, urgency: Urgency) -> Columns:
@@ -123,9 +122,8 @@ class Rest:
         items: list[Columns] = []
         cursor: str | None = None
         for used in range(1, requests_max + 1):
-            await self._budget.permit(urgency)
             try:
-                some = await self._client.items(page_id, str(value.get("id")), cursor)
+                some = await self._client.items(page_id, str(value.get("id")), cursor, urgency)
             except RecordImpossible:
                 some = None
             if some is None:  # the property, its database or its cursor went meanwhile, or is not shared

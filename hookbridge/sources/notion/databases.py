@@ -1,6 +1,6 @@
 """Which data sources a database has, as known for a while: pages lie in those, and those are queried.
 
-It asks under the budget, and tells ``places`` what lies where.
+It tells ``places`` what lies where.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from hookbridge.sources.notion.budget import Budget, Urgency
+from hookbridge.sources.notion.budget import Urgency
 from hookbridge.sources.notion.places import Places
 
 if TYPE_CHECKING:
@@ -24,11 +24,8 @@ KNOWN_MAX = 1_000
 class Databases:
     """The data sources of each database that was asked for.  One instance for the process."""
 
-    def __init__(
-        self, client: NotionClient, budget: Budget, places: Places, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, client: NotionClient, places: Places, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
-        self._budget = budget
         self._places = places
         self._clock = clock
         self._known: dict[str, tuple[tuple[str, ...], float]] = {}
@@ -38,8 +35,7 @@ class Databases:
         known, until = self._known.get(table, ((), 0.0))
         if self._clock() < until:
             return known
-        await self._budget.permit(urgency)
-        found = await self._client.data_sources(table)
+        found = await self._client.data_sources(table, urgency)
         if found is None:
             # A data source may be listed, or named by a sender, in place of a database.
             await self._learn_database(table, urgency)
@@ -61,7 +57,6 @@ class Databases:
     async def _learn_database(self, data_source: str, urgency: Urgency) -> None:
         """Find out where a data source lies, because many senders name only the database of a page."""
         if self._places.database_of(data_source) is None:
-            await self._budget.permit(urgency)
-            database = await self._client.database_of(data_source)
+            database = await self._client.database_of(data_source, urgency)
             if database is not None:
                 self._places.learn(data_source, database)

@@ -18,11 +18,10 @@ from hookbridge.model import Columns, RecordKey, Truth
 from hookbridge.names import dashed, is_id
 from hookbridge.sources.batching import Batcher
 from hookbridge.sources.notion.answers import truth_of, whole
-from hookbridge.sources.notion.budget import Budget, Urgency
+from hookbridge.sources.notion.budget import Urgency
 from hookbridge.sources.notion.cuts import Rest
 from hookbridge.sources.notion.databases import Databases
 from hookbridge.sources.notion.places import Places
-from hookbridge.sources.source import Tickets
 
 if TYPE_CHECKING:
     from hookbridge.sources.notion.client import NotionClient  # imports the SDK
@@ -46,8 +45,6 @@ class Reader:
     def __init__(
         self,
         client: NotionClient,
-        budget: Budget,
-        tickets: Tickets,
         *,
         asked: Callable[[int], None],
         rest: Rest,
@@ -62,8 +59,6 @@ class Reader:
         self._databases = databases
         self._now = now
         self._client = client
-        self._budget = budget
-        self._tickets = tickets
         self._together: Batcher[RecordKey, Truth | None] = Batcher(
             self._load, choose=_of_one_database, keys_max=TOGETHER_MAX, loads_max=LOADS_MAX
         )
@@ -87,7 +82,6 @@ class Reader:
 
     async def probe(self) -> None:
         """Ask whether Notion answers us.  Raises SourceError."""
-        await self._budget.permit()
         await self._client.me()
 
     async def close(self) -> None:
@@ -106,10 +100,8 @@ class Reader:
     ) -> AsyncIterator[tuple[RecordKey, Truth | Exception]]:
         for record in records:
             try:
-                await self._budget.permit(urgency)
-                ticket = await self._tickets()
                 self._asked(1)
-                page = await self._client.page(record.id)
+                page, ticket = await self._client.page(record.id, urgency)
             except SourceError as error:
                 yield record, error
             else:
@@ -160,10 +152,8 @@ class Reader:
         """Take from what is wanted the pages that one data source has, each with its ticket."""
         cursor: str | None = None
         while wanted:
-            await self._budget.permit()
-            ticket = await self._tickets()
             try:
-                listing = await self._client.newest(source, cursor)
+                listing = await self._client.query(source, Urgency.READ, descending=True, cursor=cursor)
             except RecordImpossible:
                 if cursor is None:
                     raise
@@ -173,7 +163,7 @@ class Reader:
                 raise RecordImpossible(msg)
             found = [(record, page) for page in listing.pages if (record := wanted.pop(dashed(page["id"]), None))]
             for record, page in found:
-                yield record, page, ticket
+                yield record, page, listing.ticket
             cursor = listing.next_cursor
             if cursor is None or len(found) < WORTH_FOUND:
                 return
