@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from types import FrameType
 from typing import Any
@@ -141,10 +141,8 @@ def handler_at(frame: FrameType | None) -> str | None:
     """Name the handler that a running frame is of, with the line of the user's code; None when it is of none."""
     innermost, handler = frame, None
     while frame is not None and handler is None:
-        if frame.f_code is _outcome_of.__code__:
+        if frame.f_code in _RUNNING:
             handler = frame.f_locals["handler"]
-        elif frame.f_code in _CONTAINED:
-            handler = frame.f_locals["self"].handler
         frame = frame.f_back
     if handler is None:
         return None
@@ -180,46 +178,17 @@ def _permanent(error: BaseException) -> PermanentFailure | None:
 # The tasks that a handler starts.  One that ends with KeyboardInterrupt or SystemExit ends the loop, whoever awaits it.
 
 
-class _Contained(Coroutine[Any, Any, Any]):
-    """A coroutine of a handler's own task, whose worst ending is an error like any other.
-
-    It passes everything on itself: a coroutine around another one that is cancelled before it began would leave that
-    one unawaited, with a warning.
-    """
-
-    def __init__(self, inner: Coroutine[Any, Any, Any], handler: Handler) -> None:
-        self._inner = inner
-        self.handler = handler
-        self.__name__ = getattr(inner, "__name__", type(inner).__name__)
-        self.__qualname__ = getattr(inner, "__qualname__", self.__name__)
-
-    def send(self, value: Any) -> Any:  # noqa: ANN401  the base's
-        """Go on."""
-        try:
-            return self._inner.send(value)
-        except (KeyboardInterrupt, SystemExit) as error:
-            raise self._instead_of(error) from error
-
-    def throw(self, *error: Any) -> Any:  # noqa: ANN401  the base's
-        """Go on with an error, such as being cancelled."""
-        try:
-            return self._inner.throw(*error)
-        except (KeyboardInterrupt, SystemExit) as ended:
-            raise self._instead_of(ended) from ended
-
-    def close(self) -> None:
-        """End it."""
-        self._inner.close()
-
-    def __await__(self) -> Any:  # noqa: ANN401  the base's
-        """Await what it is around."""
-        return self._inner.__await__()
-
-    def _instead_of(self, error: BaseException) -> RuntimeError:
-        return RuntimeError(f"a task that {name_of(self.handler)} started ended with {type(error).__name__}")
+async def _contained(inner: Awaitable[Any], handler: Handler) -> Any:  # noqa: ANN401  whatever it gives
+    """Await a coroutine of a handler's own task: its worst ending is an error like any other."""
+    try:
+        return await inner
+    except (KeyboardInterrupt, SystemExit) as error:
+        message = f"a task that {name_of(handler)} started ended with {type(error).__name__}"
+        raise RuntimeError(message) from error
 
 
-_CONTAINED = (_Contained.send.__code__, _Contained.throw.__code__)
+_RUNNING = (_outcome_of.__code__, _contained.__code__)
+"""What has a handler's code inside of it, and says which in ``handler``."""
 
 
 class _Containing:
@@ -236,8 +205,15 @@ class _Containing:
     ) -> asyncio.Future[Any]:
         """Make a task as it was made before, of a contained coroutine where a handler runs."""
         handler = _caller.get(None)
-        made = coroutine if handler is None else _Contained(coroutine, handler)
-        return asyncio.Task(made, loop=loop, **more) if self._make is None else self._make(loop, made, **more)
+        made: Any = coroutine
+        if handler is not None:
+            made = _contained(coroutine, handler)
+            made.__qualname__ = getattr(coroutine, "__qualname__", type(coroutine).__qualname__)
+        task = asyncio.Task(made, loop=loop, **more) if self._make is None else self._make(loop, made, **more)
+        if handler is not None:
+            # One that was cancelled before it began would be left unawaited, with a warning.
+            task.add_done_callback(lambda _: coroutine.close())
+        return task
 
 
 def contain_tasks(loop: asyncio.AbstractEventLoop) -> None:
