@@ -3,8 +3,7 @@
 Invariants: the first token stays until an operator forgets it, and a later handshake with another one is refused; until
 the operator confirms it, by a word or in the environment, nobody knows that it was Notion who sent it, so when and from
 where it came is kept with it.  What is said of it at the same time counts in the order in which it was said.
-Which body is a handshake is decided in ``sources/notion/handshake.py``, whose signature is right in
-``sources/notion/signature.py``.
+Which body is a handshake, and whose signature is right, is decided in ``sources/notion/signature.py``.
 """
 
 from __future__ import annotations

@@ -60,7 +60,8 @@ class Poll(Passes[PollState]):
         async with self._one_at_a_time:
             stands = self.state.watermark
             if since is not None and stands is not None and later(stands, since) != stands:
-                return await self._beside(since)
+                _, result = await self._list(PollState(watermark=since), durably=False)
+                return result  # beside the polls, which stand where they stood
             if since is not None:
                 return await self._from(since)
             if self.state.watermark is None:
@@ -74,11 +75,6 @@ class Poll(Passes[PollState]):
     async def _from(self, watermark: str) -> PassResult:
         """Begin a pass at another time; until it has listed something, the polls stand where they stood."""
         return await self._go_on(replace(self.state, watermark=watermark, cursor=None, reached=None))
-
-    async def _beside(self, watermark: str) -> PassResult:
-        """Run a pass at a later time, and leave the polls where they stand."""
-        _, result = await self._list(PollState(watermark=watermark), durably=False)
-        return result
 
     async def _go_on(self, stands: PollState) -> PassResult:
         if stands.cursor is None:

@@ -107,20 +107,15 @@ class Proof:
         # A listing that was cut goes on with what it has shown last: each record counts once.
         counted = await self._store.met(sweep, ids)
         truths = [truth for truth in slice_.truths if truth.record.id not in counted]
-        tally.suspects += await self._suspects(table, [truth for truth in truths if not truth.partial])
+        unread = [record for record in unread if record.id not in counted]
+        standings = await self._standings(table, [*(truth.record for truth in truths), *unread])
         tally.partial += [truth.record for truth in truths if truth.partial]
-        await self._unread(table, [record for record in unread if record.id not in counted], tally)
-        tally.listed += len(truths)
+        shown = [truth for truth in truths if not truth.partial]
+        tally.suspects += [truth.record for truth in shown if kind_of(truth, standings[truth.record.id]) is not None]
+        # No copy can be compared with what cannot be read: looking again, or healing, does not help.
+        tally.add_unreadable(unread, standings)
+        tally.listed += len(truths) + len(unread)
         await self._store.meet(sweep, ids)  # on disk, so that a proof needs no memory for each row
-
-    async def _suspects(self, table: FollowedTable, truths: Sequence[Truth]) -> list[RecordKey]:
-        standings = await self._standings(table, [truth.record for truth in truths])
-        return [truth.record for truth in truths if kind_of(truth, standings[truth.record.id]) is not None]
-
-    async def _unread(self, table: FollowedTable, records: Sequence[RecordKey], tally: Tally) -> None:
-        """Count what no copy can be compared with: looking again, or healing, does not help."""
-        tally.add_unreadable(records, await self._standings(table, records))
-        tally.listed += len(records)
 
     async def _extra(self, table: FollowedTable, sweep: int, tally: Tally, *, heal: bool) -> None:
         after: str | None = None

@@ -26,9 +26,6 @@ FORMAT = "guide"
 SOURCE_SHOWN_MAX = 64
 TYPES = ("insert", "update", "delete")
 
-# The spellings that are sent, so that the hot path needs no lower().
-_TYPE_OF = {spelling: type_ for type_ in TYPES for spelling in (type_, type_.upper(), type_.capitalize())}
-
 
 class Metadata(msgspec.Struct, frozen=True):
     """What the guide knows of metadata; other members are the sender's own."""
@@ -87,7 +84,7 @@ def decode(body: bytes, source: SourceName) -> Hint:
         raise _explained(body, source) from None
     except UNDECODABLE as error:
         raise invalid_json(error, body) from None
-    type_ = _TYPE_OF.get(envelope.event_type) or _type(envelope.event_type)
+    type_ = _type(envelope.event_type)
     record_id = str(envelope.record_id)
     schema = envelope.metadata.schema if envelope.metadata else None
     micros = 0 if envelope.timestamp is None else micros_of(envelope.timestamp)

@@ -22,8 +22,8 @@ from hookbridge.pipeline.headers import kept
 from hookbridge.sources import ids
 from hookbridge.sources.notion import NotionSource, pages, words
 from hookbridge.sources.notion import payloads as notion
-from hookbridge.sources.notion.handshake import handshake_of
 from hookbridge.sources.notion.places import Places
+from hookbridge.sources.notion.signature import handshake_of
 from hookbridge.sources.source import Delivery, Source, unordered
 from hookbridge.sources.statuses import retry_after_seconds
 from hookbridge.sources.supabase import SupabaseSource, rows

@@ -10,7 +10,7 @@ import pytest
 from hookbridge.model import Columns
 from hookbridge.sources.notion.agreement import agree
 from hookbridge.sources.notion.pages import fingerprint, is_gone
-from hookbridge.sources.notion.words import SPEAKING, WORDLESS, fields
+from hookbridge.sources.notion.words import SPEAKING, fields
 from hookbridge.text import WORDS_MAX
 
 ID = "a1b2c3d4-e5f6-7890-abcd-ef1234567890"
@@ -253,6 +253,17 @@ def test_places_verifications_and_the_people_of_a_page_have_words() -> None:
 @pytest.mark.parametrize("value", [None, {}, [], 7, "x"])
 def test_what_has_no_words_in_it_says_none(kind: str, value: object) -> None:
     assert words({"properties": {"It": {"type": kind, kind: value}}}, None) == ""
+
+
+WORDLESS = frozenset(
+    (
+        "checkbox",
+        "button",
+        "relation",  # ids of other pages
+        "created_time",  # the page's own times: every page has them, and an edit of its text moves the second
+        "last_edited_time",
+    )
+)
 
 
 def test_every_type_of_property_that_notion_has_speaks_or_is_known_to_have_no_words() -> None:

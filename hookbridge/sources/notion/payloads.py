@@ -18,8 +18,8 @@ from hookbridge.sources.bodies import decode_object, is_object, named, named_by_
 from hookbridge.sources.ids import ID_RULES
 from hookbridge.sources.invalid_fields import BodyFields, shown
 from hookbridge.sources.members import Members, decode_members, members
-from hookbridge.sources.notion.handshake import handshake_of
 from hookbridge.sources.notion.places import PARENT_MEMBERS, Hint, Places
+from hookbridge.sources.notion.signature import handshake_of
 from hookbridge.sources.source import Decoded, Delivery, Handshake
 
 INTEGRATION = "integration"

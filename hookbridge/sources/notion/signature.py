@@ -4,18 +4,43 @@ Notion signs with ``X-Notion-Signature: sha256=<hex HMAC-SHA256 of the raw body>
 of the subscription (https://developers.notion.com/reference/webhooks).  Other senders (the guide's format, database
 automations) use the schemes of the Supabase endpoint.  Invariant: with verification on, nothing unsigned passes but the
 handshake, and that only where Notion is set up and while no token is known.
+
+The handshake is one POST of ``{"verification_token": "secret_…"}`` when a subscription is made.  Its shape is strict
+and its body small, because it is the one body that is looked at before it is authenticated: it is what brings the key.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from hookbridge.config import Secrets, SignaturesConfig
 from hookbridge.errors import HandshakeRefused, InvalidSignature
-from hookbridge.sources.notion.handshake import handshake_of
 from hookbridge.sources.signatures import HmacHex, Signed
 
 HEADER = "X-Notion-Signature"
+BODY_MAX = 4096
+TOKEN_MIN, TOKEN_MAX = 16, 512
+"""Characters: a shorter one could be guessed by whoever wants to sign; Notion's have 50."""
+
+
+class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    verification_token: str
+
+
+_decode = msgspec.json.Decoder(_Body).decode
+
+
+def handshake_of(body: bytes) -> str | None:
+    """Give the token when the body is a handshake, else None."""
+    if len(body) > BODY_MAX or b'"verification_token"' not in body:
+        return None
+    try:
+        token = _decode(body).verification_token
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return token if TOKEN_MIN <= len(token) <= TOKEN_MAX and token.isascii() and token.isprintable() else None
 
 
 class NotionSignature:

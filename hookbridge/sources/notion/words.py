@@ -113,15 +113,4 @@ SPEAKING: Mapping[str, Callable[[object], Iterable[str]]] = {
     "formula": _computed,
     "rollup": _computed,
 }
-"""What each type of property says."""
-
-WORDLESS = frozenset(
-    (
-        "checkbox",
-        "button",
-        "relation",  # ids of other pages
-        "created_time",  # the page's own times: every page has them, and an edit of its text moves the second
-        "last_edited_time",
-    )
-)
-"""The other types of properties there are (https://developers.notion.com/reference/page-property-values)."""
+"""What each type of property says; the other ones there are have no words, or repeat the page's own times."""
