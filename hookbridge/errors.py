@@ -38,6 +38,10 @@ It does not know HTTP statuses, log levels or retry times: each of those tables 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
 
 
 class HookbridgeError(Exception):
@@ -78,15 +82,18 @@ class InvalidSource(Refusal):
         self.received = received
 
 
-class FieldProblem:
-    """One field that is wrong: where it is, what was expected and a type that programs can compare."""
+class FieldProblem(msgspec.Struct, frozen=True):
+    """One field that is wrong, as the answer says it."""
 
-    __slots__ = ("loc", "msg", "type")
-
-    def __init__(self, loc: tuple[str | int, ...], msg: str, type_: str) -> None:
-        self.loc = loc
-        self.msg = msg
-        self.type = type_
+    loc: Annotated[
+        tuple[str | int, ...],
+        Meta(
+            description="Where it is: `body`, `query`, `path` or `header`, then the names on the way to it.",
+            examples=[["body", "id"]],
+        ),
+    ]
+    msg: Annotated[str, Meta(description="What was expected.", examples=["field required"])]
+    type: Annotated[str, Meta(description="The kind of mistake, for programs.", examples=["value_error.missing"])]
 
 
 class InvalidFields(Refusal):

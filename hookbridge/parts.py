@@ -1,4 +1,4 @@
-"""What a service is made of, and what is made from what: the only module that names concrete sources and steps.
+"""What a service is made of, and what is made from what: here its sources and steps are named.
 
 From top to bottom, and nothing is used before it is made.  Lanes know nobody who wants to know how a change ended;
 whoever does is told as one of their observers.  It starts nothing: ``service`` does.

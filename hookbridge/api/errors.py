@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 
 from hookbridge.api.fields import Message, means
+from hookbridge.errors import FieldProblem
 
 Code = Annotated[str, means("A word for programs.", "unavailable")]
 
@@ -28,18 +29,7 @@ class InvalidSourceBody(msgspec.Struct, frozen=True, kw_only=True):
     received: Annotated[str, means("The source that the payload names.", "notion")]
 
 
-class FieldError(msgspec.Struct, frozen=True, kw_only=True):
-    """One field that is wrong."""
-
-    loc: Annotated[
-        tuple[str | int, ...],
-        means("Where it is: `body`, `query`, `path` or `header`, then the names on the way to it.", ["body", "id"]),
-    ]
-    msg: Annotated[str, means("What was expected.", "field required")]
-    type: Annotated[str, means("The kind of mistake, for programs.", "value_error.missing")]
-
-
 class InvalidFieldsBody(msgspec.Struct, frozen=True, kw_only=True):
     """Every field that is wrong."""
 
-    detail: Annotated[tuple[FieldError, ...], means("One entry for each.")]
+    detail: Annotated[tuple[FieldProblem, ...], means("One entry for each.")]

@@ -14,7 +14,7 @@ import msgspec
 from aiohttp import web
 
 from hookbridge import errors
-from hookbridge.api.errors import ErrorBody, FieldError, InvalidFieldsBody, InvalidSourceBody
+from hookbridge.api.errors import ErrorBody, InvalidFieldsBody, InvalidSourceBody
 
 JSON_HEADERS = {"Server": "hookbridge", "X-Content-Type-Options": "nosniff"}
 PRIVATE = {"Cache-Control": "no-store"}
@@ -70,9 +70,7 @@ def body_of(error: errors.HookbridgeError) -> Body:
     row = row_of(type(error))
     match error:
         case errors.InvalidFields():
-            return InvalidFieldsBody(
-                detail=tuple(FieldError(loc=p.loc, msg=p.msg, type=p.type) for p in error.problems)
-            )
+            return InvalidFieldsBody(detail=tuple(error.problems))
         case errors.InvalidSource():
             return InvalidSourceBody(
                 error=row.code, message=error.message, expected=error.expected, received=error.received

@@ -31,6 +31,23 @@ async def test_all_open_events_of_a_record_are_one_claim_in_arrival_order(store:
     assert claim.record == key(1)
 
 
+async def test_a_record_is_due_at_once_or_when_its_lease_or_its_wait_ends(store: Store) -> None:
+    assert await at(store, 100.0).next_due_in("supabase") is None
+    await add(store, event(1), event(2), at=90.0)
+    assert await store.next_due_in("supabase") == 0.0
+    assert await store.next_due_in("notion") is None
+    (first,) = await take(store, limit=1)
+    assert await store.next_due_in("supabase") == 0.0
+    (second,) = await take(store, limit=1)
+    assert await at(store, 100.0 + LEASE / 4).next_due_in("supabase") == LEASE * 3 / 4
+    await store.release([second], after_seconds=2.0)
+    assert await store.next_due_in("supabase") == 2.0
+    assert await at(store, 200.0 + LEASE).next_due_in("supabase") == 0.0
+    await finish(store, first)
+    await finish(store, await take_one(store, now=300.0))
+    assert await store.next_due_in("supabase") is None
+
+
 async def test_a_burst_on_one_record_is_settled_whole_though_few_bodies_are_loaded(store: Store) -> None:
     hints = [event(type="insert" if n < 300 else "update", body=b"%d" % n) for n in range(500)]
     await asyncio.gather(*[store.append([hint], 1.0) for hint in hints])
