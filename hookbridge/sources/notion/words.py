@@ -56,40 +56,37 @@ def _names(values: object) -> Iterable[str]:
 
 
 def _dates(value: object) -> Iterable[str]:
-    if not isinstance(value, dict):
-        return []
-    return [value[end] for end in ("start", "end") if isinstance(value.get(end), str)]
+    return [end for name in ("start", "end") if isinstance(end := _part(value, name), str)]
 
 
 def _unique(value: object) -> Iterable[str]:
-    if not isinstance(value, dict) or value.get("number") is None:
+    number, prefix = _part(value, "number"), _part(value, "prefix")
+    if number is None:
         return []
-    prefix = value.get("prefix")
-    return [f"{prefix}-{value['number']}" if prefix else str(value["number"])]
+    return [f"{prefix}-{number}" if prefix else str(number)]
 
 
 def _place(value: object) -> Iterable[str]:
-    if not isinstance(value, dict):
-        return []
-    return [text for part in ("name", "address") for text in _one(value.get(part))]
+    return [text for name in ("name", "address") for text in _one(_part(value, name))]
 
 
 def _verification(value: object) -> Iterable[str]:
     """Give the state, who verified it, and until when."""
-    if not isinstance(value, dict):
-        return []
-    return [*_one(value.get("state")), *_names(value.get("verified_by")), *_dates(value.get("date"))]
+    return [*_one(_part(value, "state")), *_names(_part(value, "verified_by")), *_dates(_part(value, "date"))]
 
 
 def _computed(value: object) -> Iterable[str]:
     """Give the words of a formula or a rollup: they hold a value with a type of its own."""
-    if not isinstance(value, dict):
-        return []
-    kind = value.get("type")
-    inner = value.get(kind) if isinstance(kind, str) else None
+    kind = str(_part(value, "type"))
+    inner = _part(value, kind)
     if kind == "array" and isinstance(inner, list):
         return [text for part in inner for text in _texts(part)]
-    return SPEAKING.get(str(kind), _one)(inner)
+    return SPEAKING.get(kind, _one)(inner)
+
+
+def _part(value: object, name: str) -> object:
+    """Give a member of what should be an object; None of anything else."""
+    return value.get(name) if isinstance(value, dict) else None
 
 
 SPEAKING: Mapping[str, Callable[[object], Iterable[str]]] = {
