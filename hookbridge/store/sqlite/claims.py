@@ -82,7 +82,7 @@ def _claim(transaction: Transaction, job: ClaimSome) -> tuple[Claim, ...]:
         return ()
     until = transaction.now + job.lease_seconds
     connection.executemany(_TAKE, [(job.generation, until, record) for record, *_ in taken])
-    waiting = _open_events(transaction, [(head, version) for _, version, _, head in taken])
+    waiting = _open_events(transaction, job.source, [(record, head, version) for record, version, _, head in taken])
     records = [waiting[head][-1].event.record for *_, head in taken]
     previous = copies.many(connection, job.source, records)
     return tuple(
@@ -115,16 +115,18 @@ def _candidates(transaction: Transaction, job: ClaimSome) -> list[tuple[str, int
     return taken
 
 
-def _open_events(transaction: Transaction, heads: list[tuple[int, int]]) -> dict[int, list[StoredEvent]]:
-    """Find the events behind each head, which comes with its record's version.
+def _open_events(
+    transaction: Transaction, source: SourceName, heads: list[tuple[str, int, int]]
+) -> dict[int, list[StoredEvent]]:
+    """Find the events behind each head, which comes with its record and the record's version.
 
     Of version 1 the head is the only one, and if it came a moment ago it is still at hand.
     """
     waiting: dict[int, list[StoredEvent]] = defaultdict(list)
     wanted: list[int] = []
-    for head, version in heads:
-        fresh = transaction.fresh.take(head)
-        if fresh is not None and version == 1:
+    for record, head, version in heads:
+        fresh = transaction.fresh.take(source, record)
+        if fresh is not None and fresh.id == head and version == 1:
             waiting[head].append(fresh)
         else:
             wanted.append(head)
@@ -132,7 +134,6 @@ def _open_events(transaction: Transaction, heads: list[tuple[int, int]]) -> dict
         asked = (msgspec.json.encode(wanted).decode(), CLAIMED_EVENTS_MAX, CLAIMED_BYTES_MAX)
         for head, *columns in transaction.connection.execute(_OPEN_EVENTS, asked):
             waiting[head].append(stored_event(tuple(columns)))
-            transaction.fresh.take(waiting[head][-1].id)
     return waiting
 
 

@@ -75,10 +75,11 @@ class Append(Job):
             )
             for place, (event, job) in enumerate((event, job) for job in jobs for event in job.events)
         ]
-        receipts = _insert(transaction, [_row(one) for one in arrived], first)
-        for one, receipt in zip(arrived, receipts, strict=True):
+        rows = [_row(one) for one in arrived]
+        receipts = _insert(transaction, rows, first)
+        for one, row, receipt in zip(arrived, rows, receipts, strict=True):
             if not receipt.duplicate and one.event.ignored is None:
-                transaction.fresh.put(one)
+                transaction.fresh.put(row[2], one)
         told = iter(receipts)
         return [tuple(next(told) for _ in job.events) for job in jobs]
 
