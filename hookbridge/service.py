@@ -31,7 +31,7 @@ from hookbridge.readiness import WritableInbox, warnings_of, warnings_of_clock, 
 from hookbridge.reconcile.status import freshness
 from hookbridge.records import Records
 from hookbridge.search import Search
-from hookbridge.sources import listed
+from hookbridge.sources import carrying
 from hookbridge.sources.notion.budget import Budget
 from hookbridge.sources.source import Delivery
 from hookbridge.steps.calls import contain_tasks
@@ -234,6 +234,6 @@ class Service(Parts):
         source = self.sources[record.source]
         if not source.has_credentials:
             raise SourceRefused(f"There are no credentials to read {record.source} with", hint="see .env")
-        hint = Event(record=record, type="update", format=listed.FORMAT, origin="replay", by_id=source.ids_are_global)
+        hint = Event(record=record, type="update", format=carrying.FORMAT, origin="replay", by_id=source.ids_are_global)
         (receipt,) = await self.intake.accept((hint,))
         return receipt

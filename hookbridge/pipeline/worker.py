@@ -21,7 +21,7 @@ from hookbridge.observe.redaction import without_secrets
 from hookbridge.pipeline.attempts import Attempts
 from hookbridge.pipeline.retry import Fate
 from hookbridge.pipeline.settle import settle
-from hookbridge.sources import listed
+from hookbridge.sources import carrying
 from hookbridge.steps.step import Step
 from hookbridge.store.contract import Claims
 
@@ -205,7 +205,7 @@ class Worker:
 def shows_all(claim: Claim) -> bool:
     """Whether each open event was loaded with its body, so that no version which one of them shows was missed."""
     # The reconciler's own events may have none: they say no more than that the record differed.
-    bodies = all(one.event.body or one.event.format == listed.FORMAT for one in claim.events)
+    bodies = all(one.event.body or one.event.format == carrying.FORMAT for one in claim.events)
     return bodies and len(claim.events) == claim.open_events
 
 

@@ -16,7 +16,7 @@ import structlog
 
 from hookbridge.errors import TryLater
 from hookbridge.model import Event, Origin, RecordKey, SourceName, Truth
-from hookbridge.sources import listed
+from hookbridge.sources import carrying
 from hookbridge.sources.kept import kept
 from hookbridge.sources.source import Slice, Source, Unread
 from hookbridge.store.contract import Sweeps
@@ -82,8 +82,8 @@ def event_of(difference: Difference, origin: Origin) -> Event:
     return Event(
         record=difference.record,
         type=TYPES[difference.kind],
-        format=listed.FORMAT,
-        body=listed.body_of(difference.truth),
+        format=carrying.FORMAT,
+        body=carrying.body_of(difference.truth),
         origin=origin,
         occurred_at=difference.truth.changed_at if difference.truth else None,
     )

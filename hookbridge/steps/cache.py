@@ -14,7 +14,7 @@ from typing import Protocol
 import msgspec
 
 from hookbridge.model import Change, Columns, Copy, Effects, RecordKey, SourceName, Verification
-from hookbridge.sources import kept, listed
+from hookbridge.sources import carrying, kept
 from hookbridge.sources.bodies import decode_columns
 from hookbridge.sources.large import aside
 from hookbridge.sources.source import Source, Tickets
@@ -91,7 +91,7 @@ class Cache:
         previous = change.copy
         versions = [decode_columns(previous.data)] if previous and previous.data else []
         for stored in change.events:
-            carried = listed.carried(stored.event)
+            carried = carrying.carried(stored.event)
             if carried is None:
                 versions += self._source.versions_of(stored.event)
             elif (columns := self._source.truth_columns(carried)) is not None:

@@ -22,7 +22,7 @@ from datetime import datetime
 import msgspec
 
 from hookbridge.model import Change, Columns, Effects, StoredEvent, Truth, Verification
-from hookbridge.sources import listed, times
+from hookbridge.sources import carrying, times
 from hookbridge.sources.bodies import decode_columns
 from hookbridge.sources.large import aside
 from hookbridge.sources.source import Source
@@ -47,7 +47,7 @@ class Verify:
     async def __call__(self, change: Change, so_far: Effects) -> Effects:
         """Add truth, columns and verdict.  Raises what ``Source.read`` raises."""
         # What the reconciler has just read, and nobody else has spoken of since, is not read again.
-        truth = listed.truth_of(change, self._clock())
+        truth = carrying.truth_of(change, self._clock())
         if truth is None and not self._source.has_credentials:
             return await aside(bytes_of(change), self._skipped, change, so_far)
         truth = truth or await self._source.read(change.record)
@@ -82,7 +82,7 @@ class Verify:
     def _claimed(self, event: StoredEvent) -> Columns | None:
         if event.event.type == "delete":
             return None
-        carried = listed.carried(event.event)  # read when there were credentials
+        carried = carrying.carried(event.event)  # read when there were credentials
         return self._source.columns_of(event.event) if carried is None else self._source.truth_columns(carried)
 
     def _is_older(self, event: StoredEvent, than: Times) -> bool:
@@ -111,7 +111,7 @@ class Verify:
             return Verification.ABSENT
         if newest.event.type == "delete":
             # The reconciler only says that a table's listing does not show the record any more: it may have moved.
-            if newest.event.format == listed.FORMAT and truth.record != newest.event.record:
+            if newest.event.format == carrying.FORMAT and truth.record != newest.event.record:
                 return Verification.VERIFIED
             came_back = self._came_back(change, truth, columns)
             return Verification.SUPERSEDED if came_back else Verification.CONTRADICTED

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from hookbridge.config import Settings
 from hookbridge.model import CLAIMED_BYTES_MAX, CLAIMED_EVENTS_MAX, Copy
-from hookbridge.sources import listed
+from hookbridge.sources import carrying
 from tests.support.books import hint, send, settled
 from tests.support.events import event, key
 from tests.support.running import Running, make_settings, running, with_secrets
@@ -123,7 +123,7 @@ async def test_keys_are_made_of_what_a_listing_had_shown(settings: Settings, red
         lane = service.service.lanes["supabase"]
         await lane.pause("held by the test")
         body = json.dumps({"ticket": 1, "changed_at": None, "fingerprint": "", "data": row("d")}).encode()
-        await service.service.intake.accept((event(1, format=listed.FORMAT, origin="poll", body=body),))
+        await service.service.intake.accept((event(1, format=carrying.FORMAT, origin="poll", body=body),))
         assert await gone(service, redis, native("UPDATE", row("c"), row("b"))) == {"user:1", *EMAILS[1:]}
         copy = await service.service.store.copy(key(1))
         assert isinstance(copy, Copy)

@@ -31,7 +31,7 @@ FORMER = [
 """The newest schema that still had the name, the name, and what it is called now."""
 
 
-def test_a_name_that_changes_has_a_step_that_renames_it() -> None:
+def test_notes_have_the_names_that_are_on_disk() -> None:
     assert {name: name for name in NOW} == NOW
 
 

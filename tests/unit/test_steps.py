@@ -12,7 +12,7 @@ from hookbridge.config import HandlersConfig
 from hookbridge.errors import CacheUnavailable, HandlerFailed, SourceUnavailable
 from hookbridge.handlers import Bridge
 from hookbridge.model import Change, Columns, Copy, Document, Effects, RecordKey, SourceName, Truth, Verification
-from hookbridge.sources import listed
+from hookbridge.sources import carrying
 from hookbridge.sources.source import Source
 from hookbridge.steps.cache import Cache
 from hookbridge.steps.handlers import Handlers
@@ -115,7 +115,7 @@ async def test_without_credentials_the_events_own_data_is_taken_and_nothing_is_r
 async def test_without_credentials_what_the_reconciler_had_read_before_is_still_taken(with_a_webhook: bool) -> None:  # noqa: FBT001
     data = msgspec.json.encode(ADA)
     truth = Truth(record=key(1), data=data, fingerprint=data, ticket=7)
-    found = event(1, format=listed.FORMAT, origin="poll", body=listed.body_of(truth))
+    found = event(1, format=carrying.FORMAT, origin="poll", body=carrying.body_of(truth))
     before = [stored(1, event(1, body=b'{"name":"Old"}'))] if with_a_webhook else []
     both = Change(record=key(1), events=(*before, stored(2, found)))
     effects = await Verify(table(has_credentials=False), clock=lambda: 1.0)(both, Effects())
@@ -191,7 +191,7 @@ async def test_without_credentials_the_event_that_happened_last_counts_whatever_
 async def test_what_the_reconciler_read_a_moment_ago_is_not_read_again_and_what_waited_is() -> None:
     source = table(ADA)
     read = await source.read(key(1))
-    found = event(1, format=listed.FORMAT, origin="poll", body=listed.body_of(read))
+    found = event(1, format=carrying.FORMAT, origin="poll", body=carrying.body_of(read))
     one = Change(record=key(1), events=(stored(1, found, received_at=1_000.0),))
     assert (await Verify(source, clock=lambda: 1_000.0)(one, Effects())).truth == read
     assert source.reads == 1
@@ -465,8 +465,8 @@ async def test_keys_of_a_record_are_deleted_in_each_table_in_which_it_is_known()
 @pytest.mark.parametrize(
     ("format_", "lies", "verdict"),
     [
-        (listed.FORMAT, LIES, Verification.VERIFIED),
-        (listed.FORMAT, NAMED, Verification.CONTRADICTED),
+        (carrying.FORMAT, LIES, Verification.VERIFIED),
+        (carrying.FORMAT, NAMED, Verification.CONTRADICTED),
         ("native", LIES, Verification.CONTRADICTED),
     ],
 )
