@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from hookbridge.cli.command import ConfigOption, JsonOption, print_json, say, settings_of
+from hookbridge.cli.command import ConfigOption, JsonOption, print_answer, settings_of
 from hookbridge.store.sqlite import back_up
 
 EPILOG = """
@@ -32,7 +32,5 @@ FileArgument = Annotated[Path, typer.Argument(help="Where to write the copy; a f
 def backup(file: FileArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Copy the data file of a service, which may run meanwhile."""
     size = back_up(settings_of(config).data_file, file)
-    if as_json:
-        print_json({"file": str(file.absolute()), "bytes": size})
-    else:
-        say(f"{file}  {size:,} bytes, readable by its owner only")
+    made = {"file": str(file.absolute()), "bytes": size}
+    print_answer(made, f"{file}  {size:,} bytes, readable by its owner only", as_json=as_json)

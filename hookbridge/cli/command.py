@@ -59,10 +59,7 @@ def no_such(error: Refused, *, as_json: bool) -> Exception:
     """Give what to raise when something was looked for: what is not there is an answer, everything else a failure."""
     if error.status != HTTPStatus.NOT_FOUND or not error.code:
         return error
-    if as_json:
-        print_json({"error": error.code, "message": error.message})
-    else:
-        say(error.message)
+    print_answer({"error": error.code, "message": error.message}, error.message, as_json=as_json)
     return typer.Exit(NO)
 
 
@@ -96,6 +93,14 @@ def print_json(value: Any) -> None:  # noqa: ANN401  any JSON
     sys.stdout.flush()
     sys.stdout.buffer.write(written(value).encode() + b"\n")
     sys.stdout.flush()
+
+
+def print_answer(value: Any, line: str, *, style: str = "", as_json: bool) -> None:  # noqa: ANN401  any JSON
+    """Print what was answered: as JSON, or in words."""
+    if as_json:
+        print_json(value)
+    else:
+        say(line, style=style)
 
 
 def print_pretty(value: Any) -> None:  # noqa: ANN401  any JSON

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from itertools import chain, islice
 from typing import Annotated, Literal
 
 import typer
@@ -9,7 +11,7 @@ import typer
 from hookbridge.api.events import EventDetail, EventPageAnswer, EventSummary
 from hookbridge.api.stats import RejectedPage
 from hookbridge.cli import replaying
-from hookbridge.cli.api import Refused
+from hookbridge.cli.api import Api, Refused
 from hookbridge.cli.command import (
     ConfigOption,
     JsonOption,
@@ -19,6 +21,7 @@ from hookbridge.cli.command import (
     moment,
     no_such,
     note,
+    print_answer,
     print_json,
     print_pretty,
     say,
@@ -144,16 +147,13 @@ def list_(
     """List events, newest first."""
     which = {"source": source, "table": table, "record_id": record, "type": type_, "origin": origin}
     with service_at(config, url) as api:
-        left, before = limit, cursor
-        while left > 0:
-            asked = {**which, "outcome": outcome, "state": state, "q": text, "cursor": before}
-            page = api.ask("GET", "/api/v1/events", EventPageAnswer, **asked, limit=min(left, PAGE_MAX))
-            for event in page.events:
-                print_event(event, as_json=as_json)
-            left, before = left - len(page.events), page.next_cursor
-            if before is None:
-                break
-    if left == limit:
+        asked = {**which, "outcome": outcome, "state": state, "q": text}
+        found = chain.from_iterable(pages(api, asked, before=cursor, size=min(limit, PAGE_MAX)))
+        none = True
+        for event in islice(found, limit):
+            print_event(event, as_json=as_json)
+            none = False
+    if none:
         note("No event matches" if any([*which.values(), outcome, state, text, cursor]) else "There is no event yet")
 
 
@@ -219,19 +219,29 @@ def rejected(
     with service_at(config, url) as api:
         page = api.ask("GET", "/api/v1/rejected", RejectedPage, endpoint=endpoint, reason=reason, limit=limit)
     for one in page.rejected:
-        if as_json:
-            print_json(one)
-        else:
-            peer = f" from {one.peer}" if one.peer else ""
-            say(f"{moment(one.at)}  {one.status} {one.reason}  {one.endpoint}{peer}: {one.message}")
+        peer = f" from {one.peer}" if one.peer else ""
+        line = f"{moment(one.at)}  {one.status} {one.reason}  {one.endpoint}{peer}: {one.message}"
+        print_answer(one, line, as_json=as_json)
     if not page.rejected:
         none = "No refused webhook matches" if endpoint or reason else "No webhook was refused"
         note(f"{none} since the service began")
 
 
+def pages(
+    api: Api, which: Mapping[str, object], *, before: int | None = None, after: int = 0, size: int = PAGE_MAX
+) -> Iterator[tuple[EventSummary, ...]]:
+    """Give the events with numbers between these two that match, page after page, the newest first.
+
+    Each page is asked for when it is needed; the last one may go beyond ``after``.
+    """
+    while before is None or before > after + 1:
+        page = api.ask("GET", "/api/v1/events", EventPageAnswer, **which, cursor=before, limit=size)
+        yield page.events
+        before = page.next_cursor
+        if before is None:
+            return
+
+
 def print_event(event: EventSummary, *, as_json: bool) -> None:
     """Print one line."""
-    if as_json:
-        print_json(event)
-    else:
-        say(line_of(event), style=style_of(event))
+    print_answer(event, line_of(event), style=style_of(event), as_json=as_json)

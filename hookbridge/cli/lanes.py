@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hookbridge.api.lanes import LaneState
-from hookbridge.cli.command import ConfigOption, JsonOption, SourceArgument, UrlOption, print_json, say, service_at
+from hookbridge.cli.command import ConfigOption, JsonOption, SourceArgument, UrlOption, print_answer, service_at
 
 PAUSE_EPILOG = """
 Examples:
@@ -40,7 +40,5 @@ def resume(
 def _do(source: str, verb: str, *, as_json: bool, config: ConfigOption, url: UrlOption) -> None:
     with service_at(config, url) as api:
         lane = api.ask("POST", f"/api/v1/sources/{source}/{verb}", LaneState)
-    if as_json:
-        print_json(lane)
-    else:
-        say(f"{source} is {lane.state}" + (f" ({lane.reason})" if lane.reason else ""))
+    why = f" ({lane.reason})" if lane.reason else ""
+    print_answer(lane, f"{source} is {lane.state}{why}", as_json=as_json)

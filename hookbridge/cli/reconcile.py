@@ -15,9 +15,9 @@ from hookbridge.cli.command import (
     UrlOption,
     console,
     note,
+    print_answer,
     print_json,
     refuse_ignored,
-    say,
     service_at,
 )
 from hookbridge.model import SourceName
@@ -72,10 +72,7 @@ def reconcile(
             return
         body = {"source": source, "table": table, "kind": "sweep" if sweep or confirm else "poll", "confirm": confirm}
         done = api.ask("POST", "/api/v1/reconcile", PassResult, body if since is None else {**body, "since": since})
-    if as_json:
-        print_json(done)
-    else:
-        say(f"{done.listed} records listed, {done.found} differed from their copies")
+    print_answer(done, f"{done.listed} records listed, {done.found} differed from their copies", as_json=as_json)
 
 
 def _show(tables: Sequence[TableStatus], *, as_json: bool) -> None:

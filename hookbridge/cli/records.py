@@ -16,6 +16,7 @@ from hookbridge.cli.command import (
     UrlOption,
     moment,
     no_such,
+    print_answer,
     print_json,
     print_pretty,
     say,
@@ -132,10 +133,9 @@ def verify(
     """Have a record read from its source now, so that copy, index and caches follow it."""
     with service_at(config, url) as api:
         answer = api.ask("POST", record_path(source, table, record_id) + "/verify", VerifyAnswer)
-    if as_json:
-        print_json(answer)
-    else:
-        say(f"Event {answer.event_id} is stored: {program()} events show {answer.event_id}")
+    print_answer(
+        answer, f"Event {answer.event_id} is stored: {program()} events show {answer.event_id}", as_json=as_json
+    )
 
 
 def _tell_cut(found: RecordAnswer | DiffAnswer) -> None:

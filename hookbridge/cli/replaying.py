@@ -14,7 +14,7 @@ import typer
 
 from hookbridge.api.events import Replayed
 from hookbridge.cli.api import Api, Refused
-from hookbridge.cli.command import counted, note, print_json, refuse_ignored, say
+from hookbridge.cli.command import counted, note, print_answer, print_json, refuse_ignored, say
 from hookbridge.cli.ending import NO
 from hookbridge.errors import ConfigError
 
@@ -71,10 +71,8 @@ def named(api: Api, ids: Sequence[int], *, as_json: bool) -> None:
 def count(api: Api, which: Mapping[str, str], *, as_json: bool) -> None:
     """Say how many match."""
     done = api.ask("POST", "/api/v1/events/replay", Replayed, {**_filter(which), "dry_run": True})
-    if as_json:
-        print_json(done)
-    else:
-        say(f"{done.matching} event{'' if done.matching == 1 else 's'} would be processed again")
+    line = f"{done.matching} event{'' if done.matching == 1 else 's'} would be processed again"
+    print_answer(done, line, as_json=as_json)
 
 
 def matching(api: Api, which: Mapping[str, str], limit: int | None, cursor: int | None, *, as_json: bool) -> None:
@@ -93,12 +91,9 @@ def matching(api: Api, which: Mapping[str, str], limit: int | None, cursor: int 
         if replayed:
             note(f"{counted(replayed, 'event')} processed again; {_rest(before)}")
         raise
-    if as_json:
-        left = None if complete else before
-        print_json({"replayed": replayed, "limit_reached": not complete, "next_cursor": left})
-    else:
-        more = "" if complete else f"; there may be more, {limit} was the limit: {_rest(before)}"
-        say(f"{counted(replayed, 'event')} processed again{more}")
+    more = "" if complete else f"; there may be more, {limit} was the limit: {_rest(before)}"
+    result = {"replayed": replayed, "limit_reached": not complete, "next_cursor": None if complete else before}
+    print_answer(result, f"{counted(replayed, 'event')} processed again{more}", as_json=as_json)
 
 
 def _filter(which: Mapping[str, str]) -> dict[str, object]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -116,8 +116,9 @@ def send(
     own = None if body is None else read_input(body)
     api = Api.of(settings, url)
     try:
-        signer = _Signer(settings, api, sample.format, unsigned=unsigned)
-        posts = (signer.post(one) for one in _bodies(sample, own, count=count, same=id_ is not None))
+        sign = None if unsigned else _signer(settings, api, sample.format)
+        bodies = _bodies(sample, own, count=count, same=id_ is not None)
+        posts = (Post(body=one, headers={} if sign is None else sign(one)) for one in bodies)
         path = f"/api/v1/webhooks/test?source={source}" if test else f"/api/v1/webhooks/{source}"
         if count > 1:
             fine = burst.send(api, path, posts, rate, as_json=as_json)
@@ -126,7 +127,7 @@ def send(
             fine = _deliver(api, path, next(posts), wait_seconds=seconds, as_json=as_json)
     finally:
         api.close()
-    if signer.silently_unsigned:
+    if sign is None and not unsigned:
         note("It was sent unsigned, because WEBHOOK_SECRET is not set")
     raise typer.Exit(FINE if fine else NO)
 
@@ -196,27 +197,17 @@ def _numbered(sample: Sample, key: tuple[str, ...], number: int) -> str:
     return str(uuid.UUID(int=(4 << 76) | (8 << 60) | number))
 
 
-class _Signer:
-    """Signs as the senders of a format do, where there is something to sign with."""
+def _signer(settings: Settings, api: Api, format_: str) -> Callable[[bytes], dict[str, str]] | None:
+    """Give what signs as the senders of a format do, with the newest secret; None where there is none."""
+    # Knowing how they sign means knowing the sources: no other command shall wait for that.
+    from hookbridge.sources.notion.signature import HEADER
+    from hookbridge.sources.signing import headers, hmac_hex
 
-    def __init__(self, settings: Settings, api: Api, format_: str, *, unsigned: bool) -> None:
-        # Knowing how Notion signs means knowing the source: no other command shall wait for that.
-        from hookbridge.cli import signed
-
-        self._signed = signed
-        self._settings = settings
-        self._notion = None if format_ != "integration" or unsigned else _notion_token(settings, api)
-        self._plain = format_ != "integration" and not unsigned and bool(settings.secrets.webhook_secrets)
-        self.silently_unsigned = not (unsigned or self._plain or self._notion)
-
-    def post(self, body: bytes) -> Post:
-        if self._notion is not None:
-            return Post(body=body, headers=self._signed.notion_headers(self._notion, body))
-        if not self._plain:
-            return Post(body=body, headers={})
-        message_id = f"msg_{uuid.uuid4().hex}"
-        headers = self._signed.sender_headers(self._settings, body, message_id=message_id, now=time.time())
-        return Post(body=body, headers=headers)
+    if format_ == "integration":
+        token = _notion_token(settings, api)
+        return lambda body: {HEADER: hmac_hex(token, body)}
+    secrets = settings.secrets.webhook_secrets
+    return (lambda body: headers(secrets[0], body, now=time.time())) if secrets else None
 
 
 def _notion_token(settings: Settings, api: Api) -> str:

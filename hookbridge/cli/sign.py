@@ -1,13 +1,12 @@
 """``sign``: the headers that a sender has to send with a body.
 
-It sends nothing, and shows no secret.
+It sends nothing, and shows no secret.  While secrets are rotated, the first one signs: that is the new one.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-import uuid
 from pathlib import Path
 from typing import Annotated
 
@@ -46,10 +45,9 @@ def sign(
     config: ConfigOption = None,
 ) -> None:
     """Print the headers that sign a body with the configured secret."""
-    from hookbridge.cli.signed import notion_headers, sender_headers
+    from hookbridge.sources.signing import headers, hmac_hex
 
-    settings = settings_of(config)
-    secrets = settings.secrets
+    secrets = settings_of(config).secrets
     if id_ is not None:
         _check_id(id_)
     if notion:
@@ -57,16 +55,20 @@ def sign(
         if not secrets.notion_webhook_secrets:
             problem = "NOTION_WEBHOOK_SECRET: not set, so nothing can be signed as Notion does"
             raise ConfigError([problem], hint="set it in .env to the subscription's verification token")
-        headers = notion_headers(secrets.notion_webhook_secrets[0], read_input(file))
+        from hookbridge.sources.notion.signature import HEADER
+
+        made = {HEADER: hmac_hex(secrets.notion_webhook_secrets[0], read_input(file))}
     else:
-        if secrets.webhook_secrets and not secrets.webhook_secrets[0].startswith("whsec_"):
+        if not secrets.webhook_secrets:
+            problem = "WEBHOOK_SECRET: not set, so nothing can be signed"
+            raise ConfigError([problem], hint="set it in .env, as the service has it")
+        if not secrets.webhook_secrets[0].startswith("whsec_"):
             refuse_ignored({"--id": id_}, "only a secret that begins with whsec_ signs it")
-        message_id = id_ or f"msg_{uuid.uuid4().hex}"
-        headers = sender_headers(settings, read_input(file), message_id=message_id, now=time.time())
+        made = headers(secrets.webhook_secrets[0], read_input(file), message_id=id_, now=time.time())
     if as_json:
-        print_json(headers)
+        print_json(made)
     else:
-        sys.stdout.writelines(f"{name}: {value}\n" for name, value in headers.items())
+        sys.stdout.writelines(f"{name}: {value}\n" for name, value in made.items())
 
 
 def _check_id(id_: str) -> None:

@@ -6,7 +6,7 @@ comes, and where it was open then, one more when it has ended; a service that re
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Annotated
 
@@ -17,7 +17,7 @@ from hookbridge.api.events import EventPageAnswer, EventSummary
 from hookbridge.cli.api import Api
 from hookbridge.cli.command import ConfigOption, JsonOption, SourceOption, TableOption, UrlOption, service_at
 from hookbridge.cli.event_line import line_of, status_of
-from hookbridge.cli.events import PAGE_MAX, OriginOption, RecordOption, TypeOption, print_event
+from hookbridge.cli.events import PAGE_MAX, OriginOption, RecordOption, TypeOption, pages, print_event
 from hookbridge.cli.watching import looks
 from hookbridge.model import Outcome
 
@@ -77,7 +77,7 @@ class Follower:
     def past(self, lines: int) -> list[EventSummary]:
         """Give the newest events that are wanted, oldest first, and begin behind the newest of all."""
         newest = self._newest()
-        self._note(self._page(newest + 1, PAGE_MAX)[0], newest)
+        self._note(next(self._pages(newest), ()), newest)
         events: list[EventSummary] = []
         for outcome in self._wanted.outcomes or (None,):
             events += islice(self._matching(newest, outcome), lines)
@@ -87,32 +87,21 @@ class Follower:
         """Give what ended and what came since the last look, each in the order of arrival."""
         # Nothing is noted before all was answered: after a failure the next look sees the same again.
         newest = self._newest()
-        came, ended = self._came(newest), self._ended()
+        came = [event for page in self._pages(newest, after=self._seen) for event in page if event.id > self._seen]
+        ended = self._ended()
         self._open -= {event.id for event in ended}
         self._note(came, newest)
         return [event for event in ended[::-1] + came[::-1] if self._wanted.has(event)]
 
     def _matching(self, newest: int, outcome: Outcome | None) -> Iterator[EventSummary]:
         """Give what was there at the beginning and is wanted, newest first."""
-        before: int | None = newest + 1
-        for _ in range(PAST_PAGES_MAX):
-            if before is None:
-                return
-            page, before = self._page(before, PAGE_MAX, outcome)
+        for page in islice(self._pages(newest, outcome=outcome), PAST_PAGES_MAX):
             yield from filter(self._wanted.has, page)
 
     def _newest(self) -> int:
         """Give the number of the newest event, whether or not it is one of those to show."""
         events = self._api.ask("GET", "/api/v1/events", EventPageAnswer, limit=1).events
         return events[0].id if events else 0
-
-    def _came(self, newest: int) -> list[EventSummary]:
-        events: list[EventSummary] = []
-        before: int | None = newest + 1
-        while before is not None and before > self._seen + 1:
-            page, before = self._page(before, PAGE_MAX)
-            events += [event for event in page if event.id > self._seen]
-        return events
 
     def _ended(self) -> list[EventSummary]:
         """Ask for those that were open; gives those that are open no more, newest first."""
@@ -124,12 +113,12 @@ class Follower:
             ended += [event for event in page if event.state != "open"]
         return ended
 
-    def _page(self, before: int, limit: int, outcome: Outcome | None = None) -> tuple[list[EventSummary], int | None]:
-        asked = {**self._which, "outcome": outcome, "cursor": before, "limit": limit}
-        page = self._api.ask("GET", "/api/v1/events", EventPageAnswer, **asked)
-        return list(page.events), page.next_cursor
+    def _pages(
+        self, newest: int, *, after: int = 0, outcome: Outcome | None = None
+    ) -> Iterator[tuple[EventSummary, ...]]:
+        return pages(self._api, {**self._which, "outcome": outcome}, before=newest + 1, after=after)
 
-    def _note(self, found: list[EventSummary], newest: int) -> None:
+    def _note(self, found: Iterable[EventSummary], newest: int) -> None:
         self._seen = newest
         self._open |= {event.id for event in found if event.state == "open"}
         self._open = set(sorted(self._open)[-OPEN_WATCHED_MAX:])

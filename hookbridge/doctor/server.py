@@ -6,7 +6,6 @@ The signed webhook goes to the test endpoint, which checks it completely and sto
 from __future__ import annotations
 
 import shlex
-import uuid
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -118,9 +117,7 @@ async def _trip(http: httpx.AsyncClient, settings: Settings, now: float) -> Find
     secrets = settings.secrets.webhook_secrets
     if not secrets:
         return skipped(TRIP, "no WEBHOOK_SECRET to sign with", "set WEBHOOK_SECRET, and restart the service")
-    message_id = f"msg_{uuid.uuid4().hex}"
-    signed = headers(secrets[0], BODY, message_id=message_id, now=now)
-    answer = await http.post(PATH, content=BODY, headers={**JSON, **signed})
+    answer = await http.post(PATH, content=BODY, headers={**JSON, **headers(secrets[0], BODY, now=now)})
     if answer.status_code == HTTPStatus.UNAUTHORIZED:
         hint = "set the service's WEBHOOK_SECRET here, or restart it if the secret was changed; check its clock"
         return failed(TRIP, "the running service refuses what is signed with WEBHOOK_SECRET", hint)
