@@ -43,7 +43,7 @@ def whole_characters(body: bytes) -> bytes:
     JSON can spell one (the high surrogate of an emoji), and senders that cut texts by their length do; no text that
     can be stored has it.
     """
-    if rb"\ud" not in body and rb"\uD" not in body:  # nearly every body
+    if b"\\" not in body or (rb"\ud" not in body and rb"\uD" not in body):  # nearly every body
         return body
     if b"\0" in body:  # which is no JSON anyway
         return body

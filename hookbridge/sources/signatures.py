@@ -39,13 +39,24 @@ def _matches(known: Iterable[bytes], claimed: Sequence[bytes]) -> bool:
     return matched
 
 
+def _begun(key: bytes) -> hmac.HMAC:
+    """Take in the key alone: it is the same for every body, and half of the work for a short one."""
+    return hmac.new(key, digestmod="sha256")
+
+
+def _signed(begun: hmac.HMAC, content: bytes) -> bytes:
+    one = begun.copy()
+    one.update(content)
+    return one.digest()
+
+
 class HmacHex:
     """Hex HMAC-SHA256 of the raw body, with or without ``sha256=`` before it; several secrets while rotating."""
 
     __slots__ = ("_keys",)
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        self._keys = tuple(secret.encode() for secret in secrets)
+        self._keys = tuple(_begun(secret.encode()) for secret in secrets)
 
     def __bool__(self) -> bool:
         """Whether there is a secret at all."""
@@ -61,7 +72,7 @@ class HmacHex:
             claimed = bytes.fromhex(digits)
         except ValueError:
             raise InvalidSignature("the signature is not hexadecimal") from None
-        if not _matches((hmac.digest(key, body, "sha256") for key in self._keys), [claimed]):
+        if not _matches([_signed(key, body) for key in self._keys], [claimed]):
             raise InvalidSignature("the signature does not match the body")
 
 
@@ -77,7 +88,7 @@ class StandardWebhooks:
     __slots__ = ("_keys", "_tolerance_seconds")
 
     def __init__(self, secrets: Iterable[str], tolerance_seconds: float) -> None:
-        self._keys = tuple(standard_key(secret) for secret in secrets)
+        self._keys = tuple(_begun(standard_key(secret)) for secret in secrets)
         self._tolerance_seconds = tolerance_seconds
 
     def __bool__(self) -> bool:
@@ -100,7 +111,7 @@ class StandardWebhooks:
             raise InvalidSignature("webhook-timestamp is too far from this machine's clock")
         claimed = _claimed(headers.get("webhook-signature", ""))
         content = f"{id_}.{timestamp}.".encode(errors=_LOSSLESS) + body
-        if not _matches((hmac.digest(key, content, "sha256") for key in self._keys), claimed):
+        if not _matches([_signed(key, content) for key in self._keys], claimed):
             raise InvalidSignature("no signature in webhook-signature matches the body")
 
 
