@@ -67,7 +67,7 @@ class Commands(TyperGroup):
         self,
         args: Sequence[str] | None = None,
         *_: Any,  # noqa: ANN401  what typer has for its own ending
-        **__: Any,  # noqa: ANN401
+        **__: Any,  # noqa: ANN401  likewise
     ) -> NoReturn:
         """Run the command that the arguments name.  Does not return."""
         words = sys.argv[1:] if args is None else list(args)

@@ -21,7 +21,7 @@ async def replay(
     *,
     limit: int,
     before: int | None = None,
-    admit: Callable[[int], None] = lambda number: None,  # noqa: ARG005
+    admit: Callable[[int], None] = lambda number: None,
 ) -> Replay:
     """Process at most ``limit`` of these again, newest first, older than the cursor ``before``.
 

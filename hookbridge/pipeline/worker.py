@@ -92,7 +92,7 @@ class Worker:
         steps: Sequence[Step],
         attempts: Attempts,
         *,
-        follows: Callable[[RecordKey], bool] = lambda record: False,  # noqa: ARG005
+        follows: Callable[[RecordKey], bool] = lambda record: False,
         observers: Sequence[Observer] = (),
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,

@@ -33,11 +33,11 @@ _log = structlog.get_logger(__name__)
 class Beside(msgspec.Struct, frozen=True, kw_only=True):
     """What a reconciler has beside it in its process: nothing, unless it is said."""
 
-    loads: Callable[[SourceName, str], bool] = lambda source, table: False  # noqa: ARG005
+    loads: Callable[[SourceName, str], bool] = lambda source, table: False
     """Whether a table's first load may be written directly, because nobody listens."""
     settles: bool = False
     """Whether somebody processes open events meanwhile, so that a proof may wait for them."""
-    answered: Callable[[SourceName, float], None] = lambda source, asked_at: None  # noqa: ARG005
+    answered: Callable[[SourceName, float], None] = lambda source, asked_at: None
     """Is told when a source answered all of a pass, and when that began, in seconds since 1970."""
 
 

@@ -39,7 +39,7 @@ class GroupCommit(Generic[Job]):
         self._commit = commit
         self._weigh = weigh
         self._loop = asyncio.get_running_loop()
-        self.observer: Callable[[int, float], None] = lambda jobs, seconds: None  # noqa: ARG005
+        self.observer: Callable[[int, float], None] = lambda jobs, seconds: None
         """Told of each group when it is done: its jobs, and the seconds since it was handed over."""
         self._waiting: deque[tuple[Job, asyncio.Future[Any]]] = deque()
         self._under_way: list[asyncio.Future[Any]] = []

@@ -125,7 +125,7 @@ async def soak(
     seconds: float,
     samples: int,
     measure_seconds: float,
-    each: Callable[[float, Sample], None] = lambda capacity, sample: None,  # noqa: ARG005
+    each: Callable[[float, Sample], None] = lambda capacity, sample: None,
 ) -> Soaked:
     """Run it in an empty folder; ``each`` is told of every sample at once.  Raises Failed."""
     if samples < SAMPLES_MIN:

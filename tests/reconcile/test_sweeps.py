@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hookbridge.model import RecordKey
+from hookbridge.model import RecordKey, SourceName
 from tests.support.followed import Running, Sources, gone, has, loaded, running, sources, user
 from tests.support.running import ADMIN
 from tests.support.waiting import wait_until
@@ -38,8 +38,8 @@ async def sweep(bridge: Running, **more: object) -> int:
     return answer.status
 
 
-def state(bridge: Running, source: str = "supabase", table: str = "public.users") -> str:
-    return bridge.service.reconciler.table(source, table).status().state  # type: ignore[arg-type]
+def state(bridge: Running, source: SourceName = "supabase", table: str = "public.users") -> str:
+    return bridge.service.reconciler.table(source, table).status().state
 
 
 async def copies(bridge: Running) -> int:

@@ -110,7 +110,7 @@ async def test_what_nobody_foresaw_is_the_tables_failure_and_no_end_of_the_proce
             sink,
             config,
             lambda: 1_000.0,
-            beside=Beside(loads=lambda source, table: True),  # noqa: ARG005
+            beside=Beside(loads=lambda source, table: True),
         )
         fine, odd = (reconciler.table("supabase", f"public.{name}") for name in ("fine", "odd"))
         with capture_logs() as lines:

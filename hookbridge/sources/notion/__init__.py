@@ -48,7 +48,7 @@ class NotionSource(Source):
         learnt_token: str | None,
         *,
         clock: Callable[[], float] = time.time,
-        asked: Callable[[int], None] = lambda number: None,  # noqa: ARG005
+        asked: Callable[[int], None] = lambda number: None,
     ) -> None:
         """``asked`` is told how many records each read asks for."""
         is_set_up = bool(secrets.notion_token or config.databases)

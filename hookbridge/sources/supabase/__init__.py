@@ -42,7 +42,7 @@ class SupabaseSource(Source):
         tickets: Tickets,
         *,
         clock: Callable[[], float] = time.time,
-        asked: Callable[[int], None] = lambda number: None,  # noqa: ARG005
+        asked: Callable[[int], None] = lambda number: None,
     ) -> None:
         """``asked`` is told how many records each read asks for."""
         self._config = config

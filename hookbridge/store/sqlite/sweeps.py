@@ -41,7 +41,7 @@ WHERE events.id > (SELECT min(last_event) FROM found WHERE {_DUE})
 
 
 def _standings(
-    connection: sqlite3.Connection, source: str, table: str, ids: Sequence[str], now: float, ticket: int
+    connection: sqlite3.Connection, source: SourceName, table: str, ids: Sequence[str], now: float, ticket: int
 ) -> Standings:
     """Say how records of one table stand, all as of one moment."""
     connection.execute("BEGIN")
@@ -90,7 +90,9 @@ def _meet(transaction: Transaction, sweep: int, ids: Sequence[str]) -> None:
     transaction.connection.executemany("INSERT OR IGNORE INTO met VALUES (?, ?)", [(sweep, id_) for id_ in ids])
 
 
-def _unmet(connection: sqlite3.Connection, source: str, table: str, sweep: int, after: str | None, limit: int) -> Unmet:
+def _unmet(
+    connection: sqlite3.Connection, source: SourceName, table: str, sweep: int, after: str | None, limit: int
+) -> Unmet:
     """Find the copies that a sweep has not met."""
     (copied,) = connection.execute(
         "SELECT count(*) FROM copies WHERE source = ? AND table_name = ? AND data IS NOT NULL", (source, table)
@@ -100,7 +102,7 @@ def _unmet(connection: sqlite3.Connection, source: str, table: str, sweep: int, 
     parameters = (source, table, after or "", sweep)
     (count,) = connection.execute(f"SELECT count(*) {chosen}", parameters).fetchone()
     ids = connection.execute(f"SELECT record_id {chosen} ORDER BY record_id LIMIT ?5", (*parameters, limit)).fetchall()
-    return Unmet(tuple(RecordKey(source, table, id_) for (id_,) in ids), count, copied)  # type: ignore[arg-type]
+    return Unmet(tuple(RecordKey(source, table, id_) for (id_,) in ids), count, copied)
 
 
 def _forget_sweeps(transaction: Transaction, keep: Sequence[int], only: int | None, limit: int) -> int:
@@ -137,7 +139,7 @@ def _settle_findings(transaction: Transaction, grace_seconds: float) -> tuple[An
     if not due:
         return ()
     announced = {record for (record,) in connection.execute(_ANNOUNCED, when)}
-    counted: dict[tuple[str, str], list[int]] = {}
+    counted: dict[tuple[SourceName, str], list[int]] = {}
     for record in due:
         key = RecordKey.parse(record)
         counted.setdefault((key.source, key.table), [0, 0])[record not in announced] += 1
@@ -146,7 +148,7 @@ def _settle_findings(transaction: Transaction, grace_seconds: float) -> tuple[An
         transaction.count(f"announced:{source}:{table}", told)
         transaction.count(f"missed:{source}:{table}", missed)
     return tuple(
-        Announcement(source=source, table=table, announced=told, missed=missed)  # type: ignore[arg-type]
+        Announcement(source=source, table=table, announced=told, missed=missed)
         for (source, table), (told, missed) in counted.items()
     )
 
