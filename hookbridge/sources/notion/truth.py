@@ -3,8 +3,8 @@
 Few pages of a database are retrieved one by one.  Many are looked for in one query for the pages that were edited last,
 because those are what webhooks speak of; what it does not find is retrieved, for a query's miss is no absence.
 Invariants: a call is only answered by a request that was sent after it; a ticket is taken before its request; one
-page's failure is its own.  Unlike rows, pages are not gathered by time: at three requests a second the budget is what
-they wait for, and whatever comes meanwhile joins.  It does not retry.
+page's failure is its own.  At three requests a second the budget is what pages wait for, and whatever comes meanwhile
+joins those that wait.  It does not retry.
 """
 
 from __future__ import annotations

@@ -198,12 +198,11 @@ def _taken(
 
 
 def _by_name(truths: Sequence[Truth], wanted: Wanted) -> Outcomes:
-    outcomes: Outcomes = {}
+    alike: dict[RecordKey, list[Truth]] = defaultdict(list)
     for truth in truths:
         if truth.record in wanted:
-            earlier = outcomes.get(truth.record)
-            outcomes[truth.record] = truth if earlier is None else _the_same(earlier, truth)
-    return outcomes
+            alike[truth.record].append(truth)
+    return {record: _the_one(rows_of_it) for record, rows_of_it in alike.items()}
 
 
 def _look_alikes(wanted: Wanted, found: Outcomes) -> Wanted:
@@ -215,11 +214,12 @@ def _look_alikes(wanted: Wanted, found: Outcomes) -> Wanted:
     return {one: values for one, values in wanted.items() if one not in found and rows.spelling(values) in met}
 
 
-def _the_same(known: Truth | Exception, other: Truth) -> Truth | Exception:
-    """Insist that two rows of one name are the same row (a view may give one twice)."""
-    if isinstance(known, Truth) and known.fingerprint != other.fingerprint:
-        return RecordImpossible(f"Several rows of {other.record.table} have the key {other.record.id}", hint=KEY_HINT)
-    return known
+def _the_one(alike: Sequence[Truth]) -> Truth | RecordImpossible:
+    """Insist that rows of one name are the same row (a view may give one twice)."""
+    if len({truth.fingerprint for truth in alike}) == 1:
+        return alike[0]
+    record = alike[0].record
+    return RecordImpossible(f"Several rows of {record.table} have the key {record.id}", hint=KEY_HINT)
 
 
 def _only(
@@ -230,10 +230,7 @@ def _only(
         truth for truth in truths if rows.is_named(truth, asked)
     ]
     if named:
-        found: Truth | Exception = named[0]
-        for truth in named[1:]:
-            found = _the_same(found, truth)
-        return found
+        return _the_one(named)
     if odd is not None:
         return odd
     return None if truths else Truth(record=record, data=None, ticket=ticket)
