@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from hookbridge.text.fields import WORDS_MAX, Fields
 from hookbridge.text.query import Query, parse
-from hookbridge.text.rank import Rank, field_tokens, rank
+from hookbridge.text.rank import Rank, field_tokens, rank, titled
 from hookbridge.text.snippet import snippet
 from hookbridge.text.tokens import tokens
 
-__all__ = ["WORDS_MAX", "Fields", "Query", "Rank", "field_tokens", "parse", "rank", "snippet", "tokens"]
+__all__ = ["WORDS_MAX", "Fields", "Query", "Rank", "field_tokens", "parse", "rank", "snippet", "titled", "tokens"]

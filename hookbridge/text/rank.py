@@ -88,6 +88,12 @@ def rank(query: Query, fields: Fields) -> Rank | None:
     )
 
 
+def titled(query: Query, title: str) -> int:
+    """Say how many of the words that must occur a title has."""
+    found = tokens(title)
+    return sum(any(True for _ in starts(term, found)) for term in query.terms)
+
+
 def _is_whole(term: Term, found: list[str]) -> bool:
     """Whether a field is this and no more; a run without spaces ends with its last character alone."""
     asked = list(term.tokens)
@@ -106,6 +112,8 @@ def _place(term: Term, by_field: Sequence[list[str]]) -> _Place | None:
 def starts(term: Term, found: Sequence[str]) -> Iterator[int]:
     """Say where in these tokens a term stands."""
     *front, last = term.tokens
+    if not term.beginning and last not in found:
+        return  # five times as fast as looking at each, and a query may name hundreds of words that must not occur
     ends = range(len(front), len(found))
     if term.beginning:
         ats = (at for at in ends if found[at].startswith(last))

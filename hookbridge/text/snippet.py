@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import msgspec
 
@@ -12,7 +13,7 @@ from hookbridge.text.fields import Fields
 from hookbridge.text.letters import DROPPED, fold
 from hookbridge.text.query import Query
 from hookbridge.text.rank import starts
-from hookbridge.text.tokens import placed
+from hookbridge.text.tokens import TOKENS_MAX, placed
 
 CHARACTERS = 120
 """About so much is shown."""
@@ -52,7 +53,7 @@ def _plain(text: str) -> str:
 
 def _spans(query: Query, text: str) -> list[_Span]:
     """Say where the terms stand in a text."""
-    found = list(_placed_tokens(text))
+    found = list(islice(_placed_tokens(text), TOKENS_MAX))  # behind them no word is found
     words = [token for token, _, _ in found]
     return sorted(
         (
@@ -66,10 +67,22 @@ def _spans(query: Query, text: str) -> list[_Span]:
 
 def _placed_tokens(text: str) -> Iterator[tuple[str, int, int]]:
     """Give the tokens of a text, with where each stands in it as it is written."""
+    if (folded := _one_by_one(text)) is not None:
+        yield from placed(folded)
+        return
     for segment in _SEGMENT.finditer(text):
+        if (folded := _one_by_one(segment[0])) is not None:
+            yield from ((token, segment.start() + start, segment.start() + end) for token, start, end in placed(folded))
+            continue
         folded, origins = _folded(segment[0])
         for token, start, end in placed(folded):
             yield token, segment.start() + origins[start][0], segment.start() + origins[end - 1][1]
+
+
+def _one_by_one(text: str) -> str | None:
+    """Fold a text in which each character becomes one, which is where it was; None for any other."""
+    folded = fold(text)
+    return folded if len(folded) == len(text) and folded == text.casefold() else None
 
 
 def _folded(segment: str) -> tuple[str, Sequence[tuple[int, int]]]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from hookbridge.model import Copy, RecordKey, SourceName
 from hookbridge.search import Hit, Search
@@ -71,3 +72,17 @@ async def test_an_engine_gives_exactly_what_has_the_words(store: Store) -> None:
         query = parse(case.query)
         wanted = [number for number, fields in enumerate(records) if rank(query, fields) is not None]
         assert [int(record.id) for record in await matching(store, case.query)] == wanted, case.query
+
+
+@pytest.mark.parametrize(("seconds", "found"), [(0.0, ["39"]), (60.0, ["39", *map(str, range(39))])])
+async def test_when_ranking_takes_too_long_titles_were_looked_at_first_and_it_is_said(
+    store: Store, seconds: float, found: list[str]
+) -> None:
+    records = [Fields(title=f"note {number}", body="rare") for number in range(39)] + [Fields(title="rare")]
+    for number, fields in reversed(list(enumerate(records))):
+        written = replace(row(number, fields, await store.ticket()), title=fields.title)
+        await store.put(written, document_of(SOURCE, written.record, msgspec.to_builtins(fields)), exclusive=False)
+    search = Search(store, SOURCES, lambda: None, rank_seconds=seconds)
+    met = await search.find("rare", source=None, table=None, limit=100)
+    assert [hit.record.id for hit in met.hits] == found
+    assert met.complete is (seconds > 0)

@@ -59,3 +59,15 @@ def test_long_texts_and_long_words_have_an_end() -> None:
     assert len(tokens("word " * 2 * TOKENS_MAX)) == TOKENS_MAX
     assert len(tokens("京" * 2 * TOKENS_MAX)) == TOKENS_MAX
     assert {len(token) for token in tokens("x" * 1000)} == {TOKEN_CHARACTERS_MAX, 1000 % TOKEN_CHARACTERS_MAX}
+
+
+@pytest.mark.parametrize(
+    ("query", "text", "shown"),
+    [
+        ("grin 😀", "grin 😀-👩\u200d👩\u200d👧", "[grin] [😀]-👩\u200d👩\u200d👧"),
+        ("fahr", "Straße/fahrt ﬁn", "Straße/[fahrt] ﬁn"),
+        ("слово", "Моё слово-👍🏽", "Моё [слово]-👍🏽"),
+    ],
+)
+def test_a_word_is_marked_alone_whatever_stands_beside_it(query: str, text: str, shown: str) -> None:
+    assert snippet(parse(query), Fields(body=text)) == shown
