@@ -20,7 +20,7 @@ from hookbridge.api.stats import Statistics
 from hookbridge.books import statistics
 from hookbridge.clock import Clock, anchored_clock
 from hookbridge.config import Settings
-from hookbridge.errors import SourceRefused, StoreUnavailable
+from hookbridge.errors import StoreUnavailable
 from hookbridge.handlers import Bridge, load_handlers
 from hookbridge.handshake import Learnt, learnt, warnings_about
 from hookbridge.model import Event, Outcome, Receipt, RecordKey
@@ -232,8 +232,7 @@ class Service(Parts):
     async def verify(self, record: RecordKey) -> Receipt:
         """Have a record read from its source now, through its lane.  Raises SourceRefused, TryLater."""
         source = self.sources[record.source]
-        if not source.has_credentials:
-            raise SourceRefused(f"There are no credentials to read {record.source} with", hint="see .env")
+        source.readable()  # else its lane would settle it unread
         hint = Event(record=record, type="update", format=carrying.FORMAT, origin="replay", by_id=source.ids_are_global)
         (receipt,) = await self.intake.accept((hint,))
         return receipt

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from hookbridge.store.contract import Inbox
 from hookbridge.store.values import EventFilter, Replay
 
-LOOKED_AT = 20_000
+COUNTED_AT_ONCE = 20_000
 """Ids of one page at the most, where they are only counted."""
 
 
@@ -49,7 +49,7 @@ async def replayable(store: Inbox, which: EventFilter) -> int:
     """Count what a replay without a limit would process again.  Raises StoreUnavailable."""
     number, cursor = 0, None
     while True:
-        page = await store.replayable(which, before=cursor, limit=LOOKED_AT)
+        page = await store.replayable(which, before=cursor, limit=COUNTED_AT_ONCE)
         number += len(page.ids)
         if (cursor := page.next_cursor) is None:
             return number

@@ -207,22 +207,23 @@ class Source(ABC):
         The truth of a record that is there has its name as the source writes it, perhaps in another spelling.
         Raises SourceUnavailable, SourceRefused, RecordUnreadable or RecordImpossible.
         """
-        return await self._readable().read(record)
+        return await self.readable().read(record)
 
     async def refresh(self, record: RecordKey) -> Truth:
         """Read the record as ``read`` does, after whatever else wants to ask.  Raises as ``read``."""
-        return await self._readable().refresh(record)
+        return await self.readable().refresh(record)
 
     async def probe(self) -> None:
         """Return when the source answered.  Raises as ``read``."""
-        await self._readable().probe()
+        await self.readable().probe()
 
     async def close(self) -> None:
         """Close the connections.  Idempotent."""
         if self.reader is not None:
             await self.reader.close()
 
-    def _readable(self) -> Reader:
+    def readable(self) -> Reader:
+        """Give what reads records.  Raises SourceRefused without credentials, with what to set."""
         if self.reader is None:
             message, hint = self.no_credentials
             raise SourceRefused(message, hint=hint)

@@ -114,9 +114,19 @@ async def test_a_record_is_read_because_somebody_asks(tmp_path: Path) -> None:
             assert [hit["id"] for hit in found["hits"]] == ["1"]
 
 
-async def test_a_record_that_nobody_can_read_is_not_asked_for(client: Running) -> None:
-    answer = await client.post("/api/v1/records/supabase/users/1/verify", b"", ADMIN)
-    assert (answer.status, (await answer.json())["error"]) == (502, "source_refused")
+@pytest.mark.parametrize(
+    ("record", "hint"),
+    [
+        ("supabase/users/1", "set SUPABASE_URL and SUPABASE_KEY"),
+        ("notion/e8d4b0a1c7f24a9e8f2d5c3b1a6e9f4d/a1b2c3d4-e5f6-4890-abcd-ef1234567890", "set NOTION_TOKEN"),
+    ],
+)
+async def test_a_record_that_nobody_can_read_is_not_asked_for(client: Running, record: str, hint: str) -> None:
+    path = f"/api/v1/records/{record}"
+    asked = [client.post(f"{path}/verify", b"", ADMIN), client.get(f"{path}?fresh=1"), client.get(f"{path}/diff")]
+    for answer in await asyncio.gather(*asked):
+        said = await answer.json()
+        assert (answer.status, said["error"], said["hint"]) == (502, "source_refused", hint)
     assert (await client.service.store.totals()).books.received == 0
 
 

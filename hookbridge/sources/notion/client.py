@@ -28,6 +28,7 @@ from hookbridge.config import NotionConfig
 from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError, SourceRefused, SourceUnavailable
 from hookbridge.model import Columns
 from hookbridge.names import dashed
+from hookbridge.observe.redaction import SECRET
 from hookbridge.settings.certificates import trusted, unreachable
 from hookbridge.sources.notion.budget import Budget, Urgency
 from hookbridge.sources.source import Tickets
@@ -40,7 +41,6 @@ CONNECT_SECONDS_MAX = 5.0
 RATE_LIMIT_SECONDS = 1.0
 """How long a rate limit without ``Retry-After`` is taken to last."""
 SHOWN_MAX = 300
-SECRET = "[secret]"  # noqa: S105  what stands in place of one
 
 BY_CODE: Mapping[str, type[SourceError]] = {
     APIErrorCode.Unauthorized: SourceRefused,

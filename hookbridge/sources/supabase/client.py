@@ -27,6 +27,7 @@ from hookbridge.errors import (
     StartupError,
     TableUnreadable,
 )
+from hookbridge.observe.redaction import SECRET
 from hookbridge.settings.certificates import trusted, unreachable
 from hookbridge.sources.statuses import by_status, retry_after_seconds
 from hookbridge.sources.supabase import filters
@@ -36,7 +37,6 @@ from hookbridge.sources.supabase.turns import Turns
 CONNECT_SECONDS_MAX = 5.0
 CONNECTIONS_MAX = 10
 SHOWN_MAX = 300
-SECRET = "[secret]"  # noqa: S105  what stands in place of one
 
 
 class ValueImpossible(RecordImpossible):
