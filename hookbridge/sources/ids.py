@@ -81,4 +81,4 @@ def values(id_: str, columns: int) -> list[str]:
 
 def normal(id_: str, columns: int) -> str:
     """Give an id as ``record_id`` writes it, for one that came as text.  Raises ValueError as ``values``."""
-    return record_id(values(id_, columns))
+    return id_ if columns == 1 else record_id(values(id_, columns))

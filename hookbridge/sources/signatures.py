@@ -173,4 +173,4 @@ class Signed:
             raise InvalidSignature("the token in Authorization is not the secret")
 
     def _is_token(self, given: str) -> bool:
-        return _matches(self._tokens, [given.encode(errors=_LOSSLESS)])
+        return bool(self._tokens) and _matches(self._tokens, [given.encode(errors=_LOSSLESS)])

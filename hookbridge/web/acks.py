@@ -7,6 +7,7 @@ the same few headers every time, so the front door puts its bytes together at on
 from __future__ import annotations
 
 from email.utils import formatdate
+from functools import lru_cache
 
 import msgspec
 from aiohttp import web
@@ -17,6 +18,7 @@ from hookbridge.web.replies import JSON_HEADERS
 
 _encode = msgspec.json.Encoder().encode
 
+# The lines stand in the order in which aiohttp writes them.
 _HEAD = "HTTP/1.1 202 Accepted\r\n" + "".join(f"{name}: {value}\r\n" for name, value in JSON_HEADERS.items())
 
 
@@ -37,9 +39,11 @@ class Ack(msgspec.Struct, frozen=True):
 
     def wire(self) -> bytes:
         """Give the whole answer as it is written on an HTTP/1.1 connection that stays open."""
-        own = "".join([f"{name}: {value}\r\n" for name, value in self.headers.items()])
-        body = f"Content-Type: application/json\r\nContent-Length: {len(self.body)}"
-        return f"{_HEAD}{own}{body}\r\nDate: {_date(int(self.now))}\r\n\r\n".encode("ascii") + self.body
+        own = ""
+        for name, value in self.headers.items():
+            own += f"{name}: {value}\r\n"
+        length = f"Content-Type: application/json\r\nContent-Length: {len(self.body)}"
+        return f"{_HEAD}{own}{length}\r\nDate: {_date(int(self.now))}\r\n\r\n".encode("ascii") + self.body
 
 
 def ack_of(details: AckDetails, receipts: tuple[Receipt, ...], now: float) -> Ack:
@@ -49,17 +53,17 @@ def ack_of(details: AckDetails, receipts: tuple[Receipt, ...], now: float) -> Ac
 
 def ack_headers(receipts: tuple[Receipt, ...]) -> dict[str, str]:
     """Give the headers that name the events, and say when one was known already."""
-    headers = {"X-Hookbridge-Event": ",".join([str(receipt.event_id) for receipt in receipts])}
-    if any([receipt.duplicate for receipt in receipts]):  # noqa: C419  a list of one is faster than a generator
+    ids: list[str] = []
+    known = False
+    for receipt in receipts:
+        ids.append(str(receipt.event_id))
+        known |= receipt.duplicate
+    headers = {"X-Hookbridge-Event": ",".join(ids)}
+    if known:
         headers["X-Hookbridge-Duplicate"] = "true"
     return headers
 
 
-_dated: tuple[int, str] = (-1, "")
-
-
+@lru_cache(maxsize=1)  # one value a second
 def _date(second: int) -> str:
-    global _dated  # noqa: PLW0603  one value a second, formatted once
-    if _dated[0] != second:
-        _dated = (second, formatdate(second, usegmt=True))
-    return _dated[1]
+    return formatdate(second, usegmt=True)

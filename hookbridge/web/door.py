@@ -16,8 +16,9 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple, cast
+from typing import cast
 
+import msgspec
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from hookbridge.model import Receipt, SourceName
@@ -38,7 +39,7 @@ _SPECIAL = frozenset({
 """What says that a request, its body or its connection is not plain."""
 
 
-class Plain(NamedTuple):
+class Plain(msgspec.Struct, frozen=True):
     """A POST that is plain and whole."""
 
     path: str
@@ -52,10 +53,9 @@ def plain(data: bytes) -> Plain | None:
     matched = _PLAIN.match(data, 0, HEAD_BYTES)
     if matched is None:
         return None
-    pairs = _HEADER.findall(matched[2].decode())
-    headers = CIMultiDictProxy(CIMultiDict(pairs))
+    headers = CIMultiDictProxy(CIMultiDict(_HEADER.findall(matched[2].decode())))
     names = set(map(str.lower, headers))
-    if len(names) != len(pairs) or not names.isdisjoint(_SPECIAL) or "host" not in names:
+    if len(names) != len(headers) or not names.isdisjoint(_SPECIAL) or "host" not in names:
         return None
     length = headers.get("Content-Length", "")
     if headers.get("Content-Type") != "application/json" or not length.isdecimal() or len(length) > LENGTH_DIGITS:

@@ -11,6 +11,8 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from hookbridge.model import Receipt, SourceName
 from hookbridge.observe.metrics import Meters
 from hookbridge.pipeline.append import Intake
@@ -60,29 +62,18 @@ class Reception:
         return ack_of(taken.delivery.details, receipts, taken.now)
 
 
-class UnderWay:
+class UnderWay(msgspec.Struct, frozen=True, eq=False):
     """A webhook on its way to the disk."""
 
-    __slots__ = ("began", "delivery", "headers", "now", "reception", "stored")
-
-    def __init__(
-        self,
-        reception: Reception,
-        stored: asyncio.Future[tuple[Receipt, ...]],
-        delivery: Delivery,
-        headers: Mapping[str, str],
-        now: float,
-        began: float,
-    ) -> None:
-        self.reception = reception
-        self.stored = stored
-        """Done when it is there, or when it cannot be."""
-        self.delivery = delivery
-        self.headers = headers
-        self.now = now
-        """Epoch seconds."""
-        self.began = began
-        """When it was complete, by ``time.perf_counter``."""
+    reception: Reception
+    stored: asyncio.Future[tuple[Receipt, ...]]
+    """Done when it is there, or when it cannot be."""
+    delivery: Delivery
+    headers: Mapping[str, str]
+    now: float
+    """Epoch seconds."""
+    began: float
+    """When it was complete, by ``time.perf_counter``."""
 
     def ack(self) -> Ack:
         """Give its ack once ``stored`` is done; to be called once.  Raises TryLater when it could not be stored."""
