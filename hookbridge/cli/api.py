@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 URL_VARIABLE = "HOOKBRIDGE_URL"
+SERVER = "hookbridge"
+"""What a hookbridge says in ``Server``."""
 CONNECT_SECONDS = 3.0
 DELIVERY_SECONDS = 30.0
 """An ack waits for a disk; more than this is no answer."""
@@ -85,7 +87,7 @@ class Api:
             answer = self._http.request(method, path, params=parameters, **_json(body))
         if not answer.is_success:
             raise self._refused(answer, path)
-        return self._read(answer.content, kind)
+        return self._read(answer, kind)
 
     def delete(self, path: str) -> None:
         """Have something removed.  Raises NotRunning or Refused."""
@@ -104,9 +106,11 @@ class Api:
         if not answer.is_success and answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
             raise self._refused(answer, "/readyz")
         try:
-            return self._read(answer.content, Readiness)
+            return self._read(answer, Readiness)
         except Refused:
-            seen = self._read(answer.content, ReadinessSummary)
+            seen = self._read(answer, ReadinessSummary)
+            if "tables" in msgspec.json.decode(answer.content):
+                raise  # an operator's, in words of another version
         if self.token:
             raise token_refused()
         return seen
@@ -130,7 +134,7 @@ class Api:
         if not answer.is_success and _refusal(answer.content) is None:
             raise self._refused(answer, path)
         if answer.is_success:
-            self._read(answer.content, Taken)
+            self._read(answer, Taken)
         return answer
 
     def lines(self, path: str, body: object, decoder: msgspec.json.Decoder[T]) -> Iterator[T]:
@@ -140,7 +144,7 @@ class Api:
                 answer.read()
                 raise self._refused(answer, path)
             for line in answer.iter_lines():
-                yield self._decoded(line.encode(), decoder)
+                yield self._decoded(answer, line.encode(), decoder)
 
     def is_running(self) -> bool:
         """Whether a hookbridge answers."""
@@ -172,14 +176,18 @@ class Api:
                 f"No hookbridge answers at {self.url} ({type(error).__name__})", hint=_starting()
             ) from None
 
-    def _read(self, content: bytes, kind: type[T]) -> T:
-        return self._decoded(content, msgspec.json.Decoder(kind, float_hook=Decimal))
+    def _read(self, answer: httpx.Response, kind: type[T]) -> T:
+        return self._decoded(answer, answer.content, msgspec.json.Decoder(kind, float_hook=Decimal))
 
-    def _decoded(self, content: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    def _decoded(self, answer: httpx.Response, content: bytes, decoder: msgspec.json.Decoder[T]) -> T:
         try:
             return decoder.decode(content)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            raise self.stranger() from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            if answer.headers.get("Server") != SERVER:  # behind a proxy it may be the proxy's
+                raise self.stranger() from None
+            message = f"The hookbridge at {self.url} answers what this command does not know: {error}"
+            hint = "the two are of different versions: run the command that belongs to the service"
+            raise Refused(answer.status_code, message, hint=hint) from None
 
     def _refused(self, answer: httpx.Response, path: str) -> HookbridgeError:
         """Say what an answer means that is no success."""

@@ -108,3 +108,22 @@ async def test_a_row_has_all_its_digits_on_one_line(tmp_path: Path, monkeypatch:
     assert ran.exit_code == 0, ran.stderr
     (line,) = ran.stdout.splitlines()
     assert '"data":{"price":12345678901234567890.12345678901234567890}' in line
+
+
+OF_ANOTHER_VERSION = {
+    "events list": b'{"events": [{"origin": "a carrier pigeon"}], "next_cursor": null}',
+    "stats": b'{"ready": true, "inbox_writable": true, "store_fault": "it is on fire", "lanes": [], "warnings": []}',
+    "send supabase": b'{"status": 1}',
+}
+
+
+@pytest.mark.parametrize("words", OF_ANOTHER_VERSION)
+async def test_a_hookbridge_of_another_version_is_no_stranger(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with stranger(200, OF_ANOTHER_VERSION[words], "application/json", Server="hookbridge") as url:
+        ran = await asyncio.to_thread(typed, words, url)
+    assert explained(ran)
+    assert f"error: The hookbridge at {url} answers what this command does not know: " in ran.stderr
+    assert "\ntry: the two are of different versions" in ran.stderr
