@@ -5,10 +5,10 @@ Invariant: whatever ends it, what was answered until then is counted and said, w
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -40,43 +40,68 @@ class Answer(msgspec.Struct, frozen=True):
 
 def send(api: Api, path: str, posts: Iterator[Post], rate: float | None, *, as_json: bool) -> bool:
     """Send them all; gives whether each was taken.  Raises NotRunning or Refused, after saying what was sent."""
-    answers: list[Answer] = []
     began = time.monotonic()
+    senders = _Senders(api, path, posts, rate)
     try:
-        with ThreadPoolExecutor(UNDER_WAY, thread_name_prefix="sender") as pool:
-            _send(pool, api, path, posts, rate, answers)
+        senders.run()
     finally:
-        _tell(answers, time.monotonic() - began, rate, as_json=as_json)
-    return all(answer.taken for answer in answers)
+        _tell(senders.answers, time.monotonic() - began, rate, as_json=as_json)
+    return all(answer.taken for answer in senders.answers)
 
 
-def _send(
-    pool: ThreadPoolExecutor, api: Api, path: str, posts: Iterator[Post], rate: float | None, answers: list[Answer]
-) -> None:
-    began = time.monotonic()
-    waiting: set[Future[None]] = set()
+class _Senders:
+    """Threads that each take the next request, send it and note its answer, until there is none or one fails.
 
-    def deliver(post: Post) -> None:
-        sent = time.monotonic()
-        answer = api.deliver(path, post.body, post.headers)
-        answers.append(Answer(answer.status_code, time.monotonic() - sent, answer.is_success))
+    Who interrupts the command interrupts the thread that waits for them, and so none that a request is sent from:
+    ``ThreadPoolExecutor`` begins threads while it is handed work, and one that is interrupted there is waited for by
+    nobody.
+    """
 
-    for number, post in enumerate(posts):
-        if rate is not None:
-            time.sleep(max(0.0, began + number / rate - time.monotonic()))
-        while len(waiting) >= UNDER_WAY:
-            waiting = _without_done(waiting)
-        waiting.add(pool.submit(deliver, post))
-    while waiting:
-        waiting = _without_done(waiting)
+    def __init__(self, api: Api, path: str, posts: Iterator[Post], rate: float | None) -> None:
+        self.answers: list[Answer] = []
+        self._api = api
+        self._path = path
+        self._posts = enumerate(posts)
+        self._rate = rate
+        self._began = time.monotonic()
+        self._turn = threading.Lock()  # whose is the next one
+        self._stop = threading.Event()
+        self._failure: Exception | None = None
 
+    def run(self) -> None:
+        """Send; return, or raise, when nothing is under way any more."""
+        threads = [threading.Thread(target=self._work, name=f"sender-{number}") for number in range(UNDER_WAY)]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finally:
+            self._stop.set()
+            for thread in threads:
+                if thread.is_alive():  # one that has not quite begun finds that there is nothing to do
+                    thread.join()
+        if self._failure is not None:
+            raise self._failure
 
-def _without_done(waiting: set[Future[None]]) -> set[Future[None]]:
-    """Wait for one of them; raises what it raised."""
-    done, left = wait(waiting, return_when=FIRST_COMPLETED)
-    for one in done:
-        one.result()
-    return left
+    def _work(self) -> None:
+        try:
+            while (post := self._next()) is not None:
+                sent = time.monotonic()
+                answer = self._api.deliver(self._path, post.body, post.headers)
+                self.answers.append(Answer(answer.status_code, time.monotonic() - sent, answer.is_success))
+        except Exception as error:  # noqa: BLE001  raised again by who waits
+            self._failure = error
+            self._stop.set()
+
+    def _next(self) -> Post | None:
+        """Give the next request at its time; None where nothing is to be sent any more."""
+        with self._turn:
+            if self._stop.is_set() or (numbered := next(self._posts, None)) is None:
+                return None
+            number, post = numbered
+            early = 0.0 if self._rate is None else self._began + number / self._rate - time.monotonic()
+            return None if self._stop.wait(max(0.0, early)) else post
 
 
 def _tell(answers: list[Answer], took: float, rate: float | None, *, as_json: bool) -> None:

@@ -1,14 +1,20 @@
 """`send` and `sign`: what the commands make is what the service takes, signed or not."""
 
+import asyncio
 import json
 import re
 import signal
+import threading
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
+from hookbridge.cli import burst
+from hookbridge.cli.api import Api
+from hookbridge.cli.burst import Post
 from hookbridge.cli.samples import FORMATS, TYPES
 from hookbridge.model import SOURCES
 from tests.support.commands import command, lasting
@@ -324,3 +330,33 @@ async def test_stopped_in_the_middle_it_says_what_was_sent(client: Running, tmp_
     summary = json.loads(sending.lines[-1])
     assert summary["sent"] == await received(client)
     assert summary["statuses"] == {"202": summary["sent"]}
+
+
+async def test_interrupted_while_its_threads_begin_it_waits_for_those_that_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = Thread.start
+
+    def interrupted(self: Thread) -> None:
+        start(self)
+        if self.name.startswith("sender"):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Thread, "start", interrupted)
+    body = (
+        b'{"event_type": "insert", "source": "supabase", "table_name": "users", "record_id": "%d", "data": {"id": 1}}'
+    )
+    posts = (Post(body=body % number, headers={}) for number in range(100_000))
+    async with running(make_settings(tmp_path / "data"), process=False) as service:
+        api = Api(service.url, None)
+
+        def send() -> None:
+            with pytest.raises(KeyboardInterrupt):
+                burst.send(api, "/api/v1/webhooks/supabase", posts, None, as_json=True)
+
+        await asyncio.to_thread(send)
+        assert not [one for one in threading.enumerate() if one.name.startswith("sender")]
+        # The service's own lines stand among it.
+        (told,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+        assert told["sent"] == await received(service)
+        api.close()
