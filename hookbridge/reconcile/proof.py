@@ -174,12 +174,12 @@ class Proof:
         """
         until = self._clock() + self._patience_seconds
         looks = iter(LOOKS_AGAIN_SECONDS)
-        asked, left = list(suspects), list[Difference]()
+        suspected, left = list(suspects), list[Difference]()
         last_look: Mapping[RecordKey, bytes] = {}
         wait: float | None
-        while asked and (wait := next(looks, None if self._clock() >= until else 1.0)) is not None:
+        while suspected and (wait := next(looks, None if self._clock() >= until else 1.0)) is not None:
             await self._sleep(wait)
-            truths, unreadable = await self._read(asked, table.of.read)
+            truths, unreadable = await self._read(suspected, table.of.read)
             cut.difference_update(truths)
             cut.update(record for record, truth in truths.items() if truth.cut)
             standings = await self._standings(table, [*truths, *unreadable])
@@ -195,7 +195,7 @@ class Proof:
             )
             last_look = {record: truth.fingerprint for record, truth in truths.items()}
             left = _differences(truths, standings)
-            asked = [difference.record for difference in left]
+            suspected = [difference.record for difference in left]
             if wait == LOOKS_AGAIN_SECONDS[-1] and not moving:
                 break
         return left

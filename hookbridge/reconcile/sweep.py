@@ -89,7 +89,7 @@ class Sweep(Passes[SweepState]):
             await self._begin()
             await forget(self._store, only=before.sweep or 0)
             return 0
-        found = await self._findings.take(self._table, slice_, "sweep", first=not before.loaded)
+        differing = await self._findings.take(self._table, slice_, "sweep", first=not before.loaded)
         ids = [truth.record.id for truth in slice_.truths]
         ids += [unread.id for unread in slice_.unread if unread.id is not None]
         unnamed = len(slice_.truths) + len(slice_.unread) - len(ids)
@@ -108,7 +108,7 @@ class Sweep(Passes[SweepState]):
         await self._store.meet(before.sweep or 0, ids, note=(self._note, encoded(after)))
         self.state = after
         self._tell()
-        return found
+        return differing
 
     def _tell(self) -> None:
         now = self._clock()

@@ -109,16 +109,16 @@ def _place(term: Term, by_field: Sequence[list[str]]) -> _Place | None:
     return None
 
 
-def starts(term: Term, found: Sequence[str]) -> Iterator[int]:
+def starts(term: Term, written: Sequence[str]) -> Iterator[int]:
     """Say where in these tokens a term stands."""
     *front, last = term.tokens
-    if not term.beginning and last not in found:
+    if not term.beginning and last not in written:
         return  # five times as fast as looking at each, and a query may name hundreds of words that must not occur
-    ends = range(len(front), len(found))
+    ends = range(len(front), len(written))
     if term.beginning:
-        ats = (at for at in ends if found[at].startswith(last))
+        ats = (at for at in ends if written[at].startswith(last))
     else:
-        ats = (at for at in ends if found[at] == last)
+        ats = (at for at in ends if written[at] == last)
     for at in ats:
-        if not front or list(found[at - len(front) : at]) == front:
+        if not front or list(written[at - len(front) : at]) == front:
             yield at - len(front)

@@ -316,7 +316,7 @@ async def test_many_searches_for_a_common_word_hold_up_no_list(store: Store) -> 
     await store.events(ALL, before=None, limit=50)
     await store.records(RecordFilter(), after=None, limit=50)
     assert sum(one.done() for one in searches) < len(searches) - 2  # behind them, all but the last two would be done
-    assert {len(found) for found in await asyncio.gather(*searches)} == {1000}
+    assert all(await asyncio.gather(*searches))  # not how much: a search ends at its processor time
 
 
 async def test_a_search_that_is_cancelled_leaves_the_store_to_others(store: Store) -> None:

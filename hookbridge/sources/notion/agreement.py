@@ -26,17 +26,17 @@ def agree(truth: Columns, claimed: Columns) -> bool:
     return all(name in known and _same_property(known[name], value) for name, value in wanted.items())
 
 
-def _same_property(known: object, claimed: object) -> bool:
-    if not isinstance(known, dict) or not isinstance(kind := known.get("type"), str):
-        return _same(known, claimed)
+def _same_property(truth: object, claimed: object) -> bool:
+    if not isinstance(truth, dict) or not isinstance(kind := truth.get("type"), str):
+        return _same(truth, claimed)
     if isinstance(claimed, dict):
         if kind not in claimed:
             # Another type, or a property whose value was trimmed away.
             return bool(claimed.get("type", kind) == kind)
-        if is_cut(known) or is_cut(claimed):
+        if is_cut(truth) or is_cut(claimed):
             return True  # neither knows the other's rest
         claimed = claimed[kind]
-    return _same(_meaning(kind, known.get(kind)), _meaning(kind, claimed))
+    return _same(_meaning(kind, truth.get(kind)), _meaning(kind, claimed))
 
 
 def _meaning(kind: str, value: object) -> object:
@@ -98,18 +98,18 @@ _MEANINGS: Mapping[str, Callable[[object], object]] = {
 }
 
 
-def _same(known: object, claimed: object) -> bool:
+def _same(truth: object, claimed: object) -> bool:
     """Compare as values: numbers as doubles, times as instants, of objects the claimed members."""
-    if isinstance(known, dict) and isinstance(claimed, dict):
-        known, claimed = without_signature(known), without_signature(claimed)
-        return all(name in known and _same(known[name], value) for name, value in claimed.items())
-    if isinstance(known, list) and isinstance(claimed, list):
-        return len(known) == len(claimed) and all(map(_same, known, claimed))
-    if isinstance(known, bool) or isinstance(claimed, bool):
-        return known is claimed
-    if isinstance(known, str) and isinstance(claimed, str):
-        return known == claimed or same_instant(known, claimed)
-    return known == claimed or _same_number(known, claimed)
+    if isinstance(truth, dict) and isinstance(claimed, dict):
+        truth, claimed = without_signature(truth), without_signature(claimed)
+        return all(name in truth and _same(truth[name], value) for name, value in claimed.items())
+    if isinstance(truth, list) and isinstance(claimed, list):
+        return len(truth) == len(claimed) and all(map(_same, truth, claimed))
+    if isinstance(truth, bool) or isinstance(claimed, bool):
+        return truth is claimed
+    if isinstance(truth, str) and isinstance(claimed, str):
+        return truth == claimed or same_instant(truth, claimed)
+    return truth == claimed or _same_number(truth, claimed)
 
 
 def _same_number(known: object, claimed: object) -> bool:

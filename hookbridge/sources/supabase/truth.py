@@ -148,7 +148,7 @@ class Reader:
         return outcomes | await self._read_parts(table, again, parts, failed) if again else outcomes
 
     async def _stranger(
-        self, record: RecordKey, asked: Sequence[str], came: Truth, listed: SupabaseTable
+        self, record: RecordKey, wanted: Sequence[str], came: Truth, listed: SupabaseTable
     ) -> Truth | Exception:
         """Judge a row whose key looks like another one's: a type's own spelling, or an answer to another question.
 
@@ -158,13 +158,13 @@ class Reader:
         other = ids.values(came.record.id, len(listed.key))
         self._asked(1)
         try:
-            answer = await self._client.rows(*split(record.table), filters.named_but(listed.key, asked, other))
+            answer = await self._client.rows(*split(record.table), filters.named_but(listed.key, wanted, other))
         except SourceError as error:
             return error
         if not answer.rows:
             return came
         return SourceUnavailable(
-            f"Supabase answered with row {came.record.id} where {record.id} was asked for",
+            f"Supabase answered with row {came.record.id} where {record.id} was wanted for",
             hint="is there a cache or a proxy before it that forgets the query?",
         )
 

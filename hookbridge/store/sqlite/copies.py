@@ -101,18 +101,18 @@ def many(connection: sqlite3.Connection, source: SourceName, records: Sequence[R
 
     Where ids are global, the copy of a record that has none with data under its name is the one under another table's.
     """
-    found: dict[RecordKey, Copy] = {}
+    by_record: dict[RecordKey, Copy] = {}
     names = msgspec.json.encode([(record.table, record.id) for record in records]).decode()
     for table, id_, *columns in connection.execute(_MANY, (names, source)):
         record = RecordKey(source, table, id_)
-        found[record] = copy_of(record, columns)
+        by_record[record] = copy_of(record, columns)
     if source == "notion":
         for record in records:
-            if (known := found.get(record)) is not None and known.data is not None:
+            if (own := by_record.get(record)) is not None and own.data is not None:
                 continue
             if (row := connection.execute(_HOME, (record.id, record.table)).fetchone()) is not None:
-                found[record] = copy_of(msgspec.structs.replace(record, table=row[0]), row[1:])
-    return found
+                by_record[record] = copy_of(msgspec.structs.replace(record, table=row[0]), row[1:])
+    return by_record
 
 
 def write_effects(connection: sqlite3.Connection, effects: Sequence[tuple[Effects, float]]) -> None:
@@ -190,16 +190,16 @@ def _candidates(
 ) -> Candidates:
     """Find the copies whose words match, the newest change first."""
     walk = words.Walk(connection, words.Expression(connection, query, source, table))
-    found: list[Copy] = []
+    listed: list[Copy] = []
     size = 0
     for id_ in walk.ids():
-        if len(found) == words.CANDIDATES_MAX or size > words.CANDIDATES_BYTES_MAX:
-            return Candidates(tuple(found), complete=False)
+        if len(listed) == words.CANDIDATES_MAX or size > words.CANDIDATES_BYTES_MAX:
+            return Candidates(tuple(listed), complete=False)
         row = connection.execute(_FOUND, (id_,)).fetchone()
         if row is not None:  # between two statements it may have changed
-            found.append(copy_of(RecordKey(*row[:3]), row[3:]))
+            listed.append(copy_of(RecordKey(*row[:3]), row[3:]))
             size += len(row[3])
-    return Candidates(tuple(found), complete=walk.complete)
+    return Candidates(tuple(listed), complete=walk.complete)
 
 
 def _copied(connection: sqlite3.Connection, cursor: str | None, limit: int, bytes_max: int) -> CopyPage:

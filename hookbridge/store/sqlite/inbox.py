@@ -169,20 +169,20 @@ def _with_duplicates(
 def _open_again(transaction: Transaction, chosen: Sequence[int]) -> OpenedAgain:
     """Open dead letters again, bring other settled events in anew, until it is enough for one transaction."""
     count = size = looked = 0
-    for found in (events.one(transaction.connection, id_) for id_ in chosen[:OPENED_AT_ONCE]):
+    for stored in (events.one(transaction.connection, id_) for id_ in chosen[:OPENED_AT_ONCE]):
         if size >= GROUP_BYTES:
             break
         looked += 1
-        if found is None or found.outcome in {None, Outcome.IGNORED}:
+        if stored is None or stored.outcome in {None, Outcome.IGNORED}:
             continue
         count += 1
-        size += len(found.event.body)
-        if found.outcome is Outcome.DEAD:
-            transaction.connection.execute(_REOPEN, (found.id, transaction.now))
+        size += len(stored.event.body)
+        if stored.outcome is Outcome.DEAD:
+            transaction.connection.execute(_REOPEN, (stored.id, transaction.now))
             transaction.count("open")
             transaction.count("dead", -1)
         else:
-            again = msgspec.structs.replace(found.event, origin="replay", identity=None)
+            again = msgspec.structs.replace(stored.event, origin="replay", identity=None)
             first = events.next_id(transaction.connection)
             arrived = StoredEvent(id=first, event=again, received_at=transaction.now, stored_at=transaction.now)
             _insert(transaction, [_row(arrived)], first)

@@ -33,17 +33,17 @@ _NEXT_TABLE = (
 def _records(connection: sqlite3.Connection, which: RecordFilter, after: RecordKey | None, limit: int) -> RecordPage:
     """List records by name."""
     candidates = _waiting if which.state == "waiting" else _by_id if which.record_ids else _copied
-    found: list[RecordEntry] = []
+    entries: list[RecordEntry] = []
     last = after
     for number, (record, is_meant) in enumerate(candidates(connection, which, after)):
         if number == listings.LOOKED_AT:
-            return RecordPage(tuple(found), last)
+            return RecordPage(tuple(entries), last)
         if is_meant:
-            if len(found) == limit:
-                return RecordPage(tuple(found), found[-1].record)
-            found.append(_entry(connection, record))
+            if len(entries) == limit:
+                return RecordPage(tuple(entries), entries[-1].record)
+            entries.append(_entry(connection, record))
         last = record
-    return RecordPage(tuple(found), None)
+    return RecordPage(tuple(entries), None)
 
 
 def _entry(connection: sqlite3.Connection, record: RecordKey) -> RecordEntry:

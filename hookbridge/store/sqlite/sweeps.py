@@ -48,7 +48,7 @@ def _standings(
     try:
         (newest,) = connection.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
         wanted = msgspec.json.encode(ids).decode()
-        found = connection.execute(_STANDINGS, (wanted, source, table, now)).fetchall()
+        rows = connection.execute(_STANDINGS, (wanted, source, table, now)).fetchall()
     finally:
         connection.execute("COMMIT")
     by_id = {
@@ -62,7 +62,7 @@ def _standings(
             claimed=bool(claimed),
             changed_at=changed_at,
         )
-        for id_, present, fingerprint, read, verified, dirty, claimed, changed_at in found
+        for id_, present, fingerprint, read, verified, dirty, claimed, changed_at in rows
     }
     return Standings(by_id, str(newest), ticket)
 
