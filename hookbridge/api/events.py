@@ -45,7 +45,19 @@ class EventPath(msgspec.Struct, frozen=True, kw_only=True):
     ]
 
 
-class EventQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class EventFilters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which events are meant."""
+
+    source: OfSource = None
+    table: OfTable = None
+    record_id: OfRecord = None
+    type: OfType = None
+    origin: OfOrigin = None
+    outcome: OfOutcome = None
+    q: Words | None = None
+
+
+class EventQuery(EventFilters, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which events to list."""
 
     ids: (
@@ -56,28 +68,14 @@ class EventQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         ]
         | None
     ) = None
-    source: OfSource = None
-    table: OfTable = None
-    record_id: OfRecord = None
-    type: OfType = None
-    origin: OfOrigin = None
-    outcome: OfOutcome = None
     state: Annotated[State | None, means("Only open, or only settled events.", "settled")] = None
-    q: Words | None = None
     limit: Limit = 100
     cursor: Cursor | None = None
 
 
-class ReplayBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ReplayBody(EventFilters, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which events to process again: at least one of the filters, or `all`."""
 
-    source: OfSource = None
-    table: OfTable = None
-    record_id: OfRecord = None
-    type: OfType = None
-    origin: OfOrigin = None
-    outcome: OfOutcome = None
-    q: Words | None = None
     all: Annotated[bool, means("Every event; goes with no filter.")] = False
     dry_run: Annotated[bool, means("Only count what matches.")] = False
     limit: Annotated[int, Meta(ge=1, le=10_000), means("So many at most, the newest ones.", 100)] = 1000

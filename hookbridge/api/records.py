@@ -59,12 +59,17 @@ class RecordAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ] = 0
 
 
-class RecordAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A record as its source has it."""
+class Named(msgspec.Struct, frozen=True, kw_only=True):
+    """What speaks of one record."""
 
     source: Source
     table: Table
     id: RecordId
+
+
+class RecordAnswer(Named, frozen=True, kw_only=True):
+    """A record as its source has it."""
+
     data: Data
     changed_at: ChangedAt
     read_at: Annotated[Time, means("When it was read from the source.")]
@@ -81,12 +86,9 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     truth: Annotated[Any, means("The source's value.", "Ada Lovelace")] = msgspec.UNSET
 
 
-class DiffAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class DiffAnswer(Named, frozen=True, kw_only=True):
     """A record's copy beside the truth, read now."""
 
-    source: Source
-    table: Table
-    id: RecordId
     agrees: Annotated[bool, means("Whether copy and source are the same, and were read whole.", False)]
     differences: Annotated[
         tuple[Difference, ...],
@@ -130,12 +132,9 @@ class RecordQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     cursor: Annotated[str | None, means("`next_cursor` of the page before.", "supabase:public.users:42")] = None
 
 
-class RecordSummary(msgspec.Struct, frozen=True, kw_only=True):
+class RecordSummary(Named, frozen=True, kw_only=True):
     """A record, without its data."""
 
-    source: Source
-    table: Table
-    id: RecordId
     present: Annotated[
         bool | None, means("False when the source has no such record; null while there is no copy of it.", True)
     ]
@@ -174,12 +173,9 @@ class SearchQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     limit: Annotated[int, Meta(ge=1, le=100), means("So many at most.", 20)] = 20
 
 
-class HitAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class HitAnswer(Named, frozen=True, kw_only=True):
     """One record that was found."""
 
-    source: Source
-    table: Table
-    id: RecordId
     snippet: Annotated[str, means("The text around the words, each match in `[` and `]`.", "Ada [Lovelace]")]
     score: Annotated[float, means("Larger is better.", 1.7)]
     data: Data

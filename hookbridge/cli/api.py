@@ -83,28 +83,18 @@ class Api:
         Raises NotRunning or Refused.
         """
         parameters = {name: str(value) for name, value in query.items() if value is not None}
-        with self._reached():
-            answer = self._http.request(method, path, params=parameters, **_json(body))
-        if not answer.is_success:
-            raise self._refused(answer, path)
-        return self._read(answer, kind)
+        return self._read(self._answered(method, path, params=parameters, **_json(body)), kind)
 
     def delete(self, path: str) -> None:
         """Have something removed.  Raises NotRunning or Refused."""
-        with self._reached():
-            answer = self._http.delete(path)
-        if not answer.is_success:
-            raise self._refused(answer, path)
+        self._answered("DELETE", path)
 
     def readiness(self) -> Readiness | ReadinessSummary:
         """Give ``/readyz``, which says 503 when webhooks cannot be taken.  Raises NotRunning or Refused.
 
         It answers whoever asks, and an operator more: a token that gets no more is a wrong one.
         """
-        with self._reached():
-            answer = self._http.get("/readyz")
-        if not answer.is_success and answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
-            raise self._refused(answer, "/readyz")
+        answer = self._answered("GET", "/readyz", besides=HTTPStatus.SERVICE_UNAVAILABLE)
         try:
             return self._read(answer, Readiness)
         except Refused:
@@ -175,6 +165,14 @@ class Api:
             raise NotRunning(
                 f"No hookbridge answers at {self.url} ({type(error).__name__})", hint=_starting()
             ) from None
+
+    def _answered(self, method: str, path: str, *, besides: int | None = None, **asked: Any) -> httpx.Response:  # noqa: ANN401  httpx's
+        """Give the answer; a status that is no success is one where it is ``besides``."""
+        with self._reached():
+            answer = self._http.request(method, path, **asked)
+        if not answer.is_success and answer.status_code != besides:
+            raise self._refused(answer, path)
+        return answer
 
     def _read(self, answer: httpx.Response, kind: type[T]) -> T:
         return self._decoded(answer, answer.content, msgspec.json.Decoder(kind, float_hook=Decimal))

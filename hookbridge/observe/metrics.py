@@ -10,6 +10,7 @@ What the store counts durably is not counted here a second time: ``web/metrics``
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 
@@ -29,19 +30,14 @@ LAG_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 NUMBERS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
-class SourceMeters:
+class SourceMeters(NamedTuple):
     """What is observed of one source."""
 
-    __slots__ = ("ack", "attempts", "batch", "events", "processing")
-
-    def __init__(
-        self, ack: Histogram, processing: Histogram, attempts: Histogram, events: Histogram, batch: Histogram
-    ) -> None:
-        self.ack = ack
-        self.processing = processing
-        self.attempts = attempts
-        self.events = events
-        self.batch = batch
+    ack: Histogram
+    processing: Histogram
+    attempts: Histogram
+    events: Histogram
+    batch: Histogram
 
 
 class Meters:

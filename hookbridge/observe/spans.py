@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib.metadata import version
+from typing import NamedTuple
 
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -46,14 +47,11 @@ NANOSECONDS = 1_000_000_000
 _W3C = TraceContextTextMapPropagator()
 
 
-class _Run:
+class _Run(NamedTuple):
     """One change that is under way in this task."""
 
-    __slots__ = ("began", "span")
-
-    def __init__(self, span: Span, began: int) -> None:
-        self.span = span
-        self.began = began
+    span: Span
+    began: int
 
 
 _run: ContextVar[_Run] = ContextVar("hookbridge_run")

@@ -10,10 +10,10 @@ from aiohttp import web
 from hookbridge.api.lanes import LaneState, VerificationToken
 from hookbridge.api.records import SourcePath
 from hookbridge.clock import epoch_time
-from hookbridge.errors import InvalidParameter, NotFound, StoreUnavailable
+from hookbridge.errors import NotFound, StoreUnavailable
 from hookbridge.handshake import Handshake
-from hookbridge.model import SOURCES, SourceName
 from hookbridge.web.keys import SERVICE
+from hookbridge.web.parameters import path_source
 from hookbridge.web.replies import PRIVATE, json_reply
 from hookbridge.web.route import Answer, Route
 
@@ -54,24 +54,16 @@ def _shown(handshake: Handshake) -> web.Response:
 
 async def pause(request: web.Request) -> web.StreamResponse:
     """Hold a source's lane until it is resumed, restarts included.  Events go on being stored."""
-    service, source = request.app[SERVICE], _source(request)
+    service, source = request.app[SERVICE], path_source(request)
     await service.holds.pause(source)
     return json_reply(service.lanes[source].state())
 
 
 async def resume(request: web.Request) -> web.StreamResponse:
     """Let a paused lane go on."""
-    service, source = request.app[SERVICE], _source(request)
+    service, source = request.app[SERVICE], path_source(request)
     await service.holds.resume(source)
     return json_reply(service.lanes[source].state())
-
-
-def _source(request: web.Request) -> SourceName:
-    written = request.match_info["source"]
-    for source in SOURCES:
-        if written == source:
-            return source
-    raise InvalidParameter("source", f"expected one of {', '.join(SOURCES)}", where="path")
 
 
 ROUTES: tuple[Route, ...] = (

@@ -107,7 +107,7 @@ async def _event(request: web.Request) -> StoredEvent:
 _MAX_ID_DIGITS = 18  # fits the store's 64 bits
 
 
-def _filter(service: Service, asked: said.EventQuery | said.ReplayBody) -> EventFilter:
+def _filter(service: Service, asked: said.EventFilters) -> EventFilter:
     return EventFilter(
         source=asked.source,
         tables=table_names(service, asked.source, asked.table),

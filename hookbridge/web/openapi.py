@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 from http import HTTPStatus
 from importlib.metadata import version
+from typing import NamedTuple
 
 import msgspec
 
@@ -20,6 +21,8 @@ from hookbridge.web.replies import (
     INTERNAL,
     MALFORMED,
     RETRY_AFTER_SECONDS,
+    Body,
+    Row,
     body_of,
     internal_body,
     malformed_body,
@@ -143,32 +146,29 @@ def _examples(answer: Answer, schemas: Schemas) -> Json:
     return {"examples": {kind.__name__: {"value": schemas.example(kind)} for kind in answer.bodies}}
 
 
-class _Refusals(msgspec.Struct, frozen=True):
-    """What is answered with one status."""
+class _Refusal(NamedTuple):
+    row: Row
+    when: str
+    body: Body
 
-    when: list[str] = []
-    examples: dict[str, object] = {}
 
-    def add(self, when: str, code: str, body: object) -> None:
-        self.when.append(when)
-        self.examples[code] = body
+_ALWAYS = (
+    _Refusal(
+        MALFORMED,
+        "What was sent is no HTTP, or a part of it is too long.",
+        malformed_body("Got more than 8190 bytes when reading the line"),
+    ),
+    _Refusal(INTERNAL, "Something happened that was not foreseen; the log says what.", internal_body()),
+)
 
 
 def _refusals(route: Route, schemas: Schemas) -> Json:
-    by_status: dict[int, _Refusals] = {}
-    for kind in route.all_refusals():
-        row = row_of(kind)
-        example = next(example for example in EXAMPLES if type(example) is kind)
-        by_status.setdefault(row.status, _Refusals()).add(_when(kind), row.code, body_of(example))
-    by_status.setdefault(MALFORMED.status, _Refusals()).add(
-        "What was sent is no HTTP, or a part of it is too long.",
-        MALFORMED.code,
-        malformed_body("Got more than 8190 bytes when reading the line"),
-    )
-    by_status.setdefault(INTERNAL.status, _Refusals()).add(
-        "Something happened that was not foreseen; the log says what.", INTERNAL.code, internal_body()
-    )
-    return {str(status): _refusal(status, found, schemas) for status, found in sorted(by_status.items())}
+    examples = {type(example): body_of(example) for example in EXAMPLES}
+    foreseen = (_Refusal(row_of(kind), _when(kind), examples[kind]) for kind in route.all_refusals())
+    by_status: dict[int, list[_Refusal]] = {}
+    for one in (*foreseen, *_ALWAYS):
+        by_status.setdefault(one.row.status, []).append(one)
+    return {str(status): _refusal(status, by_status[status], schemas) for status in sorted(by_status)}
 
 
 def _when(kind: type[errors.HookbridgeError]) -> str:
@@ -176,13 +176,14 @@ def _when(kind: type[errors.HookbridgeError]) -> str:
     return readable(kind.__doc__ or "").partition("\n")[0].partition(". ")[0].removesuffix(".") + "."
 
 
-def _refusal(status: int, found: _Refusals, schemas: Schemas) -> Json:
+def _refusal(status: int, refusals: list[_Refusal], schemas: Schemas) -> Json:
+    examples = {one.row.code: one.body for one in refusals}
     said: Json = {
-        "description": " ".join(dict.fromkeys(found.when)),
+        "description": " ".join(dict.fromkeys(one.when for one in refusals)),
         "content": {
             "application/json": {
-                "schema": schemas.of(tuple(dict.fromkeys(type(example) for example in found.examples.values()))),
-                "examples": {code: {"value": example} for code, example in found.examples.items()},
+                "schema": schemas.of(tuple(dict.fromkeys(map(type, examples.values())))),
+                "examples": {code: {"value": example} for code, example in examples.items()},
             }
         },
     }

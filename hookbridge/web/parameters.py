@@ -13,7 +13,7 @@ import msgspec
 from aiohttp import web
 
 from hookbridge.errors import FieldProblem, InvalidFields, InvalidParameter
-from hookbridge.model import RecordKey, SourceName
+from hookbridge.model import SOURCES, RecordKey, SourceName
 from hookbridge.names import dashed
 from hookbridge.service import Service
 from hookbridge.sources.bodies import decode_object
@@ -37,10 +37,15 @@ def json_body(raw: bytes, kind: type[T]) -> T:
 def path_key(service: Service, request: web.Request) -> RecordKey:
     """Name the record of ``/{source}/{table}/{id}``.  Raises InvalidParameter."""
     at = request.match_info
-    for name, source in service.sources.items():
-        if name == at["source"]:
-            return source.key(at["table"], at["id"])
-    raise InvalidParameter("source", f"expected one of {', '.join(service.sources)}", where="path")
+    return service.sources[path_source(request)].key(at["table"], at["id"])
+
+
+def path_source(request: web.Request) -> SourceName:
+    """Name the source of ``/{source}/…``.  Raises InvalidParameter."""
+    for source in SOURCES:
+        if request.match_info["source"] == source:
+            return source
+    raise InvalidParameter("source", f"expected one of {', '.join(SOURCES)}", where="path")
 
 
 def table_of_source(service: Service, source: SourceName | None, table: str | None) -> str | None:
