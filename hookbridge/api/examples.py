@@ -39,6 +39,21 @@ SUPABASE_ACCEPTED: object = {
         "timestamp": _TIME,
     },
 }
+INTEGRATION_WEBHOOK: dict[str, object] = {
+    "id": "367cba44-b6f3-4c92-81e7-6a2e9659efd4",
+    "timestamp": "2026-01-01T15:00:00.000Z",
+    "workspace_id": "13950b26-c203-4f3b-b97d-93ec06319565",
+    "workspace_name": "Quantify Labs",
+    "subscription_id": "29d75c0d-5546-4414-8459-7b7a92f1fc4b",
+    "integration_id": "0ef2e755-4912-8096-91c1-00376a88a5ca",
+    "type": "page.content_updated",
+    "authors": [{"id": "c7c11cca-1d73-471d-9b6e-bdef51470190", "type": "person"}],
+    "accessible_by": [],
+    "attempt_number": 1,
+    "api_version": "2025-09-03",
+    "entity": {"id": _PAGE, "type": "page"},
+    "data": {"parent": {"id": _DATABASE, "type": "database"}, "updated_blocks": []},
+}
 NOTION: dict[str, object] = {
     "guide": {
         "event_type": "update",
@@ -53,21 +68,7 @@ NOTION: dict[str, object] = {
         },
         "timestamp": _TIME,
     },
-    "integrationWebhook": {
-        "id": "367cba44-b6f3-4c92-81e7-6a2e9659efd4",
-        "timestamp": "2026-01-01T15:00:00.000Z",
-        "workspace_id": "13950b26-c203-4f3b-b97d-93ec06319565",
-        "workspace_name": "Quantify Labs",
-        "subscription_id": "29d75c0d-5546-4414-8459-7b7a92f1fc4b",
-        "integration_id": "0ef2e755-4912-8096-91c1-00376a88a5ca",
-        "type": "page.content_updated",
-        "authors": [{"id": "c7c11cca-1d73-471d-9b6e-bdef51470190", "type": "person"}],
-        "accessible_by": [],
-        "attempt_number": 1,
-        "api_version": "2025-09-03",
-        "entity": {"id": _PAGE, "type": "page"},
-        "data": {"parent": {"id": _DATABASE, "type": "database"}, "updated_blocks": []},
-    },
+    "integrationWebhook": INTEGRATION_WEBHOOK,
     "automation": {
         "source": {
             "type": "automation",

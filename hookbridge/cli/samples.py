@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
+from hookbridge.api import examples
 from hookbridge.errors import ConfigError
 from hookbridge.model import SourceName
 from hookbridge.names import full_name, split
@@ -102,17 +103,10 @@ def _database_webhook(sample: Sample) -> dict[str, Any]:
 
 def _integration(sample: Sample) -> dict[str, Any]:
     return {
+        **examples.INTEGRATION_WEBHOOK,
         "id": sample.event_id,
         "timestamp": sample.at,
-        "workspace_id": "13950b26-c203-4f3b-b97d-93ec06319565",
-        "workspace_name": "A sample",
-        "subscription_id": "29d75c0d-5546-4414-8459-7b7a92f1fc4b",
-        "integration_id": "0ef2e755-4912-8096-91c1-00376a88a5ca",
         "type": _INTEGRATION_TYPES[sample.type],
-        "authors": [],
-        "accessible_by": [],
-        "attempt_number": 1,
-        "api_version": "2025-09-03",
         "entity": {"id": sample.id, "type": "page"},
         "data": {"parent": {"id": sample.table, "type": "database"}},
     }

@@ -15,7 +15,7 @@ from swagger_ui_bundle import swagger_ui_path  # type: ignore[import-untyped]  #
 
 from hookbridge.errors import NotFound
 from hookbridge.web.keys import OPENAPI
-from hookbridge.web.replies import JSON_HEADERS
+from hookbridge.web.replies import BROWSER_HEADERS, JSON_HEADERS
 from hookbridge.web.route import SLASH
 
 ASSETS = {
@@ -52,13 +52,10 @@ START = b"""SwaggerUIBundle({
 """A file of its own, because the policy below forbids scripts within the page."""
 
 PAGE_HEADERS = {
-    "Server": "hookbridge",
+    **BROWSER_HEADERS,
     # Swagger UI's icons are data URLs, and some of its elements carry style attributes.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
 }
 
 

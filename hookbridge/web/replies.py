@@ -17,6 +17,8 @@ from hookbridge import errors
 from hookbridge.api.errors import ErrorBody, InvalidFieldsBody, InvalidSourceBody
 
 JSON_HEADERS = {"Server": "hookbridge", "X-Content-Type-Options": "nosniff"}
+BROWSER_HEADERS = {**JSON_HEADERS, "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer"}
+"""Of a page, which has a Content-Security-Policy besides."""
 PRIVATE = {"Cache-Control": "no-store"}
 """Of an answer that is one moment's, and an operator's."""
 RETRY_AFTER_SECONDS = 5

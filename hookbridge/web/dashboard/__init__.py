@@ -12,7 +12,7 @@ from pathlib import Path
 from aiohttp import web
 
 from hookbridge.errors import NotFound
-from hookbridge.web.replies import JSON_HEADERS
+from hookbridge.web.replies import BROWSER_HEADERS, JSON_HEADERS
 
 FOLDER = Path(__file__).parent
 MEDIA = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
@@ -20,13 +20,10 @@ ASSETS = {file.name: MEDIA[file.suffix] for file in FOLDER.iterdir() if file.suf
 """File name → media type."""
 
 PAGE_HEADERS = {
-    "Server": "hookbridge",
+    **BROWSER_HEADERS,
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-cache",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
 }
 
 

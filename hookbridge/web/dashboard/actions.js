@@ -8,6 +8,12 @@ import { copyOf, follow, newest } from "./follow.js";
 export const eventKey = (id) => `event:${id}`;
 export const recordKey = ({ source, table, id }) => `${source}:${table}:${id}`;
 
+// "supabase:public.users:42" → its parts; an id may have colons.
+export function recordNamed(key) {
+  const [source, table, ...id] = key.split(":");
+  return { source, table, id: id.join(":") };
+}
+
 export function pauseOrResume(source, turn, done) {
   const path = `api/v1/sources/${source}/${turn.toLowerCase()}`;
   const text = turn === "Pause"
@@ -35,7 +41,6 @@ export function replayOne(event, hooks) {
     done: (made) => follow(made, hooks),
   });
 }
-
 export function verifyRecord(record, keys, hooks) {
   const path = `${recordPath(record.source, record.table, record.id)}/verify`;
   confirm({
@@ -50,4 +55,3 @@ export function verifyRecord(record, keys, hooks) {
     done: (made) => follow(made, hooks),
   });
 }
-

@@ -1,7 +1,7 @@
 // The page: what is asked when, and what a key or a press means.
 
 import { NeedsToken, REPLAYABLE, call, forgetToken, keepToken, knownToken, tokenOfAddress } from "./api.js";
-import { recordKey, replayOne, verifyRecord } from "./actions.js";
+import { recordKey, recordNamed, replayOne, verifyRecord } from "./actions.js";
 import { go, here } from "./address.js";
 import { pressHours, showChart, startChart } from "./chart.js";
 import { eventPanel } from "./event.js";
@@ -195,8 +195,7 @@ function panelOf(name) {
   if (/^\d+$/.test(name)) return eventPanel(Number(name), hooks);
   const one = list.shown.find((row) => list.view.name(row) === name);
   if (one) return list.view.panel(one, hooks);
-  const [source, of, ...id] = name.split(":");
-  return source === "rejected" ? null : recordPanel({ source, table: of, id: id.join(":") }, hooks); // of an earlier process
+  return name.startsWith("rejected:") ? null : recordPanel(recordNamed(name), hooks); // of an earlier process
 }
 
 function turnChart(chosen) {

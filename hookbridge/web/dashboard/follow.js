@@ -13,7 +13,7 @@ const PATIENCE_MS = 120_000;
 const sleep = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
 // The event when it is settled, or as it is when `goesOn` says that nobody waits any more.
-export async function settled(id, goesOn = () => true) {
+async function settled(id, goesOn) {
   const end = Date.now() + PATIENCE_MS;
   for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 1.5, LONGEST_WAIT_MS)) {
     const event = await call("GET", `api/v1/events/${id}`);
@@ -50,7 +50,7 @@ export async function newest(record, origin) {
   return (await call("GET", `api/v1/events?${asked}`)).events[0] ?? null;
 }
 
-export function result(event, before, after) {
+function result(event, before, after) {
   if (event.outcome === null) return ["It still waits; the list shows when it has ended.", "warn"];
   if (event.outcome === "dead") return [`Dead: ${event.reason ?? "no reason was kept"}`, "bad"];
   if (event.outcome === "ignored") return [`Ignored: ${event.reason ?? "no reason was kept"}`, ""];
@@ -68,23 +68,28 @@ function change(before, after) {
 
 const capital = (words) => words[0].toUpperCase() + words.slice(1);
 
+// Tell what is known of the event, now and when it has ended, as long as `goesOn` says that somebody waits.
+export async function followTo(tell, { id, record, before, known = "" }, changed, goesOn = () => true) {
+  tell(`on disk${known}, waits for its turn…`, "");
+  changed();
+  try {
+    const event = await settled(id, goesOn);
+    const after = record && await copyOf(record);
+    if (goesOn()) tell(...result(event, before, after));
+  } catch (error) {
+    tell(error.message, "bad");
+  }
+  changed();
+}
+
 // Tell in the panels of these keys, or in a note at the edge when none of them is open.
-export async function follow({ id, record, before, keys }, { changed, openEvent }) {
-  const link = () => button(`Event ${id}`, () => openEvent(id), { className: "link" });
+export function follow({ keys, ...made }, { changed, openEvent }) {
+  const link = () => button(`Event ${made.id}`, () => openEvent(made.id), { className: "link" });
   const tell = (words, level) => {
     const line = [link(), ": ", foreign(words)];
     if (!keys.map((key) => saySo(key, line, level)).some(Boolean)) note(line, level);
   };
-  tell("on disk, waits for its turn…", "");
-  changed();
-  try {
-    const event = await settled(id);
-    const [words, level] = result(event, before, await copyOf(record));
-    changed();
-    tell(words, level);
-  } catch (error) {
-    tell(error.message, "bad");
-  }
+  return followTo(tell, made, changed);
 }
 
 function note(content, level) {

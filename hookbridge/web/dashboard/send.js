@@ -1,10 +1,11 @@
 // A test event: written here, tried or sent, and followed until it has ended.
 
+import { recordNamed } from "./actions.js";
 import { call, curl, send } from "./api.js";
 import { copyable } from "./copying.js";
 import { closeDialog, openDialog, sayIn, status } from "./dialog.js";
 import { button, element, foreign } from "./format.js";
-import { copyOf, result, settled } from "./follow.js";
+import { copyOf, followTo } from "./follow.js";
 
 const SEND = "api/v1/events";
 const TRY = "api/v1/webhooks/test";
@@ -54,36 +55,22 @@ export function sendTest(table, { changed, openEvent }) {
 
   async function sent() {
     const trial = await call("POST", TRY, area.value); // names its records, so that their copies can be compared
-    const records = trial.records.map(parsed);
+    const records = trial.records.map(recordNamed);
     const before = await Promise.all(records.map(copyOf));
     const { headers } = await send("POST", SEND, area.value);
     const ids = headers.get("X-Hookbridge-Event").split(",");
     const known = headers.get("X-Hookbridge-Duplicate") === "true" ? ", known already" : "";
-    changed();
-    ids.forEach((id, place) => told(id, known, records[place], before[place], place === 0));
+    ids.forEach((id, place) => told({ id, known, record: records[place], before: before[place] }, place === 0));
   }
 
-  async function told(id, known, record, before, first) {
+  function told(made, first) {
     const line = element("span");
     if (first) sayIn(said, line);
     else said.append(element("br"), line);
     const tell = (words, level) => {
       line.className = level;
-      line.replaceChildren(button(`Event ${id}`, () => { closeDialog(); openEvent(Number(id)); }, { className: "link" }), ": ", foreign(words), " ", first ? again : "");
+      line.replaceChildren(button(`Event ${made.id}`, () => { closeDialog(); openEvent(Number(made.id)); }, { className: "link" }), ": ", foreign(words), " ", first ? again : "");
     };
-    tell(`on disk${known}, waits for its turn…`, "");
-    try {
-      const event = await settled(id, () => dialog.open);
-      if (dialog.open) tell(...result(event, before, record && await copyOf(record)));
-    } catch (error) {
-      tell(error.message, "bad");
-    }
-    changed();
+    followTo(tell, made, changed, () => dialog.open);
   }
-}
-
-// "supabase:public.users:42" → its parts; an id may have colons.
-function parsed(name) {
-  const [source, table, ...id] = name.split(":");
-  return { source, table, id: id.join(":") };
 }
