@@ -73,7 +73,7 @@ async def replay_one(request: web.Request) -> web.StreamResponse:
 
 
 async def replay(request: web.Request) -> web.StreamResponse:
-    """Process the settled events that match again, or only count them."""
+    """Process the settled events that match again, or count them."""
     service = request.app[SERVICE]
     asked = json_body(await read_body(request), said.ReplayBody)
     which = _filter(service, asked)
@@ -157,7 +157,6 @@ ROUTES: tuple[Route, ...] = (
         handler=events,
         tag="events",
         name="listEvents",
-        summary="Events, newest first",
         query=said.EventQuery,
         answers={200: Answer(description="One page", bodies=(said.EventPageAnswer,))},
     ),
@@ -168,7 +167,6 @@ ROUTES: tuple[Route, ...] = (
         tag="events",
         name="event",
         place=said.EventPath,
-        summary="One event with its body and its way",
         answers={200: Answer(description="The event", bodies=(said.EventDetail,))},
         refusals=(NotFound,),
     ),
@@ -179,7 +177,6 @@ ROUTES: tuple[Route, ...] = (
         tag="events",
         name="replayEvent",
         place=said.EventPath,
-        summary="Process an event again",
         answers={200: Answer(description="0 when it is still open or was ignored, else 1", bodies=(said.Replayed,))},
         refusals=(NotFound, StoreUnavailable, TryLater),
     ),
@@ -189,7 +186,6 @@ ROUTES: tuple[Route, ...] = (
         handler=replay,
         tag="events",
         name="replayEvents",
-        summary="Process the events that match again, or count them",
         request=Request(bodies=(said.ReplayBody,), examples=examples.REPLAY),
         answers={200: Answer(description="How many", bodies=(said.Replayed,))},
         refusals=(StoreUnavailable, TryLater),

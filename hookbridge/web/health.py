@@ -17,12 +17,12 @@ from hookbridge.web.route import Answer, Route
 
 
 async def healthz(request: web.Request) -> web.StreamResponse:  # noqa: ARG001  every handler is called with it
-    """Answer as long as the event loop runs."""
+    """Say that the process lives: it answers as long as the event loop runs."""
     return json_reply(Health(status="ok"))
 
 
 async def readyz(request: web.Request) -> web.StreamResponse:
-    """Answer 200 when webhooks can be taken, else 503; operators see why."""
+    """Say whether webhooks can be taken (200) or not (503); operators see why."""
     readiness = await request.app[SERVICE].readiness()
     status = 200 if readiness.ready else 503
     if is_operator(request):
@@ -45,7 +45,6 @@ ROUTES: tuple[Route, ...] = (
         access="public",
         tag="health",
         name="healthz",
-        summary="Whether the process lives",
         answers={200: Answer(description="It lives", bodies=(Health,))},
     ),
     Route(
@@ -56,7 +55,6 @@ ROUTES: tuple[Route, ...] = (
         schemes=("adminToken",),
         tag="health",
         name="readyz",
-        summary="Whether webhooks can be taken",
         answers={
             200: Answer(description="They can; with the admin token in detail", bodies=(ReadinessSummary, Readiness)),
             503: Answer(

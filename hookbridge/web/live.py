@@ -18,7 +18,7 @@ from hookbridge.web.route import Answer, Route
 
 
 async def history(request: web.Request) -> web.StreamResponse:
-    """Show what came in and was applied, step by step."""
+    """Show how much came in and was applied lately, step by step."""
     kept = request.app[SERVICE].history
     hours = query(request, HistoryQuery).hours
     step = STEP_SECONDS if hours == 1 else DAY_STEP_SECONDS
@@ -47,7 +47,6 @@ ROUTES: tuple[Route, ...] = (
         handler=history,
         tag="events",
         name="history",
-        summary="How much came in and was applied lately",
         query=HistoryQuery,
         answers={200: Answer(description="Steps, the oldest first", bodies=(HistoryAnswer,))},
     ),
@@ -57,7 +56,6 @@ ROUTES: tuple[Route, ...] = (
         handler=rejected,
         tag="events",
         name="listRejected",
-        summary="Webhooks that were refused lately",
         query=RejectedQuery,
         answers={200: Answer(description="One page", bodies=(RejectedPage,))},
     ),

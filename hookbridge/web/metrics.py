@@ -226,7 +226,6 @@ ROUTES: tuple[Route, ...] = (
         handler=metrics,
         tag="health",
         name="metrics",
-        summary="All figures, for Prometheus",
         answers={
             200: Answer(
                 description="Prometheus' text format, version 0.0.4",

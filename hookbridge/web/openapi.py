@@ -95,11 +95,12 @@ def document(routes: Iterable[Route]) -> bytes:
 
 
 def _operation(route: Route, schemas: Schemas) -> Json:
+    description = _description(route)
     operation: Json = {
         "operationId": route.name,
         "tags": [route.tag],
-        "summary": route.summary,
-        "description": _description(route),
+        "summary": _first_sentence(description).removesuffix("."),
+        "description": description,
         "security": security.requirements(route),
         "responses": {
             **{str(status): _answer(answer, schemas) for status, answer in sorted(route.answers.items())},
@@ -164,16 +165,18 @@ _ALWAYS = (
 
 def _refusals(route: Route, schemas: Schemas) -> Json:
     examples = {type(example): body_of(example) for example in EXAMPLES}
-    foreseen = (_Refusal(row_of(kind), _when(kind), examples[kind]) for kind in route.all_refusals())
+    foreseen = (
+        _Refusal(row_of(kind), _first_sentence(readable(kind.__doc__ or "")), examples[kind])
+        for kind in route.all_refusals()
+    )
     by_status: dict[int, list[_Refusal]] = {}
     for one in (*foreseen, *_ALWAYS):
         by_status.setdefault(one.row.status, []).append(one)
     return {str(status): _refusal(status, by_status[status], schemas) for status in sorted(by_status)}
 
 
-def _when(kind: type[errors.HookbridgeError]) -> str:
-    """Give the first sentence of an error's docstring."""
-    return readable(kind.__doc__ or "").partition("\n")[0].partition(". ")[0].removesuffix(".") + "."
+def _first_sentence(text: str) -> str:
+    return text.partition("\n")[0].partition(". ")[0].removesuffix(".") + "."
 
 
 def _refusal(status: int, refusals: list[_Refusal], schemas: Schemas) -> Json:

@@ -43,7 +43,7 @@ async def following(request: web.Request) -> web.StreamResponse:
 
 
 async def reconcile(request: web.Request) -> web.StreamResponse:
-    """Run one pass over one table, and answer when it is complete."""
+    """Poll or sweep one table now, and answer when that is complete."""
     service = request.app[SERVICE]
     asked = json_body(await read_body(request), said.ReconcileBody)
     since = beginning(asked, service.now())
@@ -54,7 +54,7 @@ async def reconcile(request: web.Request) -> web.StreamResponse:
 
 
 async def verify(request: web.Request) -> web.StreamResponse:
-    """Compare copy and source completely, and answer line by line."""
+    """Prove that copy and source agree, or list what differs, line by line."""
     service = request.app[SERVICE]
     asked = json_body(await read_body(request) or b"{}", said.VerifyBody)
     name = table_of_source(service, asked.source, asked.table)
@@ -100,7 +100,6 @@ ROUTES: tuple[Route, ...] = (
         handler=following,
         tag="reconciler",
         name="following",
-        summary="How the followed tables stand",
         answers={200: Answer(description="Every followed table", bodies=(said.Following,))},
     ),
     Route(
@@ -109,7 +108,6 @@ ROUTES: tuple[Route, ...] = (
         handler=reconcile,
         tag="reconciler",
         name="reconcile",
-        summary="Poll or sweep a table now",
         request=Request(bodies=(said.ReconcileBody,), examples=examples.RECONCILE),
         answers={200: Answer(description="The pass is complete", bodies=(said.PassResult,))},
         refusals=FAILURES,
@@ -120,7 +118,6 @@ ROUTES: tuple[Route, ...] = (
         handler=verify,
         tag="reconciler",
         name="verify",
-        summary="Prove that copy and source agree, or list what differs",
         request=Request(bodies=(said.VerifyBody,), examples=examples.VERIFY),
         answers={
             200: Answer(

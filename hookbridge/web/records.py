@@ -34,9 +34,10 @@ from hookbridge.web.route import Answer, Route
 
 
 async def record(request: web.Request) -> web.StreamResponse:
-    """Answer from the copy, or read through on a miss.  Raises NotFound when the source has no such record.
+    """Show a record as its source has it: from the copy, or read through on a miss.
 
     With `fresh=1` the source is asked: links to files in a copy expire, and are never renewed by themselves.
+    Raises NotFound when the source has no such record.
     """
     service = request.app[SERVICE]
     key = path_key(service, request)
@@ -98,7 +99,7 @@ async def verify_now(request: web.Request) -> web.StreamResponse:
 
 
 async def listing(request: web.Request) -> web.StreamResponse:
-    """List records by name."""
+    """List records by source, table and id."""
     service = request.app[SERVICE]
     asked = query(request, said.RecordQuery)
     which = RecordFilter(
@@ -170,7 +171,6 @@ ROUTES: tuple[Route, ...] = (
         handler=listing,
         tag="records",
         name="listRecords",
-        summary="Records by source, table and id",
         query=said.RecordQuery,
         answers={200: Answer(description="One page", bodies=(said.RecordPageAnswer,))},
     ),
@@ -181,7 +181,6 @@ ROUTES: tuple[Route, ...] = (
         handler=record,
         tag="records",
         name="record",
-        summary="A record as its source has it",
         query=said.RecordAsked,
         answers={200: Answer(description="The record", bodies=(said.RecordAnswer,))},
         refusals=(
@@ -200,7 +199,6 @@ ROUTES: tuple[Route, ...] = (
         handler=diff,
         tag="records",
         name="recordDiff",
-        summary="A record's copy beside what its source has now",
         answers={200: Answer(description="Both, and what differs", bodies=(said.DiffAnswer,))},
         refusals=(
             SourceUnavailable,
@@ -216,7 +214,6 @@ ROUTES: tuple[Route, ...] = (
         handler=verify_now,
         tag="records",
         name="verifyRecord",
-        summary="Have a record read from its source now",
         answers={202: Answer(description="Its event is on disk", bodies=(said.VerifyAnswer,))},
         refusals=(SourceRefused, TryLater),
     ),
@@ -226,7 +223,6 @@ ROUTES: tuple[Route, ...] = (
         handler=search,
         tag="records",
         name="search",
-        summary="Find records by words",
         query=said.SearchQuery,
         answers={200: Answer(description="Hits, best first", bodies=(said.SearchAnswer,))},
     ),

@@ -76,9 +76,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     tag: str | None = None
     """The chapter of the API's documentation; None for what is no part of the API (the documentation itself)."""
     name: str = ""
-    summary: str = ""
     description: str = ""
-    """Without one, the handler's docstring."""
+    """Without one, the handler's docstring; its first sentence is the summary."""
     place: type[msgspec.Struct] | None = None
     """What stands in the path between braces."""
     query: type[msgspec.Struct] | None = None

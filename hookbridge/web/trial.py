@@ -33,7 +33,10 @@ from hookbridge.web.webhooks import stored
 
 
 async def trial(request: web.Request) -> web.StreamResponse:
-    """Receive a payload as its endpoint would, and say what would happen."""
+    """Check a payload without storing it.
+
+    It is received as its endpoint would receive it, and what would happen is said. The signature is asked for where signatures are verified; the admin token stands for it.
+    """
     service = request.app[SERVICE]
     asked = query(request, said.TrialQuery).source
     body = await read_body(request)
@@ -62,7 +65,7 @@ async def trial(request: web.Request) -> web.StreamResponse:
 
 
 async def send(request: web.Request) -> web.StreamResponse:
-    """Take a payload as its endpoint would take it; the admin token stands for the signature."""
+    """Send an event by hand.  It is taken as its endpoint would take it; the admin token stands for the signature."""
     service = request.app[SERVICE]
     asked = query(request, said.TrialQuery).source
     body = text_of(await read_body(request))
@@ -127,9 +130,6 @@ ROUTES: tuple[Route, ...] = (
         headers=said.SignedHeaders,
         tag="webhooks",
         name="testWebhook",
-        summary="Check a payload without storing it",
-        description="Receives a payload as its endpoint would, and says what would happen. Nothing is stored. The"
-        " signature is asked for where signatures are verified; the admin token stands for it.",
         query=said.TrialQuery,
         request=Request(bodies=(*formats.EVENTS, formats.NotionHandshake), examples=examples.TRIAL),
         answers={200: Answer(description="The payload is valid", bodies=(said.Trial,), example=examples.TRIAL_VALID)},
@@ -141,7 +141,6 @@ ROUTES: tuple[Route, ...] = (
         handler=send,
         tag="events",
         name="sendEvent",
-        summary="Send an event by hand",
         query=said.TrialQuery,
         headers=said.NamingHeaders,
         request=Request(bodies=formats.EVENTS, examples=examples.EVENTS),

@@ -41,7 +41,7 @@ def webhook(source_name: SourceName) -> Callable[[web.Request], Awaitable[web.St
 
 
 async def statistics(request: web.Request) -> web.StreamResponse:
-    """The guide's statistics: totals only, so anyone may ask."""
+    """Show the guide's statistics: totals only, so anyone may ask."""
     return json_reply(await request.app[SERVICE].statistics())
 
 
@@ -51,8 +51,8 @@ def stored(example: object) -> Answer:
     return Answer(description=meaning, bodies=(said.Accepted,), example=example, headers=said.ACK_HEADERS)
 
 
-RECEIVES = (
-    "Stores the event durably before it answers 202; the record is then read from its source. The signature is"
+STORED = (
+    "The event is stored durably before the answer 202; the record is then read from its source. The signature is"
     " asked for where signatures are verified."
 )
 
@@ -66,8 +66,7 @@ ROUTES: tuple[Route, ...] = (
         headers=said.WebhookHeaders,
         tag="webhooks",
         name="receiveSupabase",
-        summary="Receive a Supabase webhook",
-        description=RECEIVES + " Takes the guide's format, Supabase's Database Webhooks, and what our trigger sends.",
+        description=f"Receive a Supabase webhook. {STORED} Formats: the guide's, Database Webhooks, our trigger's.",
         request=Request(bodies=formats.SUPABASE, examples=examples.SUPABASE),
         answers={202: stored(examples.SUPABASE_ACCEPTED)},
         refusals=(InvalidSource, TryLater),
@@ -81,8 +80,8 @@ ROUTES: tuple[Route, ...] = (
         headers=said.WebhookHeaders,
         tag="webhooks",
         name="receiveNotion",
-        summary="Receive a Notion webhook, or its verification handshake",
-        description=RECEIVES + " Takes the guide's format, integration webhooks, and what a database automation sends.",
+        description="Receive a Notion webhook, or its verification handshake."
+        f" {STORED} Formats: the guide's, integration webhooks, what a database automation sends.",
         request=Request(bodies=formats.NOTION, examples=examples.NOTION),
         answers={
             200: Answer(description="The verification token is stored", bodies=(said.HandshakeStored,)),
@@ -97,7 +96,6 @@ ROUTES: tuple[Route, ...] = (
         access="public",
         tag="webhooks",
         name="statistics",
-        summary="Processing metrics",
         answers={200: Answer(description="Totals since the first start", bodies=(Statistics,))},
     ),
 )
