@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -45,14 +45,9 @@ def settings_of(config: Path | None) -> Settings:
     return load(config, os.environ, Path.cwd())
 
 
-@contextmanager
-def service_at(config: Path | None, url: str | None) -> Iterator[Api]:
+def service_at(config: Path | None, url: str | None) -> closing[Api]:
     """Give the running service."""
-    api = Api.of(settings_of(config), url)
-    try:
-        yield api
-    finally:
-        api.close()
+    return closing(Api.of(settings_of(config), url))
 
 
 def no_such(error: Refused, *, as_json: bool) -> Exception:

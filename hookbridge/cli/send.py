@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -114,8 +115,7 @@ def send(
     settings = settings_of(config)
     sample = _sample(settings, source, type_ or "insert", format_ or "guide", table, id_, data)
     own = None if body is None else read_input(body)
-    api = Api.of(settings, url)
-    try:
+    with closing(Api.of(settings, url)) as api:
         sign = None if unsigned else _signer(settings, api, sample.format)
         bodies = _bodies(sample, own, count=count, same=id_ is not None)
         posts = (Post(body=one, headers={} if sign is None else sign(one)) for one in bodies)
@@ -125,8 +125,6 @@ def send(
         else:
             seconds = (WAIT_SECONDS if timeout is None else timeout) if wait else None
             fine = _deliver(api, path, next(posts), wait_seconds=seconds, as_json=as_json)
-    finally:
-        api.close()
     if sign is None and not unsigned:
         note("It was sent unsigned, because WEBHOOK_SECRET is not set")
     raise typer.Exit(FINE if fine else NO)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from typing import Annotated, Any
 
 import msgspec
@@ -71,13 +71,10 @@ def verify(
         refuse_ignored({"--table": table}, "needs --source, because a table is a table of one source")
     asked = {"heal": heal, **({"source": source} if source else {}), **({"table": table} if table else {})}
     settings = settings_of(config)
-    api = Api.of(settings, url)
-    try:
+    with closing(Api.of(settings, url)) as api:
         there = named(url) is not None or api.is_running()
         lines = api.lines("/api/v1/verify", asked, _DECODER) if there else _alone(settings, asked)
         agrees = _print(lines, as_json=as_json)
-    finally:
-        api.close()
     raise typer.Exit(FINE if agrees else NO)
 
 

@@ -16,7 +16,7 @@ from hookbridge.errors import HookbridgeError, InvalidSignature
 from hookbridge.web.access_log import TOLD
 from hookbridge.web.clients import client
 from hookbridge.web.keys import SERVICE
-from hookbridge.web.protocol import begins
+from hookbridge.web.protocol import protocol_of
 from hookbridge.web.reception import WEBHOOKS
 from hookbridge.web.replies import (
     INTERNAL,
@@ -37,7 +37,7 @@ log = structlog.get_logger("hookbridge.web")
 async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn what a handler raises into its answer, and count it by the code of that."""
     hint = None
-    begins(request)
+    protocol_of(request).begin(request)
     try:
         return await handler(request)
     except HookbridgeError as error:

@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, cast
 
 import structlog
 from aiohttp import web
@@ -184,20 +184,14 @@ class Protocol(web.RequestHandler):
         return response
 
 
-def begins(request: web.Request) -> None:
-    """Take note that this task answers a request now."""
-    if isinstance(request.protocol, Protocol):
-        request.protocol.begin(request)
+def protocol_of(request: web.Request) -> Protocol:
+    """Give the connection of a request: ``server`` makes none of another kind."""
+    return cast("Protocol", request.protocol)
 
 
-@contextmanager
-def while_heard(request: web.Request) -> Iterator[None]:
+def while_heard(request: web.Request) -> AbstractContextManager[None]:
     """End what is done meanwhile for a request, by cancelling it, once its client hangs up."""
-    if isinstance(request.protocol, Protocol):
-        with request.protocol.while_heard():
-            yield
-    else:
-        yield
+    return protocol_of(request).while_heard()
 
 
 _collecting = False

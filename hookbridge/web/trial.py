@@ -35,7 +35,8 @@ from hookbridge.web.webhooks import stored
 async def trial(request: web.Request) -> web.StreamResponse:
     """Check a payload without storing it.
 
-    It is received as its endpoint would receive it, and what would happen is said. The signature is asked for where signatures are verified; the admin token stands for it.
+    It is received as its endpoint would receive it, and what would happen is said. The signature is asked for where
+    signatures are verified; the admin token stands for it.
     """
     service = request.app[SERVICE]
     asked = query(request, said.TrialQuery).source
