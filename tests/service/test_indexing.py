@@ -16,7 +16,7 @@ from hookbridge.search import Hits, Search
 from hookbridge.sources.kept import anew
 from hookbridge.sources.source import Source
 from hookbridge.store import note_names
-from hookbridge.store.sqlite import SqliteStore
+from hookbridge.store.sqlite import SqliteStore, words
 from tests.support.events import copy, key
 from tests.support.files import opened
 from tests.support.stores import matching
@@ -51,8 +51,15 @@ def earlier(path: Path) -> None:
         connection.execute("INSERT INTO words (rowid, text) SELECT id, data ->> 'note' FROM copies")
 
 
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search looks at all there is, however busy the machine is."""
+    monkeypatch.setattr(words, "SEARCH_SECONDS", 60.0)
+
+
 async def find(store: SqliteStore, made: Indexing, text: str) -> Hits:
-    return await Search(store, SOURCES, lambda: made.progress).find(text, source=None, table=None, limit=500)
+    search = Search(store, SOURCES, lambda: made.progress, rank_seconds=60.0)
+    return await search.find(text, source=None, table=None, limit=500)
 
 
 class Interrupted(Exception):
