@@ -28,6 +28,7 @@ from hookbridge.sources.notion.databases import Databases
 from hookbridge.sources.notion.places import Places
 from hookbridge.sources.source import unordered
 from hookbridge.sources.statuses import RETRY_AFTER_SECONDS_MAX
+from hookbridge.sources.supabase import agreement as row_agreement
 from hookbridge.sources.supabase import filters, rows
 from hookbridge.sources.supabase import words as row_words
 from hookbridge.sources.supabase.changes import SupabaseChanges
@@ -120,7 +121,7 @@ async def _supabase(sources: _Sources) -> None:
         columns = decode_columns(row)
         assert RecordKey.parse(str(truth.record)) == truth.record
         assert rows.fingerprint(columns) == truth.fingerprint
-        assert rows.agree(columns, columns)
+        assert row_agreement.agree(columns, columns)
         row_words.fields(columns, None)
         rows.is_named(truth, ("1", "2"))
     changes = sources.supabase_changes

@@ -27,6 +27,7 @@ from hookbridge.sources.notion.signature import handshake_of
 from hookbridge.sources.source import Delivery, Source, unordered
 from hookbridge.sources.statuses import retry_after_seconds
 from hookbridge.sources.supabase import SupabaseSource, rows
+from hookbridge.sources.supabase import agreement as row_agreement
 from hookbridge.sources.supabase import payloads as supabase
 from hookbridge.sources.supabase import words as row_words
 from hookbridge.web import parameters
@@ -69,7 +70,7 @@ def supabase_body(data: bytes) -> None:
             if columns is not None:
                 rows.fingerprint(columns)
                 row_words.fields(columns, None)
-                assert rows.agree(columns, columns)
+                assert row_agreement.agree(columns, columns)
 
 
 def notion_body(data: bytes) -> None:

@@ -11,7 +11,7 @@ from hookbridge.errors import RecordImpossible
 from hookbridge.model import Columns, RecordKey, Truth
 from hookbridge.sources import ids
 from hookbridge.sources.bodies import decode_columns
-from hookbridge.sources.supabase import rows, titles, words
+from hookbridge.sources.supabase import agreement, rows, titles, words
 from hookbridge.text import WORDS_MAX, Fields
 
 USERS = SupabaseTable(name="users", changed_at="updated_at")
@@ -152,7 +152,7 @@ def test_the_time_of_change_is_the_columns_text() -> None:
     ],
 )
 def test_a_claim_agrees_when_each_claimed_column_has_its_value(truth: str, claimed: str, agree: object) -> None:
-    assert rows.agree(columns(truth), columns(claimed)) is agree
+    assert agreement.agree(columns(truth), columns(claimed)) is agree
 
 
 # Words

@@ -5,8 +5,8 @@ import pytest
 from hookbridge.reconcile.state import later
 from hookbridge.sources.notion import agreement
 from hookbridge.sources.notion import words as notion
-from hookbridge.sources.supabase import rows
 from hookbridge.sources.supabase import words as supabase
+from hookbridge.sources.supabase.agreement import agree
 from hookbridge.sources.times import instant_in, instant_of, micros_of, same_instant
 
 
@@ -95,7 +95,7 @@ def test_what_only_reads_as_a_time_is_a_word_in_rows_and_pages_alike(text: str) 
 )
 def test_rows_and_pages_are_compared_by_the_same_instants(one: str, other: str, *, same: bool) -> None:
     assert same_instant(one, other) is same_instant(other, one) is same
-    assert rows.agree({"at": one}, {"at": other}) is (same or one == other)
+    assert agree({"at": one}, {"at": other}) is (same or one == other)
     page = {"properties": {"At": {"type": "date", "date": {"start": one}}}}
     assert agreement.agree(page, {"properties": {"At": {"type": "date", "date": {"start": other}}}}) is (
         same or one == other

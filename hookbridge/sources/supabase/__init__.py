@@ -18,7 +18,7 @@ from hookbridge.model import Columns, Event, RecordKey, SourceName, StoredEvent,
 from hookbridge.names import full_name
 from hookbridge.sources.signatures import Signed
 from hookbridge.sources.source import Decoded, Source, Tickets
-from hookbridge.sources.supabase import payloads, rows, titles, words
+from hookbridge.sources.supabase import agreement, payloads, rows, titles, words
 from hookbridge.sources.supabase.changes import SupabaseChanges
 from hookbridge.sources.supabase.truth import Reader
 from hookbridge.sources.times import instant_in
@@ -101,7 +101,7 @@ class SupabaseSource(Source):
 
     def agree(self, truth: Columns, claimed: Columns) -> bool:
         """Compare the claimed columns by value."""
-        return rows.agree(truth, claimed)
+        return agreement.agree(truth, claimed)
 
     def newer_than_truth(self, event: StoredEvent, truth: Truth) -> bool:
         """Compare the change column of event and truth; without one, nothing tells."""

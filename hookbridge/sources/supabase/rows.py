@@ -1,13 +1,11 @@
-"""What a row means: its name, its content, and whether an event's claim agrees with it.
+"""What a row means: its name, and what would be a change of it.
 
-Pure.  Compared are values, not text: session time zones, float digits and the case of UUIDs differ between a webhook
-and a read of the same row.  Invariant: rows that differ in anything but the spelling of a number or of an instant have
-different fingerprints.
+Pure.  Hashed are values, not text.  Invariant: rows that differ in anything but the spelling of a number or of an
+instant have different fingerprints.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from hashlib import blake2b
@@ -24,7 +22,7 @@ from hookbridge.sources.bodies import UNDECODABLE, decode_columns, why_undecodab
 from hookbridge.sources.decodable import is_deep
 from hookbridge.sources.ids import ID_RULES
 from hookbridge.sources.supabase.payloads import KEY_HINT
-from hookbridge.sources.times import TIME, instant_in, same_instant
+from hookbridge.sources.times import TIME, instant_in
 
 _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 """Nothing is rounded: a ``json`` column may hold a number of any length."""
@@ -108,11 +106,6 @@ def fingerprint(values: Columns) -> bytes:
     return blake2b(_encode(_plain(values)), digest_size=16).digest()
 
 
-def agree(truth: Columns, claimed: Columns) -> bool:
-    """Whether every column that is claimed has the claimed value; what is not claimed is not compared."""
-    return all(name in truth and _same(truth[name], value) for name, value in claimed.items())
-
-
 def _plain(value: Any) -> Any:  # noqa: ANN401  any JSON value
     """Give one spelling of a value, and of no other one."""
     if isinstance(value, dict):
@@ -131,33 +124,3 @@ def _plain_text(text: str) -> str:
     found = TIME.fullmatch(text)
     when = instant_in(text) if found and found["zone"] else None
     return text if when is None else when.isoformat()
-
-
-def _same(known: object, claimed: object) -> bool:
-    if isinstance(known, dict) and isinstance(claimed, dict):
-        return known.keys() == claimed.keys() and all(_same(known[name], value) for name, value in claimed.items())
-    if isinstance(known, list) and isinstance(claimed, list):
-        return len(known) == len(claimed) and all(map(_same, known, claimed))
-    if isinstance(known, bool) or isinstance(claimed, bool):
-        return known is claimed
-    return known == claimed or _same_number(known, claimed) or _same_text(known, claimed)
-
-
-def _same_number(known: object, claimed: object) -> bool:
-    if not isinstance(known, int | float | Decimal) or not isinstance(claimed, int | float | Decimal):
-        return False
-    if isinstance(known, int) and isinstance(claimed, int):
-        return known == claimed
-    try:
-        # What is beyond a double is infinite as one, and not the same for that.
-        return float(known) == float(claimed) and math.isfinite(float(known))
-    except OverflowError:
-        return False
-
-
-def _same_text(known: object, claimed: object) -> bool:
-    if not isinstance(known, str) or not isinstance(claimed, str):
-        return False
-    if is_uuid(known):
-        return known.lower() == claimed.lower()
-    return same_instant(known, claimed)
