@@ -20,6 +20,7 @@ import msgspec
 from hookbridge.errors import StartupError, named
 from hookbridge.model import SOURCES, Change, SourceName
 from hookbridge.names import NAME_EXPECTED, is_name, table_of
+from hookbridge.observe.places import of_traceback, place
 
 Handler = Callable[[Change], Awaitable[None]]
 HandlerT = TypeVar("HandlerT", bound=Handler)
@@ -165,9 +166,12 @@ def load_handlers(module: str, folder: Path) -> Bridge:
 
 
 def _failure_of(error: BaseException) -> str:
-    """Say in one line what a module raised, and the line of code that did."""
+    """Say in one line what a module raised, and the line of the user's code that led to it."""
     if isinstance(error, SyntaxError):
         return named(error)  # with its own file and line
-    # The last of the frames outside this module's import machinery is the user's, or where the user's code led.
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{named(error)} ({Path(frame.filename).name}, line {frame.lineno})"
+    # Where what it calls refuses it (``bridge.on`` does), the line to look at is still its own.
+    own = place(of_traceback(error.__traceback__), home="")
+    if own is None:  # an installed one has no line of the user's
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        own = f"{Path(frame.filename).name}:{frame.lineno}"
+    return f"{named(error)} ({own.replace(':', ', line ')})"

@@ -171,6 +171,9 @@ def test_handlers_at_two_bridges_are_refused_because_one_is_called(tmp_path: Pat
         ("import not_there", r"ModuleNotFoundError: No module named 'not_there' \(mine\.py, line 1\)"),
         ("raise ValueError('first\\nsecond')", r"ValueError: first \(mine\.py, line 1\)"),
         ("raise ValueError", r"ValueError \(mine\.py, line 1\)"),
+        (OWN.replace("async ", ""), r"TypeError: .* must be an async function \(mine\.py, line 3\)"),
+        (f"\n{OWN.replace('supabase', 'superbase')}", r"ValueError: .* no source 'superbase'.* \(mine\.py, line 4\)"),
+        ("import json\n\njson.loads('{')", r"JSONDecodeError: .* \(mine\.py, line 3\)"),
         (
             "class E(Exception):\n  def __str__(self): 1/0\nraise E",
             r"E: \(its text cannot be shown\) \(mine\.py, line 3\)",
