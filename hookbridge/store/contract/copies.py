@@ -44,8 +44,10 @@ class Copies(Protocol):
         ...
 
     async def candidates(self, query: Query, *, source: SourceName | None, table: str | None) -> Candidates:
-        """Find the copies that have all that is asked, the newest change of their words first, within a bound.
+        """Find the copies that have all that is asked, within a bound.
 
+        Those that have the words themselves come before those with words that begin so; of both, the newest change of
+        words first.
         Whoever ranks them looks again: of a query of very many words only some are looked for here.
         """
         ...

@@ -111,8 +111,8 @@ def _meant(connection: sqlite3.Connection, which: RecordFilter) -> Where:
             "substr(record_id, 1, length(?)) = ?",
             "words IN (SELECT rowid FROM words WHERE words MATCH ?)",
         )
-        asked = words.Expression(connection, parse(which.text)).text
-        where.add(f"({begins} OR {mentions})", which.text, which.text, asked or '""')
+        asked = words.Expression(connection, parse(which.text)).texts
+        where.add(f"({begins} OR {mentions})", which.text, which.text, asked[-1] if asked else '""')
     return where
 
 

@@ -23,7 +23,11 @@ SEARCH_SECONDS = 0.04
 """Of processor time."""
 
 VARIANTS_MAX = 200
-"""So many words that begin as asked are looked for, in the order of the alphabet."""
+"""So many words that begin as asked are looked for, in the order of the alphabet, for all terms of a query together:
+each costs 50 µs whenever a stretch of rows is opened."""
+
+UNWANTED_VARIANTS_MAX = 32
+"""So many of them for words that must not occur."""
 
 TERMS_MAX = 32
 """Of a query, and tokens of one of its phrases; whoever ranks the candidates looks for the others, too."""
@@ -131,40 +135,56 @@ class Expression:
         """When the search has to end, in its thread's processor time."""
         self.complete = True
         """Whether all words that begin as asked are in it."""
-        self.text: str | None = None
-        """None where nothing can be found."""
-        wanted = [self._any_of(term) for term in query.terms[:TERMS_MAX]]
-        if not wanted or None in wanted:
-            return
-        if source is not None:
-            wanted.append(_quoted([_place(source, table)]))
-        unwanted = [self._any_of(term) for term in query.without[:TERMS_MAX] if len(term.tokens) <= TERMS_MAX]
-        self._wanted = " AND ".join(filter(None, wanted))
-        self._unwanted = f" NOT ({' OR '.join(filter(None, unwanted))})" if any(unwanted) else ""
-        self.text = self.within(None)
+        self.texts: tuple[str, ...] = ()
+        """One after the other: with the words themselves, with those that begin so; none where nothing can be found.
 
-    def within(self, stretch: str | None) -> str:
-        """Give it for a stretch of rows alone, or for all."""
-        named = "" if stretch is None else f"{_quoted([stretch])} AND "
-        return f"({named}{self._wanted}){self._unwanted}"
+        The words themselves are few, and who asked for one of them is not to wait for 200 others.
+        """
+        self._variants_left = VARIANTS_MAX
+        terms = query.terms[:TERMS_MAX]
+        begun = [self._any_of(term) for term in terms]
+        wanted = [text for text in begun if text is not None]
+        if not begun or len(wanted) < len(begun):
+            return
+        complete = self.complete  # what is not left out here is left out by who ranks
+        self._variants_left = min(self._variants_left, UNWANTED_VARIANTS_MAX)
+        unwanted = [self._any_of(term) for term in query.without[:TERMS_MAX] if len(term.tokens) <= TERMS_MAX]
+        self.complete = complete
+        place = "" if source is None else _quoted([_place(source, table)])
+        without = f" NOT ({' OR '.join(filter(None, unwanted))})" if any(unwanted) else ""
+        whole = [_quoted(term.tokens[:TERMS_MAX]) for term in terms]
+        each = [whole, wanted] if any(term.beginning for term in terms) else [whole]
+        self.texts = tuple(f"({' AND '.join(filter(None, [*words, place]))}){without}" for words in each)
 
     def _any_of(self, term: Term) -> str | None:
-        """Write a term; FTS5's own beginnings read all that begins so before the first answer."""
+        """Write a term; FTS5's own beginnings read all that begins so before the first answer.
+
+        None is one that nothing has; an empty one is left to who ranks.
+        """
         *front, last = term.tokens[:TERMS_MAX]
         if not term.beginning or len(term.tokens) > TERMS_MAX:
             return _quoted([*front, last])
-        variants = list(self._variants(last))
-        self.complete = self.complete and len(variants) < VARIANTS_MAX
+        most = self._variants_left
+        if not most:
+            return ""
+        variants = list(self._variants(last, most))
+        self._variants_left -= len(variants)
+        self.complete = self.complete and len(variants) < most
         return f"({' OR '.join(_quoted([*front, one]) for one in variants)})" if variants else None
 
-    def _variants(self, beginning: str) -> Iterator[str]:
+    def _variants(self, beginning: str, most: int) -> Iterator[str]:
         behind, end = beginning, f"{beginning}\U0010ffff"
-        for _ in range(VARIANTS_MAX):
+        for _ in range(most):
             found = self._connection.execute(_VARIANT, (behind, end)).fetchone()
             if found is None:
                 return
             yield found[0]
             behind = f"{found[0]}\x01"  # in the order of bytes nothing lies between
+
+
+def _within(text: str, stretch: str | None) -> str:
+    """Give an expression for a stretch of rows alone, or for all."""
+    return text if stretch is None else f"({_quoted([stretch])} AND {text.removeprefix('(')}"
 
 
 def _quoted(tokens: Sequence[str]) -> str:
@@ -173,7 +193,7 @@ def _quoted(tokens: Sequence[str]) -> str:
 
 
 class Walk:
-    """The copies whose words match, the newest change first, as far as a search may go."""
+    """The copies whose words match, as far as a search may go: whole words before beginnings, newest change first."""
 
     def __init__(self, connection: sqlite3.Connection, expression: Expression) -> None:
         self._connection = connection
@@ -182,16 +202,26 @@ class Walk:
         """After the walk: whether nothing more could be found."""
 
     def ids(self) -> Iterator[int]:
-        """Give their ``copies.id``."""
+        """Give their ``copies.id``, each once."""
+        given: set[int] = set()
+        for text in self._expression.texts:
+            for id_ in self._all(text):
+                if id_ not in given:
+                    given.add(id_)
+                    yield id_
+            if self._is_over():
+                return
+
+    def _all(self, text: str) -> Iterator[int]:
         first, row = self._connection.execute(_ENDS).fetchone()
-        if self._expression.text is None or row is None:
+        if row is None:
             return
-        opening = self._seconds_to_open()
+        opening = self._seconds_to_open(text)
         bits: int | None = _STRETCHES[0]
         while True:
             began = time.thread_time()
             stretch = None if bits is None else _stretch(row, bits)
-            for number, (id_,) in enumerate(self._found(stretch, row)):
+            for number, (id_,) in enumerate(self._found(text, stretch, row)):
                 if number % _ROWS_BETWEEN_LOOKS == 0 and self._is_over():
                     return
                 yield id_
@@ -205,13 +235,13 @@ class Walk:
             affordable = ((self._expression.until - time.thread_time()) / 2 - opening) / seconds_a_row
             bits, row = _longest(affordable, left - first + 1), left
 
-    def _found(self, stretch: str | None, row: int) -> sqlite3.Cursor:
-        return self._connection.execute(_FOUND, (self._expression.within(stretch), row))
+    def _found(self, text: str, stretch: str | None, row: int) -> sqlite3.Cursor:
+        return self._connection.execute(_FOUND, (_within(text, stretch), row))
 
-    def _seconds_to_open(self) -> float:
+    def _seconds_to_open(self, text: str) -> float:
         """Measure what a stretch costs in which there is nothing: very many beginnings have to be looked up."""
         began = time.thread_time()
-        self._found("@", 0).fetchall()
+        self._found(text, "@", 0).fetchall()
         return time.thread_time() - began
 
     def _is_over(self) -> bool:

@@ -134,3 +134,34 @@ async def test_beginnings_of_very_many_words_are_looked_for_in_part(
     monkeypatch.setattr(words, "VARIANTS_MAX", 10)
     found = await long.candidates(parse("n29"), source=None, table=None)
     assert (len(found.copies), found.complete) == (10, False)
+
+
+async def test_who_asks_for_a_word_is_not_shown_newer_ones_that_begin_so_before_it(
+    long: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(words, "SEARCH_SECONDS", 60.0)
+    found = await long.candidates(parse("common n2"), source=None, table=None)
+    ids = [copy.record.id for copy in found.copies]
+    assert ids == ["2", *(id_ for id_ in NEWEST_FIRST if id_.startswith("2") and id_ != "2")]
+    monkeypatch.setattr(words, "CANDIDATES_MAX", 1)
+    found = await long.candidates(parse("common n2"), source=None, table=None)
+    assert ([copy.record.id for copy in found.copies], found.complete) == (["2"], False)
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+async def test_beginnings_of_many_terms_cost_no_more_than_those_of_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sign: str
+) -> None:
+    """A character of a script without spaces begins a token; so may each of very many that are asked for."""
+    monkeypatch.setattr(words, "SEARCH_SECONDS", 60.0)
+    monkeypatch.setattr(words, "VARIANTS_MAX", 10)
+    monkeypatch.setattr(words, "UNWANTED_VARIANTS_MAX", 10)
+    asked, others = [chr(0x4E00 + n) for n in range(20)], [chr(0x5E00 + n) for n in range(8)]
+    pairs = " ".join(one + other for one in asked for other in others)
+    async with opened(tmp_path) as store:
+        await write(store, [effects("notion", 1, f"common {pairs}", 1), effects("notion", 2, "common", 1)])
+        query = parse("common " + " ".join(sign + one for one in asked))
+        texts = await store._engine.search(lambda connection: words.Expression(connection, query).texts)
+        assert sum(text.count('"') // 2 for text in texts) < 50
+        found = await store.candidates(query, source=None, table=None)
+        assert [copy.record.id for copy in found.copies] == ["2" if sign else "1"]
