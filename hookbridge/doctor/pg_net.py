@@ -35,12 +35,9 @@ select (select extversion from pg_extension where extname = 'pg_net') as version
        ) as working
 """
 _ANSWERS = """
-select count(*) as total, count(*) filter (where status_code is null or status_code >= 400) as failed
+select count(*) as total, count(*) filter (where status_code is null or status_code >= 400) as failed,
+       (array_agg(status_code is null or status_code >= 400 order by created desc, id desc))[1] as newest_failed
 from net._http_response where created > now() - interval '6 hours'
-"""
-_NEWEST = """
-select status_code, timed_out, error_msg, status_code is null or status_code >= 400 as failed
-from net._http_response order by created desc, id desc limit 1
 """
 _NEWEST_FAILED = """
 select status_code, timed_out, error_msg
@@ -113,10 +110,9 @@ async def _responses(sql: asyncpg.Connection) -> Finding:
         return ok(RESPONSES, "none in the last six hours")
     if not count["failed"]:
         return ok(RESPONSES, f"{count['total']} in the last six hours, all accepted")
-    newest = await sql.fetchrow(_NEWEST)
     why, hint = _reason(await sql.fetchrow(_NEWEST_FAILED))
     message = f"{count['failed']} of {count['total']} in the last six hours failed, the last of them with {why}"
-    return failed(RESPONSES, message, hint) if newest["failed"] else warning(RESPONSES, message, hint)
+    return (failed if count["newest_failed"] else warning)(RESPONSES, message, hint)
 
 
 def _reason(row: Any) -> tuple[str, str]:  # noqa: ANN401  asyncpg has no types
