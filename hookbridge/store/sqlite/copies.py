@@ -14,6 +14,7 @@ import msgspec
 from hookbridge.model import Copy, Document, Effects, RecordKey, SourceName
 from hookbridge.store.sqlite import notes, words
 from hookbridge.store.sqlite.engine import Role, Transaction
+from hookbridge.store.sqlite.readers import one_moment
 from hookbridge.store.values import Candidates, CopyPage, Span
 from hookbridge.text import Query
 
@@ -188,7 +189,14 @@ def _put(transaction: Transaction, copy: Copy, document: Document | None, *, exc
 def _candidates(
     connection: sqlite3.Connection, query: Query, source: SourceName | None, table: str | None
 ) -> Candidates:
-    """Find the copies whose words match, the newest change first."""
+    """Find the copies whose words match."""
+    with one_moment(
+        connection
+    ):  # words that change go up to the newest row, and a walk that comes down would miss them
+        return _walked(connection, query, source, table)
+
+
+def _walked(connection: sqlite3.Connection, query: Query, source: SourceName | None, table: str | None) -> Candidates:
     walk = words.Walk(connection, words.Expression(connection, query, source, table))
     listed: list[Copy] = []
     size = 0
@@ -196,7 +204,7 @@ def _candidates(
         if len(listed) == words.CANDIDATES_MAX or size > words.CANDIDATES_BYTES_MAX:
             return Candidates(tuple(listed), complete=False)
         row = connection.execute(_FOUND, (id_,)).fetchone()
-        if row is not None:  # between two statements it may have changed
+        if row is not None:
             listed.append(copy_of(RecordKey(*row[:3]), row[3:]))
             size += len(row[3])
     return Candidates(tuple(listed), complete=walk.complete)

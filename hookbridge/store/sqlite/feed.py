@@ -11,6 +11,7 @@ import sqlite3
 from hookbridge.model import RecordKey
 from hookbridge.store.sqlite.copies import COLUMNS, copy_of
 from hookbridge.store.sqlite.engine import Role
+from hookbridge.store.sqlite.readers import one_moment
 from hookbridge.store.values import FeedEntry, FeedPage
 
 CHANGES = f"""
@@ -28,12 +29,9 @@ class Feed(Role):
 
 
 def _page(connection: sqlite3.Connection, after: int, limit: int) -> FeedPage:
-    connection.execute("BEGIN")  # the newest place has to be the one of this moment
-    try:
+    with one_moment(connection):
         found = connection.execute(CHANGES, (after, limit)).fetchall()
         (newest,) = connection.execute("SELECT coalesce(max(seq), 0) FROM feed").fetchone()
-    finally:
-        connection.execute("COMMIT")
     entries = tuple(
         FeedEntry(seq, copy_of(RecordKey(source, table, id_), columns)) for seq, source, table, id_, *columns in found
     )

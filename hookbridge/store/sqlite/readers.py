@@ -10,8 +10,9 @@ import asyncio
 import sqlite3
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 from hookbridge.errors import StoreUnavailable
@@ -26,6 +27,16 @@ BROWSERS = 2
 
 SEARCHERS = 2
 """Threads for searches and counts, which may have to look at everything: only they wait for each other."""
+
+
+@contextmanager
+def one_moment(connection: sqlite3.Connection) -> Iterator[None]:
+    """Let several reads see the file as it is at the first of them."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("COMMIT")
 
 
 class Readers:

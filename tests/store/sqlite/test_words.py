@@ -1,10 +1,11 @@
 """The index is written as FTS5 gathers: once for a group of changes, in whatever order its records come."""
 
+import asyncio
 import itertools
 import random
 import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -165,3 +166,23 @@ async def test_beginnings_of_many_terms_cost_no_more_than_those_of_one(
         assert sum(text.count('"') // 2 for text in texts) < 50
         found = await store.candidates(query, source=None, table=None)
         assert [copy.record.id for copy in found.copies] == ["2" if sign else "1"]
+
+
+async def test_a_record_that_changes_while_a_search_goes_on_is_found_as_it_was(
+    long: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(words, "SEARCH_SECONDS", 60.0)
+    loop = asyncio.get_running_loop()
+    copied, changed = copies.copy_of, effects("supabase", 0, "common even needle anew", 3)
+
+    once = iter([changed])
+
+    def meanwhile(record: RecordKey, columns: Sequence[object]) -> Copy:
+        for change in once:
+            asyncio.run_coroutine_threadsafe(write(long, [change]), loop).result(30)
+        return copied(record, columns)
+
+    monkeypatch.setattr(copies, "copy_of", meanwhile)
+    found = await long.candidates(parse("needle"), source=None, table=None)
+    assert [copy.record.id for copy in found.copies] == ["250", "0"]
+    assert [record.id for record in await matching(long, "needle")] == ["0", "250"]
