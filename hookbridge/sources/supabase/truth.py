@@ -164,7 +164,7 @@ class Reader:
         if not answer.rows:
             return came
         return SourceUnavailable(
-            f"Supabase answered with row {came.record.id} where {record.id} was wanted for",
+            f"Supabase answered with row {came.record.id} where {record.id} was asked for",
             hint="is there a cache or a proxy before it that forgets the query?",
         )
 
