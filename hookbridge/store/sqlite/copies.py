@@ -190,9 +190,8 @@ def _candidates(
     connection: sqlite3.Connection, query: Query, source: SourceName | None, table: str | None
 ) -> Candidates:
     """Find the copies whose words match."""
-    with one_moment(
-        connection
-    ):  # words that change go up to the newest row, and a walk that comes down would miss them
+    # Words that change go up to the newest row, and a walk that comes down would miss them.
+    with one_moment(connection):
         return _walked(connection, query, source, table)
 
 
