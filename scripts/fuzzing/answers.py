@@ -7,6 +7,7 @@ body.  Without such a line all of it is the body of a 200.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -72,12 +73,12 @@ class _Sources:
     def __init__(self) -> None:
         self.runner = asyncio.Runner()
         self.answering = _Answering()
-        self._now = 0.0
         self.runner.run(self._make())
 
     async def _make(self) -> None:
         self.supabase = SupabaseClient("http://localhost", "sb_secret_of_the_fuzzer", 5.0)
-        budget = Budget(1e9, clock=lambda: self._now)
+        # At each look the time of any ``Retry-After`` is over: nothing is waited for here.
+        budget = Budget(1e9, clock=itertools.count(step=2 * RETRY_AFTER_SECONDS_MAX).__next__)
         self.notion = NotionClient(NotionConfig(), "ntn_of_the_fuzzer", budget, unordered, clock=lambda: _NOW)
         for http in (self.supabase._http, self.notion._http):  # noqa: SLF001  the network is what is replaced
             http._transport, http._mounts = self.answering, {}  # noqa: SLF001
@@ -87,10 +88,6 @@ class _Sources:
         self.places = Places(NotionConfig(), readable=True)
         databases = Databases(self.notion, self.places)
         self.notion_changes = NotionChanges(self.notion, databases, self.places, NotionConfig(), lambda: _NOW)
-
-    def forget_pauses(self) -> None:
-        """Let the time of every ``Retry-After`` be over."""
-        self._now += 2 * RETRY_AFTER_SECONDS_MAX
 
 
 _made: list[_Sources] = []
@@ -157,7 +154,6 @@ async def _notion(sources: _Sources) -> None:
     for one in found:
         truth = truth_of(RecordKey("notion", PAGE, PAGE), one, 1, _NOW, sources.places)
         assert RecordKey.parse(str(truth.record)) == truth.record
-        sources.forget_pauses()
         completed = await _or_none(lambda one=one: sources.rest.complete(one, Urgency.READ))  # type: ignore[misc]
         if truth.partial and completed is not None:
             truth = whole(truth, completed)
@@ -173,7 +169,6 @@ async def _notion(sources: _Sources) -> None:
         lambda cursor: sources.notion_changes.listing(PAGE, cursor),
         lambda cursor: sources.notion_changes.since(PAGE, WATERMARK, 60.0, cursor),
     ):
-        sources.forget_pauses()
         slice_ = await _or_none(lambda listing=listing: listing(place))  # type: ignore[misc]
         if slice_ is not None and slice_.next_cursor is not None:
             await _or_none(lambda listing=listing, at=slice_.next_cursor: listing(at))  # type: ignore[misc]
@@ -194,7 +189,6 @@ def cursor(data: bytes) -> None:
 
 
 async def _cursor(sources: _Sources, text: str) -> None:
-    sources.forget_pauses()
     for listing in (
         lambda: sources.supabase_changes.listing(_TABLE, text),
         lambda: sources.supabase_changes.since(_TABLE, text, 60.0, None),
