@@ -2,7 +2,7 @@
 
 export const UP = "up";
 export const DOWN = "down";
-export const REFUSED = "key refused";
+const REFUSED = "key refused";
 export const PAUSED = "paused";
 
 export const stateOfLane = (lane) => ({ running: UP, refused: REFUSED })[lane.state] ?? lane.state;

@@ -19,15 +19,14 @@ INSERT INTO feed (record) SELECT id FROM copies ORDER BY read_at, id;
 
 -- Whatever changes a copy gives it the newest place, in the same statement, so that nothing can change and be missed.
 -- A fingerprint leaves out what changes on every read, and has the hash of what listings show behind its 16 bytes; a
--- copy of an event has none.
+-- copy of an event has none, and neither has the knowledge that a record is gone.
 CREATE TRIGGER copy_appears AFTER INSERT ON copies
 BEGIN
     INSERT INTO feed (record) VALUES (NEW.id);
 END;
 
 CREATE TRIGGER copy_changes AFTER UPDATE ON copies
-WHEN (OLD.data IS NULL) <> (NEW.data IS NULL)
-  OR iif(length(OLD.fingerprint) = 0 OR length(NEW.fingerprint) = 0,
+WHEN iif(length(OLD.fingerprint) = 0 OR length(NEW.fingerprint) = 0,
          OLD.data IS NOT NEW.data,
          substr(OLD.fingerprint, 1, 16) <> substr(NEW.fingerprint, 1, 16))
   OR OLD.title IS NOT NEW.title
