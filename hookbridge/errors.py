@@ -31,6 +31,7 @@
     │   └── HandlerGaveUp               it raised PermanentFailure: dead at once
     └── StoreError                      what was to be stored has no form on disk: nothing of it was stored
         └── StoreUnavailable            disk full, i/o error: nothing of the transaction was stored
+            └── LeadLost                another node may do by now what this was a part of
 
 It does not know HTTP statuses, log levels or retry times: each of those tables stands in one other place.
 """
@@ -234,6 +235,14 @@ class StoreError(HookbridgeError):
 
 class StoreUnavailable(StoreError):
     """Disk full or i/o error.  Nothing of the transaction was stored."""
+
+
+class LeadLost(StoreUnavailable):
+    """What was to be written belongs to a duty that another node may do by now.  Nothing of it was stored."""
+
+    def __init__(self, duty: str) -> None:
+        super().__init__(f"Another node may do {duty} by now", hint="it goes on there; nothing is to be done")
+        self.duty = duty
 
 
 def asked_seconds(error: BaseException | None) -> float:

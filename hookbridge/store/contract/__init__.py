@@ -1,4 +1,4 @@
-"""What hookbridge asks of a store, in roles: Inbox, Claims, Stale, Copies, Feed, Sweeps, Notes, Counters.
+"""What hookbridge asks of a store, in roles: Inbox, Claims, Stale, Copies, Feed, Sweeps, Notes, Counters, Nodes.
 
 The invariants that every engine keeps, and that ``tests/store`` holds against it:
 
@@ -7,6 +7,7 @@ The invariants that every engine keeps, and that ``tests/store`` holds against i
 - a record has a dirty row exactly while it has open events;
 - a settlement or a release of a superseded claim (an older generation) changes nothing;
 - a copy is never overwritten by one with an earlier ticket;
+- what is written with a lead (a duty that one node does alone) is written while that holds, or not at all;
 - a read ends when the call is cancelled, and nothing waits behind it any more: neither another call nor a thread;
 - searches and counts, however many, hold up no list, and neither holds up what finds a thing by its name.
 
@@ -27,10 +28,11 @@ from hookbridge.model import Fault
 from hookbridge.store.contract.books import Counters, Notes
 from hookbridge.store.contract.copies import Copies, Feed
 from hookbridge.store.contract.events import Claims, Inbox, Stale
+from hookbridge.store.contract.nodes import Nodes
 from hookbridge.store.contract.sweeps import Sweeps
 
 
-class Store(Inbox, Claims, Stale, Copies, Feed, Sweeps, Notes, Counters, Protocol):
+class Store(Inbox, Claims, Stale, Copies, Feed, Sweeps, Notes, Counters, Nodes, Protocol):
     """One engine."""
 
     def describe(self) -> str:
@@ -67,4 +69,4 @@ class Store(Inbox, Claims, Stale, Copies, Feed, Sweeps, Notes, Counters, Protoco
         ...
 
 
-__all__ = ["Claims", "Copies", "Counters", "Feed", "Inbox", "Notes", "Stale", "Store", "Sweeps"]
+__all__ = ["Claims", "Copies", "Counters", "Feed", "Inbox", "Nodes", "Notes", "Stale", "Store", "Sweeps"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from hookbridge.store.nodes import Lead
 from hookbridge.store.values import Totals
 
 
@@ -14,8 +15,10 @@ class Notes(Protocol):
         """Give the value."""
         ...
 
-    async def put_note(self, name: str, value: str | None, *, only_if_absent: bool = False) -> bool:
-        """Set the value, or remove it with None; gives whether it was written."""
+    async def put_note(
+        self, name: str, value: str | None, *, only_if_absent: bool = False, lead: Lead | None = None
+    ) -> bool:
+        """Set the value, or remove it with None; gives whether it was written.  Raises LeadLost."""
         ...
 
 

@@ -6,17 +6,23 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from hookbridge.model import Copy, Document, RecordKey, SourceName
+from hookbridge.store.nodes import Lead
 from hookbridge.store.values import Announcement, Standings, Unmet
 
 
 class Sweeps(Protocol):
-    """What the reconciler compares and remembers."""
+    """What the reconciler compares and remembers.
+
+    What is written with a lead that has ended raises LeadLost, and nothing of it is written.
+    """
 
     async def standings(self, source: SourceName, table: str, ids: Sequence[str]) -> Standings:
         """Say how records of one table stand, all as of one moment."""
         ...
 
-    async def load(self, read: Sequence[tuple[Copy, Document | None]], *, exclusive: bool) -> None:
+    async def load(
+        self, read: Sequence[tuple[Copy, Document | None]], *, exclusive: bool, lead: Lead | None = None
+    ) -> None:
         """Write many copies that were read outside a change, in one transaction; as ``put``."""
         ...
 
@@ -24,7 +30,9 @@ class Sweeps(Protocol):
         """Say which of these a sweep has met before."""
         ...
 
-    async def meet(self, sweep: int, ids: Sequence[str], *, note: tuple[str, str] | None = None) -> None:
+    async def meet(
+        self, sweep: int, ids: Sequence[str], *, note: tuple[str, str] | None = None, lead: Lead | None = None
+    ) -> None:
         """Note what a sweep (named by its ticket) has met, and in the same transaction a note on where it is."""
         ...
 
@@ -39,7 +47,9 @@ class Sweeps(Protocol):
         """Remove what one sweep has met, or all but those of ``keep``, at most ``limit`` rows; gives how many."""
         ...
 
-    async def note_findings(self, records: Sequence[RecordKey], standings: Standings) -> None:
+    async def note_findings(
+        self, records: Sequence[RecordKey], standings: Standings, *, lead: Lead | None = None
+    ) -> None:
         """Remember differences until it is known whether a webhook announces them.
 
         Not those whose copy is younger than the comparison: a webhook was faster, and is counted by itself.  A webhook

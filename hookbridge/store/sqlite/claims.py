@@ -177,7 +177,8 @@ def _release_abandoned(transaction: Transaction) -> None:
         )
 
 
-def _next_due_at(connection: sqlite3.Connection, source: str) -> float | None:
+def next_due_at(connection: sqlite3.Connection, source: str) -> float | None:
+    """Give the time at which the next record can be claimed."""
     (when,) = connection.execute("SELECT min(available_at) FROM dirty WHERE source = ?", (source,)).fetchone()
     return None if when is None else float(when)
 
@@ -234,7 +235,7 @@ class Claims(Role):
 
     async def next_due_in(self, source: SourceName) -> float | None:
         """Give the seconds until a record can be claimed."""
-        when = await self._engine.read(lambda connection: _next_due_at(connection, source))
+        when = await self._engine.read(lambda connection: next_due_at(connection, source))
         return None if when is None else max(when - self._engine.now(), 0.0)
 
     async def dirty_records(self) -> dict[SourceName, int]:

@@ -26,6 +26,7 @@ from hookbridge.errors import StoreError, StoreUnavailable
 from hookbridge.store.commits import GroupCommit, Results
 from hookbridge.store.sqlite import file
 from hookbridge.store.sqlite.checkpoints import Checkpoints
+from hookbridge.store.sqlite.duties import Duties
 from hookbridge.store.sqlite.fresh import Fresh
 from hookbridge.store.sqlite.readers import Readers
 from hookbridge.store.sqlite.soundness import AFTER_DAMAGE, Soundness, is_damage
@@ -146,6 +147,7 @@ class Engine:
         readers = Readers(self._connect, self._met)
         self.read, self.browse, self.search = readers.read, readers.browse, readers.search
         self._readers = readers
+        self.duties = Duties()
         self._closed = False
         self._tickets = itertools.count(self.starts * _TICKETS_PER_START)
 

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Mapping
 
 from hookbridge.model import Books
+from hookbridge.store.nodes import Lead
 from hookbridge.store.sqlite.engine import Role, Transaction
 from hookbridge.store.values import Totals
 
@@ -72,8 +73,11 @@ class Notes(Role):
         """Give a note."""
         return await self._engine.read(lambda connection: _note(connection, name))
 
-    async def put_note(self, name: str, value: str | None, *, only_if_absent: bool = False) -> bool:
+    async def put_note(
+        self, name: str, value: str | None, *, only_if_absent: bool = False, lead: Lead | None = None
+    ) -> bool:
         """Set or remove a note."""
+        self._engine.duties.require(lead)
         return await self._engine.call(lambda transaction: put(transaction, name, value, only_if_absent))
 
 

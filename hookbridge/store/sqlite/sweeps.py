@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from hookbridge.model import Copy, Document, Effects, RecordKey, SourceName
+from hookbridge.store.nodes import Lead
 from hookbridge.store.sqlite import copies, notes
 from hookbridge.store.sqlite.engine import Role, Transaction
 from hookbridge.store.values import Announcement, Standing, Standings, Unmet
@@ -161,16 +162,22 @@ class Sweeps(Role):
         ticket, now = self._engine.ticket(), self._engine.now()
         return await self._engine.read(lambda connection: _standings(connection, source, table, ids, now, ticket))
 
-    async def load(self, read: Sequence[tuple[Copy, Document | None]], *, exclusive: bool) -> None:
+    async def load(
+        self, read: Sequence[tuple[Copy, Document | None]], *, exclusive: bool, lead: Lead | None = None
+    ) -> None:
         """Write many copies."""
+        self._engine.duties.require(lead)
         await self._engine.call(lambda transaction: _load(transaction, read, exclusive=exclusive))
 
     async def met(self, sweep: int, ids: Sequence[str]) -> frozenset[str]:
         """Say what a sweep has met before."""
         return await self._engine.read(lambda connection: _met(connection, sweep, ids))
 
-    async def meet(self, sweep: int, ids: Sequence[str], *, note: tuple[str, str] | None = None) -> None:
+    async def meet(
+        self, sweep: int, ids: Sequence[str], *, note: tuple[str, str] | None = None, lead: Lead | None = None
+    ) -> None:
         """Note what a sweep has met, and where it is."""
+        self._engine.duties.require(lead)
 
         def both(transaction: Transaction) -> None:
             _meet(transaction, sweep, ids)
@@ -187,8 +194,11 @@ class Sweeps(Role):
         """Forget _"""
         return await self._engine.call(lambda transaction: _forget_sweeps(transaction, keep, only, limit))
 
-    async def note_findings(self, records: Sequence[RecordKey], standings: Standings) -> None:
+    async def note_findings(
+        self, records: Sequence[RecordKey], standings: Standings, *, lead: Lead | None = None
+    ) -> None:
         """Remember differences."""
+        self._engine.duties.require(lead)
         await self._engine.call(lambda transaction: _note_findings(transaction, records, standings))
 
     async def settle_findings(self, grace_seconds: float) -> tuple[Announcement, ...]:
