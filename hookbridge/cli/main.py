@@ -20,6 +20,7 @@ from hookbridge.cli import (
     send,
     sign,
     stats,
+    store_sql,
     tail,
     token,
     trigger_sql,
@@ -127,6 +128,7 @@ app.command("backup", epilog=backup.EPILOG)(backup.backup)
 app.command("verify", epilog=verify.EPILOG)(verify.verify)
 app.command("reconcile", epilog=reconcile.EPILOG)(reconcile.reconcile)
 app.command("poll", epilog=poll.EPILOG)(poll.poll)
+app.command("store-sql", epilog=store_sql.EPILOG)(store_sql.store_sql)
 app.command("trigger-sql", epilog=trigger_sql.EPILOG)(trigger_sql.trigger_sql)
 app.command("send", epilog=send.EPILOG)(send.send)
 app.command("sign", epilog=sign.EPILOG)(sign.sign)
