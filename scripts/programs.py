@@ -7,9 +7,7 @@ none is in a terminal's foreground group, so that a Ctrl-C is ours alone to answ
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import signal
-import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -17,10 +15,11 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-LINE_BYTES_MAX = 1 << 20
+from hookbridge.demo.processes import end_with_parent, free_port
 
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
+__all__ = ["Program", "free_port", "program", "start"]
+
+LINE_BYTES_MAX = 1 << 20
 
 
 class Program:
@@ -90,10 +89,8 @@ async def _read(stream: asyncio.StreamReader, take: Callable[[str], None]) -> No
 
 async def start(command: Sequence[str | Path], **how: Any) -> Process:  # noqa: ANN401  as create_subprocess_exec has them
     """Start a program that ends with this process at the latest, where the system can see to it."""
-    # Between fork and exec only prctl is called, by a function that was looked up before: no lock can be met there.
-    with_us = _end_with_parent if sys.platform == "linux" else None
     return await asyncio.create_subprocess_exec(
-        *command, process_group=0, preexec_fn=with_us, limit=LINE_BYTES_MAX, **how
+        *command, process_group=0, preexec_fn=end_with_parent(), limit=LINE_BYTES_MAX, **how
     )
 
 
@@ -106,13 +103,3 @@ async def program(command: Sequence[str | Path], **how: Any) -> AsyncIterator[Pr
     finally:
         at_work.kill()
         await at_work.ended()
-
-
-def free_port() -> int:
-    """Give a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
-
-
-def _end_with_parent() -> None:
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

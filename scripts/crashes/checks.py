@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -42,12 +42,14 @@ class Acknowledged(msgspec.Struct, frozen=True):
     identity: bytes
     sent_at: float
     """Before it was first sent, by this machine's clock: it cannot have been settled earlier."""
+    acknowledged_at: float
+    record: str
 
     @classmethod
     def of(cls, line: str) -> Acknowledged:
         """Read a line."""
-        id_, identity, sent_at = line.split()
-        return cls(int(id_), bytes.fromhex(identity), float(sent_at))
+        id_, identity, sent_at, acknowledged_at, record = line.split()
+        return cls(int(id_), bytes.fromhex(identity), float(sent_at), float(acknowledged_at), record)
 
 
 def lost(data: Path, acknowledged: Iterable[Acknowledged], kept_since: float) -> tuple[list[int], int]:
@@ -125,7 +127,11 @@ def differing(data: Path, state: dict[str, dict[str, str]]) -> list[str]:
             "SELECT source, record_id, data, words.title || ' ' || words.properties || ' ' || words.body"
             " FROM copies LEFT JOIN words ON words.rowid = copies.words WHERE data IS NOT NULL"
         ).fetchall()
-    copies = {(source, record): (_text_of(source, data), words or "") for source, record, data, words in rows}
+    return compared({(source, id_): (text_of(source, data), words or "") for source, id_, data, words in rows}, state)
+
+
+def compared(copies: Mapping[tuple[str, str], tuple[str, str]], state: dict[str, dict[str, str]]) -> list[str]:
+    """Hold each copy's text and words against what its source says."""
     truths = {(source, record): text for source, records in state.items() for record, text in records.items()}
     found = [f"{name} is copied and not there" for name in copies.keys() - truths.keys()]
     for name, text in truths.items():
@@ -152,6 +158,11 @@ class Effects:
         """How many events it was called for."""
         return len(self._known)
 
+    @property
+    def known(self) -> frozenset[int]:
+        """Those events."""
+        return frozenset(self._known)
+
     def read(self) -> None:
         """Read what was written since the last time."""
         for log in self._folder.glob("effects-*.log"):
@@ -172,7 +183,8 @@ class Effects:
         return [f"event {id_} was applied without its effect" for id_ in settled if id_ not in self._known]
 
 
-def _text_of(source: str, data: bytes) -> str:
+def text_of(source: str, data: bytes) -> str:
+    """Give the text that the world wrote into a record."""
     values = json.loads(data)
     if source == "supabase":
         return str(values["name"])

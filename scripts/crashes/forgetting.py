@@ -9,14 +9,9 @@ or removed stays, synced or not.
 from __future__ import annotations
 
 import os
-import shutil
 import struct
-import subprocess
 from pathlib import Path
 
-from scripts.crashes.processes import Failed
-
-SOURCE = Path(__file__).with_name("forget.c")
 NOTE = struct.Struct("qqq")
 
 NEVER_SYNCED = """
@@ -36,21 +31,6 @@ file.connect = careless
 main()
 """
 """A hookbridge that never syncs: the test must find out."""
-
-
-def compiler() -> str | None:
-    """Give this machine's C compiler."""
-    return shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-
-
-def compiled(folder: Path) -> Path:
-    """Compile the layer into this folder.  Raises Failed."""
-    library = folder / "forget.so"
-    command = [compiler() or "cc", "-O1", "-shared", "-fPIC", "-o", str(library), str(SOURCE), "-ldl", "-lpthread"]
-    made = subprocess.run(command, capture_output=True, text=True, check=False)
-    if made.returncode != 0:
-        raise Failed(f"the layer that forgets could not be compiled: {made.stderr}")
-    return library
 
 
 def environment(folder: Path, library: Path) -> dict[str, str]:

@@ -10,7 +10,7 @@ import json
 import resource
 import time
 from asyncio.subprocess import PIPE, STDOUT, Process
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -160,9 +160,9 @@ class World:
 
 
 @asynccontextmanager
-async def world(port: int, journal: Path, seed: int) -> AsyncIterator[World]:
+async def world(ports: Sequence[int], journal: Path, seed: int) -> AsyncIterator[World]:
     """Run the sources and senders."""
-    command = module("scripts.crashes.world", str(port), str(journal), str(seed))
+    command = module("scripts.crashes.world", ",".join(map(str, ports)), str(journal), str(seed))
     process = await programs.start(command, cwd=ROOT, stdin=PIPE, stdout=PIPE)
     try:
         yield World(process, await _line(process))

@@ -11,6 +11,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What to do, and how much of it."""
 
     seed: int
+    nodes: int = 1
+    """More than one share a Postgres."""
     kills: int = 60
     rounds: int | None = None
     """End after so many blows."""
@@ -49,6 +51,14 @@ class Result(msgspec.Struct, kw_only=True):
     events_with_effect: int = 0
     applied_twice: int = 0
     """Calls of a handler for an event that it was called for before: at least once is what is promised."""
+    audits: int = 0
+    """Snapshots of a cluster's Postgres that were looked through while everything went on."""
+    backends_ended: int = 0
+    deadlocks: int = 0
+    errors: dict[str, int] = {}
+    """What the log of Postgres says went wrong."""
+    slowest_takeover_seconds: float = 0.0
+    """From the death of an elected node until all that it led was led by others."""
     slowest_start_seconds: float = 0.0
     slowest_drain_seconds: float = 0.0
     slowest_recovery_seconds: float = 0.0

@@ -10,6 +10,7 @@ import asyncio
 import random
 import time
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -19,6 +20,8 @@ from scripts.crashes.setup import RETAINED_SECONDS
 PAUSE_SECONDS = 0.03
 ANSWER_SECONDS = 60.0
 ACCEPTED = 202
+ELSEWHERE = 0.02
+"""So often a connection is made anew, to any of several nodes: one that came back is to be found again."""
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -29,6 +32,8 @@ class Delivery(msgspec.Struct, frozen=True):
     body: bytes
     identity: bytes
     """By which the inbox knows it."""
+    record: str
+    """What it is about: the order of what is told of one record counts."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -40,9 +45,9 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Senders:
-    """Connections that deliver one webhook after the other, whatever happens to the service."""
+    """Connections that deliver one webhook after the other, whatever happens to the service, to any of its nodes."""
 
-    def __init__(self, port: int, journal: Path, seed: int) -> None:
+    def __init__(self, ports: Sequence[int], journal: Path, seed: int) -> None:
         self.waiting: deque[Delivery] = deque()
         self.acknowledged = 0
         self.duplicates = 0
@@ -51,7 +56,7 @@ class Senders:
         self.latencies: list[float] = []
         """Seconds from a request to its acknowledgement, since they were last taken."""
         self.busy = 0
-        self._port = port
+        self._ports = ports
         self._journal = journal.open("a", buffering=1)
         self._random = random.Random(seed)  # noqa: S311  a load, not a secret
 
@@ -97,8 +102,11 @@ class Senders:
         sent_at = time.time()
         while True:
             try:
+                if connection is not None and len(self._ports) > 1 and self._random.random() < ELSEWHERE:
+                    connection.close()
+                    connection = None
                 if connection is None:
-                    connection = await Connection.open(self._port)
+                    connection = await self._connected()
                 slowly = self._random.random() < 0.01  # noqa: PLR2004  one in a hundred
                 began = time.monotonic()
                 async with asyncio.timeout(ANSWER_SECONDS):
@@ -121,7 +129,7 @@ class Senders:
             again, first = False, answer.event_id
 
     def _note(self, what: Delivery, answer: Answer, first: int | None, sent_at: float) -> None:
-        self._journal.write(f"{answer.event_id} {what.identity.hex()} {sent_at}\n")
+        self._journal.write(f"{answer.event_id} {what.identity.hex()} {sent_at} {time.time()} {what.record}\n")
         self.acknowledged += 1
         self.duplicates += answer.duplicate
         if time.time() - sent_at > RETAINED_SECONDS:
@@ -129,10 +137,13 @@ class Senders:
         if first is not None and (answer.event_id != first or not answer.duplicate):
             self.wrong.append(f"event {first} was sent again and became event {answer.event_id}")
 
+    async def _connected(self) -> Connection:
+        return await Connection.open(self._random.choice(self._ports))
+
     async def _cut(self, what: Delivery) -> None:
         """Send a half and hang up: nothing of it may be stored."""
         try:
-            connection = await Connection.open(self._port)
+            connection = await self._connected()
             connection.send(what, len(what.body) // 2)
         except OSError:
             return

@@ -132,7 +132,7 @@ async def soak(
         raise Failed(f"{samples} samples show no trend: it takes {SAMPLES_MIN} at least")
     prepare(folder)
     port = free_port()
-    async with world(port, folder / "journal", SEED) as outside:
+    async with world([port], folder / "journal", SEED) as outside:
         given = environment(outside.urls["supabase"], outside.urls["notion"])
         service = await Service.start(folder, port, given, module("hookbridge"))
         try:

@@ -15,9 +15,10 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from scripts.crashes import checks, forgetting
+from scripts.crashes import checks
 from scripts.crashes.blows import NAMES, Blows, empty_folder
 from scripts.crashes.forgetting import NEVER_SYNCED
+from scripts.crashes.layers import compiled
 from scripts.crashes.lives import Lives
 from scripts.crashes.processes import Failed, World, world
 from scripts.crashes.result import KILL, Options, Result
@@ -39,7 +40,7 @@ class Trial:
         self._world = outside
         self._random = random.Random(options.seed)  # noqa: S311  moments, not secrets
         self._environment = environment(outside.urls["supabase"], outside.urls["notion"]) | SHORT_LEASES
-        self._layer = forgetting.compiled(folder) if options.power_loss else None
+        self._layer = compiled(folder, "forget") if options.power_loss else None
         self._lives = self._lives_in(folder, port)
         self._effects = checks.Effects(folder)
         self._read = 0
@@ -139,7 +140,7 @@ class Trial:
 @asynccontextmanager
 async def _trial(folder: Path, options: Options, result: Result) -> AsyncIterator[Trial]:
     port = free_port()
-    async with world(port, folder / "journal", options.seed) as outside:
+    async with world([port], folder / "journal", options.seed) as outside:
         trial = Trial(folder, options, outside, port, result)
         try:
             yield trial

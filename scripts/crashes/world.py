@@ -1,6 +1,7 @@
 """Both sources with real state and their senders, as a process of their own.
 
-Usage: python -m scripts.crashes.world PORT JOURNAL SEED.  It first says where the sources listen; then it takes one
+Usage: python -m scripts.crashes.world PORTS JOURNAL SEED, the nodes' ports with commas between them.  It first says
+where the sources listen; then it takes one
 command a line and answers each with one line of JSON: ``go`` (change records and tell the service), ``pause`` (stop
 changing), ``rate N`` (tell no more than so many webhooks a second), ``look`` (how far the deliveries are), ``state
 PATH`` (write what is true to a file).
@@ -125,11 +126,14 @@ class World:
         }
         # Of the native payload's two possible events the first (and here only) one has place 0.
         identity = named("supabase", "Idempotency-Key", name) + (b"\0" if native else b"")
-        self._senders.waiting.append(Delivery("/api/v1/webhooks/supabase", headers, body, identity))
+        told = json.loads(webhook.body)
+        record = f"supabase:{(told['record'] or told['old_record'])['id']}"
+        self._senders.waiting.append(Delivery("/api/v1/webhooks/supabase", headers, body, identity, record))
 
     def _page_changed(self, webhook: Webhook) -> None:
-        identity = named("notion", "event", json.loads(webhook.body)["id"])
-        delivery = Delivery("/api/v1/webhooks/notion", dict(webhook.headers), webhook.body, identity)
+        told = json.loads(webhook.body)
+        identity, record = named("notion", "event", told["id"]), f"notion:{told['entity']['id']}"
+        delivery = Delivery("/api/v1/webhooks/notion", dict(webhook.headers), webhook.body, identity, record)
         self._senders.waiting.append(delivery)
 
     def write_state(self, path: Path) -> None:
@@ -154,13 +158,13 @@ def _guide(native: bytes) -> bytes:
     ).encode()
 
 
-async def main(port: int, journal: Path, seed: int) -> None:
+async def main(ports: list[int], journal: Path, seed: int) -> None:
     """Serve until standard input ends."""
     async with (
         PostgrestStandin(key=KEY) as supabase,
         NotionStandin(token=TOKEN, verification_token=NOTION_SECRET) as notion,
     ):
-        senders = Senders(port, journal, seed)
+        senders = Senders(ports, journal, seed)
         world = World(supabase, notion, senders, seed)
         tasks = [asyncio.create_task(world.run()), asyncio.create_task(senders.run(CONNECTIONS))]
         _say({"supabase": supabase.url, "notion": notion.url})
@@ -194,4 +198,4 @@ def _say(what: object) -> None:
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main(int(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])))
+        runner.run(main([int(port) for port in sys.argv[1].split(",")], Path(sys.argv[2]), int(sys.argv[3])))

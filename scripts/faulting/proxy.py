@@ -1,4 +1,4 @@
-"""A proxy between the service and a source, for what a source itself does not do to its bytes."""
+"""A proxy between the service and what it reads from, for what that itself does not do to its bytes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ DRIP_SECONDS = 0.02
 
 
 class Proxy:
-    """Passes connections on.  `dripping` gives answers out byte by byte, and so slowly that they never end in time."""
+    """Passes connections on.
+
+    `dripping` gives answers out byte by byte, and so slowly that they never end in time; while it is not `passing`,
+    nothing comes through, and nobody hangs up.
+    """
 
     def __init__(self, target: str, certificate: Path | None) -> None:
         self._target = target.rpartition("/")[2].rpartition(":")
@@ -26,6 +30,8 @@ class Proxy:
         self._server: asyncio.Server | None = None
         self._port = 0
         self.dripping = False
+        self.passing = asyncio.Event()
+        self.passing.set()
         if certificate is not None:
             self.present(certificate)
 
@@ -38,7 +44,7 @@ class Proxy:
         """Show this certificate from now on, also to those who are connected: they have to come again."""
         assert self._context is not None
         self._context.load_cert_chain(certificate)
-        self._hang_up()
+        self.cut()
 
     async def listen(self) -> None:
         """Take connections, at the same port each time."""
@@ -49,10 +55,11 @@ class Proxy:
         """Take no connections, and end those that are open, until `listen`."""
         if self._server is not None:
             self._server.close()
-        self._hang_up()
+        self.cut()
         await asyncio.gather(*self._connections, return_exceptions=True)
 
-    def _hang_up(self) -> None:
+    def cut(self) -> None:
+        """End the connections that are open, in the middle of what they carry."""
         for connection in self._connections:
             connection.cancel()
 
@@ -78,6 +85,7 @@ class Proxy:
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, drips: bool = False) -> None:
         while data := await reader.read(65536):
+            await self.passing.wait()
             for part in [bytes([one]) for one in data] if drips and self.dripping else [data]:
                 writer.write(part)
                 await writer.drain()

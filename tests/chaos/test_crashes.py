@@ -6,7 +6,7 @@ import pytest
 
 from scripts.crashes import checks
 from scripts.crashes.blows import NAMES
-from scripts.crashes.forgetting import compiler
+from scripts.crashes.layers import compiler
 from scripts.crashes.result import Options, Result
 from scripts.crashes.trial import run
 from tests.support.scripts import needs_linux

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.crashes.forgetting import compiler
+from scripts.crashes.layers import compiler
 from tests.support.scripts import begin, needs_linux, script
 from tests.support.waiting import wait_until
 
