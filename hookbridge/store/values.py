@@ -37,10 +37,14 @@ class EventPage(msgspec.Struct, frozen=True):
 
     events: tuple[StoredEvent, ...]
     next_cursor: int | None
+    horizon: int
+    """Up to this id no event can come to be there any more.  Above it one may still appear behind a newer one, where
+    several nodes write: whoever follows the newest events looks again at those above it.
+    """
 
 
 class EventIds(msgspec.Struct, frozen=True):
-    """As ``EventPage``, the ids alone."""
+    """Ids in pages like ``EventPage``'s."""
 
     ids: tuple[int, ...]
     next_cursor: int | None

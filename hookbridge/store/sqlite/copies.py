@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
 from hookbridge.model import Copy, Document, Effects, RecordKey, SourceName
+from hookbridge.store.asked import CANDIDATES_BYTES_MAX, CANDIDATES_MAX
+from hookbridge.store.rows import COPY_COLUMNS, copy_of
 from hookbridge.store.sqlite import notes, words
 from hookbridge.store.sqlite.engine import Role, Transaction
 from hookbridge.store.sqlite.readers import one_moment
@@ -29,12 +30,10 @@ SET data = excluded.data, changed_at = excluded.changed_at, fingerprint = exclud
 WHERE excluded.ticket >= copies.ticket
 """
 
-COLUMNS = "data, changed_at, fingerprint, ticket, read_at, verified, occurred_at, title, content"
-
-_ONE = f"SELECT {COLUMNS} FROM copies WHERE source = ? AND table_name = ? AND record_id = ?"
+_ONE = f"SELECT {COPY_COLUMNS} FROM copies WHERE source = ? AND table_name = ? AND record_id = ?"
 
 _MANY = f"""
-SELECT table_name, record_id, {COLUMNS} FROM json_each(?1) AS wanted CROSS JOIN copies
+SELECT table_name, record_id, {COPY_COLUMNS} FROM json_each(?1) AS wanted CROSS JOIN copies
 ON source = ?2 AND table_name = wanted.value ->> 0 AND record_id = wanted.value ->> 1
 """
 
@@ -48,10 +47,10 @@ UPDATE copies SET data = NULL, changed_at = NULL, fingerprint = x'', verified = 
 WHERE id = ?1
 """
 
-_FOUND = f"SELECT source, table_name, record_id, {COLUMNS} FROM copies WHERE id = ? AND data IS NOT NULL"
+_FOUND = f"SELECT source, table_name, record_id, {COPY_COLUMNS} FROM copies WHERE id = ? AND data IS NOT NULL"
 
 _PAGE = f"""
-SELECT id, source, table_name, record_id, {COLUMNS} FROM copies WHERE id < ? AND data IS NOT NULL ORDER BY id DESC
+SELECT id, source, table_name, record_id, {COPY_COLUMNS} FROM copies WHERE id < ? AND data IS NOT NULL ORDER BY id DESC
 """
 
 _PUT_TITLE = "UPDATE copies SET title = ? WHERE source = ? AND table_name = ? AND record_id = ? AND ticket = ?"
@@ -63,26 +62,9 @@ ELSEWHERE = (
 
 
 _HOME = f"""
-SELECT table_name, {COLUMNS} FROM copies WHERE record_id = ?1 AND source = 'notion' AND data IS NOT NULL
+SELECT table_name, {COPY_COLUMNS} FROM copies WHERE record_id = ?1 AND source = 'notion' AND data IS NOT NULL
 ORDER BY table_name <> ?2, ticket DESC LIMIT 1
 """
-
-
-def copy_of(record: RecordKey, columns: Sequence[Any]) -> Copy:
-    """Make the struct of a row of ``COLUMNS``."""
-    data, changed_at, fingerprint, ticket, read_at, verified, occurred_at, title, content = columns
-    return Copy(
-        record=record,
-        data=data,
-        changed_at=changed_at,
-        fingerprint=fingerprint,
-        ticket=ticket,
-        read_at=read_at,
-        verified=bool(verified),
-        occurred_at=occurred_at,
-        title=title,
-        content=content,
-    )
 
 
 def _one(connection: sqlite3.Connection, record: RecordKey) -> Copy | None:
@@ -200,7 +182,7 @@ def _walked(connection: sqlite3.Connection, query: Query, source: SourceName | N
     listed: list[Copy] = []
     size = 0
     for id_ in walk.ids():
-        if len(listed) == words.CANDIDATES_MAX or size > words.CANDIDATES_BYTES_MAX:
+        if len(listed) == CANDIDATES_MAX or size > CANDIDATES_BYTES_MAX:
             return Candidates(tuple(listed), complete=False)
         row = connection.execute(_FOUND, (id_,)).fetchone()
         if row is not None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import sqlite3
 
 from hookbridge.model import RecordKey
-from hookbridge.store.sqlite.copies import COLUMNS, copy_of
+from hookbridge.store.rows import COPY_COLUMNS, copy_of
 from hookbridge.store.sqlite.engine import Role
 from hookbridge.store.sqlite.readers import one_moment
 from hookbridge.store.values import FeedEntry, FeedPage
 
 CHANGES = f"""
-SELECT seq, source, table_name, record_id, {COLUMNS} FROM feed JOIN copies ON copies.id = feed.record
+SELECT seq, source, table_name, record_id, {COPY_COLUMNS} FROM feed JOIN copies ON copies.id = feed.record
 WHERE seq > ? ORDER BY seq LIMIT ?
 """
 

@@ -10,22 +10,13 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from itertools import product
 from typing import Any
 
-from hookbridge.model import SOURCES, Outcome
+from hookbridge.model import Outcome
+from hookbridge.store.listed import DEAD, EVERYTHING, LOOKED_AT, WORDS_MAX, beginnings, cut, names, spellings
 from hookbridge.store.sqlite.events import COLUMNS, next_id, stored_event
-from hookbridge.store.sqlite.where import Where
 from hookbridge.store.values import EventFilter, EventIds, EventPage
-
-LOOKED_AT = 20_000
-"""A page looks at so many rows, says where the next one goes on, and ends."""
-
-WORDS_MAX = 8
-"""More words than this narrow no further."""
-
-_EVERYTHING = EventFilter()
-_DEAD = EventFilter(outcome=Outcome.DEAD)
+from hookbridge.store.where import Where
 
 _OF_IDS = "id IN (SELECT value FROM json_each(?))"
 _OF_DIRTY_RECORDS = """id IN (
@@ -41,17 +32,18 @@ _REPLAYABLE = "outcome IN ('dead', 'applied', 'coalesced')"
 
 def events(connection: sqlite3.Connection, which: EventFilter, before: int | None, limit: int) -> EventPage:
     """List events, newest first."""
+    horizon = next_id(connection) - 1  # before the page: what comes between them is above it
     # Without a filter, and from the index of dead letters, each row that is looked at is one of the page.
-    whole = which in (_EVERYTHING, _DEAD)
+    whole = which in (EVERYTHING, DEAD)
     found, cursor = _page(connection, f"SELECT {COLUMNS}", which, _where(which), before, limit, bounded=not whole)
-    return EventPage(tuple(map(stored_event, found)), cursor)
+    return EventPage(tuple(map(stored_event, found)), cursor, horizon)
 
 
 def replayable(connection: sqlite3.Connection, which: EventFilter, before: int | None, limit: int) -> EventIds:
     """Choose what to replay, a page at a time: ids of settled events, newest first, and where it goes on."""
     where = _where(which)
     where.add(_REPLAYABLE)
-    found, cursor = _page(connection, "SELECT id", which, where, before, limit, bounded=which != _DEAD)
+    found, cursor = _page(connection, "SELECT id", which, where, before, limit, bounded=which != DEAD)
     return EventIds(tuple(id_ for (id_,) in found), cursor)
 
 
@@ -81,7 +73,7 @@ def _page(
     found = connection.execute(
         f"{select} FROM events WHERE {where} ORDER BY id DESC LIMIT ?", (*where.parameters, limit + 1)
     ).fetchall()
-    return (found[:limit], found[limit - 1][0]) if len(found) > limit else (found, end)
+    return cut(found, limit, end)
 
 
 def _open_events(connection: sqlite3.Connection) -> int:
@@ -124,14 +116,13 @@ def _of_records(which: EventFilter) -> Where:
     where = Where()
     if which.source is not None:
         where.add("source = ?", which.source)
-    sources = SOURCES if which.source is None else (which.source,)
     if which.tables and which.record_ids:
-        names = [":".join(one) for one in product(sources, which.tables, which.record_ids)]
-        where.add(f"record IN ({', '.join('?' * len(names))})", *names)
+        named = names(which)
+        where.add(f"record IN ({', '.join('?' * len(named))})", *named)
     elif which.tables:
-        beginnings = [f"{source}:{table}:" for source, table in product(sources, which.tables)]
-        begins = " OR ".join("substr(record, 1, length(?)) = ?" for _ in beginnings)
-        where.add(f"({begins})", *(one for beginning in beginnings for one in (beginning, beginning)))
+        begin = [f"{':'.join(table)}:" for table in beginnings(which)]
+        begins = " OR ".join("substr(record, 1, length(?)) = ?" for _ in begin)
+        where.add(f"({begins})", *(one for beginning in begin for one in (beginning, beginning)))
     elif which.record_ids:
         # What stands behind the second colon.
         behind_first = "substr(record, instr(record, ':') + 1)"
@@ -142,11 +133,7 @@ def _of_records(which: EventFilter) -> Where:
 
 def _mentions(word: str) -> tuple[str, list[str]]:
     """Give the condition that an event mentions a word, and its parameters."""
-    forms = [word]
-    escaped = json.dumps(word)[1:-1]
-    if escaped != word:
-        forms.append(escaped)  # many senders write only ASCII
-    patterns = ["%" + re.sub(r"([%_!])", r"!\1", form) + "%" for form in forms]
+    patterns = ["%" + re.sub(r"([%_!])", r"!\1", form) + "%" for form in spellings(word)]
     places = ("record", "type", "reason", "CAST(body AS TEXT)")
     return (
         "(" + " OR ".join(f"{place} LIKE ? ESCAPE '!'" for place in places for _ in patterns) + ")",

@@ -1,7 +1,7 @@
 """What operators list of the records on SQLite, by name: those with a copy, or those with open events.
 
 Everything here only reads.  Pages go on behind the last name that was looked at (keyset).  Invariant: no page looks at
-more than ``listings.LOOKED_AT`` names, whatever is asked.  Of a search for words the index reads its list of each, some
+more than ``LOOKED_AT`` names, whatever is asked.  Of a search for words the index reads its list of each, some
 bytes a record.
 """
 
@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from itertools import product
 
 from msgspec.structs import astuple
 
-from hookbridge.model import SOURCES, RecordKey, SourceName
-from hookbridge.store.sqlite import listings, words
+from hookbridge.model import RecordKey, SourceName
+from hookbridge.store.listed import LOOKED_AT, beginnings, names
+from hookbridge.store.sqlite import words
 from hookbridge.store.sqlite.engine import Role
-from hookbridge.store.sqlite.where import Where
 from hookbridge.store.values import RecordEntry, RecordFilter, RecordPage
+from hookbridge.store.where import Where
 from hookbridge.text import parse
 
 Candidates = Iterator[tuple[RecordKey, bool]]
@@ -36,7 +36,7 @@ def _records(connection: sqlite3.Connection, which: RecordFilter, after: RecordK
     entries: list[RecordEntry] = []
     last = after
     for number, (record, is_meant) in enumerate(candidates(connection, which, after)):
-        if number == listings.LOOKED_AT:
+        if number == LOOKED_AT:
             return RecordPage(tuple(entries), last)
         if is_meant:
             if len(entries) == limit:
@@ -62,19 +62,12 @@ def _entry(connection: sqlite3.Connection, record: RecordKey) -> RecordEntry:
     )
 
 
-def _beginnings(which: RecordFilter) -> list[tuple[str, ...]]:
-    """Give what the names that are meant begin with: tables, a source, or nothing."""
-    if which.tables:
-        return sorted(product(SOURCES if which.source is None else (which.source,), which.tables))
-    return [() if which.source is None else (which.source,)]
-
-
 # Records with a copy
 
 
 def _copied(connection: sqlite3.Connection, which: RecordFilter, after: RecordKey | None) -> Candidates:
     meant = _meant(connection, which)
-    for beginning in _beginnings(which):
+    for beginning in beginnings(which):
         where = _behind(beginning, after)
         if where is not None:
             yield from (
@@ -119,7 +112,7 @@ def _meant(connection: sqlite3.Connection, which: RecordFilter) -> Where:
 def _by_id(connection: sqlite3.Connection, which: RecordFilter, after: RecordKey | None) -> Candidates:
     """Look the ids up in each table that is meant, or in each that there is."""
     meant = _meant(connection, which)
-    tables = _beginnings(which) if which.tables else _copied_tables(connection, which.source, after)
+    tables = beginnings(which) if which.tables else _copied_tables(connection, which.source, after)
     for source, table in tables:
         for id_ in sorted(which.record_ids):
             record = RecordKey.parse(f"{source}:{table}:{id_}")
@@ -151,14 +144,13 @@ def _copied_tables(
 
 def _waiting(connection: sqlite3.Connection, which: RecordFilter, after: RecordKey | None) -> Candidates:
     if which.tables and which.record_ids:
-        names = sorted(":".join((*table, id_)) for table in _beginnings(which) for id_ in which.record_ids)
-        for name in names:
+        for name in names(which):
             if after is None or name > str(after):
                 found = connection.execute("SELECT 1 FROM dirty WHERE record = ?", (name,)).fetchone()
                 record = RecordKey.parse(name)
                 yield record, found is not None and record.id.startswith(which.text or "")
         return
-    for beginning in sorted("".join(f"{part}:" for part in table) for table in _beginnings(which)):
+    for beginning in sorted("".join(f"{part}:" for part in table) for table in beginnings(which)):
         where = Where()
         if after is None or str(after) < beginning:
             where.add("record >= ?", beginning)  # a record whose id is the empty text has just that name

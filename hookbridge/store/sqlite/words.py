@@ -9,15 +9,11 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from hashlib import blake2b
 
 from hookbridge.model import Document, RecordKey, SourceName
+from hookbridge.store.asked import TERMS_MAX, place_token
 from hookbridge.text import Query
 from hookbridge.text.query import Term
-
-CANDIDATES_MAX = 1_000
-CANDIDATES_BYTES_MAX = 8 * 1024 * 1024
-"""Of their copies, all together."""
 
 SEARCH_SECONDS = 0.04
 """Of processor time."""
@@ -28,9 +24,6 @@ each costs 50 µs whenever a stretch of rows is opened."""
 
 UNWANTED_VARIANTS_MAX = 32
 """So many of them for words that must not occur."""
-
-TERMS_MAX = 32
-"""Of a query, and tokens of one of its phrases; whoever ranks the candidates looks for the others, too."""
 
 Own = tuple[str, str, str, int]
 """Source, table and id of a copy, and its ticket."""
@@ -93,8 +86,8 @@ def _write(
     else:
         rows = {id_: (last or _FIRST_ROW) + place for place, (id_, _, _) in enumerate(puts, start=1)}
     for id_, _, document in sorted(puts, key=lambda put: rows[put[0]]):
-        place = " ".join((*_places(document.record), *_stretches(rows[id_])))
-        connection.execute(_PUT, (id_, *document.fields, place, rows[id_]))
+        places = " ".join((*_places(document.record), *_stretches(rows[id_])))
+        connection.execute(_PUT, (id_, *document.fields, places, rows[id_]))
     connection.executemany("UPDATE copies SET words = ? WHERE id = ?", [(rows.get(id_), id_) for id_ in changes])
 
 
@@ -107,13 +100,7 @@ def drop(connection: sqlite3.Connection, ids: Sequence[int]) -> None:
 
 
 def _places(record: RecordKey) -> tuple[str, str]:
-    return _place(record.source, None), _place(record.source, record.table)
-
-
-def _place(source: str, table: str | None) -> str:
-    if table is None:
-        return f"@{source}"
-    return "@" + blake2b(f"{source}:{table}".encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return place_token(record.source, None), place_token(record.source, record.table)
 
 
 def _stretches(row: int) -> Iterator[str]:
@@ -150,11 +137,11 @@ class Expression:
         self._variants_left = min(self._variants_left, UNWANTED_VARIANTS_MAX)
         unwanted = [self._any_of(term) for term in query.without[:TERMS_MAX] if len(term.tokens) <= TERMS_MAX]
         self.complete = complete
-        place = "" if source is None else _quoted([_place(source, table)])
+        within = "" if source is None else _quoted([place_token(source, table)])
         without = f" NOT ({' OR '.join(filter(None, unwanted))})" if any(unwanted) else ""
         whole = [_quoted(term.tokens[:TERMS_MAX]) for term in terms]
         each = [whole, wanted] if any(term.beginning for term in terms) else [whole]
-        self.texts = tuple(f"({' AND '.join(filter(None, [*words, place]))}){without}" for words in each)
+        self.texts = tuple(f"({' AND '.join(filter(None, [*words, within]))}){without}" for words in each)
 
     def _any_of(self, term: Term) -> str | None:
         """Write a term; FTS5's own beginnings read all that begins so before the first answer.

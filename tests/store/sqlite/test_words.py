@@ -118,11 +118,11 @@ async def test_more_candidates_than_are_looked_at_are_the_newest_and_say_so(
     long: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(words, "SEARCH_SECONDS", 60.0)
-    monkeypatch.setattr(words, "CANDIDATES_MAX", 120)
+    monkeypatch.setattr(copies, "CANDIDATES_MAX", 120)
     found = await long.candidates(parse("common"), source=None, table=None)
     assert [copy.record.id for copy in found.copies] == NEWEST_FIRST[:120]
     assert not found.complete
-    monkeypatch.setattr(words, "CANDIDATES_BYTES_MAX", 20)
+    monkeypatch.setattr(copies, "CANDIDATES_BYTES_MAX", 20)
     found = await long.candidates(parse("common"), source=None, table=None)
     assert (len(found.copies), found.complete) == (11, False)
 
@@ -144,7 +144,7 @@ async def test_who_asks_for_a_word_is_not_shown_newer_ones_that_begin_so_before_
     found = await long.candidates(parse("common n2"), source=None, table=None)
     ids = [copy.record.id for copy in found.copies]
     assert ids == ["2", *(id_ for id_ in NEWEST_FIRST if id_.startswith("2") and id_ != "2")]
-    monkeypatch.setattr(words, "CANDIDATES_MAX", 1)
+    monkeypatch.setattr(copies, "CANDIDATES_MAX", 1)
     found = await long.candidates(parse("common n2"), source=None, table=None)
     assert ([copy.record.id for copy in found.copies], found.complete) == (["2"], False)
 

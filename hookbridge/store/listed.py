@@ -1,0 +1,48 @@
+"""How far a page of a list looks, what its filters mean, and where the next one goes on, the same in every engine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from itertools import product
+from typing import Any, TypeVar
+
+from hookbridge.model import SOURCES, Outcome
+from hookbridge.store.values import EventFilter, RecordFilter
+
+LOOKED_AT = 20_000
+"""A page looks at so many rows, says where the next one goes on, and ends."""
+
+WORDS_MAX = 8
+"""More words than this narrow no further."""
+
+EVERYTHING = EventFilter()
+DEAD = EventFilter(outcome=Outcome.DEAD)
+
+Row = TypeVar("Row", bound=Sequence[Any])
+
+
+def cut(found: list[Row], limit: int, end: int | None) -> tuple[list[Row], int | None]:
+    """Give a page of rows that begin with an event's id, of which one more was looked for, and its cursor.
+
+    ``end`` is the last event that was looked at; None when that is the oldest one there is.
+    """
+    return (found[:limit], found[limit - 1][0]) if len(found) > limit else (found, end)
+
+
+def beginnings(which: EventFilter | RecordFilter) -> list[tuple[str, ...]]:
+    """Give what the names that are meant begin with: tables, a source, or nothing."""
+    if which.tables:
+        return sorted(product(SOURCES if which.source is None else (which.source,), which.tables))
+    return [() if which.source is None else (which.source,)]
+
+
+def names(which: EventFilter | RecordFilter) -> list[str]:
+    """Give the names that are meant, where their tables and ids are given, in their order."""
+    return sorted(":".join((*table, id_)) for table in beginnings(which) for id_ in which.record_ids)
+
+
+def spellings(word: str) -> list[str]:
+    """Give the forms in which a body may have a word: many senders write only ASCII."""
+    escaped = json.dumps(word)[1:-1]
+    return [word] if escaped == word else [word, escaped]
