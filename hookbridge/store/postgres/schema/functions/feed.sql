@@ -1,0 +1,51 @@
+-- The feed: the copies in the order of their last change, each once.
+--
+-- Whatever changes a copy, whichever way, a trigger gives it the newest place at the commit, under a lock that is held until
+-- the commit is visible: so places become visible in their order, and no reader that goes on behind one misses any.  The
+-- lock is the last one that a transaction takes.  A sequence under it gives the places, so that none is given twice.
+
+-- Give a copy that has changed the newest place.
+CREATE OR REPLACE FUNCTION hookbridge.copy_changes_1() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog, hookbridge, pg_temp
+AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(1752131435, 2);  -- 'hook'
+    INSERT INTO feed (seq, record) VALUES (nextval('feed_places'), NEW.record)
+    ON CONFLICT (record) DO UPDATE SET seq = excluded.seq;
+    RETURN NULL;
+END
+$$;
+
+-- A copy that is removed leaves the feed.
+CREATE OR REPLACE FUNCTION hookbridge.copy_goes_1() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog, hookbridge, pg_temp
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+AS $$
+BEGIN
+    DELETE FROM feed WHERE record = OLD.record;
+    RETURN NULL;
+END
+$$;
+
+-- A fingerprint leaves out what changes on every read, and has the hash of what listings show behind its 16 bytes; a copy of
+-- an event has none, and neither has the knowledge that a record is gone.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = 'hookbridge.copies'::regclass AND tgname = 'copy_goes') THEN
+        CREATE CONSTRAINT TRIGGER copy_appears AFTER INSERT ON hookbridge.copies
+        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION hookbridge.copy_changes_1();
+
+        CREATE CONSTRAINT TRIGGER copy_changes AFTER UPDATE ON hookbridge.copies
+        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (
+            CASE WHEN length(OLD.fingerprint) = 0 OR length(NEW.fingerprint) = 0 THEN OLD.data IS DISTINCT FROM NEW.data
+                 ELSE substr(OLD.fingerprint, 1, 16) <> substr(NEW.fingerprint, 1, 16) END
+            OR OLD.title IS DISTINCT FROM NEW.title
+            OR OLD.content IS DISTINCT FROM NEW.content
+        ) EXECUTE FUNCTION hookbridge.copy_changes_1();
+
+        CREATE TRIGGER copy_goes AFTER DELETE ON hookbridge.copies
+        FOR EACH ROW EXECUTE FUNCTION hookbridge.copy_goes_1();
+    END IF;
+END
+$$;

@@ -1,0 +1,59 @@
+-- What the reconciler found, until it is known whether a webhook announces it.
+
+-- Count what was found before the grace time, or lies ahead, as announced or missed, by table, and forget it.  An event
+-- announces when it could not be seen as the record was compared.  ``moment`` of a finding: an id that all such events lie
+-- behind, a stroke, and the snapshot.
+CREATE OR REPLACE FUNCTION hookbridge.settle_findings_1(
+    own_slot integer, moment double precision, grace double precision
+) RETURNS TABLE (source text, table_name text, announced bigint, missed bigint) LANGUAGE plpgsql
+SET search_path = pg_catalog, hookbridge, pg_temp
+SET enable_seqscan = off
+SET enable_nestloop = off
+SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+DECLARE
+    now_is CONSTANT double precision := now_1(moment);
+    due text[];
+    snapshots text[];
+    horizons bigint[];
+    told text[];
+    sources text[];
+    tables text[];
+    announcements bigint[];
+    misses bigint[];
+BEGIN
+    PERFORM set_config('synchronous_commit', 'on', true);
+    SELECT array_agg(one.record), array_agg(split_part(one.moment, '/', 2)),
+           array_agg(split_part(one.moment, '/', 1)::bigint)
+    INTO due, snapshots, horizons
+    FROM (
+        SELECT f.record, f.moment FROM found AS f
+        WHERE f.found_at < now_is - grace OR f.found_at > now_is
+        ORDER BY f.record FOR UPDATE SKIP LOCKED
+    ) AS one;
+    told := ARRAY(
+        SELECT DISTINCT e.record
+        FROM events AS e
+        JOIN unnest(due, snapshots, horizons) AS d (record, snapshot, behind) ON e.record = d.record
+        WHERE e.id > (SELECT min(h) FROM unnest(horizons) AS h) AND e.origin = 'webhook'
+          AND NOT pg_visible_in_snapshot(e.xid, d.snapshot::pg_snapshot)
+    );
+    DELETE FROM found WHERE record = ANY (due);
+    SELECT array_agg(one.source), array_agg(one.table_name), array_agg(one.announced), array_agg(one.missed)
+    INTO sources, tables, announcements, misses
+    FROM (
+        SELECT split_part(d, ':', 1) AS source, split_part(d, ':', 2) AS table_name,
+               count(*) FILTER (WHERE d = ANY (told)) AS announced, count(*) FILTER (WHERE d <> ALL (told)) AS missed
+        FROM unnest(due) AS d GROUP BY 1, 2
+    ) AS one;
+    PERFORM count_1(
+        own_slot,
+        ARRAY(SELECT 'announced:' || s || ':' || t FROM unnest(sources, tables) AS one (s, t))
+        || ARRAY(SELECT 'missed:' || s || ':' || t FROM unnest(sources, tables) AS one (s, t)),
+        (announcements || misses)::double precision[]
+    );
+    RETURN QUERY SELECT * FROM unnest(sources, tables, announcements, misses);
+END
+$$;
