@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
@@ -41,12 +42,27 @@ def plain_logs() -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
+def postgres_url() -> str:
     """A Postgres server, started for the first test that asks."""
-    from tests.support.postgres import server
+    from tests.support import databases
 
-    with server() as url:
-        yield url
+    return databases.server_url()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def servers_end() -> Iterator[None]:
+    """Whatever server of databases was started ends with the run."""
+    yield
+    if (databases := sys.modules.get("tests.support.databases")) is not None:
+        databases.close()
+
+
+@pytest.fixture(autouse=True)
+def databases_go() -> Iterator[None]:
+    """The databases of a test's stores go with it, after everything that it has opened."""
+    yield
+    if (databases := sys.modules.get("tests.support.databases")) is not None:
+        databases.drop()
 
 
 @pytest.fixture(scope="session")

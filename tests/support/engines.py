@@ -1,21 +1,38 @@
 """The store's engines: whoever adds one adds it here, and every test that takes ``engine`` runs on it as well.
 
+HOOKBRIDGE_TEST_ENGINES names those that are meant, with commas between them.
 A service that is opened while one is ``chosen`` has that.  A store that was opened here has a clock that tests set
 (``at``); until they do, it is the machine's.
 """
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from hookbridge.store.contract import Store
+from hookbridge.store.postgres import PostgresStore
 from hookbridge.store.sqlite import SqliteStore
+from tests.support import databases
 
-ENGINES = ("sqlite",)
+EVERY_ENGINE = ("sqlite", "postgres", "pooler")
+"""``pooler`` is Postgres behind one that gives each transaction another session."""
+
+
+def _meant() -> tuple[str, ...]:
+    asked = os.environ.get("HOOKBRIDGE_TEST_ENGINES")
+    if asked is None:
+        return ("sqlite",)
+    names = tuple(name.strip() for name in asked.split(","))
+    assert set(names) <= set(EVERY_ENGINE), names
+    return names
+
+
+ENGINES = _meant()
 
 _chosen = [ENGINES[0]]
 
@@ -35,9 +52,14 @@ _clocks: WeakKeyDictionary[Store, HandClock] = WeakKeyDictionary()
 
 
 async def opened_on(engine: str, folder: Path) -> Store:
-    """Open a store of this engine on what is in the folder."""
-    assert engine in ENGINES
-    return await opened_file(folder / "hookbridge.db")
+    """Open a store of this engine on what belongs to the folder."""
+    if engine == "sqlite":
+        return await opened_file(folder / "hookbridge.db")
+    clock = HandClock()
+    address = databases.url(folder, pooled=engine == "pooler")
+    store = cast("Store", await PostgresStore.open(address, moment=lambda: clock.now))
+    _clocks[store] = clock
+    return store
 
 
 async def opened_file(path: Path) -> SqliteStore:
@@ -64,12 +86,19 @@ def chosen(engine: str) -> Iterator[None]:
 
 def store_section(folder: Path) -> dict[str, Any]:
     """Give the settings of a store of the chosen engine, with its data in the folder where it is a file."""
-    assert _chosen[-1] == "sqlite"
-    return {"path": str(folder / "hookbridge.db"), "min_free_bytes": 0}
+    if _chosen[-1] == "sqlite":
+        return {"path": str(folder / "hookbridge.db"), "min_free_bytes": 0}
+    return {"url": databases.url(folder, pooled=_chosen[-1] == "pooler")}
 
 
 async def open_lines(store: Store) -> dict[str, list[int]]:
     """Give the open events of each dirty record in their order, as no method of the contract does without a claim."""
+    if isinstance(store, PostgresStore):
+        rows = await store._engine.read("SELECT record, event_id FROM hookbridge.open ORDER BY record, seq")
+        lines: dict[str, list[int]] = {}
+        for record, event_id in rows:
+            lines.setdefault(record, []).append(event_id)
+        return lines
     assert isinstance(store, SqliteStore)
     return await store._engine.read(_chains)
 

@@ -22,6 +22,9 @@ from tests.support.waiting import wait_until
 # Postgres does not run as root, and a CI often does.
 NOBODY = "nobody"
 
+MEMORY_MIN = 4 * 1024**3
+"""Less than this is not enough for a server's files."""
+
 
 def programs() -> Path:
     """The wheel's folder of programs: psql is there, too."""
@@ -38,11 +41,30 @@ def server() -> Iterator[str]:
     if given:
         yield given
         return
+    with (
+        as_nobody("pg-") as (folder, user),
+        as_nobody("pg-", in_memory=True) as (data, _),
+        _started(folder, data, user) as url,
+    ):
+        yield url
+
+
+@contextmanager
+def as_nobody(prefix: str, *, in_memory: bool = False) -> Iterator[tuple[Path, str | None]]:
+    """Give a folder for a server, and the user who is to run it and has the folder; None is who we are.
+
+    ``in_memory``: where files are written for nothing, if there is such a place.
+    """
+    memory = Path("/dev/shm")
+    roomy = in_memory and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > MEMORY_MIN
     # Short, because the path of a socket has a limit.
-    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=memory if roomy else None))
+    user = NOBODY if os.geteuid() == 0 else None
     try:
-        with _started(folder) as url:
-            yield url
+        if user is not None:
+            folder.chmod(0o755)
+            shutil.chown(folder, user)
+        yield folder, user
     finally:
         shutil.rmtree(folder)
 
@@ -77,26 +99,24 @@ async def _execute(url: str, statement: str) -> None:
 
 
 @contextmanager
-def _started(folder: Path) -> Iterator[str]:
-    root = os.geteuid() == 0
-    binaries = _reachable(programs(), folder) if root else programs()
-    if root:
-        folder.chmod(0o755)
-        shutil.chown(folder, NOBODY)
+def _started(folder: Path, data: Path, user: str | None) -> Iterator[str]:
+    binaries = programs() if user is None else _reachable(programs(), folder)
 
     def run(program: str, *arguments: str) -> None:
         subprocess.run(
-            [binaries / program, "-D", folder / "data", *arguments],
+            [binaries / program, "-D", data / "data", *arguments],
             check=True,
             cwd=folder,
-            user=NOBODY if root else None,
+            user=user,
             # A server that inherited the pipe would keep it open.
             stdout=subprocess.DEVNULL,
         )
 
     run("initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync")
-    # What a test stores does not have to outlive the machine.
-    options = f"-k {folder} -c listen_addresses= -c fsync=off -c restart_after_crash=on"
+    # With fsync: a store refuses a server that loses what it has said is stored.
+    options = f"-k {folder} -c listen_addresses= -c max_connections=300 -c restart_after_crash=on"
+    # As the role of a store has them.
+    options += " -c statement_timeout=15s -c lock_timeout=5s -c idle_in_transaction_session_timeout=10s"
     run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", options, "start")
     try:
         yield f"postgresql://postgres@/postgres?host={folder}"

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
 
-from hookbridge.model import Books
 from hookbridge.store.nodes import Lead
 from hookbridge.store.sqlite.engine import Role, Transaction
+from hookbridge.store.totals import totals
 from hookbridge.store.values import Totals
 
 
@@ -32,40 +31,6 @@ def put(transaction: Transaction, name: str, value: str | None, only_if_absent: 
     return written.rowcount > 0
 
 
-def _totals(counters: Mapping[str, float]) -> Totals:
-    """Make the totals of the counters by name."""
-
-    def number(name: str) -> int:
-        return int(counters.get(name, 0))
-
-    def group(prefix: str) -> dict[str, int]:
-        return {name.removeprefix(prefix): int(value) for name, value in counters.items() if name.startswith(prefix)}
-
-    return Totals(
-        books=Books(
-            received=number("received"),
-            open=number("open"),
-            applied=number("applied"),
-            coalesced=number("coalesced"),
-            ignored=number("ignored"),
-            dead=number("dead"),
-        ),
-        duplicates=number("duplicates"),
-        processed=number("processed"),
-        failed=number("failed"),
-        retries=number("retries"),
-        changes=number("changes"),
-        processing_seconds=counters.get("processing_seconds", 0.0),
-        by_type=group("type:"),
-        by_source=group("source:"),
-        by_verification=group("verification:"),
-        by_origin=group("received:"),
-        by_outcome=group("settled:"),
-        announced=group("announced:"),
-        missed=group("missed:"),
-    )
-
-
 class Notes(Role):
     """Small durable values by name."""
 
@@ -86,7 +51,7 @@ class Counters(Role):
 
     async def totals(self) -> Totals:
         """Give the counters as of the last commit."""
-        return _totals(self._engine.counters)
+        return totals(self._engine.counters)
 
     @property
     def open_events(self) -> int:

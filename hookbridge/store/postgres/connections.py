@@ -1,0 +1,181 @@
+"""Connections to the server, each kept and used by one call at a time, and what it means when one fails.
+
+Invariants: no session state and no named statements, so that any connection of a pooler can run each call; a call that
+was refused for what it says leaves the connection as it was, and after anything else the connection is given up; once
+the server could not be reached, calls fail at once until it is time to try again.  Nobody learns the password.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from contextlib import suppress
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+import asyncpg
+
+from hookbridge.errors import LeadLost, StoreError, StoreUnavailable, named
+
+Record = Any
+"""A row: what asyncpg gives, which has no types."""
+
+CONNECT_SECONDS = 10.0
+CALL_SECONDS = 20.0
+"""The role's statement_timeout, which the server keeps, is shorter; this is for a server that does not answer."""
+
+IDLE_SECONDS_MAX = 120.0
+"""A connection that was not used for so long may have been forgotten on the way: it is made anew."""
+
+BACKOFF_SECONDS = 0.1
+BACKOFF_SECONDS_MAX = 5.0
+
+# https://www.postgresql.org/docs/18/errcodes-appendix.html.  What was given is wrong: data, constraints, limits (a name
+# that is too long for an index).
+_REFUSED_CLASSES = ("22", "23", "54")
+# Two calls were in each other's way, and this one was rolled back whole.
+_CONFLICTS = {"40001", "40P01", "55P03"}
+
+_LEAD_LOST = "HB001"
+"""Ours: see leads.sql."""
+
+_HINTS = {
+    "28": "check user and password of the store's url",
+    "3D": "check the database's name in the store's url",
+    "3F": "python -m hookbridge store-sql prints what the database's owner has to run",
+    "42": "python -m hookbridge check says what is missing",
+    "53": "check the server's disk, its memory, and how many connections it allows",
+}
+
+
+class Conflict(StoreUnavailable):
+    """Another call was in the way; nothing of this one was done, and it may be made again at once."""
+
+
+class Lost(StoreUnavailable):
+    """The connection ended.  Whether the call was done is not known."""
+
+
+def without_password(url: str) -> str:
+    """Give an address that may be shown."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return "postgresql://…"
+    user = f"{parts.username}@" if parts.username else ""
+    host = parts.netloc.rpartition("@")[2]
+    shown = SplitResult(parts.scheme, user + host, parts.path, re.sub(r"(password=)[^&]*", r"\1…", parts.query), "")
+    return shown.geturl()
+
+
+class Link:
+    """One connection, made when it is needed."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._turn = asyncio.Lock()
+        self._connection: asyncpg.Connection | None = None
+        self._statements: dict[str, Any] = {}
+        self._used_at = 0.0
+        self._backoff = 0.0
+        self._try_again_at = 0.0
+        self._why = ""
+        self._loop = asyncio.get_running_loop()
+
+    async def call(self, sql: str, *arguments: object) -> list[Record]:
+        """Run one statement, which is a transaction.
+
+        Raises Conflict, Lost (also another StoreUnavailable), or StoreError when what was given cannot be stored.
+        """
+        async with self._turn:
+            connection = await self._connected()
+            try:
+                statement = self._statements.get(sql)
+                if statement is None:
+                    # Not connection.fetch: without a cache that is two round trips each time, and is parsed twice.
+                    statement = self._statements[sql] = await connection.prepare(sql, name="")
+                rows: list[Record] = await statement.fetch(*arguments)
+            except Exception as error:
+                raise self._failed(error) from error
+            self._used_at = self._loop.time()
+            return rows
+
+    async def script(self, sql: str) -> None:
+        """Run several statements as one transaction, however long it takes.  Raises as ``call``."""
+        async with self._turn:
+            connection = await self._connected()
+            try:
+                await connection.execute(sql, timeout=None)
+            except Exception as error:
+                raise self._failed(error) from error
+
+    async def close(self) -> None:
+        """Close the connection when its call is done."""
+        async with self._turn:
+            connection = self._forget()
+            if connection is not None:
+                with suppress(Exception):
+                    await connection.close(timeout=1.0)
+
+    async def _connected(self) -> asyncpg.Connection:
+        now = self._loop.time()
+        if self._connection is not None:
+            if not self._connection.is_closed() and now < self._used_at + IDLE_SECONDS_MAX:
+                return self._connection
+            self._give_up()
+        if now < self._try_again_at:
+            raise _unreachable(self._why)
+        try:
+            self._connection = await connect(self._url)
+        except StoreUnavailable as error:
+            self._backoff = min(max(2 * self._backoff, BACKOFF_SECONDS), BACKOFF_SECONDS_MAX)
+            self._try_again_at, self._why = self._loop.time() + self._backoff, error.message
+            raise
+        self._backoff = 0.0
+        self._used_at = self._loop.time()
+        return self._connection
+
+    def _failed(self, error: Exception) -> StoreError:
+        """Say what an error means, and give the connection up unless it was only this call's."""
+        code = getattr(error, "sqlstate", None) or ""
+        if isinstance(error, asyncpg.PostgresError) and code in _CONFLICTS:
+            return Conflict(f"Other calls of the store were in the way: {error}")
+        if isinstance(error, asyncpg.PostgresError) and code == _LEAD_LOST:
+            return LeadLost(str(error))
+        if isinstance(error, asyncpg.PostgresError) and code[:2] in _REFUSED_CLASSES:
+            return StoreError(f"The store cannot hold this: {error}")
+        if isinstance(error, asyncpg.exceptions.DataError):  # it could not be sent, and was not
+            return StoreError(f"The store cannot hold this: {error.__cause__ or error}")
+        self._give_up()
+        message = f"Postgres could not do it: {named(error)}"
+        if isinstance(error, asyncpg.PostgresError) and code[:2] not in {"08", "57"}:
+            return StoreUnavailable(message, hint=_HINTS.get(code[:2], "look into the server's log"))
+        # A killed backend shows as an InternalClientError as often as one of its proper errors.
+        return Lost(message, hint="look whether the server runs and can be reached")
+
+    def _give_up(self) -> None:
+        connection = self._forget()
+        if connection is not None:
+            connection.terminate()
+
+    def _forget(self) -> asyncpg.Connection | None:
+        connection, self._connection = self._connection, None
+        self._statements.clear()
+        return connection
+
+
+async def connect(url: str) -> asyncpg.Connection:
+    """Open a connection.  Raises StoreUnavailable."""
+    try:
+        # No settings of a session: poolers refuse what they do not know, and another session may run the next call.
+        return await asyncpg.connect(url, statement_cache_size=0, timeout=CONNECT_SECONDS, command_timeout=CALL_SECONDS)
+    except asyncpg.PostgresError as error:
+        code = error.sqlstate or ""
+        raise StoreUnavailable(f"Postgres refuses the connection: {error}", hint=_HINTS.get(code[:2], "")) from error
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError, ValueError) as error:
+        raise _unreachable(f"Postgres cannot be reached: {named(error)}") from error
+
+
+def _unreachable(message: str) -> StoreUnavailable:
+    return StoreUnavailable(message, hint="look whether the server runs and can be reached")

@@ -1,0 +1,230 @@
+"""The Postgres engine's machinery: a few connections, groups of appends and settlements, tickets, and what is repeated.
+
+Invariants: each call is one statement, and with that one transaction; a call that another one was in the way of is made
+again, whole; of a call whose connection ended nobody knows whether it was done, so only reads are made again.  It does
+not know what the calls do: those are functions of ``schema/functions``, called by the roles.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+import structlog
+
+from hookbridge.errors import StoreError, StoreUnavailable
+from hookbridge.store.commits import GroupCommit, Results
+from hookbridge.store.postgres.connections import Conflict, Link, Lost, Record
+
+Result = TypeVar("Result")
+
+TRIES = 8
+"""So often a call is made that others are in the way of."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Writer:
+    """What a job sees: calls on a connection of its kind, and the slot in which it counts."""
+
+    def __init__(self, engine: Engine, link: Link) -> None:
+        self._link = link
+        self._engine = engine
+
+    @property
+    def moment(self) -> float | None:
+        """A test's time; None for the server's."""
+        return self._engine.moment
+
+    @property
+    def node(self) -> str:
+        """The node's name."""
+        return self._engine.node
+
+    @property
+    def slot(self) -> int:
+        """Where this node counts."""
+        return self._engine.slot
+
+    async def call(self, sql: str, *arguments: object) -> list[Record]:
+        """Run one statement.  What it raises concerns the group; it may be run again, with other jobs."""
+        return await self._link.call(sql, *arguments)
+
+    def opened(self, events: int) -> None:
+        """Say by how many the open events changed, after the call that did it."""
+        self._engine.open_events += events
+
+
+class Job:
+    """One call that is written together with others of its kind."""
+
+    __slots__ = ()
+
+    @property
+    def weight(self) -> int:
+        """How many bytes it writes at least."""
+        return 0
+
+    @staticmethod
+    async def run_together(jobs: Sequence[Any], writer: Writer) -> Sequence[Any]:
+        """Write them in one statement; give one result for each job.
+
+        It is called again where another call was in the way, and with parts of them where one cannot be stored.
+        """
+        raise NotImplementedError  # pragma: no cover  every kind has its own
+
+
+class Engine:
+    """The connections, and what is done together on them."""
+
+    def __init__(self, url: str, *, node: str, moment: Callable[[], float | None]) -> None:
+        self.url = url
+        self.node = node
+        self.slot = 1
+        self.open_events = 0
+        """Of all nodes, as of the last look, and what this one did since."""
+        self._moment = moment
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._links: list[Link] = []
+        self._writes, self._reads, self._lists, self._searches = (self._link() for _ in range(4))
+        self.appends: GroupCommit[Any] = self._groups()
+        self.settles: GroupCommit[Any] = self._groups()
+        self._wanted: list[asyncio.Future[int]] = []
+        self._fetching = False
+
+    @property
+    def moment(self) -> float | None:
+        """What a test says the time is; None for the server's own clock."""
+        return self._moment()
+
+    async def read(self, sql: str, *arguments: object) -> list[Record]:
+        """Read little: what is found by its name.  Raises StoreUnavailable, StoreError."""
+        return await _read(self._reads, sql, arguments)
+
+    async def browse(self, sql: str, *arguments: object) -> list[Record]:
+        """Read a list.  No other kind of read waits for it."""
+        return await _read(self._lists, sql, arguments)
+
+    async def search(self, sql: str, *arguments: object) -> list[Record]:
+        """Read what may take long."""
+        return await _read(self._searches, sql, arguments)
+
+    async def write(self, sql: str, *arguments: object) -> list[Record]:
+        """Run one statement that writes.  It goes on when the caller is cancelled.
+
+        Raises StoreUnavailable, after which it may have been done or not, and StoreError.
+        """
+        return await asyncio.shield(self._spawn(_again(lambda: self._writes.call(sql, *arguments))))
+
+    def ticket(self) -> Awaitable[int]:
+        """Give a number that is larger than every one that was given, on any node, before this call."""
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._wanted.append(future)
+        if not self._fetching:
+            self._fetching = True
+            _ = self._spawn(self._give_tickets())
+        return future
+
+    async def close(self) -> None:
+        """Finish what was submitted, then close the connections."""
+        await self.appends.close()
+        await self.settles.close()
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(link.close() for link in self._links))
+
+    def _link(self) -> Link:
+        link = Link(self.url)
+        self._links.append(link)
+        return link
+
+    def _groups(self) -> GroupCommit[Any]:
+        writer = Writer(self, self._link())
+
+        def commit(jobs: list[Any], done: Callable[[Results], None]) -> None:
+            _ = self._spawn(self._finish(jobs, writer, done))
+
+        return GroupCommit(commit, lambda job: job.weight)
+
+    async def _finish(self, jobs: list[Any], writer: Writer, done: Callable[[Results], None]) -> None:
+        done(await _together(jobs, writer))
+
+    def _spawn(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _give_tickets(self) -> None:
+        """Serve all that wait with one statement, which begins after all of them have asked."""
+        try:
+            while self._wanted:
+                wanted, self._wanted = self._wanted, []
+                _give(wanted, await self._tickets(len(wanted)))
+        finally:
+            self._fetching = False
+
+    async def _tickets(self, number: int) -> list[int] | StoreError:
+        try:
+            rows = await self.read("SELECT nextval('hookbridge.tickets') FROM generate_series(1, $1)", number)
+        except StoreError as error:
+            return error
+        return [ticket for (ticket,) in rows]
+
+
+def _give(waiting: Sequence[asyncio.Future[int]], tickets: list[int] | StoreError) -> None:
+    for place, future in enumerate(waiting):
+        if future.done():  # its waiter was cancelled
+            continue
+        if isinstance(tickets, StoreError):
+            future.set_exception(_copy(tickets))
+        else:
+            future.set_result(tickets[place])
+
+
+class Role:
+    """What the contract's roles have in common: the engine that does their calls."""
+
+    _engine: Engine
+
+
+async def _read(link: Link, sql: str, arguments: tuple[object, ...]) -> list[Record]:
+    """Read; once more where the connection was lost, because nothing was changed."""
+    try:
+        return await _again(lambda: link.call(sql, *arguments))
+    except Lost:
+        return await _again(lambda: link.call(sql, *arguments))
+
+
+async def _again(call: Callable[[], Awaitable[Result]]) -> Result:
+    """Make a call, and make it again when others were in the way."""
+    for number in range(TRIES - 1):
+        try:
+            return await call()
+        except Conflict as error:
+            _log.debug("A call of the store is made again", error=error.message)
+            # Not at the same time as the other one.
+            await asyncio.sleep(random.uniform(0, 0.01 * 2**number))  # noqa: S311  no secret
+    return await call()
+
+
+async def _together(jobs: Sequence[Any], writer: Writer) -> list[Any]:
+    """Write a group; when something in it cannot be stored, its halves, so that it fails alone."""
+    kind = type(jobs[0])
+    try:
+        return list(await _again(lambda: kind.run_together(jobs, writer)))
+    except Exception as error:  # noqa: BLE001  whatever it is, it belongs to the jobs' futures
+        own = isinstance(error, StoreError) and not isinstance(error, StoreUnavailable)
+        if len(jobs) == 1 or not own:
+            return [_copy(error) for _ in jobs]
+    half = len(jobs) // 2
+    return await _together(jobs[:half], writer) + await _together(jobs[half:], writer)
+
+
+def _copy(error: Exception) -> Exception:
+    """Give each waiter an exception of its own: what raises one writes into it."""
+    one = type(error).__new__(type(error), *error.args)  # not its __init__, which may want other words
+    vars(one).update(vars(error))
+    return one

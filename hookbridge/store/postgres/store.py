@@ -1,0 +1,102 @@
+"""The Postgres engine as a ``Store``: the roles, each of which has its file, in one schema of a database."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+
+import structlog
+
+from hookbridge.errors import StartupError, StoreError
+from hookbridge.model import Fault
+from hookbridge.store.postgres import checks
+from hookbridge.store.postgres.connections import Link, without_password
+from hookbridge.store.postgres.engine import Engine
+from hookbridge.store.postgres.migrations import migrate
+from hookbridge.store.postgres.notes import Counters, Notes
+
+_log = structlog.get_logger(__name__)
+
+# Assigns a transaction a number, so that its end is written and flushed; it changes no row.
+_COMMIT = "SELECT pg_current_xact_id()::text"
+
+
+def _server_clock() -> float | None:
+    return None
+
+
+class PostgresStore(Notes, Counters):
+    """``hookbridge.store.contract.Store`` in the schema ``hookbridge`` of a Postgres database."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    async def open(
+        cls, url: str, *, node: str = "", moment: Callable[[], float | None] = _server_clock
+    ) -> PostgresStore:
+        """Reach the server and make the schema, or bring it up to date.
+
+        ``node`` is this node's name, one of its own where it is empty; ``moment`` is a test's clock.  Raises
+        StartupError when the server cannot be reached or relied on.
+        """
+        engine = Engine(url, node=node or secrets.token_hex(8), moment=moment)
+        try:
+            await _prepare(engine)
+        except BaseException:
+            await engine.close()
+            raise
+        return cls(engine)
+
+    def describe(self) -> str:
+        """Give the server's address, without the password."""
+        return without_password(self._engine.url)
+
+    def watch_commits(self, observer: Callable[[int, float], None]) -> None:
+        """Tell the observer of each group that was committed."""
+        self._engine.appends.observer = self._engine.settles.observer = observer
+
+    async def free_bytes(self) -> int | None:
+        """Give nothing: the disk is not this machine's."""
+        return None
+
+    async def reusable_bytes(self) -> int:
+        """Give nothing: where the disk is the server's, nobody here counts it."""
+        return 0
+
+    async def check_writable(self) -> None:
+        """Commit an empty transaction."""
+        await self._engine.write(_COMMIT)
+
+    @property
+    def fault(self) -> Fault | None:
+        """Nothing: what a server finds damaged it says itself, call by call."""
+        return None
+
+    async def look(self) -> Fault | None:
+        """Find nothing."""
+        return self.fault
+
+    async def close(self) -> None:
+        """Finish, then close."""
+        await self._engine.close()
+
+
+async def _prepare(engine: Engine) -> None:
+    link = Link(engine.url)
+    try:
+        seen = await checks.facts(link)
+        if (refused := checks.refusal(seen)) is not None:
+            raise refused
+        if (said := checks.warning(seen)) is not None:
+            _log.warning(said, try_="python -m hookbridge store-sql prints SQL for the role")
+        await migrate(link)
+        ((engine.slot, open_events),) = await link.call(
+            "SELECT nextval('hookbridge.slots')::integer,"
+            " coalesce((SELECT sum(value) FROM hookbridge.counters WHERE name = 'open'), 0)"
+        )
+        engine.open_events = int(open_events)
+    except StoreError as error:
+        raise StartupError(f"The store cannot be opened: {error.message}", hint=error.hint) from error
+    finally:
+        await link.close()
