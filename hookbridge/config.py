@@ -10,7 +10,7 @@ import fnmatch
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta
@@ -39,6 +39,19 @@ class ServerConfig(Section, frozen=True):
     access_log: Literal["errors", "all", "none"] = "errors"
     allowed_hosts: tuple[Name, ...] = ()
     trusted_proxies: tuple[Name, ...] = ()
+
+
+Role = Literal["receive", "process", "reconcile"]
+"""What a node can do: take webhooks; work on changes; look for what no webhook announced."""
+
+ROLES: tuple[Role, ...] = get_args(Role)
+
+
+class NodeConfig(Section, frozen=True):
+    """``[node]``: what this process does, where several share a store."""
+
+    name: str = ""
+    roles: Annotated[tuple[Role, ...], Meta(min_length=1)] = ROLES
 
 
 class StoreConfig(Section, frozen=True):
@@ -217,6 +230,7 @@ class Config(Section, frozen=True):
     """Everything that the service is told."""
 
     server: ServerConfig = ServerConfig()
+    node: NodeConfig = NodeConfig()
     store: StoreConfig = StoreConfig()
     processing: ProcessingConfig = ProcessingConfig()
     signatures: SignaturesConfig = SignaturesConfig()

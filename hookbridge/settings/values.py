@@ -61,14 +61,20 @@ def expected(type_: Any) -> str:
     if isinstance(info, inspect.BoolType):
         return "true or false"
     if isinstance(info, inspect.LiteralType):
-        return " or ".join(f'"{value}"' for value in info.values)
+        return _choice(info, "or")
     if isinstance(info, inspect.IntType | inspect.FloatType):
         return ("an integer" if isinstance(info, inspect.IntType) else "a number") + _range(info)
     if isinstance(info, inspect.VarTupleType):
         if isinstance(info.item_type, inspect.StructType):
             return "a list of blocks, each with its own keys"
-        return "a list of texts" + (" with at least one" if info.min_length else "")
+        of = info.item_type
+        each = _choice(of, "and") if isinstance(of, inspect.LiteralType) else "texts"
+        return f"a list of {each}" + (" with at least one" if info.min_length else "")
     return "a text that is not empty" if isinstance(info, inspect.StrType) and info.min_length else "a text"
+
+
+def _choice(info: inspect.LiteralType, joint: str) -> str:
+    return f" {joint} ".join(f'"{value}"' for value in info.values)
 
 
 def _plain(type_: Any) -> inspect.Type:
