@@ -19,6 +19,7 @@
     │   ├── HostRefused                 the name in Host is none of ours
     │   ├── NotFound                    no such path, event or record
     │   └── TryLater                    at a limit or not able to store: 503 with Retry-After
+    │       └── NotReceiving            a webhook came to a node that takes none
     ├── SourceError                     a source could not be read; pipeline/retry.py decides what follows
     │   ├── SourceUnavailable           nobody can read it now (down, overloaded, rate limit): the lane may stop
     │   ├── SourceRefused               it refuses our key: the lane stops until it is taken again
@@ -168,6 +169,10 @@ class TryLater(Refusal):
     def __init__(self, message: str, *, retry_after_seconds: int, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.retry_after_seconds = retry_after_seconds
+
+
+class NotReceiving(TryLater):
+    """A webhook came to a node that takes none; another one of the cluster does."""
 
 
 class TooSoon(TryLater):

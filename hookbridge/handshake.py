@@ -2,13 +2,15 @@
 
 Invariants: the first token stays until an operator forgets it, and a later handshake with another one is refused; until
 the operator confirms it, by a word or in the environment, nobody knows that it was Notion who sent it, so when and from
-where it came is kept with it.  What is said of it at the same time counts in the order in which it was said.
+where it came is kept with it.  What is said of it at the same time counts in the order in which it was said.  The note
+in the store is what counts, for other nodes write it as well: whoever acts on it, or refuses because of it, looks first.
 Which body is a handshake, and whose signature is right, is decided in ``sources/notion/signature.py``.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Protocol
 
 import msgspec
@@ -19,6 +21,9 @@ from hookbridge.errors import HandshakeRefused, NotFound
 from hookbridge.observe.redaction import hide_learnt
 from hookbridge.store import note_names
 from hookbridge.store.contract import Notes
+
+LOOK_SECONDS = 1.0
+"""A stranger's signature is no reason to ask the store more often than this."""
 
 _log = structlog.get_logger(__name__)
 
@@ -69,6 +74,7 @@ class Handshake:
         self._configured = configured
         self._clock = clock
         self._one_at_a_time = asyncio.Lock()
+        self._looked_at = -math.inf
         self.learnt = learnt
         """What a handshake brought; None before the first."""
         if learnt is not None:
@@ -91,14 +97,13 @@ class Handshake:
             if self.learnt is not None and self.learnt.token == token:
                 return
             new = Learnt(token=token, at=self._clock(), peer=peer)
-            if self.learnt is not None or not await self._notes.put_note(
-                note_names.NOTION_TOKEN, _written(new), only_if_absent=True
-            ):
+            if not await self._notes.put_note(note_names.NOTION_TOKEN, _written(new), only_if_absent=True):
+                await self._look()
+                if self.learnt is not None and self.learnt.token == token:
+                    return  # Notion presented it to another node a moment ago
                 message = "A verification token is known already"
                 raise HandshakeRefused(message, hint="DELETE /api/v1/notion/verification-token forgets it")
-            self.learnt = new
-            hide_learnt(token)
-            self._notion.learn(token)
+            self._take(new)
         _log.warning(
             "Notion sent a verification token: show it with python -m hookbridge notion-token, paste it into the"
             " integration's webhook form, and confirm it with --confirm",
@@ -108,18 +113,46 @@ class Handshake:
     async def confirm(self) -> None:
         """Note that it is the one that Notion's form took.  Raises NotFound without one, StoreUnavailable."""
         async with self._one_at_a_time:
+            await self._look()
             if self.learnt is None:
                 raise NotFound("No verification token was received yet", hint="make a webhook subscription in Notion")
             confirmed = msgspec.structs.replace(self.learnt, confirmed=True)
             await self._notes.put_note(note_names.NOTION_TOKEN, _written(confirmed))
-            self.learnt = confirmed
+            self._take(confirmed)
 
     async def forget(self) -> None:
         """Forget it, so that a new subscription can present its own.  Raises StoreUnavailable."""
         async with self._one_at_a_time:
             await self._notes.put_note(note_names.NOTION_TOKEN, None)
-            self.learnt = None
+            self._take(None)
+
+    async def look(self) -> None:
+        """Take up what is noted now.  Raises StoreUnavailable."""
+        async with self._one_at_a_time:
+            await self._look()
+
+    async def look_again(self) -> bool:
+        """Before something is refused because of the token: say whether another one counts now.
+
+        It asks once a second at most.  Raises StoreUnavailable.
+        """
+        before = self.learnt
+        async with self._one_at_a_time:
+            if asyncio.get_running_loop().time() - self._looked_at >= LOOK_SECONDS:
+                await self._look()
+        return self.learnt != before
+
+    async def _look(self) -> None:
+        self._looked_at = asyncio.get_running_loop().time()
+        self._take(await learnt(self._notes))
+
+    def _take(self, known: Learnt | None) -> None:
+        before, self.learnt = self.learnt, known
+        if known is None:
             self._notion.forget()
+        elif before is None or before.token != known.token:
+            hide_learnt(known.token)
+            self._notion.learn(known.token)
 
 
 def _written(value: Learnt) -> str:

@@ -1,12 +1,13 @@
 """Why a lane is held: an operator's word, or a token of Notion's that nobody has confirmed.
 
 Invariants: a lane is held while one of the two is there, and ends being held with the last; an operator's word outlives
-restarts, and is the one that is told.  Why a lane stops by itself is decided in ``pipeline/health.py``, which token is
+restarts, holds the lane on every node, and is the one that is told.  What is noted in the store counts.  Why a lane stops by itself is decided in ``pipeline/health.py``, which token is
 kept in ``handshake.py``.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from hookbridge.handshake import Handshake
@@ -33,29 +34,57 @@ class Holds:
         self._signed_is_believed = signed_is_believed
         self._by_operator: dict[SourceName, str] = {}
         """The lanes that an operator holds, with the reason."""
+        self._one_at_a_time = asyncio.Lock()
 
     async def open(self) -> None:
         """Hold what was held before a restart.  Raises StoreUnavailable."""
         for source in self._lanes:
+            await self._take_up(source)
+
+    async def look(self) -> None:
+        """Take up what was said to any node since.  Raises StoreUnavailable."""
+        await self._handshake.look()
+        for source in self._lanes:
+            await self._take_up(source)
+
+    async def _take_up(self, source: SourceName) -> None:
+        # Between the look and what is done for it, nobody may say another word here.
+        async with self._one_at_a_time:
             if reason := await self._notes.note(note_names.paused(source)):
                 self._by_operator[source] = reason
+            else:
+                self._by_operator.pop(source, None)
             await self._hold_or_go(source)
 
     async def pause(self, source: SourceName) -> None:
-        """Hold a lane until ``resume``, restarts included.  Raises StoreUnavailable."""
-        await self._notes.put_note(note_names.paused(source), BY_AN_OPERATOR)
-        self._by_operator[source] = BY_AN_OPERATOR
-        await self._hold_or_go(source)
+        """Hold a lane on every node until ``resume``, restarts included.  Raises StoreUnavailable."""
+        async with self._one_at_a_time:
+            await self._notes.put_note(note_names.paused(source), BY_AN_OPERATOR)
+            self._by_operator[source] = BY_AN_OPERATOR
+            await self._hold_or_go(source)
 
     async def resume(self, source: SourceName) -> None:
         """Let a paused lane go on, unless something else holds it.  Raises StoreUnavailable."""
-        await self._notes.put_note(note_names.paused(source), None)
-        self._by_operator.pop(source, None)
-        await self._hold_or_go(source)
+        async with self._one_at_a_time:
+            await self._notes.put_note(note_names.paused(source), None)
+            self._by_operator.pop(source, None)
+            await self._hold_or_go(source)
 
     async def take_token(self, token: str, peer: str | None) -> None:
         """Keep the token that a handshake brought from this address.  Raises HandshakeRefused, StoreUnavailable."""
         await self._handshake.accept(token, peer)
+        await self._hold_or_go("notion")
+
+    async def look_for_token(self) -> bool:
+        """Before something of Notion's is refused: say whether another token counts by now.  Raises StoreUnavailable."""
+        is_another = await self._handshake.look_again()
+        if is_another:
+            await self._hold_or_go("notion")
+        return is_another
+
+    async def look_at_token(self) -> None:
+        """Take up which token any node has learnt by now.  Raises StoreUnavailable."""
+        await self._handshake.look()
         await self._hold_or_go("notion")
 
     async def confirm_token(self) -> None:

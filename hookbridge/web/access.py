@@ -1,4 +1,4 @@
-"""Who may call what the admin token protects.
+"""Who may call what the admin token protects, and who may call a sender's endpoint: nobody, on a node that takes none.
 
 Invariant: it fails closed.  Without a token nobody is an operator, and a header that cannot be read is a wrong one.
 Senders of webhooks are not known here: the sources authenticate them.
@@ -7,13 +7,19 @@ Senders of webhooks are not known here: the sources authenticate them.
 from __future__ import annotations
 
 import hmac
+from collections.abc import Collection
 from functools import wraps
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from hookbridge.errors import AdminTokenRequired
+from hookbridge.config import Role
+from hookbridge.errors import AdminTokenRequired, NotReceiving
 from hookbridge.web.keys import SERVICE
+from hookbridge.web.route import Route
+
+ELSEWHERE_RETRY_SECONDS = 5
+"""Until then a balancer has another node in its place."""
 
 
 def is_operator(request: web.Request) -> bool:
@@ -29,11 +35,32 @@ def operators_only(handler: Handler) -> Handler:
     """Let only operators through.  The wrapped handler raises AdminTokenRequired for everyone else."""
 
     @wraps(handler)
-    async def guarded(request: web.Request) -> web.StreamResponse:
+    async def let_in(request: web.Request) -> web.StreamResponse:
         if not is_operator(request):
             raise AdminTokenRequired(
                 "This needs the admin token", hint="Send it as: Authorization: Bearer <HOOKBRIDGE_ADMIN_TOKEN>"
             )
         return await handler(request)
 
-    return guarded
+    return let_in
+
+
+def guarded(route: Route, roles: Collection[Role]) -> Handler:
+    """Give the handler of a route as a node with these roles has it."""
+    if route.access == "operators":
+        return operators_only(route.handler)
+    return receivers_only(route.handler) if route.access == "signed" and "receive" not in roles else route.handler
+
+
+def receivers_only(handler: Handler) -> Handler:
+    """Stand for a sender's endpoint on a node without the role ``receive``.  It raises NotReceiving."""
+
+    @wraps(handler)
+    async def elsewhere(request: web.Request) -> web.StreamResponse:  # noqa: ARG001  every handler is called with it
+        raise NotReceiving(
+            "This node takes no webhooks",
+            retry_after_seconds=ELSEWHERE_RETRY_SECONDS,
+            hint="send them to a node whose [node] roles have receive",
+        )
+
+    return elsewhere

@@ -20,7 +20,9 @@ from hookbridge.web.route import Answer, Route
 
 async def verification_token(request: web.Request) -> web.StreamResponse:
     """Show the token that Notion's handshake brought.  Raises NotFound before the first."""
-    return _shown(request.app[SERVICE].handshake)
+    service = request.app[SERVICE]
+    await service.holds.look_at_token()
+    return _shown(service.handshake)
 
 
 async def confirm_verification_token(request: web.Request) -> web.StreamResponse:
@@ -94,7 +96,7 @@ ROUTES: tuple[Route, ...] = (
         tag="notion",
         name="verificationToken",
         answers={200: Answer(description="The token", bodies=(VerificationToken,))},
-        refusals=(NotFound,),
+        refusals=(NotFound, StoreUnavailable),
     ),
     Route(
         method="POST",

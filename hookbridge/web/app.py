@@ -12,7 +12,7 @@ from aiohttp import web
 
 from hookbridge.service import Service
 from hookbridge.web import openapi
-from hookbridge.web.access import operators_only
+from hookbridge.web.access import guarded
 from hookbridge.web.arriving import Arriving
 from hookbridge.web.bodies import expect
 from hookbridge.web.clients import proxies_of
@@ -37,7 +37,7 @@ def build_app(service: Service) -> web.Application:
     described: Callable[[], bytes] = cache(partial(openapi.document, ROUTES))
     app[OPENAPI] = described
     for route in ROUTES:
-        handler = operators_only(route.handler) if route.access == "operators" else route.handler
+        handler = guarded(route, service.settings.config.node.roles)
         for path in spellings(route.path):
             resource = app.router.add_resource(path)
             resource.add_route(route.method, handler, expect_handler=expect)

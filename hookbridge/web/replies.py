@@ -47,6 +47,7 @@ TABLE: dict[type[errors.HookbridgeError], Row] = {
     errors.PayloadTooLarge: Row(413, "payload_too_large"),
     errors.UnsupportedMediaType: Row(415, "unsupported_media_type"),
     errors.TryLater: Row(503, "unavailable"),
+    errors.NotReceiving: Row(503, "not_receiving"),
     errors.TooSoon: Row(429, "too_soon"),
     errors.StoreUnavailable: Row(503, "unavailable"),
     errors.SourceUnavailable: Row(503, "source_unavailable"),

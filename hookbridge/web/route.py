@@ -108,7 +108,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         if self.query is not None or self.place is not None:
             found.append(errors.InvalidParameter)
         if self.access == "signed":
-            found.append(errors.InvalidSignature)
+            found += [errors.InvalidSignature, errors.NotReceiving]
         if self.access == "operators":
             found.append(errors.AdminTokenRequired)
         return (*found, *self.refusals)

@@ -132,6 +132,7 @@ async def listening(service: Service, listener: socket.socket, *, door: bool = T
     Without ``door`` everything goes the ordinary route, with the same answers.
     """
     config = service.settings.config.server
+    door = door and "receive" in service.settings.config.node.roles
     # A body that was received is stored even when the sender hung up meanwhile: its handler is not cancelled.
     app = build_app(service)
     runner = web.AppRunner(app, handler_cancellation=False, shutdown_timeout=config.shutdown_deadline_seconds)

@@ -8,16 +8,18 @@ is, only its text may say, and that is read when one of the sources takes its se
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import msgspec
 from aiohttp import web
 
 from hookbridge.api import examples, formats
 from hookbridge.api import webhooks as said
-from hookbridge.errors import FieldProblem, HandshakeRefused, InvalidFields, InvalidSource, TryLater
+from hookbridge.errors import FieldProblem, HandshakeRefused, InvalidFields, InvalidSource, Refusal, TryLater
 from hookbridge.model import SOURCES, SourceName
 from hookbridge.pipeline.headers import kept
 from hookbridge.pipeline.receive import refusals_of
+from hookbridge.service import Service
 from hookbridge.sources.bodies import decode_any, is_object
 from hookbridge.sources.encodings import text_of
 from hookbridge.sources.members import decode_members
@@ -42,7 +44,7 @@ async def trial(request: web.Request) -> web.StreamResponse:
     asked = query(request, said.TrialQuery).source
     body = await read_body(request)
     operator = is_operator(request)
-    refusals = {} if operator else refusals_of(service.sources, request.headers, body, time.time())
+    refusals = {} if operator else await _refusals(service, request.headers, body)
     if len(refusals) == len(service.sources):
         raise refusals[asked or SOURCES[-1]]
     body = text_of(body)
@@ -63,6 +65,14 @@ async def trial(request: web.Request) -> web.StreamResponse:
             records=tuple(str(event.record) for event in received.events),
         )
     )
+
+
+async def _refusals(service: Service, headers: Mapping[str, str], body: bytes) -> dict[SourceName, Refusal]:
+    """Give the refusal of each source, by what is known to any node."""
+    refusals = refusals_of(service.sources, headers, body, time.time())
+    if "notion" in refusals and await service.holds.look_for_token():
+        return refusals_of(service.sources, headers, body, time.time())
+    return refusals
 
 
 async def send(request: web.Request) -> web.StreamResponse:
