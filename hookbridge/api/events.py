@@ -164,6 +164,14 @@ class EventPageAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     events: Annotated[tuple[EventSummary, ...], means("The newest first.")]
     next_cursor: NextCursor
+    horizon: Annotated[
+        int,
+        means(
+            "Who follows the list looks again above this number: where several nodes write, an event may appear below"
+            " newer ones. At or below it none will.",
+            1234,
+        ),
+    ]
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):

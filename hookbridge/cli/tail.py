@@ -1,12 +1,14 @@
 """``tail``: events as they come and end, line by line, until Ctrl-C.
 
 It asks the events' API again and again, so it sees what any operator sees.  Invariant: an event has one line when it
-comes, and where it was open then, one more when it has ended; a service that restarts is waited for.
+comes, and where it was open then, one more when it has ended; a service that restarts is waited for.  Numbers are given
+before events are there, so where several nodes write one may appear below newer ones: what is above the horizon of the
+last look is looked at again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Annotated
 
@@ -71,26 +73,32 @@ class Follower:
         self._api = api
         self._which = which
         self._wanted = wanted
-        self._seen = 0
+        self._horizon = 0
+        self._above: frozenset[int] = frozenset()
+        """What is known already of the numbers above it."""
         self._open: set[int] = set()
 
     def past(self, lines: int) -> list[EventSummary]:
         """Give the newest events that are wanted, oldest first, and begin behind the newest of all."""
-        newest = self._newest()
-        self._note(next(self._pages(newest), ()), newest)
+        newest, horizon = self._newest()
+        first = next(self._pages(newest), ())
+        there = self._there(newest, after=horizon)
         events: list[EventSummary] = []
         for outcome in self._wanted.outcomes or (None,):
             events += islice(self._matching(newest, outcome), lines)
-        return sorted(events, key=lambda event: event.id)[-lines:] if lines else []
+        shown = sorted(events, key=lambda event: event.id)[-lines:] if lines else []
+        self._note(came=[*first, *there], known=[*there, *shown], newest=newest, horizon=horizon)
+        return shown
 
     def look(self) -> list[EventSummary]:
         """Give what ended and what came since the last look, each in the order of arrival."""
         # Nothing is noted before all was answered: after a failure the next look sees the same again.
-        newest = self._newest()
-        came = [event for page in self._pages(newest, after=self._seen) for event in page if event.id > self._seen]
+        newest, horizon = self._newest()
+        there = self._there(newest, after=self._horizon)
+        came = [event for event in there if event.id not in self._above]
         ended = self._ended()
         self._open -= {event.id for event in ended}
-        self._note(came, newest)
+        self._note(came=came, known=there, newest=newest, horizon=horizon)
         return [event for event in ended[::-1] + came[::-1] if self._wanted.has(event)]
 
     def _matching(self, newest: int, outcome: Outcome | None) -> Iterator[EventSummary]:
@@ -98,10 +106,10 @@ class Follower:
         for page in islice(self._pages(newest, outcome=outcome), PAST_PAGES_MAX):
             yield from filter(self._wanted.has, page)
 
-    def _newest(self) -> int:
-        """Give the number of the newest event, whether or not it is one of those to show."""
-        events = self._api.ask("GET", "/api/v1/events", EventPageAnswer, limit=1).events
-        return events[0].id if events else 0
+    def _newest(self) -> tuple[int, int]:
+        """Give the number of the newest event, whether or not it is one of those to show, and the horizon."""
+        page = self._api.ask("GET", "/api/v1/events", EventPageAnswer, limit=1)
+        return page.events[0].id if page.events else 0, page.horizon
 
     def _ended(self) -> list[EventSummary]:
         """Ask for those that were open; gives those that are open no more, newest first."""
@@ -118,9 +126,17 @@ class Follower:
     ) -> Iterator[tuple[EventSummary, ...]]:
         return pages(self._api, {**self._which, "outcome": outcome}, before=newest + 1, after=after)
 
-    def _note(self, found: Iterable[EventSummary], newest: int) -> None:
-        self._seen = newest
-        self._open |= {event.id for event in found if event.state == "open"}
+    def _there(self, newest: int, *, after: int) -> list[EventSummary]:
+        """Give what there is above a number, newest first."""
+        return [event for page in self._pages(newest, after=after) for event in page if event.id > after]
+
+    def _note(
+        self, *, came: Sequence[EventSummary], known: Sequence[EventSummary], newest: int, horizon: int
+    ) -> None:
+        # It never goes back, unless the service has another store now: what was above it once is not known any more.
+        self._horizon = max(horizon, min(self._horizon, newest))
+        self._above = frozenset(event.id for event in known if event.id > self._horizon)
+        self._open |= {event.id for event in came if event.state == "open"}
         self._open = set(sorted(self._open)[-OPEN_WATCHED_MAX:])
 
 

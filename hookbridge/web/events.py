@@ -44,7 +44,10 @@ async def events(request: web.Request) -> web.StreamResponse:
     with while_heard(request):
         page = await service.store.events(which, before=asked.cursor, limit=limit)
     return json_reply(
-        said.EventPageAnswer(events=tuple(map(_summary, page.events)), next_cursor=page.next_cursor), headers=PRIVATE
+        said.EventPageAnswer(
+            events=tuple(map(_summary, page.events)), next_cursor=page.next_cursor, horizon=page.horizon
+        ),
+        headers=PRIVATE,
     )
 
 

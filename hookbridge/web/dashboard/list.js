@@ -10,6 +10,7 @@ import { VIEWS, buildFilter, filtersOf, markRow, rowOf, suggestTables } from "./
 
 const PAGE_ROWS = 50;
 const NEWS_MAX = 100;
+const NEWS_PAGES_MAX = 5;
 const IDS_MAX = 500;
 const PATIENT = 4; // a look that took a second is not repeated within four
 
@@ -66,6 +67,7 @@ export class List {
     this.places = new Map(); // key → place in `shown`, and of its row
     this.left = new Set();
     this.cursor = null;
+    this.horizon = null; // of a list of events: above it, one may still appear below newer ones
     this.chosen = null;
     this.lookAfter = 0;
     this.loaded = false;
@@ -112,6 +114,7 @@ export class List {
     $("rows").append(...found.map((one) => this.#row(one)));
     suggestTables(found.map((one) => one.table).filter(Boolean));
     this.cursor = page.next_cursor;
+    this.horizon ??= page.horizon ?? null;
     this.loaded = true;
     $("older").hidden = this.cursor === null;
     $("failed").hidden = true;
@@ -235,17 +238,37 @@ export class List {
     const asked = this.shown.filter(this.view.changes).map((one) => one.id);
     const chunks = [];
     for (let from = 0; from < asked.length; from += IDS_MAX) chunks.push(asked.slice(from, from + IDS_MAX));
-    const [latest, ...unsettled] = await Promise.all([
-      this.#ask({ limit: NEWS_MAX }),
+    const [rows, ...unsettled] = await Promise.all([
+      this.#latest(),
       ...chunks.map((ids) => this.#ask({ ids: ids.join(","), limit: IDS_MAX }, new URLSearchParams())),
     ]);
-    const rows = latest[this.view.rows];
-    const last = this.shown.at(-1);
-    const isNews = (one) => !this.#has(one) && (this.cursor === null || this.view.newer(one, last)); // the rest is older
     return {
-      newer: rows.filter(isNews).length,
+      newer: rows.filter((one) => this.#isNews(one)).length,
       known: [...rows, ...unsettled.flatMap((page) => page[this.view.rows])],
     };
+  }
+
+  // Not shown, and not among what “Older” shows.
+  #isNews(one) {
+    return !this.#has(one) && (this.cursor === null || this.view.newer(one, this.shown.at(-1)));
+  }
+
+  // The newest rows, and those below them as far as one may have appeared since: where several nodes write, numbers are
+  // given before events are there.
+  async #latest() {
+    const found = [];
+    let horizon;
+    let cursor = null;
+    for (let pages = 0; pages < NEWS_PAGES_MAX; pages += 1) {
+      const page = await this.#ask({ limit: NEWS_MAX, ...(cursor === null ? {} : { cursor }) });
+      found.push(...page[this.view.rows]);
+      horizon ??= page.horizon;
+      cursor = page.next_cursor;
+      const known = this.horizon === null || cursor === null || cursor <= this.horizon + 1;
+      if (known) this.horizon = horizon ?? null;
+      if (known || found.filter((one) => this.#isNews(one)).length >= NEWS_MAX) break;
+    }
+    return found;
   }
 
   // The stretch of records that is in sight, asked for again behind the row before it. What is missing there and was
