@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -66,13 +68,21 @@ class Handshake:
     """The token of one service."""
 
     def __init__(
-        self, notes: Notes, notion: Learner, learnt: Learnt | None, configured: tuple[str, ...], clock: Clock
+        self,
+        notes: Notes,
+        notion: Learner,
+        learnt: Learnt | None,
+        configured: tuple[str, ...],
+        clock: Clock,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """``configured`` are the tokens of the environment."""
         self._notes = notes
         self._notion = notion
         self._configured = configured
         self._clock = clock
+        self._monotonic = monotonic
         self._one_at_a_time = asyncio.Lock()
         self._looked_at = -math.inf
         self.learnt = learnt
@@ -94,13 +104,11 @@ class Handshake:
         if token in self._configured:
             return
         async with self._one_at_a_time:
-            if self.learnt is not None and self.learnt.token == token:
-                return
             new = Learnt(token=token, at=self._clock(), peer=peer)
             if not await self._notes.put_note(note_names.NOTION_TOKEN, _written(new), only_if_absent=True):
                 await self._look()
                 if self.learnt is not None and self.learnt.token == token:
-                    return  # Notion presented it to another node a moment ago
+                    return
                 message = "A verification token is known already"
                 raise HandshakeRefused(message, hint="DELETE /api/v1/notion/verification-token forgets it")
             self._take(new)
@@ -138,12 +146,12 @@ class Handshake:
         """
         before = self.learnt
         async with self._one_at_a_time:
-            if asyncio.get_running_loop().time() - self._looked_at >= LOOK_SECONDS:
+            if self._monotonic() - self._looked_at >= LOOK_SECONDS:
                 await self._look()
         return self.learnt != before
 
     async def _look(self) -> None:
-        self._looked_at = asyncio.get_running_loop().time()
+        self._looked_at = self._monotonic()
         self._take(await learnt(self._notes))
 
     def _take(self, known: Learnt | None) -> None:
