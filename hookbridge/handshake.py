@@ -2,8 +2,8 @@
 
 Invariants: the first token stays until an operator forgets it, and a later handshake with another one is refused; until
 the operator confirms it, by a word or in the environment, nobody knows that it was Notion who sent it, so when and from
-where it came is kept with it.  What is said of it at the same time counts in the order in which it was said.  The note
-in the store is what counts, for other nodes write it as well: whoever acts on it, or refuses because of it, looks first.
+where it came is kept with it.  What is said of it at the same time counts in the order in which it was said.  Other
+nodes write the note in the store as well, and it is what counts: whoever acts on it, or refuses because of it, looks.
 Which body is a handshake, and whose signature is right, is decided in ``sources/notion/signature.py``.
 """
 

@@ -1,8 +1,8 @@
 """Why a lane is held: an operator's word, or a token of Notion's that nobody has confirmed.
 
 Invariants: a lane is held while one of the two is there, and ends being held with the last; an operator's word outlives
-restarts, holds the lane on every node, and is the one that is told.  What is noted in the store counts.  Why a lane stops by itself is decided in ``pipeline/health.py``, which token is
-kept in ``handshake.py``.
+restarts, holds the lane on every node, and is the one that is told.  What is noted in the store counts.  Why a lane
+stops by itself is decided in ``pipeline/health.py``, which token is kept in ``handshake.py``.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Holds:
         await self._hold_or_go("notion")
 
     async def look_for_token(self) -> bool:
-        """Before something of Notion's is refused: say whether another token counts by now.  Raises StoreUnavailable."""
+        """Say, before anything of Notion's is refused, whether another token counts now.  Raises StoreUnavailable."""
         is_another = await self._handshake.look_again()
         if is_another:
             await self._hold_or_go("notion")

@@ -87,16 +87,20 @@ class Service(Parts):
             contain_tasks(asyncio.get_running_loop())
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(lane.run(), name=f"{name}-lane") for name, lane in self.lanes.items()]
+                roles = self.settings.config.node.roles
+                lanes = self.lanes if "process" in roles else {}
+                tasks = [group.create_task(lane.run(), name=f"{name}-lane") for name, lane in lanes.items()]
                 tasks.append(group.create_task(self.upkeep.run(), name="upkeep"))
                 tasks.append(group.create_task(self.indexing.run(), name="indexing"))
                 tasks.append(group.create_task(self.history.run(), name="history"))
-                if self._stale is not None:
+                if self._stale is not None and "process" in roles:
                     tasks.append(group.create_task(self._stale.run(self._stop_lanes), name="stale-keys"))
                 tasks.append(group.create_task(self._loop_watch.run(), name="loop-watch"))
-                reconciling = group.create_task(self.reconciler.run(), name="reconciler")
+                reconciler = (self.reconciler,) if "reconcile" in roles else ()
+                reconciling = [group.create_task(one.run(), name="reconciler") for one in reconciler]
                 await self._stop_asked.wait()
-                reconciling.cancel()
+                for task in reconciling:
+                    task.cancel()
                 await self._drain()
                 await self._senders_gone.wait()
                 for task in tasks:

@@ -34,7 +34,9 @@ class NodeState(msgspec.Struct, frozen=True, kw_only=True):
     lanes: Annotated[tuple[NodeLane, ...], means("Its own lanes, where it processes.")]
     clock_seconds: Annotated[
         float | None,
-        means("By how much its machine's clock is ahead of the database's; negative: behind. Nothing rests on it.", 0.01),
+        means(
+            "By how much its machine's clock is ahead of the database's; negative: behind. Nothing rests on it.", 0.01
+        ),
     ]
     reconnects: Annotated[int | None, means("How often a connection to the database was made anew.", 0)]
 

@@ -130,9 +130,7 @@ class Follower:
         """Give what there is above a number, newest first."""
         return [event for page in self._pages(newest, after=after) for event in page if event.id > after]
 
-    def _note(
-        self, *, came: Sequence[EventSummary], known: Sequence[EventSummary], newest: int, horizon: int
-    ) -> None:
+    def _note(self, *, came: Sequence[EventSummary], known: Sequence[EventSummary], newest: int, horizon: int) -> None:
         # It never goes back, unless the service has another store now: what was above it once is not known any more.
         self._horizon = max(horizon, min(self._horizon, newest))
         self._above = frozenset(event.id for event in known if event.id > self._horizon)
