@@ -10,12 +10,12 @@ import fnmatch
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from hookbridge.model import SourceName
+from hookbridge.model import ROLES, Role, SourceName
 from hookbridge.names import SCHEMA, full_name
 
 Positive = Annotated[int, Meta(gt=0)]
@@ -39,12 +39,6 @@ class ServerConfig(Section, frozen=True):
     access_log: Literal["errors", "all", "none"] = "errors"
     allowed_hosts: tuple[Name, ...] = ()
     trusted_proxies: tuple[Name, ...] = ()
-
-
-Role = Literal["receive", "process", "reconcile"]
-"""What a node can do: take webhooks; work on changes; look for what no webhook announced."""
-
-ROLES: tuple[Role, ...] = get_args(Role)
 
 
 class NodeConfig(Section, frozen=True):

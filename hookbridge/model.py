@@ -7,13 +7,17 @@ no HTTP, no source.  Times are seconds since the epoch (float, UTC) unless a nam
 from __future__ import annotations
 
 import enum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import Meta
 
 SourceName = Literal["supabase", "notion"]
 SOURCES: tuple[SourceName, ...] = ("supabase", "notion")
+
+Role = Literal["receive", "process", "reconcile"]
+"""What a node can do: take webhooks; work on changes; look for what no webhook announced."""
+ROLES: tuple[Role, ...] = get_args(Role)
 
 Origin = Literal["webhook", "poll", "sweep", "replay"]
 

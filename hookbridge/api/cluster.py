@@ -8,7 +8,7 @@ import msgspec
 
 from hookbridge.api.fields import Time, means
 from hookbridge.api.lanes import LaneSummary
-from hookbridge.config import Role
+from hookbridge.model import Role
 
 
 class NodeLane(LaneSummary, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ last look is looked at again.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Annotated
@@ -46,6 +47,9 @@ PAST_PAGES_MAX = 20
 OPEN_WATCHED_MAX = 2_000
 """Of more open events than this the end of the oldest is not shown: a backlog is read with `stats`."""
 
+AGAIN_SECONDS = 5.0
+"""More than a page above the horizon is looked at again this often only: twenty seconds of a flood are many pages."""
+
 OutcomesOption = Annotated[list[Outcome] | None, typer.Option("--outcome", help="Only what ended so; repeatable.")]
 GrepOption = Annotated[str | None, typer.Option("--grep", help="Only lines with this text, in any case.")]
 LinesOption = Annotated[int, typer.Option("--lines", "-n", min=0, max=PAGE_MAX, help="So many of the past first.")]
@@ -73,32 +77,34 @@ class Follower:
         self._api = api
         self._which = which
         self._wanted = wanted
-        self._horizon = 0
+        self._newest = self._horizon = 0
+        self._again_at = 0.0
         self._above: frozenset[int] = frozenset()
         """What is known already of the numbers above it."""
         self._open: set[int] = set()
 
     def past(self, lines: int) -> list[EventSummary]:
         """Give the newest events that are wanted, oldest first, and begin behind the newest of all."""
-        newest, horizon = self._newest()
+        newest, horizon = self._ends()
         first = next(self._pages(newest), ())
         there = self._there(newest, after=horizon)
         events: list[EventSummary] = []
         for outcome in self._wanted.outcomes or (None,):
             events += islice(self._matching(newest, outcome), lines)
         shown = sorted(events, key=lambda event: event.id)[-lines:] if lines else []
-        self._note(came=[*first, *there], known=[*there, *shown], newest=newest, horizon=horizon)
+        self._note([*first, *there, *shown], newest=newest, horizon=horizon)
         return shown
 
     def look(self) -> list[EventSummary]:
         """Give what ended and what came since the last look, each in the order of arrival."""
         # Nothing is noted before all was answered: after a failure the next look sees the same again.
-        newest, horizon = self._newest()
-        there = self._there(newest, after=self._horizon)
-        came = [event for event in there if event.id not in self._above]
+        newest, horizon = self._ends()
+        again = newest - self._horizon <= PAGE_MAX or time.monotonic() >= self._again_at
+        seen = self._horizon if again else max(self._horizon, self._newest)
+        came = [event for event in self._there(newest, after=seen) if event.id not in self._above]
         ended = self._ended()
         self._open -= {event.id for event in ended}
-        self._note(came=came, known=there, newest=newest, horizon=horizon)
+        self._note(came, newest=newest, horizon=horizon if seen == self._horizon else self._horizon)
         return [event for event in ended[::-1] + came[::-1] if self._wanted.has(event)]
 
     def _matching(self, newest: int, outcome: Outcome | None) -> Iterator[EventSummary]:
@@ -106,7 +112,7 @@ class Follower:
         for page in islice(self._pages(newest, outcome=outcome), PAST_PAGES_MAX):
             yield from filter(self._wanted.has, page)
 
-    def _newest(self) -> tuple[int, int]:
+    def _ends(self) -> tuple[int, int]:
         """Give the number of the newest event, whether or not it is one of those to show, and the horizon."""
         page = self._api.ask("GET", "/api/v1/events", EventPageAnswer, limit=1)
         return page.events[0].id if page.events else 0, page.horizon
@@ -130,10 +136,12 @@ class Follower:
         """Give what there is above a number, newest first."""
         return [event for page in self._pages(newest, after=after) for event in page if event.id > after]
 
-    def _note(self, *, came: Sequence[EventSummary], known: Sequence[EventSummary], newest: int, horizon: int) -> None:
+    def _note(self, came: Sequence[EventSummary], *, newest: int, horizon: int) -> None:
+        if horizon > self._horizon:
+            self._again_at = time.monotonic() + AGAIN_SECONDS
         # It never goes back, unless the service has another store now: what was above it once is not known any more.
-        self._horizon = max(horizon, min(self._horizon, newest))
-        self._above = frozenset(event.id for event in known if event.id > self._horizon)
+        self._newest, self._horizon = newest, max(horizon, min(self._horizon, newest))
+        self._above = frozenset(one for one in (*self._above, *(event.id for event in came)) if one > self._horizon)
         self._open |= {event.id for event in came if event.state == "open"}
         self._open = set(sorted(self._open)[-OPEN_WATCHED_MAX:])
 

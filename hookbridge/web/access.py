@@ -13,8 +13,8 @@ from functools import wraps
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from hookbridge.config import Role
 from hookbridge.errors import AdminTokenRequired, NotReceiving
+from hookbridge.model import Role
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.route import Route
 
