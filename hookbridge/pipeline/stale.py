@@ -79,7 +79,7 @@ class StaleKeys:
 
     async def delete_all(self) -> None:
         """Return when nothing is left of what was there.  Raises CacheUnavailable, StoreUnavailable."""
-        # One at a time: a row may be removed only by whoever has read all rows before it.
+        # One at a time: of a store that gives the number of a removed row again, another's new row would be removed.
         async with self._turn:
             while self._there.is_set():
                 self._there.clear()  # before the look: whoever settles from here on says so again
@@ -103,5 +103,5 @@ class StaleKeys:
         oldest = await self._store.stale_keys(ROWS_AT_ONCE)
         if oldest.keys:
             await self._cache.delete(oldest.keys)
-            await self._store.remove_stale_keys(oldest.last_id)
+            await self._store.remove_stale_keys(oldest.rows)
             self._there.set()  # there may be more

@@ -74,8 +74,8 @@ class StaleKeys(msgspec.Struct, frozen=True):
     """Some of the keys that have to be deleted from the user's cache once more."""
 
     keys: tuple[str, ...]
-    last_id: int
-    """The row up to which these are all that there were."""
+    rows: tuple[int, ...]
+    """In which they were read; of one key there may be others, which came later."""
 
 
 class FeedEntry(msgspec.Struct, frozen=True):

@@ -36,7 +36,7 @@ async def test_the_counters_say_what_happened_and_survive_a_restart(reopen: Reop
 
 
 async def test_open_events_are_known_without_waiting(store: Store) -> None:
-    await asyncio.gather(*[store.append([event(n), event(n)], 1.0) for n in range(10)])
+    await asyncio.gather(*[at(store, 1.0).append([event(n), event(n)], 1.0) for n in range(10)])
     assert store.open_events == 20
     await finish(store, *await take(store))
     assert store.open_events == 0
@@ -124,7 +124,7 @@ async def test_an_event_that_was_removed_is_new_when_it_comes_again(store: Store
     await finish(store, await take_one(store))
     await add(store, event(2))
     await store.remove_settled(Span(0.0, 1_000.0), 10)
-    (receipt,) = await store.append([event(identity=b"x")], 200.0)
+    (receipt,) = await at(store, 200.0).append([event(identity=b"x")], 200.0)
     assert not receipt.duplicate
 
 
@@ -136,7 +136,7 @@ async def test_a_dead_letter_whose_settled_neighbours_were_removed_opens_alone(s
     await finish(store, await take_one(store, now=102.0), outcome=Outcome.DEAD)
     await add(store, event(2))
     assert await store.remove_settled(Span(0.0, 1_000.0), 10) == 1
-    await store.append([event(identity=b"x")], 200.0)
+    await at(store, 200.0).append([event(identity=b"x")], 200.0)
     claims = {one.record: [each.id for each in one.events] for one in await take(store, now=300.0)}
     assert claims[key(1)] == [dead]
 
@@ -174,7 +174,7 @@ async def test_checking_that_it_can_write_leaves_everything_else_as_it_is(store:
 async def test_whoever_watches_is_told_how_many_writes_shared_a_commit_and_how_long_it_took(store: Store) -> None:
     told: list[tuple[int, float]] = []
     store.watch_commits(lambda jobs, seconds: told.append((jobs, seconds)))
-    await asyncio.gather(*[store.append([event(number)], 1.0) for number in range(5)])
+    await asyncio.gather(*[at(store, 1.0).append([event(number)], 1.0) for number in range(5)])
     await add(store, event(5))
     assert [jobs for jobs, _ in told] == [5, 1]
     assert all(seconds > 0 for _, seconds in told)

@@ -50,7 +50,7 @@ async def test_a_record_is_due_at_once_or_when_its_lease_or_its_wait_ends(store:
 
 async def test_a_burst_on_one_record_is_settled_whole_though_few_bodies_are_loaded(store: Store) -> None:
     hints = [event(type="insert" if n < 300 else "update", body=b"%d" % n) for n in range(500)]
-    await asyncio.gather(*[store.append([hint], 1.0) for hint in hints])
+    await asyncio.gather(*[at(store, 1.0).append([hint], 1.0) for hint in hints])
     claim = await take_one(store)
     assert [one.event.body for one in claim.events] == [b"%d" % n for n in range(400, 500)]
     assert len(claim.events) == CLAIMED_EVENTS_MAX

@@ -54,7 +54,7 @@ async def test_what_was_acknowledged_is_there_after_a_restart(reopen: Reopen) ->
 
 
 async def test_requests_of_one_moment_all_get_their_own_receipts(store: Store) -> None:
-    answers = await asyncio.gather(*[store.append([event(n), event(n)], 1.0) for n in range(300)])
+    answers = await asyncio.gather(*[at(store, 1.0).append([event(n), event(n)], 1.0) for n in range(300)])
     given = [receipt.event_id for answer in answers for receipt in answer]
     assert len(set(given)) == 600
     for number, answer in enumerate(answers):
@@ -88,7 +88,7 @@ async def test_an_ignored_event_leaves_the_open_ones_of_its_record_alone(store: 
 
 
 async def test_a_duplicate_in_the_same_request_is_stored_once(store: Store) -> None:
-    receipts = await store.append([event(identity=b"x"), event(identity=b"x"), event(2)], 1.0)
+    receipts = await at(store, 1.0).append([event(identity=b"x"), event(identity=b"x"), event(2)], 1.0)
     assert [receipt.duplicate for receipt in receipts] == [False, True, False]
     assert receipts[0].event_id == receipts[1].event_id
     assert await books(store) == {"received": 2, "open": 2}
@@ -96,7 +96,7 @@ async def test_a_duplicate_in_the_same_request_is_stored_once(store: Store) -> N
 
 
 async def test_of_equal_requests_of_one_moment_one_is_stored(store: Store) -> None:
-    answers = await asyncio.gather(*[store.append([event(identity=b"x")], 1.0) for _ in range(50)])
+    answers = await asyncio.gather(*[at(store, 1.0).append([event(identity=b"x")], 1.0) for _ in range(50)])
     assert sum(not receipt.duplicate for (receipt,) in answers) == 1
     assert len({receipt.event_id for (receipt,) in answers}) == 1
     assert await books(store) == {"received": 1, "open": 1}
@@ -111,8 +111,8 @@ async def test_a_duplicate_of_an_open_applied_or_ignored_event_changes_nothing(
     if outcome:
         await finish(store, await take_one(store), outcome=outcome)
     before = await store.event(event_id)
-    assert await store.append([event(identity=b"x", body=b"other")], 200.0) == (
-        await store.append([event(identity=b"x")], 200.0)
+    assert await at(store, 200.0).append([event(identity=b"x", body=b"other")], 200.0) == (
+        await at(store, 200.0).append([event(identity=b"x")], 200.0)
     )
     assert await store.event(event_id) == before
     assert len(await take(store, now=300.0)) == (1 if outcome is None else 0)
@@ -130,7 +130,7 @@ async def test_a_duplicate_of_a_coalesced_event_changes_nothing(store: Store) ->
 
 async def test_a_duplicate_of_a_dead_event_opens_it_again(store: Store) -> None:
     (event_id,) = await bury(store, event(identity=b"x", body=b"first"))
-    (receipt,) = await store.append([event(identity=b"x", body=b"again")], 200.0)
+    (receipt,) = await at(store, 200.0).append([event(identity=b"x", body=b"again")], 200.0)
     assert (receipt.event_id, receipt.duplicate) == (event_id, True)
     assert await books(store) == {"received": 1, "open": 1}
     assert (await store.totals()).duplicates == 1
@@ -147,7 +147,7 @@ async def test_a_duplicate_of_a_dead_event_opens_it_again(store: Store) -> None:
 
 async def test_two_duplicates_of_a_dead_event_in_one_group_open_it_once(store: Store) -> None:
     await bury(store, event(identity=b"x"))
-    await asyncio.gather(*[store.append([event(identity=b"x")], 200.0) for _ in range(3)])
+    await asyncio.gather(*[at(store, 200.0).append([event(identity=b"x")], 200.0) for _ in range(3)])
     assert await books(store) == {"received": 1, "open": 1}
     await finish(store, await take_one(store, now=201.0))
     assert await books(store) == {"received": 1, "applied": 1}

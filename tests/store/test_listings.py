@@ -63,7 +63,7 @@ async def test_events_are_found_by_words_of_body_type_and_record(store: Store, t
 
 async def test_the_way_of_an_event_is_kept_across_a_restart(reopen: Reopen) -> None:
     store = await reopen()
-    (receipt,) = await store.append([event()], 10.0, b'{"a":"b"}')
+    (receipt,) = await at(store, 10.0).append([event()], 10.0, b'{"a":"b"}')
     arrived = await store.event(receipt.event_id)
     assert arrived is not None
     assert arrived.stored_at is not None

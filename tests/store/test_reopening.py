@@ -92,7 +92,7 @@ async def test_only_what_the_filter_says_is_replayed(store: Store, which: EventF
 async def test_a_replay_waits_its_turn_behind_what_arrived_before_it(store: Store) -> None:
     await bury(store, event(1, identity=b"x"), event(2))
     await add(store, event(3), at=150.0)
-    await store.append([event(1, identity=b"x")], 200.0)
+    await at(store, 200.0).append([event(1, identity=b"x")], 200.0)
     await replay(at(store, 300.0), ALL, limit=10)
     assert [claim.record.id for claim in await take(store, now=400.0)] == ["3", "1", "2"]
     assert await at(store, 400.0).oldest_open_seconds() == 250.0
@@ -102,7 +102,7 @@ async def test_a_dead_letter_that_opens_during_a_run_of_its_record_is_not_forgot
     (dead,) = await bury(store, event(identity=b"x"))
     await add(store, event(), at=150.0)
     claim = await take_one(store, now=160.0)
-    await store.append([event(identity=b"x")], 170.0)
+    await at(store, 170.0).append([event(identity=b"x")], 170.0)
     await finish(store, claim, now=180.0)
     following = await take_one(store, now=190.0)
     assert ids(following) == [dead]
@@ -123,7 +123,7 @@ async def test_dead_letters_of_one_record_open_in_any_order_and_form_no_circle(
         given = await add(store, *[event(identity=name) for name in names])
         await finish(store, await take_one(store), outcome=Outcome.DEAD)
     for number in order:
-        await store.append([event(identity=names[number])], 200.0)
+        await at(store, 200.0).append([event(identity=names[number])], 200.0)
     claim = await take_one(store, now=300.0)
     assert ids(claim) == [given[number] for number in order]
     assert claim.types == {"update": 3}
@@ -136,10 +136,10 @@ async def test_one_opened_while_its_older_neighbour_stays_dead_does_not_bring_th
     hints: list[Event] = [event(identity=b"a"), event(identity=b"b")]
     older, newer = await add(store, *hints)
     await finish(store, await take_one(store), outcome=Outcome.DEAD)
-    await store.append([hints[1]], 200.0)
+    await at(store, 200.0).append([hints[1]], 200.0)
     claim = await take_one(store, now=201.0)
     assert ids(claim) == [newer]
     assert await books(store) == {"received": 2, "open": 1, "dead": 1}
-    await store.append([hints[0]], 202.0)
+    await at(store, 202.0).append([hints[0]], 202.0)
     await finish(store, claim, now=203.0)
     assert ids(await take_one(store, now=204.0)) == [older]

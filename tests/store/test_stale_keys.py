@@ -42,9 +42,9 @@ async def test_a_key_is_removed_by_who_has_read_it_and_not_where_it_came_again_m
     await settle_with(store, "all", "user:1")
     read = await store.stale_keys(100)
     await settle_with(store, "all", "user:2", id_=2)
-    await store.remove_stale_keys(read.last_id)
+    await store.remove_stale_keys(read.rows)
     assert await keys(store) == ("all", "user:2")
-    await store.remove_stale_keys((await store.stale_keys(100)).last_id)
+    await store.remove_stale_keys((await store.stale_keys(100)).rows)
     assert await keys(store) == ()
 
 
@@ -52,7 +52,7 @@ async def test_the_oldest_come_first_each_once_and_no_more_than_were_asked_for(s
     await settle_with(store, "a", "b", "a", "c")
     some = await store.stale_keys(3)
     assert some.keys == ("a", "b")
-    await store.remove_stale_keys(some.last_id)
+    await store.remove_stale_keys(some.rows)
     assert await keys(store) == ("c",)
 
 
@@ -61,7 +61,7 @@ async def test_of_very_long_keys_fewer_are_given_at_once(store: Store) -> None:
     await settle_with(store, *long, "short")
     some = await store.stale_keys(100)
     assert list(some.keys) == long[:2]
-    await store.remove_stale_keys(some.last_id)
+    await store.remove_stale_keys(some.rows)
     assert await keys(store) == (long[2], "short")
 
 
@@ -69,7 +69,7 @@ async def test_where_nothing_is_left_nothing_is_removed(store: Store) -> None:
     nothing = await store.stale_keys(100)
     assert nothing.keys == ()
     await settle_with(store, "a")
-    await store.remove_stale_keys(nothing.last_id)
+    await store.remove_stale_keys(nothing.rows)
     assert await keys(store) == ("a",)
 
 

@@ -109,7 +109,7 @@ class Life(RuleBasedStateMachine):
         made = [event(record, identity=None if name is None else f"{record}/{name}".encode()) for record, name in hints]
 
         async def store() -> tuple[Receipt, ...]:
-            return await self.store.append(made, self.now)
+            return await at(self.store, self.now).append(made, self.now)
 
         receipts = self._runner.run(store())
         for (record, _), hint, receipt in zip(hints, made, receipts, strict=True):
@@ -134,13 +134,15 @@ class Life(RuleBasedStateMachine):
         chosen = [n for n in sorted(self.model.events, reverse=True) if self.model.events[n].outcome in again][:limit]
         count = self._runner.run(replay(at(self.store, self.now), EventFilter(outcome=outcome), limit=limit)).count
         assert count == len(chosen)
+        page = self._runner.run(self.store.events(EventFilter(), before=None, limit=10_000))
+        fresh = iter(sorted(one.id for one in page.events if one.id > self.model.newest))
         for event_id in reversed(chosen):
             old = self.model.events[event_id]
             if old.outcome is Outcome.DEAD:
                 old.outcome = None
                 self.model.opens(event_id)
             else:
-                self.model.newest += 1
+                self.model.newest = next(fresh)
                 self.model.events[self.model.newest] = Known(old.record)
                 self.model.opens(self.model.newest)
 

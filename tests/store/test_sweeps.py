@@ -18,7 +18,7 @@ async def copied(store: Store, *ids: object, ticket: int | None = None) -> None:
 async def test_a_record_stands_as_its_copy_and_its_open_events_say(store: Store) -> None:
     await copied(store, 1, 2)
     await store.load([(copy(key(3), await store.ticket(), data=None), None)], exclusive=False)
-    await store.append([event(2), event(5)], NOW)
+    await at(store, NOW).append([event(2), event(5)], NOW)
     (claimed,) = await at(store, NOW).claim("supabase", 1, lease_seconds=60.0)
     found = await at(store, NOW).standings("supabase", "public.users", ["1", "2", "3", "4", "5"])
     assert {id_: (one.known, one.present, one.dirty) for id_, one in found.by_id.items()} == {
@@ -70,12 +70,12 @@ async def found(store: Store, *ids: object) -> None:
 
 async def test_a_webhook_after_the_comparison_announces_and_one_before_it_does_not(store: Store) -> None:
     await copied(store, 1, 2, 3)
-    await store.append([event(2, origin="webhook")], NOW)
+    await at(store, NOW).append([event(2, origin="webhook")], NOW)
     for taken in await take(store):
         await finish(store, taken)
     await found(store, 1, 2, 3)
-    await store.append([event(1, origin="poll"), event(2, origin="poll"), event(3, origin="poll")], NOW)
-    await store.append([event(1, origin="webhook")], NOW)
+    await at(store, NOW).append([event(1, origin="poll"), event(2, origin="poll"), event(3, origin="poll")], NOW)
+    await at(store, NOW).append([event(1, origin="webhook")], NOW)
     assert await at(store, NOW).settle_findings(0.0) == ()
     (counted,) = await at(store, NOW + 1).settle_findings(0.0)
     assert (counted.table, counted.announced, counted.missed) == ("public.users", 1, 2)
@@ -91,7 +91,7 @@ async def test_what_was_found_while_the_clock_was_ahead_is_counted_when_it_is_ri
     await copied(store, 1, 2)
     await found(store, 1, 2)
     if announced:
-        await store.append([event(1, origin="webhook"), event(2, origin="webhook")], NOW)
+        await at(store, NOW).append([event(1, origin="webhook"), event(2, origin="webhook")], NOW)
     (counted,) = await at(store, NOW - 86_400.0).settle_findings(120.0)
     assert (counted.announced, counted.missed) == ((2, 0) if announced else (0, 2))
     await found(store, 1)
@@ -118,7 +118,7 @@ async def test_a_load_never_overwrites_what_was_read_later(store: Store) -> None
 async def test_any_id_is_found_again(store: Store, id_: str) -> None:
     record = RecordKey("supabase", "public.users", id_)
     await store.load([(copy(record, await store.ticket()), None)], exclusive=False)
-    await store.append([event(id_)], NOW)
+    await at(store, NOW).append([event(id_)], NOW)
     standing = (await at(store, NOW).standings("supabase", "public.users", [id_])).by_id[id_]
     assert (standing.present, standing.dirty) == (True, True)
 

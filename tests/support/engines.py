@@ -77,6 +77,17 @@ def at(store: AnyStore, now: float) -> AnyStore:
 
 
 @contextmanager
+def while_at(store: Store, now: float) -> Iterator[None]:
+    """Set the store's clock for so long."""
+    clock = _clocks[store]
+    before, clock.now = clock.now, now
+    try:
+        yield
+    finally:
+        clock.now = before
+
+
+@contextmanager
 def chosen(engine: str) -> Iterator[None]:
     """Have services of this test keep their data with this engine."""
     _chosen.append(engine)

@@ -6,15 +6,16 @@ from hookbridge.model import Claim, Event, Outcome, RecordKey, Settled, SourceNa
 from hookbridge.pipeline.settle import settle
 from hookbridge.store.contract import Copies, Store
 from hookbridge.text import parse
-from tests.support.engines import at
+from tests.support.engines import at, while_at
 from tests.support.events import settlement
 
 LEASE = 60.0
 
 
 async def add(store: Store, *events: Event, at: float = 1.0) -> tuple[int, ...]:
-    """Append the events as one request; gives their ids."""
-    return tuple(receipt.event_id for receipt in await store.append(events, at))
+    """Append the events as one request, at that time by every clock; gives their ids."""
+    with while_at(store, at):
+        return tuple(receipt.event_id for receipt in await store.append(events, at))
 
 
 async def take(

@@ -124,6 +124,6 @@ class Stale(Protocol):
         """Give the keys of the oldest ``limit`` rows, each once; fewer where they are very long."""
         ...
 
-    async def remove_stale_keys(self, last_id: int) -> None:
-        """Forget the rows up to this one; those of changes that were settled since stay, of the same keys as well."""
+    async def remove_stale_keys(self, rows: Sequence[int]) -> None:
+        """Forget these rows; those of changes that were settled since stay, of the same keys as well."""
         ...

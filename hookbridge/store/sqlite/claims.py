@@ -26,9 +26,10 @@ from hookbridge.model import (
     SourceName,
     StoredEvent,
 )
+from hookbridge.store.rows import stored_event
 from hookbridge.store.sqlite import copies
 from hookbridge.store.sqlite.engine import Job, Role, Transaction
-from hookbridge.store.sqlite.events import NEWEST, stored_event
+from hookbridge.store.sqlite.events import NEWEST
 from hookbridge.store.sqlite.settlements import Settle
 
 CLAIM_CANDIDATES = """

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
 
-from hookbridge.model import COUNTED_EVENTS_MAX, Event, Outcome, RecordKey, StoredEvent, Verification
-
-COLUMNS = (
-    "id, record, type, format, origin, body, identity, occurred_at, received_at,"
-    " outcome, reason, verification, attempts, settled_at, headers, stored_at, claimed_at, verified_at"
-)
+from hookbridge.model import COUNTED_EVENTS_MAX, StoredEvent
+from hookbridge.store.rows import EVENT_COLUMNS, stored_event
 
 # A head and the events behind it, newest first.
 CHAIN = """
@@ -33,39 +28,11 @@ def next_id(connection: sqlite3.Connection) -> int:
 
 def one(connection: sqlite3.Connection, event_id: int) -> StoredEvent | None:
     """Find one event."""
-    found = connection.execute(f"SELECT {COLUMNS} FROM events WHERE id = ?", (event_id,)).fetchone()
+    found = connection.execute(f"SELECT {EVENT_COLUMNS} FROM events WHERE id = ?", (event_id,)).fetchone()
     return stored_event(found) if found else None
-
-
-def stored_event(columns: tuple[Any, ...]) -> StoredEvent:
-    """Make the struct of a row of ``COLUMNS``."""
-    (id_, record, type_, format_, origin, body, identity, occurred_at, received_at) = columns[:9]
-    outcome, reason, verification, attempts, settled_at, headers, stored_at, claimed_at, verified_at = columns[9:]
-    return StoredEvent(
-        id=id_,
-        event=Event(
-            record=RecordKey.parse(record),
-            type=type_,
-            format=format_,
-            origin=origin,
-            body=body,
-            identity=identity,
-            occurred_at=occurred_at,
-        ),
-        received_at=received_at,
-        outcome=Outcome(outcome) if outcome else None,
-        reason=reason,
-        verification=Verification(verification) if verification else None,
-        attempts=attempts,
-        settled_at=settled_at,
-        headers=headers,
-        stored_at=stored_at,
-        claimed_at=claimed_at,
-        verified_at=verified_at,
-    )
 
 
 def of_identity(connection: sqlite3.Connection, identity: bytes) -> StoredEvent | None:
     """Find the event of an identity."""
-    found = connection.execute(f"SELECT {COLUMNS} FROM events WHERE identity = ?", (identity,)).fetchone()
+    found = connection.execute(f"SELECT {EVENT_COLUMNS} FROM events WHERE identity = ?", (identity,)).fetchone()
     return stored_event(found) if found else None

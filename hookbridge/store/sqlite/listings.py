@@ -14,7 +14,8 @@ from typing import Any
 
 from hookbridge.model import Outcome
 from hookbridge.store.listed import DEAD, EVERYTHING, LOOKED_AT, WORDS_MAX, beginnings, cut, names, spellings
-from hookbridge.store.sqlite.events import COLUMNS, next_id, stored_event
+from hookbridge.store.rows import EVENT_COLUMNS, stored_event
+from hookbridge.store.sqlite.events import next_id
 from hookbridge.store.values import EventFilter, EventIds, EventPage
 from hookbridge.store.where import Where
 
@@ -35,7 +36,7 @@ def events(connection: sqlite3.Connection, which: EventFilter, before: int | Non
     horizon = next_id(connection) - 1  # before the page: what comes between them is above it
     # Without a filter, and from the index of dead letters, each row that is looked at is one of the page.
     whole = which in (EVERYTHING, DEAD)
-    found, cursor = _page(connection, f"SELECT {COLUMNS}", which, _where(which), before, limit, bounded=not whole)
+    found, cursor = _page(connection, f"SELECT {EVENT_COLUMNS}", which, _where(which), before, limit, bounded=not whole)
     return EventPage(tuple(map(stored_event, found)), cursor, horizon)
 
 

@@ -11,21 +11,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from hookbridge.model import (
-    COUNTED_EVENTS_MAX,
-    Claim,
-    Outcome,
-    RecordKey,
-    Settled,
-    Settlement,
-    SourceName,
-    Verification,
-)
+from hookbridge.model import COUNTED_EVENTS_MAX, Claim, RecordKey, Settled, Settlement
+from hookbridge.store.counting import announced, count_events, count_settlements, count_types, of_older, only_newest
 from hookbridge.store.sqlite import copies, failures, stale_keys
 from hookbridge.store.sqlite.engine import Job, Transaction
 from hookbridge.store.sqlite.events import CHAIN, NEWEST
@@ -91,7 +83,10 @@ class Settle(Job):
         copies.write_effects(connection, [(one.effects, transaction.now) for one in held])
         copies.leave_names(connection, [(one.claim.record, one.effects.copy) for one in held])
         stale_keys.note(connection, held)
-        _count(transaction, held)
+        count_settlements(held, transaction.count)
+        for one in held:
+            if one.announced:
+                _count_announced(transaction, one)
         return results
 
 
@@ -103,7 +98,7 @@ def _hold(transaction: Transaction, settlement: Settlement) -> tuple[Settled, Se
             return Settled.FENCED, settlement
         if _settle_behind(transaction, settlement):
             return Settled.MORE, settlement
-        settlement = _only_newest(settlement)
+        settlement = only_newest(settlement)
     return _clean(connection, settlement.claim), settlement
 
 
@@ -130,7 +125,7 @@ def _settle_events(transaction: Transaction, settlements: list[Settlement]) -> N
     for settlement in settlements:
         rest = _end_of(settlement, transaction.now)
         if settlement.claim.open_events > 1:
-            older.append((settlement.claim.head, _of_older(settlement.outcome).value, *rest))
+            older.append((settlement.claim.head, of_older(settlement.outcome).value, *rest))
         heads.append((settlement.claim.head, settlement.outcome.value, *rest))
     connection.executemany(_SETTLE_OLDER, older)
     connection.executemany(_SETTLE_HEAD, heads)
@@ -144,31 +139,21 @@ def _end_of(settlement: Settlement, now: float) -> tuple[Any, ...]:
     return (*ended, settlement.claim.claimed_at, settlement.effects.verified_at)
 
 
-def _of_older(outcome: Outcome) -> Outcome:
-    """How the events behind the newest one end."""
-    return Outcome.COALESCED if outcome is Outcome.APPLIED else outcome
-
-
 def _settle_behind(transaction: Transaction, settlement: Settlement) -> bool:
     """Settle a portion of the events behind the claim's newest one and take them out of its list; False for none."""
     connection, claim = transaction.connection, settlement.claim
     chosen = connection.execute(_BEHIND, (claim.head,)).fetchall()
     if not chosen:
         return False
-    outcome = _of_older(settlement.outcome)
+    outcome = of_older(settlement.outcome)
     ids = msgspec.json.encode([id_ for id_, *_ in chosen]).decode()
     connection.execute(_SETTLE_CHOSEN, (ids, outcome.value, *_end_of(settlement, transaction.now)))
     *_, (*_, next_one) = chosen
     connection.execute("UPDATE events SET previous = ? WHERE id = ?", (next_one, claim.head))
-    _count_events(transaction, claim.record.source, outcome, len(chosen))
-    _count_types(transaction, claim.record.source, outcome, Counter(type_ for _, type_, _ in chosen))
+    source, types = claim.record.source, Counter(type_ for _, type_, _ in chosen)
+    count_events(source, outcome, len(chosen), transaction.count)
+    count_types(source, outcome, types, transaction.count)
     return True
-
-
-def _only_newest(settlement: Settlement) -> Settlement:
-    """Give the settlement without the events behind the newest one, which are settled."""
-    claim = msgspec.structs.replace(settlement.claim, types={settlement.claim.events[-1].event.type: 1})
-    return msgspec.structs.replace(settlement, claim=claim)
 
 
 def _leave_dirty(transaction: Transaction, dirty: list[Settlement]) -> None:
@@ -184,59 +169,12 @@ def _leave_dirty(transaction: Transaction, dirty: list[Settlement]) -> None:
         )
 
 
-def _count(transaction: Transaction, settlements: Sequence[Settlement]) -> None:
-    """Count a group: most of its settlements are alike."""
-    for (source, outcome, verification, types), number in Counter(map(_kind, settlements)).items():
-        _count_events(transaction, source, outcome, number)
-        if (behind := sum(each for _, each in types) - 1) > 0:
-            _count_events(transaction, source, _of_older(outcome), behind * number)
-        _count_types(transaction, source, outcome, {type_: each * number for type_, each in types})
-        if outcome is not Outcome.IGNORED:
-            transaction.count("changes", number)
-        if verification is not None:
-            transaction.count("verification:" + verification.value, number)
-    for settlement in settlements:
-        if settlement.outcome is not Outcome.IGNORED:
-            transaction.count("processing_seconds", settlement.duration)
-        transaction.count("retries", settlement.attempts - 1)
-        if settlement.announced:
-            _count_announced(transaction, settlement)
-
-
-def _kind(settlement: Settlement) -> tuple[SourceName, Outcome, Verification | None, tuple[tuple[str, int], ...]]:
-    claim = settlement.claim
-    types = tuple(claim.types.items())
-    return (claim.record.source, settlement.outcome, settlement.effects.verification, types)
-
-
-def _count_events(transaction: Transaction, source: SourceName, outcome: Outcome, number: int) -> None:
-    transaction.count("open", -number)
-    transaction.count(outcome.value, number)
-    transaction.count(f"settled:{source}:{outcome.value}", number)
-    if outcome is Outcome.DEAD:
-        transaction.count("failed", number)
-    elif outcome is not Outcome.IGNORED:
-        transaction.count("processed", number)
-
-
-def _count_types(transaction: Transaction, source: SourceName, outcome: Outcome, types: Mapping[str, int]) -> None:
-    if outcome is not Outcome.IGNORED:
-        for type_, number in types.items():
-            transaction.count("source:" + source, number)
-            transaction.count("type:" + type_, number)
-
-
 def _count_announced(transaction: Transaction, settlement: Settlement) -> None:
-    """Count a change that webhooks announced, unless the reconciler found it first.
-
-    Such a finding is counted when its grace time is over, by the webhooks of its record.  Those that named the record
-    otherwise are not among them: they end it here.
-    """
-    named = settlement.claim.record
-    record = (settlement.effects.copy or settlement.claim).record
+    """Count a change that webhooks announced, unless the reconciler found it first."""
+    record, counter = announced(settlement)
     connection = transaction.connection
-    if named != record:
+    if settlement.claim.record != record:
         connection.execute("DELETE FROM found WHERE record = ?", (str(record),))
     elif connection.execute("SELECT 1 FROM found WHERE record = ?", (str(record),)).fetchone() is not None:
         return
-    transaction.count(f"announced:{record.source}:{record.table}")
+    transaction.count(counter)

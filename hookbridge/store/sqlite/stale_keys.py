@@ -1,6 +1,6 @@
 """Stale keys on SQLite: what has to be deleted from the user's cache once more, now that its copies are written.
 
-Invariant: a key that a settle wrote stays until it is removed by an id that was read after that settle.  The same key
+Invariant: a key that a settle wrote stays until its row is removed by who has read it.  The same key
 of two changes is two rows: the first deletion may have come before the second copy.
 """
 
@@ -24,13 +24,15 @@ def note(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> N
 def _oldest(connection: sqlite3.Connection, limit: int) -> StaleKeys:
     """Read the oldest ones."""
     keys: dict[str, None] = {}
-    last_id = characters = 0
+    rows: list[int] = []
+    characters = 0
     for id_, key in connection.execute("SELECT id, key FROM stale_keys ORDER BY id LIMIT ?", (limit,)):
-        keys[key], last_id = None, id_
+        keys[key] = None
+        rows.append(id_)
         characters += len(key)
         if characters >= STALE_KEYS_CHARACTERS_MAX:
             break
-    return StaleKeys(keys=tuple(keys), last_id=last_id)
+    return StaleKeys(keys=tuple(keys), rows=tuple(rows))
 
 
 class Stale(Role):
@@ -40,6 +42,8 @@ class Stale(Role):
         """Give the oldest ones."""
         return await self._engine.read(lambda connection: _oldest(connection, limit))
 
-    async def remove_stale_keys(self, last_id: int) -> None:
-        """Forget what was read up to this id."""
-        await self._engine.call(lambda t: t.connection.execute("DELETE FROM stale_keys WHERE id <= ?", (last_id,)))
+    async def remove_stale_keys(self, rows: Sequence[int]) -> None:
+        """Forget what was read."""
+        await self._engine.call(
+            lambda t: t.connection.executemany("DELETE FROM stale_keys WHERE id = ?", [(row,) for row in rows])
+        )
