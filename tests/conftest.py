@@ -12,6 +12,7 @@ import structlog
 from hypothesis import HealthCheck, settings
 
 from scripts.programs import free_port
+from tests.support.engines import EVERY_ENGINE, engine_of
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -27,6 +28,22 @@ settings.load_profile("untimed")
 for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, lambda *_: None)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let one engine be chosen, so that two runs can share the tests between them."""
+    help_ = "run only what runs on this engine of the store; with the first one runs what knows of none"
+    parser.addoption("--engine", choices=EVERY_ENGINE, help=help_)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what runs on other engines than the one that was asked for."""
+    asked = config.getoption("engine")
+    if asked is None:
+        return
+    kept = [item for item in items if engine_of(item) == asked]
+    config.hook.pytest_deselected(items=[item for item in items if engine_of(item) != asked])
+    items[:] = kept
 
 
 @pytest.fixture(autouse=True)

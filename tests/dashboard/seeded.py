@@ -43,7 +43,7 @@ def seed(folder: Path) -> Seeded:
     """Make it."""
     rows = {name: [_row(name, number) for number in range(1, size + 1)] for name, size in TABLES.items()}
     asyncio.run(_load(folder, rows))
-    store = folder / "hookbridge.db"
+    store = folder / "data" / "hookbridge.db"
     connection = sqlite3.connect(store)
     with connection:
         _write(connection)
@@ -55,9 +55,12 @@ def seed(folder: Path) -> Seeded:
 @asynccontextmanager
 async def serving(seeded: Seeded, folder: Path) -> AsyncIterator[tuple[Running, PostgrestStandin]]:
     """Serve a copy of it, with the source beside it."""
-    shutil.copy(seeded.store, folder / "hookbridge.db")
-    async with _source(seeded.rows) as supabase, running(_settings(folder, supabase)) as service:
-        yield service, supabase
+    async with _source(seeded.rows) as supabase:
+        settings = _settings(folder, supabase)
+        settings.data_file.parent.mkdir()
+        shutil.copy(seeded.store, settings.data_file)
+        async with running(settings) as service:
+            yield service, supabase
 
 
 def _row(table: str, number: int) -> dict[str, Any]:

@@ -1,21 +1,18 @@
 """Rule 1: an ack means that the event is on disk, in the row that a worker claims."""
 
 import asyncio
-import sqlite3
 from pathlib import Path
 
+from hookbridge.config import Settings
 from tests.support.books import WEBHOOKS, balanced, event, events, hint, send, settled
+from tests.support.data import count
 from tests.support.processes import process
 from tests.support.running import make_settings, running
 
 
-def on_disk(file: Path) -> tuple[int, int]:
-    """How many events, and how many dirty records, another process sees in the file."""
-    with sqlite3.connect(file) as connection:
-        (stored,) = connection.execute("SELECT count(*) FROM events").fetchone()
-        (dirty,) = connection.execute("SELECT count(*) FROM dirty").fetchone()
-    connection.close()
-    return stored, dirty
+async def on_disk(settings: Settings) -> tuple[int, int]:
+    """How many events, and how many dirty records, another process sees."""
+    return await count(settings, "events"), await count(settings, "dirty")
 
 
 async def test_when_the_ack_arrives_the_event_and_its_dirty_record_are_committed(tmp_path: Path) -> None:
@@ -23,9 +20,9 @@ async def test_when_the_ack_arrives_the_event_and_its_dirty_record_are_committed
     async with running(settings, process=False) as service:
         for number in range(1, 6):
             await send(service, hint(number))
-            assert on_disk(settings.data_file) == (number, number)
+            assert await on_disk(settings) == (number, number)
         await send(service, hint(5))
-        assert on_disk(settings.data_file) == (6, 5)
+        assert await on_disk(settings) == (6, 5)
         assert await balanced(service) == {"received": 6, "open": 6}
 
 
@@ -34,7 +31,7 @@ async def test_a_refused_request_left_nothing_on_disk(tmp_path: Path) -> None:
     async with running(settings, process=False) as service:
         assert (await service.post(f"{WEBHOOKS}/supabase", b"{")).status == 400
         assert (await service.post(f"{WEBHOOKS}/supabase", hint(1, event_type="truncate"))).status == 422
-        assert on_disk(settings.data_file) == (0, 0)
+        assert await on_disk(settings) == (0, 0)
         assert await balanced(service) == {}
 
 
@@ -55,8 +52,7 @@ async def test_the_restart_picks_up_every_open_event_at_once_and_says_how_many(t
     async with running(settings, process=False) as service:
         for number in range(12):
             await send(service, hint(number))
-    data = {"HOOKBRIDGE_STORE__PATH": str(settings.data_file)}
-    async with process(tmp_path, data) as service:
+    async with process(tmp_path) as service:
         assert await settled(service) == {"received": 12, "applied": 12}
         said = service.said("Open events picked up")
         assert said is not None

@@ -1,8 +1,7 @@
 """`verify`, `reconcile` and `poll` as a user types them, against stand-ins with state."""
 
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, closing
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,8 @@ import pytest
 
 from scripts.programs import Program
 from tests.support import commands
+from tests.support.data import rows
+from tests.support.engines import store_environment
 from tests.support.followed import KEY, TOKEN, Running, Sources, has, loaded, running, sources, user
 from tests.support.running import make_settings
 from tests.support.waiting import wait_until
@@ -58,7 +59,7 @@ def environment(both: Sources, **more: str) -> dict[str, str]:
 async def command(both: Sources, folder: Path, *words: str) -> tuple[int, str, str]:
     """Run a command to its end."""
     line = [*commands.HOOKBRIDGE, *words]
-    ran = await commands.ran(line, cwd=folder, env=commands.environment(environment(both)))
+    ran = await commands.ran(line, cwd=folder, env=commands.environment(environment(both, **store_environment(folder))))
     return ran.code, ran.out, ran.err
 
 
@@ -104,24 +105,22 @@ async def test_verify_without_a_service_changes_neither_events_nor_copies_and_ca
         "from pathlib import Path\nfrom hookbridge import bridge\n"
         f'@bridge.on("supabase")\nasync def noted(change):\n    Path("{called}").touch()\n'
     )
-    store = {"path": str(tmp_path / "data" / "hookbridge.db")}
-    settings = both.settings(tmp_path, store=store, reconcile={"enabled": False})
+    settings = both.settings(tmp_path, reconcile={"enabled": False})
     async with running(settings, process=False) as service:
         for id_ in (1, 2, 3):
             body = {"type": "UPDATE", "table": "users", "schema": "public", "record": {"id": id_}, "old_record": None}
             assert (await service.post("/api/v1/webhooks/supabase", body)).status == 202
 
-    def state() -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(tmp_path / "data" / "hookbridge.db")) as file:
-            tables = ("events", "dirty", "copies", "counters", "met", "found")
-            return [row for table in tables for row in file.execute(f"SELECT '{table}', * FROM {table} ORDER BY 2")]
+    async def state() -> list[tuple[Any, ...]]:
+        tables = ("events", "dirty", "copies", "counters", "met", "found")
+        return [row for table in tables for row in await rows(settings, f"SELECT '{table}', * FROM {table} ORDER BY 2")]
 
-    before = state()
+    before = await state()
     for _ in range(2):
         code, out, err = await command(both, tmp_path, "verify", "--json")
         assert code == 1, err
         assert msgspec.json.decode(out.splitlines()[-1])["agrees"] is False
-    assert state() == before
+    assert await state() == before
     assert not called.exists()
     code, out, err = await command(both, tmp_path, "verify", "--heal")
     assert (code, called.exists()) == (0, True), err

@@ -1,7 +1,6 @@
 """`verify`: a hand-made difference of each kind is found and healed; edits that go on are no differences."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from aiohttp import ClientPayloadError
 
 from hookbridge.api.reconcile import Progress
 from hookbridge.web import reconcile as web_reconcile
+from tests.support.data import count, rows
 from tests.support.followed import Running, Sources, loaded, running, sources, user
 from tests.support.running import ADMIN
 from tests.support.waiting import wait_until
@@ -79,10 +79,10 @@ async def test_a_difference_of_each_kind_is_found_and_healed(both: Sources, brid
     assert (await bridge.service.store.totals()).books.applied == 3
 
 
-async def test_a_copy_that_was_changed_by_hand_is_found(both: Sources, bridge: Running, tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "hookbridge.db") as file:
-        file.execute("UPDATE copies SET fingerprint = x'00' WHERE record_id = '7' AND table_name = 'public.users'")
-    file.close()
+async def test_a_copy_that_was_changed_by_hand_is_found(both: Sources, bridge: Running) -> None:
+    other = "(SELECT fingerprint FROM copies WHERE record_id = '6' AND table_name = 'public.users')"
+    which = "record_id = '7' AND table_name = 'public.users' RETURNING 1"
+    assert await rows(bridge.service.settings, f"UPDATE copies SET fingerprint = {other} WHERE {which}") == [(1,)]
     assert proofs(await verify(bridge, source="supabase"))["public.users"]["keys"] == {"differing": ["7"]}
 
 
@@ -155,11 +155,9 @@ async def test_what_is_on_neither_side_is_not_called_equal(both: Sources, bridge
     assert proofs(await verify(bridge, source="supabase", table="users"))["public.users"]["equal"] == 2_497
 
 
-async def test_what_a_proof_noted_is_forgotten_with_it(both: Sources, bridge: Running, tmp_path: Path) -> None:
+async def test_what_a_proof_noted_is_forgotten_with_it(both: Sources, bridge: Running) -> None:
     await verify(bridge)
-    with sqlite3.connect(tmp_path / "hookbridge.db") as file:
-        assert file.execute("SELECT count(*) FROM met").fetchone() == (0,)
-    file.close()
+    assert await count(bridge.service.settings, "met") == 0
 
 
 async def test_what_a_proof_noted_is_forgotten_when_nobody_waits_for_its_end(bridge: Running) -> None:

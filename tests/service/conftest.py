@@ -1,11 +1,22 @@
-"""The fixtures of tests that speak HTTP with a running service."""
+"""The fixtures of tests that speak HTTP with a running service, whatever its engine is."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.engines import ENGINES, chosen, spread
 from tests.support.running import Running, make_settings, running
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    spread(metafunc, ENGINES)
+
+
+@pytest.fixture(autouse=True)
+def engine(request: pytest.FixtureRequest) -> Iterator[str]:
+    with chosen(request.param):
+        yield request.param
 
 
 @pytest.fixture

@@ -2,8 +2,12 @@
 
 import subprocess
 
+import pytest
+
 from scripts.configuration_page import page
 from tests.support.processes import REPOSITORY
+
+pytestmark = pytest.mark.on("sqlite")  # the same on every engine: a page
 
 SCRIPT = REPOSITORY / "scripts" / "config-reference"
 PAGE = REPOSITORY / "docs" / "configuration.md"

@@ -6,10 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from hookbridge.web.openapi import document
 from hookbridge.web.routes import ROUTES
 from tests.support.commands import environment
 from tests.support.processes import REPOSITORY
+
+pytestmark = pytest.mark.on("sqlite")  # the same on every engine: a document
 
 DESCRIBE = """
 import sys

@@ -22,6 +22,8 @@ from hookbridge.web.routes import ROUTES
 from tests.support.running import Running, make_settings, running
 from tests.support.strangers import proxy
 
+pytestmark = pytest.mark.on("sqlite")  # the same on every engine: documents
+
 ROOT = Path(__file__).parents[2]
 DOCUMENT = json.loads(document(ROUTES))
 OPERATIONS = {

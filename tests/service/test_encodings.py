@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.running import ADMIN, Running, make_settings, running
 
+pytestmark = pytest.mark.on("sqlite")  # the same on every engine: bytes, before anything is stored
+
 EVENT = {"event_type": "insert", "source": "supabase", "table_name": "users", "record_id": "7", "data": {"name": "é"}}
 NATIVE = {"type": "INSERT", "table": "users", "schema": "public", "record": {"id": 8}, "old_record": None}
 PAGE = {"event_type": "update", "source": "notion", "table_name": "d", "record_id": "p", "data": {"properties": {}}}

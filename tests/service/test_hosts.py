@@ -10,6 +10,8 @@ from hookbridge.settings.hosts import name_of
 from tests.support.running import ADMIN, make_settings, running
 from tests.support.signing import webhook_signature
 
+pytestmark = pytest.mark.on("sqlite")  # the same on every engine: who may ask
+
 SECRET = "a-secret-of-the-senders"
 VERIFIED: dict[str, Any] = {"secrets": {"webhook_secrets": (SECRET,)}, "signatures": {"verify": True}}
 EVENT = msgspec.json.encode({"event_type": "insert", "source": "supabase", "table_name": "users", "record_id": "1"})

@@ -30,6 +30,8 @@ from hookbridge.web.routes import ROUTES
 from tests.support.processes import REPOSITORY
 from tests.support.running import ADMIN, ADMIN_TOKEN
 
+pytestmark = pytest.mark.on("sqlite")  # the same on every engine: answers that the document describes
+
 SECRET = "a-secret-of-the-senders"
 OPERATOR_EXAMPLES, OTHER_EXAMPLES = 30, 10
 

@@ -16,6 +16,8 @@ from tests.support.commands import environment
 from tests.support.processes import process
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.on("sqlite")  # the same on every engine: a process
+
 MOMENTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
 """Seconds; a start takes about one."""
 UNSHARE = ("unshare", "--pid", "--fork", "--kill-child")

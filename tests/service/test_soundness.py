@@ -14,6 +14,8 @@ from tests.support.metrics import scrape
 from tests.support.running import Running, make_settings, running
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.on("sqlite")  # its own: a file
+
 HOOK = "/api/v1/webhooks/supabase"
 PAGE_BYTES = 4096
 

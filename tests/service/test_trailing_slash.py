@@ -14,6 +14,8 @@ from tests.support.running import ADMIN, Running, make_settings, running
 from tests.support.signing import webhook_signature
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.on("sqlite")  # the same on every engine: paths
+
 SECRET = "a-secret-of-the-senders"
 EVENT: dict[str, Any] = {"event_type": "insert", "source": "supabase", "table_name": "users", "record_id": "1"}
 SUPABASE = "/api/v1/webhooks/supabase/"

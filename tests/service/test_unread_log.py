@@ -19,6 +19,8 @@ from tests.support.commands import environment
 from tests.support.processes import process
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.on("sqlite")  # the same on every engine: a log
+
 BODY = {"event_type": "insert", "source": "supabase", "table_name": "users", "data": {"id": 1}}
 LINES = 400
 """Far more than a pipe holds, each with a line of its own in the access log, and one for the change."""

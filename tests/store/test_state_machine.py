@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import hypothesis.strategies as st
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -26,7 +25,7 @@ from hookbridge.model import Claim, Outcome, Receipt, Settled
 from hookbridge.pipeline.replay import replay
 from hookbridge.store.contract import Store
 from hookbridge.store.values import EventFilter, Span
-from tests.support.engines import ENGINES, at, open_lines, opened_on
+from tests.support.engines import at, open_lines, opened_on
 from tests.support.events import copy, effects, event, key, settlement
 from tests.support.stores import LEASE, books, ids
 
@@ -284,7 +283,6 @@ class Life(RuleBasedStateMachine):
         assert {int(record.rpartition(":")[2]): line for record, line in lines.items()} == self.model.lines
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 def test_a_store_lives_up_to_the_model(engine: str) -> None:
     run_state_machine_as_test(
         type(f"LifeOn{engine.title()}", (Life,), {"engine": engine}),

@@ -8,19 +8,22 @@ A service that is opened while one is ``chosen`` has that.  A store that was ope
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
+
+import pytest
 
 from hookbridge.store.contract import Store
 from hookbridge.store.postgres import PostgresStore
 from hookbridge.store.sqlite import SqliteStore
 from tests.support import databases
 
-EVERY_ENGINE = ("sqlite", "postgres", "pooler")
-"""``pooler`` is Postgres behind one that gives each transaction another session."""
+ENGINES = ("sqlite", "postgres")
+EVERY_ENGINE = (*ENGINES, "pooler")
+"""``pooler`` is Postgres behind one that gives each transaction another session: for the store's own suite."""
 
 
 def _meant() -> tuple[str, ...]:
@@ -32,9 +35,9 @@ def _meant() -> tuple[str, ...]:
     return names
 
 
-ENGINES = _meant()
+_MEANT = _meant()
 
-_chosen = [ENGINES[0]]
+_chosen = [_MEANT[0]]
 
 AnyStore = TypeVar("AnyStore", bound=Store)
 
@@ -76,6 +79,20 @@ def at(store: AnyStore, now: float) -> AnyStore:
     return store
 
 
+def spread(metafunc: pytest.Metafunc, engines: Sequence[str]) -> None:
+    """Run a test on each of these engines that takes one, or on those that it is marked to run ``on``."""
+    if "engine" in metafunc.fixturenames:
+        own = metafunc.definition.get_closest_marker("on")
+        wanted = [one for one in engines if one in (_MEANT if own is None else own.args)]
+        metafunc.parametrize("engine", wanted, indirect=True)
+
+
+def engine_of(item: pytest.Item) -> str:
+    """Give the engine that a test runs on; the first one where it knows of none."""
+    called = getattr(item, "callspec", None)
+    return ENGINES[0] if called is None else str(called.params.get("engine", ENGINES[0]))
+
+
 @contextmanager
 def while_at(store: Store, now: float) -> Iterator[None]:
     """Set the store's clock for so long."""
@@ -97,9 +114,18 @@ def chosen(engine: str) -> Iterator[None]:
 
 def store_section(folder: Path) -> dict[str, Any]:
     """Give the settings of a store of the chosen engine, with its data in the folder where it is a file."""
-    if _chosen[-1] == "sqlite":
-        return {"path": str(folder / "hookbridge.db"), "min_free_bytes": 0}
-    return {"url": databases.url(folder, pooled=_chosen[-1] == "pooler")}
+    url = database_of(folder, pooled=_chosen[-1] == "pooler")
+    return {"path": str(folder / "data" / "hookbridge.db"), "min_free_bytes": 0} if url is None else {"url": url}
+
+
+def database_of(folder: Path, *, pooled: bool = False) -> str | None:
+    """Give the URL of the database that belongs to the folder; None where the chosen engine keeps a file there."""
+    return None if _chosen[-1] == "sqlite" else databases.url(folder, pooled=pooled)
+
+
+def store_environment(folder: Path) -> dict[str, str]:
+    """Give what a process is told, so that it has the store of ``store_section``."""
+    return {f"HOOKBRIDGE_STORE__{key.upper()}": str(value) for key, value in store_section(folder).items()}
 
 
 async def open_lines(store: Store) -> dict[str, list[int]]:

@@ -12,6 +12,7 @@ from aiohttp import ClientSession
 
 from scripts.programs import Program, start
 from tests.support.commands import HOOKBRIDGE, REPOSITORY
+from tests.support.engines import store_environment
 from tests.support.running import ADMIN, ADMIN_TOKEN, Client
 from tests.support.waiting import wait_until
 
@@ -57,7 +58,7 @@ async def process(folder: Path, environ: Mapping[str, str] | None = None) -> Asy
             **{name: value for name, value in os.environ.items() if not name.startswith("HOOKBRIDGE_")},
             "PYTHONPATH": str(REPOSITORY),
             "HOOKBRIDGE_ADMIN_TOKEN": ADMIN_TOKEN,
-            "HOOKBRIDGE_STORE__MIN_FREE_BYTES": "0",
+            **store_environment(folder),
             "HOOKBRIDGE_LOGGING__FORMAT": "json",
             **(environ or {}),
         },
