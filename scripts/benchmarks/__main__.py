@@ -3,21 +3,33 @@
 import argparse
 import json
 import sys
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from scripts.benchmarks import acks, backfill, backlog, ends, notion, start, verification
 from scripts.benchmarks.machine import CannotMeasure, describe
 from scripts.benchmarks.row import Options, Row
 
-GROUPS = {
-    "acks": acks.measure,
-    "ends": ends.measure,
-    "verification": verification.measure,
-    "backlog": backlog.measure,
-    "start": start.measure,
-    "backfill": backfill.measure,
-    "notion": notion.measure,
-}
+Measure = Callable[[Options], list[Row]]
+STORES = ("sqlite", "postgres")
+
+
+def groups(store: str) -> Mapping[str, Measure]:
+    """Give what is measured of a store by its name."""
+    if store == "postgres":
+        from scripts.benchmarks import postgres  # asyncpg and the server come with the tests' packages alone
+
+        return postgres.groups()
+    return {
+        "acks": acks.measure,
+        "ends": ends.measure,
+        "verification": verification.measure,
+        "backlog": backlog.measure,
+        "start": start.measure,
+        "backfill": backfill.measure,
+        "notion": notion.measure,
+    }
+
 
 EPILOG = """groups:
   acks          hookbridge's ack, a bare aiohttp handler on the same loop, FastAPI: the same requests to each
@@ -27,6 +39,12 @@ EPILOG = """groups:
   start         from exec to the first accepted request
   backfill      the first load of a Supabase table
   notion        requests for a thousand changed pages, and for none
+
+groups with --store postgres, on a server of the benchmark's own:
+  acks          acks of one node from 16, 64 and 256 senders, against the SQLite engine
+  events        statements, log and processor time of the server for an event, from its request to its settlement
+  claims        a claim with 2,000 and a million waiting, and after an analysis of empty tables
+  nodes         statements of a node that idles; what a second node adds while reads are waited for
 
 Servers have one core, their load the other. Rows of one group take turns, and the median counts. Figures in µs are the
 processor time of the server's process for each request: others on the machine change it little. The exit code is 1 when
@@ -41,7 +59,10 @@ def main() -> int:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--only", choices=GROUPS, action="append", help="this group of rows; may be repeated")
+    parser.add_argument(
+        "--store", choices=STORES, default="sqlite", help="the engine that is measured (default sqlite)"
+    )
+    parser.add_argument("--only", metavar="GROUP", action="append", help="this group of rows; may be repeated")
     parser.add_argument("--seconds", type=float, default=5.0, help="length of one load (default 5)")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each row (default 3)")
     parser.add_argument("--copies", type=int, default=100_000, help="copies that are many (default 100,000)")
@@ -50,12 +71,16 @@ def main() -> int:
     given = parser.parse_args()
     options = Options(seconds=given.seconds, rounds=given.rounds, copies=given.copies)
     options = options.smaller() if given.quick else options
+    known = groups(given.store)
+    for name in given.only or ():
+        if name not in known:
+            parser.error(f"argument --only: {name!r} is no group of {given.store}: choose from {', '.join(known)}")
     rows: list[Row] = []
     failed = False
-    for name in given.only or GROUPS:
+    for name in given.only or known:
         print(f"measuring: {name} …", file=sys.stderr, flush=True)
         try:
-            rows += GROUPS[name](options)
+            rows += known[name](options)
         except CannotMeasure as error:
             failed = True
             print(f"error: {name}: {error}\ntry: {error.hint}", file=sys.stderr)

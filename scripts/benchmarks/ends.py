@@ -14,6 +14,7 @@ from hookbridge.indexing import Indexing
 from hookbridge.model import Copy, Document, RecordKey, Truth
 from hookbridge.sources.kept import kept
 from hookbridge.sources.supabase import SupabaseSource
+from hookbridge.store.contract import Store
 from hookbridge.store.sqlite import SqliteStore
 from scripts.benchmarks import load, servers
 from scripts.benchmarks.row import Options, Row, at_most, cheaper
@@ -73,7 +74,7 @@ def _kind(folder: Path, options: Options, copies: int, size: int) -> _Kind:
         folder / f"requests-{copies}-{size}", options.requests // (4 if size else 1), records=copies, size=size
     )
     data_file = folder / f"copies-{copies}-{size}.db"
-    asyncio.run(_fill(data_file, copies, size))
+    asyncio.run(_filled(data_file, copies, size))
     return _Kind(copies, size, requests, data_file)
 
 
@@ -85,15 +86,19 @@ def _end_to_end(kind: _Kind, seconds: float) -> servers.Ended:
         return servers.end_to_end(kind.requests, seconds, data_file)
 
 
-async def _fill(data_file: Path, copies: int, size: int) -> None:
-    """Write copies and their words as the first load of a table does."""
+async def _filled(data_file: Path, copies: int, size: int) -> None:
     store = await SqliteStore.open(data_file)
+    await fill(store, copies, size)
+    await store.close()
+
+
+async def fill(store: Store, copies: int, size: int) -> None:
+    """Write copies and their words as the first load of a table does."""
     source = SupabaseSource(SupabaseConfig(), SignaturesConfig(), Secrets(), store.ticket)
     await Indexing(store, {"supabase": source}, Config()).open()  # nothing is to be indexed anew
     for start in range(0, copies, GROUP):
         numbers = range(start, min(start + GROUP, copies))
         await store.load(list(_copies(source, await store.ticket(), numbers, size)), exclusive=False)
-    await store.close()
 
 
 def _copies(source: SupabaseSource, ticket: int, numbers: range, size: int) -> Iterator[tuple[Copy, Document]]:

@@ -96,10 +96,12 @@ def prepare(path: Path, count: int, *, records: int, size: int = 0) -> Path:
     return path
 
 
-def send(requests: Path, port: int, server: "subprocess.Popen[bytes]", seconds: float) -> Result:
-    """Send for so long.  Raises CannotMeasure when anything but 2xx came back."""
+def send(
+    requests: Path, port: int, server: "subprocess.Popen[bytes]", seconds: float, senders: int = CONNECTIONS
+) -> Result:
+    """Send for so long, from so many connections.  Raises CannotMeasure when anything but 2xx came back."""
     wrk = needed("wrk", "install it: apt install wrk, brew install wrk")
-    command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s", "--latency", "-s", str(requests.with_suffix(".lua"))]
+    command = [wrk, "-t1", f"-c{senders}", f"-d{seconds:g}s", "--latency", "-s", str(requests.with_suffix(".lua"))]
     before = processor_seconds(server.pid)
     done = subprocess.run(
         pinned(LOAD_CORE, [*command, f"http://127.0.0.1:{port}{PATH}", "--", str(requests)]),

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 import venv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -62,8 +62,11 @@ def fastapi(requests: Path, python: Path, seconds: float) -> load.Result:
 
 
 @contextmanager
-def hookbridge(data_file: Path | None = None) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
-    """Run the service in an empty folder, verifying signatures; gives its port and its process."""
+def hookbridge(settings: Mapping[str, str] | None = None) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
+    """Run the service in an empty folder, verifying signatures; gives its port and its process.
+
+    ``settings`` are more of its environment's variables.
+    """
     port = free_port()
     environment = {
         "WEBHOOK_SECRET": load.SECRET,
@@ -71,9 +74,8 @@ def hookbridge(data_file: Path | None = None) -> Iterator[tuple[int, "subprocess
         "HOOKBRIDGE_ADMIN_TOKEN": ADMIN,
         "HOOKBRIDGE_LOGGING__FORMAT": "json",
         "PYTHONPATH": str(HERE.parent.parent),
+        **(settings or {}),
     }
-    if data_file is not None:
-        environment["HOOKBRIDGE_STORE__PATH"] = str(data_file)
     with tempfile.TemporaryDirectory(prefix="hookbridge-bench-") as name:
         command = [PYTHON, "-m", "hookbridge", "--port", str(port)]
         with running(command, core=SERVER_CORE, environment=environment, folder=Path(name)) as process:
@@ -81,11 +83,13 @@ def hookbridge(data_file: Path | None = None) -> Iterator[tuple[int, "subprocess
             yield port, process
 
 
-def ack(requests: Path, seconds: float) -> load.Result:
+def ack(
+    requests: Path, seconds: float, *, settings: Mapping[str, str] | None = None, senders: int = load.CONNECTIONS
+) -> load.Result:
     """Let hookbridge take events while its lanes are paused."""
-    with hookbridge() as (port, process):
+    with hookbridge(settings) as (port, process):
         ask(port, "POST", "/api/v1/sources/supabase/pause")
-        result = load.send(requests, port, process, seconds)
+        result = load.send(requests, port, process, seconds, senders)
         received = ask(port, "GET", "/api/v1/webhooks/stats")["books"]["received"]
         if received < result.requests:
             raise CannotMeasure(f"{result.requests} acks, {received} stored", "more requests are needed: repeats")
@@ -96,25 +100,30 @@ class Ended:
     """What the way to the end took, from the first request to the last settlement."""
 
     def __init__(self, books: dict[str, int], seconds: float, processor_seconds: float) -> None:
-        events = books["applied"] + books["coalesced"]
-        self.per_second = events / seconds
-        self.processor_us = processor_seconds / events * 1e6
-        self.coalesced = books["coalesced"] / events
+        self.events = books["applied"] + books["coalesced"]
+        self.per_second = self.events / seconds
+        self.processor_us = processor_seconds / self.events * 1e6
+        self.coalesced = books["coalesced"] / self.events
 
 
 def end_to_end(requests: Path, seconds: float, data_file: Path) -> Ended:
     """Send for so long to hookbridge with this data file, and wait until all is settled."""
-    with hookbridge(data_file) as (port, process):
-        began, used = time.monotonic(), processor_seconds(process.pid)
-        load.send(requests, port, process, seconds)
-        while True:
-            books = ask(port, "GET", "/api/v1/webhooks/stats")["books"]
-            took = time.monotonic() - began
-            if not books["open"]:
-                return Ended(books, took, processor_seconds(process.pid) - used)
-            if took > seconds + DRAIN_SECONDS:
-                raise CannotMeasure(f"{books['open']} events are still open", "look at the service's log")
-            time.sleep(0.1)
+    with hookbridge({"HOOKBRIDGE_STORE__PATH": str(data_file)}) as (port, process):
+        return sent_and_ended(requests, seconds, port, process)
+
+
+def sent_and_ended(requests: Path, seconds: float, port: int, process: "subprocess.Popen[bytes]") -> Ended:
+    """Send for so long to this service, and wait until all is settled."""
+    began, used = time.monotonic(), processor_seconds(process.pid)
+    load.send(requests, port, process, seconds)
+    while True:
+        books = ask(port, "GET", "/api/v1/webhooks/stats")["books"]
+        took = time.monotonic() - began
+        if not books["open"]:
+            return Ended(books, took, processor_seconds(process.pid) - used)
+        if took > seconds + DRAIN_SECONDS:
+            raise CannotMeasure(f"{books['open']} events are still open", "look at the service's log")
+        time.sleep(0.1)
 
 
 def ask(port: int, method: str, path: str) -> dict[str, Any]:

@@ -42,10 +42,10 @@ class Sources:
 
 
 @contextmanager
-def sources(*, rows: int = 0, pages: int = 0) -> Iterator[Sources]:
-    """Run them with so much state."""
+def sources(*, rows: int = 0, pages: int = 0, slow_seconds: float = 0.0) -> Iterator[Sources]:
+    """Run them with so much state; every answer of Supabase's takes so long."""
     ports = free_port(), free_port()
-    command = [PYTHON, "-m", "scripts.benchmarks.sources_app", *map(str, (*ports, rows, pages))]
+    command = [PYTHON, "-m", "scripts.benchmarks.sources_app", *map(str, (*ports, rows, pages, slow_seconds))]
     process = subprocess.Popen(
         pinned(LOAD_CORE, command),
         env={**os.environ, "PYTHONPATH": str(ROOT)},

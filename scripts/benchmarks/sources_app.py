@@ -1,4 +1,7 @@
-"""Both stand-ins with state, in a process of their own.  Usage: sources_app.py SUPABASE_PORT NOTION_PORT ROWS PAGES"""
+"""Both stand-ins with state, in a process of their own; each answer of Supabase's takes so many seconds.
+
+Usage: sources_app.py SUPABASE_PORT NOTION_PORT ROWS PAGES SECONDS
+"""
 
 import asyncio
 import sys
@@ -13,7 +16,7 @@ DATABASE = "11111111-1111-4111-8111-111111111111"
 COLUMNS = {"id": "bigint", "name": "text", "email": "text", "updated_at": "timestamptz"}
 
 
-async def main(supabase_port: int, notion_port: int, rows: int, pages: int) -> None:
+async def main(supabase_port: int, notion_port: int, rows: int, pages: int, seconds: float) -> None:
     """Serve until killed."""
     ago = timedelta(minutes=pages + 10)
     async with (
@@ -30,6 +33,8 @@ async def main(supabase_port: int, notion_port: int, rows: int, pages: int) -> N
             notion.create_page(source, {"Name": f"Task {number}"})
             ago -= timedelta(minutes=1)  # a database that grew in the course of time
         ago = timedelta()
+        if seconds:
+            supabase.faults.slow(seconds)
         print("ready", flush=True)
         while line := await asyncio.to_thread(sys.stdin.readline):
             for page in list(notion.pages)[: int(line)]:
@@ -39,4 +44,5 @@ async def main(supabase_port: int, notion_port: int, rows: int, pages: int) -> N
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main(*(int(one) for one in sys.argv[1:])))
+        first, second, table, database = map(int, sys.argv[1:5])
+        runner.run(main(first, second, table, database, float(sys.argv[5])))
