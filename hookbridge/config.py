@@ -52,6 +52,7 @@ class StoreConfig(Section, frozen=True):
     """``[store]``: where the inbox lies and how far it may grow."""
 
     path: Name = "data/hookbridge.db"
+    url: str = ""
     max_open_events: Positive = 5_000_000
     min_free_bytes: Count = 256 * 1024 * 1024
 
@@ -215,6 +216,8 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True):
     admin_token: str = ""
     redis_url: str = ""
     """May hold a password."""
+    store_url: str = ""
+    """As ``[store] url``; this one may hold a password."""
 
     def __repr__(self) -> str:
         return "Secrets(…)"
@@ -246,6 +249,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The file that was read; None when there was none."""
     folder: Path
     """What relative paths and the handlers' module are relative to: the folder of the file, or the working one."""
+
+    @property
+    def store_url(self) -> str:
+        """The Postgres server that keeps the data, for one node or several; empty where ``data_file`` does.
+
+        A secret: it may hold a password.
+        """
+        return self.secrets.store_url or self.config.store.url
 
     @property
     def data_file(self) -> Path:

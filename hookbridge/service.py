@@ -36,7 +36,7 @@ from hookbridge.sources.notion.budget import Budget
 from hookbridge.sources.source import Delivery
 from hookbridge.steps.calls import contain_tasks
 from hookbridge.store.contract import Store
-from hookbridge.store.sqlite import SqliteStore
+from hookbridge.store.opening import open_store
 from hookbridge.store.values import EventFilter, Replay
 from hookbridge.verdict import judge
 
@@ -65,7 +65,7 @@ class Service(Parts):
         module = settings.config.handlers.module
         bridge = load_handlers(module, settings.folder) if module else None
         clock = clock or anchored_clock()
-        store = await SqliteStore.open(settings.data_file, clock)
+        store = await open_store(settings, clock)
         try:
             service = cls(settings, store, await learnt(store), bridge, clock)
             await store.release_abandoned()

@@ -28,6 +28,7 @@ from hookbridge.sources.source import Source
 from hookbridge.sources.supabase import SupabaseSource
 from hookbridge.stopping import stopping
 from hookbridge.store.contract import Store
+from hookbridge.store.opening import open_store
 from hookbridge.store.sqlite import SqliteStore
 
 
@@ -56,7 +57,7 @@ async def prove(settings: Settings, source: SourceName | None, table: str | None
 
     Raises StartupError (also while a service has the file), NotFound, InvalidParameter or StoreUnavailable.
     """
-    async with _opened(settings, settings.data_file) as (store, sources, clock):
+    async with _opened(settings) as (store, sources, clock):
         reconciler = Reconciler(
             sources,
             store,
@@ -77,11 +78,11 @@ async def _raise_nothing(differences: Sequence[Difference], origin: Origin) -> N
 
 @asynccontextmanager
 async def _opened(
-    settings: Settings, path: Path
+    settings: Settings, path: Path | None = None
 ) -> AsyncIterator[tuple[Store, Mapping[SourceName, Source], Callable[[], float]]]:
-    """Open the data file and the sources; at the end close them.  Raises StartupError."""
+    """Open this data file, or what the settings name, and the sources; at the end close them.  Raises StartupError."""
     config, secrets, clock = settings.config, settings.secrets, anchored_clock()
-    store = await SqliteStore.open(path, clock)
+    store = await (open_store(settings, clock) if path is None else SqliteStore.open(path, clock))
     sources: dict[SourceName, Source] = {}
     try:
         sources["supabase"] = SupabaseSource(config.supabase, config.signatures, secrets, store.ticket, clock=clock)

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from hookbridge.cli.command import ConfigOption, JsonOption, print_answer, settings_of
+from hookbridge.errors import StartupError
 from hookbridge.store.sqlite import back_up
 
 EPILOG = """
@@ -31,6 +32,10 @@ FileArgument = Annotated[Path, typer.Argument(help="Where to write the copy; a f
 
 def backup(file: FileArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Copy the data file of a service, which may run meanwhile."""
-    size = back_up(settings_of(config).data_file, file)
+    settings = settings_of(config)
+    if settings.store_url:
+        message = "The data lies in a Postgres database, and not in a file"
+        raise StartupError(message, hint="pg_dump --schema=hookbridge, or the backups of whoever runs the server")
+    size = back_up(settings.data_file, file)
     made = {"file": str(file.absolute()), "bytes": size}
     print_answer(made, f"{file}  {size:,} bytes, readable by its owner only", as_json=as_json)

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from hookbridge.config import Secrets
+from hookbridge.settings import store_url
 
 HIDDEN = "[hidden]"
 """Text under a key that is not in ``SHOWN``."""
@@ -91,6 +92,8 @@ class Redaction:
             secrets.redis_url,
             password,
             unquote(password),
+            secrets.store_url,
+            *store_url.passwords(secrets.store_url),
         )
 
     def know(self, *values: str) -> None:

@@ -10,6 +10,7 @@ from datetime import date
 
 from hookbridge.config import Config, NotionConfig, Secrets, SupabaseTable
 from hookbridge.names import NAME_MAX, dashed, is_name, is_schema, is_uuid
+from hookbridge.settings import store_url
 from hookbridge.settings.hosts import name_of, network_of
 from hookbridge.settings.secrets import is_http_url
 from hookbridge.settings.values import shown
@@ -53,6 +54,23 @@ def check_together(config: Config, secrets: Secrets, problems: list[str]) -> Non
         if not _is_template(template)
     ]
     _check_lease(config, problems)
+    _check_store(config, secrets, problems)
+
+
+def _check_store(config: Config, secrets: Secrets, problems: list[str]) -> None:
+    url = config.store.url
+    if store_url.passwords(url):
+        where = (
+            f"write the url into .env, as {store_url.VARIABLE}, or into the file that {store_url.VARIABLE}_FILE names"
+        )
+        problems.append(f"[store] url: it holds a password, and secrets do not stand in config.toml; {where}")
+    elif url and not store_url.is_address(url):
+        problems.append(f"[store] url: {store_url.EXPECTED}")
+    if (url or secrets.store_url) and not secrets.admin_token:
+        problems.append(
+            "HOOKBRIDGE_ADMIN_TOKEN: missing; nodes that share a store need one token for all of them:"
+            " python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
+        )
 
 
 def _check_table(table: SupabaseTable, where: str, problems: list[str]) -> None:

@@ -90,13 +90,14 @@ def _is_mistaken(name: str) -> bool:
 
 
 def _names() -> dict[str, tuple[str, str, Any]]:
-    """Give every variable with its section, its key and the key's type."""
+    """Give every variable that is no secret with its section, its key and the key's type."""
     names = {
         f"{PREFIX}{section}__{key}".upper(): (section, key, type_)
         for section, struct in get_type_hints(Config).items()
         for key, type_ in get_type_hints(struct, include_extras=True).items()
     }
-    return {**names, VERIFY: names[f"{PREFIX}SIGNATURES__VERIFY"]}
+    named = {**names, VERIFY: names[f"{PREFIX}SIGNATURES__VERIFY"]}
+    return {name: key for name, key in named.items() if name not in SECRETS}
 
 
 def _check_switch(values: Mapping[str, str], problems: list[str]) -> None:

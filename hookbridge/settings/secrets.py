@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from hookbridge.config import Secrets
+from hookbridge.settings import store_url
 from hookbridge.settings.texts import read_text, undressed
 
 SECRET_BYTES_MIN = 16
@@ -26,7 +27,9 @@ NAMES = (
     "NOTION_WEBHOOK_SECRET",
     "HOOKBRIDGE_ADMIN_TOKEN",
     "REDIS_URL",
+    store_url.VARIABLE,
 )
+"""One of them is also a key of the file, which may stand there as long as it holds no password."""
 
 _LINE = re.compile(r"(?:export\s+)?[A-Z]+_[A-Z0-9_]+\s*=\s*[^=\s]")
 _OF_A_LINE = "it begins with a name and =, as a line of .env does; write the secret alone"
@@ -46,6 +49,7 @@ def read_secrets(values: Mapping[str, str], folder: Path, problems: list[str]) -
         notion_webhook_secrets=_several(texts["NOTION_WEBHOOK_SECRET"]),
         admin_token=texts["HOOKBRIDGE_ADMIN_TOKEN"],
         redis_url=texts["REDIS_URL"],
+        store_url=texts[store_url.VARIABLE],
     )
     problems += [
         f"{name}: expected printable ASCII characters without spaces, because it is sent in a header"
@@ -55,6 +59,8 @@ def read_secrets(values: Mapping[str, str], folder: Path, problems: list[str]) -
     _check_supabase(secrets, problems)
     if secrets.redis_url and not _is_redis_url(secrets.redis_url):
         problems.append("REDIS_URL: expected a URL such as redis://:password@host:6379/0 (also rediss:// and unix://)")
+    if secrets.store_url and not store_url.is_address(secrets.store_url):
+        problems.append(f"{store_url.VARIABLE}: {store_url.EXPECTED}")
     _check_strength("WEBHOOK_SECRET", secrets.webhook_secrets, problems)
     _check_strength("NOTION_WEBHOOK_SECRET", secrets.notion_webhook_secrets, problems)
     _check_strength("HOOKBRIDGE_ADMIN_TOKEN", [secrets.admin_token] if secrets.admin_token else [], problems)

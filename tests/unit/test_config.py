@@ -80,7 +80,8 @@ def test_the_shipped_files_load_as_the_defaults() -> None:
 def test_every_variable_of_the_shipped_env_example_is_known(tmp_path: Path) -> None:
     example = (ROOT / ".env.example").read_text()
     (tmp_path / ".env").write_text(re.sub(r"(?m)^#(?=[A-Z_]+=)", "", example) + "SUPABASE_KEY=k\n")
-    settings = load(None, {}, tmp_path)
+    settings = load(None, {"HOOKBRIDGE_ADMIN_TOKEN": "one-token-for-all-nodes"}, tmp_path)
+    assert settings.store_url.startswith("postgresql://hookbridge:")
     assert settings.secrets.redis_url == "redis://localhost:6379/0"
     assert settings.config.processing.max_attempts == 5
 

@@ -24,6 +24,7 @@ PLANTED = Secrets(
     notion_webhook_secrets=("notion_planted",),
     admin_token="admin_planted",
     redis_url="redis://:p%40ss_planted@localhost:6379/0",
+    store_url="postgresql://us:st%40re_planted@localhost/postgres?password=qu%40ry_planted",
 )
 EVERY_SECRET = (
     PLANTED.supabase_key,
@@ -33,6 +34,10 @@ EVERY_SECRET = (
     PLANTED.admin_token,
     PLANTED.redis_url,
     "p@ss_planted",
+    PLANTED.store_url,
+    "st@re_planted",
+    "st%40re_planted",
+    "qu@ry_planted",
 )
 
 

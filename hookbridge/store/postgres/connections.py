@@ -8,10 +8,8 @@ the server could not be reached, calls fail at once until it is time to try agai
 from __future__ import annotations
 
 import asyncio
-import re
 from contextlib import suppress
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 import asyncpg
 
@@ -54,19 +52,6 @@ class Conflict(StoreUnavailable):
 
 class Lost(StoreUnavailable):
     """The connection ended.  Whether the call was done is not known."""
-
-
-def without_password(url: str) -> str:
-    """Give an address that may be shown."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return "postgresql://…"
-    user = f"{parts.username}@" if parts.username else ""
-    host = parts.netloc.rpartition("@")[2]
-    shown = SplitResult(parts.scheme, user + host, parts.path, re.sub(r"(password=)[^&]*", r"\1…", parts.query), "")
-    return shown.geturl()
 
 
 class Link:

@@ -9,8 +9,9 @@ import structlog
 
 from hookbridge.errors import StartupError, StoreError
 from hookbridge.model import Fault
+from hookbridge.settings.store_url import without_password
 from hookbridge.store.postgres import checks
-from hookbridge.store.postgres.connections import Link, without_password
+from hookbridge.store.postgres.connections import Link
 from hookbridge.store.postgres.engine import Engine
 from hookbridge.store.postgres.migrations import migrate
 from hookbridge.store.postgres.notes import Counters, Notes
@@ -89,7 +90,7 @@ async def _prepare(engine: Engine) -> None:
         if (refused := checks.refusal(seen)) is not None:
             raise refused
         if (said := checks.warning(seen)) is not None:
-            _log.warning(said, try_="python -m hookbridge store-sql prints SQL for the role")
+            _log.warning(said, remedy="python -m hookbridge store-sql prints SQL for the role")
         await migrate(link)
         ((engine.slot, open_events),) = await link.call(
             "SELECT nextval('hookbridge.slots')::integer,"

@@ -1,0 +1,47 @@
+"""The address of a Postgres store: what is one, and what of it may be shown.
+
+``postgresql://USER:PASSWORD@HOST:PORT/DATABASE``, as libpq has it (Postgres' manual, 32.1.1.2): behind a ``?`` stand
+parameters, the host (which may be a socket's folder) and the password as well.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+
+VARIABLE = "HOOKBRIDGE_STORE__URL"
+
+EXPECTED = "expected postgresql://USER:PASSWORD@HOST:5432/DATABASE, with %40 for an @ in the password and so on"
+
+_PASSWORD = re.compile(r"(?<![^&])password=[^&]*&?")
+
+
+def is_address(url: str) -> bool:
+    """Whether it names a server."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or parse_qs(parts.query).get("host")
+        whole = url.isprintable() and " " not in url and not parts.fragment
+        return whole and parts.scheme in ("postgresql", "postgres") and bool(host) and parts.port != 0
+    except ValueError:  # a port that is no number, brackets of a placeholder
+        return False
+
+
+def passwords(url: str) -> tuple[str, ...]:
+    """Give the passwords in it, each as it is written there and as it is meant; none where it is no address."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ()
+    written = [parts.password or "", *(one.partition("=")[2].rstrip("&") for one in _PASSWORD.findall(parts.query))]
+    return tuple(form for one in written if one for form in (one, unquote(one)))
+
+
+def without_password(url: str) -> str:
+    """Give what may be shown of it."""
+    if not is_address(url):
+        return "postgresql://…"
+    parts = urlsplit(url)
+    user, _, host = parts.netloc.rpartition("@")
+    place = f"{user.partition(':')[0]}@{host}" if user else host
+    return SplitResult(parts.scheme, place, parts.path, _PASSWORD.sub("", parts.query).rstrip("&"), "").geturl()
