@@ -80,10 +80,14 @@ def main() -> int:
     for name in given.only or known:
         print(f"measuring: {name} …", file=sys.stderr, flush=True)
         try:
-            rows += known[name](options)
+            made = known[name](options)
         except CannotMeasure as error:
             failed = True
             print(f"error: {name}: {error}\ntry: {error.hint}", file=sys.stderr)
+        else:
+            rows += made
+            for row in made:  # what was measured is not lost with a later group
+                print(f"  {row.name}: {row.value} {row.against} {row.ratio}".rstrip(), file=sys.stderr, flush=True)
     if given.json:
         print(json.dumps({"machine": describe(), "rows": [row.as_dict() for row in rows]}, indent=2))
     else:

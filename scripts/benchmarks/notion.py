@@ -4,8 +4,10 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+import msgspec
+
+from hookbridge.api.reconcile import Following, TableStatus
 from scripts.benchmarks.machine import PYTHON, SERVER_CORE, CannotMeasure, running, until_answers
 from scripts.benchmarks.row import Options, Row
 from scripts.benchmarks.servers import ADMIN, ask
@@ -39,15 +41,15 @@ def measure(options: Options) -> list[Row]:  # noqa: ARG001  every group is call
         command = [PYTHON, "-m", "hookbridge", "--port", str(port)]
         with running(command, core=SERVER_CORE, environment=environment, folder=folder) as process:
             until_answers(f"http://127.0.0.1:{port}/healthz", process)
-            _until(lambda: _table(port)["state"] == "following" and _table(port)["last_poll_at"] is not None)
+            _until(lambda: _table(port).state == "following" and _table(port).last_poll_at is not None)
             return [_idle(made.edit, port), _changed(made.edit, port)]
 
 
 def _idle(edit: Callable[[int], int], port: int) -> Row:
     """Count what polls of an unchanged database ask."""
-    before, at = edit(0), _table(port)["last_poll_at"]
-    _until(lambda: _table(port)["last_poll_at"] >= at + IDLE_POLLS * POLL_SECONDS)
-    polls = round((_table(port)["last_poll_at"] - at) / POLL_SECONDS)
+    before, at = edit(0), _polled(port)
+    _until(lambda: _polled(port) >= at + IDLE_POLLS * POLL_SECONDS)
+    polls = round((_polled(port) - at) / POLL_SECONDS)
     each = (edit(0) - before) / polls
     return Row(
         name="Notion, requests a poll of an unchanged database",
@@ -71,11 +73,15 @@ def _changed(edit: Callable[[int], int], port: int) -> Row:
     )
 
 
-def _table(port: int) -> dict[str, Any]:
-    tables: Any = ask(port, "GET", "/api/v1/reconcile")["tables"]
-    (table,) = tables
-    found: dict[str, Any] = table
-    return found
+def _table(port: int) -> TableStatus:
+    (table,) = msgspec.convert(ask(port, "GET", "/api/v1/reconcile"), Following).tables
+    return table
+
+
+def _polled(port: int) -> float:
+    """When the last complete poll began, in epoch seconds; 0 before the first one."""
+    at = _table(port).last_poll_at
+    return 0.0 if at is None else at.timestamp()
 
 
 def _until(condition: Callable[[], bool]) -> None:

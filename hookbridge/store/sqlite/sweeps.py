@@ -80,7 +80,7 @@ def _met(connection: sqlite3.Connection, sweep: int, ids: Sequence[str]) -> froz
     """Say which of these a sweep has met before."""
     wanted = msgspec.json.encode(ids).decode()
     found = connection.execute(
-        "SELECT record_id FROM json_each(?2) AS wanted JOIN met ON sweep = ?1 AND record_id = wanted.value",
+        "SELECT record_id FROM json_each(?2) AS wanted CROSS JOIN met ON sweep = ?1 AND record_id = wanted.value",
         (sweep, wanted),
     )
     return frozenset(id_ for (id_,) in found)

@@ -216,3 +216,11 @@ async def test_a_sweep_compares_meets_and_misses_by_indexes_alone(store: SqliteS
     await expect_no_whole_tables(store, ran)
     steps = [step for one in (await plans(store, ran)).values() for step in one]
     assert not any(step.startswith("SCAN found") and "INDEX" not in step for step in steps), steps
+
+
+async def test_what_a_sweep_has_met_is_looked_up_by_name(store: SqliteStore, tap: Tap) -> None:
+    # Going through all that it has met, for each page of a listing, makes a first load that never ends.
+    with tap.listening() as ran:
+        await store.met(1, ["1"])
+    steps = [step for one in (await plans(store, ran)).values() for step in one]
+    assert any("met USING PRIMARY KEY (sweep=? AND record_id=?)" in step for step in steps), steps
