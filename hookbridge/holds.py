@@ -10,11 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+from hookbridge.errors import StoreUnavailable
 from hookbridge.handshake import Handshake
 from hookbridge.model import SourceName
 from hookbridge.pipeline.lanes import Lane
 from hookbridge.store import note_names
 from hookbridge.store.contract import Notes
+
+RETRY_SECONDS = 1.0
 
 BY_AN_OPERATOR = "paused by an operator"
 UNCONFIRMED = "Notion's verification token is not confirmed: python -m hookbridge notion-token --confirm"
@@ -35,6 +38,31 @@ class Holds:
         self._by_operator: dict[SourceName, str] = {}
         """The lanes that an operator holds, with the reason."""
         self._one_at_a_time = asyncio.Lock()
+        self._heard: Mapping[str, str] | None = None
+        self._stale = asyncio.Event()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The names of the notes that other nodes may write."""
+        return (note_names.NOTION_TOKEN, *map(note_names.paused, self._lanes))
+
+    def hear(self, notes: Mapping[str, str]) -> None:
+        """Take note of what is noted, as of a moment ago: what has changed since the last time is looked up."""
+        heard = {name: notes[name] for name in self.notes if name in notes}
+        if heard != self._heard:
+            self._heard = heard
+            self._stale.set()
+
+    async def run(self) -> None:
+        """Take up what was heard, until cancelled."""
+        while True:
+            await self._stale.wait()
+            self._stale.clear()
+            try:
+                await self.look()
+            except StoreUnavailable:  # which is told elsewhere; what was heard is not done before it is looked up
+                self._stale.set()
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def open(self) -> None:
         """Hold what was held before a restart.  Raises StoreUnavailable."""
