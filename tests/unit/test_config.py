@@ -12,7 +12,7 @@ import pytest
 
 from hookbridge.config import Config, Section, Settings
 from hookbridge.errors import ConfigError
-from hookbridge.settings import load
+from hookbridge.settings import admin_token, load
 
 ROOT = Path(__file__).parents[2]
 KEY = "sb_secret_planted"
@@ -613,3 +613,11 @@ def test_a_name_alone_in_an_env_file_is_a_mistake(tmp_path: Path, line: str) -> 
     with pytest.raises(ConfigError) as error:
         load(None, {}, tmp_path)
     assert error.value.problems == [".env: line 2: expected NAME=value"]
+
+
+def test_fingerprints_tell_tokens_apart_and_are_the_same_on_every_machine() -> None:
+    known = "a-token-of-operators-1"
+    assert admin_token.fingerprint(known) == admin_token.fingerprint(known)
+    assert admin_token.fingerprint(known) != admin_token.fingerprint("a-token-of-operators-2")
+    assert known not in admin_token.fingerprint(known)
+    assert admin_token.fingerprint("a-token") == "ab1cdecb09609fbb1c3bf40e7beb340b"
