@@ -27,23 +27,32 @@ GROUP_BYTES = 8 * 1024 * 1024
 
 
 class GroupCommit(Generic[Job]):
-    """Hands jobs to an engine in groups, one group at a time."""
+    """Hands jobs to an engine in groups, one group at a time unless it is told otherwise."""
 
     def __init__(
-        self, commit: Callable[[list[Job], Callable[[Results], None]], None], weigh: Callable[[Job], int]
+        self,
+        commit: Callable[[list[Job], Callable[[Results], None]], None],
+        weigh: Callable[[Job], int],
+        *,
+        at_once: int = 1,
+        spacing_seconds: float = 0.0,
     ) -> None:
         """``commit(jobs, done)`` starts a transaction elsewhere; ``done(results)`` is called in the event loop.
 
-        ``weigh(job)`` gives the bytes that it writes.
+        ``weigh(job)`` gives the bytes that it writes.  ``at_once`` groups may be under way.  Behind a group of several
+        jobs the next one begins no sooner than ``spacing_seconds`` after it did: where each transaction has its price,
+        there are fewer of them while there is much to do, and whoever is alone never waits.
         """
         self._commit = commit
         self._weigh = weigh
+        self._at_once = at_once
+        self._spacing = spacing_seconds
         self._loop = asyncio.get_running_loop()
         self.observer: Callable[[int, float], None] = lambda jobs, seconds: None
         """Told of each group when it is done: its jobs, and the seconds since it was handed over."""
         self._waiting: deque[tuple[Job, asyncio.Future[Any]]] = deque()
-        self._under_way: list[asyncio.Future[Any]] = []
-        self._began = 0.0
+        self._under_way = 0
+        self._not_before = 0.0
         self._scheduled = False
         self._closed = False
         self._idle = asyncio.Event()
@@ -57,10 +66,13 @@ class GroupCommit(Generic[Job]):
             future.set_exception(StoreUnavailable(message))
             return future
         self._waiting.append((job, future))
-        if not self._scheduled and not self._under_way:
+        if not self._scheduled and self._under_way < self._at_once:
             self._scheduled = True
             self._idle.clear()
-            self._loop.call_soon(self._begin)
+            if self._not_before > self._loop.time():
+                self._loop.call_at(self._not_before, self._begin)
+            else:
+                self._loop.call_soon(self._begin)
         return future
 
     def _begin(self) -> None:
@@ -73,24 +85,35 @@ class GroupCommit(Generic[Job]):
             jobs.append(job)
             futures.append(future)
             weight += self._weigh(job)
-        self._under_way = futures
-        self._began = self._loop.time()
-        self._commit(jobs, self._done)
+        began = self._loop.time()
+        self._under_way += 1
+        self._not_before = began + self._spacing if len(jobs) > 1 else 0.0
+        self._commit(jobs, lambda results: self._done(futures, began, results))
 
-    def _done(self, results: Results) -> None:
-        self.observer(len(self._under_way), self._loop.time() - self._began)
-        for future, result in zip(self._under_way, results, strict=True):
+    def _done(self, futures: Sequence[asyncio.Future[Any]], began: float, results: Results) -> None:
+        self.observer(len(futures), self._loop.time() - began)
+        for future, result in zip(futures, results, strict=True):
             if future.done():  # its waiter was cancelled; what was stored stays stored
                 continue
             if isinstance(result, BaseException):
                 future.set_exception(result)
             else:
                 future.set_result(result)
-        self._under_way = []
+        self._under_way -= 1
         if self._waiting:
-            self._begin()
-        else:
+            self._go_on()
+        elif not self._under_way:
             self._idle.set()
+
+    def _go_on(self) -> None:
+        """Begin with what waits, now or when it is time."""
+        if self._scheduled:
+            return
+        if self._not_before > self._loop.time():
+            self._scheduled = True
+            self._loop.call_at(self._not_before, self._begin)
+        else:
+            self._begin()
 
     async def close(self) -> None:
         """Refuse new jobs and wait until every submitted one is done."""

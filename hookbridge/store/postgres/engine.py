@@ -23,15 +23,23 @@ Result = TypeVar("Result")
 TRIES = 8
 """So often a call is made that others are in the way of."""
 
+APPENDS_AT_ONCE = 2
+"""While the server writes one group down, the next one is on its way."""
+
+SETTLES_SPACING_SECONDS = 0.025
+"""A call costs the server as much as twenty more settlements in it, so under load they are waited for."""
+
 _log = structlog.get_logger(__name__)
 
 
 class Writer:
     """What a job sees: calls on a connection of its kind, and the slot in which it counts."""
 
-    def __init__(self, engine: Engine, link: Link) -> None:
+    def __init__(self, engine: Engine, link: Link, place: int) -> None:
+        """``place`` is among the writers that may be at work at the same moment."""
         self._link = link
         self._engine = engine
+        self._place = place
 
     @property
     def moment(self) -> float | None:
@@ -45,8 +53,8 @@ class Writer:
 
     @property
     def slot(self) -> int:
-        """Where this node counts."""
-        return self._engine.slot
+        """Where this writer counts, so that it does not wait for another one's commit."""
+        return self._engine.slots[self._place]
 
     async def call(self, sql: str, *arguments: object) -> list[Record]:
         """Run one statement.  What it raises concerns the group; it may be run again, with other jobs."""
@@ -82,17 +90,22 @@ class Engine:
     def __init__(self, url: str, *, node: str, moment: Callable[[], float | None]) -> None:
         self.url = url
         self.node = node
-        self.slot = 1
+        self.slots = list(range(1, 1 + APPENDS_AT_ONCE))
         self.open_events = 0
         """Of all nodes, as of the last look, and what this one did since."""
         self._moment = moment
         self._tasks: set[asyncio.Task[Any]] = set()
         self._links: list[Link] = []
         self._writes, self._reads, self._lists, self._searches = (self._link() for _ in range(4))
-        self.appends: GroupCommit[Any] = self._groups()
-        self.settles: GroupCommit[Any] = self._groups()
+        self.appends: GroupCommit[Any] = self._groups(at_once=APPENDS_AT_ONCE)
+        self.settles: GroupCommit[Any] = self._groups(spacing_seconds=SETTLES_SPACING_SECONDS)
         self._wanted: list[asyncio.Future[int]] = []
         self._fetching = False
+
+    @property
+    def slot(self) -> int:
+        """Where this node counts what it writes alone."""
+        return self.slots[0]
 
     @property
     def moment(self) -> float | None:
@@ -140,16 +153,19 @@ class Engine:
         self._links.append(link)
         return link
 
-    def _groups(self) -> GroupCommit[Any]:
-        writer = Writer(self, self._link())
+    def _groups(self, *, at_once: int = 1, spacing_seconds: float = 0.0) -> GroupCommit[Any]:
+        free = [Writer(self, self._link(), place) for place in reversed(range(at_once))]
 
         def commit(jobs: list[Any], done: Callable[[Results], None]) -> None:
-            _ = self._spawn(self._finish(jobs, writer, done))
+            _ = self._spawn(finish(jobs, done))
 
-        return GroupCommit(commit, lambda job: job.weight)
+        async def finish(jobs: list[Any], done: Callable[[Results], None]) -> None:
+            writer = free.pop()
+            results = await _together(jobs, writer)
+            free.append(writer)
+            done(results)
 
-    async def _finish(self, jobs: list[Any], writer: Writer, done: Callable[[Results], None]) -> None:
-        done(await _together(jobs, writer))
+        return GroupCommit(commit, lambda job: job.weight, at_once=at_once, spacing_seconds=spacing_seconds)
 
     def _spawn(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
         task = asyncio.create_task(work)

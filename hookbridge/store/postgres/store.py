@@ -92,9 +92,10 @@ async def _prepare(engine: Engine) -> None:
         if (said := checks.warning(seen)) is not None:
             _log.warning(said, remedy="python -m hookbridge store-sql prints SQL for the role")
         await migrate(link)
-        ((engine.slot, open_events),) = await link.call(
-            "SELECT nextval('hookbridge.slots')::integer,"
-            " coalesce((SELECT sum(value) FROM hookbridge.counters WHERE name = 'open'), 0)"
+        ((engine.slots, open_events),) = await link.call(
+            "SELECT ARRAY(SELECT nextval('hookbridge.slots')::integer FROM generate_series(1, $1)),"
+            " coalesce((SELECT sum(value) FROM hookbridge.counters WHERE name = 'open'), 0)",
+            len(engine.slots),
         )
         engine.open_events = int(open_events)
     except StoreError as error:
