@@ -22,6 +22,8 @@ CONNECT_SECONDS = 10.0
 CALL_SECONDS = 20.0
 """The role's statement_timeout, which the server keeps, is shorter; this is for a server that does not answer."""
 
+SCRIPT_SECONDS = 3_600.0
+
 IDLE_SECONDS_MAX = 120.0
 """A connection that was not used for so long may have been forgotten on the way: it is made anew."""
 
@@ -66,14 +68,7 @@ class Link:
         self._backoff = 0.0
         self._try_again_at = 0.0
         self._why = ""
-        self.lost = 0
-        """How often it broke."""
         self._loop = asyncio.get_running_loop()
-
-    @property
-    def is_open(self) -> bool:
-        """Whether there is a connection now."""
-        return self._connection is not None and not self._connection.is_closed()
 
     async def call(self, sql: str, *arguments: object) -> list[Record]:
         """Run one statement, which is a transaction.
@@ -94,11 +89,11 @@ class Link:
             return rows
 
     async def script(self, sql: str) -> None:
-        """Run several statements as one transaction, however long it takes.  Raises as ``call``."""
+        """Run several statements as one transaction, which may take long.  Raises as ``call``."""
         async with self._turn:
             connection = await self._connected()
             try:
-                await connection.execute(sql, timeout=None)
+                await connection.execute(sql, timeout=SCRIPT_SECONDS)
             except Exception as error:
                 raise self._failed(error) from error
 
@@ -139,7 +134,6 @@ class Link:
             return StoreError(f"The store cannot hold this: {error}")
         if isinstance(error, asyncpg.exceptions.DataError):  # it could not be sent, and was not
             return StoreError(f"The store cannot hold this: {error.__cause__ or error}")
-        self.lost += 1
         self._give_up()
         message = f"Postgres could not do it: {named(error)}"
         if isinstance(error, asyncpg.PostgresError) and code[:2] not in {"08", "57"}:

@@ -8,7 +8,9 @@ not know what the calls do: those are functions of ``schema/functions``, called 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
@@ -16,13 +18,13 @@ import structlog
 
 from hookbridge.errors import StoreError, StoreUnavailable
 from hookbridge.store.commits import GroupCommit, Results
-from hookbridge.store.nodes import Links
 from hookbridge.store.postgres.connections import Conflict, Link, Lost, Record
 
 Result = TypeVar("Result")
 
 TRIES = 8
-"""So often a call is made that others are in the way of."""
+TRYING_SECONDS = 10.0
+"""So often, and for so long, a call is made again that others are in the way of."""
 
 APPENDS_AT_ONCE = 2
 """While the server writes one group down, the next one is on its way."""
@@ -141,11 +143,6 @@ class Engine:
             _ = self._spawn(self._give_tickets())
         return future
 
-    @property
-    def links(self) -> Links:
-        """How the connections stand."""
-        return Links(open=sum(one.is_open for one in self._links), lost=sum(one.lost for one in self._links))
-
     async def close(self) -> None:
         """Finish what was submitted, then close the connections."""
         await self.appends.close()
@@ -222,14 +219,17 @@ async def _read(link: Link, sql: str, arguments: tuple[object, ...]) -> list[Rec
 
 async def _again(call: Callable[[], Awaitable[Result]]) -> Result:
     """Make a call, and make it again when others were in the way."""
-    for number in range(TRIES - 1):
+    until = time.monotonic() + TRYING_SECONDS
+    for number in itertools.count(1):
         try:
             return await call()
         except Conflict as error:
+            if number == TRIES or time.monotonic() > until:
+                raise
             _log.debug("A call of the store is made again", error=error.message)
-            # Not at the same time as the other one.
-            await asyncio.sleep(random.uniform(0, 0.01 * 2**number))  # noqa: S311  no secret
-    return await call()
+        # Not at the same time as the other one.
+        await asyncio.sleep(random.uniform(0, 0.01 * 2**number))  # noqa: S311  no secret
+    raise AssertionError  # pragma: no cover  there are always more numbers
 
 
 async def _together(jobs: Sequence[Any], writer: Writer) -> list[Any]:

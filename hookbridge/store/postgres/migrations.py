@@ -48,9 +48,15 @@ $$;
 _END = f"INSERT INTO {SCHEMA}.schema_version SELECT {{version}}, {SCHEMA}.now_1(NULL);"
 
 
-async def migrate(link: Link) -> None:
-    """Bring the schema to the newest version.  Raises StartupError when it is newer than that, StoreUnavailable."""
-    steps = _steps()
+_SHIPPED = resources.files("hookbridge.store.postgres") / "schema"
+
+
+async def migrate(link: Link, folder: Traversable = _SHIPPED) -> None:
+    """Bring the schema to the newest version that is in the folder.
+
+    Raises StartupError when there is a newer one, and StoreUnavailable.
+    """
+    steps = _texts(folder)
     while (known := await version(link)) != len(steps):
         if known > len(steps):
             message = f"The store has a schema of a newer hookbridge (version {known}; this one knows {len(steps)})"
@@ -59,7 +65,7 @@ async def migrate(link: Link) -> None:
         for number, step in enumerate(steps[known:], start=known + 1):
             parts += [step, _END.format(version=number)]
         try:
-            await link.script("\n".join([*parts, *_functions()]))
+            await link.script("\n".join([*parts, *_texts(folder / "functions")]))
         except Conflict:
             continue
 
@@ -71,15 +77,6 @@ async def version(link: Link) -> int:
         return 0
     ((number,),) = await link.call(_VERSION)
     return int(number)
-
-
-def _steps() -> list[str]:
-    """Give the versions in their order."""
-    return _texts(resources.files("hookbridge.store.postgres") / "schema")
-
-
-def _functions() -> list[str]:
-    return _texts(resources.files("hookbridge.store.postgres") / "schema" / "functions")
 
 
 def _texts(folder: Traversable) -> list[str]:
