@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
+import socket
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
@@ -257,6 +258,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         A secret: it may hold a password.
         """
         return self.secrets.store_url or self.config.store.url
+
+    @property
+    def node_name(self) -> str:
+        """What this node is called: the same after a restart.  Empty where nothing tells it from another one here."""
+        server = self.config.server
+        return self.config.node.name or (f"{socket.gethostname()}:{server.port}" if server.port else "")
 
     @property
     def data_file(self) -> Path:

@@ -93,6 +93,14 @@ class Permit(msgspec.Struct, frozen=True):
     """For how long the source wants to be left alone, as it told any node."""
 
 
+class Links(msgspec.Struct, frozen=True, kw_only=True):
+    """A node's connections to the store."""
+
+    open: int
+    lost: int
+    """How many broke since the start."""
+
+
 FORGOTTEN_SECONDS = 60.0
 """A node that was not heard of for so long is no longer told of."""
 

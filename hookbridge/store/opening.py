@@ -24,4 +24,4 @@ async def open_store(settings: Settings, clock: Clock) -> Store:
         raise StartupError(message, hint=to_install("postgres"))
     from hookbridge.store.postgres import PostgresStore  # noqa: PLC0415  an extra
 
-    return cast("Store", await PostgresStore.open(settings.store_url))
+    return cast("Store", await PostgresStore.open(settings.store_url, node=settings.node_name))

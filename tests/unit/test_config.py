@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -613,6 +614,14 @@ def test_a_name_alone_in_an_env_file_is_a_mistake(tmp_path: Path, line: str) -> 
     with pytest.raises(ConfigError) as error:
         load(None, {}, tmp_path)
     assert error.value.problems == [".env: line 2: expected NAME=value"]
+
+
+def test_a_nodes_name_is_its_own_or_the_machines_with_the_port() -> None:
+    assert Settings(folder=Path()).node_name == f"{socket.gethostname()}:8080"
+    named = msgspec.convert({"node": {"name": "one"}, "server": {"port": 0}}, Config)
+    assert Settings(config=named, folder=Path()).node_name == "one"
+    free = msgspec.convert({"server": {"port": 0}}, Config)
+    assert Settings(config=free, folder=Path()).node_name == "", "the port that it takes is not known yet"
 
 
 def test_fingerprints_tell_tokens_apart_and_are_the_same_on_every_machine() -> None:

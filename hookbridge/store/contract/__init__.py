@@ -30,6 +30,7 @@ from hookbridge.store.contract.copies import Copies, Feed
 from hookbridge.store.contract.events import Claims, Inbox, Stale
 from hookbridge.store.contract.nodes import Nodes
 from hookbridge.store.contract.sweeps import Sweeps
+from hookbridge.store.nodes import Links
 
 
 class Store(Inbox, Claims, Stale, Copies, Feed, Sweeps, Notes, Counters, Nodes, Protocol):
@@ -49,6 +50,11 @@ class Store(Inbox, Claims, Stale, Copies, Feed, Sweeps, Notes, Counters, Nodes, 
 
     async def reusable_bytes(self) -> int:
         """How much can be stored in what was removed, before the store takes more of the disk."""
+        ...
+
+    @property
+    def links(self) -> Links | None:
+        """How the connections to a store that other nodes may share stand; None where it is this process's own."""
         ...
 
     async def check_writable(self) -> None:

@@ -68,7 +68,14 @@ class Link:
         self._backoff = 0.0
         self._try_again_at = 0.0
         self._why = ""
+        self.lost = 0
+        """How often it broke."""
         self._loop = asyncio.get_running_loop()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection now."""
+        return self._connection is not None and not self._connection.is_closed()
 
     async def call(self, sql: str, *arguments: object) -> list[Record]:
         """Run one statement, which is a transaction.
@@ -134,6 +141,7 @@ class Link:
             return StoreError(f"The store cannot hold this: {error}")
         if isinstance(error, asyncpg.exceptions.DataError):  # it could not be sent, and was not
             return StoreError(f"The store cannot hold this: {error.__cause__ or error}")
+        self.lost += 1
         self._give_up()
         message = f"Postgres could not do it: {named(error)}"
         if isinstance(error, asyncpg.PostgresError) and code[:2] not in {"08", "57"}:

@@ -18,6 +18,7 @@ import structlog
 
 from hookbridge.errors import StoreError, StoreUnavailable
 from hookbridge.store.commits import GroupCommit, Results
+from hookbridge.store.nodes import Links
 from hookbridge.store.postgres.connections import Conflict, Link, Lost, Record
 
 Result = TypeVar("Result")
@@ -142,6 +143,11 @@ class Engine:
             self._fetching = True
             _ = self._spawn(self._give_tickets())
         return future
+
+    @property
+    def links(self) -> Links:
+        """How the connections stand."""
+        return Links(open=sum(one.is_open for one in self._links), lost=sum(one.lost for one in self._links))
 
     async def close(self) -> None:
         """Finish what was submitted, then close the connections."""

@@ -10,6 +10,7 @@ import structlog
 from hookbridge.errors import StartupError, StoreError
 from hookbridge.model import Fault
 from hookbridge.settings.store_url import without_password
+from hookbridge.store.nodes import Links
 from hookbridge.store.postgres import checks
 from hookbridge.store.postgres.connections import Link
 from hookbridge.store.postgres.engine import Engine
@@ -64,6 +65,11 @@ class PostgresStore(Notes, Counters):
     async def reusable_bytes(self) -> int:
         """Give nothing: where the disk is the server's, nobody here counts it."""
         return 0
+
+    @property
+    def links(self) -> Links | None:
+        """How the connections to the server stand."""
+        return self._engine.links
 
     async def check_writable(self) -> None:
         """Commit an empty transaction."""

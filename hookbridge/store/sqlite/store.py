@@ -12,6 +12,7 @@ from hookbridge.clock import Clock
 from hookbridge.errors import StoreUnavailable
 from hookbridge.model import Fault
 from hookbridge.store import note_names
+from hookbridge.store.nodes import Links
 from hookbridge.store.sqlite.claims import Claims
 from hookbridge.store.sqlite.copies import Copies
 from hookbridge.store.sqlite.engine import Engine, Transaction
@@ -58,6 +59,11 @@ class SqliteStore(Inbox, Claims, Stale, Copies, Feed, Records, Sweeps, Notes, Co
     async def reusable_bytes(self) -> int:
         """The size of the file's free pages."""
         return await self._engine.read(_free_pages_bytes)
+
+    @property
+    def links(self) -> Links | None:
+        """None: the file is this process's alone."""
+        return None
 
     async def check_writable(self) -> None:
         """Commit a transaction that writes."""
