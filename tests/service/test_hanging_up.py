@@ -3,18 +3,16 @@
 import asyncio
 import socket
 import struct
-import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
-from hookbridge.store.sqlite import SqliteStore
-from hookbridge.store.sqlite.readers import BROWSERS, SEARCHERS
 from hookbridge.web import protocol
 from hookbridge.web.protocol import Protocol
+from tests.support.data import searches_stand
 from tests.support.running import ADMIN_TOKEN, Running, make_settings, running
 from tests.support.waiting import wait_until
 from tests.support.wire import Wire
@@ -37,21 +35,6 @@ End = Literal["close", "reset"]
 async def bridge(tmp_path: Path) -> AsyncIterator[Running]:
     async with asyncio.timeout(120), running(make_settings(tmp_path)) as one:
         yield one
-
-
-@asynccontextmanager
-async def busy(bridge: Running) -> AsyncIterator[None]:
-    """All threads for lists and searches are at work."""
-    store = bridge.service.store
-    assert isinstance(store, SqliteStore)
-    gate = threading.Event()
-    groups = ((store._engine.browse, BROWSERS), (store._engine.search, SEARCHERS))
-    held = [asyncio.ensure_future(run(lambda _: gate.wait(90))) for run, number in groups for _ in range(number)]
-    try:
-        yield
-    finally:
-        gate.set()
-        await asyncio.gather(*held)
 
 
 Going = Callable[[], int]
@@ -96,7 +79,7 @@ async def hang_up(writer: asyncio.StreamWriter, end: End) -> None:
 async def test_what_only_looks_ends_when_its_client_has_hung_up(
     bridge: Running, going: Going, name: str, end: End
 ) -> None:
-    async with busy(bridge):
+    async with searches_stand(bridge, lists=True):
         _, writer = await asked(bridge, name)
         await wait_until(lambda: going() == 1)
         await hang_up(writer, end)
@@ -106,7 +89,7 @@ async def test_what_only_looks_ends_when_its_client_has_hung_up(
 
 
 async def test_a_client_that_stays_is_answered_when_its_turn_comes(bridge: Running, going: Going) -> None:
-    async with busy(bridge):
+    async with searches_stand(bridge, lists=True):
         reader, writer = await asked(bridge, "search")
         _, other = await asked(bridge, "search")
         await wait_until(lambda: going() == 2)
@@ -130,15 +113,11 @@ async def test_a_client_that_only_shut_down_its_side_is_answered(
 
 
 async def test_searches_of_many_hold_up_no_list_and_no_health(bridge: Running, going: Going) -> None:
-    store = bridge.service.store
-    assert isinstance(store, SqliteStore)
-    gate = threading.Event()
-    held = [asyncio.ensure_future(store._engine.search(lambda _: gate.wait(90))) for _ in range(SEARCHERS)]
-    searching = [asyncio.ensure_future(bridge.get("/api/v1/search?q=common")) for _ in range(20)]
-    await wait_until(lambda: going() == len(searching))
-    for path in ("/api/v1/events", "/api/v1/records", "/api/v1/events?state=open", "/readyz", "/api/v1/webhooks/stats"):
-        assert (await bridge.get(path)).status == 200
-    assert not any(one.done() for one in searching)
-    gate.set()
+    paths = ("/api/v1/events", "/api/v1/records", "/api/v1/events?state=open", "/readyz", "/api/v1/webhooks/stats")
+    async with searches_stand(bridge):
+        searching = [asyncio.ensure_future(bridge.get("/api/v1/search?q=common")) for _ in range(20)]
+        await wait_until(lambda: going() == len(searching))
+        for path in paths:
+            assert (await bridge.get(path)).status == 200
+        assert not any(one.done() for one in searching)
     assert {(await one).status for one in searching} == {200}
-    await asyncio.gather(*held)

@@ -10,9 +10,8 @@ from hookbridge.model import SOURCES, RecordKey, SourceName, Verification
 from hookbridge.sources.notion.budget import Budget
 from hookbridge.standins import PostgrestStandin
 from hookbridge.standins.postgrest import errors
-from hookbridge.store.sqlite import SqliteStore
 from tests.support.books import hint, settled
-from tests.support.files import refuse_writes
+from tests.support.data import refusing
 from tests.support.followed import loaded, sources
 from tests.support.metrics import scrape, scrape_with_every_figure
 from tests.support.running import ADMIN, Running, make_settings, running
@@ -131,9 +130,8 @@ async def test_refusals_are_counted_by_their_code(client: Running) -> None:
 @pytest.mark.parametrize("access_log", ["errors", "all"])
 async def test_a_webhook_that_cannot_be_stored_is_refused_and_no_ack(tmp_path: Path, access_log: str) -> None:
     async with running(make_settings(tmp_path, server={"access_log": access_log})) as service:
-        refuse(service, refuse=True)
-        assert (await service.post(HOOK, hint(1))).status == 503
-        refuse(service, refuse=False)
+        async with refusing(service):
+            assert (await service.post(HOOK, hint(1))).status == 503
         seen = await scrape(service)
     assert seen("requests_refused_total", endpoint="supabase", reason="unavailable") == 1
     assert seen("ack_seconds_count", source="supabase") == 0
@@ -244,9 +242,8 @@ async def test_senders_cannot_make_labels(client: Running) -> None:
 
 
 async def test_a_disk_that_refuses_is_told_and_leaves_out_what_must_be_read(client: Running, tmp_path: Path) -> None:
-    refuse(client, refuse=True)
-    seen = await scrape(client)
-    refuse(client, refuse=False)
+    async with refusing(client):
+        seen = await scrape(client)
     assert (seen("inbox_writable"), seen("ready")) == (0, 0)
     assert seen("dirty_records", source="supabase") is None
     assert seen("oldest_open_event_age_seconds") is None
@@ -257,13 +254,6 @@ async def test_a_disk_that_refuses_is_told_and_leaves_out_what_must_be_read(clie
     assert well("dirty_records", source="supabase") == 0
     assert well("oldest_open_event_age_seconds") == 0
     assert set(seen.types) == set(well.types)
-
-
-def refuse(service: Running, *, refuse: bool) -> None:
-    """Let the disk of a service refuse, or take again, what is written."""
-    store = service.service.store
-    assert isinstance(store, SqliteStore)
-    refuse_writes(store, refuse=refuse)
 
 
 async def test_two_services_of_one_process_share_nothing(client: Running, tmp_path: Path) -> None:

@@ -1,15 +1,23 @@
-"""What a store keeps, as somebody beside the service sees it, and a disk that takes no more; whatever the engine is."""
+"""What a store keeps, as somebody beside the service sees it, and a store in trouble; whatever the engine is."""
 
+import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 
 from hookbridge.config import Settings
+from hookbridge.store.contract import Store
 from hookbridge.store.sqlite import SqliteStore
-from tests.support.engines import database_of
+from hookbridge.store.sqlite.readers import BROWSERS, SEARCHERS
+from tests.support import databases
+from tests.support.engines import database_of, opened_on
+from tests.support.files import refuse_writes
 from tests.support.running import Running
 
 _REFUSE = """
@@ -17,6 +25,16 @@ _REFUSE = """
     $$ BEGIN RAISE 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$
 """
 _EACH = "SELECT tablename FROM pg_tables WHERE schemaname = 'hookbridge'"
+
+
+@asynccontextmanager
+async def opened_store(engine: str, folder: Path) -> AsyncIterator[Store]:
+    """A store of this engine on the data of the folder, without a service."""
+    store = await opened_on(engine, folder)
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 async def rows(settings: Settings, query: str) -> list[tuple[Any, ...]]:
@@ -79,3 +97,52 @@ async def _full_server(url: str) -> AsyncIterator[None]:
             yield
         finally:
             await database.execute("DROP FUNCTION public.full() CASCADE")
+
+
+@asynccontextmanager
+async def refusing(service: Running) -> AsyncIterator[None]:
+    """Inside, nothing can be written: the file is read-only, or the server takes nobody in."""
+    url = database_of(service.service.settings.folder)
+    if url is None:
+        store = service.service.store
+        assert isinstance(store, SqliteStore)
+        refuse_writes(store, refuse=True)
+        yield
+        refuse_writes(store, refuse=False)
+        return
+    name = urlsplit(url).path.removeprefix("/")
+    async with connected(databases.server_url()) as server:
+        await server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        await server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
+        try:
+            yield
+        finally:
+            await server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+
+@asynccontextmanager
+async def searches_stand(service: Running, *, lists: bool = False) -> AsyncIterator[None]:
+    """Inside, no search comes to an end, and no list either where that is asked for."""
+    url = database_of(service.service.settings.folder)
+    if url is None:
+        async with _threads_are_busy(service, lists=lists):
+            yield
+        return
+    async with connected(url) as database, database.transaction():
+        await database.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        await database.execute(f"LOCK TABLE words{', events, copies' if lists else ''}")
+        yield
+
+
+@asynccontextmanager
+async def _threads_are_busy(service: Running, *, lists: bool) -> AsyncIterator[None]:
+    store = service.service.store
+    assert isinstance(store, SqliteStore)
+    gate = threading.Event()
+    groups = [(store._engine.search, SEARCHERS), *([(store._engine.browse, BROWSERS)] if lists else [])]
+    held = [asyncio.ensure_future(run(lambda _: gate.wait(90))) for run, number in groups for _ in range(number)]
+    try:
+        yield
+    finally:
+        gate.set()
+        await asyncio.gather(*held)
