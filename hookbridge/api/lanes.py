@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from hookbridge.api.fields import Hint, Source, Table, Time, means
 
-State = Literal["running", "down", "refused", "paused"]
+State = Literal["running", "down", "refused", "paused", "standby"]
 
 
 class WaitingTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +36,7 @@ class LaneSummary(msgspec.Struct, frozen=True, kw_only=True):
         State,
         means(
             "`running`, or `down`: the source cannot be reached; `refused`: it refuses our key; `paused`: an operator"
-            " paused it.",
+            " paused it; `standby`: another node works on it, because only one may.",
             "running",
         ),
     ]

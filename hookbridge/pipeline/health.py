@@ -35,6 +35,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """The longest gap between two probes."""
     state: State = "running"
     drains: bool = False
+    stands_by: bool = False
+    """Whether another node works on the source's records, because only one may."""
     reason: str | None = None
     """Why it does not run."""
     hint: str = ""
@@ -58,7 +60,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def works(self) -> bool:
         """Whether records are claimed and worked on."""
-        return self.state == "running" and not self.drains
+        return self.state == "running" and not self.drains and not self.stands_by
 
     # What a change meets
 
@@ -153,6 +155,14 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     def resumed(self) -> Health:
         """An operator lets it go on; what it waits for by itself is not his."""
         return self._begun() if self.state == "paused" else self
+
+    def standing_by(self) -> Health:
+        """Another node has the duty, or may have it."""
+        return replace(self, stands_by=True)
+
+    def on_duty(self) -> Health:
+        """This node has the duty."""
+        return replace(self, stands_by=False)
 
     def draining(self) -> Health:
         """The process ends: nothing is begun any more."""

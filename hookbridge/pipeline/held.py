@@ -48,6 +48,7 @@ class Held:
         self._claims: dict[tuple[int, int], Claim] = {}
         self._bytes = 0
         self._until = math.inf  # when the first of the leases ends
+        self._claimed_until = math.inf  # when those do that were claimed last
 
     async def claim(self, most: int) -> tuple[Claim, ...]:
         """Claim so many records at most, and none where there is no room, however long the store refuses."""
@@ -55,10 +56,13 @@ class Held:
             try:
                 if self._left() <= 0.0:
                     await self._renew()
+                asked_at = self._clock()
                 claims = await self._store.claim(
                     self._source, most, lease_seconds=self._lease_seconds, within_seconds=self._left()
                 )
                 if claims or self._left() > 0.0:
+                    # The store counts from its commit, which is later: no lease ends before what is remembered here.
+                    self._claimed_until = asked_at + self._lease_seconds
                     return claims
             except StoreUnavailable as error:
                 _log.error("Claiming waits for the store", source=self._source, error=error.message, hint=error.hint)
@@ -67,14 +71,16 @@ class Held:
 
     def add(self, claim: Claim) -> None:
         """Take a claim in hand."""
-        self._claims[claim.generation, claim.head] = claim
-        self._until = min(self._until, claim.claimed_at + self._lease_seconds)
+        self._claims[_key(claim)] = claim
+        self._until = min(self._until, self._claimed_until)
         self._bytes += _weight(claim)
 
     def drop(self, claim: Claim) -> bool:
         """Let go of it, if it is here; gives whether there is room again because of it."""
-        if self._claims.pop((claim.generation, claim.head), None) is None:
+        if self._claims.pop(_key(claim), None) is None:
             return False
+        if not self._claims:
+            self._until = math.inf
         had_room = self.has_room
         self._bytes -= _weight(claim)
         return self.has_room and not had_room
@@ -105,6 +111,10 @@ class Held:
             # Their leases end by themselves.
             _log.error("Claims could not be given back", source=self._source, error=error.message)
 
+    def holds(self, claim: Claim) -> bool:
+        """Whether it is here and its lease goes on; else another node may have it."""
+        return _key(claim) in self._claims and self._left() > 0.0
+
     @property
     def has_room(self) -> bool:
         """Whether more may be claimed."""
@@ -127,15 +137,24 @@ class Held:
         return self._until - self._clock()
 
     async def _renew(self) -> None:
-        # The store counts from its commit, which is later: no lease ends before what is remembered here.
+        if not (claims := tuple(self._claims.values())):
+            return
         until = self._clock() + self._lease_seconds
-        await self._store.renew(tuple(self._claims.values()), lease_seconds=self._lease_seconds)
-        self._until = until
+        held = await self._store.renew(claims, lease_seconds=self._lease_seconds)
+        holding = {_key(claim) for claim in held}
+        for claim in claims:
+            if _key(claim) not in holding:
+                self.drop(claim)
+        self._until = until if self._claims else math.inf
 
 
 def is_cut(claims: Sequence[Claim]) -> bool:
     """Whether a claim ended because of its size, so that more may be waiting."""
     return sum(len(claim.events[-1].event.body) for claim in claims) >= CLAIM_BYTES_MAX
+
+
+def _key(claim: Claim) -> tuple[int, int]:
+    return claim.generation, claim.head
 
 
 def _weight(claim: Claim) -> int:

@@ -20,6 +20,7 @@ from hookbridge.errors import CacheUnavailable, HookbridgeError, SourceError, St
 from hookbridge.model import Claim, RecordKey, Settled, SourceName
 from hookbridge.pipeline.health import Health
 from hookbridge.pipeline.held import Held, is_cut
+from hookbridge.pipeline.looks import Looks
 from hookbridge.pipeline.retry import Fate
 from hookbridge.pipeline.worker import Working
 from hookbridge.store.contract import Claims
@@ -28,6 +29,9 @@ _log = structlog.get_logger(__name__)
 
 IDLE_SECONDS_MAX = 30.0
 """An idle lane looks at the store this often even when nobody woke it: leases end without a word."""
+
+ELSEWHERE = "another node has this duty, and takes it over from it where that one ends"
+"""Why a lane stands by."""
 
 
 class Lane:
@@ -65,14 +69,18 @@ class Lane:
         self._idle = asyncio.Event()
         self._idle.set()
         self._busy = 0
+        self._looks = Looks()
+        self.others = False
+        """Whether other nodes make records dirty, of which this one is not told."""
 
     def state(self) -> LaneState:
         """Give the state now."""
         health = self._health
+        stands_by = health.stands_by and health.state == "running"
         return LaneState(
             source=self.source,
-            state=health.state,
-            reason=health.reason,
+            state="standby" if stands_by else health.state,
+            reason=ELSEWHERE if stands_by else health.reason,
             since=epoch_time(health.since),
             next_probe_at=epoch_time(health.next_probe_at),
             queued=self._queue.qsize(),
@@ -125,6 +133,7 @@ class Lane:
                 self._idle.clear()
                 self._held.add(claim)
                 self._queue.put_nowait(claim)
+            self._looks = self._looks.after(self._clock(), found=bool(claims))
             if len(claims) == room or is_cut(claims):
                 await self._until_half_empty()
             else:
@@ -148,7 +157,9 @@ class Lane:
             await self._woken.wait()
 
     async def _until_woken(self) -> None:
-        seconds = await self._held.due_in(IDLE_SECONDS_MAX) if self._health.waits.tables else IDLE_SECONDS_MAX
+        seconds = self._looks.gap_seconds(IDLE_SECONDS_MAX) if self.others else IDLE_SECONDS_MAX
+        if self._health.waits.tables:
+            seconds = await self._held.due_in(seconds)
         try:
             async with asyncio.timeout(seconds):
                 await self._woken.wait()
@@ -175,11 +186,16 @@ class Lane:
     async def _serve(self) -> None:
         while True:
             claim = await self._queue.get()
-            self._busy += 1
             # The feeder looks when half the queue is free.  Here every length is seen once; after the work, when other
             # workers have taken theirs, this one could be missed.
             if self._queue.qsize() == self._config.queue_size // 2:
                 self._woken.set()
+            if not self._held.holds(claim):
+                # What was not renewed in time is not begun here: another node may have it, or somebody claims it again.
+                self._let_go(claim)
+                self._woken.set()
+                continue
+            self._busy += 1
             try:
                 settled = await self._worker.work(claim, self._failed)
                 if settled is not None:
@@ -189,10 +205,13 @@ class Lane:
                     self._woken.set()
             finally:
                 self._busy -= 1
-                if self._held.drop(claim):
-                    self._woken.set()
-                if not self._busy and self._queue.empty():
-                    self._idle.set()
+                self._let_go(claim)
+
+    def _let_go(self, claim: Claim) -> None:
+        if self._held.drop(claim):
+            self._woken.set()
+        if not self._busy and self._queue.empty():
+            self._idle.set()
 
     async def _failed(self, claim: Claim, error: Exception) -> Fate:
         """Say what becomes of a change whose attempts failed, and give back what stays open."""
@@ -224,6 +243,14 @@ class Lane:
     def resume(self) -> None:
         """Go on by an operator's word."""
         self._turn(self._health.resumed())
+
+    def on_duty(self) -> None:
+        """Work: this node is the one that may."""
+        self._turn(self._health.on_duty())
+
+    async def stand_by(self) -> None:
+        """Claim nothing and give back what waits, until ``on_duty``; what workers have they finish."""
+        await self._become(self._health.standing_by())
 
     async def _become(self, health: Health) -> None:
         """Take the next state; where the lane does not work, nothing waits."""

@@ -273,7 +273,7 @@ async def test_nothing_is_claimed_when_the_time_for_it_has_passed(store: Store) 
 async def test_a_renewed_lease_ends_later(store: Store) -> None:
     await add(store, event())
     claim = await take_one(store, now=100.0)
-    await at(store, 340.0).renew([claim], lease_seconds=LEASE)
+    assert await at(store, 340.0).renew([claim], lease_seconds=LEASE) == (claim,)
     assert await take(store, now=399.9) == ()
     assert (await take_one(store, now=400.0)).generation > claim.generation
 
@@ -282,7 +282,7 @@ async def test_a_claim_that_was_taken_over_cannot_be_renewed(store: Store) -> No
     await add(store, event())
     old = await take_one(store, now=100.0)
     await take_one(store, now=200.0)
-    await at(store, 200.0).renew([old], lease_seconds=700.0)
+    assert await at(store, 200.0).renew([old], lease_seconds=700.0) == ()
     assert len(await take(store, now=300.0)) == 1
 
 

@@ -96,6 +96,62 @@ async def test_a_record_has_one_worker_also_when_the_clock_is_set_forward_while_
         assert sorted(rig.truth.reads) == ["0", "1", "slow"]
 
 
+async def test_what_was_not_renewed_in_time_is_not_begun_when_somebody_else_has_it(tmp_path: Path) -> None:
+    async with running(tmp_path, workers=1) as rig:
+        rig.truth.open.clear()
+        await rig.add("busy", "waiting", "too")
+        await wait_until(lambda: rig.lane.state().queued == 2)
+        rig.now += 1_000.0
+        elsewhere = await take(rig.store, now=rig.now)
+        assert sorted(claim.record.id for claim in elsewhere) == ["busy", "too", "waiting"]
+        rig.truth.open.set()
+        await rig.add("later")
+        await rig.until(received=4, open=3, applied=1)
+        assert rig.truth.reads == ["busy", "later"]
+        await rig.store.release(elsewhere)
+        rig.lane.wake()
+        await rig.until(received=4, applied=4)
+
+
+async def test_a_lane_that_stands_by_claims_nothing_and_finishes_what_its_workers_have(tmp_path: Path) -> None:
+    async with running(tmp_path, workers=1) as rig:
+        rig.truth.open.clear()
+        await rig.add("busy", "waiting")
+        await wait_until(lambda: rig.lane.state().queued == 1)
+        await rig.lane.stand_by()
+        assert (rig.state, rig.lane.state().queued) == ("standby", 0)
+        assert rig.lane.state().reason
+        await rig.add("later")
+        rig.truth.open.set()
+        await rig.until(received=3, open=2, applied=1)
+        assert sorted(claim.record.id for claim in await take(rig.store, now=rig.now, lease=0.0)) == ["later", "waiting"]
+        rig.lane.on_duty()
+        await rig.until(received=3, applied=3)
+        assert rig.state == "running"
+
+
+async def test_an_operators_pause_is_told_of_a_lane_that_stands_by_and_outlives_that(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        await rig.lane.stand_by()
+        await rig.lane.pause("by hand")
+        assert rig.state == "paused"
+        rig.lane.on_duty()
+        assert rig.state == "paused"
+        rig.lane.resume()
+        await rig.add(1)
+        await rig.until(received=1, applied=1)
+
+
+async def test_a_lane_beside_others_finds_what_they_made_dirty_while_there_is_something_to_find(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        rig.lane.others = True
+        await rig.add(0)
+        await rig.until(received=1, applied=1)
+        for number in range(1, 4):
+            await add(rig.store, event(number), at=rig.now)  # nobody tells the lane
+            await rig.until(received=number + 1, applied=number + 1)
+
+
 async def test_one_record_has_one_worker_however_many_events_arrive_meanwhile(tmp_path: Path) -> None:
     async with running(tmp_path) as rig:
         rig.truth.open.clear()

@@ -89,8 +89,8 @@ class Claims(Protocol):
         """
         ...
 
-    async def renew(self, claims: Sequence[Claim], *, lease_seconds: float) -> None:
-        """Let the leases of claims that still hold begin anew."""
+    async def renew(self, claims: Sequence[Claim], *, lease_seconds: float) -> tuple[Claim, ...]:
+        """Let the leases of claims that still hold begin anew, also of those that have ended; gives these claims."""
         ...
 
     async def release(self, claims: Sequence[Claim], *, after_seconds: float = 0.0) -> None:

@@ -147,12 +147,14 @@ def _types(connection: sqlite3.Connection, head: int, loaded: list[StoredEvent])
     return types
 
 
-def _renew(transaction: Transaction, claims: Sequence[Claim], lease_seconds: float) -> None:
-    """Let the leases begin anew, where the claims still hold."""
-    until = transaction.now + lease_seconds
-    transaction.connection.executemany(
-        "UPDATE dirty SET available_at = ? WHERE record = ? AND generation = ?",
-        [(until, str(claim.record), claim.generation) for claim in claims],
+_RENEW = "UPDATE dirty SET available_at = ? WHERE record = ? AND generation = ?"
+
+
+def _renew(transaction: Transaction, claims: Sequence[Claim], lease_seconds: float) -> tuple[Claim, ...]:
+    """Let the leases begin anew, where the claims still hold; gives these."""
+    renew, until = transaction.connection.execute, transaction.now + lease_seconds
+    return tuple(
+        claim for claim in claims if renew(_RENEW, (until, str(claim.record), claim.generation)).rowcount > 0
     )
 
 
@@ -221,10 +223,9 @@ class Claims(Role):
         """End a change."""
         return cast("Settled", await self._engine.write(Settle(settlement)))
 
-    async def renew(self, held: Sequence[Claim], *, lease_seconds: float) -> None:
+    async def renew(self, held: Sequence[Claim], *, lease_seconds: float) -> tuple[Claim, ...]:
         """Let leases begin anew."""
-        if held:
-            await self._engine.call(lambda transaction: _renew(transaction, held, lease_seconds))
+        return await self._engine.call(lambda transaction: _renew(transaction, held, lease_seconds)) if held else ()
 
     async def release(self, given_back: Sequence[Claim], *, after_seconds: float = 0.0) -> None:
         """Give claims back."""

@@ -1,0 +1,162 @@
+"""This node among those that share the store: once a second it says that it is there, and does the duties it has.
+
+A duty is what one node does alone.  Invariants: it is done only while its lease holds, which began before the beat that
+was answered was sent, by this machine's monotonic clock; one that has ended is not begun anew before all of it is over;
+and at a clean end others can have it at once.  It does not know what the duties are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+from msgspec.structs import replace
+
+from hookbridge.errors import LeadLost, StoreUnavailable
+from hookbridge.model import SourceName
+from hookbridge.store.contract import Nodes
+from hookbridge.store.nodes import Cluster, Lead, Report
+
+BEAT_SECONDS = 1.0
+LEASE_SECONDS = 6.0
+LEAVE_SECONDS = 2.0
+"""So long a clean end waits for the store to hear of it."""
+
+UPKEEP = "upkeep"
+
+Duty = Callable[[Lead], Awaitable[None]]
+"""Is called with the lead, and cancelled when that ends; one that returns has nothing left to do."""
+
+_log = structlog.get_logger(__name__)
+
+
+def reconciling(source: SourceName) -> str:
+    """Name the duty of following a source's tables."""
+    return f"reconcile:{source}"
+
+
+def processing(source: SourceName) -> str:
+    """Name the duty of working on a source's records, where only one node may."""
+    return f"process:{source}"
+
+
+class _Term:
+    """The time in which this node does a duty."""
+
+    def __init__(self, lead: Lead, until: float) -> None:
+        """``until`` is a time of the event loop."""
+        self.lead = lead
+        self.until = until
+        self.limit: asyncio.Timeout | None = None
+        self.task: asyncio.Task[None]
+
+    def renew(self, until: float) -> None:
+        self.until = until
+        if self.limit is not None and not self.limit.expired():
+            self.limit.reschedule(until)
+
+
+class Membership:
+    """The beats of one node, and its duties."""
+
+    def __init__(
+        self,
+        store: Nodes,
+        duties: Mapping[str, Duty],
+        describe: Callable[[], Report],
+        heard: Callable[[Cluster], None],
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """``describe`` says of this node what others shall know, ``heard`` is told of what a beat was answered."""
+        self._store = store
+        self._duties = duties
+        self._describe = describe
+        self._heard = heard
+        self._sleep = sleep
+        self._terms: dict[str, _Term] = {}
+        self._leads: dict[str, tuple[Lead, float]] = {}
+        self._one_at_a_time = asyncio.Lock()
+        self._told = False  # whether it was said that the store does not answer
+        self.cluster: Cluster | None = None
+        """What the last beat was answered; None before the first."""
+
+    def does(self, duty: str) -> bool:
+        """Whether this node has a duty, as far as it knows."""
+        _, until = self._leads.get(duty, (None, 0.0))
+        return until > asyncio.get_running_loop().time()
+
+    async def beat(self) -> Cluster:
+        """Beat now, so that what was written before is known, and apply what is answered.  Raises StoreUnavailable."""
+        async with self._one_at_a_time:
+            sent = asyncio.get_running_loop().time()
+            report = replace(self._describe(), wants=tuple(self._duties), lease_seconds=LEASE_SECONDS)
+            cluster = await self._store.beat(report)
+            self._leads = {
+                duty: (Lead(duty, leader.epoch), sent + leader.left_seconds)
+                for duty, leader in cluster.leaders.items()
+                if leader.mine
+            }
+            self.cluster = cluster
+            self._heard(cluster)
+            return cluster
+
+    async def run(self) -> None:
+        """Beat and do the duties until cancelled, then let others have them.  What it raises is a bug of ours."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                while True:
+                    self._elect(group)
+                    await self._sleep(BEAT_SECONDS)
+                    await self._try_to_beat()
+        finally:
+            with contextlib.suppress(StoreUnavailable, TimeoutError):
+                async with asyncio.timeout(LEAVE_SECONDS):
+                    await self._store.leave()
+
+    async def _try_to_beat(self) -> None:
+        try:
+            await self.beat()
+        except StoreUnavailable as error:
+            if not self._told:
+                _log.warning("The store does not hear of this node", error=error.message, hint=error.hint)
+            self._told = True
+        else:
+            if self._told:
+                _log.info("The store hears of this node again")
+            self._told = False
+
+    def _elect(self, group: asyncio.TaskGroup) -> None:
+        """Begin, renew and end terms, as the last beat has it."""
+        for duty in self._duties:
+            lead, until = self._leads[duty] if self.does(duty) else (None, 0.0)
+            term = self._terms.get(duty)
+            if term is not None and term.lead == lead:
+                term.renew(until)
+            elif term is not None:
+                term.task.cancel()
+            elif lead is not None:
+                term = self._terms[duty] = _Term(lead, until)
+                term.task = group.create_task(self._serve(term), name=duty)
+
+    async def _serve(self, term: _Term) -> None:
+        lead = term.lead
+        try:
+            async with asyncio.timeout_at(term.until) as term.limit:
+                _log.debug("A duty begins", duty=lead.duty, epoch=lead.epoch)
+                await self._do(lead)
+        except TimeoutError:
+            if term.limit is None or not term.limit.expired():
+                raise
+            _log.warning("A duty ends: the store was not reached for a lease", duty=lead.duty)
+        finally:
+            del self._terms[lead.duty]
+
+    async def _do(self, lead: Lead) -> None:
+        try:
+            await self._duties[lead.duty](lead)
+            await asyncio.get_running_loop().create_future()  # nothing is left, and nobody else has to
+        except* LeadLost:
+            _log.warning("A duty ends: another node may have it by now", duty=lead.duty)
