@@ -1,4 +1,4 @@
-"""This node among those that share the store: once a second it says that it is there, and does the duties it has.
+"""A node among those that share the store: once a second it says that it is there, and it does the duties it has.
 
 A duty is what one node does alone.  Invariants: it is done only while its lease holds, which began before the beat that
 was answered was sent, by this machine's monotonic clock; one that has ended is not begun anew before all of it is over;

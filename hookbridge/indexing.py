@@ -82,8 +82,14 @@ class Indexing:
         if self._state.cursor is None and not self._state.is_whole:
             await self._write(await self._page())  # a new store has nothing to do
 
+    def hear(self, note: str | None) -> None:
+        """Take note of how far another node is that makes it anew; what makes other words there says nothing here."""
+        if note is not None and (state := _decode(note)).made_by == self._made_by:
+            self._state = state
+
     async def run(self) -> None:
         """Work until all is done, or until cancelled."""
+        await self._look()
         began = self._state
         while not self._state.is_whole:
             if began is self._state:
@@ -91,11 +97,22 @@ class Indexing:
             try:
                 await self._write(await self._page())
             except StoreUnavailable as error:
-                _log.warning("The index waits for the store", error=error.message)
-                await self._sleep(RETRY_SECONDS)
+                await self._wait(error)
             await self._sleep(PAUSE_SECONDS)
         if began is not self._state:
             _log.info("The index is whole")
+
+    async def _look(self) -> None:
+        """Find out where it stands, as long as that takes: another node may have gone on with it."""
+        while True:
+            try:
+                return await self.open()
+            except StoreUnavailable as error:
+                await self._wait(error)
+
+    async def _wait(self, error: StoreUnavailable) -> None:
+        _log.warning("The index waits for the store", error=error.message)
+        await self._sleep(RETRY_SECONDS)
 
     async def _page(self) -> CopyPage:
         return await self._store.copied(cursor=self._state.cursor, limit=PAGE, bytes_max=PAGE_BYTES_MAX)

@@ -6,10 +6,15 @@ whoever does is told as one of their observers.  It starts nothing: ``service`` 
 
 from __future__ import annotations
 
+import asyncio
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 
+from hookbridge import __version__
 from hookbridge.clock import Clock
+from hookbridge.cluster import UPKEEP, Duty, Membership, processing, reconciling
 from hookbridge.config import Settings
 from hookbridge.errors import HookbridgeError
 from hookbridge.handlers import Bridge
@@ -41,7 +46,9 @@ from hookbridge.steps.handlers import Handlers
 from hookbridge.steps.index import Index
 from hookbridge.steps.step import Step
 from hookbridge.steps.verify import Verify
+from hookbridge.store import note_names
 from hookbridge.store.contract import Store
+from hookbridge.store.nodes import Cluster, Lead, Report
 from hookbridge.upkeep import Upkeep
 
 
@@ -73,6 +80,7 @@ class Parts:
             learnt.token if learnt else None,
             clock=clock,
             asked=self.meters.of["notion"].batch.observe,
+            reserve=self._reserve_of_notion,
         )
         supabase = SupabaseSource(
             config.supabase,
@@ -106,6 +114,26 @@ class Parts:
         self.indexing = Indexing(store, self.sources, config)
         self.upkeep = Upkeep(store, self.intake, config.retention, config.store, clock)
         self._observers.append(self._settled)
+
+        # What only one node does, and how this one and the others hear of each other
+        self.membership = Membership(store, dict(self._duties()), self._describe, self._heard)
+
+    def _duties(self) -> Iterator[tuple[str, Duty]]:
+        """Name what this node would do alone: what its roles allow, and upkeep, which is no role."""
+        roles = self.settings.config.node.roles
+        for name, source in self.sources.items():
+            if "reconcile" in roles:
+                yield reconciling(name), partial(self.reconciler.follow, name)
+            if "process" in roles and source.one_budget and source.has_credentials:
+                yield processing(name), self.lanes[name].serve
+        yield UPKEEP, self._keep_up
+
+    async def _keep_up(self, lead: Lead) -> None:
+        """Do what one node does for the whole store."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.upkeep.keep_small(lead), name="upkeep-retention")
+            group.create_task(self.reconciler.keep_books(), name="reconcile-findings")
+            group.create_task(self.indexing.run(), name="indexing")
 
     def _lane(self, source: Source) -> Lane:
         config = self.settings.config
@@ -144,6 +172,7 @@ class Parts:
             config.processing,
             has_credentials=source.has_credentials,
             follows=self._follows,
+            stands_by=source.one_budget and source.has_credentials,
             clock=self._clock,
         )
 
@@ -159,6 +188,31 @@ class Parts:
 
     def _wake(self, source: SourceName) -> None:
         self.lanes[source].wake()
+
+    async def _reserve_of_notion(self, number: int) -> float:
+        permit = await self.store.permit("notion", number, per_second=self.settings.config.notion.requests_per_second)
+        self.notion.budget.hear(permit.halted_seconds)
+        return permit.wait_seconds
+
+    def _describe(self) -> Report:
+        """Say of this node what others shall know."""
+        halted = self.notion.budget.told_seconds
+        return Report(
+            version=__version__,
+            roles=self.settings.config.node.roles,
+            hears=(note_names.INDEX, *self.holds.notes),
+            halts={"notion": halted} if halted else {},
+        )
+
+    def _heard(self, cluster: Cluster) -> None:
+        for name, lane in self.lanes.items():
+            lane.others = len(cluster.nodes) > 1
+            if cluster.due.get(name, math.inf) <= 0.0:
+                lane.wake()
+        self.notion.budget.hear(cluster.halts.get("notion", 0.0))
+        self.holds.hear(cluster.notes)
+        if not self.membership.does(UPKEEP):
+            self.indexing.hear(cluster.notes.get(note_names.INDEX))
 
     def _answered(self, source: SourceName, asked_at: float) -> None:
         self.lanes[source].answered(asked_at)

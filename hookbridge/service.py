@@ -72,6 +72,7 @@ class Service(Parts):
             await service.reconciler.open()
             await service.holds.open()
             await service.indexing.open()
+            await service.membership.beat()
         except BaseException:
             await store.close()
             raise
@@ -90,17 +91,15 @@ class Service(Parts):
                 roles = self.settings.config.node.roles
                 lanes = self.lanes if "process" in roles else {}
                 tasks = [group.create_task(lane.run(), name=f"{name}-lane") for name, lane in lanes.items()]
-                tasks.append(group.create_task(self.upkeep.run(), name="upkeep"))
-                tasks.append(group.create_task(self.indexing.run(), name="indexing"))
+                tasks.append(group.create_task(self.upkeep.watch(), name="upkeep-watch"))
+                tasks.append(group.create_task(self.holds.run(), name="holds"))
                 tasks.append(group.create_task(self.history.run(), name="history"))
                 if self._stale is not None and "process" in roles:
                     tasks.append(group.create_task(self._stale.run(self._stop_lanes), name="stale-keys"))
                 tasks.append(group.create_task(self._loop_watch.run(), name="loop-watch"))
-                reconciler = (self.reconciler,) if "reconcile" in roles else ()
-                reconciling = [group.create_task(one.run(), name="reconciler") for one in reconciler]
+                duties = group.create_task(self.membership.run(), name="membership")
                 await self._stop_asked.wait()
-                for task in reconciling:
-                    task.cancel()
+                duties.cancel()
                 await self._drain()
                 await self._senders_gone.wait()
                 for task in tasks:

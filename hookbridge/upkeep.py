@@ -1,8 +1,8 @@
 """What keeps the service small and watched: retention in small batches, the disk, and whether the store is sound.
 
-It removes settled events, dead letters that nobody replayed for long, old absences and old failed attempts; open events
-stay.  What is old is decided in ``retention``.  It never stops the service: what fails is logged and tried again at the
-next round.
+Every node watches; one of them removes settled events, dead letters that nobody replayed for long, old absences and old
+failed attempts; open events stay.  What is old is decided in ``retention``.  It never stops the service: what fails is
+logged and tried again at the next round.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ import structlog
 
 from hookbridge.clock import Clock
 from hookbridge.config import RetentionConfig, StoreConfig
-from hookbridge.errors import StoreUnavailable
+from hookbridge.errors import LeadLost, StoreUnavailable
 from hookbridge.model import Fault
 from hookbridge.pipeline.append import Intake
 from hookbridge.retention import Run, forgotten, noted, old
 from hookbridge.store import note_names
 from hookbridge.store.contract import Store
+from hookbridge.store.nodes import Lead
 
 WATCH_SECONDS = 5.0
 PAUSE_SECONDS = 0.05
@@ -38,7 +39,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Upkeep:
-    """The two loops."""
+    """The two loops: what is small stays so, and what is sound is watched."""
 
     def __init__(
         self,
@@ -63,27 +64,25 @@ class Upkeep:
         self._noted_at = 0.0
         self._fault: Fault | None = None
 
-    async def run(self) -> None:
-        """Work until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._keep_small(), name="upkeep-retention")
-            group.create_task(self._watch(), name="upkeep-watch")
-
-    async def _keep_small(self) -> None:
+    async def keep_small(self, lead: Lead) -> None:
+        """Remove what is old, again and again, until cancelled.  Raises LeadLost."""
+        self._runs = None  # another node may have noted how long it ran
         while True:
             try:
-                await self.remove_old()
+                await self.remove_old(lead)
+            except LeadLost:
+                raise
             except StoreUnavailable as error:
                 _log.warning("Retention waits for the store", error=error.message)
             await self._sleep(self._retention.interval_seconds)
 
-    async def remove_old(self) -> int:
+    async def remove_old(self, lead: Lead | None = None) -> int:
         """Remove everything that is older than retention allows; gives how many rows that was."""
         batch = self._retention.batch_rows
         settled, dead = self._retention.settled_days * _DAY, self._retention.dead_days * _DAY
         gone = self._retention.tombstone_hours * _HOUR
         now = self._clock()
-        runs = await self._note_run(now, max(settled, dead, gone))
+        runs = await self._note_run(now, max(settled, dead, gone), lead)
         total = 0
         for remove, age in (
             (self._store.remove_settled, settled),
@@ -100,7 +99,7 @@ class Upkeep:
             _log.info("Retention removed rows", rows=total)
         return total
 
-    async def _note_run(self, now: float, longest: float) -> tuple[Run, ...]:
+    async def _note_run(self, now: float, longest: float, lead: Lead | None) -> tuple[Run, ...]:
         """Note durably that the service runs; gives all runs that matter."""
         tick = self._monotonic()
         if self._runs is None:
@@ -108,11 +107,12 @@ class Upkeep:
         else:
             kept, passed = self._runs, tick - self._noted_at
         runs = forgotten(noted(kept, now, passed), longest)
-        await self._store.put_note(note_names.RUNS, msgspec.json.encode(runs).decode())
+        await self._store.put_note(note_names.RUNS, msgspec.json.encode(runs).decode(), lead=lead)
         self._runs, self._noted_at = runs, tick
         return runs
 
-    async def _watch(self) -> None:
+    async def watch(self) -> None:
+        """Look at disk and store, again and again, until cancelled."""
         while True:
             await self.look_at_disk()
             await self.look_at_store()

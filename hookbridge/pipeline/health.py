@@ -161,7 +161,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
         return replace(self, stands_by=True)
 
     def on_duty(self) -> Health:
-        """This node has the duty."""
+        """The duty is this node's."""
         return replace(self, stands_by=False)
 
     def draining(self) -> Health:

@@ -24,6 +24,7 @@ from hookbridge.pipeline.looks import Looks
 from hookbridge.pipeline.retry import Fate
 from hookbridge.pipeline.worker import Working
 from hookbridge.store.contract import Claims
+from hookbridge.store.nodes import Lead
 
 _log = structlog.get_logger(__name__)
 
@@ -47,10 +48,14 @@ class Lane:
         *,
         has_credentials: bool,
         follows: Callable[[RecordKey], bool],
+        stands_by: bool = False,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """``follows`` says whether a record's table is listed, so that its records wait for it without an end."""
+        """``follows`` says whether a record's table is listed, so that its records wait for it without an end.
+
+        ``stands_by`` says that only one node may work on its records, and that it begins with ``serve``.
+        """
         self.source = source
         self._worker = worker
         self._probe = probe
@@ -61,10 +66,11 @@ class Lane:
         self._sleep = sleep
         self._queue: asyncio.Queue[Claim] = asyncio.Queue(config.queue_size)
         self._held = Held(source, store, config.lease_seconds, clock, sleep)
-        self._health = Health(probe_max_seconds=config.probe_max_seconds)
+        self._health = Health(probe_max_seconds=config.probe_max_seconds, stands_by=stands_by)
         self._woken = asyncio.Event()  # the feeder has to look
         self._running = asyncio.Event()  # whether the health says that it works
-        self._running.set()
+        if not stands_by:
+            self._running.set()
         self._troubled = asyncio.Event()  # the prober has to look
         self._idle = asyncio.Event()
         self._idle.set()
@@ -244,13 +250,13 @@ class Lane:
         """Go on by an operator's word."""
         self._turn(self._health.resumed())
 
-    def on_duty(self) -> None:
-        """Work: this node is the one that may."""
+    async def serve(self, lead: Lead) -> None:  # noqa: ARG002  claims have fences of their own
+        """Work until cancelled: this node is the one that may.  Then claim nothing, and finish what workers have."""
         self._turn(self._health.on_duty())
-
-    async def stand_by(self) -> None:
-        """Claim nothing and give back what waits, until ``on_duty``; what workers have they finish."""
-        await self._become(self._health.standing_by())
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            await self._become(self._health.standing_by())
 
     async def _become(self, health: Health) -> None:
         """Take the next state; where the lane does not work, nothing waits."""

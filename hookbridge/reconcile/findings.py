@@ -16,6 +16,7 @@ import structlog
 
 from hookbridge.errors import TryLater
 from hookbridge.model import Event, Origin, RecordKey, SourceName, Truth
+from hookbridge.reconcile.term import Term
 from hookbridge.sources import carrying
 from hookbridge.sources.kept import kept
 from hookbridge.sources.source import Slice, Source, Unread
@@ -116,6 +117,7 @@ class Findings:
         clock: Callable[[], float],
         *,
         loads: Callable[[SourceName, str], bool],
+        term: Term,
     ) -> None:
         """``loads`` says whether a table's first load may be written directly: nobody listens to its events."""
         self._source = source
@@ -123,6 +125,7 @@ class Findings:
         self._sink = sink
         self._clock = clock
         self._loads = loads
+        self._term = term
 
     async def take(self, table: str, slice_: Slice, origin: Origin, *, first: bool = False) -> int:
         """Hand over what differs from the copies; gives how many records that was.  What is unread is left out.
@@ -184,7 +187,7 @@ class Findings:
             # Noted before the event is raised: once it is applied, nothing would show that a webhook was missing.
             # What a worker has at this moment was announced, and only may have been read too early.
             unannounced = [one.record for one in differences if not one.standing.dirty and self._could_be_told(one)]
-            await self._store.note_findings(unannounced, standings)
+            await self._store.note_findings(unannounced, standings, lead=self._term.lead)
         await self._sink(differences, origin)
 
     def _could_be_told(self, difference: Difference) -> bool:
@@ -198,4 +201,4 @@ class Findings:
         if truths:
             read = [kept(self._source, truth, self._clock()) for truth in truths]
             written = [(one.copy, one.document) for one in read]
-            await self._store.load(written, exclusive=self._source.ids_are_global)
+            await self._store.load(written, exclusive=self._source.ids_are_global, lead=self._term.lead)

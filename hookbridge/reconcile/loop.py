@@ -9,7 +9,7 @@ first sweep (the backfill) is complete.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 import structlog
@@ -17,15 +17,20 @@ from aiolimiter import AsyncLimiter
 
 from hookbridge.api.reconcile import Line, PassResult, TableStatus
 from hookbridge.config import ReconcileConfig
-from hookbridge.errors import NotFound, SourceError, StoreUnavailable
+from hookbridge.errors import LeadLost, NotFound, SourceError, StoreUnavailable
 from hookbridge.model import SOURCES, Copy, SourceName, Truth
 from hookbridge.reconcile.findings import Findings, Sink
-from hookbridge.reconcile.passes import Subject, forget
+from hookbridge.reconcile.leftovers import forget_leftovers
+from hookbridge.reconcile.passes import Subject
 from hookbridge.reconcile.proof import PATIENCE_SECONDS, Proof
 from hookbridge.reconcile.status import NOTHING_FOLLOWED, NOTHING_HINT
 from hookbridge.reconcile.table import FollowedTable, Pass
+from hookbridge.reconcile.term import Term
 from hookbridge.sources.source import Source
 from hookbridge.store.contract import Store
+from hookbridge.store.nodes import Lead
+
+STORE_RETRY_SECONDS = 1.0
 
 _log = structlog.get_logger(__name__)
 
@@ -61,7 +66,9 @@ class Reconciler:
         beside: Beside,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        self._sources = sources
         self._store = store
+        self._sink = sink
         self._config = config
         self._clock = clock
         self._beside = beside
@@ -70,37 +77,67 @@ class Reconciler:
         self._proof = Proof(store, sink, clock, patience_seconds=patience, sleep=sleep)
         self._pace = {name: AsyncLimiter(1, 1 / config.sweep_requests_per_second) for name in SOURCES}
         self.tables: dict[tuple[SourceName, str], FollowedTable] = {}
-        for name, source in sources.items():
-            if source.changes is None:
-                continue
-            findings = Findings(source, store, sink, clock, loads=beside.loads)
-            for followed in source.changes.followed():
-                subject = Subject(
-                    of=source,
-                    followed=followed,
-                    changes=source.changes,
-                    findings=findings,
-                    store=store,
-                    config=config,
-                    clock=clock,
-                )
-                self.tables[name, followed.table] = FollowedTable(subject)
+        self._terms: dict[SourceName, Term] = {}
+        for name in sources:
+            self._make_tables(name)
+
+    def _make_tables(self, name: SourceName) -> None:
+        source, term = self._sources[name], Term()
+        self._terms[name] = term
+        if source.changes is None:
+            return
+        findings = Findings(source, self._store, self._sink, self._clock, loads=self._beside.loads, term=term)
+        for followed in source.changes.followed():
+            subject = Subject(
+                of=source,
+                followed=followed,
+                changes=source.changes,
+                findings=findings,
+                store=self._store,
+                config=self._config,
+                clock=self._clock,
+                term=term,
+            )
+            self.tables[name, followed.table] = FollowedTable(subject)
 
     async def open(self) -> None:
-        """Read where everything stands, and forget sweeps that nobody goes on with."""
+        """Read where everything stands."""
         for table in self.tables.values():
             await table.open()
-        keep = [sweep for table in self.tables.values() if (sweep := table.sweep.state.sweep) is not None]
-        await forget(self._store, keep=keep)
 
     async def run(self) -> None:
-        """Work until cancelled.  Whatever it raises is a bug of ours and ends the process."""
+        """Follow everything until cancelled, where nobody else can.  Whatever it raises is a bug of ours."""
+        async with asyncio.TaskGroup() as group:
+            for source in self._sources:
+                group.create_task(self.follow(source, None), name=f"reconcile-{source}")
+            group.create_task(self.keep_books(), name="reconcile-findings")
+
+    async def follow(self, source: SourceName, lead: Lead | None) -> None:
+        """Follow the tables of one source until cancelled; None where nobody else can.
+
+        Raises LeadLost as soon as another node may do so.
+        """
+        if self._terms[source].begun.is_set():
+            # A pass of before may go on for an operator: with tables of its own, whose lead has ended.
+            self._make_tables(source)
+        tables = [table for (of, _), table in self.tables.items() if of == source]
+        await self._read_where_they_stand(tables)
+        self._terms[source].begin(lead)
         if not self._config.enabled:
             return
         async with asyncio.TaskGroup() as group:
-            for (source, name), table in self.tables.items():
-                group.create_task(self._follow(table), name=f"reconcile-{source}-{name}")
-            group.create_task(self._settle_findings(), name="reconcile-findings")
+            for table in tables:
+                group.create_task(self._follow(table), name=f"reconcile-{source}-{table.name}")
+
+    async def _read_where_they_stand(self, tables: Sequence[FollowedTable]) -> None:
+        while True:
+            try:
+                for table in tables:
+                    await table.open()
+                return
+            except StoreUnavailable as error:
+                _log.warning("The reconciler waits for the store", error=error.message)
+                await self._sleep(STORE_RETRY_SECONDS)
 
     async def _follow(self, table: FollowedTable) -> None:
         while not table.sweep.state.loaded:
@@ -123,6 +160,8 @@ class Reconciler:
         """Run one pass, and take what goes wrong."""
         try:
             await self._run(table, kind)
+        except LeadLost:
+            raise
         except (SourceError, StoreUnavailable) as error:
             table.failed(kind, error)
             _log.warning(
@@ -156,11 +195,12 @@ class Reconciler:
         tell(f"The {kind} is complete", **about, duration=round(self._clock() - began, 3))
         return result
 
-    async def _settle_findings(self) -> None:
-        """Count what was found as announced or missed when a webhook had its time to come."""
-        while True:
+    async def keep_books(self) -> None:
+        """Until cancelled, count what was found as announced or missed when a webhook had its time to come."""
+        while self._config.enabled:
             await self._sleep(min(self._config.grace_seconds / 2, 30.0))
             try:
+                await forget_leftovers(self._store, self.tables, self._clock)
                 counted = await self._store.settle_findings(self._config.grace_seconds)
             except StoreUnavailable as error:
                 _log.warning("Findings wait for the store", error=error.message)
@@ -218,7 +258,9 @@ class Reconciler:
         A table that cannot be polled, or whose first sweep is not complete, is swept.  A sweep finds whatever was
         changed before it was asked for, also where an earlier one was interrupted.
         """
-        table = self.table(source, name)
+        self.table(source, name)
+        await self._terms[source].begun.wait()
+        table = self.table(source, name)  # those of the term, which may have begun just now
         if kind == "poll" and (not table.polled or (since is None and not table.sweep.state.loaded)):
             kind = "sweep"
         try:

@@ -12,6 +12,7 @@ from hookbridge.config import ReconcileConfig
 from hookbridge.model import SourceName
 from hookbridge.reconcile.findings import Findings
 from hookbridge.reconcile.state import PollState, State, SweepState, encoded
+from hookbridge.reconcile.term import Term
 from hookbridge.sources.source import Changes, Followed, Source
 from hookbridge.store import note_names
 from hookbridge.store.contract import Store, Sweeps
@@ -29,6 +30,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     store: Store
     config: ReconcileConfig
     clock: Callable[[], float]
+    term: Term
 
 
 _NOTES = {PollState: note_names.poll, SweepState: note_names.sweep}
@@ -45,6 +47,7 @@ class Passes(Generic[State]):
         self._store = subject.store
         self._config = subject.config
         self._clock = subject.clock
+        self._term = subject.term
         self._note = _NOTES[kind](self._source, self._table)
         self._one_at_a_time = asyncio.Lock()
         self.state: State = kind()
@@ -57,12 +60,12 @@ class Passes(Generic[State]):
             self.state = kept.known_at(self._clock(), self._config.overlap_seconds)
 
     async def _save(self, state: State) -> None:
-        await self._store.put_note(self._note, encoded(state))
+        await self._store.put_note(self._note, encoded(state), lead=self._term.lead)
         self.state = state
 
 
-async def forget(store: Sweeps, *, only: int | None = None, keep: Sequence[int] = ()) -> None:
-    """Forget what one sweep has met, or all but those, in batches: appends and settles come in between."""
+async def forget(store: Sweeps, *, only: int | None = None, before: int = 0, keep: Sequence[int] = ()) -> None:
+    """Forget what sweeps have met, as the store does, in batches: appends and settles come in between."""
     forgotten = FORGET_BATCH
     while forgotten == FORGET_BATCH:
-        forgotten = await store.forget_sweeps(only=only, keep=keep, limit=FORGET_BATCH)
+        forgotten = await store.forget_sweeps(only=only, before=before, keep=keep, limit=FORGET_BATCH)

@@ -105,7 +105,7 @@ class Sweep(Passes[SweepState]):
         )
         # On disk, so that a sweep needs no memory for each row, and a restart goes on.  Differences are in the inbox
         # first: a crash in between repeats the slice, and loses nothing of it.
-        await self._store.meet(before.sweep or 0, ids, note=(self._note, encoded(after)))
+        await self._store.meet(before.sweep or 0, ids, note=(self._note, encoded(after)), lead=self._term.lead)
         self.state = after
         self._tell()
         return differing

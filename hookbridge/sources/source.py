@@ -137,6 +137,8 @@ class Source(ABC):
     ids_are_global: bool
     """Whether an id names one record across tables (Notion), so that a record that moved has one copy."""
 
+    one_budget: bool = False
+    """Whether all nodes together may ask only so much, so that one of them works on its records (Notion)."""
     no_credentials: tuple[str, str]
     """What is said where the truth is asked for without credentials, and what to do."""
     reader: Reader | None = None

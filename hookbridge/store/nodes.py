@@ -29,7 +29,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """JSON that other nodes' operators shall see."""
     wants: tuple[str, ...] = ()
     """The duties that it would do, or does."""
-    lease_seconds: float
+    lease_seconds: float = 0.0
     """For how long it keeps a duty without another beat."""
     hears: tuple[str, ...] = ()
     """The names of the notes that it wants to know."""

@@ -19,6 +19,8 @@ RUNS = "runs"
 """From when to when the service ran, for retention."""
 INDEX = "index"
 """How far the index is made anew."""
+LEFTOVERS = "leftovers"
+"""Up to which sweep and proof it is looked next for what nobody goes on with."""
 
 
 def paused(source: SourceName) -> str:

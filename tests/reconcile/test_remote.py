@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from hookbridge.clock import Clock, anchored_clock
@@ -57,10 +58,10 @@ async def polling(
     source = SupabaseSource(config.supabase, config.signatures, secrets, store.ticket, clock=clock)
     sink = RemoteSink(url, secret, {"supabase": source}, store, clock=clock)
     try:
-        yield Poller(
-            Reconciler({"supabase": source}, store, sink, config.reconcile, clock, beside=Beside()),
-            sink,
-        )
+        by_hand = msgspec.structs.replace(config.reconcile, enabled=False)
+        reconciler = Reconciler({"supabase": source}, store, sink, by_hand, clock, beside=Beside())
+        await reconciler.follow("supabase", None)
+        yield Poller(reconciler, sink)
     finally:
         await sink.close()
         await source.close()

@@ -17,6 +17,7 @@ NOW = {
     "notion-verification-token": note_names.NOTION_TOKEN,
     "runs": note_names.RUNS,
     "index": note_names.INDEX,
+    "leftovers": note_names.LEFTOVERS,
     "paused:supabase": note_names.paused("supabase"),
     "paused:notion": note_names.paused("notion"),
     "poll:supabase:public.users": note_names.poll("supabase", "public.users"),

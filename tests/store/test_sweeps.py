@@ -56,9 +56,11 @@ async def test_sweeps_are_forgotten_one_by_one_or_all_but_some(store: Store) -> 
         await store.meet(sweep, ["1", "2", "3"])
     assert await store.forget_sweeps(only=first, limit=2) == 2
     assert await store.forget_sweeps(only=first, limit=2) == 1
-    assert await store.forget_sweeps(keep=[second], limit=10) == 0
+    third = await store.ticket()
+    assert await store.forget_sweeps(before=third, keep=[second], limit=10) == 0
+    assert await store.forget_sweeps(before=second, limit=10) == 0, "it began later"
     assert (await store.unmet("supabase", "public.users", second, limit=10)).count == 0
-    assert await store.forget_sweeps(keep=[], limit=10) == 3
+    assert await store.forget_sweeps(before=third, limit=10) == 3
     assert (await store.unmet("supabase", "public.users", second, limit=10)).count == 3
 
 

@@ -15,6 +15,7 @@ from hookbridge.reconcile.loop import Beside, Reconciler
 from hookbridge.reconcile.passes import Subject
 from hookbridge.reconcile.state import SweepState, later
 from hookbridge.reconcile.table import FollowedTable
+from hookbridge.reconcile.term import Term
 from hookbridge.sources.source import Changes, Followed, Slice
 from hookbridge.store.values import Standing
 from tests.support.events import key
@@ -65,10 +66,11 @@ async def table(tmp_path: Path) -> FollowedTable:
             of=source,
             followed=Followed(table="public.users", polled=True),
             changes=kept,
-            findings=Findings(source, store, sink, lambda: 1_000.0, loads=Beside().loads),
+            findings=Findings(source, store, sink, lambda: 1_000.0, loads=Beside().loads, term=Term()),
             store=store,
             config=CONFIG,
             clock=lambda: 1_000.0,
+            term=Term(),
         )
         return FollowedTable(subject)
 

@@ -1,6 +1,8 @@
 """A lane: a bounded queue that never starves its workers, a drain that ends, a store that refuses."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -8,9 +10,10 @@ from structlog.testing import capture_logs
 
 from hookbridge.model import CLAIM_BYTES_MAX
 from hookbridge.pipeline.held import HELD_BYTES_MAX
+from hookbridge.store.nodes import Lead
 from tests.support.events import USERS, event
 from tests.support.files import refuse_writes
-from tests.support.lanes import DOWN, laid, running, working
+from tests.support.lanes import DOWN, Rig, laid, running, working
 from tests.support.stores import add, books, take
 from tests.support.waiting import wait_until
 
@@ -96,6 +99,24 @@ async def test_a_record_has_one_worker_also_when_the_clock_is_set_forward_while_
         assert sorted(rig.truth.reads) == ["0", "1", "slow"]
 
 
+@asynccontextmanager
+async def on_duty(rig: Rig) -> AsyncIterator[None]:
+    """This node is the one that may work on the records."""
+    duty = asyncio.create_task(rig.lane.serve(Lead("process:supabase", 1)))
+    await asyncio.sleep(0)
+    try:
+        yield
+    finally:
+        duty.cancel()
+        await asyncio.wait([duty])
+
+
+async def off_duty(rig: Rig) -> None:
+    """It was, and is no longer."""
+    async with on_duty(rig):
+        pass
+
+
 async def test_what_was_not_renewed_in_time_is_not_begun_when_somebody_else_has_it(tmp_path: Path) -> None:
     async with running(tmp_path, workers=1) as rig:
         rig.truth.open.clear()
@@ -118,28 +139,31 @@ async def test_a_lane_that_stands_by_claims_nothing_and_finishes_what_its_worker
         rig.truth.open.clear()
         await rig.add("busy", "waiting")
         await wait_until(lambda: rig.lane.state().queued == 1)
-        await rig.lane.stand_by()
+        await off_duty(rig)
         assert (rig.state, rig.lane.state().queued) == ("standby", 0)
         assert rig.lane.state().reason
         await rig.add("later")
         rig.truth.open.set()
         await rig.until(received=3, open=2, applied=1)
-        assert sorted(claim.record.id for claim in await take(rig.store, now=rig.now, lease=0.0)) == ["later", "waiting"]
-        rig.lane.on_duty()
-        await rig.until(received=3, applied=3)
-        assert rig.state == "running"
+        assert sorted(claim.record.id for claim in await take(rig.store, now=rig.now, lease=0.0)) == [
+            "later",
+            "waiting",
+        ]
+        async with on_duty(rig):
+            await rig.until(received=3, applied=3)
+            assert rig.state == "running"
 
 
 async def test_an_operators_pause_is_told_of_a_lane_that_stands_by_and_outlives_that(tmp_path: Path) -> None:
     async with running(tmp_path) as rig:
-        await rig.lane.stand_by()
+        await off_duty(rig)
         await rig.lane.pause("by hand")
         assert rig.state == "paused"
-        rig.lane.on_duty()
-        assert rig.state == "paused"
-        rig.lane.resume()
-        await rig.add(1)
-        await rig.until(received=1, applied=1)
+        async with on_duty(rig):
+            assert rig.state == "paused"
+            rig.lane.resume()
+            await rig.add(1)
+            await rig.until(received=1, applied=1)
 
 
 async def test_a_lane_beside_others_finds_what_they_made_dirty_while_there_is_something_to_find(tmp_path: Path) -> None:

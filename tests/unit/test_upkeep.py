@@ -11,6 +11,7 @@ from hookbridge.config import RetentionConfig, ServerConfig, StoreConfig
 from hookbridge.errors import TryLater
 from hookbridge.model import Failure, Outcome
 from hookbridge.pipeline.append import Intake
+from hookbridge.store.nodes import Lead, Report
 from hookbridge.store.sqlite import SqliteStore
 from hookbridge.store.values import EventFilter
 from hookbridge.upkeep import PAUSE_SECONDS, WATCH_SECONDS, Upkeep
@@ -135,9 +136,12 @@ async def test_a_store_that_refuses_is_tried_again_at_the_next_round(store: Sqli
     await settled(store, 1, NOW - 11 * DAY)
     await add(store, event())
     naps = HeldNaps()
+    cluster = await store.beat(Report(wants=("upkeep",)))
+    lead = Lead("upkeep", cluster.leaders["upkeep"].epoch)
     refuse_writes(store, refuse=True)
     with capture_logs() as lines:
-        work = asyncio.create_task(upkeep(store, naps=naps).run())
+        watch = upkeep(store, naps=naps)
+        work = asyncio.gather(watch.keep_small(lead), watch.watch())
         await wait_until(lambda: sorted(naps.taken) == [WATCH_SECONDS, 60.0])
         refuse_writes(store, refuse=False)
         for _ in range(2):

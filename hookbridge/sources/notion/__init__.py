@@ -14,7 +14,7 @@ from hookbridge.model import Columns, Event, RecordKey, SourceName, StoredEvent,
 from hookbridge.names import dashed
 from hookbridge.sources.ids import ID_RULES
 from hookbridge.sources.notion import agreement, cuts, payloads, titles, words
-from hookbridge.sources.notion.budget import Budget
+from hookbridge.sources.notion.budget import Budget, Reserve, nobody_else
 from hookbridge.sources.notion.changes import NotionChanges
 from hookbridge.sources.notion.cuts import Rest
 from hookbridge.sources.notion.databases import Databases
@@ -37,6 +37,7 @@ class NotionSource(Source):
     times_are_minutes: bool = True
     edits_move_times: bool = True
     ids_are_global: bool = True
+    one_budget: bool = True
     no_credentials = ("There is no token to read Notion with", "set NOTION_TOKEN")
 
     def __init__(
@@ -49,15 +50,16 @@ class NotionSource(Source):
         *,
         clock: Callable[[], float] = time.time,
         asked: Callable[[int], None] = lambda number: None,
+        reserve: Reserve = nobody_else,
     ) -> None:
-        """``asked`` is told how many records each read asks for."""
+        """``asked`` is told how many records each read asks for, ``reserve`` has the requests of other processes."""
         is_set_up = bool(secrets.notion_token or config.databases)
         handshakes = config.handshake == "accept" or (config.handshake == "auto" and is_set_up)
         self._signature = NotionSignature(signatures, secrets, learnt_token, handshakes=handshakes)
         self._token = secrets.notion_token
         self._places = Places(config, readable=bool(self._token))
         self._index = {dashed(database.id): database.index for database in config.databases}
-        self.budget = Budget(config.requests_per_second)
+        self.budget = Budget(config.requests_per_second, reserve)
         """Of all requests to Notion; unused without a token."""
         if self._token:
             # A quarter of a second, which nobody should wait for who has no token.

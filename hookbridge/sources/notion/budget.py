@@ -1,10 +1,11 @@
-"""How many requests Notion gets: one budget for all calls of the process.
+"""How many requests Notion gets: one budget for all calls of the process, and of all processes that share a store.
 
 On average ``requests_per_second``, with a burst of one second's worth; when Notion names a time to come back, nothing
 goes before then (https://developers.notion.com/reference/request-limits), and whoever waited goes at the same rate
 afterwards.  Who waits goes by urgency, then in turn: a sweep of a large database delays no reading of a record.  Only
 every tenth permit goes to whoever has waited longest, so that under steady reads polls and sweeps are slow and do not
-stand still.  It sends nothing.
+stand still.  What waits here is reserved among all processes, a second's worth at a time at most; while that cannot be
+asked, each goes at its own rate.  It sends nothing.
 """
 
 from __future__ import annotations
@@ -19,14 +20,26 @@ from collections.abc import Awaitable, Callable
 from aiolimiter import AsyncLimiter
 
 from hookbridge.api.health import BudgetState
-from hookbridge.errors import SourceUnavailable
+from hookbridge.errors import SourceUnavailable, StoreUnavailable
 from hookbridge.sources.statuses import RETRY_AFTER_SECONDS_MAX
 
 PATIENCE_SECONDS = 5.0
 """A longer halt is not waited for here: the caller is told, so that its lane shows the pause and holds no leases."""
 
+RESERVED_SECONDS = 1.0
+"""What was reserved and not used by then is given up: it would come on top of what others reserve later."""
+
 FAIR_EVERY = 10
 """So many permits are one that goes to the oldest waiter, whatever its urgency."""
+
+
+Reserve = Callable[[int], Awaitable[float]]
+"""Reserves so many requests among all processes; gives the seconds until they may go.  Raises StoreUnavailable."""
+
+
+async def nobody_else(number: int) -> float:  # noqa: ARG001  as whoever reserves
+    """Reserve where one process is all there is."""
+    return 0.0
 
 
 class Urgency(enum.IntEnum):
@@ -44,6 +57,7 @@ class Budget:
     def __init__(
         self,
         requests_per_second: float,
+        reserve: Reserve = nobody_else,
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -54,7 +68,11 @@ class Budget:
         self._limiter = AsyncLimiter(burst, burst / requests_per_second)
         self._clock = clock
         self._sleep = sleep
+        self._reserve = reserve
+        self._reserved = 0
+        self._reserved_until = 0.0
         self._halted_until = 0.0
+        self._told_until = 0.0  # as Notion told this process
         self._turns = itertools.count()
         self._waiting: list[tuple[Urgency, int, asyncio.Future[None]]] = []
         """In the order in which they came; few, because whoever reads shares requests."""
@@ -77,7 +95,12 @@ class Budget:
         self.waited_seconds += self._clock() - began
 
     def halt(self, seconds: float) -> None:
-        """Let nothing go for so long; a halt that ends later stays."""
+        """Let nothing go for so long, as Notion said; a halt that ends later stays."""
+        self._told_until = max(self._told_until, self._clock() + min(seconds, RETRY_AFTER_SECONDS_MAX))
+        self.hear(seconds)
+
+    def hear(self, seconds: float) -> None:
+        """Do so because of what Notion said to another process."""
         self._halted_until = max(self._halted_until, self._clock() + min(seconds, RETRY_AFTER_SECONDS_MAX))
         if self.halted_seconds > PATIENCE_SECONDS:  # whoever waits already is told, too
             waiting, self._waiting = self._waiting, []
@@ -89,6 +112,11 @@ class Budget:
     def halted_seconds(self) -> float:
         """For how long nothing goes."""
         return max(0.0, self._halted_until - self._clock())
+
+    @property
+    def told_seconds(self) -> float:
+        """For how long nothing goes because of what Notion said to this process."""
+        return max(0.0, self._told_until - self._clock())
 
     def state(self) -> BudgetState:
         """Give what an operator sees."""
@@ -104,7 +132,8 @@ class Budget:
         return SourceUnavailable("Notion asked for a pause of all requests", retry_after_seconds=self.halted_seconds)
 
     async def _turn(self, urgency: Urgency) -> None:
-        if not self._waiting and not self.halted_seconds and self._limiter.has_capacity():
+        if not self._waiting and not self.halted_seconds and self._has_reserved and self._limiter.has_capacity():
+            self._reserved -= 1
             await self._limiter.acquire()
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -121,11 +150,29 @@ class Budget:
                 await self._sleep(left)
                 continue
             await self._limiter.acquire()
+            if not self._has_reserved:
+                await self._reserve_for_all()
             if self.halted_seconds:  # it began meanwhile: this permit lapses
                 continue
             given += 1
             if (turn := self._next(fair=given % FAIR_EVERY == 0)) is not None:
+                self._reserved -= 1
                 turn.set_result(None)
+
+    @property
+    def _has_reserved(self) -> bool:
+        return self._reserved > 0 and self._clock() < self._reserved_until
+
+    async def _reserve_for_all(self) -> None:
+        """Reserve for all who wait, and return when the first of them may go."""
+        number = max(1, min(self._burst, len(self._waiting)))
+        try:
+            wait = await self._reserve(number)
+        except StoreUnavailable:
+            wait = 0.0
+        if wait > 0:
+            await self._sleep(wait)
+        self._reserved, self._reserved_until = number, self._clock() + RESERVED_SECONDS
 
     def _next(self, *, fair: bool) -> asyncio.Future[None] | None:
         """Take whose turn it is; None when nobody waits any longer."""

@@ -43,8 +43,13 @@ class Sweeps(Protocol):
         """
         ...
 
-    async def forget_sweeps(self, *, keep: Sequence[int] = (), only: int | None = None, limit: int) -> int:
-        """Remove what one sweep has met, or all but those of ``keep``, at most ``limit`` rows; gives how many."""
+    async def forget_sweeps(
+        self, *, only: int | None = None, before: int = 0, keep: Sequence[int] = (), limit: int
+    ) -> int:
+        """Remove what one sweep has met, or what those have that began before this ticket but those of ``keep``.
+
+        At most ``limit`` rows; gives how many.
+        """
         ...
 
     async def note_findings(

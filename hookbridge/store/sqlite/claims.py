@@ -153,9 +153,7 @@ _RENEW = "UPDATE dirty SET available_at = ? WHERE record = ? AND generation = ?"
 def _renew(transaction: Transaction, claims: Sequence[Claim], lease_seconds: float) -> tuple[Claim, ...]:
     """Let the leases begin anew, where the claims still hold; gives these."""
     renew, until = transaction.connection.execute, transaction.now + lease_seconds
-    return tuple(
-        claim for claim in claims if renew(_RENEW, (until, str(claim.record), claim.generation)).rowcount > 0
-    )
+    return tuple(claim for claim in claims if renew(_RENEW, (until, str(claim.record), claim.generation)).rowcount > 0)
 
 
 def _release(transaction: Transaction, claims: Sequence[Claim], after_seconds: float) -> None:

@@ -106,15 +106,11 @@ def _unmet(
     return Unmet(tuple(RecordKey(source, table, id_) for (id_,) in ids), count, copied)
 
 
-def _forget_sweeps(transaction: Transaction, keep: Sequence[int], only: int | None, limit: int) -> int:
+def _forget_sweeps(transaction: Transaction, chosen: str, values: tuple[int | str, ...], limit: int) -> int:
     """Remove what sweeps have met, at most ``limit`` rows; gives how many."""
-    chosen: str = "sweep = ?"
-    value: int | str | None = only
-    if only is None:
-        chosen, value = "sweep NOT IN (SELECT value FROM json_each(?))", msgspec.json.encode(keep).decode()
     return transaction.connection.execute(
         f"DELETE FROM met WHERE (sweep, record_id) IN (SELECT sweep, record_id FROM met WHERE {chosen} LIMIT ?)",
-        (value, limit),
+        (*values, limit),
     ).rowcount
 
 
@@ -190,9 +186,15 @@ class Sweeps(Role):
         """Find what a sweep has not met."""
         return await self._engine.browse(lambda connection: _unmet(connection, source, table, sweep, after, limit))
 
-    async def forget_sweeps(self, *, keep: Sequence[int] = (), only: int | None = None, limit: int) -> int:
-        """Forget _"""
-        return await self._engine.call(lambda transaction: _forget_sweeps(transaction, keep, only, limit))
+    async def forget_sweeps(
+        self, *, only: int | None = None, before: int = 0, keep: Sequence[int] = (), limit: int
+    ) -> int:
+        """Forget what sweeps have met."""
+        chosen: tuple[str, tuple[int | str, ...]] = ("sweep = ?", (only or 0,))
+        if only is None:
+            kept = msgspec.json.encode(keep).decode()
+            chosen = ("sweep < ? AND sweep NOT IN (SELECT value FROM json_each(?))", (before, kept))
+        return await self._engine.call(lambda transaction: _forget_sweeps(transaction, *chosen, limit))
 
     async def note_findings(
         self, records: Sequence[RecordKey], standings: Standings, *, lead: Lead | None = None
