@@ -13,6 +13,9 @@ VARIABLE = "HOOKBRIDGE_STORE__URL"
 
 EXPECTED = "expected postgresql://USER:PASSWORD@HOST:5432/DATABASE, with %40 for an @ in the password and so on"
 
+_HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]/@]+)(:[1-9][0-9]*)?")
+"""There may be several, with commas between them."""
+
 _PASSWORD = re.compile(r"(?<![^&])password=[^&]*&?")
 
 
@@ -20,11 +23,12 @@ def is_address(url: str) -> bool:
     """Whether it names a server."""
     try:
         parts = urlsplit(url)
-        host = parts.hostname or parse_qs(parts.query).get("host")
-        whole = url.isprintable() and " " not in url and not parts.fragment
-        return whole and parts.scheme in ("postgresql", "postgres") and bool(host) and parts.port != 0
-    except ValueError:  # a port that is no number, brackets of a placeholder
+    except ValueError:  # brackets of a placeholder
         return False
+    places = parts.netloc.rpartition("@")[2]
+    hosts = all(_HOST.fullmatch(one) for one in places.split(",")) if places else parse_qs(parts.query).get("host")
+    whole = url.isprintable() and " " not in url and not parts.fragment
+    return whole and parts.scheme in ("postgresql", "postgres") and bool(hosts)
 
 
 def passwords(url: str) -> tuple[str, ...]:

@@ -41,6 +41,11 @@ def url(folder: Path, *, pooled: bool = False) -> str:
     return _get().url(folder, pooled=pooled)
 
 
+def pooled(url: str) -> str:
+    """Give the URL of a database of the server's through the pooler."""
+    return _get().pooled(urlsplit(url).path[1:])
+
+
 def server_url() -> str:
     """Give the URL of the server's database ``postgres``."""
     return _get().server_url
@@ -85,8 +90,9 @@ class _Databases:
         if name is None:
             name = self._made[folder] = f"test_{uuid.uuid4().hex}"
             self._execute(f"CREATE DATABASE {name} TEMPLATE {self._template}")
-        if not pooled:
-            return _of(self.server_url, name)
+        return self.pooled(name) if pooled else _of(self.server_url, name)
+
+    def pooled(self, name: str) -> str:
         if self._pooler is None:
             self._pooler = self._stack.enter_context(_pooler(self.server_url))
         return _of(self._pooler, name)

@@ -39,6 +39,8 @@ def test_an_address_without_a_password_may_stand_in_the_file(tmp_path: Path) -> 
 
 def test_an_address_comes_from_the_environment_from_dotenv_or_from_a_file(tmp_path: Path) -> None:
     assert loaded(tmp_path, environ={VARIABLE: URL}).store_url == URL
+    several = "postgresql://u:p@one.example:5432,two.example:5433/d?target_session_attrs=primary"
+    assert loaded(tmp_path, environ={VARIABLE: several}).store_url == several
     (tmp_path / "url").write_text(URL + "\n")
     assert loaded(tmp_path, environ={f"{VARIABLE}_FILE": "url"}).store_url == URL
     (tmp_path / ".env").write_text(f"{VARIABLE}={URL}\n")
@@ -66,6 +68,8 @@ def test_a_password_in_config_toml_is_refused_with_where_it_belongs(tmp_path: Pa
         "postgresql://",
         "postgresql:///planted",
         "postgresql://hookbridge:planted@db.example.com:port/postgres",
+        "postgresql://hookbridge:planted@db.example.com:0/postgres",
+        "postgresql://hookbridge:planted@db.example.com,/postgres",
         "postgresql://hookbridge:[planted]@db.example.com/postgres",
         "postgresql://hookbridge:planted @db.example.com/postgres",
         "postgresql://hookbridge:plan#ted@db.example.com/postgres",

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 import asyncpg
+import structlog
 
 from hookbridge.errors import LeadLost, StoreError, StoreUnavailable, named
 
@@ -36,6 +37,11 @@ _REFUSED_CLASSES = ("22", "23", "54")
 # Two calls were in each other's way, and this one was rolled back whole.
 _CONFLICTS = {"40001", "40P01", "55P03"}
 
+_OF_CONNECTIONS = {"08", "57"}
+"""Also that the server goes down, or an operator has ended the call."""
+
+REACHABLE_HINT = "look whether the server runs and can be reached"
+
 _LEAD_LOST = "HB001"
 """Ours: see leads.sql."""
 
@@ -48,6 +54,9 @@ _HINTS = {
 }
 
 
+_log = structlog.get_logger(__name__)
+
+
 class Conflict(StoreUnavailable):
     """Another call was in the way; nothing of this one was done, and it may be made again at once."""
 
@@ -56,18 +65,54 @@ class Lost(StoreUnavailable):
     """The connection ended.  Whether the call was done is not known."""
 
 
+class Server:
+    """Where the connections lead, as all of them find it: reached, or not to be asked before some time."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._loop = asyncio.get_running_loop()
+        self._backoff = 0.0
+        self._try_again_at = 0.0
+        self._refused: StoreUnavailable | None = None
+
+    async def connect(self) -> asyncpg.Connection:
+        """Open a connection.  Raises StoreUnavailable, which says nothing that a stranger may not know."""
+        if self._refused is not None and self._loop.time() < self._try_again_at:
+            raise StoreUnavailable(self._refused.message, hint=self._refused.hint)
+        try:
+            connection = await _connected(self.url)
+        except StoreUnavailable as error:
+            if self._refused is None:
+                _log.error(error.message, error=named(error.__cause__), remedy=error.hint)
+            self._backoff = min(max(2 * self._backoff, BACKOFF_SECONDS), BACKOFF_SECONDS_MAX)
+            self._try_again_at, self._refused = self._loop.time() + self._backoff, error
+            raise
+        if self._refused is not None:
+            _log.info("Postgres is reached again")
+        self._backoff, self._refused = 0.0, None
+        return connection
+
+
+async def _connected(url: str) -> asyncpg.Connection:
+    try:
+        # No settings of a session: poolers refuse what they do not know, and another session may run the next call.
+        return await asyncpg.connect(url, statement_cache_size=0, timeout=CONNECT_SECONDS, command_timeout=CALL_SECONDS)
+    except asyncpg.PostgresError as error:
+        hint = _HINTS.get((error.sqlstate or "")[:2], REACHABLE_HINT)
+        raise StoreUnavailable("Postgres refuses the connection", hint=hint) from error
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError, ValueError) as error:
+        raise StoreUnavailable("Postgres cannot be reached", hint=REACHABLE_HINT) from error
+
+
 class Link:
     """One connection, made when it is needed."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, server: Server) -> None:
+        self._server = server
         self._turn = asyncio.Lock()
         self._connection: asyncpg.Connection | None = None
         self._statements: dict[str, Any] = {}
         self._used_at = 0.0
-        self._backoff = 0.0
-        self._try_again_at = 0.0
-        self._why = ""
         self.lost = 0
         """How often it broke."""
         self._loop = asyncio.get_running_loop()
@@ -118,15 +163,7 @@ class Link:
             if not self._connection.is_closed() and now < self._used_at + IDLE_SECONDS_MAX:
                 return self._connection
             self._give_up()
-        if now < self._try_again_at:
-            raise _unreachable(self._why)
-        try:
-            self._connection = await connect(self._url)
-        except StoreUnavailable as error:
-            self._backoff = min(max(2 * self._backoff, BACKOFF_SECONDS), BACKOFF_SECONDS_MAX)
-            self._try_again_at, self._why = self._loop.time() + self._backoff, error.message
-            raise
-        self._backoff = 0.0
+        self._connection = await self._server.connect()
         self._used_at = self._loop.time()
         return self._connection
 
@@ -134,20 +171,19 @@ class Link:
         """Say what an error means, and give the connection up unless it was only this call's."""
         code = getattr(error, "sqlstate", None) or ""
         if isinstance(error, asyncpg.PostgresError) and code in _CONFLICTS:
-            return Conflict(f"Other calls of the store were in the way: {error}")
+            return Conflict(f"Other calls of the store were in the way: {_said(error)}")
         if isinstance(error, asyncpg.PostgresError) and code == _LEAD_LOST:
             return LeadLost(str(error))
         if isinstance(error, asyncpg.PostgresError) and code[:2] in _REFUSED_CLASSES:
-            return StoreError(f"The store cannot hold this: {error}")
-        if isinstance(error, asyncpg.exceptions.DataError):  # it could not be sent, and was not
-            return StoreError(f"The store cannot hold this: {error.__cause__ or error}")
+            return StoreError(f"The store cannot hold this: {_said(error)}")  # or it could not even be sent
         self.lost += 1
         self._give_up()
-        message = f"Postgres could not do it: {named(error)}"
-        if isinstance(error, asyncpg.PostgresError) and code[:2] not in {"08", "57"}:
+        if isinstance(error, asyncpg.PostgresError) and code[:2] not in _OF_CONNECTIONS:
+            message = f"Postgres could not do it: {_said(error)}"
             return StoreUnavailable(message, hint=_HINTS.get(code[:2], "look into the server's log"))
         # A killed backend shows as an InternalClientError as often as one of its proper errors.
-        return Lost(message, hint="look whether the server runs and can be reached")
+        _log.warning("A connection to Postgres was lost", error=named(error))
+        return Lost("The connection to Postgres was lost", hint=REACHABLE_HINT)
 
     def _give_up(self) -> None:
         connection = self._forget()
@@ -160,17 +196,6 @@ class Link:
         return connection
 
 
-async def connect(url: str) -> asyncpg.Connection:
-    """Open a connection.  Raises StoreUnavailable."""
-    try:
-        # No settings of a session: poolers refuse what they do not know, and another session may run the next call.
-        return await asyncpg.connect(url, statement_cache_size=0, timeout=CONNECT_SECONDS, command_timeout=CALL_SECONDS)
-    except asyncpg.PostgresError as error:
-        code = error.sqlstate or ""
-        raise StoreUnavailable(f"Postgres refuses the connection: {error}", hint=_HINTS.get(code[:2], "")) from error
-    except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError, ValueError) as error:
-        raise _unreachable(f"Postgres cannot be reached: {named(error)}") from error
-
-
-def _unreachable(message: str) -> StoreUnavailable:
-    return StoreUnavailable(message, hint="look whether the server runs and can be reached")
+def _said(error: Exception) -> str:
+    """Give the first line: the others show what was stored."""
+    return next(iter(str(error.__cause__ or error).splitlines()), "")

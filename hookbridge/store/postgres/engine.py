@@ -19,13 +19,16 @@ import structlog
 from hookbridge.errors import StoreError, StoreUnavailable
 from hookbridge.store.commits import GroupCommit, Results
 from hookbridge.store.nodes import Links
-from hookbridge.store.postgres.connections import Conflict, Link, Lost, Record
+from hookbridge.store.postgres.connections import Conflict, Link, Lost, Record, Server
 
 Result = TypeVar("Result")
 
 TRIES = 8
 TRYING_SECONDS = 10.0
 """So often, and for so long, a call is made again that others are in the way of."""
+
+READ_AGAIN_SECONDS = 3.0
+"""What failed after a longer time was ended by the server, or that does not answer: so it would be again."""
 
 APPENDS_AT_ONCE = 2
 """While the server writes one group down, the next one is on its way."""
@@ -92,7 +95,7 @@ class Engine:
     """The connections, and what is done together on them."""
 
     def __init__(self, url: str, *, node: str, moment: Callable[[], float | None]) -> None:
-        self.url = url
+        self.server = Server(url)
         self.node = node
         self.slots = list(range(1, 1 + APPENDS_AT_ONCE))
         self.open_events = 0
@@ -158,7 +161,7 @@ class Engine:
         await asyncio.gather(*(link.close() for link in self._links))
 
     def _link(self) -> Link:
-        link = Link(self.url)
+        link = Link(self.server)
         self._links.append(link)
         return link
 
@@ -216,11 +219,14 @@ class Role:
 
 
 async def _read(link: Link, sql: str, arguments: tuple[object, ...]) -> list[Record]:
-    """Read; once more where the connection was lost, because nothing was changed."""
+    """Read; once more where the connection was lost, because nothing was changed, unless that took long."""
+    until = time.monotonic() + READ_AGAIN_SECONDS
     try:
         return await _again(lambda: link.call(sql, *arguments))
     except Lost:
-        return await _again(lambda: link.call(sql, *arguments))
+        if time.monotonic() > until:
+            raise
+    return await _again(lambda: link.call(sql, *arguments))
 
 
 async def _again(call: Callable[[], Awaitable[Result]]) -> Result:

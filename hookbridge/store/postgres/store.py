@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import structlog
 
-from hookbridge.errors import StartupError, StoreError
+from hookbridge.errors import StartupError, StoreError, named
 from hookbridge.model import Fault
 from hookbridge.settings.store_url import without_password
 from hookbridge.store.nodes import Links
@@ -52,7 +52,7 @@ class PostgresStore(Notes, Counters):
 
     def describe(self) -> str:
         """Give the server's address, without the password."""
-        return without_password(self._engine.url)
+        return without_password(self._engine.server.url)
 
     def watch_commits(self, observer: Callable[[int, float], None]) -> None:
         """Tell the observer of each group that was committed."""
@@ -90,7 +90,7 @@ class PostgresStore(Notes, Counters):
 
 
 async def _prepare(engine: Engine) -> None:
-    link = Link(engine.url)
+    link = Link(engine.server)
     try:
         seen = await checks.facts(link)
         if (refused := checks.refusal(seen)) is not None:
@@ -105,6 +105,7 @@ async def _prepare(engine: Engine) -> None:
         )
         engine.open_events = int(open_events)
     except StoreError as error:
-        raise StartupError(f"The store cannot be opened: {error.message}", hint=error.hint) from error
+        why = "" if error.__cause__ is None else f" ({named(error.__cause__)})"
+        raise StartupError(f"The store cannot be opened: {error.message}{why}", hint=error.hint) from error
     finally:
         await link.close()

@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from hookbridge.errors import StoreError, StoreUnavailable
-from hookbridge.store.postgres.connections import Link
+from hookbridge.store.postgres.connections import Link, Server
 from hookbridge.store.postgres.engine import Engine, Job, Writer
 from tests.store.postgres.conftest import Opened
 from tests.support import databases
@@ -104,11 +105,13 @@ async def test_a_server_that_takes_no_connections_is_told_and_it_goes_on_by_itse
     assert [tuple(row) for row in await ours.read("SELECT 1")] == [(1,)]
     await elsewhere.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
     await elsewhere.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
-    for call in (ours.read, ours.write):
-        with pytest.raises(StoreUnavailable):
-            await call("SELECT 1")
-    with pytest.raises(StoreUnavailable):  # at once: it is not time yet to try again
-        await ours.read("SELECT 1")
+    with capture_logs() as lines:
+        for call in (ours.read, ours.write, ours.read):
+            with pytest.raises(StoreUnavailable) as caught:
+                await call("SELECT 1")
+            assert name not in f"{caught.value.message} {caught.value.hint}"  # what a sender may be told
+    assert [line["event"] for line in lines] == ["A connection to Postgres was lost", "Postgres refuses the connection"]
+    assert name in lines[1]["error"]
     await elsewhere.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     await elsewhere.close()
 
@@ -176,7 +179,7 @@ async def test_a_ticket_whose_caller_is_gone_keeps_nobody_waiting(ours: Engine) 
 
 
 async def test_statements_without_a_name_find_their_own_answers_behind_a_pooler(pooled: str) -> None:
-    links = [Link(pooled) for _ in range(24)]
+    links = [Link(Server(pooled)) for _ in range(24)]
 
     async def ask(number: int, link: Link) -> None:
         for round_ in range(20):

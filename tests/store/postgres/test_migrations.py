@@ -10,9 +10,10 @@ import pytest
 
 from hookbridge.errors import StartupError, StoreUnavailable
 from hookbridge.store.postgres import PostgresStore
-from hookbridge.store.postgres.connections import Link
+from hookbridge.store.postgres.connections import Link, Server
 from hookbridge.store.postgres.migrations import migrate
 from tests.store.postgres.conftest import Opened
+from tests.support import databases
 
 pytestmark = pytest.mark.on("postgres")
 
@@ -43,7 +44,7 @@ async def versions(url: str) -> list[int]:
 
 
 async def bring_up(url: str, folder: Path) -> None:
-    link = Link(url)
+    link = Link(Server(url))
     try:
         await migrate(link, folder)
     finally:
@@ -96,5 +97,7 @@ async def test_of_a_version_that_cannot_be_made_nothing_is_there(url: str, newer
 
 
 async def test_through_a_pooler_it_is_made_as_well(empty: str, opened: Opened) -> None:
-    await opened(empty)
+    if not databases.has_pooler():
+        pytest.skip("pgbouncer is not installed")
+    await asyncio.gather(*(opened(databases.pooled(empty)) for _ in range(3)))
     assert await versions(empty) == [1]
