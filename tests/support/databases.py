@@ -51,6 +51,18 @@ def server_url() -> str:
     return _get().server_url
 
 
+@contextmanager
+def away(url: str) -> Iterator[None]:
+    """Have the server take nobody to this database, and end the connections that there are; then take them again."""
+    ours, name = _get(), urlsplit(url).path[1:]
+    ours.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    ours.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+    try:
+        yield
+    finally:
+        ours.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+
 def drop() -> None:
     """Drop the databases that there are."""
     if _open:
@@ -89,7 +101,7 @@ class _Databases:
         name = self._made.get(folder)
         if name is None:
             name = self._made[folder] = f"test_{uuid.uuid4().hex}"
-            self._execute(f"CREATE DATABASE {name} TEMPLATE {self._template}")
+            self.execute(f"CREATE DATABASE {name} TEMPLATE {self._template}")
         return self.pooled(name) if pooled else _of(self.server_url, name)
 
     def pooled(self, name: str) -> str:
@@ -100,11 +112,11 @@ class _Databases:
     def drop(self) -> None:
         while self._made:
             _, name = self._made.popitem()
-            self._execute(f"DROP DATABASE {name} WITH (FORCE)")
+            self.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     def close(self) -> None:
         self.drop()
-        self._execute(f"DROP DATABASE {self._template} WITH (FORCE)")
+        self.execute(f"DROP DATABASE {self._template} WITH (FORCE)")
         self._wait(self._admin.close())
         self._stack.close()
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -119,7 +131,7 @@ class _Databases:
         store = await PostgresStore.open(_of(self.server_url, self._template))
         await store.close()
 
-    def _execute(self, statement: str) -> None:
+    def execute(self, statement: str) -> None:
         self._wait(self._admin.execute(statement))
 
     def _wait(self, work: Coroutine[Any, Any, Given]) -> Given:

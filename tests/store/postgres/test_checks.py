@@ -16,6 +16,8 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.on("postgres")
 
+SETTINGS = ("fsync", "full_page_writes")
+
 SOUND = Facts(
     server=17,
     fsync="on",
@@ -40,12 +42,13 @@ async def server(url: str) -> AsyncIterator[asyncpg.Connection]:
     """A connection of the server's owner, whose settings are as they were afterwards."""
     connection = await asyncpg.connect(databases.server_url())
     yield connection
-    await connection.execute("ALTER SYSTEM RESET ALL")
+    for setting in SETTINGS:
+        await connection.execute(f"ALTER SYSTEM RESET {setting}")
     await connection.execute("SELECT pg_reload_conf()")
     await connection.close()
 
 
-@pytest.mark.parametrize("setting", ["fsync", "full_page_writes"])
+@pytest.mark.parametrize("setting", SETTINGS)
 async def test_a_server_that_a_crash_could_damage_is_refused(
     url: str, server: asyncpg.Connection, setting: str
 ) -> None:

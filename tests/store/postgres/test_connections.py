@@ -101,19 +101,14 @@ async def test_a_server_that_takes_no_connections_is_told_and_it_goes_on_by_itse
     url: str, ours: Engine
 ) -> None:
     name = urlsplit(url).path[1:]
-    elsewhere = await asyncpg.connect(databases.server_url())
     assert [tuple(row) for row in await ours.read("SELECT 1")] == [(1,)]
-    await elsewhere.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-    await elsewhere.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
-    with capture_logs() as lines:
+    with databases.away(url), capture_logs() as lines:
         for call in (ours.read, ours.write, ours.read):
             with pytest.raises(StoreUnavailable) as caught:
                 await call("SELECT 1")
             assert name not in f"{caught.value.message} {caught.value.hint}"  # what a sender may be told
     assert [line["event"] for line in lines] == ["A connection to Postgres was lost", "Postgres refuses the connection"]
     assert name in lines[1]["error"]
-    await elsewhere.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
-    await elsewhere.close()
 
     async def is_back() -> bool:
         try:
