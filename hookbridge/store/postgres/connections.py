@@ -26,7 +26,8 @@ CALL_SECONDS = 20.0
 SCRIPT_SECONDS = 3_600.0
 
 IDLE_SECONDS_MAX = 120.0
-"""A connection that was not used for so long may have been forgotten on the way: it is made anew."""
+"""A connection that was not used for so long is given back: the server has few, and one that something on the way has
+forgotten would be found out by the next call."""
 
 BACKOFF_SECONDS = 0.1
 BACKOFF_SECONDS_MAX = 5.0
@@ -113,6 +114,7 @@ class Link:
         self._connection: asyncpg.Connection | None = None
         self._statements: dict[str, Any] = {}
         self._used_at = 0.0
+        self._forget_later: asyncio.TimerHandle | None = None
         self.lost = 0
         """How often it broke."""
         self._loop = asyncio.get_running_loop()
@@ -158,14 +160,24 @@ class Link:
                     await connection.close(timeout=1.0)
 
     async def _connected(self) -> asyncpg.Connection:
-        now = self._loop.time()
-        if self._connection is not None:
-            if not self._connection.is_closed() and now < self._used_at + IDLE_SECONDS_MAX:
-                return self._connection
-            self._give_up()
+        if self._connection is not None and not self._connection.is_closed():
+            return self._connection
+        self._give_up()
         self._connection = await self._server.connect()
         self._used_at = self._loop.time()
+        self._look_later(IDLE_SECONDS_MAX)
         return self._connection
+
+    def _look_later(self, seconds: float) -> None:
+        self._forget_later = self._loop.call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        """Give the connection back when nobody has needed it."""
+        left = self._used_at + IDLE_SECONDS_MAX - self._loop.time()
+        if left > 0 or self._turn.locked():
+            self._look_later(max(left, 1.0))
+        else:
+            self._give_up()
 
     def _failed(self, error: Exception) -> StoreError:
         """Say what an error means, and give the connection up unless it was only this call's."""
@@ -193,6 +205,8 @@ class Link:
     def _forget(self) -> asyncpg.Connection | None:
         connection, self._connection = self._connection, None
         self._statements.clear()
+        if self._forget_later is not None:
+            self._forget_later.cancel()
         return connection
 
 

@@ -110,6 +110,11 @@ class Engine:
         self._fetching = False
 
     @property
+    def first(self) -> Link:
+        """The connection on which a store is begun."""
+        return self._writes
+
+    @property
     def slot(self) -> int:
         """Where this node counts what it writes alone."""
         return self.slots[0]

@@ -12,7 +12,6 @@ from hookbridge.model import Fault
 from hookbridge.settings.store_url import without_password
 from hookbridge.store.nodes import Links
 from hookbridge.store.postgres import checks
-from hookbridge.store.postgres.connections import Link
 from hookbridge.store.postgres.engine import Engine
 from hookbridge.store.postgres.migrations import migrate
 from hookbridge.store.postgres.notes import Counters, Notes
@@ -90,7 +89,7 @@ class PostgresStore(Notes, Counters):
 
 
 async def _prepare(engine: Engine) -> None:
-    link = Link(engine.server)
+    link = engine.first
     try:
         seen = await checks.facts(link)
         if (refused := checks.refusal(seen)) is not None:
@@ -107,5 +106,3 @@ async def _prepare(engine: Engine) -> None:
     except StoreError as error:
         why = "" if error.__cause__ is None else f" ({named(error.__cause__)})"
         raise StartupError(f"The store cannot be opened: {error.message}{why}", hint=error.hint) from error
-    finally:
-        await link.close()

@@ -11,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from hookbridge.errors import StoreError, StoreUnavailable
+from hookbridge.store.postgres import connections
 from hookbridge.store.postgres.connections import Link, Server
 from hookbridge.store.postgres.engine import Engine, Job, Writer
 from tests.store.postgres.conftest import Opened
@@ -248,3 +249,17 @@ async def test_a_group_whose_connection_ends_fails_whole_because_nobody_knows_wh
     assert all(isinstance(result, StoreUnavailable) for result in results)
     assert len({id(result) for result in results}) == len(results)
     assert await ours.appends.submit(Put("next")) == "next"
+
+
+async def test_a_connection_that_nobody_needs_is_given_back(
+    ours: Engine, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "IDLE_SECONDS_MAX", 0.01)
+    assert [tuple(row) for row in await ours.read("SELECT 1")] == [(1,)]
+    await wait_until(lambda: _nobody(sql))
+    assert ours.links.lost == 0
+    assert [tuple(row) for row in await ours.read("SELECT 2")] == [(2,)]
+
+
+async def _nobody(sql: asyncpg.Connection) -> bool:
+    return not await sql.fetchval(f"SELECT count(*) {OTHERS} AND backend_type = 'client backend'")
