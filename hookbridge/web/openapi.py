@@ -58,6 +58,11 @@ EXAMPLES: tuple[errors.HookbridgeError, ...] = (
     errors.PayloadTooLarge(2 * 1024 * 1024),
     errors.UnsupportedMediaType("text/plain"),
     errors.TryLater("Too many events are open", retry_after_seconds=RETRY_AFTER_SECONDS),
+    errors.NotReceiving(
+        "This node takes no webhooks",
+        retry_after_seconds=5,
+        hint="send them to a node whose [node] roles have receive",
+    ),
     errors.TooSoon(
         "A record is read afresh once in 60 s", retry_after_seconds=42, hint="without fresh=1 the copy answers"
     ),
