@@ -9,6 +9,7 @@ process has them as ISO 8601 in UTC, and durations as seconds under a name that 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -29,6 +30,26 @@ def anchored_clock(wall: Callable[[], float] = time.time, monotonic: Callable[[]
         return offset + since
 
     return now
+
+
+class FollowedClock:
+    """A clock that goes by another one, as often as it is told what that says: not ahead of it, and never back.
+
+    Between two words of it, it goes on with this machine's monotonic one.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """It has no time before it was told the first."""
+        self._monotonic = monotonic
+        self._offset = -math.inf
+
+    def told(self, now: float) -> None:
+        """Take note of what the other clock said a moment ago."""
+        self._offset = max(self._offset, now - self._monotonic())
+
+    def __call__(self) -> float:
+        """Give epoch seconds."""
+        return self._offset + self._monotonic()
 
 
 def happened(at: float | None, now: float) -> float | None:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+from hookbridge.clock import FollowedClock
 from hookbridge.errors import StoreError, StoreUnavailable
 from hookbridge.store.commits import GroupCommit, Results
 from hookbridge.store.nodes import Links
@@ -100,6 +101,7 @@ class Engine:
         self.slots = list(range(1, 1 + APPENDS_AT_ONCE))
         self.open_events = 0
         """Of all nodes, as of the last look, and what this one did since."""
+        self.clock = FollowedClock()
         self._moment = moment
         self._tasks: set[asyncio.Task[Any]] = set()
         self._links: list[Link] = []

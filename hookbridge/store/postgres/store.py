@@ -14,6 +14,7 @@ from hookbridge.store.nodes import Links
 from hookbridge.store.postgres import checks
 from hookbridge.store.postgres.engine import Engine
 from hookbridge.store.postgres.migrations import migrate
+from hookbridge.store.postgres.nodes import Nodes
 from hookbridge.store.postgres.notes import Counters, Notes
 
 _log = structlog.get_logger(__name__)
@@ -26,7 +27,7 @@ def _server_clock() -> float | None:
     return None
 
 
-class PostgresStore(Notes, Counters):
+class PostgresStore(Notes, Counters, Nodes):
     """``hookbridge.store.contract.Store`` in the schema ``hookbridge`` of a Postgres database."""
 
     def __init__(self, engine: Engine) -> None:
@@ -97,11 +98,12 @@ async def _prepare(engine: Engine) -> None:
         if (said := checks.warning(seen)) is not None:
             _log.warning(said, remedy="python -m hookbridge store-sql prints SQL for the role")
         await migrate(link)
-        ((engine.slots, open_events),) = await link.call(
+        ((engine.slots, open_events, now),) = await link.call(
             "SELECT ARRAY(SELECT nextval('hookbridge.slots')::integer FROM generate_series(1, $1)),"
-            " coalesce((SELECT sum(value) FROM hookbridge.counters WHERE name = 'open'), 0)",
+            " coalesce((SELECT sum(value) FROM hookbridge.counters WHERE name = 'open'), 0), hookbridge.now_1(NULL)",
             len(engine.slots),
         )
+        engine.clock.told(now)
         engine.open_events = int(open_events)
     except StoreError as error:
         why = "" if error.__cause__ is None else f" ({named(error.__cause__)})"

@@ -186,7 +186,7 @@ CREATE INDEX found_due ON hookbridge.found (found_at);
 -- The nodes that share this store, each with its last beat.
 CREATE TABLE hookbridge.nodes (
     name    text COLLATE "C" PRIMARY KEY,
-    life    text COLLATE "C" NOT NULL,      -- of its process: another one of the same name is a later life
+    life    bigint           NOT NULL,      -- of its process: a later one of the same name has a larger number
     version text COLLATE "C" NOT NULL,
     roles   text[]           NOT NULL,
     figures text             NOT NULL,      -- JSON
@@ -197,7 +197,7 @@ CREATE TABLE hookbridge.nodes (
 CREATE TABLE hookbridge.leads (
     duty  text COLLATE "C" PRIMARY KEY,
     node  text COLLATE "C" NOT NULL,
-    life  text COLLATE "C" NOT NULL,
+    life  bigint           NOT NULL,
     epoch bigint           NOT NULL,
     until double precision NOT NULL
 ) WITH (fillfactor = 50, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_scale_factor = 0);

@@ -1,0 +1,112 @@
+"""The nodes that share a Postgres store: each beat is one statement, which says and asks everything.
+
+Invariants: an epoch is never given twice, and what is written with one that has ended fails (``require_lead_1``); the
+node's own time follows the server's, and is neither ahead of it nor goes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import msgspec
+
+from hookbridge.errors import StoreUnavailable
+from hookbridge.model import SOURCES, SourceName
+from hookbridge.store.nodes import ASKED_SECONDS_MAX, FORGOTTEN_SECONDS, Ask, Cluster, Leader, Node, Permit, Report
+from hookbridge.store.postgres.engine import Role
+
+EVERYTHING_SECONDS = 10.0
+"""So often a beat looks at all that is dirty; else from what was due last: a foreign long transaction keeps dead rows."""
+
+_BEAT = f"SELECT hookbridge.beat_1({', '.join(f'${number}' for number in range(1, 16))})"
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    now: float
+    open: int
+    nodes: tuple[Node, ...]
+    leaders: Mapping[str, Leader]
+    due: Mapping[SourceName, float]
+    notes: Mapping[str, str]
+    halts: Mapping[SourceName, float]
+    asks: tuple[Ask, ...]
+
+
+_decode = msgspec.json.Decoder(_Answer).decode
+
+
+class Nodes(Role):
+    """The node among the others."""
+
+    _life = 0
+    """Of this process: larger than that of an earlier one of the same name."""
+    _lows: Mapping[SourceName, float] = {}
+    _all_looked_at = 0.0
+
+    @property
+    def node(self) -> str:
+        """The name that the store was opened with."""
+        return self._engine.node
+
+    def now(self) -> float:
+        """Give the server's time."""
+        moment = self._engine.moment
+        return self._engine.clock() if moment is None else moment
+
+    async def beat(self, report: Report) -> Cluster:
+        """Say that this node is there."""
+        self._life = self._life or await self._engine.ticket()
+        lows, asked_at = self._lows, asyncio.get_running_loop().time()
+        if asked_at - self._all_looked_at >= EVERYTHING_SECONDS or self._engine.moment is not None:
+            lows, self._all_looked_at = {}, asked_at
+        said = (self.node, self._life, report.version, list(report.roles), report.figures)
+        wanted = (sorted(report.wants), report.lease_seconds, list(report.hears))
+        looked = (list(SOURCES), [lows.get(source, 0.0) for source in SOURCES])
+        halts = (list(report.halts), list(report.halts.values()))
+        bounds = (FORGOTTEN_SECONDS, ASKED_SECONDS_MAX)
+        ((text,),) = await self._engine.write(_BEAT, self._engine.moment, *said, *wanted, *looked, *halts, *bounds)
+        if text is None:
+            message = f"Another process uses the name of this node, {self.node}"
+            raise StoreUnavailable(message, hint="give each node a name of its own in [node] name")
+        answer = _decode(text)
+        self._engine.clock.told(answer.now)
+        self._engine.open_events = answer.open
+        self._lows = {source: min(at, answer.now) for source, at in answer.due.items()}
+        return Cluster(
+            nodes=answer.nodes,
+            leaders=answer.leaders,
+            due={source: max(at - answer.now, 0.0) for source, at in answer.due.items()},
+            notes=answer.notes,
+            halts=answer.halts,
+            asks=answer.asks,
+        )
+
+    async def leave(self) -> None:
+        """Say that this node stops."""
+        asked = (self._engine.moment, self.node, self._life)
+        await self._engine.write("SELECT hookbridge.leave_store_1($1, $2, $3)", *asked)
+
+    async def permit(self, source: SourceName, number: int, *, per_second: float) -> Permit:
+        """Reserve requests."""
+        asked = (self._engine.moment, source, number, per_second)
+        ((wait, halted),) = await self._engine.write("SELECT * FROM hookbridge.permit_1($1, $2, $3, $4)", *asked)
+        return Permit(wait, halted)
+
+    async def ask(self, duty: str, words: str) -> int:
+        """Write a question down."""
+        sql = "INSERT INTO hookbridge.asks (duty, words, asked_at) VALUES ($1, $2, hookbridge.now_1($3)) RETURNING id"
+        ((number,),) = await self._engine.write(sql, duty, words, self._engine.moment)
+        return int(number)
+
+    async def answer(self, ask: int, words: str) -> None:
+        """Write the answer beside it."""
+        await self._engine.write(
+            "UPDATE hookbridge.asks SET answer = $2 WHERE id = $1 AND answer IS NULL", ask, words
+        )
+
+    async def answered(self, ask: int) -> str | None:
+        """Take the answer, and the question with it."""
+        sql = "DELETE FROM hookbridge.asks WHERE id = $1 AND answer IS NOT NULL RETURNING answer"
+        rows = await self._engine.write(sql, ask)
+        return rows[0][0] if rows else None
