@@ -64,10 +64,9 @@ class Service(Parts):
         """Open the store and make the parts.  Raises StartupError."""
         module = settings.config.handlers.module
         bridge = load_handlers(module, settings.folder) if module else None
-        clock = clock or anchored_clock()
-        store = await open_store(settings, clock)
+        store = await open_store(settings, clock or anchored_clock())
         try:
-            service = cls(settings, store, await learnt(store), bridge, clock)
+            service = cls(settings, store, await learnt(store), bridge, clock or store.now)
             await store.release_abandoned()
             await service.reconciler.open()
             await service.holds.open()

@@ -101,9 +101,7 @@ class Nodes(Role):
 
     async def answer(self, ask: int, words: str) -> None:
         """Write the answer beside it."""
-        await self._engine.write(
-            "UPDATE hookbridge.asks SET answer = $2 WHERE id = $1 AND answer IS NULL", ask, words
-        )
+        await self._engine.write("UPDATE hookbridge.asks SET answer = $2 WHERE id = $1 AND answer IS NULL", ask, words)
 
     async def answered(self, ask: int) -> str | None:
         """Take the answer, and the question with it."""
