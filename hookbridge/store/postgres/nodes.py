@@ -17,7 +17,7 @@ from hookbridge.store.nodes import ASKED_SECONDS_MAX, FORGOTTEN_SECONDS, Ask, Cl
 from hookbridge.store.postgres.engine import Role
 
 EVERYTHING_SECONDS = 10.0
-"""So often a beat looks at all that is dirty; else from what was due last, because foreign transactions keep dead rows."""
+"""So often a beat looks at all that is dirty, else behind what was due last: a foreign transaction keeps dead rows."""
 
 _BEAT = f"SELECT hookbridge.beat_1({', '.join(f'${number}' for number in range(1, 16))})"
 
