@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from hookbridge.config import Settings
-from hookbridge.doctor import clock, machine, notion, pg_net, server, supabase
+from hookbridge.doctor import clock, machine, notion, pg_net, server, store, supabase
 from hookbridge.doctor.finding import Findings
 from hookbridge.settings.hosts import is_loopback, name_of
 from hookbridge.web.hosts import names_of
@@ -33,6 +33,9 @@ async def examine(what: Examined, *, now: Callable[[], float] = time.time) -> Fi
     settings = what.settings
     for finding in machine.look(settings):
         yield finding
+    if settings.store_url:
+        async for finding in store.look(settings):
+            yield finding
     async for finding in machine.look_at_cache(settings):
         yield finding
     async for finding in clock.look(settings, now):

@@ -30,7 +30,8 @@ def look(settings: Settings) -> FindingsNow:
     yield from _secrets_file(settings.folder / ".env")
     yield _signatures(settings)
     yield from _guessable(settings)
-    yield _data_folder(settings)
+    if not settings.store_url:
+        yield _data_folder(settings)
     if settings.config.handlers.module:
         yield _handlers(settings)
 

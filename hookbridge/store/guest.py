@@ -25,7 +25,7 @@ ROLE = "hookbridge"
 PLACEHOLDER_URL = "postgresql://HOST:5432/postgres"
 
 CONNECTIONS_MAX = 40
-"""A node keeps six; the rest of a small server's 60 is its owner's."""
+"""A node has seven at most; the rest of a small server's 60 is its owner's."""
 
 _ITERATIONS = 4096
 _SALT_BYTES = 16

@@ -22,6 +22,9 @@ INDEX = "index"
 LEFTOVERS = "leftovers"
 """Up to which sweep and proof it is looked next for what nobody goes on with."""
 
+MIGRATION = "migration"
+"""How far a data file was carried into this store."""
+
 
 def paused(source: SourceName) -> str:
     """That an operator has paused a lane."""

@@ -19,9 +19,14 @@ async def open_store(settings: Settings, clock: Clock) -> Store:
     """
     if not settings.store_url:
         return await SqliteStore.open(settings.data_file, clock)
-    if find_spec("asyncpg") is None:
-        message = "A store on Postgres needs the package asyncpg, which is not installed"
-        raise StartupError(message, hint=to_install("postgres"))
+    require_driver()
     from hookbridge.store.postgres import PostgresStore  # noqa: PLC0415  an extra
 
     return cast("Store", await PostgresStore.open(settings.store_url, node=settings.node_name))
+
+
+def require_driver() -> None:
+    """Raises StartupError where what speaks to Postgres is not installed."""
+    if find_spec("asyncpg") is None:
+        message = "A store on Postgres needs the package asyncpg, which is not installed"
+        raise StartupError(message, hint=to_install("postgres"))

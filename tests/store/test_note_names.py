@@ -18,6 +18,7 @@ NOW = {
     "runs": note_names.RUNS,
     "index": note_names.INDEX,
     "leftovers": note_names.LEFTOVERS,
+    "migration": note_names.MIGRATION,
     "paused:supabase": note_names.paused("supabase"),
     "paused:notion": note_names.paused("notion"),
     "poll:supabase:public.users": note_names.poll("supabase", "public.users"),

@@ -79,6 +79,16 @@ async def version(link: Link) -> int:
     return int(number)
 
 
+def newest() -> int:
+    """Give the newest version of the schema that this program knows."""
+    return len(_texts(_SHIPPED))
+
+
+def functions() -> list[str]:
+    """Give the texts that make its functions."""
+    return _texts(_SHIPPED / "functions")
+
+
 def _texts(folder: Traversable) -> list[str]:
     files = sorted((one for one in folder.iterdir() if one.name.endswith(".sql")), key=lambda one: one.name)
     return [one.read_text(encoding="utf-8") for one in files]

@@ -10,8 +10,11 @@ import structlog
 from hookbridge.errors import StartupError, StoreError, named
 from hookbridge.model import Fault
 from hookbridge.settings.store_url import without_password
+from hookbridge.store import note_names
+from hookbridge.store.moving import unfinished
 from hookbridge.store.nodes import Links
 from hookbridge.store.postgres import checks
+from hookbridge.store.postgres.connections import Link
 from hookbridge.store.postgres.engine import Engine
 from hookbridge.store.postgres.migrations import migrate
 from hookbridge.store.postgres.nodes import Nodes
@@ -30,6 +33,9 @@ def _server_clock() -> float | None:
 class PostgresStore(Notes, Counters, Nodes):
     """``hookbridge.store.contract.Store`` in the schema ``hookbridge`` of a Postgres database."""
 
+    is_filled = False
+    """Whether it is opened to be filled with what a data file holds: until all of that is there, nobody else may."""
+
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
@@ -44,7 +50,7 @@ class PostgresStore(Notes, Counters, Nodes):
         """
         engine = Engine(url, node=node or secrets.token_hex(8), moment=moment)
         try:
-            await _prepare(engine)
+            await _prepare(engine, is_filled=cls.is_filled)
         except BaseException:
             await engine.close()
             raise
@@ -89,7 +95,7 @@ class PostgresStore(Notes, Counters, Nodes):
         await self._engine.close()
 
 
-async def _prepare(engine: Engine) -> None:
+async def _prepare(engine: Engine, *, is_filled: bool) -> None:
     link = engine.first
     try:
         seen = await checks.facts(link)
@@ -98,6 +104,8 @@ async def _prepare(engine: Engine) -> None:
         if (said := checks.warning(seen)) is not None:
             _log.warning(said, remedy="python -m hookbridge store-sql prints SQL for the role")
         await migrate(link)
+        if not is_filled:
+            await _refuse_unfinished(link)
         ((engine.slots, open_events, now),) = await link.call(
             "SELECT ARRAY(SELECT nextval('hookbridge.slots')::integer FROM generate_series(1, $1)),"
             " coalesce((SELECT sum(value) FROM hookbridge.counters WHERE name = 'open'), 0), hookbridge.now_1(NULL)",
@@ -108,3 +116,10 @@ async def _prepare(engine: Engine) -> None:
     except StoreError as error:
         why = "" if error.__cause__ is None else f" ({named(error.__cause__)})"
         raise StartupError(f"The store cannot be opened: {error.message}{why}", hint=error.hint) from error
+
+
+async def _refuse_unfinished(link: Link) -> None:
+    """Raises StartupError while somebody carries a data file into this store."""
+    rows = await link.call("SELECT value FROM hookbridge.notes WHERE name = $1", note_names.MIGRATION)
+    if rows and (why := unfinished(rows[0][0])) is not None:
+        raise why
