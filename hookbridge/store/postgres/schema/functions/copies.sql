@@ -29,7 +29,7 @@ $$;
 
 -- Lock, by record, the copies that this will write, and those of other tables that it may have to leave.  Rows that do not
 -- exist yet cannot be locked: of those that are exclusive one transaction at a time makes any.
-CREATE OR REPLACE FUNCTION hookbridge.lock_copies_1(records text[], exclusives boolean[], named text[], turns integer[])
+CREATE OR REPLACE FUNCTION hookbridge.lock_copies_1(records text[], exclusives boolean[], named text[])
 RETURNS void LANGUAGE plpgsql
 SET search_path = pg_catalog, hookbridge, pg_temp
 SET enable_seqscan = off
@@ -43,15 +43,13 @@ BEGIN
         PERFORM pg_advisory_xact_lock(1752131435, 1);  -- 'hook'
     END IF;
     PERFORM FROM copies WHERE record = ANY (ARRAY(
-        SELECT one.record FROM unnest(records, turns) AS one (record, turn) WHERE one.turn > 0
+        SELECT unnest(records || named)
         UNION
-        SELECT one.name FROM unnest(named, turns) AS one (name, turn) WHERE one.turn > 0 AND one.name IS NOT NULL
-        UNION
-        SELECT other.record FROM unnest(records, exclusives, turns) AS one (record, exclusive, turn)
+        SELECT other.record FROM unnest(records, exclusives) AS one (record, exclusive)
         CROSS JOIN LATERAL (
             SELECT c.record FROM copies AS c WHERE c.record_id = id_of_1(one.record) AND c.source = 'notion' OFFSET 0
         ) AS other
-        WHERE one.turn > 0 AND one.exclusive
+        WHERE one.exclusive
     )) ORDER BY record FOR UPDATE;
 END
 $$;
@@ -97,7 +95,7 @@ $$;
 
 -- Leave nothing under names that were another spelling of their copies' records.
 CREATE OR REPLACE FUNCTION hookbridge.leave_names_1(
-    tickets bigint[], datas bytea[], reads double precision[], verifieds boolean[], named text[], turns integer[]
+    tickets bigint[], datas bytea[], reads double precision[], verifieds boolean[], named text[]
 ) RETURNS void LANGUAGE plpgsql
 SET search_path = pg_catalog, hookbridge, pg_temp
 SET enable_seqscan = off
@@ -109,8 +107,8 @@ DECLARE
 BEGIN
     FOR one IN
         SELECT r.name, r.ticket, r.data IS NULL AS gone, r.read_at, r.verified
-        FROM unnest(named, tickets, datas, reads, verifieds, turns) AS r (name, ticket, data, read_at, verified, turn)
-        WHERE r.turn > 0 AND r.name IS NOT NULL ORDER BY r.name COLLATE "C"
+        FROM unnest(named, tickets, datas, reads, verifieds) AS r (name, ticket, data, read_at, verified)
+        WHERE r.name IS NOT NULL ORDER BY r.name COLLATE "C"
     LOOP
         IF NOT one.gone THEN
             PERFORM leave_1(one.name, one.ticket, one.read_at);
@@ -131,13 +129,13 @@ BEGIN
 END
 $$;
 
--- Write copies, one entry of each array a copy and its words; where ``records`` has null there is none.  In the order of
--- the entries, as if each were written by itself.  A read time of 0 is the present.  ``named``: the record of the claim
--- where the copy has another name.  ``documents``, ``lexemes``: see words.sql.  ``chosen``: which entries; null is all.
+-- Write copies, one entry of each array a copy and its words, in the order of the entries, as if each were written by itself.
+-- A read time of null is the present.  ``named``: the record of the claim where the copy has another name.  ``documents``,
+-- ``lexemes``: see words.sql.
 CREATE OR REPLACE FUNCTION hookbridge.copies_1(
     records text[], tickets bigint[], datas bytea[], changes text[], fingerprints bytea[], reads double precision[],
     verifieds boolean[], occurrences text[], titles text[], contents text[], exclusives boolean[], named text[],
-    documents text[], lexemes text[], chosen boolean[], moment double precision
+    documents text[], lexemes text[], moment double precision
 ) RETURNS void LANGUAGE plpgsql
 SET search_path = pg_catalog, hookbridge, pg_temp
 SET enable_seqscan = off
@@ -147,30 +145,27 @@ SET enable_bitmapscan = off
 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
-    -- When each entry has its turn; 0 is never.  What names a record, or an id that is global, a second time comes after the
-    -- first, so that it finds what that one has left.
+    -- When each entry has its turn.  What names a record, or an id that is global, a second time comes after the first, so
+    -- that it finds what that one has left.
     turns CONSTANT integer[] := ARRAY(
-        SELECT CASE WHEN one.meant THEN row_number() OVER (PARTITION BY one.meant, one.name ORDER BY one.n) ELSE 0 END
+        SELECT row_number() OVER (PARTITION BY one.name ORDER BY one.n)
         FROM (
-            SELECT r.n, r.record IS NOT NULL AND coalesce(r.chosen, chosen IS NULL) AS meant,
-                   CASE WHEN r.exclusive THEN id_of_1(r.record) ELSE r.record END AS name
-            FROM unnest(records, exclusives, chosen) WITH ORDINALITY AS r (record, exclusive, chosen, n)
+            SELECT r.n, CASE WHEN r.exclusive THEN id_of_1(r.record) ELSE r.record END AS name
+            FROM unnest(records, exclusives) WITH ORDINALITY AS r (record, exclusive, n)
         ) AS one
         ORDER BY one.n
     );
     last CONSTANT integer := (SELECT coalesce(max(turn), 0) FROM unnest(turns) AS turn);
-    are_named CONSTANT boolean := EXISTS (
-        SELECT FROM unnest(named, turns) AS one (name, turn) WHERE one.turn > 0 AND one.name IS NOT NULL
-    );
+    are_named CONSTANT boolean := EXISTS (SELECT FROM unnest(named) AS one (name) WHERE one.name IS NOT NULL);
     are_exclusive CONSTANT boolean := coalesce(true = ANY (exclusives), false);
     beaten bigint[] := '{}';
 BEGIN
     PERFORM set_config('synchronous_commit', 'on', true);
     reads := ARRAY(
-        SELECT coalesce(nullif(r.read, 0), now_1(moment)) FROM unnest(reads) WITH ORDINALITY AS r (read, n) ORDER BY r.n
+        SELECT coalesce(r.read, now_1(moment)) FROM unnest(reads) WITH ORDINALITY AS r (read, n) ORDER BY r.n
     );
     IF last > 1 OR are_named OR are_exclusive THEN
-        PERFORM lock_copies_1(records, exclusives, named, turns);
+        PERFORM lock_copies_1(records, exclusives, named);
     END IF;
     FOR this IN 1 .. last LOOP
         IF are_exclusive THEN
@@ -199,14 +194,14 @@ BEGIN
         );
     END LOOP;
     IF are_named THEN
-        PERFORM leave_names_1(tickets, datas, reads, verifieds, named, turns);
+        PERFORM leave_names_1(tickets, datas, reads, verifieds, named);
     END IF;
 END
 $$;
 
--- Write titles and words of copies anew that are as they were read; gives nothing.
+-- Write titles and words of copies anew that are as they were read, and a note on how far that is.
 CREATE OR REPLACE FUNCTION hookbridge.index_1(
-    records text[], tickets bigint[], titles text[], documents text[], lexemes text[]
+    records text[], tickets bigint[], titles text[], documents text[], lexemes text[], note text, note_value text
 ) RETURNS void LANGUAGE plpgsql
 SET search_path = pg_catalog, hookbridge, pg_temp
 SET enable_seqscan = off
@@ -218,6 +213,7 @@ AS $$
 DECLARE
     one record;
 BEGIN
+    PERFORM set_config('synchronous_commit', 'on', true);
     PERFORM FROM copies WHERE record = ANY (records) ORDER BY record FOR UPDATE;
     FOR one IN
         SELECT r.record, r.ticket, r.title FROM unnest(records, tickets, titles) AS r (record, ticket, title)
@@ -226,6 +222,7 @@ BEGIN
         WHERE record = one.record AND ticket = one.ticket AND title IS DISTINCT FROM one.title;
     END LOOP;
     PERFORM words_1(records, tickets, NULL, documents, lexemes, anew => true);
+    PERFORM put_note_1(note, note_value, false, NULL, NULL, NULL);
 END
 $$;
 

@@ -45,7 +45,7 @@ $$;
 -- and ``phrases``, nothing of ``without``, and not all of ``but`` and ``but_phrases``, which was looked for before.
 CREATE OR REPLACE FUNCTION hookbridge.look_1(
     probe tsquery, below bigint, most integer, asked tsquery, phrases text[], without text[], but tsquery, but_phrases text[],
-    OUT looked integer, OUT oldest bigint, OUT found text[]
+    OUT looked integer, OUT oldest bigint, OUT matching text[]
 ) LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, hookbridge, pg_temp
 SET enable_seqscan = off
@@ -58,13 +58,13 @@ BEGIN
         SELECT count(*), min(one.place), array_agg(one.record ORDER BY one.place DESC) FILTER (
             WHERE one.lexemes @@ asked AND has_1(one.tokens, phrases, without)
               AND NOT coalesce(one.lexemes @@ but AND has_1(one.tokens, but_phrases, '{}'), false)
-        ) INTO looked, oldest, found
+        ) INTO looked, oldest, matching
         FROM (SELECT * FROM words AS w WHERE w.place < below ORDER BY w.place DESC LIMIT most) AS one;
     ELSE
         SELECT count(*), min(one.place), array_agg(one.record ORDER BY one.place DESC) FILTER (
             WHERE one.place < below AND one.lexemes @@ asked AND has_1(one.tokens, phrases, without)
               AND NOT coalesce(one.lexemes @@ but AND has_1(one.tokens, but_phrases, '{}'), false)
-        ) INTO looked, oldest, found
+        ) INTO looked, oldest, matching
         FROM (SELECT * FROM words AS w WHERE w.lexemes @@ probe LIMIT most + 1) AS one;
     END IF;
 END
@@ -127,7 +127,7 @@ BEGIN
                 SELECT found.record, found.n, octet_length(c.data) AS size,
                        row_number() OVER (ORDER BY found.n) + cardinality(records) <= copies_max
                        AND bytes + sum(octet_length(c.data)) OVER (ORDER BY found.n) - octet_length(c.data) <= bytes_max AS fits
-                FROM unnest(step.found) WITH ORDINALITY AS found (record, n)
+                FROM unnest(step.matching) WITH ORDINALITY AS found (record, n)
                 CROSS JOIN LATERAL (
                     SELECT c.data FROM copies AS c WHERE c.record = found.record AND c.data IS NOT NULL OFFSET 0
                 ) AS c
