@@ -65,7 +65,7 @@ class Nodes(Role):
         looked = (list(SOURCES), [lows.get(source, 0.0) for source in SOURCES])
         halts = (list(report.halts), list(report.halts.values()))
         bounds = (FORGOTTEN_SECONDS, ASKED_SECONDS_MAX)
-        ((text,),) = await self._engine.write(_BEAT, self._engine.moment, *said, *wanted, *looked, *halts, *bounds)
+        ((text,),) = await self._engine.at_once(_BEAT, self._engine.moment, *said, *wanted, *looked, *halts, *bounds)
         if text is None:
             message = f"Another process uses the name of this node, {self.node}"
             raise StoreUnavailable(message, hint="give each node a name of its own in [node] name")

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.on("postgres")
 
 OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 KILL = f"SELECT pg_terminate_backend(pid) {OTHERS}"
-SLEEPERS = f"SELECT count(*) {OTHERS} AND state = 'active' AND query LIKE '%pg_sleep%'"
+SLEEPERS = f"SELECT count(*) {OTHERS} AND wait_event = 'PgSleep'"
 WAITING = f"SELECT count(*) {OTHERS} AND wait_event_type = 'Lock'"
 FOR_EVER = "SELECT pg_sleep(60)::text, $1::integer"
 
@@ -263,3 +263,15 @@ async def test_a_connection_that_nobody_needs_is_given_back(
 
 async def _nobody(sql: asyncpg.Connection) -> bool:
     return not await sql.fetchval(f"SELECT count(*) {OTHERS} AND backend_type = 'client backend'")
+
+
+async def test_what_a_lease_hangs_on_does_not_wait_behind_other_writes(
+    ours: Engine, sql: asyncpg.Connection, locker: asyncpg.Connection
+) -> None:
+    await locker.execute("BEGIN; LOCK TABLE hookbridge.notes IN ACCESS EXCLUSIVE MODE")
+    writing = asyncio.create_task(ours.write("DELETE FROM hookbridge.notes"))
+    await wait_until(lambda: sql.fetchval(WAITING))
+    assert [tuple(row) for row in await ours.at_once("SELECT 1")] == [(1,)]
+    assert not writing.done()
+    await locker.execute("COMMIT")
+    await writing
