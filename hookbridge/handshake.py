@@ -84,7 +84,7 @@ class Handshake:
         self._clock = clock
         self._monotonic = monotonic
         self._one_at_a_time = asyncio.Lock()
-        self._looked_at = -math.inf
+        self._looked_at = -math.inf  # for a stranger
         self.learnt = learnt
         """What a handshake brought; None before the first."""
         if learnt is not None:
@@ -147,11 +147,11 @@ class Handshake:
         before = self.learnt
         async with self._one_at_a_time:
             if self._monotonic() - self._looked_at >= LOOK_SECONDS:
+                self._looked_at = self._monotonic()
                 await self._look()
         return self.learnt != before
 
     async def _look(self) -> None:
-        self._looked_at = self._monotonic()
         self._take(await learnt(self._notes))
 
     def _take(self, known: Learnt | None) -> None:

@@ -67,22 +67,25 @@ class Holds:
     async def open(self) -> None:
         """Hold what was held before a restart.  Raises StoreUnavailable."""
         for source in self._lanes:
-            await self._take_up(source)
+            await self._take_up(source, unless=None)
 
     async def look(self) -> None:
         """Take up what was said to any node since.  Raises StoreUnavailable."""
+        before = {source: self._reason(source) for source in self._lanes}
         await self._handshake.look()
         for source in self._lanes:
-            await self._take_up(source)
+            await self._take_up(source, unless=before[source])
 
-    async def _take_up(self, source: SourceName) -> None:
+    async def _take_up(self, source: SourceName, *, unless: str | None) -> None:
+        """Do as the note says, where that is something else than what is done."""
         # Between the look and what is done for it, nobody may say another word here.
         async with self._one_at_a_time:
             if reason := await self._notes.note(note_names.paused(source)):
                 self._by_operator[source] = reason
             else:
                 self._by_operator.pop(source, None)
-            await self._hold_or_go(source)
+            if self._reason(source) != unless:
+                await self._hold_or_go(source)
 
     async def pause(self, source: SourceName) -> None:
         """Hold a lane on every node until ``resume``, restarts included.  Raises StoreUnavailable."""

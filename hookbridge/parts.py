@@ -16,12 +16,14 @@ from hookbridge import __version__
 from hookbridge.clock import Clock
 from hookbridge.cluster import UPKEEP, Duty, Membership, processing, reconciling
 from hookbridge.config import Settings
+from hookbridge.errands import Errands
 from hookbridge.errors import HookbridgeError
 from hookbridge.handlers import Bridge
 from hookbridge.handshake import Handshake, Learnt
 from hookbridge.holds import Holds
 from hookbridge.indexing import Indexing
 from hookbridge.model import RecordKey, Settled, Settlement, SourceName
+from hookbridge.neighbours import Neighbours
 from hookbridge.observe import traces
 from hookbridge.observe.lag import LoopWatch
 from hookbridge.observe.metrics import Meters
@@ -30,7 +32,7 @@ from hookbridge.observe.rejections import Rejections
 from hookbridge.pipeline.append import Intake
 from hookbridge.pipeline.attempts import Attempts
 from hookbridge.pipeline.lanes import Lane
-from hookbridge.pipeline.stale import StaleKeys
+from hookbridge.pipeline.stale import LOOK_SECONDS, StaleKeys
 from hookbridge.pipeline.traced import TracedStep, TracedWorker
 from hookbridge.pipeline.worker import Observer, Worker, Working
 from hookbridge.reconcile.findings import InboxSink
@@ -94,7 +96,10 @@ class Parts:
         self.handshake = Handshake(store, self.notion, learnt, secrets.notion_webhook_secrets, clock)
         self._cache = RedisKeys(config.cache, secrets.redis_url) if secrets.redis_url else None
         wait = config.processing.probe_max_seconds
-        self._stale = None if self._cache is None else StaleKeys(store, self._cache, wait_seconds_max=wait)
+        look = None if store.links is None else LOOK_SECONDS
+        self._stale = (
+            None if self._cache is None else StaleKeys(store, self._cache, wait_seconds_max=wait, look_seconds=look)
+        )
         self._bridge = bridge
         self._handlers = None if bridge is None else Handlers(bridge, config.handlers, clock=clock)
 
@@ -117,6 +122,10 @@ class Parts:
 
         # What only one node does, and how this one and the others hear of each other
         self.membership = Membership(store, dict(self._duties()), self._describe, self._heard)
+        self.errands = Errands(store, self.reconciler, self.membership.does)
+        self.neighbours = Neighbours(
+            store, self.lanes, self.reconciler, self.notion.budget, self.membership, token=self.admin_token
+        )
 
     def _duties(self) -> Iterator[tuple[str, Duty]]:
         """Name what this node would do alone: what its roles allow, and upkeep, which is no role."""
@@ -172,7 +181,8 @@ class Parts:
             config.processing,
             has_credentials=source.has_credentials,
             follows=self._follows,
-            stands_by=source.one_budget and source.has_credentials,
+            stands_by=(source.one_budget and source.has_credentials)
+            or "process" not in self.settings.config.node.roles,
             clock=self._clock,
         )
 
@@ -200,6 +210,7 @@ class Parts:
         return Report(
             version=__version__,
             roles=self.settings.config.node.roles,
+            figures=self.neighbours.figures(processes="process" in self.settings.config.node.roles),
             hears=(note_names.INDEX, *self.holds.notes),
             halts={"notion": halted} if halted else {},
         )
@@ -211,6 +222,8 @@ class Parts:
                 lane.wake()
         self.notion.budget.hear(cluster.halts.get("notion", 0.0))
         self.holds.hear(cluster.notes)
+        self.errands.hear(cluster)
+        self.neighbours.hear(cluster)
         if not self.membership.does(UPKEEP):
             self.indexing.hear(cluster.notes.get(note_names.INDEX))
 

@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 
+import msgspec
 import structlog
 from msgspec.structs import replace
 
@@ -23,7 +24,7 @@ from hookbridge.config import Settings
 from hookbridge.errors import StoreUnavailable
 from hookbridge.handlers import Bridge, load_handlers
 from hookbridge.handshake import Learnt, learnt, warnings_about
-from hookbridge.model import Event, Outcome, Receipt, RecordKey
+from hookbridge.model import Books, Event, Outcome, Receipt, RecordKey
 from hookbridge.observe.history import Counts, History
 from hookbridge.parts import Parts
 from hookbridge.pipeline.replay import replay
@@ -37,8 +38,11 @@ from hookbridge.sources.source import Delivery
 from hookbridge.steps.calls import contain_tasks
 from hookbridge.store.contract import Store
 from hookbridge.store.opening import open_store
-from hookbridge.store.values import EventFilter, Replay
+from hookbridge.store.values import EventFilter, Replay, Totals
 from hookbridge.verdict import judge
+
+UNKNOWN = Totals(books=Books(received=0, open=0, applied=0, coalesced=0, ignored=0, dead=0))
+"""While the store cannot be asked, which is then what the verdict says."""
 
 _log = structlog.get_logger(__name__)
 
@@ -92,6 +96,7 @@ class Service(Parts):
                 tasks = [group.create_task(lane.run(), name=f"{name}-lane") for name, lane in lanes.items()]
                 tasks.append(group.create_task(self.upkeep.watch(), name="upkeep-watch"))
                 tasks.append(group.create_task(self.holds.run(), name="holds"))
+                tasks.append(group.create_task(self.errands.run(), name="errands"))
                 tasks.append(group.create_task(self.history.run(), name="history"))
                 if self._stale is not None and "process" in roles:
                     tasks.append(group.create_task(self._stale.run(self._stop_lanes), name="stale-keys"))
@@ -174,7 +179,8 @@ class Service(Parts):
 
     async def readiness(self) -> Readiness:
         """Say whether webhooks can be taken now."""
-        writable = await self._inbox.check()
+        reached = self.neighbours.reached
+        writable = await self._inbox.check() if reached is None else reached
         stuck = () if self._handlers is None else self._handlers.stuck()
         oldest = None
         if writable:
@@ -188,13 +194,21 @@ class Service(Parts):
             store_fault=self.store.fault,
             lanes=self.lane_states(),
             stuck_handlers=stuck,
-            tables=self.reconciler.status(),
-            notion_budget=self.notion_budget.state(),
+            tables=self.neighbours.tables(),
+            notion_budget=self.neighbours.budget(),
             warnings=(*self.warnings(), *warnings_about(self.handshake.unconfirmed), *warnings_of_stuck(stuck)),
             oldest_open_seconds=oldest,
             indexing=self.indexing.progress,
+            cluster=self.neighbours.state() or msgspec.UNSET,
         )
-        return replace(seen, verdict=judge(seen, await self.store.totals(), self._clock()))
+        return replace(seen, verdict=judge(seen, await self.totals() or UNKNOWN, self._clock()))
+
+    async def totals(self) -> Totals | None:
+        """Give the store's counters; None while it cannot be asked."""
+        try:
+            return await self.store.totals()
+        except StoreUnavailable:
+            return None
 
     async def _counts(self) -> Counts:
         books = (await self.store.totals()).books
@@ -204,9 +218,9 @@ class Service(Parts):
         """Give the guide's statistics with ours."""
         return statistics(
             await self.store.totals(),
-            queue_depth={state.source: state.queued for state in self.lane_states()},
+            queue_depth=self.neighbours.queue_depth(),
             oldest_open_age=await self.store.oldest_open_seconds(),
-            freshness={f"{one.source}:{one.table}": freshness(one, self._clock()) for one in self.reconciler.status()},
+            freshness={f"{one.source}:{one.table}": freshness(one, self._clock()) for one in self.neighbours.tables()},
         )
 
     async def would_be_processed(self, delivery: Delivery) -> tuple[bool, str | None]:

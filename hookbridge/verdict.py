@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from hookbridge.api.cluster import ClusterState
 from hookbridge.api.health import HealthVerdict, Level, Problem, Readiness
 from hookbridge.api.lanes import LaneState
 from hookbridge.api.reconcile import TableStatus
-from hookbridge.model import SourceName
+from hookbridge.model import ROLES, SourceName
 from hookbridge.store.values import Totals
 
 LATE_SECONDS = 60.0
@@ -83,9 +84,11 @@ def _parts(seen: Readiness, totals: Totals, now: float) -> Iterator[Problem]:
         yield _bad("dead letters", _counted(dead, "dead letter"), todo, {"outcome": "dead"})
     for table in seen.tables:
         yield from _of_table(table, now)
+    if seen.cluster:
+        yield from _of_cluster(seen.cluster)
     age = seen.oldest_open_seconds
     # A lane that stands still has said so already, and why.
-    if age is not None and age > LATE_SECONDS and all(lane.state == "running" for lane in seen.lanes):
+    if age is not None and age > LATE_SECONDS and all(lane.state in {"running", "standby"} for lane in seen.lanes):
         todo = "Attempts that fail, a slow source or handler, or more than can be done."
         yield _warn("late", f"The oldest open event waits for {lasting(age)}", todo, {"state": "open"})
 
@@ -104,7 +107,7 @@ def _of_lane(lane: LaneState, now: float) -> Iterator[Problem]:
             yield _warn(kind, f"{lane.source} is down{lasts}", todo)
         case "paused":
             yield _warn(kind, f"{lane.source} is paused{lasts}", "Resume it when it may go on. Its events wait.")
-        case "running":
+        case "running" | "standby":
             pass
     for table in lane.waiting:
         remedy = f"Try: {table.hint}. " if table.hint else ""
@@ -124,6 +127,21 @@ def _of_table(table: TableStatus, now: float) -> Iterator[Problem]:
     elif table.state == "following" and not _is_fresh(table, now):
         todo = f"{which}Changes since then that no webhook told are not known yet."
         yield _warn(f"{table.table} stale", f"{name} was last compared {_ago(_compared(table), now)}", todo)
+
+
+def _of_cluster(cluster: ClusterState) -> Iterator[Problem]:
+    for node in cluster.nodes:
+        if node.away:
+            text = f"The node {node.name} was last heard of {lasting(node.seen_seconds)} ago"
+            todo = "Others do what it did. Look at its log, and at its way to the store, or start it anew."
+            yield _warn(f"node {node.name} away", text, todo)
+    here = [node for node in cluster.nodes if not node.away]
+    for role in ROLES:
+        if not any(role in node.roles for node in here):
+            yield _warn(f"nobody can {role}", f"No node has the role {role}", "Start one whose [node] roles have it.")
+    if others := ", ".join(node.name for node in here if node.same_admin_token is False):
+        todo = "Give all nodes the same HOOKBRIDGE_ADMIN_TOKEN, and restart them."
+        yield _warn("admin tokens", f"Nodes have different admin tokens: {cluster.node} and {others}", todo)
 
 
 # What is said where nothing is wrong

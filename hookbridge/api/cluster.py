@@ -30,7 +30,10 @@ class NodeState(msgspec.Struct, frozen=True, kw_only=True):
     ]
     seen_seconds: Annotated[float, means("How long ago it was heard of; once a second is the rule.", 0.4)]
     started_at: Annotated[Time | None, means("When its process began.")]
-    ready: Annotated[bool | None, means("Whether it can do what its roles ask; null where it did not say.", True)]
+    away: Annotated[bool, means("Whether it was not heard of for so long that others do what it did.", False)]
+    same_admin_token: Annotated[
+        bool | None, means("Whether it has the admin token of the node that answers; null where it did not say.", True)
+    ]
     lanes: Annotated[tuple[NodeLane, ...], means("Its own lanes, where it processes.")]
     clock_seconds: Annotated[
         float | None,
@@ -38,7 +41,7 @@ class NodeState(msgspec.Struct, frozen=True, kw_only=True):
             "By how much its machine's clock is ahead of the database's; negative: behind. Nothing rests on it.", 0.01
         ),
     ]
-    reconnects: Annotated[int | None, means("How often a connection to the database was made anew.", 0)]
+    links_lost: Annotated[int | None, means("How many of its connections to the database broke, since its start.", 0)]
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +56,9 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
 class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
     """The nodes that share the store."""
 
+    store: Annotated[
+        str, means("Where that is, without a password.", "postgresql://hookbridge@db.example.com:5432/postgres")
+    ]
     node: Annotated[str, means("The node that answers.", "worker-1:8080")]
     nodes: Annotated[tuple[NodeState, ...], means("Those that were heard of lately, by name.")]
     leases: Annotated[tuple[Lease, ...], means("Who does what alone.")]

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from hookbridge.api.cluster import ClusterState
 from hookbridge.api.fields import means
 from hookbridge.api.lanes import LaneState, LaneSummary
 from hookbridge.api.reconcile import TableStatus
@@ -117,6 +118,9 @@ class Readiness(ReadinessSummary, frozen=True, kw_only=True):
         float | None,
         means("How much of the index of searches is made anew, from 0 to 1; null: all.", None),
     ] = None
+    cluster: Annotated[
+        ClusterState | msgspec.UnsetType, means("The nodes that share the store; left out where there is one file.")
+    ] = msgspec.UNSET
     verdict: Annotated[HealthVerdict | msgspec.UnsetType, means("Is it healthy, what is wrong, and what to do.")] = (
         msgspec.UNSET
     )

@@ -154,3 +154,6 @@ class RejectedPage(msgspec.Struct, frozen=True, kw_only=True):
 
     rejected: Annotated[tuple[RejectedRequest, ...], means("The newest first.")]
     next_cursor: NextCursor
+    node: Annotated[
+        str | msgspec.UnsetType, means("The node that refused them, where several share a store.", "worker-1:8080")
+    ] = msgspec.UNSET

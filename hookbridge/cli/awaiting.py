@@ -64,7 +64,7 @@ def _reasons_of(lane: LaneState, table: str) -> Iterator[str]:
     for waiting in lane.waiting:
         if waiting.table == table:
             yield f"{waiting.table} cannot be read ({waiting.reason})"
-    if lane.state != "running":
+    if lane.state not in {"running", "standby"}:
         yield f"the lane of {lane.source} is {lane.state}" + (f" ({lane.reason})" if lane.reason else "")
     elif lane.queued:
         yield f"{lane.queued} records wait for a worker of {lane.source}"

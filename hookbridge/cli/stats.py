@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 import typer
 
+from hookbridge.api.cluster import ClusterState
 from hookbridge.api.health import Readiness, ReadinessSummary
 from hookbridge.api.lanes import LaneState
 from hookbridge.api.stats import Statistics
@@ -24,6 +25,7 @@ from hookbridge.cli.command import (
 )
 from hookbridge.cli.ending import NO
 from hookbridge.cli.watching import looks
+from hookbridge.model import ROLES
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -58,7 +60,9 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
     def as_json(self) -> dict[str, Any]:
         """Give everything that is shown of it."""
-        return {**msgspec.structs.asdict(self.stats), "ready": self.readiness.ready, "lanes": self.readiness.lanes}
+        shown = {**msgspec.structs.asdict(self.stats), "ready": self.readiness.ready, "lanes": self.readiness.lanes}
+        cluster = isinstance(self.readiness, Readiness) and self.readiness.cluster
+        return {**shown, "cluster": cluster} if cluster else shown
 
 
 def stats(
@@ -114,6 +118,8 @@ def _shown(before: Look | None, seen: Look) -> RenderableType:
     parts: list[RenderableType] = [_books(before, seen), _lanes(seen)]
     if seen.stats.freshness:
         parts.append(_tables(seen.stats))
+    if isinstance(seen.readiness, Readiness) and seen.readiness.cluster:
+        parts.append(_nodes(seen.readiness.cluster))
     return Group(*parts)
 
 
@@ -177,6 +183,20 @@ def _tables(stats: Statistics) -> RenderableType:
             "" if fresh.lag_seconds is None else f"{fresh.lag_seconds:.1f} s",
             "" if loss is None else f"{loss.missed} of {loss.announced + loss.missed}",
         )
+    return shown
+
+
+def _nodes(cluster: ClusterState) -> RenderableType:
+    from rich.table import Table
+
+    shown = Table("node", "version", "roles", "leads", "waiting", "busy", "heard of")
+    for node in cluster.nodes:
+        name = f"{node.name} (this one)" if node.name == cluster.node else node.name
+        busy = sum(lane.busy for lane in node.lanes)
+        waiting = sum(lane.queued for lane in node.lanes)
+        heard = _age(node.seen_seconds) + (", away" if node.away else "")
+        roles = "all" if len(node.roles) == len(ROLES) else ", ".join(node.roles)
+        shown.add_row(name, node.version, roles, ", ".join(node.leads), str(waiting), str(busy), heard)
     return shown
 
 

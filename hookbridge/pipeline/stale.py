@@ -23,6 +23,9 @@ ROWS_AT_ONCE = 2_000
 
 FIRST_WAIT_SECONDS = 1.0
 
+LOOK_SECONDS = 10.0
+"""Nobody is told when another node ends before it has deleted its keys."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -43,10 +46,13 @@ class StaleKeys:
         cache: Deleting,
         *,
         wait_seconds_max: float,
+        look_seconds: float | None = None,
     ) -> None:
+        """``look_seconds`` is how often to look for what other nodes have left; None where there are none."""
         self._store = store
         self._cache = cache
         self._wait_seconds_max = wait_seconds_max
+        self._look_seconds = look_seconds
         self._there = asyncio.Event()
         self._there.set()  # whatever an earlier process has left
         self._deleted = asyncio.Event()
@@ -63,7 +69,10 @@ class StaleKeys:
         """
         wait = FIRST_WAIT_SECONDS
         while True:
-            await self._there.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._look_seconds):
+                    await self._there.wait()
+            self._there.set()
             try:
                 await self.delete_all()
                 wait = FIRST_WAIT_SECONDS

@@ -40,6 +40,8 @@ class FollowedTable:
         self._errors: dict[Pass, Exception | None] = {"poll": None, "sweep": None}
         self._asked_error: Exception | None = None
         self.lag_seconds: float | None = None
+        self.applied_at: float | None = None
+        """When a change that has a lag was applied here last."""
 
     async def open(self) -> None:
         """Read where polls and sweeps stand."""
@@ -81,7 +83,8 @@ class FollowedTable:
         else:
             moved = changed_at != before
         if moved:
-            self.lag_seconds = max(0.0, self._clock() - at)
+            self.applied_at = self._clock()
+            self.lag_seconds = max(0.0, self.applied_at - at)
 
     def gap(self, kind: Pass) -> float:
         """Give the seconds until the next pass."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from itertools import islice
 
+import msgspec
 from aiohttp import web
 
 from hookbridge.api.stats import HistoryAnswer, HistoryQuery, RejectedPage, RejectedQuery
@@ -28,16 +29,18 @@ async def history(request: web.Request) -> web.StreamResponse:
 
 async def rejected(request: web.Request) -> web.StreamResponse:
     """List the webhooks that were refused lately."""
+    service = request.app[SERVICE]
     asked = query(request, RejectedQuery)
     matching = (
         one
-        for one in request.app[SERVICE].rejections.latest(before=asked.cursor)
+        for one in service.rejections.latest(before=asked.cursor)
         if asked.endpoint in {None, one.endpoint} and asked.reason in {None, one.reason}
     )
     found = tuple(islice(matching, asked.limit + 1))
     page = found[: asked.limit]
     more = page[-1].id if len(found) > asked.limit else None
-    return json_reply(RejectedPage(rejected=page, next_cursor=more), headers=PRIVATE)
+    node = msgspec.UNSET if service.store.links is None else service.store.node
+    return json_reply(RejectedPage(rejected=page, next_cursor=more, node=node), headers=PRIVATE)
 
 
 ROUTES: tuple[Route, ...] = (

@@ -2,7 +2,8 @@
 
 Invariants: what the store counts durably comes from its totals, so that a restart loses none of it and no number is
 counted twice; while the disk cannot be written, what would have to be read from it is left out, and everything else is
-still told.  It counts nothing itself: what is observed while the process works is in ``observe/metrics``.
+still told.  Where several nodes share a store, what is the store's is told by one of them, and what is a node's own has
+its name as a label.  It counts nothing itself: what is observed while the process works is in ``observe/metrics``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from importlib.metadata import version
-from itertools import product
+from itertools import chain, product
 from typing import TypeVar, cast, get_args
 
 import msgspec
@@ -21,12 +22,14 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
+from hookbridge.api.cluster import ClusterState
 from hookbridge.api.health import Readiness
 from hookbridge.api.lanes import LaneState
 from hookbridge.api.lanes import State as LaneWord
 from hookbridge.api.reconcile import State as TableState
 from hookbridge.api.stats import Freshness, WebhookLoss
 from hookbridge.books import webhook_loss
+from hookbridge.cluster import UPKEEP, reconciling
 from hookbridge.errors import StoreUnavailable
 from hookbridge.model import SOURCES, Origin, Outcome, SourceName, Verification
 from hookbridge.observe.output import dropped
@@ -48,7 +51,8 @@ Family = TypeVar("Family", CounterMetricFamily, GaugeMetricFamily)
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """What a scrape tells of the service, as of one moment."""
 
-    totals: Totals
+    totals: Totals | None
+    """None while the store cannot be asked."""
     readiness: Readiness
     dirty: Mapping[SourceName, int] | None
     """None while the inbox cannot be written."""
@@ -57,6 +61,23 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     budget_waited_seconds: float
     budget_halted_seconds: float
     now: float
+    cluster: ClusterState | None
+    """None where there are no other nodes."""
+
+    @property
+    def _leads(self) -> frozenset[str] | None:
+        if self.cluster is None:
+            return None
+        return frozenset(one.duty for one in self.cluster.leases if one.node == self.cluster.node)
+
+    @property
+    def tells_store(self) -> bool:
+        """Whether the store's own figures are told here."""
+        return self._leads is None or UPKEEP in self._leads
+
+    def tells_tables(self, source: SourceName) -> bool:
+        """Whether it is told here how following the tables of a source goes."""
+        return self._leads is None or reconciling(source) in self._leads
 
 
 async def metrics(request: web.Request) -> web.StreamResponse:
@@ -67,14 +88,14 @@ async def metrics(request: web.Request) -> web.StreamResponse:
 
 
 async def snapshot(service: Service) -> Snapshot:
-    """Ask the service for everything.  Raises StoreUnavailable."""
+    """Ask the service for everything that can be asked now."""
     readiness = await service.readiness()
     dirty = None
     with suppress(StoreUnavailable):  # a damaged page shows where it is read
         dirty = await service.store.dirty_records() if readiness.inbox_writable else None
     budget = service.notion_budget
     return Snapshot(
-        totals=await service.store.totals(),
+        totals=await service.totals(),
         readiness=readiness,
         dirty=dirty,
         open_events_limit=service.settings.config.store.max_open_events,
@@ -82,6 +103,7 @@ async def snapshot(service: Service) -> Snapshot:
         budget_waited_seconds=budget.waited_seconds,
         budget_halted_seconds=budget.halted_seconds,
         now=service.now(),
+        cluster=service.neighbours.state(),
     )
 
 
@@ -94,16 +116,30 @@ class Exposition(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Give all families."""
-        for families in (_events, _changes, _sources, _tables, _service):
-            yield from families(self._seen)
+        seen = self._seen
+        if seen.tells_store and seen.totals is not None:
+            yield from _events(seen, seen.totals)
+            yield from _changes(seen.totals)
+        yield from _tables(seen)
+        for metric in chain(_sources(seen), _service(seen), self._observed()):
+            yield metric if seen.cluster is None else _of_node(metric, seen.cluster.node)
+        if seen.cluster is not None:
+            yield from _cluster(seen.cluster)
+
+    def _observed(self) -> Iterator[Metric]:
         for metric in self._registry.collect():
             # Nobody asks when a histogram was made, and it would double the number of names.
             metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
             yield metric
 
 
-def _events(seen: Snapshot) -> Iterator[Metric]:
-    totals, books = seen.totals, seen.totals.books
+def _of_node(metric: Metric, node: str) -> Metric:
+    metric.samples = [sample._replace(labels={**sample.labels, "node": node}) for sample in metric.samples]
+    return metric
+
+
+def _events(seen: Snapshot, totals: Totals) -> Iterator[Metric]:
+    books = totals.books
     stored = "Events that were stored, duplicates not among them"
     origins = product(SOURCES, get_args(Origin))
     received = ((one, totals.by_origin.get(":".join(one), 0)) for one in origins)
@@ -125,14 +161,10 @@ def _events(seen: Snapshot) -> Iterator[Metric]:
     yield _gauge("books_balanced", balanced, books.balanced())
 
 
-def _changes(seen: Snapshot) -> Iterator[Metric]:
-    totals = seen.totals
+def _changes(totals: Totals) -> Iterator[Metric]:
     yield _counter("retries", "Attempts after the first one of a change", totals.retries)
     said = (((one.value,), totals.by_verification.get(one.value, 0)) for one in Verification)
     yield _counters("verifications", "What reading the source said about changes", ("result",), said)
-    stuck = "Workers that wait for a handler which does not end, although its time is up and it was cancelled"
-    numbers = (((name,), number) for name, number in seen.stuck_workers.items())
-    yield _gauges("stuck_workers", stuck, ("handler",), numbers)
 
 
 def _sources(seen: Snapshot) -> Iterator[Metric]:
@@ -141,8 +173,8 @@ def _sources(seen: Snapshot) -> Iterator[Metric]:
     def of_each(name: str, meaning: str, figure: Callable[[LaneState], float | None]) -> GaugeMetricFamily:
         return _gauges(name, meaning, SOURCE, (((lane.source,), figure(lane)) for lane in lanes))
 
-    up = "0 while the source cannot be reached or refuses the key; absent without credentials"
-    yield of_each("source_up", up, lambda one: one.state not in {"down", "refused"} if one.has_credentials else None)
+    up = "0 while the source cannot be reached or refuses the key; absent where this node does not ask it"
+    yield of_each("source_up", up, _is_up)
     states = (((lane.source, one), lane.state == one) for lane in lanes for one in get_args(LaneWord))
     yield _gauges("lane_state", "1 for the state that the source's lane is in", ("source", "state"), states)
     yield of_each("waiting_tables", "Tables that cannot be read now, while others can", lambda one: len(one.waiting))
@@ -154,9 +186,13 @@ def _sources(seen: Snapshot) -> Iterator[Metric]:
     yield _gauge("notion_budget_halted_seconds", halted, seen.budget_halted_seconds)
 
 
+def _is_up(lane: LaneState) -> bool | None:
+    return lane.state not in {"down", "refused"} if lane.has_credentials and lane.state != "standby" else None
+
+
 def _tables(seen: Snapshot) -> Iterator[Metric]:
     # The labels are as many as the configuration lists tables.
-    tables = {(one.source, one.table): one for one in seen.readiness.tables}
+    tables = {(one.source, one.table): one for one in seen.readiness.tables if seen.tells_tables(one.source)}
     fresh = {name: freshness(one, seen.now) for name, one in tables.items()}
 
     def of_each(name: str, meaning: str, figure: Callable[[Freshness], float | None]) -> GaugeMetricFamily:
@@ -170,9 +206,12 @@ def _tables(seen: Snapshot) -> Iterator[Metric]:
     yield _gauges("poll_gap_seconds", "The gap to the next poll as it is now", TABLE, gaps)
     states = (((*name, one), table.state == one) for name, table in tables.items() for one in get_args(TableState))
     yield _gauges("table_state", "1 for the state that following the table is in", (*TABLE, "state"), states)
+    if seen.totals is None:
+        return
     # Zero from the beginning, so that the first loss shows as a rise.
     loss = dict.fromkeys(tables, WebhookLoss(announced=0, missed=0, share=0.0))
-    loss |= {_source_and_table(name): one for name, one in webhook_loss(seen.totals).items()}
+    counted = {_source_and_table(name): one for name, one in webhook_loss(seen.totals).items()}
+    loss |= {name: one for name, one in counted.items() if seen.tells_tables(name[0])}
     announced, missed = "Changes that a webhook announced", "Changes that only the reconciler found"
     yield _counters("changes_announced", announced, TABLE, ((name, one.announced) for name, one in loss.items()))
     yield _counters("changes_missed", missed, TABLE, ((name, one.missed) for name, one in loss.items()))
@@ -182,6 +221,9 @@ def _tables(seen: Snapshot) -> Iterator[Metric]:
 
 def _service(seen: Snapshot) -> Iterator[Metric]:
     ready = seen.readiness
+    stuck = "Workers that wait for a handler which does not end, although its time is up and it was cancelled"
+    numbers = (((name,), number) for name, number in seen.stuck_workers.items())
+    yield _gauges("stuck_workers", stuck, ("handler",), numbers)
     yield _gauge("ready", "Whether webhooks can be taken", ready.ready)
     yield _gauge("inbox_writable", "Whether the inbox can be written", ready.inbox_writable)
     yield _gauge("store_sound", "Whether the store can be relied on", ready.store_fault is None)
@@ -189,6 +231,21 @@ def _service(seen: Snapshot) -> Iterator[Metric]:
     yield _counter("log_lines_dropped", unread, dropped())
     versions = (version("hookbridge"), platform.python_version())
     yield _gauges("build_info", "1, with the versions as labels", ("version", "python"), [(versions, 1)])
+
+
+def _cluster(cluster: ClusterState) -> Iterator[Metric]:
+    here = cluster.node
+    known = "1 for each node that was heard of within the last seconds, as the node in `seen_by` knows it"
+    nodes = (((one.name, here), not one.away) for one in cluster.nodes)
+    yield _gauges("node_up", known, ("node", "seen_by"), nodes)
+    does = "1 for what the node alone does"
+    duties = (((one.duty, here), 1) for one in cluster.leases if one.node == here)
+    yield _gauges("node_leads", does, ("duty", "node"), duties)
+    own = [one for one in cluster.nodes if one.name == here]
+    clock = "By how much the machine's clock is ahead of the store's"
+    yield _gauges("node_clock_seconds", clock, ("node",), (((here,), one.clock_seconds) for one in own))
+    broke = "Connections to the store that broke"
+    yield _counters("store_links_lost", broke, ("node",), (((here,), one.links_lost) for one in own))
 
 
 def _source_and_table(name: str) -> tuple[SourceName, str]:
@@ -234,6 +291,5 @@ ROUTES: tuple[Route, ...] = (
                 example="# TYPE hookbridge_dead_letters gauge\nhookbridge_dead_letters 0.0\n",
             )
         },
-        refusals=(StoreUnavailable,),
     ),
 )

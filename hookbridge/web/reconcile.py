@@ -14,6 +14,7 @@ from aiohttp import web
 
 from hookbridge.api import examples
 from hookbridge.api import reconcile as said
+from hookbridge.errands import Errand
 from hookbridge.errors import (
     HookbridgeError,
     NotFound,
@@ -22,6 +23,7 @@ from hookbridge.errors import (
     SourceRefused,
     SourceUnavailable,
     StoreUnavailable,
+    TryLater,
 )
 from hookbridge.reconcile.poll import beginning
 from hookbridge.web.bodies import read_body
@@ -39,7 +41,7 @@ _encode = msgspec.json.Encoder().encode
 
 async def following(request: web.Request) -> web.StreamResponse:
     """Say how the followed tables stand."""
-    return json_reply(said.Following(tables=request.app[SERVICE].reconciler.status()))
+    return json_reply(said.Following(tables=request.app[SERVICE].neighbours.tables()))
 
 
 async def reconcile(request: web.Request) -> web.StreamResponse:
@@ -48,9 +50,9 @@ async def reconcile(request: web.Request) -> web.StreamResponse:
     asked = json_body(await read_body(request), said.ReconcileBody)
     since = beginning(asked, service.now())
     table = service.sources[asked.source].table(asked.table)
-    return json_reply(
-        await service.reconciler.reconcile(asked.source, table, asked.kind, since=since, confirm=asked.confirm)
-    )
+    service.reconciler.table(asked.source, table)
+    errand = Errand(source=asked.source, table=table, kind=asked.kind, since=since, confirm=asked.confirm)
+    return json_reply(await service.errands.reconcile(errand))
 
 
 async def verify(request: web.Request) -> web.StreamResponse:
@@ -91,6 +93,7 @@ FAILURES: tuple[type[HookbridgeError], ...] = (
     SourceRefused,
     RecordUnreadable,
     RecordImpossible,
+    TryLater,
 )
 
 ROUTES: tuple[Route, ...] = (

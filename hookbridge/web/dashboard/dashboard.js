@@ -9,6 +9,7 @@ import { $ } from "./format.js";
 import { showHealth, showSilence } from "./health.js";
 import { Left, List } from "./list.js";
 import { closePanel, openPanel, panelIs, panelKey, refreshPanel } from "./panel.js";
+import { showNodes } from "./nodes.js";
 import { recordPanel } from "./record.js";
 import { replayMatching } from "./replay.js";
 import { sendTest } from "./send.js";
@@ -67,6 +68,7 @@ async function refresh() {
   suggestTables(ready.tables.map((one) => one.table));
   showHealth(ready, stats, perSecond);
   showSources(ready, stats, changed);
+  showNodes(ready.cluster);
 }
 
 async function refreshHistory() {

@@ -3,9 +3,9 @@
 import { pauseOrResume } from "./actions.js";
 import { $, ago, button, count, element, foreign, lasting, since } from "./format.js";
 import { morphChildren } from "./morph.js";
-import { DOWN, PAUSED, UP, stateOfLane } from "./words.js";
+import { DOWN, PAUSED, STANDBY, UP, stateOfLane } from "./words.js";
 
-const LEVELS = { [UP]: "good", [DOWN]: "warn", [PAUSED]: "warn" };
+const LEVELS = { [UP]: "good", [DOWN]: "warn", [PAUSED]: "warn", [STANDBY]: "soft" };
 
 export function showSources(ready, stats, done) {
   morphChildren($("sources"), ready.lanes.map((lane) => source(lane, ready, stats, done)));
@@ -19,7 +19,7 @@ function source(lane, ready, stats, done) {
     element("div", [
       element("h2", lane.source),
       element("span", state, { className: `state ${LEVELS[state] ?? "bad"}` }),
-      element("span", [state !== UP && since(lane.since) >= 1 ? `for ${lasting(since(lane.since))}` : "", budget(lane, ready.notion_budget)].filter(Boolean).join(" · "), { className: "soft" }),
+      element("span", [state !== UP && lane.since && since(lane.since) >= 1 ? `for ${lasting(since(lane.since))}` : "", budget(lane, ready.notion_budget)].filter(Boolean).join(" · "), { className: "soft" }),
       button(turn, () => pauseOrResume(lane.source, turn, done), { data: { lane: lane.source }, "aria-label": `${turn} ${lane.source}` }),
     ], { className: "head" }),
     lane.reason && state !== PAUSED ? element("p", [foreign(lane.reason), probe(lane)], { className: "soft" }) : null,

@@ -4,6 +4,7 @@ export const UP = "up";
 export const DOWN = "down";
 const REFUSED = "key refused";
 export const PAUSED = "paused";
+export const STANDBY = "standby"; // another node works on it
 
 export const stateOfLane = (lane) => ({ running: UP, refused: REFUSED })[lane.state] ?? lane.state;
 
