@@ -20,6 +20,8 @@ Examples:
 
   ./scripts/run demo --seconds 60 --port 8080
 
+  ./scripts/run demo --nodes 3  over a Postgres of its own; one of them is killed now and then
+
   ./scripts/run demo --seed 7   the same edits each time
 
   ./scripts/run demo --seconds 1 --json | jq .figures.differing
@@ -39,11 +41,21 @@ SecondsOption = Annotated[
 SeedOption = Annotated[
     int | None, typer.Option("--seed", min=0, help="The edits that this number draws; without it any.")
 ]
+NodesOption = Annotated[
+    int,
+    typer.Option(
+        "--nodes", min=1, max=9, help="So many nodes, which share a Postgres; one of them is killed now and then."
+    ),
+]
 PortOption = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 is any free one.")]
 
 
 def demo(
-    seconds: SecondsOption = None, seed: SeedOption = None, port: PortOption = 0, as_json: JsonOption = False
+    seconds: SecondsOption = None,
+    seed: SeedOption = None,
+    nodes: NodesOption = 1,
+    port: PortOption = 0,
+    as_json: JsonOption = False,
 ) -> None:
     """Show how copies follow their sources while webhooks get lost and sources go down, without any account."""
     import sys
@@ -54,7 +66,8 @@ def demo(
     from hookbridge.observe.logs import configure
 
     configure(LOGGING, Secrets(), stream=sys.stderr)
-    options = Options(port=port, seconds=seconds, seed=secrets.randbelow(SEEDS) if seed is None else seed)
+    seed = secrets.randbelow(SEEDS) if seed is None else seed
+    options = Options(port=port, seconds=seconds, nodes=nodes, seed=seed)
     try:
         run(options, _print_json if as_json else _print)
     except NotConverged as error:

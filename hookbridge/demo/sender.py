@@ -1,4 +1,4 @@
-"""Posting webhooks to the service as the sources do: over HTTP, signed.
+"""Posting webhooks to the service as the sources do: over HTTP, signed, to another node when one does not answer.
 
 Rows are announced as our trigger for Supabase does it (Standard Webhooks), pages as Notion itself does it.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 
-from aiohttp import ClientSession
+from aiohttp import ClientConnectionError, ClientSession
 
 from hookbridge.demo.places import Told
 from hookbridge.errors import HookbridgeError
@@ -18,19 +18,48 @@ from hookbridge.sources.signing import headers
 class Sender:
     """Delivers what is in an outbox."""
 
-    def __init__(self, http: ClientSession, secret: str, new_id: Callable[[], str], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        http: ClientSession,
+        urls: Sequence[str],
+        secret: str,
+        new_id: Callable[[], str],
+        clock: Callable[[], float],
+    ) -> None:
+        """``urls`` are the nodes, which take turns."""
         self._http = http
+        self._urls = urls
         self._secret = secret
         self._new_id = new_id
         self._clock = clock
+        self._turn = 0
 
-    async def deliver(self, posts: Sequence[Told]) -> None:
-        """Post webhooks.  Raises HookbridgeError for one that is not accepted."""
-        for one in posts:
-            path = f"/api/v1/webhooks/{one.source}"
-            async with self._http.post(path, data=one.webhook.body, headers=self._headers(one)) as answer:
-                if answer.status != HTTPStatus.ACCEPTED:
-                    raise HookbridgeError(f"A webhook was answered {answer.status}: {await answer.text()}")
+    async def deliver(self, posts: Sequence[Told]) -> int:
+        """Post webhooks; gives how many a second node had to take.
+
+        Raises HookbridgeError for one that is not accepted, and ClientConnectionError when no node answers.
+        """
+        return sum([await self._deliver(one) for one in posts])
+
+    async def _deliver(self, one: Told) -> bool:
+        self._turn += 1
+        with_headers = self._headers(one)  # the same for each node: what was taken without an answer is known by its id
+        for further in range(len(self._urls)):
+            url = self._urls[(self._turn + further) % len(self._urls)]
+            try:
+                await self._post(url, one, with_headers)
+            except ClientConnectionError:
+                if further == len(self._urls) - 1:
+                    raise
+            else:
+                return further > 0
+        return False
+
+    async def _post(self, url: str, one: Told, with_headers: dict[str, str]) -> None:
+        path = f"/api/v1/webhooks/{one.source}"
+        async with self._http.post(f"{url}{path}", data=one.webhook.body, headers=with_headers) as answer:
+            if answer.status != HTTPStatus.ACCEPTED:
+                raise HookbridgeError(f"A webhook was answered {answer.status}: {await answer.text()}")
 
     def _headers(self, one: Told) -> dict[str, str]:
         given = dict(one.webhook.headers)

@@ -1,4 +1,7 @@
-"""One demonstration from its temporary folder to the removal of it: stand-ins, service, story, signals.
+"""One demonstration from its temporary folder to the removal of it: stand-ins, nodes, story, signals.
+
+With several nodes the first one is this process, so that its dashboard stays; the others are processes of their own,
+and all share a Postgres that is started for them.
 
 Invariant: when ``run`` has returned or raised, nothing listens any more and the folder is gone.
 """
@@ -9,8 +12,8 @@ import asyncio
 import base64
 import secrets
 import time
-from collections.abc import Coroutine
-from contextlib import closing, suppress
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -18,10 +21,12 @@ from typing import Any
 
 import msgspec
 from aiohttp import ClientSession
+from msgspec.structs import replace
 
 from hookbridge.config import (
     Config,
     LoggingConfig,
+    NodeConfig,
     NotionConfig,
     NotionDatabase,
     ProcessingConfig,
@@ -34,7 +39,10 @@ from hookbridge.config import (
     SupabaseConfig,
     SupabaseTable,
 )
+from hookbridge.demo.others import Others, others
 from hookbridge.demo.places import TABLE, Places
+from hookbridge.demo.postgres import postgres
+from hookbridge.demo.processes import free_port
 from hookbridge.demo.sender import Sender
 from hookbridge.demo.story import Story
 from hookbridge.demo.telling import Line, Tell
@@ -52,6 +60,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     seed: int
     seconds: float | None
+    nodes: int = 1
 
 
 def run(options: Options, tell: Tell) -> None:
@@ -70,20 +79,52 @@ async def _play(options: Options, folder: Path, tell: Tell) -> None:
         NotionStandin(token=hidden.notion_token, verification_token=hidden.notion_webhook_secrets[0]) as notion,
     ):
         places = Places(supabase, notion, random)
-        hidden = msgspec.structs.replace(hidden, supabase_url=supabase.url)
+        hidden = replace(hidden, supabase_url=supabase.url)
         settings = Settings(config=_config(options.port, folder, places), secrets=hidden, folder=folder)
         with closing(bind(settings.config.server)) as listener:
             async with (
-                working(await Service.open(settings)) as (service, work),
+                _sharing(settings, options.nodes) as settings_of,
+                working(await Service.open(settings_of[0])) as (service, work),
                 listening(service, listener) as url,
-                ClientSession(url) as http,
+                ClientSession() as http,
+                _beside(settings_of[1:], http) as beside,
             ):
                 for line in _opening(options, folder, url, hidden.admin_token):
                     tell(line)
+                urls = [url, *(one.url for one in beside.all)] if beside is not None else [url]
                 sender = Sender(
-                    http, hidden.webhook_secrets[0], lambda: f"msg_{random.getrandbits(64):016x}", time.time
+                    http, urls, hidden.webhook_secrets[0], lambda: f"msg_{random.getrandbits(64):016x}", time.time
                 )
-                await _until_over(Story(service, places, sender, tell).run(options.seconds), signalled, work)
+                story = Story(service, places, sender, tell, others=beside)
+                await _until_over(story.run(options.seconds), signalled, work)
+
+
+@asynccontextmanager
+async def _sharing(settings: Settings, nodes: int) -> AsyncIterator[list[Settings]]:
+    """Give the settings of each node; where there are several, run the Postgres that they share."""
+    if nodes == 1:
+        yield [settings]
+        return
+    folder = settings.folder / "postgres"
+    folder.mkdir()
+    async with postgres(folder) as server:
+        secret = replace(settings.secrets, store_url=server.url)
+        yield [replace(settings, secrets=secret, config=_as_node(settings.config, number)) for number in range(nodes)]
+
+
+def _as_node(config: Config, number: int) -> Config:
+    port = config.server.port if number == 0 else free_port()
+    node = NodeConfig(name=f"node {number + 1}")
+    return replace(config, server=replace(config.server, port=port), node=node)
+
+
+@asynccontextmanager
+async def _beside(settings: list[Settings], http: ClientSession) -> AsyncIterator[Others | None]:
+    if not settings:
+        yield None
+        return
+    async with others(settings, http) as beside:
+        yield beside
 
 
 def _secrets() -> Secrets:
@@ -121,9 +162,8 @@ def _config(port: int, folder: Path, places: Places) -> Config:
 
 def _opening(options: Options, folder: Path, url: str, token: str) -> tuple[Line, Line]:
     address = f"{url}/#token={token}"
-    text = (
-        f"hookbridge runs with a Supabase and a Notion of its own, in {folder} (seed {options.seed}). Ctrl-C ends it."
-    )
+    where = f"in {folder}" if options.nodes == 1 else f"as {options.nodes} nodes over a Postgres in {folder}"
+    text = f"hookbridge runs with a Supabase and a Notion of its own, {where} (seed {options.seed}). Ctrl-C ends it."
     return (
         Line(kind="started", text=text, figures={"seed": options.seed}),
         Line(kind="dashboard", text=f"Look at it: {address}", url=address),

@@ -1,6 +1,7 @@
 """What happens in the demonstration, round after round, and what is said of it.
 
-A round: records are edited and some of their webhooks are lost; then a source goes down while edits go on.
+A round: records are edited and some of their webhooks are lost, and of several nodes one is killed; then a source goes
+down while edits go on.
 Invariant: both halves end with copy and source equal, counted from outside and proven by the service, or with
 NotConverged.
 """
@@ -8,11 +9,13 @@ NotConverged.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from itertools import count
 
 from hookbridge.api.reconcile import TableProof, Verdict
 from hookbridge.demo.comparison import differing
+from hookbridge.demo.others import Others
 from hookbridge.demo.places import Places, Told, other
 from hookbridge.demo.sender import Sender
 from hookbridge.demo.telling import Kind, Line, Tell, counted
@@ -46,12 +49,14 @@ class Story:
         sender: Sender,
         tell: Tell,
         *,
+        others: Others | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._service = service
         self._places = places
         self._sender = sender
         self._tell = tell
+        self._others = others
         self._sleep = sleep
         self._round = 0
 
@@ -77,17 +82,33 @@ class Story:
     async def _lose_webhooks(self) -> None:
         posts = self._edit()
         lost, arriving = posts[::LOST_OF], [one for at, one in enumerate(posts) if at % LOST_OF]
-        # One comes twice, as every sender's may.
-        await self._sender.deliver([*arriving, arriving[0]])
-        self._say(
-            "delivered",
-            f"{counted(len(lost), 'webhook')} of these got lost on the way. {len(arriving)} arrived, out of order,"
-            " one of them twice: on disk, and answered 202.",
-            lost=len(lost),
-            delivered=len(arriving),
-        )
+        half = len(arriving) // 2
+        await self._sender.deliver(arriving[:half])
+        async with self._one_killed():
+            # One comes twice, as every sender's may.
+            await self._sender.deliver([*arriving[half:], arriving[0]])
+            self._say(
+                "delivered",
+                f"{counted(len(lost), 'webhook')} of these got lost on the way. {len(arriving)} arrived, out of order,"
+                " one of them twice: on disk, and answered 202.",
+                lost=len(lost),
+                delivered=len(arriving),
+            )
         await self._until_equal()
         await self._prove()
+
+    @asynccontextmanager
+    async def _one_killed(self) -> AsyncIterator[None]:
+        """Kill one of the other nodes, where there are any, in the middle of what it does, and bring it back after."""
+        if self._others is None:
+            yield
+            return
+        victim = self._others.next_victim()
+        await victim.kill()
+        self._say("killed", f"{victim.name} is killed with -9, half-way. Its senders turn to the others.")
+        yield
+        await victim.start()
+        self._say("returned", f"{victim.name} is back; what it had in hand was lost by nobody.")
 
     async def _take_down(self, source: SourceName) -> None:
         name, living = TITLES[source], other(source)
@@ -171,7 +192,8 @@ class Story:
         return list(await differing(self._service.store, self._places.expected(), source))
 
     async def _lane_waits(self, source: SourceName) -> bool:
-        return self._service.lanes[source].state().state == "down"
+        own = self._service.lanes[source].state().state == "down"
+        return own or (self._others is not None and await self._others.lane_waits(source))
 
     async def _until(self, condition: Callable[[], Awaitable[bool]], complaint: str) -> None:
         end = self._service.now() + PATIENCE_SECONDS

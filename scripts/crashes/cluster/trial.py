@@ -27,7 +27,7 @@ from scripts.crashes.setup import RETAINED_SECONDS
 from scripts.programs import free_port
 
 SHOWN_MAX = 5
-AUDIT_SECONDS = 0.25
+AUDIT_SECONDS = 0.5
 SETTLED_SECONDS = 60.0
 LOOK_SECONDS = 0.05
 
