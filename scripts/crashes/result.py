@@ -75,7 +75,7 @@ class Result(msgspec.Struct, kw_only=True):
         """Refuse to call a run a success that tested nothing: without a kill, or without anything to lose."""
         if self.failure:
             return
-        if not self.kills and any(KILL in kind for kind in kinds):
+        if not self.kills and any(kind.startswith(KILL) for kind in kinds):
             self.failure = "nobody was killed: nothing was tested (give it more --kills or --seconds)"
         elif not self.acknowledged:
             self.failure = "nothing was acknowledged: there was nothing to lose"

@@ -22,6 +22,7 @@ SELECT
         (SELECT name, sum(value)::bigint AS total FROM hookbridge.counters GROUP BY name) AS one)::text AS counters,
     (SELECT count(*) FROM hookbridge.open) AS open,
     (SELECT count(*) FROM hookbridge.ends WHERE outcome = 'dead') AS dead,
+    (SELECT min(reason) FROM hookbridge.ends WHERE outcome = 'dead') AS why_dead,
     (SELECT count(*) FROM hookbridge.dirty AS dirty
         WHERE NOT EXISTS (SELECT FROM hookbridge.open WHERE open.record = dirty.record)) AS dirty_alone,
     (SELECT count(DISTINCT open.record) FROM hookbridge.open
@@ -69,6 +70,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """What there may be nothing of, by what it is."""
     open: int
     dead: int
+    why_dead: str | None = None
+    """Of one of them."""
     copies: dict[str, tuple[int, int | None]]
     """By record: the ticket, and the number of the text; None for the knowledge that it is not there."""
 
@@ -77,7 +80,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         found = [f"{count} {what}" for what, count in self.wrong.items() if count]
         books = self.counters
         if self.dead:
-            found.append(f"{self.dead} events are dead letters")
+            found.append(f"{self.dead} events are dead letters: {self.why_dead}")
         if (books.get("open", 0), books.get("dead", 0)) != (self.open, self.dead):
             counted = f"{books.get('open', 0)} open and {books.get('dead', 0)} dead"
             found.append(f"the books say {counted}, and there are {self.open} and {self.dead}")
@@ -130,7 +133,14 @@ async def snapshot(database: Database) -> Snapshot:
         for record, ticket, data in zip(row["records"], row["tickets"], row["data"], strict=True)
     }
     counters = json.loads(row["counters"])
-    return Snapshot(counters=counters, wrong=wrong, open=row["open"], dead=row["dead"], copies=copies)
+    return Snapshot(
+        counters=counters,
+        wrong=wrong,
+        open=row["open"],
+        dead=row["dead"],
+        why_dead=row["why_dead"],
+        copies=copies,
+    )
 
 
 class Found(msgspec.Struct, frozen=True):

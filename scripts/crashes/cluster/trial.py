@@ -67,7 +67,7 @@ class Trial:
                 if watching.done():
                     watching.result()
                 if not self.result.kept:
-                    break
+                    break  # what is broken now would be found again after each blow
         finally:
             watching.cancel()
             with suppress(asyncio.CancelledError):
