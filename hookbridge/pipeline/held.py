@@ -45,6 +45,9 @@ class Held:
         self._lease_seconds = lease_seconds
         self._clock = clock
         self._sleep = sleep
+        self._owed: list[tuple[tuple[Claim, ...], float | None]] = []
+        """Let go of while the store did not answer, each with the time until which they wait: none is to wait for the
+        end of its lease."""
         self._claims: dict[tuple[int, int], Claim] = {}
         self._bytes = 0
         self._until = math.inf  # when the first of the leases ends
@@ -54,6 +57,7 @@ class Held:
         """Claim so many records at most, and none where there is no room, however long the store refuses."""
         while self.has_room:
             try:
+                await self._give_back_owed()
                 if self._left() <= 0.0:
                     await self._renew()
                 asked_at = self._clock()
@@ -104,12 +108,24 @@ class Held:
             return
         for claim in claims:
             self.drop(claim)
-        after_seconds = 0.0 if until is None else max(until - self._clock(), 0.0)
+        self._owed.append((tuple(claims), until))
         try:
-            await self._store.release(claims, after_seconds=after_seconds)
+            await self._give_back_owed()
         except StoreUnavailable as error:
-            # Their leases end by themselves.
-            _log.error("Claims could not be given back", source=self._source, error=error.message)
+            _log.error("Claims are given back when the store answers", source=self._source, error=error.message)
+
+    async def _give_back_owed(self) -> None:
+        """Give back what was let go of.  Raises StoreUnavailable, and what is left then is still owed."""
+        owed, self._owed = self._owed, []
+        while owed:
+            claims, until = owed[0]
+            after_seconds = 0.0 if until is None else max(until - self._clock(), 0.0)
+            try:
+                await self._store.release(claims, after_seconds=after_seconds)
+            except BaseException:
+                self._owed += owed
+                raise
+            del owed[0]
 
     def holds(self, claim: Claim) -> bool:
         """Whether it is here and its lease goes on; else another node may have it."""

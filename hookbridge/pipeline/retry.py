@@ -42,6 +42,8 @@ class Kind(Enum):
     """Every record of the source: the lane stops, because dead letters would all be replayed with the next key."""
     CACHE = auto()
     """Every change with keys in the user's cache: the lane stops."""
+    STORE = auto()
+    """Every change: nothing can be read or settled now, and the lane stops."""
     TABLE = auto()
     """Every record of the table: they wait with it, because a migration or a grant may come behind the trigger."""
     RECORD = auto()
@@ -50,7 +52,7 @@ class Kind(Enum):
     @property
     def stops_lane(self) -> bool:
         """Whether nothing can be done for any record of the lane now."""
-        return self in (Kind.SOURCE, Kind.KEY, Kind.CACHE)
+        return self in (Kind.SOURCE, Kind.KEY, Kind.CACHE, Kind.STORE)
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -68,7 +70,7 @@ RULES: Mapping[type[BaseException], Rule] = {
     TableUnreadable: Rule(Kind.TABLE, again=False),
     RecordImpossible: Rule(Kind.RECORD, again=False),
     HandlerGaveUp: Rule(Kind.RECORD, again=False),
-    StoreUnavailable: Rule(Kind.RECORD, again=True),
+    StoreUnavailable: Rule(Kind.STORE, again=True),
     StoreError: Rule(Kind.RECORD, again=False),
     Exception: Rule(Kind.RECORD, again=True),
     BaseException: Rule(Kind.RECORD, again=False),  # who cancels a worker wants it to end
@@ -82,7 +84,7 @@ class Fate(Enum):
     AGAIN = auto()
     """It is tried again, after ``retry_seconds``."""
     LANE_STOPS = auto()
-    """It stays open, and its lane stops until its source or the cache answers."""
+    """It stays open, and its lane stops until its source, the cache or the store answers."""
     TABLE_WAITS = auto()
     """It stays open, and waits with its table."""
     DEAD = auto()

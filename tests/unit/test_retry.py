@@ -16,6 +16,8 @@ TRIES_LEFT = Case(tries_left=True)
 TABLE = {
     "SourceUnavailable": (Kind.SOURCE, True, Fate.LANE_STOPS),
     "CacheUnavailable": (Kind.CACHE, True, Fate.LANE_STOPS),
+    "StoreUnavailable": (Kind.STORE, True, Fate.LANE_STOPS),
+    "LeadLost": (Kind.STORE, True, Fate.LANE_STOPS),
     "SourceRefused": (Kind.KEY, False, Fate.LANE_STOPS),
     "TableUnreadable": (Kind.TABLE, False, Fate.TABLE_WAITS),
     "RecordImpossible": (Kind.RECORD, False, Fate.DEAD),
