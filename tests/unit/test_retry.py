@@ -36,6 +36,7 @@ MADE: dict[str, Callable[[], BaseException]] = {
     "PayloadTooLarge": lambda: errors.PayloadTooLarge(1),
     "UnsupportedMediaType": lambda: errors.UnsupportedMediaType("x"),
     "TryLater": lambda: errors.TryLater("x", retry_after_seconds=1),
+    "NotReceiving": lambda: errors.NotReceiving("x", retry_after_seconds=1),
     "TooSoon": lambda: errors.TooSoon("x", retry_after_seconds=1),
 }
 
