@@ -52,6 +52,10 @@ class _Term:
         self.limit: asyncio.Timeout | None = None
         self.task: asyncio.Task[None]
 
+    @property
+    def has_ended(self) -> bool:
+        return self.limit is not None and self.limit.expired()
+
     def renew(self, until: float) -> None:
         self.until = until
         if self.limit is not None and not self.limit.expired():
@@ -68,6 +72,7 @@ class Membership:
         describe: Callable[[], Report],
         heard: Callable[[Cluster], None],
         *,
+        lease_seconds: float = LEASE_SECONDS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """``describe`` says of this node what others shall know, ``heard`` is told of what a beat was answered."""
@@ -75,9 +80,11 @@ class Membership:
         self._duties = duties
         self._describe = describe
         self._heard = heard
+        self._lease_seconds = lease_seconds
         self._sleep = sleep
         self._terms: dict[str, _Term] = {}
         self._leads: dict[str, tuple[Lead, float]] = {}
+        self._over: dict[str, Lead] = {}
         self._one_at_a_time = asyncio.Lock()
         self._told = False  # whether it was said that the store does not answer
         self.cluster: Cluster | None = None
@@ -88,11 +95,19 @@ class Membership:
         _, until = self._leads.get(duty, (None, 0.0))
         return until > asyncio.get_running_loop().time()
 
+    def _is_over(self, duty: str) -> bool:
+        """Whether the lead that this node has as of the last beat is that of a term which ended here, or is ending."""
+        term = self._terms.get(duty)
+        over = term.lead if term is not None and term.has_ended else self._over.get(duty)
+        return over is not None and duty in self._leads and self._leads[duty][0] == over
+
     async def beat(self) -> Cluster:
         """Beat now, so that what was written before is known, and apply what is answered.  Raises StoreUnavailable."""
         async with self._one_at_a_time:
             sent = asyncio.get_running_loop().time()
-            report = replace(self._describe(), wants=tuple(self._duties), lease_seconds=LEASE_SECONDS)
+            # A beat that was long on its way may have renewed what is over here: it is given up, and wanted again.
+            wants = tuple(duty for duty in self._duties if not self._is_over(duty))
+            report = replace(self._describe(), wants=wants, lease_seconds=self._lease_seconds)
             cluster = await self._store.beat(report)
             self._leads = {
                 duty: (Lead(duty, leader.epoch), sent + leader.left_seconds)
@@ -131,7 +146,7 @@ class Membership:
     def _elect(self, group: asyncio.TaskGroup) -> None:
         """Begin, renew and end terms, as the last beat has it."""
         for duty in self._duties:
-            lead, until = self._leads[duty] if self.does(duty) else (None, 0.0)
+            lead, until = self._leads[duty] if self.does(duty) and not self._is_over(duty) else (None, 0.0)
             term = self._terms.get(duty)
             if term is not None and term.lead == lead:
                 term.renew(until)
@@ -148,11 +163,12 @@ class Membership:
                 _log.debug("A duty begins", duty=lead.duty, epoch=lead.epoch)
                 await self._do(lead)
         except TimeoutError:
-            if term.limit is None or not term.limit.expired():
+            if not term.has_ended:
                 raise
             _log.warning("A duty ends: the store was not reached for a lease", duty=lead.duty)
         finally:
             del self._terms[lead.duty]
+            self._over[lead.duty] = lead
 
     async def _do(self, lead: Lead) -> None:
         try:

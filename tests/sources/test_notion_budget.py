@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from hookbridge.errors import SourceUnavailable
+from hookbridge.errors import SourceUnavailable, StoreUnavailable
 from hookbridge.sources.notion.budget import PATIENCE_SECONDS, Budget, Urgency
 from hookbridge.sources.statuses import RETRY_AFTER_SECONDS_MAX
 from tests.support.waiting import wait_until
@@ -196,3 +196,72 @@ async def test_who_no_longer_waits_costs_no_permit() -> None:
     await stays
     assert gone.cancelled() or gone.done()
     await budget.close()
+
+
+class Others:
+    """All processes that share a store, as far as a budget sees."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+        self.wait = 0.0
+        self.failure: Exception | None = None
+
+    async def __call__(self, number: int) -> float:
+        self.asked.append(number)
+        if self.failure is not None:
+            raise self.failure
+        return self.wait
+
+
+async def test_what_waits_is_reserved_among_all_processes_a_seconds_worth_at_a_time(time: Time) -> None:
+    others = Others()
+    budget = Budget(20.0, others, clock=time, sleep=time.sleep)
+    await asyncio.gather(*[budget.permit() for _ in range(25)])
+    assert others.asked == [20, 5]
+    await budget.permit()
+    assert others.asked == [20, 5, 1]
+    await budget.close()
+
+
+async def test_whoever_comes_behind_other_processes_waits_for_them(time: Time) -> None:
+    others = Others()
+    budget = Budget(1_000.0, others, clock=time, sleep=time.sleep)
+    others.wait = 2.5
+    await budget.permit()
+    assert time.slept == [2.5]
+    await budget.close()
+
+
+async def test_what_was_reserved_and_not_used_in_its_second_is_reserved_anew(time: Time) -> None:
+    others = Others()
+    budget = Budget(1_000.0, others, clock=time, sleep=time.sleep)
+    gone = [asyncio.ensure_future(budget.permit()) for _ in range(3)]
+    await asyncio.sleep(0)
+    for one in gone[1:]:
+        one.cancel()
+    await gone[0]
+    assert others.asked == [3]
+    await budget.permit()
+    assert others.asked == [3], "it is left of what was reserved"
+    time.now += 2.0
+    await budget.permit()
+    assert others.asked == [3, 1]
+    await budget.close()
+
+
+async def test_while_others_cannot_be_asked_each_goes_at_its_own_rate(time: Time) -> None:
+    others = Others()
+    others.failure = StoreUnavailable("the server is away")
+    budget = Budget(1_000.0, others, clock=time, sleep=time.sleep)
+    await budget.permit()
+    assert time.slept == []
+    await budget.close()
+
+
+async def test_a_pause_that_another_process_was_told_is_kept_and_not_told_on(budget: Budget, time: Time) -> None:
+    budget.hear(60.0)
+    with pytest.raises(SourceUnavailable):
+        await budget.permit()
+    assert (budget.halted_seconds, budget.told_seconds) == (60.0, 0.0)
+    budget.halt(20.0)
+    assert (budget.halted_seconds, budget.told_seconds) == (60.0, 20.0)

@@ -28,13 +28,14 @@ BEGIN
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
+    -- The node's row may have been waited for, and so may a lead's be: what has ended meanwhile is over.
+    now_at := now_1(moment);
     PERFORM lead_1(now_at, the_node, the_life, wants, lease_seconds);
     INSERT INTO budget AS b (source, tat, halted_until)
     SELECT h.source, 0, now_at + h.seconds FROM unnest(halted, halted_seconds) AS h (source, seconds) ORDER BY h.source
     ON CONFLICT (source) DO UPDATE SET halted_until = greatest(b.halted_until, excluded.halted_until);
     DELETE FROM nodes WHERE seen_at < now_at - forgotten_seconds;
     DELETE FROM asks WHERE asked_at < now_at - asked_seconds;
-    -- Leads were waited for, and a lease is told as what is left of it now.
     now_at := now_1(moment);
     RETURN cluster_1(now_at, the_node, the_life, hears, sources, lows);
 END
