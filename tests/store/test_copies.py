@@ -213,7 +213,7 @@ async def test_settlements_of_one_group_leave_a_moved_record_where_the_latest_re
         settlement(claims[A], effects=effects(copy(A, first), "before", exclusive=True)),
     ]
     assert await asyncio.gather(*[at(store, 101.0).settle(end) for end in ends]) == [Settled.DONE] * 2
-    assert (await store.copy(A), await data(store, B)) == (None, b"{}")
+    assert (await data(store, A), await data(store, B)) == (None, b"{}")
     assert [await found(store, word) for word in ("before", "after")] == [[], [B]]
 
 

@@ -131,9 +131,8 @@ class Copies(Role):
         asked = words.asked(query, source, table)
         if asked is None:
             return Candidates((), complete=True)
-        parameters = (asked.whole, asked.wanted, asked.phrases, asked.begun, asked.rest, asked.wanted_begun)
         bounds = (CANDIDATES_MAX, CANDIDATES_BYTES_MAX, words.SEARCH_SECONDS)
-        found = await self._engine.search(_FOUND, *parameters, asked.phrases_begun, asked.without, *bounds)
+        found = await self._engine.search(_FOUND, *asked.parameters, *bounds)
         copies = tuple(copy_of(RecordKey.parse(row[1]), tuple(row)[2:]) for row in found if row[1] is not None)
         return Candidates(copies, complete=found[0][0])
 

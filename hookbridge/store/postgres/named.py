@@ -165,7 +165,8 @@ def _meant(which: RecordFilter) -> Where:
         if (asked := words.asked(parse(which.text))) is not None:
             conditions.append(
                 "EXISTS (SELECT FROM hookbridge.words AS w WHERE w.record = copies.record"
-                " AND w.lexemes @@ ?::text::tsquery AND hookbridge.has_1(w.tokens, ?::text[], ?::text[]))"
+                " AND w.lexemes @@ ?::text::tsquery AND w.tokens LIKE ALL (?::text[])"
+                " AND NOT w.tokens LIKE ANY (?::text[]))"
             )
             parameters += asked.widest
         where.add(f"({' OR '.join(conditions)})", *parameters)

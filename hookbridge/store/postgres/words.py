@@ -39,22 +39,28 @@ def _places(source: str, table: str) -> tuple[str, str]:
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """A query as ``search.sql`` has it: tsqueries as text, and parts of ``tokens``."""
+    """A query as ``search.sql`` has it: tsqueries as text, and patterns (LIKE) of ``tokens``."""
 
-    whole: str
+    whole: Sequence[str]
     """What the index is asked for where the words themselves are looked for."""
     wanted: str
     """All that lexemes can tell of an entry that has them."""
     phrases: Sequence[str]
     """What its tokens have."""
+    rest: Sequence[str]
+    """What the index is asked for where words that begin so are as good."""
     begun: Sequence[str] | None
     """What of the index begins so; None where the query has no beginning."""
-    rest: str | None
-    """What else the index is asked for with them, where that is anything."""
     wanted_begun: str
     phrases_begun: Sequence[str]
     without: Sequence[str]
     """What none of its tokens are."""
+
+    @property
+    def parameters(self) -> tuple[object, ...]:
+        """What ``candidates_1`` is called with."""
+        whole = (self.whole, self.wanted, self.phrases)
+        return *whole, self.rest, self.begun, *self.widest
 
     @property
     def widest(self) -> tuple[str, Sequence[str], Sequence[str]]:
@@ -74,12 +80,12 @@ def asked(query: Query, source: SourceName | None = None, table: str | None = No
     begun = [term.lexeme_begun for term in terms if term.lexeme_begun is not None]
     rest = [one for term in terms for one in (term.lexemes[:-1] if term.lexeme_begun else term.lexemes)] + places
     return Asked(
-        whole=_all(whole),
-        wanted=_all([*whole, *without]),
+        whole=whole,
+        wanted=" & ".join([*whole, *without]),
         phrases=[term.phrase for term in terms if not term.is_simple],
+        rest=rest,
         begun=begun if any(term.begins for term in terms) else None,
-        rest=_all(rest) if rest else None,
-        wanted_begun=_all([*rest, *begun, *without]),
+        wanted_begun=" & ".join([*rest, *begun, *without]),
         phrases_begun=[term.phrase_begun for term in terms if not term.is_simple],
         without=[term.phrase_begun for term in unwanted if not term.is_simple],
     )
@@ -97,14 +103,11 @@ class _Term:
         self.lexemes = [_quoted(token[:LEXEME_CHARACTERS_MAX]) for token in (*front, last)]
         self.lexeme_begun = f"{_quoted(last)}:*" if self.begins and is_short else None
         """What begins as the last token; None where it is a lexeme, however it goes on."""
-        self.phrase = f" {' '.join((*front, last))} "
-        self.phrase_begun = self.phrase[:-1] if self.begins else self.phrase
+        phrase = " ".join((*front, last))
+        self.phrase = f"% {phrase} %"
+        self.phrase_begun = f"% {phrase}%" if self.begins else self.phrase
 
 
 def _quoted(lexeme: str) -> str:
     """Write a lexeme: none of them has a quote or a backslash."""
     return f"'{lexeme}'"
-
-
-def _all(conditions: Sequence[str]) -> str:
-    return " & ".join(conditions)

@@ -7,7 +7,7 @@
 
 -- The names of the stretches of places that a place lies in: see search.sql.
 CREATE OR REPLACE FUNCTION hookbridge.stretches_1(place bigint) RETURNS text[] LANGUAGE sql IMMUTABLE
-RETURN ARRAY['@12.' || (place >> 12), '@16.' || (place >> 16), '@20.' || (place >> 20)];
+RETURN ARRAY['@12.' || (place >> 12), '@16.' || (place >> 16)];
 
 -- Write the entries of copies, where they are others than the index has.  ``documents``: the tokens; null leaves the entry, and
 -- an empty one takes it away, as a copy without data does.  ``lexemes``: with spaces between them.  Whoever calls it has locked
