@@ -58,11 +58,14 @@ def warnings_of(settings: Settings, sources: Mapping[SourceName, Source]) -> tup
 
 
 def warnings_of_clock(ahead_seconds: float) -> tuple[str, ...]:
-    """Say that our clock, which never goes back, is ahead of the machine's by so much."""
-    if ahead_seconds <= AHEAD_SECONDS:
-        return ()
-    said = f"The machine's clock was set back while the service ran, whose times are {ahead_seconds:.0f} s ahead of it."
-    return (f"{said} Restart the service.",)
+    """Say that our clock, which never goes back and may be the store's, is ahead of the machine's by so much."""
+    if ahead_seconds > AHEAD_SECONDS:
+        said = f"The service's clock is {ahead_seconds:.0f} s ahead of the machine's, which was set back or is behind"
+        return (f"{said} the store's server. Restart the service when the machine's clock is right.",)
+    if ahead_seconds < -AHEAD_SECONDS:
+        said = f"The machine's clock is {-ahead_seconds:.0f} s ahead of the store's server, by which the service goes."
+        return (f"{said} Set it right: the times in signatures are compared with it.",)
+    return ()
 
 
 def warnings_of_stuck(stuck: Sequence[StuckHandler]) -> tuple[str, ...]:
