@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import cast
 
 from hookbridge.clock import Clock
 from hookbridge.config import Settings
@@ -22,7 +21,7 @@ async def open_store(settings: Settings, clock: Clock) -> Store:
     require_driver()
     from hookbridge.store.postgres import PostgresStore  # noqa: PLC0415  an extra
 
-    return cast("Store", await PostgresStore.open(settings.store_url, node=settings.node_name))
+    return await PostgresStore.open(settings.store_url, node=settings.node_name)
 
 
 def require_driver() -> None:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import pytest
@@ -60,7 +60,7 @@ async def opened_on(engine: str, folder: Path) -> Store:
         return await opened_file(folder / "hookbridge.db")
     clock = HandClock()
     address = databases.url(folder, pooled=engine == "pooler")
-    store = cast("Store", await PostgresStore.open(address, moment=lambda: clock.now))
+    store = await PostgresStore.open(address, node="one", moment=lambda: clock.now)
     _clocks[store] = clock
     return store
 

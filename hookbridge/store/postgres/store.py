@@ -14,15 +14,18 @@ from hookbridge.store import note_names
 from hookbridge.store.moving import unfinished
 from hookbridge.store.nodes import Links
 from hookbridge.store.postgres import checks
+from hookbridge.store.postgres.claims import Claims
 from hookbridge.store.postgres.connections import Link
 from hookbridge.store.postgres.copies import Copies
 from hookbridge.store.postgres.engine import Engine
 from hookbridge.store.postgres.feed import Feed
+from hookbridge.store.postgres.inbox import Inbox
 from hookbridge.store.postgres.listings import Listings
 from hookbridge.store.postgres.migrations import migrate
 from hookbridge.store.postgres.named import Records
 from hookbridge.store.postgres.nodes import Nodes
 from hookbridge.store.postgres.notes import Counters, Notes
+from hookbridge.store.postgres.stale_keys import Stale
 from hookbridge.store.postgres.sweeps import Sweeps
 
 _log = structlog.get_logger(__name__)
@@ -35,7 +38,7 @@ def _server_clock() -> float | None:
     return None
 
 
-class PostgresStore(Listings, Copies, Feed, Records, Sweeps, Notes, Counters, Nodes):
+class PostgresStore(Inbox, Claims, Stale, Listings, Copies, Feed, Records, Sweeps, Notes, Counters, Nodes):
     """``hookbridge.store.contract.Store`` in the schema ``hookbridge`` of a Postgres database."""
 
     is_filled = False

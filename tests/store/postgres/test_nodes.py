@@ -1,7 +1,6 @@
 """Several nodes on one database: duties that change hands, what is told of others, requests that all reserve."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import cast
 
 import asyncpg
 import pytest
@@ -38,7 +37,7 @@ async def enter(url: str, clock: HandClock) -> AsyncIterator[Enter]:
     stores: list[Store] = []
 
     async def opened(name: str) -> Store:
-        store = cast("Store", await PostgresStore.open(url, node=name, moment=lambda: clock.now))
+        store = await PostgresStore.open(url, node=name, moment=lambda: clock.now)
         stores.append(store)
         return store
 

@@ -160,11 +160,12 @@ CREATE TABLE hookbridge.failures (
 );
 CREATE INDEX failures_ended ON hookbridge.failures (ended_at);
 
--- Keys of the user's cache that belong to changes which are settled, until they were deleted there once more.
+-- Keys of the user's cache that belong to changes which are settled, until they were deleted there once more.  A key is
+-- bytes: a text here has no NUL.
 CREATE SEQUENCE hookbridge.stale_ids;
 CREATE TABLE hookbridge.stale_keys (
     id    bigint           PRIMARY KEY DEFAULT nextval('hookbridge.stale_ids'),
-    key   text COLLATE "C" NOT NULL,
+    key   bytea            NOT NULL,
     since double precision NOT NULL
 ) WITH (autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_scale_factor = 0);
 
