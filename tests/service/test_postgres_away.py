@@ -1,0 +1,60 @@
+"""A Postgres server that goes away under a running service and comes back: senders are told, nothing is restarted."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support import databases
+from tests.support.running import Running, make_settings, running
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.on("postgres")
+
+PATH = "/api/v1/webhooks/supabase"
+
+
+def row(id_: int) -> object:
+    return {"type": "INSERT", "table": "users", "schema": "public", "record": {"id": id_}, "old_record": None}
+
+
+async def books(service: Running) -> dict[str, int]:
+    answer = await service.get("/api/v1/webhooks/stats")
+    found: dict[str, int] = (await answer.json())["books"]
+    return found
+
+
+async def test_while_the_server_is_away_senders_are_told_when_to_come_back_and_then_all_goes_on(tmp_path: Path) -> None:
+    settings = make_settings(tmp_path)
+    async with running(settings) as service:
+        assert (await service.post(PATH, row(1))).status == 202
+        await wait_until(lambda: _applied(service, 1))
+        with databases.away(settings.store_url):
+            for _ in range(3):
+                refused = await service.post(PATH, row(2))
+                assert refused.status == 503
+                assert int(refused.headers["Retry-After"]) > 0
+                assert "test_" not in await refused.text()  # the database's name is nobody's business
+            read = await service.get("/api/v1/records/supabase/users/1")
+            assert (read.status, "Retry-After" in read.headers) == (503, True)
+            assert (await service.get("/healthz")).status == 200
+            await wait_until(lambda: _is_ready(service, 503, writable=False))
+
+        async def is_taken() -> bool:
+            return (await service.post(PATH, row(3))).status == 202
+
+        await wait_until(is_taken)
+        await wait_until(lambda: _applied(service, 2))
+
+        await wait_until(lambda: _is_ready(service, 200, writable=True))
+        found = await books(service)
+        assert found["received"] == found["applied"] == 2
+
+
+async def _applied(service: Running, number: int) -> bool:
+    answer = await service.get("/api/v1/webhooks/stats")
+    return answer.status == 200 and bool((await answer.json())["books"]["applied"] == number)
+
+
+async def _is_ready(service: Running, status: int, *, writable: bool) -> bool:
+    answer = await service.get("/readyz")
+    return (answer.status, (await answer.json())["inbox_writable"]) == (status, writable)
