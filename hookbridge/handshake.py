@@ -55,7 +55,10 @@ class Learner(Protocol):
 
 async def learnt(notes: Notes) -> Learnt | None:
     """Give the token that an earlier start kept."""
-    kept = await notes.note(note_names.NOTION_TOKEN)
+    return _read(await notes.note(note_names.NOTION_TOKEN))
+
+
+def _read(kept: str | None) -> Learnt | None:
     if kept is None:
         return None
     if not kept.startswith("{"):
@@ -87,6 +90,8 @@ class Handshake:
         self._looked_at = -math.inf  # for a stranger
         self.learnt = learnt
         """What a handshake brought; None before the first."""
+        self.noted = None if learnt is None else _written(learnt)
+        """How that stands in the store, as far as this node knows."""
         if learnt is not None:
             hide_learnt(learnt.token)
 
@@ -111,7 +116,7 @@ class Handshake:
                     return
                 message = "A verification token is known already"
                 raise HandshakeRefused(message, hint="DELETE /api/v1/notion/verification-token forgets it")
-            self._take(new)
+            self._take(new, _written(new))
         _log.warning(
             "Notion sent a verification token: show it with python -m hookbridge notion-token, paste it into the"
             " integration's webhook form, and confirm it with --confirm",
@@ -126,13 +131,13 @@ class Handshake:
                 raise NotFound("No verification token was received yet", hint="make a webhook subscription in Notion")
             confirmed = msgspec.structs.replace(self.learnt, confirmed=True)
             await self._notes.put_note(note_names.NOTION_TOKEN, _written(confirmed))
-            self._take(confirmed)
+            self._take(confirmed, _written(confirmed))
 
     async def forget(self) -> None:
         """Forget it, so that a new subscription can present its own.  Raises StoreUnavailable."""
         async with self._one_at_a_time:
             await self._notes.put_note(note_names.NOTION_TOKEN, None)
-            self._take(None)
+            self._take(None, None)
 
     async def look(self) -> None:
         """Take up what is noted now.  Raises StoreUnavailable."""
@@ -152,10 +157,11 @@ class Handshake:
         return self.learnt != before
 
     async def _look(self) -> None:
-        self._take(await learnt(self._notes))
+        noted = await self._notes.note(note_names.NOTION_TOKEN)
+        self._take(_read(noted), noted)
 
-    def _take(self, known: Learnt | None) -> None:
-        before, self.learnt = self.learnt, known
+    def _take(self, known: Learnt | None, noted: str | None) -> None:
+        before, self.learnt, self.noted = self.learnt, known, noted
         if known is None:
             self._notion.forget()
         elif before is None or before.token != known.token:

@@ -38,7 +38,6 @@ class Holds:
         self._by_operator: dict[SourceName, str] = {}
         """The lanes that an operator holds, with the reason."""
         self._one_at_a_time = asyncio.Lock()
-        self._heard: Mapping[str, str] | None = None
         self._stale = asyncio.Event()
 
     @property
@@ -47,10 +46,14 @@ class Holds:
         return (note_names.NOTION_TOKEN, *map(note_names.paused, self._lanes))
 
     def hear(self, notes: Mapping[str, str]) -> None:
-        """Take note of what is noted, as of a moment ago: what has changed since the last time is looked up."""
-        heard = {name: notes[name] for name in self.notes if name in notes}
-        if heard != self._heard:
-            self._heard = heard
+        """Take note of what is noted, as of a moment ago: where that is not what this node knows, it is looked up.
+
+        Not where it is not what was heard the last time: between the two more than one word may have been said.
+        """
+        known = {note_names.paused(source): reason for source, reason in self._by_operator.items()}
+        if self._handshake.noted is not None:
+            known[note_names.NOTION_TOKEN] = self._handshake.noted
+        if {name: notes[name] for name in self.notes if name in notes} != known:
             self._stale.set()
 
     async def run(self) -> None:
