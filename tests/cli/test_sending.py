@@ -207,9 +207,9 @@ async def test_who_waits_for_a_paused_lane_is_told_so_until_it_goes_on(tmp_path:
     async with running(make_settings(tmp_path / "data"), process=False) as service:
         words = ("send", "supabase", "--wait", "--timeout", "600", "--url", service.url)
         async with lasting(tmp_path, *words) as waiting:
-            why = "waiting: the lane of supabase is paused (held by the test)"
+            why = "waiting: the lane of supabase is paused (paused by an operator)"
             await wait_until(lambda: why in waiting.errors)
-            service.service.lanes["supabase"].resume()
+            await service.service.holds.resume("supabase")
             assert await waiting.ended() == 0
     assert waiting.lines[-1] == "applied, verification skipped"
     assert waiting.errors.count(why) == 1
@@ -233,7 +233,7 @@ async def test_a_wait_ends_with_its_time_and_says_what_it_waited_for(tmp_path: P
         words = ("send", "supabase", "--wait", "--timeout", "0.2", "--url", service.url)
         ran = await command(tmp_path, *words, *as_json)
     assert ran.code == 1
-    still = "still open after 0.2 s: the lane of supabase is paused (held by the test)"
+    still = "still open after 0.2 s: the lane of supabase is paused (paused by an operator)"
     assert still in (ran.err if as_json else ran.out).splitlines()
     if as_json:
         assert ran.lines[-1]["state"] == "open"
@@ -244,7 +244,7 @@ async def test_a_timeout_of_nothing_looks_once(tmp_path: Path) -> None:
         ran = await command(tmp_path, "send", "supabase", "--wait", "--timeout", "0", "--url", service.url)
     assert (ran.code, ran.out.splitlines()[-1]) == (
         1,
-        "still open after 0 s: the lane of supabase is paused (held by the test)",
+        "still open after 0 s: the lane of supabase is paused (paused by an operator)",
     )
 
 

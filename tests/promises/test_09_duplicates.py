@@ -78,7 +78,7 @@ async def test_what_cannot_name_itself_is_never_dropped(tmp_path: Path, body: di
         assert len({id_ for id_, _ in sent}) == 5
         assert not any(known for _, known in sent)
         assert await balanced(service) == {"received": 5, "open": 5}
-        service.service.lanes["supabase"].resume()
+        await service.service.holds.resume("supabase")
         assert await settled(service) == {"received": 5, "applied": 1, "coalesced": 4}  # and cheap
 
 

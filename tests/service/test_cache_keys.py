@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from hookbridge.config import Settings
-from hookbridge.model import CLAIMED_BYTES_MAX, CLAIMED_EVENTS_MAX, Copy
+from hookbridge.model import CLAIMED_BYTES_MAX, CLAIMED_EVENTS_MAX, Copy, SourceName
 from hookbridge.sources import carrying
 from tests.support.books import hint, send, settled
 from tests.support.events import event, key
@@ -61,11 +61,11 @@ def automation(url: str, number: int) -> dict[str, Any]:
 
 async def gone(service: Running, redis: Redis, *bodies: object, source: str = "supabase") -> set[str]:
     """Let these be one change, and say which keys it took away."""
-    lane = service.service.lanes["notion" if source == "notion" else "supabase"]
-    await lane.pause("held by the test")
+    name: SourceName = "notion" if source == "notion" else "supabase"
+    await service.service.holds.pause(name)
     for body in bodies:
         await send(service, body, source=source)
-    lane.resume()
+    await service.service.holds.resume(name)
     await settled(service)
     return {*EMAILS, *OTHERS} - set(await redis.keys())
 
@@ -120,8 +120,7 @@ async def test_keys_are_made_of_each_page_that_automations_sent(settings: Settin
 
 async def test_keys_are_made_of_what_a_listing_had_shown(settings: Settings, redis: Redis) -> None:
     async with running(settings) as service:
-        lane = service.service.lanes["supabase"]
-        await lane.pause("held by the test")
+        await service.service.holds.pause("supabase")
         body = json.dumps({"ticket": 1, "changed_at": None, "fingerprint": "", "data": row("d")}).encode()
         await service.service.intake.accept((event(1, format=carrying.FORMAT, origin="poll", body=body),))
         assert await gone(service, redis, native("UPDATE", row("c"), row("b"))) == {"user:1", *EMAILS[1:]}
@@ -133,11 +132,11 @@ async def test_an_outage_of_the_cache_is_told_once_however_many_records_meet_it(
     away = with_secrets(settings, redis_url="redis://127.0.0.1:9")  # a port that nobody listens on (RFC 863)
     with capture_logs() as lines:
         async with running(away) as service:
-            lane = service.service.lanes["supabase"]
-            await lane.pause("held by the test")
+            await service.service.holds.pause("supabase")
             for id_ in range(8):
                 await send(service, hint(id_, data=row("a", id_)))
-            lane.resume()
+            await service.service.holds.resume("supabase")
+            lane = service.service.lanes["supabase"]
             await wait_until(lambda: lane.state().state == "down" and not lane.state().busy)
     told = [line["event"] for line in lines if line["log_level"] != "debug" and "Redis cannot be reached" in str(line)]
     assert told == ["Attempt 1/3 failed", "Lane stopped"]

@@ -123,9 +123,19 @@ def database_of(folder: Path, *, pooled: bool = False) -> str | None:
     return None if _chosen[-1] == "sqlite" else databases.url(folder, pooled=pooled)
 
 
+def node_section() -> dict[str, Any]:
+    """Give the settings of a node that is the same one after a restart, although its port is another one."""
+    return {} if _chosen[-1] == "sqlite" else {"name": "one"}
+
+
 def store_environment(folder: Path) -> dict[str, str]:
-    """Give what a process is told, so that it has the store of ``store_section``."""
-    return {f"HOOKBRIDGE_STORE__{key.upper()}": str(value) for key, value in store_section(folder).items()}
+    """Give what a process is told, so that it has the store and the name that these sections give."""
+    sections = {"STORE": store_section(folder), "NODE": node_section()}
+    return {
+        f"HOOKBRIDGE_{name}__{key.upper()}": str(value)
+        for name, section in sections.items()
+        for key, value in section.items()
+    }
 
 
 async def open_lines(store: Store) -> dict[str, list[int]]:

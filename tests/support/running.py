@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,11 @@ from msgspec.structs import replace
 
 from hookbridge.clock import Clock
 from hookbridge.config import Config, Secrets, Settings
+from hookbridge.errors import StoreError
 from hookbridge.service import Service
+from hookbridge.store import note_names
 from hookbridge.web.server import bind, listening
-from tests.support.engines import store_section
+from tests.support.engines import node_section, store_section
 
 ADMIN_TOKEN = "admin-token-for-tests"
 ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
@@ -26,6 +28,7 @@ def make_settings(folder: Path, *, secrets: Mapping[str, Any] | None = None, **s
     defaults: dict[str, dict[str, Any]] = {
         "server": {"port": 0, "access_log": "errors", "shutdown_deadline_seconds": 5.0},
         "store": store_section(folder),
+        "node": node_section(),
         "processing": {"workers": 8, "queue_size": 16, "retry_delay_seconds": 0.0},
     }
     values = {name: {**defaults.get(name, {}), **sections.get(name, {})} for name in {*defaults, *sections}}
@@ -73,12 +76,17 @@ async def running(settings: Settings, *, process: bool = True, clock: Clock | No
     """Serve.  With `process=False` nothing is taken from the inbox, so what was stored stays open."""
     service = await Service.open(settings, clock)
     if not process:
-        for lane in service.lanes.values():
-            await lane.pause("held by the test")
+        for source in service.lanes:
+            await service.holds.pause(source)
     work = asyncio.create_task(service.run())
     try:
         async with listening(service, bind(settings.config.server)) as url, ClientSession(url) as http:
             yield Running(service, http, url)
     finally:
+        service.begin_stop()
+        if not process:  # what comes after this service is not held
+            with suppress(StoreError):
+                for source in service.lanes:
+                    await service.store.put_note(note_names.paused(source), None)
         await service.stop()
         await work

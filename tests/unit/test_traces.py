@@ -122,7 +122,7 @@ async def test_events_of_one_change_are_linked_to_it(made: Made, tmp_path: Path)
     async with running(make_settings(tmp_path), process=False) as service:
         for _ in range(3):
             await send(service, hint(1))
-        service.service.lanes["supabase"].resume()
+        await service.service.holds.resume("supabase")
         await settled(service)
     first, second, third = (context(one) for one in made.named("receive"))
     process = made.one("process")

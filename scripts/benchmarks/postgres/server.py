@@ -7,7 +7,7 @@ import itertools
 import os
 import tempfile
 from collections.abc import Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -140,7 +140,8 @@ def _pin(pid: int) -> None:
         return
     tasks = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     for one in (pid, *map(int, tasks)):
-        os.sched_setaffinity(one, {LOAD_CORE})
+        with suppress(ProcessLookupError):  # it has ended meanwhile
+            os.sched_setaffinity(one, {LOAD_CORE})
 
 
 def _on_processor_us(pid: int) -> float:
