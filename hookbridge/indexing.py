@@ -126,6 +126,11 @@ class Indexing:
         self._state = state
 
 
+def elsewhere(note: str | None) -> str | None:
+    """Give what another engine can make of the note: a cursor is understood by its own engine alone."""
+    return note if note is not None and _decode(note).is_whole else None
+
+
 def made_by(config: Config) -> str:
     """Name what makes the words of a record: the code, and the settings that choose its columns."""
     tables = [(table.schema, table.name, table.index) for table in config.supabase.tables if table.index is not None]

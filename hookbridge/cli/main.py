@@ -13,6 +13,7 @@ from hookbridge.cli import (
     events,
     init,
     lanes,
+    migrate,
     notion_token,
     poll,
     reconcile,
@@ -129,6 +130,7 @@ app.command("verify", epilog=verify.EPILOG)(verify.verify)
 app.command("reconcile", epilog=reconcile.EPILOG)(reconcile.reconcile)
 app.command("poll", epilog=poll.EPILOG)(poll.poll)
 app.command("store-sql", epilog=store_sql.EPILOG)(store_sql.store_sql)
+app.command("migrate", epilog=migrate.EPILOG)(migrate.migrate)
 app.command("trigger-sql", epilog=trigger_sql.EPILOG)(trigger_sql.trigger_sql)
 app.command("send", epilog=send.EPILOG)(send.send)
 app.command("sign", epilog=sign.EPILOG)(sign.sign)

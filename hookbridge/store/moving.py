@@ -39,8 +39,8 @@ COLUMNS: dict[Kind, tuple[str, ...]] = {
     "open": ("record", "place", "event_id", "source", "since"),
     "failures": ("record", "began_at", "number", "ended_at", "error", "traceback"),
     "stale_keys": ("key",),
-    # Whether a webhook has announced it by now.
-    "found": ("record", "found_at", "announced"),
+    # The newest event when it was found, and whether a webhook has announced it since.
+    "found": ("record", "found_at", "last_event", "announced"),
     "met": ("sweep", "record_id"),
 }
 

@@ -19,7 +19,7 @@ from tests.support.running import ADMIN_TOKEN
 MARK = Mark(origin="x")
 NODE = (
     "insert into hookbridge.nodes (name, life, version, roles, figures, seen_at)"
-    " values ($1, 'a', $2, '{}', $3, hookbridge.now_1(null))"
+    " values ($1, 1, $2, '{}', $3, hookbridge.now_1(null))"
 )
 
 

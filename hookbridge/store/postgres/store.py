@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from typing import Self
 
 import structlog
 
@@ -48,9 +49,7 @@ class PostgresStore(Inbox, Claims, Stale, Listings, Copies, Feed, Records, Sweep
         self._engine = engine
 
     @classmethod
-    async def open(
-        cls, url: str, *, node: str = "", moment: Callable[[], float | None] = _server_clock
-    ) -> PostgresStore:
+    async def open(cls, url: str, *, node: str = "", moment: Callable[[], float | None] = _server_clock) -> Self:
         """Reach the server and make the schema, or bring it up to date.
 
         ``node`` is this node's name, one of its own where it is empty; ``moment`` is a test's clock.  Raises

@@ -19,6 +19,7 @@ from hookbridge.store.sqlite.engine import Engine, Transaction
 from hookbridge.store.sqlite.feed import Feed
 from hookbridge.store.sqlite.file import free_bytes
 from hookbridge.store.sqlite.inbox import Inbox
+from hookbridge.store.sqlite.moving import Moving
 from hookbridge.store.sqlite.named import Records
 from hookbridge.store.sqlite.nodes import Nodes
 from hookbridge.store.sqlite.notes import Counters, Notes
@@ -26,7 +27,7 @@ from hookbridge.store.sqlite.stale_keys import Stale
 from hookbridge.store.sqlite.sweeps import Sweeps
 
 
-class SqliteStore(Inbox, Claims, Stale, Copies, Feed, Records, Sweeps, Notes, Counters, Nodes):
+class SqliteStore(Inbox, Claims, Stale, Copies, Feed, Records, Sweeps, Notes, Counters, Nodes, Moving):
     """``hookbridge.store.contract.Store`` on one SQLite file."""
 
     def __init__(self, engine: Engine) -> None:

@@ -1,0 +1,284 @@
+"""`migrate`: a data file with everything that there can be in one, carried into a real Postgres."""
+
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from hookbridge import migration
+from hookbridge.errors import StartupError
+from hookbridge.model import Failure, Outcome, Settlement, StoredEvent
+from hookbridge.pipeline.settle import settle
+from hookbridge.store import note_names
+from hookbridge.store.contract import Store
+from hookbridge.store.moving import ROWS_MAX
+from hookbridge.store.postgres import PostgresStore
+from hookbridge.store.sqlite import SqliteStore
+from hookbridge.store.values import EventFilter, RecordFilter
+from hookbridge.text import parse
+from tests.support import databases
+from tests.support.commands import command
+from tests.support.engines import open_lines, opened_file, opened_on
+from tests.support.events import copy, document_of, effects, event, key, settlement
+from tests.support.stores import add, bury, take
+
+ODD = "a\0b"
+PAGE = "0123456789abcdef0123456789abcdef0123"
+FILE = "sqlite:///data/hookbridge.db"
+MANY = ROWS_MAX + 100
+"""More than one batch."""
+
+
+def names_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+def url_of(folder: Path) -> str:
+    return databases.url(folder)
+
+
+async def changed(store: Store, number: int, text: str, **changes: object) -> None:
+    """Bring one event in and settle it with a copy and its words."""
+    await add(store, event(number, body=b"\x00\xff" + text.encode(), identity=str(number).encode()))
+    for taken in await take(store):
+        written = copy(taken.record, await store.ticket(), f'{{"n": "{text}"}}'.encode(), **changes)
+        done = settlement(taken, Outcome.APPLIED, effects=effects(written, text), reason=text)
+        await settle(store, done)
+
+
+async def fill(store: SqliteStore) -> None:
+    """Put into a file what there can be."""
+    for number in range(12):
+        await changed(store, number, f"note {number} word{number % 3}", title=f"title {number}")
+    await changed(store, 12, ODD, title=ODD, content=ODD, changed_at="2026-01-01", occurred_at="2026-01-02")
+    await changed(store, 3, "changed once more")
+    await store.put(copy(key(13), await store.ticket(), None), None, exclusive=False)
+    moved = copy(key(PAGE, table="one", source="notion"), await store.ticket(), b'{"x": 1}', fingerprint=b"")
+    await store.put(moved, document_of(moved.record, "page"), exclusive=True)
+    other = copy(key(PAGE, table="other", source="notion"), await store.ticket(), b'{"x": 2}')
+    await store.put(other, document_of(other.record, "page moved"), exclusive=True)
+    await bury(store, event("dead", identity=b"dead"), event("dead", type="delete"), event("again", identity=b"again"))
+    await fail(store)
+    await add(store, event("ignored", ignored="not listed"), event("i2", source="notion", ignored="no"))
+    waiting = [event(f"open {number % 5}", type="insert" if number % 2 else "update") for number in range(MANY)]
+    for first in range(0, MANY, 100):
+        await add(store, *waiting[first : first + 100], at=2.0 + first)
+    await add(store, event("again", identity=b"again"))
+    await rest(store)
+
+
+async def fail(store: SqliteStore) -> None:
+    """Let a change fail once before it succeeds, and leave keys of the user's cache to delete."""
+    await add(store, event("failing"))
+    (taken,) = await take(store)
+    failure = Failure(number=1, began_at=100.5, ended_at=100.75, error=f"went wrong {ODD}", traceback="line 1")
+    stale = replace(effects(copy(taken.record, await store.ticket()), "failing"), stale_keys=("user:1", "user:2"))
+    await settle(
+        store, Settlement(claim=taken, outcome=Outcome.APPLIED, effects=stale, failures=(failure,), attempts=2)
+    )
+
+
+async def rest(store: SqliteStore) -> None:
+    """Labels, notes, and what a reconciler remembers."""
+    await store.put_label("supabase", "public.users", "People")
+    for name in (note_names.NOTION_TOKEN, note_names.paused("notion"), note_names.poll("supabase", "public.users")):
+        await store.put_note(name, f"value of {name}")
+    sweep = await store.ticket()
+    await store.meet(sweep, [str(number) for number in range(MANY)])
+    before = await store.standings("supabase", "public.users", ["1", "2"])
+    await store.note_findings([key(1), key(2)], before)
+    await add(store, event(2, origin="webhook"))
+
+
+@pytest.fixture
+async def folder(tmp_path: Path) -> Path:
+    """A folder with a data file, and an environment that names its database."""
+    store = await opened_file(tmp_path / "data" / "hookbridge.db")
+    await fill(store)
+    await store.close()
+    return tmp_path
+
+
+async def begun(folder: Path, batches: int) -> None:
+    """Carry so many batches, and be interrupted."""
+    steps = migration.migrate(folder / "data" / "hookbridge.db", url_of(folder))
+    for _ in range(batches):
+        await anext(steps)
+    await steps.aclose()
+
+
+async def migrated(folder: Path) -> list[Any]:
+    """Run the command, which has to end well; gives its lines."""
+    ran = await command(folder, "migrate", FILE, url_of(folder), "--json")
+    assert ran.code == 0, ran.err + ran.out
+    return ran.lines
+
+
+async def everything(store: Store) -> dict[str, Any]:
+    """What a store has, by what every engine answers."""
+    events: list[StoredEvent] = []
+    before = None
+    while True:
+        page = await store.events(EventFilter(), before=before, limit=500)
+        events += page.events
+        if (before := page.next_cursor) is None:
+            break
+    records = await store.records(RecordFilter(), after=None, limit=500)
+    feed = await store.feed(after=0, limit=500)
+    return {
+        "events": events,
+        "failures": [await store.failures(one) for one in events],
+        "open": await open_lines(store),
+        "records": records.records,
+        "feed": feed,
+        "label": await store.label("supabase", "public.users"),
+        "notes": [await store.note(name) for name in (note_names.NOTION_TOKEN, note_names.paused("notion"))],
+        "totals": await store.totals(),
+        "stale keys": (await store.stale_keys(100)).keys,
+        "searches": [
+            await store.candidates(parse(text), source=None, table=None)
+            for text in ("note", "word1", "page", "changed once", "title", "wor", "failing -note")
+        ],
+    }
+
+
+def without_zeros(what: object) -> object:
+    """The same, as a Postgres can hold it."""
+    return msgspec.json.decode(msgspec.json.encode(what, enc_hook=repr).replace(b"\\u0000", "\ufffd".encode()))
+
+
+async def test_everything_is_there_and_the_file_has_another_name(folder: Path) -> None:
+    file = folder / "data" / "hookbridge.db"
+    store = await opened_file(file)
+    before = await everything(store)
+    ticket = await store.ticket()
+    await store.close()
+    *steps, result = await migrated(folder)
+    assert (result["equal"], result["differences"]) == (True, [])
+    assert result["events_compared"] > MANY
+    assert result["searches_compared"] > 5
+    assert result["replaced"] == 4, "a reason, an error, a title and a content"
+    assert {step["kind"] for step in steps} >= {"copies", "feed", "events", "open", "met"}
+    assert not file.exists()
+    assert Path(result["file"]) == folder / "data" / "hookbridge.db.migrated"
+    carried = await opened_on("postgres", folder)
+    try:
+        assert without_zeros(await everything(carried)) == without_zeros(before)
+        assert await carried.ticket() > ticket
+        (first, *_) = await add(carried, event("new"))
+        assert first > max(one.id for one in before["events"])
+        announced = {(one.table, one.announced, one.missed) for one in await carried.settle_findings(0.0)}
+        assert announced == {("public.users", 1, 1)}
+    finally:
+        await carried.close()
+
+
+@pytest.mark.parametrize("batches", [1, 3, 5, 8, 12])
+async def test_who_is_interrupted_goes_on_where_he_was(folder: Path, batches: int) -> None:
+    await begun(folder, batches)
+    with pytest.raises(StartupError, match="being carried"):
+        await PostgresStore.open(url_of(folder))
+    *steps, result = await migrated(folder)
+    assert result["equal"] is True
+    whole = [
+        "copies",
+        "feed",
+        "labels",
+        "events",
+        "events",
+        "open",
+        "open",
+        "failures",
+        "stale_keys",
+        "found",
+        "met",
+        "met",
+    ]
+    assert [step["kind"] for step in steps] == whole[batches:]
+    store = await PostgresStore.open(url_of(folder))
+    await store.close()
+
+
+async def test_what_is_other_there_is_told_and_no_node_starts_on_it(folder: Path) -> None:
+    await begun(folder, 5)
+    sql: asyncpg.Connection = await asyncpg.connect(url_of(folder))
+    await sql.execute("delete from hookbridge.events where id = 3; update hookbridge.copies set ticket = 1")
+    await sql.close()
+    ran = await command(folder, "migrate", FILE, url_of(folder))
+    assert ran.code == 1
+    for told in ("events: 620 in the file, 619 in Postgres", "hash of all copies", "event 3 is another one"):
+        assert told in ran.out
+    assert (folder / "data" / "hookbridge.db").exists()
+    with pytest.raises(StartupError, match="being carried"):
+        await PostgresStore.open(url_of(folder))
+
+
+async def test_where_only_the_name_was_left_to_change_the_same_command_changes_it(folder: Path) -> None:
+    await migrated(folder)
+    file = folder / "data" / "hookbridge.db"
+    file.with_name("hookbridge.db.migrated").rename(file)
+    store = await PostgresStore.open(url_of(folder))
+    await store.put_label("supabase", "public.users", "Other people")
+    await store.close()
+    (result,) = await migrated(folder)
+    assert result["equal"] is True
+    assert not file.exists()
+    ran = await command(folder, "migrate", FILE, url_of(folder))
+    assert (ran.code, "it was carried over, and is" in ran.err) == (2, True)
+
+
+async def test_a_file_that_a_service_has_is_left_alone(folder: Path) -> None:
+    store = await opened_file(folder / "data" / "hookbridge.db")
+    ran = await command(folder, "migrate", FILE, url_of(folder))
+    await store.close()
+    assert (ran.code, "Another hookbridge uses" in ran.err) == (2, True)
+
+
+async def test_a_file_that_has_changed_since_is_no_longer_what_was_begun(folder: Path) -> None:
+    await begun(folder, 1)
+    store = await opened_file(folder / "data" / "hookbridge.db")
+    await add(store, event("later"))
+    await store.close()
+    ran = await command(folder, "migrate", FILE, url_of(folder))
+    assert (ran.code, "has changed since it was begun" in ran.err) == (2, True)
+
+
+async def test_a_database_that_has_something_else_is_refused(folder: Path) -> None:
+    store = await opened_on("postgres", folder)
+    await add(store, event())
+    await store.close()
+    ran = await command(folder, "migrate", FILE, url_of(folder))
+    assert (ran.code, "has a store with something in it already" in ran.err) == (2, True)
+    again = await PostgresStore.open(url_of(folder))
+    await again.close()
+
+
+async def test_while_a_node_runs_nothing_is_carried(folder: Path) -> None:
+    sql: asyncpg.Connection = await asyncpg.connect(url_of(folder))
+    await sql.execute(
+        "insert into hookbridge.nodes (name, life, version, roles, figures, seen_at)"
+        " values ('node-1', 1, '', '{}', '{}', hookbridge.now_1(null))"
+    )
+    ran = await command(folder, "migrate", FILE, url_of(folder))
+    assert (ran.code, "Nodes run on this database: node-1" in ran.err) == (2, True)
+    await sql.execute("delete from hookbridge.nodes")
+    await sql.close()
+    assert (await migrated(folder))[-1]["equal"] is True
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("sqlite:///nowhere.db", "postgresql://x@db/x"), "There is no data file at"),
+        (("data/hookbridge.db", "postgresql://x@db/x"), "expected sqlite:///PATH"),
+        ((FILE, "mysql://x@db/x"), "expected postgresql://"),
+        ((FILE,), "no database is named"),
+    ],
+)
+async def test_what_cannot_be_is_said_with_a_hint(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    ran = await command(tmp_path, "migrate", *words)
+    assert (ran.code, said in ran.err, "try: " in ran.err) == (2, True, True)
+    assert not names_in(tmp_path), "nothing was made"
