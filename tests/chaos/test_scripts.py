@@ -17,6 +17,7 @@ MODULES = {
     "fault-test": "scripts.faulting",
     "fuzz": "scripts.fuzzing",
     "timing-test": "scripts.timing",
+    "race-test": "scripts.racing",
 }
 LONG = {
     "scripts.crashes": ("--load-seconds", "60"),
