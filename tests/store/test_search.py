@@ -1,5 +1,6 @@
 """The table of cases on every engine: what is found, in which order, and what is shown; and where a search ends."""
 
+import random
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -10,6 +11,7 @@ from hookbridge.model import Copy, RecordKey, SourceName
 from hookbridge.search import Hit, Search
 from hookbridge.sources.kept import document_of
 from hookbridge.sources.source import Source
+from hookbridge.store import postgres, sqlite
 from hookbridge.store.contract import Store
 from hookbridge.text import Fields, parse, rank
 from tests.support.events import copy, key
@@ -74,6 +76,51 @@ async def test_an_engine_gives_exactly_what_has_the_words(store: Store) -> None:
         whole = replace(query, terms=tuple(replace(term, beginning=False) for term in query.terms))
         wanted.sort(key=lambda number: rank(whole, records[number]) is None)
         assert [int(record.id) for record in await matching(store, case.query)] == wanted, case.query
+
+
+ODD = (
+    *(
+        "ada",
+        "Ädá",
+        "adam",
+        "ß",
+        "ss",
+        "İ",
+        "ﬁ",
+        "東京",
+        "東",
+        "京都",
+        "タワー",
+        "ｶﾞ",
+        "ไทย",
+        "서울",
+        "서울에서",
+        "c++",
+        "c#",
+    ),
+    *(".net", "a.b@c.de", "v1.2.3", "INV-1", "🚀", "👨‍👩‍👧", "é", "é", "9", "٩", "x" * 70),
+)
+
+
+async def test_an_engine_gives_of_odd_texts_what_the_words_themselves_say(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last word on a match is ``rank``; an engine that knows of no other words gives just that."""
+    for words in (sqlite.words, postgres.words):
+        monkeypatch.setattr(words, "SEARCH_SECONDS", 60.0)
+    chance = random.Random(14)
+    records = [
+        Fields(*(chance.choice(" -/").join(chance.choices(ODD, k=chance.randrange(4))) for _ in range(3)))
+        for _ in range(150)
+    ]
+    await put(store, records)
+    for _ in range(150):
+        asked = [chance.choice(['"{}"', "{}", "{}", "-{}"]).format(" ".join(chance.choices(ODD, k=k))) for k in (1, 2)]
+        text = " ".join(asked[chance.randrange(2) :])
+        text = text[: chance.randrange(1, len(text) + 1)]
+        query = parse(text)
+        wanted = [number for number, fields in enumerate(records) if rank(query, fields) is not None]
+        assert sorted(int(record.id) for record in await matching(store, text)) == wanted, text
 
 
 @pytest.mark.parametrize(("seconds", "found"), [(0.0, ["39"]), (60.0, ["39", *map(str, range(39))])])

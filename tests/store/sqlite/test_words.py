@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hookbridge.model import Copy, Effects, RecordKey, SourceName
+from hookbridge.store.rows import copy_of
 from hookbridge.store.sqlite import SqliteStore, copies, words
 from hookbridge.store.sqlite.engine import Transaction
 from hookbridge.text import parse
@@ -173,14 +174,14 @@ async def test_a_record_that_changes_while_a_search_goes_on_is_found_as_it_was(
 ) -> None:
     monkeypatch.setattr(words, "SEARCH_SECONDS", 60.0)
     loop = asyncio.get_running_loop()
-    copied, changed = copies.copy_of, effects("supabase", 0, "common even needle anew", 3)
+    changed = effects("supabase", 0, "common even needle anew", 3)
 
     once = iter([changed])
 
     def meanwhile(record: RecordKey, columns: Sequence[object]) -> Copy:
         for change in once:
             asyncio.run_coroutine_threadsafe(write(long, [change]), loop).result(30)
-        return copied(record, columns)
+        return copy_of(record, columns)
 
     monkeypatch.setattr(copies, "copy_of", meanwhile)
     found = await long.candidates(parse('"common"'), source=None, table=None)

@@ -107,10 +107,6 @@ BEGIN
         below := (SELECT max(w.place) + 1 FROM words AS w);
         bits := CASE WHEN asked.rare THEN NULL ELSE 12 END;
         WHILE below IS NOT NULL LOOP
-            IF clock_timestamp() > until AND (pass = 2 OR cardinality(records) > 0) THEN
-                complete := false;
-                RETURN;
-            END IF;
             step := look_1(
                 CASE WHEN bits IS NULL THEN asked.probe
                      ELSE asked.probe && format('''@%s.%s''', bits, (below - 1) >> bits)::tsquery END,
@@ -147,6 +143,10 @@ BEGIN
             ELSE
                 below := (SELECT max(w.place) + 1 FROM words AS w WHERE w.place < (below - 1) >> bits << bits);
                 bits := CASE WHEN step.looked << (16 - bits) <= most / 2 THEN 16 ELSE 12 END;
+            END IF;
+            IF below IS NOT NULL AND clock_timestamp() > until THEN
+                complete := false;
+                RETURN;
             END IF;
         END LOOP;
     END LOOP;
