@@ -108,6 +108,7 @@ def _started(folder: Path, data: Path, user: str | None) -> Iterator[str]:
     options = f"-k {folder} -c listen_addresses= -c max_connections=300 -c restart_after_crash=on"
     # As the role of a store has them.
     options += " -c statement_timeout=15s -c lock_timeout=5s -c idle_in_transaction_session_timeout=10s"
+    options += " -c shared_preload_libraries=pg_stat_statements"
     run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", options, "start")
     try:
         yield f"postgresql://postgres@/postgres?host={folder}"
