@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import AsyncIterator
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -13,7 +14,9 @@ from typer.testing import CliRunner, Result
 
 from hookbridge.cli.main import app
 from hookbridge.store import guest
+from tests.support.books import hint, send, settled
 from tests.support.postgres import database
+from tests.support.processes import ADMIN, process
 
 
 def store_sql(*arguments: str) -> Result:
@@ -75,6 +78,22 @@ async def test_the_role_reaches_its_own_schema_and_nothing_else(owned: tuple[asy
         assert await owner.fetchval("select count(*) from hookbridge.one") == 0, "the owner's dump still reads all"
     finally:
         await own.close()
+
+
+async def test_the_service_needs_no_more_than_this_role(owned: tuple[asyncpg.Connection, str], tmp_path: Path) -> None:
+    owner, url = owned
+    await owner.execute(store_sql().stdout)
+    await owner.execute(f"revoke all on database {urlsplit(url).path.removeprefix('/')} from public")
+    await owner.execute(store_sql().stdout)  # gives the role back what everybody had
+    async with process(tmp_path, {"HOOKBRIDGE_STORE__URL": user_of(url, "hookbridge")}) as service:
+        await send(service, hint("1", data={"id": 1, "name": "Ada"}))
+        assert (await settled(service))["applied"] == 1
+        async with service.http.get("/api/v1/search?q=ada", headers=ADMIN) as answer:
+            assert [hit["id"] for hit in (await answer.json())["hits"]] == ["1"]
+        service.terminate()
+        assert await service.ended() == 0
+    tables = "select distinct tableowner::text from pg_tables where schemaname = 'hookbridge'"
+    assert [one for (one,) in await owner.fetch(tables)] == ["hookbridge"]
 
 
 async def test_run_again_it_keeps_the_password(owned: tuple[asyncpg.Connection, str], postgres_url: str) -> None:
