@@ -84,7 +84,9 @@ class Errands:
         self._does = does
         self._sleep = sleep
         self._asked: asyncio.Queue[Ask] = asyncio.Queue()
-        self._under_way: set[int] = set()
+        self._taken: set[int] = set()
+        """What is under way, or was answered and may still be in an answer to a beat that was sent before."""
+        self._answered: set[int] = set()
         self._cluster: Cluster | None = None
 
     async def reconcile(self, errand: Errand) -> PassResult:
@@ -119,9 +121,11 @@ class Errands:
     def hear(self, cluster: Cluster) -> None:
         """Take note of who is there, and of what others ask of this node."""
         self._cluster = cluster
+        self._taken -= self._answered - {ask.id for ask in cluster.asks}
+        self._answered &= self._taken
         for ask in cluster.asks:
-            if ask.id not in self._under_way:
-                self._under_way.add(ask.id)
+            if ask.id not in self._taken:
+                self._taken.add(ask.id)
                 self._asked.put_nowait(ask)
 
     async def run(self) -> None:
@@ -135,11 +139,11 @@ class Errands:
         try:
             outcome = await self._outcome(ask)
             await self._store.answer(ask.id, msgspec.json.encode(outcome).decode())
+            self._answered.add(ask.id)
         except errors.StoreUnavailable as error:
             # It is heard of again as long as nobody has answered, here or by the node that has the duty by then.
             _log.warning("What another node asked waits", duty=ask.duty, error=error.message)
-        finally:
-            self._under_way.discard(ask.id)
+            self._taken.discard(ask.id)
 
     async def _outcome(self, ask: Ask) -> Outcome:
         try:

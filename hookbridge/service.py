@@ -187,7 +187,7 @@ class Service(Parts):
             try:
                 oldest = await self.store.oldest_open_seconds()
             except StoreUnavailable:  # what cannot be read may have been found damaged just now
-                writable = self.store.fault is None
+                writable = self.store.links is None and self.store.fault is None
         seen = Readiness(
             ready=writable and self.accepting and not self.intake.disk_is_low,
             inbox_writable=writable,

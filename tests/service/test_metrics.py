@@ -28,6 +28,7 @@ def of_one_node() -> str:
     return before + rest.partition("\n## ")[2]
 
 
+@pytest.mark.on("sqlite")  # what several nodes tell: test_cluster.py
 async def test_the_document_lists_exactly_the_figures_that_are_told(client: Running) -> None:
     told = {name for name in (await scrape(client)).types if name.startswith("hookbridge_")}
     rows = re.findall(r"^\| `(hookbridge_\w+)` \|", of_one_node(), re.MULTILINE)
@@ -35,6 +36,7 @@ async def test_the_document_lists_exactly_the_figures_that_are_told(client: Runn
     assert set(rows) == told
 
 
+@pytest.mark.on("sqlite")  # what several nodes tell: test_cluster.py
 async def test_the_document_says_which_labels_each_figure_has(tmp_path: Path) -> None:
     text = of_one_node()
     listed = {
@@ -247,6 +249,7 @@ async def test_senders_cannot_make_labels(client: Running) -> None:
     assert len(full.text.splitlines()) <= len(empty.text.splitlines()) + 4, new
 
 
+@pytest.mark.on("sqlite")  # a server that refuses tells nothing: test_cluster.py
 async def test_a_disk_that_refuses_is_told_and_leaves_out_what_must_be_read(client: Running, tmp_path: Path) -> None:
     async with refusing(client):
         seen = await scrape(client)

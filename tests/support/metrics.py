@@ -13,13 +13,19 @@ from tests.support.waiting import wait_until
 class Scrape:
     """One answer of /metrics."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, of_nodes: bool = False) -> None:
+        """``of_nodes``: with the label that says which node it is, where several share a store."""
         self.text = text
         families = list(text_string_to_metric_families(text))
         self.types = {one.name + ("_total" if one.type == "counter" else ""): one.type for one in families}
         """By the name that a query or a document uses."""
         self._values = {
-            (sample.name, frozenset(sample.labels.items())): sample.value for one in families for sample in one.samples
+            (
+                sample.name,
+                frozenset((name, value) for name, value in sample.labels.items() if of_nodes or name != "node"),
+            ): sample.value
+            for one in families
+            for sample in one.samples
         }
 
     def __call__(self, name: str, **labels: str) -> float | None:
@@ -46,11 +52,11 @@ class Scrape:
         return {name for name, _ in self._values} | set(self.types)
 
 
-async def scrape(client: Client) -> Scrape:
+async def scrape(client: Client, *, of_nodes: bool = False) -> Scrape:
     """Ask with the admin token."""
     answer = await client.get("/metrics")
     assert answer.status == 200
-    return Scrape(await answer.text())
+    return Scrape(await answer.text(), of_nodes=of_nodes)
 
 
 async def scrape_with_every_figure(folder: Path) -> Scrape:
