@@ -98,11 +98,12 @@ async def test_a_read_ends_on_the_server_when_its_caller_is_cancelled_and_the_ne
     assert not await sleeping(sql)
 
 
-async def test_a_server_that_takes_no_connections_is_told_and_it_goes_on_by_itself_when_it_does(
-    url: str, ours: Engine
+async def test_a_server_that_takes_no_connections_is_told_once_and_it_goes_on_by_itself_when_it_does(
+    url: str, ours: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = urlsplit(url).path[1:]
     assert [tuple(row) for row in await ours.read("SELECT 1")] == [(1,)]
+    monkeypatch.setattr(connections, "BACKOFF_SECONDS_MAX", 0.0)
     with databases.away(url), capture_logs() as lines:
         for call in (ours.read, ours.write, ours.read):
             with pytest.raises(StoreUnavailable) as caught:
@@ -162,6 +163,34 @@ async def test_tickets_rise_over_all_nodes_and_those_that_are_asked_for_together
     assert after > max(given)
     assert await ours.ticket() > after
     await other.close()
+
+
+async def test_a_server_that_cannot_be_reached_is_not_asked_by_every_call(
+    url: str, ours: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("BACKOFF_SECONDS", "BACKOFF_SECONDS_MAX"):
+        monkeypatch.setattr(connections, name, 600.0)
+    with databases.away(url), pytest.raises(StoreUnavailable):
+        await ours.read("SELECT 1")
+    for call in (ours.read, ours.write, ours.search):
+        with pytest.raises(StoreUnavailable):
+            await call("SELECT 1")
+
+
+async def test_a_statement_that_fails_for_the_schemas_sake_gives_its_connection_up(ours: Engine) -> None:
+    (before,) = await ours.read("SELECT pg_backend_pid()")
+    with pytest.raises(StoreUnavailable) as caught:
+        await ours.read("SELECT * FROM hookbridge.nowhere")
+    assert "check" in caught.value.hint
+    assert await ours.read("SELECT pg_backend_pid()") != [before]
+
+
+async def test_a_ticket_that_is_asked_for_while_others_are_fetched_is_fetched_after_them(ours: Engine) -> None:
+    first = ours.ticket()
+    await asyncio.sleep(0)
+    second = ours.ticket()
+    async with asyncio.timeout(60):
+        assert await second > await first
 
 
 async def test_a_ticket_whose_caller_is_gone_keeps_nobody_waiting(ours: Engine) -> None:
