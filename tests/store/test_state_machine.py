@@ -287,7 +287,7 @@ def test_a_store_lives_up_to_the_model(engine: str) -> None:
     run_state_machine_as_test(
         type(f"LifeOn{engine.title()}", (Life,), {"engine": engine}),
         settings=settings(
-            max_examples=60,
+            max_examples=60 if engine == "sqlite" else 15,  # each call of a server takes as long as ten of a file
             stateful_step_count=40,
             deadline=None,  # a slow disk is no failure
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

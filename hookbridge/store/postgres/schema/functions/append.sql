@@ -99,25 +99,27 @@ DECLARE
     open_sizes integer[];
 BEGIN
     PERFORM set_config('synchronous_commit', 'on', true);
-    FOR one IN
-        SELECT r.n, r.record, r.source, id_of_1(r.record) AS id, r.reason
-        FROM unnest(places, records, sources, ignored) WITH ORDINALITY AS r (place, record, source, reason, n)
-        WHERE r.place = ANY (by_ids) ORDER BY r.place
-    LOOP
-        home := coalesce(met_records[array_position(met_ids, one.id)], place_of_1(one.record));
-        IF home IS NOT NULL THEN
-            records[one.n] := home;
-            ignored[one.n] := NULL;
-            IF one.reason IS NOT NULL THEN
-                names := names || ARRAY['ignored', 'settled:' || one.source || ':ignored', 'open'];
-                amounts := amounts || ARRAY[-1, -1, 1]::double precision[];
+    IF cardinality(by_ids) > 0 THEN
+        FOR one IN
+            SELECT r.n, r.record, r.source, id_of_1(r.record) AS id, r.reason
+            FROM unnest(places, records, sources, ignored) WITH ORDINALITY AS r (place, record, source, reason, n)
+            WHERE r.place = ANY (by_ids) ORDER BY r.place
+        LOOP
+            home := coalesce(met_records[array_position(met_ids, one.id)], place_of_1(one.record));
+            IF home IS NOT NULL THEN
+                records[one.n] := home;
+                ignored[one.n] := NULL;
+                IF one.reason IS NOT NULL THEN
+                    names := names || ARRAY['ignored', 'settled:' || one.source || ':ignored', 'open'];
+                    amounts := amounts || ARRAY[-1, -1, 1]::double precision[];
+                END IF;
             END IF;
-        END IF;
-        IF home IS NOT NULL OR one.reason IS NULL THEN
-            met_ids := met_ids || one.id;
-            met_records := met_records || coalesce(home, one.record);
-        END IF;
-    END LOOP;
+            IF home IS NOT NULL OR one.reason IS NULL THEN
+                met_ids := met_ids || one.id;
+                met_records := met_records || coalesce(home, one.record);
+            END IF;
+        END LOOP;
+    END IF;
 
     event_ids := ARRAY(SELECT nextval('event_ids') FROM generate_series(1, many));
     fresh_ids := event_ids;
@@ -168,9 +170,11 @@ BEGIN
         amounts := amounts || ARRAY[cardinality(again), -cardinality(again)]::double precision[];
     END IF;
 
-    INSERT INTO ends (event_id, outcome, reason, attempts, settled_at)
-    SELECT fresh_ids[r.place], 'ignored', r.reason, 0, now_at FROM unnest(places, ignored) AS r (place, reason)
-    WHERE r.reason IS NOT NULL AND NOT duplicates[r.place];
+    IF cardinality(array_remove(ignored, NULL)) > 0 THEN
+        INSERT INTO ends (event_id, outcome, reason, attempts, settled_at)
+        SELECT fresh_ids[r.place], 'ignored', r.reason, 0, now_at FROM unnest(places, ignored) AS r (place, reason)
+        WHERE r.reason IS NOT NULL AND NOT duplicates[r.place];
+    END IF;
 
     SELECT array_agg(o.id), array_agg(o.place), array_agg(o.record), array_agg(o.source), array_agg(o.type), array_agg(o.size)
     INTO open_ids, open_places, open_records, open_sources, open_types, open_sizes
