@@ -84,7 +84,7 @@ class Cluster:
 
     async def copied(self, id_: str) -> bool:
         query = "SELECT count(*) FROM hookbridge.copies WHERE record_id = $1 AND data IS NOT NULL"
-        return await self.sql.fetchval(query, id_) > 0
+        return bool(await self.sql.fetchval(query, id_) > 0)
 
     async def until_copied(self, *ids: str) -> None:
         for id_ in ids:

@@ -47,7 +47,7 @@ async def node(tmp_path: Path) -> AsyncIterator[Running]:
 
 async def until_beaten(sql: asyncpg.Connection, beats: int) -> None:
     async def beaten() -> bool:
-        return await sql.fetchval(BEATEN) >= beats
+        return bool(await sql.fetchval(BEATEN) >= beats)
 
     await wait_until(beaten, deadline_seconds=60.0)
 
@@ -73,7 +73,7 @@ async def test_many_events_share_few_statements(sql: asyncpg.Connection, node: R
             assert answer.status == 202
 
     async def settled() -> bool:
-        return await sql.fetchval(SETTLED) == EVENTS
+        return bool(await sql.fetchval(SETTLED) == EVENTS)
 
     await asyncio.gather(*map(send, range(64)))
     await wait_until(settled, deadline_seconds=60.0)
