@@ -39,6 +39,8 @@ SHOWN = frozenset(
             "handler",
             "place",
         ),
+        # What a node does alone.
+        "duty",
         # The reconciler's counts.
         *("listed", "total", "found", "copies", "records", "announced", "missed"),
         # Requests.
@@ -92,8 +94,7 @@ class Redaction:
             secrets.redis_url,
             password,
             unquote(password),
-            secrets.store_url,
-            *store_url.passwords(secrets.store_url),
+            *store_url.passwords(secrets.store_url),  # without one it is no secret, and told at the start
         )
 
     def know(self, *values: str) -> None:

@@ -34,7 +34,6 @@ EVERY_SECRET = (
     PLANTED.admin_token,
     PLANTED.redis_url,
     "p@ss_planted",
-    PLANTED.store_url,
     "st@re_planted",
     "st%40re_planted",
     "qu@ry_planted",
@@ -198,12 +197,22 @@ NUMBERS = {
     "connections",
     "done",
     "duration",
+    "epoch",
     "events",
     "open_events",
     "requests",
     "rows",
     "status",
 }
+
+
+def test_the_address_of_a_store_is_shown_with_everything_but_its_password() -> None:
+    (line,) = written(say(data="postgresql://us@db.example.com/postgres", error=f"cannot reach {PLANTED.store_url}"))
+    assert line["data"] == "postgresql://us@db.example.com/postgres"
+    assert "planted" not in line["error"]
+    bare = Secrets(store_url="postgresql://us@db.example.com/postgres")
+    (line,) = written(say(data=bare.store_url), secrets=bare)
+    assert line["data"] == bare.store_url
 
 
 def test_every_key_that_our_code_logs_is_shown() -> None:

@@ -75,6 +75,7 @@ class Server:
         self._backoff = 0.0
         self._try_again_at = 0.0
         self._refused: StoreUnavailable | None = None
+        self._was_reached = False
 
     async def connect(self) -> asyncpg.Connection:
         """Open a connection.  Raises StoreUnavailable, which says nothing that a stranger may not know."""
@@ -83,14 +84,14 @@ class Server:
         try:
             connection = await _connected(self.url)
         except StoreUnavailable as error:
-            if self._refused is None:
+            if self._refused is None and self._was_reached:  # else it is told as the reason not to start
                 _log.error(error.message, error=named(error.__cause__), remedy=error.hint)
             self._backoff = min(max(2 * self._backoff, BACKOFF_SECONDS), BACKOFF_SECONDS_MAX)
             self._try_again_at, self._refused = self._loop.time() + self._backoff, error
             raise
         if self._refused is not None:
             _log.info("Postgres is reached again")
-        self._backoff, self._refused = 0.0, None
+        self._backoff, self._refused, self._was_reached = 0.0, None, True
         return connection
 
 
