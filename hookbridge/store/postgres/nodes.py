@@ -15,6 +15,7 @@ from hookbridge.errors import StoreUnavailable
 from hookbridge.model import SOURCES, SourceName
 from hookbridge.store.nodes import ASKED_SECONDS_MAX, FORGOTTEN_SECONDS, Ask, Cluster, Leader, Node, Permit, Report
 from hookbridge.store.postgres.engine import Role
+from hookbridge.store.postgres.floors import LATE_SECONDS
 
 EVERYTHING_SECONDS = 10.0
 """So often a beat looks at all that is dirty, else behind what was due last: a foreign transaction keeps dead rows."""
@@ -72,7 +73,9 @@ class Nodes(Role):
         answer = _decode(text)
         self._engine.clock.told(answer.now)
         self._engine.open_events = answer.open
-        self._lows = {source: min(at, answer.now) for source, at in answer.due.items()}
+        # Behind what is due first nothing comes but an append that commits late, and what another node gives back.
+        reached = answer.now - LATE_SECONDS
+        self._lows = {source: min(answer.due.get(source, reached), reached) for source in SOURCES}
         return Cluster(
             nodes=answer.nodes,
             leaders=answer.leaders,

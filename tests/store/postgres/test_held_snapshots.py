@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import asyncpg
 
+from hookbridge.store.nodes import Report
 from hookbridge.store.postgres import PostgresStore
 from tests.support.events import event, settlement
 from tests.support.waiting import wait_until
@@ -50,4 +51,28 @@ async def test_a_claim_does_not_walk_over_what_was_claimed_before(
         read = await sql.fetchval(_READ)
     await holder.close()
     # One claim walks over all of it, now and then, in case that something came in between.
+    assert read < CLAIMS * LEFT / 4
+
+
+async def test_a_beat_does_not_walk_over_it_either_whether_or_not_something_waits(
+    url: str, sql: asyncpg.Connection, opened: Opened
+) -> None:
+    holder = await asyncpg.connect(url)
+
+    async def alone() -> bool:
+        return bool(await sql.fetchval(_CLIENTS) == 2)
+
+    async with holder.transaction(isolation="repeatable_read"):
+        await holder.fetch("SELECT count(*) FROM hookbridge.dirty")
+        await sql.execute(_LEAVE)
+        store = await opened(url)
+        for number in range(CLAIMS):
+            cluster = await store.beat(Report(lease_seconds=6.0))
+            assert ("supabase" in cluster.due) is (number > CLAIMS // 2)
+            if number == CLAIMS // 2:
+                await store.append([event(1)], 1.0)
+        await store.close()
+        await wait_until(alone)
+        read = await sql.fetchval(_READ)
+    await holder.close()
     assert read < CLAIMS * LEFT / 4
