@@ -194,6 +194,19 @@ async def open_events(database: Database) -> list[str]:
     return [row["record"] for row in await database.fetch("SELECT record FROM hookbridge.open LIMIT 100")]
 
 
+async def waiting(database: Database) -> list[str]:
+    """Say how some of them stand."""
+    query = """
+        SELECT record, generation, owner, version, available_at - extract(epoch FROM clock_timestamp()) AS due
+        FROM hookbridge.dirty ORDER BY available_at LIMIT 5
+    """
+    return [
+        f"{row['record']}: generation {row['generation']} of {row['owner']}, version {row['version']},"
+        f" can be claimed in {row['due']:.1f} s"
+        for row in await database.fetch(query)
+    ]
+
+
 async def leads(database: Database) -> dict[str, str]:
     """Give who leads what now, by duty."""
     query = "SELECT duty, node FROM hookbridge.leads WHERE until > extract(epoch FROM clock_timestamp())"

@@ -104,8 +104,8 @@ class Trial:
     # Looking
 
     async def _watch(self) -> None:
-        """Audit until cancelled."""
-        while True:
+        """Audit until cancelled, or until something is broken: it would be found again each time."""
+        while self.result.kept:
             await asyncio.sleep(AUDIT_SECONDS)
             self._judge(await audit.snapshot(self._database))
 
@@ -151,8 +151,9 @@ class Trial:
             await asyncio.sleep(LOOK_SECONDS)
             left = await audit.open_events(self._database)
         if left:
+            waiting = "\n".join(await audit.waiting(self._database))
             words = "\n".join(f"{node.name}: {node.lives.service.last_words[-1500:]}" for node in self._nodes.all)
-            raise Failed(f"events are still open: {left[:SHOWN_MAX]}\n{words}")
+            raise Failed(f"events are still open; leads: {await audit.leads(self._database)}\n{waiting}\n{words}")
 
     async def _count_lost(self) -> None:
         """Look for what was acknowledged since the last look, and once more for all that has to be there still."""
