@@ -19,7 +19,7 @@ from scripts import programs
 from scripts.crashes.setup import ADMIN_TOKEN, OVERTAKEN, ROOT, module
 from scripts.programs import Program
 
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 CUT = "The body did not arrive completely"
 """What the service logs of a webhook whose sender hung up."""
 LOOK_SECONDS = 0.01

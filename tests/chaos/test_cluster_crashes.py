@@ -1,23 +1,51 @@
 """``scripts/crash-test --nodes 3`` in short: some blows of each kind, and that what looks at them would find it out."""
 
 import math
+from pathlib import Path
 
 import pytest
 
+from scripts.crashes import cluster
 from scripts.crashes.checks import Acknowledged
 from scripts.crashes.cluster import audit
 from scripts.crashes.cluster.audit import Found, History, Snapshot
+from scripts.crashes.result import Options
+from tests.support.scripts import needs_linux
+
+
+@needs_linux
+async def test_blows_to_three_nodes_and_their_postgres_leave_every_promise_kept(tmp_path: Path) -> None:
+    blows = ("kill the elected", "rolling restart", "Postgres immediate", "connections cut")
+    options = Options(seed=20_261_128, nodes=3, rounds=len(blows), kills=100, load_seconds=0.4, blows=blows)
+    result = await cluster.run(tmp_path, options)
+    assert result.kept, (result.broken, result.failure)
+    assert set(result.blows) == set(blows)
+    assert result.acknowledged > 0
+    assert result.audits > 0
+    assert result.events_with_effect > 0
+
 
 BOOKS = {"received": 9, "open": 2, "applied": 4, "coalesced": 2, "ignored": 1, "dead": 0}
 
 
 def seen(
-    *, counters: dict[str, int] = BOOKS, wrong: int = 0, is_open: int = 2, dead: int = 0, ticket: int = 1,
-    number: int | None = 1,
-) -> Snapshot:  # fmt: skip
+    *,
+    counters: dict[str, int] = BOOKS,
+    wrong: int = 0,
+    is_open: int = 2,
+    dead: int = 0,
+    copy: tuple[int, int | None] = (1, 1),
+    issued: int = 9,
+) -> Snapshot:
     """A moment at which everything is right, or all but something."""
-    copies = {"supabase:public.users:1": (ticket, number)}
-    return Snapshot(counters=counters, wrong={"odd rows": wrong}, open=is_open, dead=dead, copies=copies)
+    return Snapshot(
+        counters=counters,
+        wrong={"odd rows": wrong},
+        open=is_open,
+        dead=dead,
+        copies={"supabase:public.users:1": copy},
+        issued=issued,
+    )
 
 
 def test_a_moment_at_which_everything_is_right_is_no_finding() -> None:
@@ -46,19 +74,27 @@ def test_more_acknowledged_than_was_ever_received_is_told() -> None:
     ("then", "now", "went_back"),
     [
         ((5, 3), (5, 3), False),
-        ((5, 3), (6, 3), False),
-        ((5, 3), (6, None), False),
+        ((5, 3), (10, 3), False),
+        ((5, 3), (10, None), False),
         ((5, 3), (4, 4), True),
-        ((5, 3), (6, 2), True),
-        ((5, None), (6, 7), True),
+        ((5, 3), (10, 2), True),
+        ((5, 3), (9, 2), False),  # it was being read when the other one was written
+        ((5, None), (10, 7), True),
     ],
 )
 def test_a_copy_that_goes_back_is_told(
     then: tuple[int, int | None], now: tuple[int, int | None], *, went_back: bool
 ) -> None:
     history = History()
-    assert history.broken(seen(ticket=then[0], number=then[1])) == []
-    assert bool(history.broken(seen(ticket=now[0], number=now[1]))) == went_back
+    assert history.broken(seen(copy=then, issued=9)) == []
+    assert bool(history.broken(seen(copy=now, issued=20))) == went_back
+
+
+def test_a_copy_is_held_against_the_newest_that_was_seen_of_it() -> None:
+    history = History()
+    for copy, issued in (((5, 3), 9), ((8, 2), 10)):
+        assert history.broken(seen(copy=copy, issued=issued)) == []
+    assert history.broken(seen(copy=(12, 2), issued=20)) != []
 
 
 def told(id_: int, sent_at: float, acknowledged_at: float, record: str = "supabase:1") -> Acknowledged:

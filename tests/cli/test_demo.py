@@ -65,6 +65,25 @@ async def test_a_round_loses_webhooks_survives_an_outage_and_ends_equal_twice(tm
     assert names(temporary) == []
 
 
+async def test_of_several_nodes_one_is_killed_and_comes_back_and_all_ends_equal(
+    tmp_path: Path, temporary: Path
+) -> None:
+    words = ("demo", "--nodes", "3", "--seconds", "0", "--seed", "7", "--json")
+    ran = await command(tmp_path, *words, TMPDIR=str(temporary))
+    assert (ran.code, ran.err) == (0, "")
+    kinds = [line["kind"] for line in ran.lines]
+    once = [kind for at, kind in enumerate(kinds) if kind != "differing" or kinds[at - 1] != "differing"]
+    assert once == [
+        *("started", "dashboard", "loaded", "edited", "killed", "delivered", "returned", "differing", "proven"),
+        *("down", "edited", "waiting", "apart", "up", "differing", "proven", "books", "stopped"),
+    ]
+    (books,) = of(ran, "books")
+    figures = books["figures"]
+    assert figures["open"] == figures["dead"] == 0
+    assert figures["received"] == figures["applied"] + figures["coalesced"] + figures["ignored"]
+    assert names(temporary) == []
+
+
 async def test_several_nodes_without_a_postgres_end_it_with_how_to_install_one(tmp_path: Path, temporary: Path) -> None:
     hidden = tmp_path / "hidden"
     hidden.mkdir()
@@ -79,9 +98,12 @@ async def test_several_nodes_without_a_postgres_end_it_with_how_to_install_one(t
     assert names(temporary) == []
 
 
+@pytest.mark.parametrize("words", [(), ("--nodes", "3")], ids=["one node", "three nodes"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_a_signal_ends_it_and_its_folder_is_gone(tmp_path: Path, temporary: Path, number: signal.Signals) -> None:
-    async with lasting(tmp_path, "demo", TMPDIR=str(temporary)) as demo:
+async def test_a_signal_ends_it_and_its_folder_is_gone(
+    tmp_path: Path, temporary: Path, number: signal.Signals, words: tuple[str, ...]
+) -> None:
+    async with lasting(tmp_path, "demo", *words, TMPDIR=str(temporary)) as demo:
         await wait_until(lambda: address(demo))
         assert names(temporary)
         demo.send(number)

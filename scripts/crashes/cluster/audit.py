@@ -37,6 +37,7 @@ SELECT
         WHERE NOT EXISTS (SELECT FROM hookbridge.events WHERE events.id = ends.event_id)) AS no_event,
     (SELECT count(*) FROM hookbridge.open
         WHERE NOT EXISTS (SELECT FROM hookbridge.events WHERE events.id = open.event_id)) AS no_open_event,
+    (SELECT last_value FROM hookbridge.tickets) AS issued,
     (SELECT coalesce(array_agg(record ORDER BY record), '{}') FROM hookbridge.copies) AS records,
     (SELECT coalesce(array_agg(ticket ORDER BY record), '{}') FROM hookbridge.copies) AS tickets,
     (SELECT coalesce(array_agg(data ORDER BY record), '{}') FROM hookbridge.copies) AS data
@@ -72,6 +73,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     dead: int
     why_dead: str | None = None
     """Of one of them."""
+    issued: int
+    """The newest ticket."""
     copies: dict[str, tuple[int, int | None]]
     """By record: the ticket, and the number of the text; None for the knowledge that it is not there."""
 
@@ -98,21 +101,27 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class History:
-    """What was seen of each copy before: none may become older again."""
+    """What was seen of each copy before: none may become older again.
+
+    A read that began earlier may have seen more than one that began later, where both were under way at once: what the
+    later one left out is told by an event that is still open.  So a text goes back only where it was seen before the
+    read that wrote the older one began.
+    """
 
     def __init__(self) -> None:
-        self._seen: dict[str, tuple[int, float]] = {}
+        self._seen: dict[str, tuple[int, float, int]] = {}
+        """By record: its ticket, its newest text, and the newest ticket of all when that was seen first."""
 
     def broken(self, seen: Snapshot) -> list[str]:
         """Say which copies went back, and remember how they are now."""
         found = []
         for record, (ticket, number) in seen.copies.items():
             # Who is gone stays gone: no id is given twice.
-            age = math.inf if number is None else float(number)
-            before = self._seen.get(record, (0, 0.0))
-            if (ticket, age) < before or age < before[1]:
-                found.append(f"the copy of {record} went back from {before} to {(ticket, age)} (ticket, text)")
-            self._seen[record] = (ticket, age)
+            text = math.inf if number is None else float(number)
+            before, newest, issued = self._seen.get(record, (0, 0.0, 0))
+            if ticket < before or (text < newest and ticket > issued):
+                found.append(f"the copy of {record} went back from {before, newest} to {ticket, text} (ticket, text)")
+            self._seen[record] = (ticket, text, seen.issued) if text > newest else (ticket, newest, issued)
         return found
 
 
@@ -139,6 +148,7 @@ async def snapshot(database: Database) -> Snapshot:
         open=row["open"],
         dead=row["dead"],
         why_dead=row["why_dead"],
+        issued=row["issued"],
         copies=copies,
     )
 

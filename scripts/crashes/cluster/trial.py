@@ -28,7 +28,7 @@ from scripts.programs import free_port
 
 SHOWN_MAX = 5
 AUDIT_SECONDS = 0.5
-SETTLED_SECONDS = 60.0
+SETTLED_SECONDS = 120.0
 LOOK_SECONDS = 0.05
 
 
