@@ -87,16 +87,18 @@ async def _play(options: Options, folder: Path, tell: Tell) -> None:
                 working(await Service.open(settings_of[0])) as (service, work),
                 listening(service, listener) as url,
                 ClientSession() as http,
-                _beside(settings_of[1:], http) as beside,
             ):
                 for line in _opening(options, folder, url, hidden.admin_token):
                     tell(line)
-                urls = [url, *(one.url for one in beside.all)] if beside is not None else [url]
-                sender = Sender(
-                    http, urls, hidden.webhook_secrets[0], lambda: f"msg_{random.getrandbits(64):016x}", time.time
-                )
-                story = Story(service, places, sender, tell, others=beside)
-                await _until_over(story.run(options.seconds), signalled, work)
+
+                async def perform() -> None:
+                    async with _beside(settings_of[1:], http) as beside:
+                        urls = [url, *(one.url for one in beside.all)] if beside is not None else [url]
+                        ids = lambda: f"msg_{random.getrandbits(64):016x}"  # noqa: E731  said once
+                        sender = Sender(http, urls, hidden.webhook_secrets[0], ids, time.time)
+                        await Story(service, places, sender, tell, others=beside).run(options.seconds)
+
+                await _until_over(perform(), signalled, work)
 
 
 @asynccontextmanager
