@@ -79,21 +79,21 @@ def as_json(result: Result) -> str:
     return msgspec.json.encode(result).decode()
 
 
-async def race(url: str, seconds: float, seed: int) -> Result:
-    """Race in a new database."""
+async def race(url: str, seconds: float, seed: int, *, through: str | None = None) -> Result:
+    """Race in a new database of a server; nodes come to it ``through`` a pooler where there is one."""
     admin = await asyncpg.connect(url)
     name = f"race_{uuid.uuid4().hex}"
     await admin.execute(f"CREATE DATABASE {name}")
-    own = urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+    own, nodes = (urlunsplit(urlsplit(one)._replace(path=f"/{name}")) for one in (url, through or url))
     try:
-        return await _race(own, seconds, seed)
+        return await _race(own, nodes, seconds, seed)
     finally:
         await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
         await admin.close()
 
 
-async def _race(url: str, seconds: float, seed: int) -> Result:
-    stores = [await PostgresStore.open(url, node=f"node {number}") for number in range(NODES)]
+async def _race(url: str, nodes: str, seconds: float, seed: int) -> Result:
+    stores = [await PostgresStore.open(nodes, node=f"node {number}") for number in range(NODES)]
     sql = await asyncpg.connect(url)
     try:
         return await Trial(stores, sql, seed).run(seconds)

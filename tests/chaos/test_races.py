@@ -1,6 +1,7 @@
 """``scripts/race-test`` in short: three nodes' stores over one Postgres, and that its auditor would find it out."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -61,7 +62,11 @@ async def test_what_does_not_hold_is_told(other: dict[str, object], says: str) -
     assert says in told
 
 
-async def test_three_nodes_lose_nothing_while_their_backends_are_killed() -> None:
-    result = await race(databases.server_url(), 1.0, 7)
+@pytest.mark.parametrize("pooled", [False, True])
+async def test_three_nodes_lose_nothing_while_their_backends_are_killed(tmp_path: Path, *, pooled: bool) -> None:
+    if pooled and not databases.has_pooler():
+        pytest.skip("pgbouncer is not installed")
+    through = databases.url(tmp_path, pooled=True) if pooled else None
+    result = await race(databases.server_url(), 1.0, 7, through=through)
     assert result.broken == []
     assert min(result.acknowledged, result.settled, result.audits) > 0
