@@ -126,12 +126,17 @@ class Handshake:
     async def confirm(self) -> None:
         """Note that it is the one that Notion's form took.  Raises NotFound without one, StoreUnavailable."""
         async with self._one_at_a_time:
-            await self._look()
-            if self.learnt is None:
-                raise NotFound("No verification token was received yet", hint="make a webhook subscription in Notion")
-            confirmed = msgspec.structs.replace(self.learnt, confirmed=True)
-            await self._notes.put_note(note_names.NOTION_TOKEN, _written(confirmed))
-            self._take(confirmed, _written(confirmed))
+            while True:
+                await self._look()
+                if self.learnt is None or self.noted is None:
+                    raise NotFound(
+                        "No verification token was received yet", hint="make a webhook subscription in Notion"
+                    )
+                confirmed = msgspec.structs.replace(self.learnt, confirmed=True)
+                written = _written(confirmed)
+                # Another node may have forgotten it meanwhile, and taken another one: that is not confirmed by this.
+                if await self._notes.replace_note(note_names.NOTION_TOKEN, written, instead_of=self.noted):
+                    return self._take(confirmed, written)
 
     async def forget(self) -> None:
         """Forget it, so that a new subscription can present its own.  Raises StoreUnavailable."""

@@ -11,7 +11,7 @@ from hookbridge.api.health import StuckHandler
 from hookbridge.clock import Clock
 from hookbridge.config import Settings
 from hookbridge.errors import StoreUnavailable
-from hookbridge.model import SourceName
+from hookbridge.model import ROLES, SourceName
 from hookbridge.settings.hosts import is_loopback
 from hookbridge.sources.source import Source
 from hookbridge.store.contract import Store
@@ -52,6 +52,12 @@ def warnings_of(settings: Settings, sources: Mapping[SourceName, Source]) -> tup
         warnings.append(
             f"Signatures are not verified and the service listens on {config.server.host}:"
             " anyone who reaches it can send events. Set VERIFY_WEBHOOK_SIGNATURES=true and WEBHOOK_SECRET."
+        )
+    missing = [role for role in ROLES if role not in config.node.roles]
+    if missing and not settings.store_url:
+        warnings.append(
+            f"[node] roles lacks {' and '.join(missing)}, and no other node can have this data file:"
+            " give it all roles, or its nodes a store that they share ([store] url)."
         )
     warnings += [source.credential_warning for source in sources.values() if source.credential_warning]
     return tuple(warnings)

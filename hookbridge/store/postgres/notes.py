@@ -9,6 +9,7 @@ from hookbridge.store.values import Totals
 
 _NOTE = "SELECT value FROM hookbridge.notes WHERE name = $1"
 _PUT = "SELECT hookbridge.put_note_1($1, $2, $3, $4, $5, $6)"
+_REPLACE = "SELECT hookbridge.replace_note_1($1, $2, $3)"
 _COUNTERS = "SELECT name, sum(value) FROM hookbridge.counters GROUP BY name"
 
 
@@ -27,6 +28,11 @@ class Notes(Role):
         duty, epoch = (None, None) if lead is None else (lead.duty, lead.epoch)
         asked = (name, value, only_if_absent, duty, epoch, self._engine.moment)
         ((written,),) = await self._engine.write(_PUT, *asked)
+        return bool(written)
+
+    async def replace_note(self, name: str, value: str, *, instead_of: str) -> bool:
+        """Set a note that has this value."""
+        ((written,),) = await self._engine.write(_REPLACE, name, value, instead_of)
         return bool(written)
 
 

@@ -45,6 +45,17 @@ class Notes(Role):
         self._engine.duties.require(lead)
         return await self._engine.call(lambda transaction: put(transaction, name, value, only_if_absent))
 
+    async def replace_note(self, name: str, value: str, *, instead_of: str) -> bool:
+        """Set a note that has this value."""
+        return await self._engine.call(lambda transaction: _replace(transaction, name, value, instead_of))
+
+
+def _replace(transaction: Transaction, name: str, value: str, before: str) -> bool:
+    written = transaction.connection.execute(
+        "UPDATE notes SET value = ? WHERE name = ? AND value = ?", (value, name, before)
+    )
+    return written.rowcount > 0
+
 
 class Counters(Role):
     """The books and the statistics."""

@@ -20,3 +20,16 @@ BEGIN
     RETURN FOUND;
 END
 $$;
+
+-- Set a note that has this value; gives whether it had it.
+CREATE OR REPLACE FUNCTION hookbridge.replace_note_1(the_name text, the_value text, instead_of text) RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, hookbridge, pg_temp
+AS $$
+BEGIN
+    PERFORM set_config('synchronous_commit', 'on', true);
+    UPDATE notes SET value = the_value, changed = nextval('hookbridge.note_changes')
+    WHERE name = the_name AND value = instead_of;
+    RETURN FOUND;
+END
+$$;
