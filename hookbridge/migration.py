@@ -73,7 +73,7 @@ async def migrate(path: Path, url: str) -> AsyncGenerator[Progress | Result]:
         # Once it was done, nodes may have changed what is there.
         result = await moving.compared() if not moving.mark.done else moving.result(())
         if result.equal:
-            await target.release(moving.mark)
+            await target.let_start(moving.mark)
     if result.equal:
         result = msgspec.structs.replace(result, file=str(_renamed(path)))
     yield result

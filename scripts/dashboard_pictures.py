@@ -126,7 +126,11 @@ async def scene(folder: Path, seed: int) -> AsyncIterator[tuple[Scene, str, str]
             ClientSession(url) as http,
         ):
             ids = lambda: f"msg_{random.getrandbits(64):016x}"  # noqa: E731
-            yield Scene(places, Sender(http, given.webhook_secrets[0], ids, time.time), random), url, given.admin_token
+            yield (
+                Scene(places, Sender(http, (url,), given.webhook_secrets[0], ids, time.time), random),
+                url,
+                given.admin_token,
+            )
 
 
 async def opened(browser: Any, address: str, token: str, query: str = "", **look: Any) -> Page:  # noqa: ANN401

@@ -217,7 +217,7 @@ class Arrival(PostgresStore):
         numbers = (ends.event, ends.ticket, ends.place, ends.words_first, ends.words_last)
         await self._engine.write(_FINISH, _written(mark), names, values, *counted, *numbers)
 
-    async def release(self, mark: Mark) -> None:
+    async def let_start(self, mark: Mark) -> None:
         """Let nodes start."""
         await self._engine.write(_NOTED, _written(msgspec.structs.replace(mark, done=True)))
 
