@@ -219,7 +219,7 @@ class Parts:
         for name, lane in self.lanes.items():
             lane.others = len(cluster.nodes) > 1
             if cluster.due.get(name, math.inf) <= 0.0:
-                lane.wake()
+                lane.look()
         self.notion.budget.hear(cluster.halts.get("notion", 0.0))
         self.holds.hear(cluster.notes)
         self.errands.hear(cluster)

@@ -76,6 +76,7 @@ class Lane:
         self._idle.set()
         self._busy = 0
         self._looks = Looks()
+        self._told = False  # whether it looks because of what this node has taken in
         self.others = False
         """Whether other nodes make records dirty, of which this one is not told."""
 
@@ -96,7 +97,12 @@ class Lane:
         )
 
     def wake(self) -> None:
-        """Say that a record became dirty."""
+        """Say that a record became dirty, by this node's own doing."""
+        self._told = True
+        self._woken.set()
+
+    def look(self) -> None:
+        """Say that there may be something to claim."""
         self._woken.set()
 
     def answered(self, asked_at: float) -> None:
@@ -129,6 +135,7 @@ class Lane:
         while True:
             await self._running.wait()
             self._woken.clear()
+            told, self._told = self._told, False
             room = self._config.queue_size - self._queue.qsize()
             claims = await self._held.claim(room)
             ready = await self._not_waiting(claims)
@@ -139,7 +146,7 @@ class Lane:
                 self._idle.clear()
                 self._held.add(claim)
                 self._queue.put_nowait(claim)
-            self._looks = self._looks.after(self._clock(), found=bool(claims))
+            self._looks = self._looks.after(self._clock(), found=bool(claims), told=told)
             if len(claims) == room or is_cut(claims):
                 await self._until_half_empty()
             else:

@@ -24,9 +24,9 @@ class Looks(msgspec.Struct, frozen=True):
     found_at: float = -math.inf
     gap: float = GAP_SECONDS
 
-    def after(self, now: float, *, found: bool) -> Looks:
-        """It has looked."""
-        if found:
+    def after(self, now: float, *, found: bool, told: bool = False) -> Looks:
+        """It has looked; what it was told of by its own node says nothing of the others."""
+        if found and not told:
             return Looks(now, now)
         return Looks(now, self.found_at, min(self.gap * GROWTH, GAP_SECONDS_MAX))
 

@@ -28,6 +28,10 @@ def test_after_a_find_the_gaps_begin_small_and_grow_to_their_bound() -> None:
     assert looks.after(101.0, found=True).gap_seconds(30.0) == GAP_SECONDS, "a find begins it anew"
 
 
+def test_what_a_lane_was_told_of_by_its_own_node_is_no_reason_to_look_for_others() -> None:
+    assert Looks().after(100.0, found=True, told=True).gap_seconds(30.0) == 30.0
+
+
 def test_some_time_after_the_last_find_it_waits_to_be_told_again() -> None:
     looks = looked(Looks().after(100.0, found=True), 100.0 + LIVELY_SECONDS - 0.1)
     assert looks.gap_seconds(30.0) < 1.0
