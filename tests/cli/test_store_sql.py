@@ -36,6 +36,9 @@ async def owned(postgres_url: str) -> AsyncIterator[tuple[asyncpg.Connection, st
     async with database(postgres_url) as url:
         name = f"owner_{urlsplit(url).path.removeprefix('/')}"
         root: asyncpg.Connection = await asyncpg.connect(url)
+        if await root.fetchval("select to_regrole('hookbridge') is not null"):
+            await root.close()
+            pytest.skip("this server has the role already, and it is somebody's")
         try:
             await root.execute(f"create role {name} login createrole")
             await root.execute(f"alter database {urlsplit(url).path.removeprefix('/')} owner to {name}")
@@ -118,6 +121,20 @@ async def test_what_it_prints_then_removes_all_of_it(owned: tuple[asyncpg.Connec
     for _ in range(2):
         await owner.execute(store_sql("--uninstall").stdout)
     assert await owner.fetchval("select to_regnamespace('hookbridge') is null and to_regrole('hookbridge') is null")
+
+
+async def test_a_role_that_another_database_needs_stays_without_this_ones_schema(
+    owned: tuple[asyncpg.Connection, str], postgres_url: str
+) -> None:
+    owner, _ = owned
+    await owner.execute(store_sql().stdout)
+    async with database(postgres_url) as url:
+        other: asyncpg.Connection = await asyncpg.connect(url)
+        await other.execute("create schema theirs authorization hookbridge")
+        await owner.execute(store_sql("--uninstall").stdout)
+        assert await owner.fetchval("select to_regnamespace('hookbridge') is null")
+        assert await owner.fetchval("select to_regrole('hookbridge') is not null")
+        await other.close()
 
 
 def test_the_password_stands_beside_the_sql_and_not_in_it() -> None:

@@ -6,6 +6,10 @@ begin
   execute format('grant hookbridge to %I', current_user);
   drop schema if exists hookbridge cascade;
   drop owned by hookbridge;
-  drop role hookbridge;
+  begin
+    drop role hookbridge;
+  exception when dependent_objects_still_exist then
+    raise notice 'another database of this server has something of the role: it stays';
+  end;
 end
 $$;
