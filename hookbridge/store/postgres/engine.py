@@ -37,6 +37,9 @@ APPENDS_AT_ONCE = 2
 SETTLES_SPACING_SECONDS = 0.025
 """A call costs the server as much as twenty more settlements in it, so under load they are waited for."""
 
+EVENT_BYTES = 512
+"""What an event weighs beside its body: about so much is written in rows when it comes, and when it ends."""
+
 _log = structlog.get_logger(__name__)
 
 

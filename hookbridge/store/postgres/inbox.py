@@ -13,7 +13,7 @@ from typing import Any
 
 from hookbridge.model import Event, Receipt
 from hookbridge.store.commits import GROUP_BYTES
-from hookbridge.store.postgres.engine import Job, Writer
+from hookbridge.store.postgres.engine import EVENT_BYTES, Job, Writer
 from hookbridge.store.postgres.events import Events
 from hookbridge.store.postgres.failures import Failures
 from hookbridge.store.values import OpenedAgain, Span
@@ -40,8 +40,8 @@ class Append(Job):
 
     @property
     def weight(self) -> int:
-        """The bodies."""
-        return sum([len(one.body) for one in self.events])
+        """The bodies, and the rows beside them."""
+        return sum([len(one.body) + EVENT_BYTES for one in self.events])
 
     @staticmethod
     async def run_together(jobs: Sequence[Append], writer: Writer) -> Sequence[tuple[Receipt, ...]]:

@@ -14,7 +14,7 @@ from typing import Any
 from hookbridge.model import COUNTED_EVENTS_MAX, Failure, Settled, Settlement
 from hookbridge.store.counting import announced, count_events, count_settlements, count_types, of_older
 from hookbridge.store.postgres import copies
-from hookbridge.store.postgres.engine import Engine, Job, Writer
+from hookbridge.store.postgres.engine import EVENT_BYTES, Engine, Job, Writer
 from hookbridge.store.postgres.stale_keys import stale_of
 
 _SETTLE = f"SELECT hookbridge.settle_1({', '.join(f'${number}' for number in range(1, 39))})"
@@ -31,9 +31,10 @@ class Settle(Job):
 
     @property
     def weight(self) -> int:
-        """The copy."""
+        """The copy, and the rows of the events: a group of long bursts has to end before the server ends the call."""
         copy = self.settlement.effects.copy
-        return len(copy.data) if copy is not None and copy.data is not None else 0
+        own = len(copy.data) if copy is not None and copy.data is not None else 0
+        return own + EVENT_BYTES * self.settlement.claim.open_events
 
     @staticmethod
     async def run_together(jobs: Sequence[Settle], writer: Writer) -> Sequence[Settled]:
