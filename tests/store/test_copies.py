@@ -354,6 +354,44 @@ async def test_search_is_narrowed_and_what_changed_last_comes_first(store: Store
     assert await matching(store, "red", source="notion", table="orders") == []
 
 
+# All copies, and their words anew
+
+
+@pytest.mark.parametrize(("limit", "bytes_max"), [(3, 1_000), (100, 25), (1, 0), (7, 1_000), (100, 1_000)])
+async def test_copies_with_data_are_listed_in_pages_until_all_were_there(
+    store: Store, limit: int, bytes_max: int
+) -> None:
+    for number in range(7):
+        await put(store, copy(key(number), await store.ticket(), b"x" * 10))
+    await put(store, copy(key("gone"), await store.ticket(), None))
+    listed: list[str] = []
+    done, cursor = 0.0, None
+    while True:
+        page = await store.copied(cursor=cursor, limit=limit, bytes_max=bytes_max)
+        listed += [one.record.id for one in page.copies]
+        assert len(page.copies) <= limit
+        assert sum(len(one.data or b"") for one in page.copies[:-1]) <= bytes_max
+        assert done < page.done <= 1
+        done, cursor = page.done, page.next_cursor
+        assert (cursor is None) is (done == 1)
+        if cursor is None:
+            break
+    assert sorted(listed) == [str(number) for number in range(7)]
+
+
+async def test_words_made_anew_leave_the_order_as_it_is_and_what_was_read_since_alone(store: Store) -> None:
+    first, second, third, fourth = [copy(key(name), await store.ticket()) for name in ("a", "b", "c", "d")]
+    for what, text in ((first, "old one"), (second, "old two"), (third, ""), (fourth, "old four")):
+        await put(store, what, text)
+    await put(store, later := replace(fourth, ticket=await store.ticket(), data=b'"later"'), "later")
+    read = [(replace(one, title="T"), document_of(one.record, "anew")) for one in (first, second, third, fourth)]
+    await store.index(read, note=("how far", "here"))
+    assert (await found(store, "anew"), await found(store, "old")) == ([key("b"), key("a"), key("c")], [])
+    assert await found(store, "later") == [key("d")]
+    assert (await store.copy(key("a")), await store.copy(key("d"))) == (replace(first, title="T"), later)
+    assert await store.note("how far") == "here"
+
+
 # Absences
 
 

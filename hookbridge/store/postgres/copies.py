@@ -12,6 +12,7 @@ from hookbridge.model import Copy, Document, Effects, RecordKey, SourceName
 from hookbridge.store.asked import CANDIDATES_BYTES_MAX, CANDIDATES_MAX
 from hookbridge.store.postgres import words
 from hookbridge.store.postgres.engine import Role
+from hookbridge.store.postgres.texts import shown
 from hookbridge.store.rows import COPY_COLUMNS, copy_of
 from hookbridge.store.values import Candidates, CopyPage, Span
 from hookbridge.text import Query
@@ -72,8 +73,8 @@ def _row(record: RecordKey, effect: Effects, copy: Copy) -> tuple[Any, ...]:
         copy.read_at or None,
         copy.verified,
         copy.occurred_at,
-        copy.title,
-        copy.content,
+        shown(copy.title),
+        shown(copy.content),
         effect.exclusive,
         None if record == copy.record else str(record),
         *_words(copy, effect.document),
@@ -152,7 +153,13 @@ class Copies(Role):
     async def index(self, read: Sequence[tuple[Copy, Document]], *, note: tuple[str, str]) -> None:
         """Write words anew."""
         rows = [
-            (str(copy.record), copy.ticket, copy.title, words.tokens(document), words.lexemes(document, copy.record))
+            (
+                str(copy.record),
+                copy.ticket,
+                shown(copy.title),
+                words.tokens(document),
+                words.lexemes(document, copy.record),
+            )
             for copy, document in read
         ]
         parameters = map(list, zip(*rows, strict=True)) if rows else ([],) * 5

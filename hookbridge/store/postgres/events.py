@@ -7,7 +7,7 @@ from hookbridge.store.postgres.engine import Role
 from hookbridge.store.rows import EVENT_COLUMNS, stored_event
 
 _EVENTS = "hookbridge.events LEFT JOIN hookbridge.ends ON event_id = id"
-_COLUMNS = EVENT_COLUMNS.replace("attempts", "coalesce(attempts, 0)")
+COLUMNS = EVENT_COLUMNS.replace("attempts", "coalesce(attempts, 0)")
 
 
 class Events(Role):
@@ -22,5 +22,5 @@ class Events(Role):
         return await self._event("id = $1", event_id)
 
     async def _event(self, which: str, value: object) -> StoredEvent | None:
-        found = await self._engine.read(f"SELECT {_COLUMNS} FROM {_EVENTS} WHERE {which}", value)
+        found = await self._engine.read(f"SELECT {COLUMNS} FROM {_EVENTS} WHERE {which}", value)
         return stored_event(found[0]) if found else None

@@ -13,8 +13,10 @@ from typing import Any
 from hookbridge.model import Outcome
 from hookbridge.store.listed import DEAD, EVERYTHING, LOOKED_AT, WORDS_MAX, beginnings, cut, names, spellings
 from hookbridge.store.postgres.engine import Role
-from hookbridge.store.postgres.where import has_form, numbered
-from hookbridge.store.rows import EVENT_COLUMNS, stored_event
+from hookbridge.store.postgres.events import COLUMNS
+from hookbridge.store.postgres.texts import has_form
+from hookbridge.store.postgres.where import numbered
+from hookbridge.store.rows import stored_event
 from hookbridge.store.values import EventFilter, EventIds, EventPage
 from hookbridge.store.where import Where
 
@@ -49,7 +51,6 @@ CROSS JOIN LATERAL (SELECT * FROM hookbridge.events AS k WHERE k.id = x.event_id
 WHERE {meant} ORDER BY event_id DESC LIMIT ?
 """
 
-_COLUMNS = EVENT_COLUMNS.replace("attempts", "coalesce(attempts, 0)")
 _REPLAYABLE = "outcome IN ('dead', 'applied', 'coalesced')"
 
 
@@ -62,7 +63,7 @@ class Listings(Role):
         # Without a filter, and from the index of dead letters, each row that is looked at is one of the page.
         whole = which in (EVERYTHING, DEAD)
         page = _Page(listed, self._engine.moment, which, before)
-        found, cursor = await page.read(_COLUMNS, _where(which), limit, bounded=not whole)
+        found, cursor = await page.read(COLUMNS, _where(which), limit, bounded=not whole)
         return EventPage(tuple(stored_event(tuple(row)) for row in found), cursor, page.horizon)
 
     async def replayable(self, which: EventFilter, *, before: int | None, limit: int) -> EventIds:

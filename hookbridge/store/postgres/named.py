@@ -15,7 +15,8 @@ from hookbridge.model import RecordKey
 from hookbridge.store.listed import LOOKED_AT, beginnings, names
 from hookbridge.store.postgres import words
 from hookbridge.store.postgres.engine import Role
-from hookbridge.store.postgres.where import has_form, numbered
+from hookbridge.store.postgres.texts import has_form
+from hookbridge.store.postgres.where import numbered
 from hookbridge.store.values import RecordEntry, RecordFilter, RecordPage
 from hookbridge.store.where import Where
 from hookbridge.text import parse
@@ -198,10 +199,10 @@ async def _copied_tables(listed: Listed, which: RecordFilter, after: RecordKey |
 async def _waiting(listed: Listed, which: RecordFilter, after: RecordKey | None, limit: int) -> RecordPage:
     gathered = _Gathered(listed, limit)
     meant = Where()
+    if which.text is not None and not has_form(which.text):
+        return gathered.page(None)
     if which.text is not None:
-        meant.add(
-            "starts_with(hookbridge.id_of_1(record), ?)" if has_form(which.text) else "?::text IS NULL", which.text
-        )
+        meant.add("starts_with(hookbridge.id_of_1(record), ?)", which.text)
     if which.record_ids and not which.tables:
         meant.add("hookbridge.id_of_1(record) = ANY (?::text[])", [id_ for id_ in which.record_ids if has_form(id_)])
     for where in _waiting_ranges(which, after):

@@ -16,6 +16,7 @@ from hookbridge.store.counting import announced, count_events, count_settlements
 from hookbridge.store.postgres import copies
 from hookbridge.store.postgres.engine import EVENT_BYTES, Engine, Job, Writer
 from hookbridge.store.postgres.stale_keys import stale_of
+from hookbridge.store.postgres.texts import shown
 
 _SETTLE = f"SELECT hookbridge.settle_1({', '.join(f'${number}' for number in range(1, 39))})"
 _SETTLE_BEHIND = f"SELECT hookbridge.settle_behind_1({', '.join(f'${number}' for number in range(1, 15))})"
@@ -84,7 +85,7 @@ def _columns(held: dict[str, Settlement], counted: Counter[str]) -> tuple[Sequen
         [one.claim.version for one in settlements],
         [one.outcome.value for one in settlements],
         [of_older(one.outcome).value for one in settlements],
-        [_shown(one.reason) for one in settlements],
+        [shown(one.reason) for one in settlements],
         [one.effects.verification and one.effects.verification.value for one in settlements],
         [one.attempts for one in settlements],
         [one.claim.claimed_at for one in settlements],
@@ -112,14 +113,9 @@ def _failures(held: dict[str, Settlement]) -> tuple[Sequence[Any], ...]:
         [began_at for (_, began_at), _ in ordered],
         [failure.number for _, failure in ordered],
         [failure.ended_at for _, failure in ordered],
-        [_shown(failure.error) for _, failure in ordered],
-        [_shown(failure.traceback) for _, failure in ordered],
+        [shown(failure.error) for _, failure in ordered],
+        [shown(failure.traceback) for _, failure in ordered],
     )
-
-
-def _shown(text: str | None) -> str | None:
-    """Give a text for people: Postgres holds none with a NUL, and no change may stay open because its error has one."""
-    return None if text is None else text.replace("\0", "\N{SYMBOL FOR NULL}")
 
 
 async def settle_behind(engine: Engine, settlement: Settlement) -> int | None:
@@ -143,7 +139,7 @@ async def settle_behind(engine: Engine, settlement: Settlement) -> int | None:
         claim.version,
         COUNTED_EVENTS_MAX,
         outcome.value,
-        _shown(settlement.reason),
+        shown(settlement.reason),
         effects.verification and effects.verification.value,
         settlement.attempts,
         claim.claimed_at,

@@ -10,8 +10,3 @@ def numbered(sql: str) -> str:
     """Number the parameters of a statement in their order."""
     numbers = itertools.count(1)
     return re.sub(r"\?", lambda _: f"${next(numbers)}", sql)
-
-
-def has_form(text: str) -> bool:
-    """Whether Postgres can hold a text: with no zero, and of Unicode.  What it cannot hold is nowhere."""
-    return not any(one == "\x00" or "\ud800" <= one <= "\udfff" for one in text)
