@@ -11,6 +11,8 @@ from tests.support.books import event, hint, send, settled
 from tests.support.handling import Handling
 from tests.support.running import Running, make_settings, running
 
+pytestmark = pytest.mark.on("sqlite")  # the clock of the other one is the server's
+
 DAY = 86_400.0
 YEARS = 20 * 365 * DAY
 

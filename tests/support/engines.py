@@ -1,11 +1,10 @@
 """The store's engines: whoever adds one adds it here, and every test that takes ``engine`` runs on it as well.
 
-HOOKBRIDGE_TEST_ENGINES names those that are meant, with commas between them.
+``--engine`` runs what runs on one of them alone.
 A service that is opened while one is ``chosen`` has that.  A store that was opened here has a clock that tests set
 (``at``); until they do, it is the machine's.
 """
 
-import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -26,18 +25,7 @@ EVERY_ENGINE = (*ENGINES, "pooler")
 """``pooler`` is Postgres behind one that gives each transaction another session: for the store's own suite."""
 
 
-def _meant() -> tuple[str, ...]:
-    asked = os.environ.get("HOOKBRIDGE_TEST_ENGINES")
-    if asked is None:
-        return ("sqlite",)
-    names = tuple(name.strip() for name in asked.split(","))
-    assert set(names) <= set(EVERY_ENGINE), names
-    return names
-
-
-_MEANT = _meant()
-
-_chosen = [_MEANT[0]]
+_chosen = [ENGINES[0]]
 
 AnyStore = TypeVar("AnyStore", bound=Store)
 
@@ -83,7 +71,7 @@ def spread(metafunc: pytest.Metafunc, engines: Sequence[str]) -> None:
     """Run a test on each of these engines that takes one, or on those that it is marked to run ``on``."""
     if "engine" in metafunc.fixturenames:
         own = metafunc.definition.get_closest_marker("on")
-        wanted = [one for one in engines if one in (_MEANT if own is None else own.args)]
+        wanted = [one for one in engines if own is None or one in own.args]
         metafunc.parametrize("engine", wanted, indirect=True)
 
 
