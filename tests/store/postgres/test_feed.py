@@ -17,7 +17,10 @@ pytestmark = pytest.mark.on("postgres")
 Opened = Callable[[str], Awaitable[PostgresStore]]
 
 _PUT = f"SELECT hookbridge.copies_1({', '.join(f'${place}' for place in range(1, 15))}, NULL)"
-_WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
+_WAITING = """
+SELECT count(*) FROM pg_locks JOIN pg_database AS d ON d.oid = database
+WHERE NOT granted AND locktype = 'advisory' AND d.datname = current_database()
+"""
 
 
 async def put(store: Copies, id_: object, data: bytes = b"{}") -> None:
