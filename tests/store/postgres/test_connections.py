@@ -36,8 +36,10 @@ async def ours(url: str) -> AsyncIterator[Engine]:
 
 @pytest.fixture
 async def locker(url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection that holds a lock, and sees for as long who waits as it was."""
+    """A connection that holds a lock, for which others wait as long as it takes; it sees who waits as it was."""
     connection = await asyncpg.connect(url)
+    for timeout in ("lock_timeout", "statement_timeout"):
+        await connection.execute(f"ALTER DATABASE {urlsplit(url).path[1:]} SET {timeout} = 0")
     yield connection
     await connection.close()
 
@@ -76,7 +78,7 @@ async def test_a_write_whose_connection_ends_is_not_made_again_and_the_next_one_
 
 
 async def test_a_write_goes_on_when_its_caller_is_cancelled(
-    ours: Engine, sql: asyncpg.Connection, locker: asyncpg.Connection
+    locker: asyncpg.Connection, ours: Engine, sql: asyncpg.Connection
 ) -> None:
     await sql.execute("CREATE TABLE public.done (id integer)")
     await locker.execute("BEGIN; LOCK TABLE public.done IN ACCESS EXCLUSIVE MODE")
@@ -267,7 +269,7 @@ async def test_what_cannot_be_stored_fails_alone(ours: Engine, sql: asyncpg.Conn
 
 
 async def test_a_group_whose_connection_ends_fails_whole_because_nobody_knows_whether_it_was_written(
-    ours: Engine, sql: asyncpg.Connection, locker: asyncpg.Connection
+    locker: asyncpg.Connection, ours: Engine, sql: asyncpg.Connection
 ) -> None:
     await locker.execute("BEGIN; LOCK TABLE hookbridge.notes IN ACCESS EXCLUSIVE MODE")
     jobs = [ours.appends.submit(Put(str(n))) for n in range(10)]
@@ -295,7 +297,7 @@ async def _nobody(sql: asyncpg.Connection) -> bool:
 
 
 async def test_what_a_lease_hangs_on_does_not_wait_behind_other_writes(
-    ours: Engine, sql: asyncpg.Connection, locker: asyncpg.Connection
+    locker: asyncpg.Connection, ours: Engine, sql: asyncpg.Connection
 ) -> None:
     await locker.execute("BEGIN; LOCK TABLE hookbridge.notes IN ACCESS EXCLUSIVE MODE")
     writing = asyncio.create_task(ours.write("DELETE FROM hookbridge.notes"))
