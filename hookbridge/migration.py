@@ -20,7 +20,7 @@ from hookbridge.errors import StartupError
 from hookbridge.indexing import elsewhere
 from hookbridge.model import StoredEvent
 from hookbridge.store import note_names
-from hookbridge.store.moving import KINDS, Kind, Mark, Tally, without_zero
+from hookbridge.store.moving import KINDS, Kind, Mark, Tally
 from hookbridge.store.postgres import Arrival
 from hookbridge.store.sqlite import SqliteStore, lock
 from hookbridge.store.values import EventFilter
@@ -54,7 +54,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, tag="result"):
     events_compared: int
     searches_compared: int
     replaced: int
-    """Texts in which U+0000, which Postgres does not hold, is U+FFFD now."""
+    """Texts in which U+0000, which Postgres does not hold, is U+2400 now."""
     file: str
     """Where the data file is now."""
 
@@ -127,7 +127,7 @@ class _Moving:
         self.mark = await self._target.begin(self.mark, self._tally.ends.place)
         while self.mark.kind is not None:
             kind, done = self.mark.kind, self.mark.carried
-            batch = await self._file.batch(kind, self.mark.cursor)
+            batch = self._target.fitted(await self._file.batch(kind, self.mark.cursor))
             self.mark = self.mark.behind(batch)
             await self._target.take(batch, self.mark)
             yield Progress(kind=kind, done=done + batch.rows, total=self._tally.rows[kind])
@@ -225,9 +225,9 @@ def _as_carried(stored: StoredEvent) -> StoredEvent:
         stored,
         event=msgspec.structs.replace(
             event,
-            type=without_zero(event.type),
-            occurred_at=without_zero(event.occurred_at),
+            type=Arrival.shown(event.type) or "",
+            occurred_at=Arrival.shown(event.occurred_at),
         ),
-        reason=without_zero(stored.reason),
+        reason=Arrival.shown(stored.reason),
         stored_at=stored.received_at if stored.stored_at is None else stored.stored_at,
     )

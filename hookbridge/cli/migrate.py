@@ -114,7 +114,7 @@ def _tell(result: Result) -> None:
     rows = ", ".join(f"{number:,} {kind.replace('_', ' ')}" for kind, number in result.rows.items() if number)
     say(f"Carried: {rows or 'nothing, because there was nothing'}.")
     if result.replaced:
-        note(f"In {result.replaced} texts a U+0000, which Postgres does not hold, is U+FFFD now.")
+        note(f"In {result.replaced} texts a U+0000, which Postgres does not hold, is U+2400 now.")
     if not result.equal:
         say(f"The two sides differ in {len(result.differences)} ways, and no node will start on the database:")
         for difference in result.differences[:DIFFERENCES_SHOWN]:

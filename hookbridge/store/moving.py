@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import msgspec
 
 from hookbridge.errors import StartupError
-
-Value = TypeVar("Value")
 
 Kind = Literal["copies", "feed", "labels", "events", "open", "failures", "stale_keys", "found", "met"]
 
@@ -61,7 +59,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str | None
     """Where it goes on behind them; None when they are the last ones."""
     replaced: int = 0
-    """In how many texts a U+0000, which not every engine can hold, was replaced by U+FFFD."""
+    """In how many texts something was replaced that the engine they are for cannot hold."""
 
     @property
     def rows(self) -> int:
@@ -130,19 +128,3 @@ def hash_of(source: str, table: str, id_: str, ticket: int, fingerprint: bytes) 
     """Hash what a copy is known by, for a sum in which no order counts."""
     text = "\0".join((source, table, id_, str(ticket))).encode("utf-8", "surrogatepass")
     return int.from_bytes(blake2b(text + b"\0" + fingerprint, digest_size=7).digest())
-
-
-def without_zeros(kind: Kind, columns: Sequence[Sequence[Any]]) -> tuple[tuple[Sequence[Any], ...], int]:
-    """Replace U+0000 in texts that name nothing; gives the columns, and in how many texts."""
-    replaced = 0
-    cleaned = []
-    for name, values in zip(COLUMNS[kind], columns, strict=True):
-        strange = 0 if name in NAMES else sum(isinstance(value, str) and "\0" in value for value in values)
-        cleaned.append([without_zero(value) for value in values] if strange else values)
-        replaced += strange
-    return tuple(cleaned), replaced
-
-
-def without_zero(value: Value) -> Value | str:
-    """Give a text with U+FFFD in place of U+0000, and anything else as it is."""
-    return value.replace("\0", "\ufffd") if isinstance(value, str) else value

@@ -147,7 +147,9 @@ async def everything(store: Store) -> dict[str, Any]:
 
 def without_zeros(what: object) -> object:
     """The same, as a Postgres can hold it."""
-    return msgspec.json.decode(msgspec.json.encode(what, enc_hook=repr).replace(b"\\u0000", "\ufffd".encode()))
+    return msgspec.json.decode(
+        msgspec.json.encode(what, enc_hook=repr).replace(b"\\u0000", "\N{SYMBOL FOR NULL}".encode())
+    )
 
 
 async def test_everything_is_there_and_the_file_has_another_name(folder: Path) -> None:

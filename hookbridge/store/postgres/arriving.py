@@ -16,6 +16,7 @@ from hookbridge.model import Document, RecordKey
 from hookbridge.store.moving import COLUMNS, KINDS, NAMES, Batch, Ends, Kind, Mark, Tally, hash_of
 from hookbridge.store.postgres import words
 from hookbridge.store.postgres.store import PostgresStore
+from hookbridge.store.postgres.texts import shown
 
 NODE_SECONDS = 10.0
 """A node whose last beat is younger may be alive."""
@@ -198,6 +199,23 @@ class Arrival(PostgresStore):
         if nodes and not found.done:
             raise StartupError(f"Nodes run on this database: {', '.join(nodes)}", hint="stop them, and call it again")
         return found
+
+    @staticmethod
+    def shown(text: str | None) -> str | None:
+        """Give a text for people as it is held here."""
+        return shown(text)
+
+    @staticmethod
+    def fitted(batch: Batch) -> Batch:
+        """Give a batch whose texts can be held here; what names something is left as it is."""
+        replaced, columns = 0, []
+        for name, values in zip(COLUMNS[batch.kind], batch.columns, strict=True):
+            strange = 0 if name in NAMES else sum(isinstance(value, str) and "\0" in value for value in values)
+            columns.append(
+                [shown(value) if isinstance(value, str) else value for value in values] if strange else values
+            )
+            replaced += strange
+        return msgspec.structs.replace(batch, columns=tuple(columns), replaced=replaced)
 
     async def take(self, batch: Batch, mark: Mark) -> None:
         """Write a batch, and that it is there."""

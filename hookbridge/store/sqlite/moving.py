@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from hookbridge.store.moving import BYTES_MAX, COLUMNS, ROWS_MAX, Batch, Ends, Kind, Tally, hash_of, without_zeros
+from hookbridge.store.moving import BYTES_MAX, COLUMNS, ROWS_MAX, Batch, Ends, Kind, Tally, hash_of
 from hookbridge.store.sqlite.engine import Role
 
 # The key, in whose order rows are read, to go on behind the last one's; and what is read of them.
@@ -100,9 +100,9 @@ def _batch(connection: sqlite3.Connection, kind: Kind, cursor: str | None) -> Ba
             break
     else:
         behind = []
-    columns, replaced = without_zeros(kind, list(zip(*rows, strict=True)) or [()] * len(COLUMNS[kind]))
+    columns = tuple(zip(*rows, strict=True)) or ((),) * len(COLUMNS[kind])
     cursor = msgspec.json.encode(behind).decode() if behind else None
-    return Batch(kind=kind, columns=columns, cursor=cursor, replaced=replaced)
+    return Batch(kind=kind, columns=columns, cursor=cursor)
 
 
 def _lines(connection: sqlite3.Connection, dirty: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
