@@ -35,7 +35,9 @@ WHERE seen_at > hookbridge.now_1(NULL) - 60 ORDER BY name
 """
 
 # A function of the schema's files with its settings, up to its body.
-_FUNCTION = re.compile(r"^CREATE OR REPLACE FUNCTION hookbridge\.(\w+)(.*?)^(?:AS|RETURN)\b", re.MULTILINE | re.DOTALL)
+_FUNCTION = re.compile(
+    r"^CREATE OR REPLACE FUNCTION hookbridge\.(\w+)(.*?)(?:\$\w*\$|\bRETURN\b)", re.MULTILINE | re.DOTALL
+)
 _PIN = re.compile(r"^SET ((?:enable_\w+|plan_cache_mode)) = (\w+)", re.MULTILINE)
 
 
