@@ -25,6 +25,8 @@ from tests.support.running import JSON, Running, make_settings, running
 from tests.support.signing import notion_signature, webhook_signature
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.on("sqlite")  # it starts without a token, as with the other engine nobody may
+
 LEARNT = "secret_planted_learnt_token"
 PLANTED: dict[str, Any] = {
     "supabase_key": "sb_secret_planted_key",

@@ -1,7 +1,9 @@
 """A webhook that is refused is one line of the log, and a flood of them is a few lines that say how many there were."""
 
 from collections import Counter
+from collections.abc import MutableMapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -22,6 +24,11 @@ REFUSALS = {
 }
 
 
+def of_requests(lines: Sequence[MutableMapping[str, Any]]) -> list[MutableMapping[str, Any]]:
+    """Without what a node says of its duties, which begin when it wants."""
+    return [line for line in lines if line["event"] != "A duty begins"]
+
+
 @pytest.mark.parametrize(("path", "body", "headers", "status"), REFUSALS.values(), ids=REFUSALS)
 async def test_a_flood_of_refused_webhooks_is_a_few_lines(
     tmp_path: Path,
@@ -38,9 +45,9 @@ async def test_a_flood_of_refused_webhooks_is_a_few_lines(
             for _ in range(FLOOD):
                 assert (await service.post(path, body, headers)).status == status
             refused = [line for line in lines if line["event"] == "Webhook refused"]
-            await wait_until(lambda: sum(line.get("requests", 1) for line in lines) >= FLOOD)
+            await wait_until(lambda: sum(line.get("requests", 1) for line in of_requests(lines)) >= FLOOD)
     assert {line["path"] for line in refused} == {path}
-    assert {line["event"] for line in lines} == {"Webhook refused", "More webhooks were refused"}
+    assert {line["event"] for line in of_requests(lines)} == {"Webhook refused", "More webhooks were refused"}
     assert len(lines) < FLOOD
 
 
@@ -75,5 +82,5 @@ async def test_with_an_access_log_of_everything_they_are_requests_too(
             assert (await ask(service, b"no HTTP\r\n\r\n")).status == 400
             assert (await service.get("/no-such-path")).status == 404
             await wait_until(lambda: Counter(line["event"] for line in lines)["Request"] == requests)
-    events = Counter(line["event"] for line in lines)
+    events = Counter(line["event"] for line in of_requests(lines))
     assert events == Counter({"Webhook refused": 1, "Malformed request": 1, "Request": requests})
