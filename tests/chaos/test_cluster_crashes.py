@@ -97,6 +97,20 @@ def test_a_copy_is_held_against_the_newest_that_was_seen_of_it() -> None:
     assert history.broken(seen(copy=(12, 2), issued=20)) != []
 
 
+@pytest.mark.parametrize(
+    ("changes", "known", "broken"),
+    [
+        ([[1, 2], [3]], {1, 2, 3}, 0),
+        ([[1, 2], [3]], {1, 3}, 1),
+        ([[*range(150)]], {*range(50, 150)}, 0),
+        ([[*range(150)]], {49, *range(51, 150)}, 0),  # of two that were under way at once
+        ([[*range(150)]], {*range(51, 150)}, 1),
+    ],
+)
+def test_a_change_without_its_effect_is_told(changes: list[list[int]], known: set[int], broken: int) -> None:
+    assert len(audit.without_effect(changes, known)) == broken
+
+
 def told(id_: int, sent_at: float, acknowledged_at: float, record: str = "supabase:1") -> Acknowledged:
     return Acknowledged(id_, bytes([id_]), sent_at, acknowledged_at, record)
 

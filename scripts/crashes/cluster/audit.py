@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 import msgspec
 
@@ -50,12 +51,10 @@ SELECT copies.record, data, coalesce(tokens, '') AS words
 FROM hookbridge.copies LEFT JOIN hookbridge.words ON words.record = copies.record WHERE data IS NOT NULL
 """
 _HANDLED = """
-SELECT event_id FROM (
-    SELECT event_id, row_number() OVER (PARTITION BY record, claimed_at, settled_at ORDER BY event_id DESC) AS place
-    FROM hookbridge.ends JOIN hookbridge.events ON id = event_id WHERE outcome IN ('applied', 'coalesced')
-) AS one WHERE place <= $1
+SELECT array_agg(event_id ORDER BY event_id) AS ids FROM hookbridge.ends JOIN hookbridge.events ON id = event_id
+WHERE outcome IN ('applied', 'coalesced') GROUP BY record, claimed_at, settled_at
 """
-"""The events that a handler was given: of a longer burst it gets the newest alone."""
+"""What was settled together."""
 _REMOVED = """
 SELECT coalesce((SELECT sum(value) FROM hookbridge.counters WHERE name = 'received'), 0)
     - (SELECT count(*) FROM hookbridge.events) AS removed
@@ -231,9 +230,22 @@ async def differing(database: Database, state: dict[str, dict[str, str]]) -> lis
     return compared(copies, state)
 
 
-async def handled(database: Database) -> list[int]:
-    """Give the events that are settled and that a handler was called for: its effect is there before."""
-    return [row["event_id"] for row in await database.fetch(_HANDLED, CLAIMED_EVENTS_MAX)]
+async def handled(database: Database) -> list[list[int]]:
+    """Give the events that were settled, those of one change together."""
+    return [row["ids"] for row in await database.fetch(_HANDLED)]
+
+
+def without_effect(changes: Iterable[Sequence[int]], known: AbstractSet[int]) -> list[str]:
+    """Name changes for whose events no handler was called: it is to be at least once, and before they are settled.
+
+    Of a longer burst a handler gets the newest events alone; which those are, only the order says that it had then.
+    """
+    said = []
+    for ids in changes:
+        had = sum(id_ in known for id_ in ids)
+        if had < min(len(ids), CLAIMED_EVENTS_MAX):
+            said.append(f"{len(ids)} events up to {ids[-1]} were applied, and {had} had their effect")
+    return said
 
 
 async def removed(database: Database) -> int:

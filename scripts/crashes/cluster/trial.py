@@ -135,7 +135,7 @@ class Trial:
         self.result.broken += [
             *seen.uncounted(said["acknowledged"] - said["duplicates"]),
             *(await audit.differing(self._database, json.loads(state.read_text())))[:SHOWN_MAX],
-            *[f"event {id_} was applied without its effect" for id_ in handled if id_ not in known][:SHOWN_MAX],
+            *audit.without_effect(handled, known)[:SHOWN_MAX],
         ]
         self.result.removed = await audit.removed(self._database)
         self.result.events_with_effect = len(known)
