@@ -54,6 +54,16 @@ class Claims(Role):
     def _floors(self) -> dict[SourceName, Floor]:
         return {source: Floor() for source in SOURCES}
 
+    @cached_property
+    def _lost(self) -> set[SourceName]:
+        """Of which sources there may be claims whose answer did not come."""
+        return set()
+
+    @cached_property
+    def _answered(self) -> dict[SourceName, int]:
+        """The generation of the last claim that did."""
+        return {}
+
     async def claim(
         self, source: SourceName, limit: int, *, lease_seconds: float, within_seconds: float = math.inf
     ) -> tuple[Claim, ...]:
@@ -62,17 +72,32 @@ class Claims(Role):
         if within_seconds <= 0:
             return ()
         engine, floor = self._engine, self._floors[source]
+        await self._release_lost(source)
         # A clock that a test sets may go back, behind any floor.
         lowest = floor.begin(began) if engine.moment is None else 0.0
         asked = (source, engine.node, engine.moment, lowest, limit, lease_seconds, within_seconds, CLAIM_BYTES_MAX)
-        rows = await engine.write(_CLAIM, *asked, *_BOUNDS, INLINE_BYTES_MAX)
-        claims = [claim for _, one in groupby(rows, lambda row: row["place"]) if (claim := await self._whole([*one]))]
+        try:
+            rows = await engine.write(_CLAIM, *asked, *_BOUNDS, INLINE_BYTES_MAX)
+            claims = [one for _, its in groupby(rows, lambda row: row["place"]) if (one := await self._whole([*its]))]
+        except BaseException:
+            self._lost.add(source)
+            raise
+        if rows:
+            self._answered[source] = rows[0]["generation"]
         now = asyncio.get_running_loop().time()
         floor.end(lowest, rows[0]["reached"] if rows else None, now - began, now, short=len(claims) < limit)
         if now - began >= within_seconds:
             await self.release(claims)
             return ()
         return tuple(claims)
+
+    async def _release_lost(self, source: SourceName) -> None:
+        """Give back what was claimed where the answer did not come: nobody works on it, until its leases end."""
+        if source in self._lost:
+            asked = (self._engine.moment, self._engine.node, source, self._answered.get(source, 0))
+            await self._engine.write("SELECT hookbridge.release_lost_1($1, $2, $3, $4)", *asked)
+            self._lost.discard(source)
+            self._floors[source].forget()
 
     async def _whole(self, rows: Sequence[Record]) -> Claim | None:
         """Make the claim of its rows, of which there may be more to read; None where it was settled by others since."""

@@ -201,6 +201,31 @@ BEGIN
 END
 $$;
 
+-- Free what a node has claimed later than with this generation: the connection ended before it was told.  Behind a claim that
+-- is under way still.
+CREATE OR REPLACE FUNCTION hookbridge.release_lost_1(
+    moment double precision, node text, lane text, answered bigint
+) RETURNS void LANGUAGE plpgsql
+SET search_path = pg_catalog, hookbridge, pg_temp
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    one_name text;
+BEGIN
+    PERFORM set_config('synchronous_commit', 'on', true);
+    PERFORM pg_advisory_xact_lock(1752131435, CASE lane WHEN 'notion' THEN 4 ELSE 3 END);  -- 'hook'
+    FOREACH one_name IN ARRAY ARRAY(
+        SELECT d.record FROM dirty AS d
+        WHERE d.source = lane AND d.available_at > now_1(moment) AND d.owner = node AND d.generation > answered
+        ORDER BY d.record
+    ) LOOP
+        UPDATE dirty SET available_at = since WHERE record = one_name AND owner = node AND generation > answered;
+    END LOOP;
+END
+$$;
+
 -- Free what an earlier life of a node had claimed, and what nobody has and that became dirty by a clock that was ahead: since
 -- when that waits nobody knows, but by now it does.
 CREATE OR REPLACE FUNCTION hookbridge.release_abandoned_1(moment double precision, node text) RETURNS void
