@@ -18,6 +18,9 @@ EVERYTHING_SECONDS = 10.0
 EVERYTHING_SHORT_SECONDS = 1.0
 """And so long where fewer wait above than were asked for."""
 
+EVERYTHING_SECONDS_MAX = 30.0
+"""However long a look took: most of that may have been an outage, and what another node had waits for the next one."""
+
 _PART = 20
 
 
@@ -38,8 +41,8 @@ class Floor:
     def end(self, began_at: float, reached: float | None, seconds: float, now: float, *, short: bool) -> None:
         """Note how far a claim came and how long it took; ``short`` is one that found fewer than were asked for."""
         if began_at == 0.0:
-            self._soon = now + max(EVERYTHING_SHORT_SECONDS, _PART * seconds)
-            self._late = now + max(EVERYTHING_SECONDS, _PART * seconds)
+            self._soon = now + min(max(EVERYTHING_SHORT_SECONDS, _PART * seconds), EVERYTHING_SECONDS)
+            self._late = now + min(max(EVERYTHING_SECONDS, _PART * seconds), EVERYTHING_SECONDS_MAX)
         if reached is not None:
             self.lowest = max(self.lowest, reached - LATE_SECONDS)
         if short and began_at > 0.0 and now >= self._soon:

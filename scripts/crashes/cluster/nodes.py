@@ -15,7 +15,7 @@ from scripts.crashes.cluster.database import Database
 from scripts.crashes.layers import shifted
 from scripts.crashes.lives import Lives
 from scripts.crashes.result import Result
-from scripts.crashes.setup import DATABASE, TABLE, environment, module, prepare
+from scripts.crashes.setup import DATABASE, SHORT_LEASES, TABLE, environment, module, prepare
 
 ROLES: Sequence[tuple[str, ...]] = (
     ("receive", "process", "reconcile"),
@@ -70,7 +70,7 @@ class Nodes:
         result: Result,
     ) -> None:  # fmt: skip
         """``urls`` are the sources', ``clocks`` is the layer that shifts them: without it they are right."""
-        shared = environment(urls["supabase"], urls["notion"]) | RECONCILING
+        shared = environment(urls["supabase"], urls["notion"]) | SHORT_LEASES | RECONCILING
         self.all: list[Node] = []
         plans = itertools.islice(zip(itertools.cycle(ROLES), itertools.cycle(OFF_SECONDS), strict=False), len(ports))
         for number, (roles, off) in enumerate(plans):
