@@ -23,7 +23,8 @@ async def both() -> AsyncIterator[Sources]:
 
 @pytest.fixture
 async def bridge(both: Sources, tmp_path: Path) -> AsyncIterator[Running]:
-    async with running(both.settings(tmp_path)) as service:
+    # Longer than a webhook takes to its settlement on a busy machine: else its finding is counted before it.
+    async with running(both.settings(tmp_path, reconcile={"grace_seconds": 3.0})) as service:
         await wait_until(lambda: loaded(service))
         yield service
 
