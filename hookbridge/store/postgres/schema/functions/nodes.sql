@@ -34,7 +34,10 @@ BEGIN
     INSERT INTO budget AS b (source, tat, halted_until)
     SELECT h.source, 0, now_at + h.seconds FROM unnest(halted, halted_seconds) AS h (source, seconds) ORDER BY h.source
     ON CONFLICT (source) DO UPDATE SET halted_until = greatest(b.halted_until, excluded.halted_until);
-    DELETE FROM nodes WHERE seen_at < now_at - forgotten_seconds;
+    -- One that is back just now beats itself, and then waits for what this one took, or deletes this one's row.
+    DELETE FROM nodes WHERE name = ANY (ARRAY(
+        SELECT n.name FROM nodes AS n WHERE n.seen_at < now_at - forgotten_seconds ORDER BY n.name FOR UPDATE SKIP LOCKED
+    ));
     DELETE FROM asks WHERE asked_at < now_at - asked_seconds;
     now_at := now_1(moment);
     RETURN cluster_1(now_at, the_node, the_life, hears, sources, lows);
