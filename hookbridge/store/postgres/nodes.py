@@ -88,7 +88,8 @@ class Nodes(Role):
     async def leave(self) -> None:
         """Say that this node stops."""
         asked = (self._engine.moment, self.node, self._life)
-        await self._engine.write("SELECT hookbridge.leave_store_1($1, $2, $3)", *asked)
+        # On the connection of the beats: one that is under way, whoever asked for it, would take the duties again.
+        await self._engine.at_once("SELECT hookbridge.leave_store_1($1, $2, $3)", *asked)
 
     async def permit(self, source: SourceName, number: int, *, per_second: float) -> Permit:
         """Reserve requests."""
