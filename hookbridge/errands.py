@@ -19,7 +19,7 @@ from hookbridge.api.reconcile import PassKind, PassResult
 from hookbridge.cluster import reconciling
 from hookbridge.model import SourceName
 from hookbridge.store.contract import Nodes
-from hookbridge.store.nodes import Ask, Cluster
+from hookbridge.store.nodes import ASKED_SECONDS_MAX, Ask, Cluster
 
 FIRST_LOOK_SECONDS = 0.1
 LOOK_SECONDS_MAX = 1.0
@@ -92,15 +92,20 @@ class Errands:
     async def reconcile(self, errand: Errand) -> PassResult:
         """Have a pass run by the node that reconciles the source, and give its result.
 
-        Raises what the pass raises, and TryLater where no node reconciles.
+        Raises what the pass raises, and TryLater where no node reconciles, or the one that does has not answered by the
+        time at which the question is forgotten.
         """
         duty = reconciling(errand.source)
         if self._does(duty):
             return await self._run(errand)
         self._refuse_alone(duty)
         asked = await self._store.ask(duty, msgspec.json.encode(errand).decode())
-        gap = FIRST_LOOK_SECONDS
+        clock = asyncio.get_running_loop().time
+        until, gap = clock() + ASKED_SECONDS_MAX, FIRST_LOOK_SECONDS
         while (words := await self._store.answered(asked)) is None:
+            if clock() >= until:  # by now the store has forgotten it, and nobody can answer
+                message = "The node that reconciles has not answered for an hour"
+                raise errors.TryLater(message, retry_after_seconds=60, hint="its log says what it does")
             await self._sleep(gap)
             gap = min(2 * gap, LOOK_SECONDS_MAX)
             self._refuse_alone(duty)
