@@ -82,7 +82,7 @@ def test_what_a_sender_is_answered_is_what_send_takes_for_one(said: object) -> N
     assert msgspec.convert(said, Taken).message
 
 
-PAGE: dict[str, Any] = {"events": [], "next_cursor": None}
+PAGE: dict[str, Any] = {"events": [], "next_cursor": None, "horizon": 0}
 
 
 async def test_fields_of_a_newer_service_are_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
