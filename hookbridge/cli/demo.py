@@ -20,7 +20,7 @@ Examples:
 
   ./scripts/run demo --seconds 60 --port 8080
 
-  ./scripts/run demo --nodes 3  over a Postgres, and one is killed now and then
+  ./scripts/run demo --nodes 3  over a Postgres; one dies now and then
 
   ./scripts/run demo --seed 7   the same edits each time
 
