@@ -18,6 +18,7 @@ from hookbridge.cluster import UPKEEP, Duty, Membership, processing, reconciling
 from hookbridge.config import Settings
 from hookbridge.errands import Errands
 from hookbridge.errors import HookbridgeError
+from hookbridge.gone import Gone
 from hookbridge.handlers import Bridge
 from hookbridge.handshake import Handshake, Learnt
 from hookbridge.holds import Holds
@@ -120,6 +121,8 @@ class Parts:
         self.upkeep = Upkeep(store, self.intake, config.retention, config.store, clock)
         self._observers.append(self._settled)
 
+        self._gone = Gone(store)
+
         # What only one node does, and how this one and the others hear of each other
         self.membership = Membership(store, dict(self._duties()), self._describe, self._heard)
         self.errands = Errands(store, self.reconciler, self.membership.does)
@@ -143,6 +146,7 @@ class Parts:
             group.create_task(self.upkeep.keep_small(lead), name="upkeep-retention")
             group.create_task(self.reconciler.keep_books(), name="reconcile-findings")
             group.create_task(self.indexing.run(), name="indexing")
+            group.create_task(self._gone.run(), name="nodes-gone")
 
     def _lane(self, source: Source) -> Lane:
         config = self.settings.config
@@ -224,6 +228,7 @@ class Parts:
         self.holds.hear(cluster.notes)
         self.errands.hear(cluster)
         self.neighbours.hear(cluster)
+        self._gone.hear(cluster)
         if not self.membership.does(UPKEEP):
             self.indexing.hear(cluster.notes.get(note_names.INDEX))
 

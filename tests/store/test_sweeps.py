@@ -5,7 +5,7 @@ import pytest
 from hookbridge.model import RecordKey
 from hookbridge.store.contract import Store
 from tests.support.engines import at
-from tests.support.events import copy, event, key
+from tests.support.events import copy, effects, event, key, settlement
 from tests.support.stores import finish, take
 
 NOW = 1_000.0
@@ -78,11 +78,25 @@ async def test_a_webhook_after_the_comparison_announces_and_one_before_it_does_n
     await at(store, NOW).append([event(1, origin="poll"), event(2, origin="poll"), event(3, origin="poll")], NOW)
     await at(store, NOW).append([event(1, origin="webhook")], NOW)
     assert await at(store, NOW).settle_findings(0.0) == ()
+    await finish(store, *await take(store, now=NOW))
     (counted,) = await at(store, NOW + 1).settle_findings(0.0)
     assert (counted.table, counted.announced, counted.missed) == ("public.users", 1, 2)
     assert await at(store, NOW + 1).settle_findings(0.0) == ()
     totals = await store.totals()
     assert (totals.announced, totals.missed) == ({"supabase:public.users": 1}, {"supabase:public.users": 2})
+
+
+async def test_a_change_is_counted_once_however_long_its_webhook_waits(store: Store) -> None:
+    await copied(store, 1)
+    await found(store, 1)
+    await at(store, NOW).append([event(1, origin="webhook")], NOW)
+    (claim,) = await take(store, now=NOW)
+    assert await at(store, NOW + 1_000).settle_findings(120.0) == ()
+    read = effects(copy(key(1), await store.ticket(), b'{"id": 1}'), "")
+    await at(store, NOW + 1_000).settle(settlement(claim, effects=read, announced=True))
+    (counted,) = await at(store, NOW + 1_001).settle_findings(120.0)
+    assert (counted.announced, counted.missed) == (1, 0)
+    assert (await store.totals()).announced == {"supabase:public.users": 1}
 
 
 @pytest.mark.parametrize("announced", [True, False])
@@ -93,6 +107,7 @@ async def test_what_was_found_while_the_clock_was_ahead_is_counted_when_it_is_ri
     await found(store, 1, 2)
     if announced:
         await at(store, NOW).append([event(1, origin="webhook"), event(2, origin="webhook")], NOW)
+        await finish(store, *await take(store, now=NOW))
     (counted,) = await at(store, NOW - 86_400.0).settle_findings(120.0)
     assert (counted.announced, counted.missed) == ((2, 0) if announced else (0, 2))
     await found(store, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from hookbridge.model import Claim, Event, Failure, Receipt, Settled, Settlement, SourceName, StoredEvent
@@ -101,6 +101,13 @@ class Claims(Protocol):
         """At start: free what an earlier life of this node had claimed, or hid; what other nodes have stays theirs.
 
         A record that became dirty while the clock was ahead has been waiting from now on.
+        """
+        ...
+
+    async def release_of_others(self, there: Collection[str]) -> int:
+        """Free what nodes had claimed that are not among these, because they are gone; gives how many records.
+
+        Where one process has the store, nobody else has anything.
         """
         ...
 

@@ -63,5 +63,8 @@ class Sweeps(Protocol):
         ...
 
     async def settle_findings(self, grace_seconds: float) -> tuple[Announcement, ...]:
-        """Count what was found longer ago than that as announced or missed, and forget it; also what lies ahead."""
+        """Count what was found longer ago than that as announced or missed, and forget it; also what lies ahead.
+
+        What has open events waits for their end.
+        """
         ...

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from itertools import groupby
 from typing import cast
@@ -140,6 +140,12 @@ class Claims(Role):
         await self._engine.write("SELECT hookbridge.release_abandoned_1($1, $2)", *asked)
         for floor in self._floors.values():
             floor.forget()
+
+    async def release_of_others(self, there: Collection[str]) -> int:
+        """Free what nodes had claimed that are gone."""
+        asked = (self._engine.moment, list(there))
+        ((released,),) = await self._engine.write("SELECT hookbridge.release_of_others_1($1, $2)", *asked)
+        return int(released)
 
     async def next_due_in(self, source: SourceName) -> float | None:
         """Give the seconds until a record can be claimed."""

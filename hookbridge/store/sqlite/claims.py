@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -232,6 +232,10 @@ class Claims(Role):
     async def release_abandoned(self) -> None:
         """Free what a process that is gone had claimed."""
         await self._engine.call(_release_abandoned)
+
+    async def release_of_others(self, there: Collection[str]) -> int:  # noqa: ARG002  the contract's
+        """Nobody else has the file."""
+        return 0
 
     async def next_due_in(self, source: SourceName) -> float | None:
         """Give the seconds until a record can be claimed."""

@@ -29,8 +29,11 @@ FROM copies WHERE source = ?1 AND table_name = ?2 AND record_id {behind} ?3 AND 
 AND NOT EXISTS (SELECT 1 FROM met WHERE sweep = ?4 AND met.record_id = copies.record_id)
 """
 
-# What lies ahead was found while the clock was: its grace has no end that anybody knows.
-_DUE = "(found_at < ?1 OR found_at > ?2)"
+# What lies ahead was found while the clock was: its grace has no end that anybody knows.  While events of a record are
+# open it waits: the settlement of one of them would count it once more.
+_DUE = """
+((found_at < ?1 OR found_at > ?2) AND NOT EXISTS (SELECT 1 FROM dirty WHERE dirty.record = found.record))
+"""
 
 # One walk over the events since the oldest of these findings, instead of one for each of them.
 _ANNOUNCED = f"""

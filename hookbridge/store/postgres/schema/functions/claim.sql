@@ -251,6 +251,34 @@ BEGIN
 END
 $$;
 
+-- Free what nodes had claimed that are not among these; gives how many records.  They can be claimed from now on, which is
+-- where the other nodes look next.
+CREATE OR REPLACE FUNCTION hookbridge.release_of_others_1(moment double precision, there text[]) RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, hookbridge, pg_temp
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    now_at CONSTANT double precision := now_1(moment);
+    one_name text;
+    released integer := 0;
+BEGIN
+    PERFORM set_config('synchronous_commit', 'on', true);
+    FOREACH one_name IN ARRAY ARRAY(
+        SELECT d.record FROM dirty AS d
+        WHERE d.source IN ('supabase', 'notion') AND d.available_at > now_at AND d.owner <> ALL (there)
+        ORDER BY d.record
+    ) LOOP
+        UPDATE dirty SET available_at = now_at
+        WHERE record = one_name AND available_at > now_at AND owner <> ALL (there);
+        released := released + FOUND::integer;
+    END LOOP;
+    RETURN released;
+END
+$$;
+
 -- Since when the longest waiting record is dirty: the first of a line, or one of the few that are leased.
 CREATE OR REPLACE FUNCTION hookbridge.oldest_open_1(moment double precision) RETURNS double precision
 LANGUAGE plpgsql

@@ -92,7 +92,10 @@ BEGIN
     INTO due, snapshots, horizons
     FROM (
         SELECT f.record, f.moment FROM found AS f
-        WHERE f.found_at < now_is - grace OR f.found_at > now_is
+        -- While events of the record are open it waits: the settlement of one of them would count it once more.  No join,
+        -- for which everything that is dirty would be read.
+        WHERE (f.found_at < now_is - grace OR f.found_at > now_is)
+          AND (SELECT d.record FROM dirty AS d WHERE d.record = f.record) IS NULL
         ORDER BY f.record FOR UPDATE SKIP LOCKED
     ) AS one;
     told := ARRAY(
