@@ -36,6 +36,7 @@ def test_every_change_of_a_page_has_its_event() -> None:
         "page.undeleted",
         "page.created",
         "page.moved",
+        "page.content_updated",
     ]
 
 

@@ -69,6 +69,11 @@ def unauthorized() -> NotionError:
     return error(401, *CODES[401])
 
 
+def restricted() -> NotionError:
+    """The integration has not the capability that the endpoint needs."""
+    return error(403, *CODES[403])
+
+
 def rate_limited(retry_after: int) -> NotionError:
     """More requests than the integration may make."""
     return error(429, *CODES[429], retry_after=str(retry_after))

@@ -14,6 +14,9 @@ Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | Non
 REFERENCES_MAX = 25
 """References that a page object shows of one property."""
 
+FILES = "https://prod-files-secure.s3.us-west-2.amazonaws.com/"
+"""Where Notion keeps files; a link to one is signed where it is shown, in a body too."""
+
 
 def property_id(name: str, kind: str) -> str:
     """The id of a property: `title` for the title, else four letters that stay the same for a name."""
@@ -66,7 +69,7 @@ def _file(value: object) -> Json:
     """A file that Notion keeps, for a name; its link is signed where it is shown."""
     if not isinstance(value, str):
         return cast("Json", value)
-    url = f"https://prod-files-secure.s3.us-west-2.amazonaws.com/standin/{value}"
+    url = f"{FILES}standin/{value}"
     return {"name": value, "type": "file", "file": {"url": url, "expiry_time": ""}}
 
 

@@ -1,7 +1,7 @@
 """The HTTP side of the Notion stand-in: the endpoints that read pages, data sources and databases.
 
 It checks token, version, path and ids in that order, asks the state and shows objects; errors are raised as
-`NotionError` and sent as they are.  Nothing can be written over HTTP.
+`NotionError` and sent as they are.  Nothing can be written over HTTP but the body of a page.
 
 Sources: Notion API reference for versions 2025-09-03 and 2026-03-11; recorded exchanges.
 """
@@ -18,15 +18,16 @@ import msgspec
 from aiohttp import web
 
 from hookbridge.standins.faults import Faults
-from hookbridge.standins.notion import errors, items, links, objects
+from hookbridge.standins.notion import bodies, errors, items, links, objects
 from hookbridge.standins.notion.budget import TokenBucket
 from hookbridge.standins.notion.properties import Json
 from hookbridge.standins.notion.query import QueryEngine
-from hookbridge.standins.notion.workspace import BOT_ID, DataSource, Workspace, dashed
+from hookbridge.standins.notion.workspace import BOT_ID, DataSource, Page, Workspace, dashed
 from hookbridge.standins.server import Standin
 from hookbridge.standins.wire import Reply
 
 _PATH = re.compile(r"/v1/(pages|databases|data_sources|users)/([^/?]+)(/query)?")
+_MARKDOWN_PATH = re.compile(r"/v1/pages/([^/?]+)/markdown")
 _PROPERTY_PATH = re.compile(r"/v1/pages/([^/?]+)/properties/([^/?]+)")
 _KINDS = {"pages": "page", "databases": "database", "data_sources": "data_source", "users": "user"}
 # As the library behind Notion's validation has it: versions 1 to 8 of the RFC variant, and the nil uuid.
@@ -47,7 +48,9 @@ class NotionStandin(Workspace, Standin):
             notion.create_page(source, {"Name": "Write", "Status": "Open"})
             client = AsyncClient(auth="ntn_x", base_url=notion.url)
 
-    `clock` gives the times of pages and drives the rate limit.  `result_limit` is the most that one query gives out.
+    `clock` gives the times of pages and drives the rate limit.  `result_limit` is the most that one query gives out,
+    `blocks_max` the most blocks that one answer about a body shows.  `bodies_readable = False` takes the capability to
+    read content away, where bodies are concerned.
     """
 
     def __init__(
@@ -63,6 +66,9 @@ class NotionStandin(Workspace, Standin):
         Workspace.__init__(self, clock, verification_token)
         Standin.__init__(self, port=port, faults=Faults(errors.own_error, lambda: errors.unauthorized().reply))
         self.integration = integration
+        self.blocks_max = bodies.BLOCKS_MAX
+        self.bodies_readable = True
+        self._parts: dict[str, bodies.Part] = {}
         self._token = token
         self._engine = QueryEngine(self, result_limit)
         self._bucket: TokenBucket | None = None
@@ -84,7 +90,7 @@ class NotionStandin(Workspace, Standin):
             return refused.reply
         request_id = str(uuid4())
         headers = {"Content-Type": errors.JSON_TYPE, "x-notion-request-id": request_id}
-        body = msgspec.json.encode(shown | {"request_id": request_id})
+        body = _encoded(shown | {"request_id": request_id})
         if b'"expiry_time"' in body:
             body = msgspec.json.encode(links.signed(msgspec.json.decode(body), self._clock(), next(self._signatures)))
         return Reply(status=200, body=body, headers=headers)
@@ -100,6 +106,8 @@ class NotionStandin(Workspace, Standin):
             raise errors.rate_limited(wait)
         if (of := _PROPERTY_PATH.fullmatch(request.path)) and request.method == "GET":
             return self._property(_object_id("pages", of[1]), of[2], request.query)
+        if (of := _MARKDOWN_PATH.fullmatch(request.path)) and request.method in {"GET", "PATCH"}:
+            return self._body(_object_id("pages", of[1]), _parsed(body) if request.method == "PATCH" else None)
         path = _PATH.fullmatch(request.path)
         expected = "POST" if path and path[3] else "GET"
         if path is None or request.method != expected:
@@ -123,22 +131,37 @@ class NotionStandin(Workspace, Standin):
         raise errors.user_not_found(object_id, BOT_ID)
 
     def _page(self, page_id: str, version: str) -> dict[str, Json]:
+        return objects.page_object(self._found(page_id), version)
+
+    def _found(self, page_id: str) -> Page:
         page = self.pages.get(page_id)
         if page is not None and self.visible(page):
-            return objects.page_object(page, version)
+            return page
         if page_id in self.databases and page_id not in self.revoked:
             hint = "Use the retrieve database API instead."
             raise errors.validation(f"Provided ID {page_id} is a database, not a page. {hint}")
         raise self._missing("page", page_id)
 
     def _property(self, page_id: str, property_id: str, query: Mapping[str, str]) -> dict[str, Json]:
-        page = self.pages.get(page_id)
-        if page is None or not self.visible(page):
-            raise self._missing("page", page_id)
-        answer = items.property_answer(page, property_id, query)
+        answer = items.property_answer(self._found(page_id), property_id, query)
         if answer is None:
             raise self._missing("property", property_id)
         return answer
+
+    def _body(self, object_id: str, command: Mapping[str, Any] | None) -> dict[str, Json]:
+        if not self.bodies_readable:
+            raise errors.restricted()
+        part = self._parts.get(object_id)
+        if part is not None and self.visible(part.page) and command is None:
+            shown = bodies.subtree(part, self.blocks_max)
+        else:
+            page = self._found(object_id)
+            if command is not None:
+                self.edit_content(page.id, bodies.edited(page.markdown, command))
+            shown = bodies.whole(page, self.blocks_max, self.visible)
+        self._parts |= {one.id: one for one in shown.parts}
+        answer = bodies.answer(object_id, shown)
+        return answer | {"markdown": links.signed_in(shown.markdown, self._clock(), next(self._signatures))}
 
     def _database(self, database_id: str, version: str) -> dict[str, Json]:
         database = self.databases.get(database_id)
@@ -179,6 +202,14 @@ def _object_id(collection: str, text: str) -> str:
     if _UUID.fullmatch(object_id) or object_id == _NIL:
         return object_id
     raise errors.bad_uuid(f"{_KINDS[collection]}_id", text)
+
+
+def _encoded(value: dict[str, Json]) -> bytes:
+    """As JavaScript encodes it: half of a surrogate pair stands as an escape."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return json.dumps(value).encode()
 
 
 def _parsed(body: bytes) -> dict[str, Any]:

@@ -33,6 +33,9 @@ class Page:
         self.parent_page = parent_page
         self.properties: dict[str, dict[str, Json]] = {}
         self.in_trash = False
+        self.markdown = ""
+        """The body; links in it stand without signatures."""
+        self.children: dict[str, Page] = {}
 
     @property
     def title(self) -> str:
@@ -129,10 +132,12 @@ class Workspace:
         *,
         page_id: str | None = None,
         title: str | None = None,
+        markdown: str = "",
     ) -> str:
         """Create a page in a data source, under a page, or (parent None) in the workspace; returns its id.
 
-        In a data source every property of the schema gets a value; elsewhere a page only has a `title`.
+        In a data source every property of the schema gets a value; elsewhere a page only has a `title`.  A page that
+        gets or loses a child is edited.
         """
         parent = None if parent_id is None else dashed(parent_id)
         source = self.sources.get(parent or "")
@@ -145,10 +150,11 @@ class Workspace:
             given[next(name for name, kind in schema.items() if kind == "title")] = title
         _refuse_unknown(given, schema)
         page.properties = {name: shaped(name, kind, given.get(name)) for name, kind in schema.items()}
+        page.markdown = markdown
         self.pages[page.id] = page
-        if source is not None:
-            source.pages[page.id] = page
+        self._join(page)
         self._tell(page, "page.created")
+        self._parent_edited(page)
         return page.id
 
     def update_page(self, page_id: str, properties: Properties) -> None:
@@ -163,11 +169,11 @@ class Workspace:
         """Change properties as rollups and formulas change: without an edit time and without a webhook."""
         self._set(self.pages[dashed(page_id)], properties)
 
-    def edit_content(self, page_id: str) -> None:
-        """Edit the page's blocks, of which nothing is kept but the time."""
+    def edit_content(self, page_id: str, markdown: str | None = None) -> None:
+        """Edit the page's body: an edit time, and a webhook; without a text, in a way that markdown does not show."""
         page = self.pages[dashed(page_id)]
-        self._edited(page)
-        self._tell(page, "page.content_updated", {"updated_blocks": [{"id": str(uuid4()), "type": "block"}]})
+        page.markdown = page.markdown if markdown is None else markdown
+        self._content_edited(page)
 
     def trash(self, page_id: str) -> None:
         """Put a page into the trash: queries no longer find it, retrieving it still answers."""
@@ -186,15 +192,16 @@ class Workspace:
         """Move a page to another data source, whose schema it takes on, or under a page."""
         page, parent = self.pages[dashed(page_id)], dashed(parent_id)
         self._leave(page)
+        self._parent_edited(page)
         page.source = self.sources.get(parent)
         page.parent_page = None if page.source is not None else parent
         if page.source is not None:
             kept = page.properties
             schema = page.source.schema
             page.properties = {name: kept.get(name) or shaped(name, kind, None) for name, kind in schema.items()}
-            page.source.pages[page.id] = page
-            page.source.version += 1
+        self._join(page)
         self._tell(page, "page.moved")
+        self._parent_edited(page)
 
     def revoke(self, object_id: str) -> None:
         """Take the integration's access to a page, a data source or a database away; what is inside goes with it."""
@@ -245,19 +252,35 @@ class Workspace:
         page.in_trash = in_trash
         self._edited(page)
         self._tell(page, event_type)
+        self._parent_edited(page)
+
+    def _content_edited(self, page: Page) -> None:
+        self._edited(page)
+        self._tell(page, "page.content_updated", {"updated_blocks": [{"id": str(uuid4()), "type": "block"}]})
+
+    def _parent_edited(self, page: Page) -> None:
+        if (parent := self.pages.get(page.parent_page or "")) is not None:
+            self._content_edited(parent)
+
+    def _join(self, page: Page) -> None:
+        if page.source is not None:
+            page.source.pages[page.id] = page
+            page.source.version += 1
+        elif (parent := self.pages.get(page.parent_page or "")) is not None:
+            parent.children[page.id] = page
 
     def _leave(self, page: Page) -> None:
         if page.source is not None:
             del page.source.pages[page.id]
             page.source.version += 1
+        elif (parent := self.pages.get(page.parent_page or "")) is not None:
+            del parent.children[page.id]
 
     def _access_changed(self) -> None:
         for source in self.sources.values():
             source.version += 1
 
     def _tell(self, page: Page, event_type: str, extra: dict[str, Json] | None = None) -> None:
-        if page.source is not None and event_type == "page.created":
-            page.source.version += 1
         if not self.visible(page):
             return
         parent = _page_parent(page.parent_page)
