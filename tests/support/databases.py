@@ -91,7 +91,6 @@ class _Databases:
         self._thread = threading.Thread(target=self._loop.run_forever, name="databases", daemon=True)
         self._thread.start()
         self.server_url = self._stack.enter_context(server())
-        self._admin = self._wait(asyncpg.connect(self.server_url))
         self._template = f"template_{uuid.uuid4().hex}"
         self._made: dict[Path, str] = {}
         self._pooler: str | None = None
@@ -117,7 +116,6 @@ class _Databases:
     def close(self) -> None:
         self.drop()
         self.execute(f"DROP DATABASE {self._template} WITH (FORCE)")
-        self._wait(self._admin.close())
         self._stack.close()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -125,14 +123,22 @@ class _Databases:
 
     async def _make_template(self) -> None:
         try:
-            await self._admin.execute(f"CREATE DATABASE {self._template} {_LIKE_PEOPLE}")
+            await self._execute(f"CREATE DATABASE {self._template} {_LIKE_PEOPLE}")
         except asyncpg.FeatureNotSupportedError:  # a server without ICU
-            await self._admin.execute(f"CREATE DATABASE {self._template} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'")
+            await self._execute(f"CREATE DATABASE {self._template} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'")
         store = await PostgresStore.open(_of(self.server_url, self._template))
         await store.close()
 
     def execute(self, statement: str) -> None:
-        self._wait(self._admin.execute(statement))
+        self._wait(self._execute(statement))
+
+    async def _execute(self, statement: str) -> None:
+        # A connection of its own: a test may have had the server crash since the last one.
+        connection = await asyncpg.connect(self.server_url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
 
     def _wait(self, work: Coroutine[Any, Any, Given]) -> Given:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
