@@ -10,7 +10,7 @@ from scripts.fuzzing.targets import TARGETS
 from tests.support.commands import REPOSITORY
 from tests.support.scripts import script
 
-SECONDS = 3
+SECONDS = 2
 
 
 def left_in(folder: Path) -> list[Path]:
