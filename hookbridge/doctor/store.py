@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hookbridge.config import Settings
-from hookbridge.doctor.finding import Finding, Findings, broken, failed, ok, warning
+from hookbridge.doctor.finding import Finding, Findings, broken, failed, ok, skipped, warning
 from hookbridge.errors import StoreError, named, to_install
 from hookbridge.settings import admin_token
 from hookbridge.settings.store_url import without_password
@@ -53,7 +53,7 @@ async def look(settings: Settings) -> Findings:
     else:
         yield ok("store settings", "fsync, full_page_writes and timeouts are on, the encoding is UTF8")
     yield _rights(found)
-    yield _schema(found)
+    yield _schema(found) if found.may_make else skipped("store schema", f"{found.role} may not look into it")
     yield _clock(found.clock_ahead_seconds)
     if found.nodes:
         yield _nodes(found.nodes, settings.secrets.admin_token)
@@ -62,8 +62,10 @@ async def look(settings: Settings) -> Findings:
 def _rights(found: Seen) -> Finding:
     check = "store rights"
     if not found.may_make:
-        what = "the schema hookbridge is another role's" if found.has_schema else "there is no schema hookbridge"
-        return failed(check, f"{what}, and {found.role} has not the right to make it", STORE_SQL)
+        what = f"there is no schema hookbridge, and {found.role} has not the right to make it"
+        if found.has_schema:
+            what = f"the schema hookbridge, or something in it, is another role's and not that of {found.role}"
+        return failed(check, what, STORE_SQL)
     if found.is_superuser:
         hint = f"a role that reaches its own schema alone: {STORE_SQL}"
         return warning(check, f"{found.role} is a superuser, and can do whatever there is to do on this server", hint)

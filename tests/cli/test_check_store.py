@@ -139,16 +139,38 @@ async def test_a_server_that_is_not_there_is_told_without_the_password(tmp_path:
     assert "secret-of-the-store" not in str(said)
 
 
-async def test_a_role_without_the_right_to_its_schema_is_sent_to_store_sql(
-    tmp_path: Path, sql: asyncpg.Connection, url: str
-) -> None:
+@pytest.fixture
+async def stranger(sql: asyncpg.Connection, url: str) -> AsyncIterator[str]:
+    """The store as a role sees it that has made nothing of it."""
     role = f"nobody_{urlsplit(url).path.removeprefix('/')}"
     await sql.execute(f"create role {role} login")
-    try:
-        parts = urlsplit(url)
-        own = urlunsplit(parts._replace(netloc=f"{role}@{parts.netloc.rpartition('@')[2]}"))
-        said = (await found(tmp_path, own))["store rights"]
-        assert (said["state"], "another role's" in said["message"]) == ("failed", True)
-        assert "store-sql" in said["hint"]
-    finally:
-        await sql.execute(f"drop role {role}")
+    parts = urlsplit(url)
+    yield urlunsplit(parts._replace(netloc=f"{role}@{parts.netloc.rpartition('@')[2]}"))
+    await sql.execute(f"reassign owned by {role} to current_user; drop owned by {role}; drop role {role}")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "",
+        "grant usage, create on schema hookbridge to {role}",
+        "alter schema hookbridge owner to {role}",
+        "alter schema hookbridge owner to {role}; revoke usage on schema hookbridge from {role}",
+    ],
+)
+async def test_a_role_that_has_not_all_of_its_schema_is_sent_to_store_sql_and_nowhere_else(
+    tmp_path: Path, sql: asyncpg.Connection, stranger: str, given: str
+) -> None:
+    await sql.execute(given.format(role=urlsplit(stranger).username))
+    said = await found(tmp_path, stranger)
+    assert (said["store rights"]["state"], "another role's" in said["store rights"]["message"]) == ("failed", True)
+    assert "store-sql" in said["store rights"]["hint"]
+    assert said["store schema"]["state"] == "skipped", "nobody makes it"
+
+
+async def test_a_database_that_takes_no_writes_fails_with_what_switches_them_on(
+    tmp_path: Path, sql: asyncpg.Connection, url: str
+) -> None:
+    await sql.execute(f"alter database {urlsplit(url).path.removeprefix('/')} set default_transaction_read_only = on")
+    said = (await found(tmp_path, url))["store settings"]
+    assert (said["state"], "default_transaction_read_only" in str(said)) == ("failed", True), said

@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from hookbridge.errors import StartupError
-from hookbridge.store.postgres.connections import Link
+from hookbridge.store.postgres.connections import CALL_SECONDS, READ_ONLY_HINT, Link
 
 SERVER_MIN = 14
 """Functions with a body in standard SQL, lz4."""
@@ -25,7 +25,9 @@ SELECT current_setting('server_version_num')::integer / 10000 AS server, current
            SELECT name FROM unnest(
                ARRAY['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout']
            ) AS name WHERE current_setting(name) = '0'
-       ) AS endless
+       ) AS endless,
+       current_setting('transaction_read_only') = 'on' AS read_only,
+       extract(epoch FROM current_setting('statement_timeout')::interval)::float8 AS statement_seconds
 """
 
 
@@ -43,6 +45,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """Tables of ours that a crash would empty."""
     endless: tuple[str, ...]
     """The timeouts that are off."""
+    read_only: bool
+    """Whether this role's transactions in this database may write nothing."""
+    statement_seconds: float
+    """The longest that a call may take; 0 for ever."""
 
 
 async def facts(link: Link) -> Facts:
@@ -53,11 +59,18 @@ async def facts(link: Link) -> Facts:
 
 def refusal(seen: Facts) -> StartupError | None:
     """Say why a store cannot be on such a server; None where it can."""
+    if seen.in_recovery:
+        return _refused("is a standby that takes no writes", "give the url of the primary server")
+    if seen.read_only:
+        return _refused("lets the store's role write nothing in this database", READ_ONLY_HINT)
+    return _unreliable(seen)
+
+
+def _unreliable(seen: Facts) -> StartupError | None:
+    """Say why what is written there cannot be relied on."""
     lost = "what was acknowledged could be lost"
     if seen.server < SERVER_MIN:
         return _refused(f"is version {seen.server}", f"use Postgres {SERVER_MIN} or newer")
-    if seen.in_recovery:
-        return _refused("is a standby that takes no writes", "give the url of the primary server")
     for name in ("fsync", "full_page_writes", "synchronous_commit"):
         if getattr(seen, name) == "off":
             return _refused(
@@ -78,6 +91,9 @@ def _refused(what: str, hint: str) -> StartupError:
 
 def warning(seen: Facts) -> str | None:
     """Say what the database's owner should change; None where that is nothing."""
-    if not seen.endless:
-        return None
-    return f"{', '.join(seen.endless)} of the store's role are off: a call that hangs is ended by nobody"
+    if seen.endless:
+        return f"{', '.join(seen.endless)} of the store's role are off: a call that hangs is ended by nobody"
+    if seen.statement_seconds > CALL_SECONDS:
+        said = f"statement_timeout of the store's role is {seen.statement_seconds:g} s, more than {CALL_SECONDS:g} s"
+        return f"{said}: an event that took so long to be stored is missed by lists that go on with newer ones"
+    return None

@@ -46,13 +46,22 @@ REACHABLE_HINT = "look whether the server runs and can be reached"
 _LEAD_LOST = "HB001"
 """Ours: see leads.sql."""
 
+_ENDED = "57014"
+"""By the role's statement_timeout, or by an operator: the call was rolled back, and the connection is as it was."""
+
+READ_ONLY_HINT = (
+    "let it take writes again (default_transaction_read_only; Supabase switches that on when a project's disk is full)"
+)
+
 _HINTS = {
     "28": "check user and password of the store's url",
     "3D": "check the database's name in the store's url",
     "3F": "python -m hookbridge store-sql prints what the database's owner has to run",
     "42": "python -m hookbridge check says what is missing",
     "53": "check the server's disk, its memory, and how many connections it allows",
+    "25006": READ_ONLY_HINT,
 }
+"""By an error's code, or by its class."""
 
 
 _log = structlog.get_logger(__name__)
@@ -100,7 +109,7 @@ async def _connected(url: str) -> asyncpg.Connection:
         # No settings of a session: poolers refuse what they do not know, and another session may run the next call.
         return await asyncpg.connect(url, statement_cache_size=0, timeout=CONNECT_SECONDS, command_timeout=CALL_SECONDS)
     except asyncpg.PostgresError as error:
-        hint = _HINTS.get((error.sqlstate or "")[:2], REACHABLE_HINT)
+        hint = _hint(error.sqlstate or "", REACHABLE_HINT)
         raise StoreUnavailable("Postgres refuses the connection", hint=hint) from error
     except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError, ValueError) as error:
         raise StoreUnavailable("Postgres cannot be reached", hint=REACHABLE_HINT) from error
@@ -189,11 +198,14 @@ class Link:
             return LeadLost(str(error))
         if isinstance(error, asyncpg.PostgresError) and code[:2] in _REFUSED_CLASSES:
             return StoreError(f"The store cannot hold this: {_said(error)}")  # or it could not even be sent
+        if code == _ENDED:
+            hint = "look what keeps the server busy, and at the statement_timeout of the store's role"
+            return StoreUnavailable(f"Postgres ended the call: {_said(error)}", hint=hint)
         self.lost += 1
         self._give_up()
         if isinstance(error, asyncpg.PostgresError) and code[:2] not in _OF_CONNECTIONS:
             message = f"Postgres could not do it: {_said(error)}"
-            return StoreUnavailable(message, hint=_HINTS.get(code[:2], "look into the server's log"))
+            return StoreUnavailable(message, hint=_hint(code, "look into the server's log"))
         # A killed backend shows as an InternalClientError as often as one of its proper errors.
         _log.warning("A connection to Postgres was lost", error=named(error))
         return Lost("The connection to Postgres was lost", hint=REACHABLE_HINT)
@@ -209,6 +221,10 @@ class Link:
         if self._forget_later is not None:
             self._forget_later.cancel()
         return connection
+
+
+def _hint(code: str, otherwise: str) -> str:
+    return _HINTS.get(code) or _HINTS.get(code[:2], otherwise)
 
 
 def _said(error: Exception) -> str:

@@ -19,7 +19,11 @@ from hookbridge.store.postgres.connections import Link, Server
 _RIGHTS = """
 SELECT current_user::text AS role, rolsuper AS is_superuser, to_regnamespace('hookbridge') IS NOT NULL AS has_schema,
        CASE WHEN to_regnamespace('hookbridge') IS NULL THEN has_database_privilege(current_database(), 'CREATE')
-            ELSE (SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = 'hookbridge') END AS may_make,
+            ELSE has_schema_privilege('hookbridge', 'USAGE') AND has_schema_privilege('hookbridge', 'CREATE')
+                 AND NOT EXISTS (
+                     SELECT FROM pg_class
+                     WHERE relnamespace = to_regnamespace('hookbridge') AND NOT pg_has_role(relowner, 'USAGE')
+                 ) END AS may_make,
        extract(epoch FROM clock_timestamp())::float8 AS now
 FROM pg_roles WHERE rolname = current_user
 """
@@ -58,7 +62,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     is_superuser: bool
     has_schema: bool
     may_make: bool
-    """Whether the role may make the schema, or change what is in it."""
+    """Whether the role may make the schema; where there is one, whether all that is in it is the role's."""
     clock_ahead_seconds: float
     """By how much the server's clock is ahead of this machine's, half of a round trip more or less."""
     way: str

@@ -27,6 +27,8 @@ SOUND = Facts(
     synchronous_commit="on",
     unlogged=(),
     endless=(),
+    read_only=False,
+    statement_seconds=15.0,
 )
 
 
@@ -93,6 +95,7 @@ async def test_a_database_that_cannot_hold_every_text_is_refused(url: str, serve
         (replace(SOUND, in_recovery=True), "takes no writes"),
         (replace(SOUND, server=13), "version 13"),
         (replace(SOUND, fsync="off"), "fsync = off"),
+        (replace(SOUND, read_only=True), "write nothing"),
     ],
 )
 def test_what_a_server_says_of_itself_decides(seen: Facts, said: str) -> None:
@@ -101,6 +104,27 @@ def test_what_a_server_says_of_itself_decides(seen: Facts, said: str) -> None:
     assert said in found.message
     assert found.hint
     assert refusal(SOUND) is None
+
+
+@pytest.mark.parametrize("of", ["DATABASE", "ROLE"])
+async def test_a_database_or_role_that_may_write_nothing_is_refused(url: str, sql: asyncpg.Connection, of: str) -> None:
+    name = urlsplit(url).path[1:]
+    whose = f"DATABASE {name}" if of == "DATABASE" else f"ROLE CURRENT_USER IN DATABASE {name}"
+    await sql.execute(f"ALTER {whose} SET default_transaction_read_only = on")
+    error = await refused(url)
+    assert "write nothing" in error.message
+    assert "default_transaction_read_only" in error.hint
+
+
+@pytest.mark.parametrize(("setting", "is_warned"), [("15s", False), ("20s", False), ("1min", True), ("20001ms", True)])
+async def test_statements_that_may_take_longer_than_lists_wait_for_them_are_warned_of(
+    url: str, sql: asyncpg.Connection, setting: str, *, is_warned: bool
+) -> None:
+    await sql.execute(f"ALTER DATABASE {urlsplit(url).path[1:]} SET statement_timeout = '{setting}'")
+    with capture_logs() as lines:
+        store = await PostgresStore.open(url)
+    await store.close()
+    assert any("more than 20 s" in line["event"] for line in lines) is is_warned
 
 
 async def test_a_role_without_timeouts_is_warned_of(url: str, sql: asyncpg.Connection) -> None:

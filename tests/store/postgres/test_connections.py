@@ -187,6 +187,34 @@ async def test_a_statement_that_fails_for_the_schemas_sake_gives_its_connection_
     assert await ours.read("SELECT pg_backend_pid()") != [before]
 
 
+@pytest.mark.parametrize("ended_by", ["the timeout of the role", "an operator"])
+async def test_a_call_that_was_ended_is_told_as_that_and_its_connection_stays(
+    url: str, ours: Engine, sql: asyncpg.Connection, ended_by: str
+) -> None:
+    if ended_by == "the timeout of the role":
+        await sql.execute(f"ALTER DATABASE {urlsplit(url).path[1:]} SET statement_timeout = '200ms'")
+    (before,) = await ours.write("SELECT pg_backend_pid()")
+    calling = asyncio.create_task(ours.write(FOR_EVER, 1))
+    if ended_by == "an operator":
+        await wait_until(lambda: sleeping(sql))
+        await sql.execute(f"SELECT pg_cancel_backend(pid) {OTHERS}")
+    with capture_logs() as lines, pytest.raises(StoreUnavailable) as caught:
+        await calling
+    assert "ended the call: canceling statement" in caught.value.message
+    assert "statement_timeout" in caught.value.hint
+    assert await ours.write("SELECT pg_backend_pid()") == [before]
+    assert (lines, ours.links.lost) == ([], 0)
+
+
+async def test_a_database_that_takes_no_writes_is_told_with_what_switches_them_on(
+    url: str, ours: Engine, sql: asyncpg.Connection
+) -> None:
+    await sql.execute(f"ALTER DATABASE {urlsplit(url).path[1:]} SET default_transaction_read_only = on")
+    with pytest.raises(StoreUnavailable) as caught:
+        await ours.write("SELECT nextval('hookbridge.tickets')")
+    assert "default_transaction_read_only" in caught.value.hint
+
+
 async def test_a_ticket_that_is_asked_for_while_others_are_fetched_is_fetched_after_them(ours: Engine) -> None:
     first = ours.ticket()
     await asyncio.sleep(0)
