@@ -52,6 +52,7 @@ class Held:
         self._bytes = 0
         self._until = math.inf  # when the first of the leases ends
         self._claimed_until = math.inf  # when those do that were claimed last
+        self._waits_because = ""  # what the store said, while it refuses
 
     async def claim(self, most: int) -> tuple[Claim, ...]:
         """Claim so many records at most, and none where there is no room, however long the store refuses."""
@@ -64,12 +65,16 @@ class Held:
                 claims = await self._store.claim(
                     self._source, most, lease_seconds=self._lease_seconds, within_seconds=self._left()
                 )
+                self._waits_because = ""
                 if claims or self._left() > 0.0:
                     # The store counts from its commit, which is later: no lease ends before what is remembered here.
                     self._claimed_until = asked_at + self._lease_seconds
                     return claims
             except StoreUnavailable as error:
-                _log.error("Claiming waits for the store", source=self._source, error=error.message, hint=error.hint)
+                # An outage is told once, or it would fill the log with itself.
+                tell = _log.debug if error.message == self._waits_because else _log.error
+                tell("Claiming waits for the store", source=self._source, error=error.message, hint=error.hint)
+                self._waits_because = error.message
                 await self._sleep(STORE_RETRY_SECONDS)
         return ()
 

@@ -30,7 +30,7 @@ async def settle(
 
     Raises StoreError when the store can never hold it.
     """
-    wait = 0.1
+    wait, told = 0.1, False
     while True:
         try:
             # A long burst takes several calls: what else is written gets its turn between two of them.
@@ -38,7 +38,9 @@ async def settle(
                 pass
             return met
         except StoreUnavailable as error:
-            _log.error(
+            tell = _log.debug if told else _log.error  # once: an outage would fill the log with itself
+            told = True
+            tell(
                 "Settling waits for the store",
                 record=str(settlement.claim.record),
                 error=error.message,
