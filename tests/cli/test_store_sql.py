@@ -99,6 +99,26 @@ async def test_the_service_needs_no_more_than_this_role(owned: tuple[asyncpg.Con
     assert [one for (one,) in await owner.fetch(tables)] == ["hookbridge"]
 
 
+async def test_a_store_that_another_role_has_made_is_handed_over_with_all_that_is_in_it(
+    owned: tuple[asyncpg.Connection, str], tmp_path: Path
+) -> None:
+    owner, url = owned
+    as_owner = user_of(url, await owner.fetchval("select current_user"))
+    async with process(tmp_path, {"HOOKBRIDGE_STORE__URL": as_owner}) as service:
+        await send(service, hint("1", data={"id": 1}))
+        assert (await settled(service))["applied"] == 1
+        await owner.execute(store_sql().stdout)
+        await send(service, hint("2", data={"id": 2}))  # and the node that runs goes on
+        assert (await settled(service))["applied"] == 2
+    for table in ("pg_class where relnamespace", "pg_proc where pronamespace"):
+        column = "relowner" if "class" in table else "proowner"
+        owners = f"select distinct {column}::regrole::text from {table} = to_regnamespace('hookbridge')"
+        assert [one for (one,) in await owner.fetch(owners)] == ["hookbridge"]
+    async with process(tmp_path, {"HOOKBRIDGE_STORE__URL": user_of(url, "hookbridge")}) as service:
+        await send(service, hint("3", data={"id": 3}))
+        assert (await settled(service))["applied"] == 3
+
+
 async def test_run_again_it_keeps_the_password(owned: tuple[asyncpg.Connection, str], postgres_url: str) -> None:
     owner, _ = owned
     first = msgspec.json.decode(store_sql("--json").stdout)

@@ -17,3 +17,25 @@ alter role hookbridge set lock_timeout = '5s';
 alter role hookbridge set idle_in_transaction_session_timeout = '10s';
 
 create schema if not exists hookbridge authorization hookbridge;
+
+-- Where hookbridge has run as another role before, that one's are the schema and what is in it.
+do $$
+declare
+  one text;
+begin
+  if (select nspowner from pg_namespace where nspname = 'hookbridge') <> to_regrole('hookbridge') then
+    alter schema hookbridge owner to hookbridge;
+  end if;
+  for one in
+    select format('table %s', oid::regclass) from pg_class
+    where relnamespace = to_regnamespace('hookbridge') and relowner <> to_regrole('hookbridge')
+      and relkind in ('r', 'p', 'v', 'S')
+    union all
+    select format('function %s', oid::regprocedure) from pg_proc
+    where pronamespace = to_regnamespace('hookbridge') and proowner <> to_regrole('hookbridge')
+  loop
+    execute format('alter %s owner to hookbridge', one);
+  end loop;
+  grant usage, create on schema hookbridge to hookbridge;
+end
+$$;
