@@ -86,7 +86,8 @@ class Membership:
         self._leads: dict[str, tuple[Lead, float]] = {}
         self._over: dict[str, Lead] = {}
         self._one_at_a_time = asyncio.Lock()
-        self._told = False  # whether it was said that the store does not answer
+        self.failure: StoreUnavailable | None = None
+        """Why the last beat that failed did, if none was answered since."""
         self.cluster: Cluster | None = None
         """What the last beat was answered; None before the first."""
 
@@ -135,13 +136,13 @@ class Membership:
         try:
             await self.beat()
         except StoreUnavailable as error:
-            if not self._told:
+            if self.failure is None:
                 _log.warning("The store does not hear of this node", error=error.message, hint=error.hint)
-            self._told = True
+            self.failure = error
         else:
-            if self._told:
+            if self.failure is not None:
                 _log.info("The store hears of this node again")
-            self._told = False
+            self.failure = None
 
     def _elect(self, group: asyncio.TaskGroup) -> None:
         """Begin, renew and end terms, as the last beat has it."""

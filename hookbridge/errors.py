@@ -163,12 +163,14 @@ class NotFound(Refusal):
 class TryLater(Refusal):
     """At a limit, shutting down, or not able to store: the sender may try again.
 
-    ``retry_after_seconds`` is whole seconds, for the ``Retry-After`` header.
+    ``retry_after_seconds`` is whole seconds, for the ``Retry-After`` header; ``reason`` is for the operator's log, and
+    no sender is told of it.
     """
 
-    def __init__(self, message: str, *, retry_after_seconds: int, hint: str = "") -> None:
+    def __init__(self, message: str, *, retry_after_seconds: int, hint: str = "", reason: str = "") -> None:
         super().__init__(message, hint=hint)
         self.retry_after_seconds = retry_after_seconds
+        self.reason = reason
 
 
 class NotReceiving(TryLater):

@@ -18,8 +18,9 @@ from hookbridge.api.health import BudgetState
 from hookbridge.api.reconcile import TableStatus
 from hookbridge.clock import epoch_time
 from hookbridge.cluster import LEASE_SECONDS, Membership, processing, reconciling
-from hookbridge.model import ROLES, SourceName
+from hookbridge.model import ROLES, Fault, SourceName
 from hookbridge.pipeline.lanes import Lane
+from hookbridge.readiness import problem_of
 from hookbridge.reconcile.loop import Reconciler
 from hookbridge.settings import admin_token
 from hookbridge.sources.notion.budget import Budget
@@ -81,7 +82,7 @@ class Neighbours:
         self._lanes = lanes
         self._reconciler = reconciler
         self._budget = budget
-        self._does = membership.does
+        self._does, self._membership = membership.does, membership
         self._token = "" if store.links is None else admin_token.fingerprint(token)
         self._started_at = time.time()
         self._known: Cluster | None = None
@@ -129,9 +130,14 @@ class Neighbours:
         self._known, self._known_at = cluster, asyncio.get_running_loop().time()
 
     @property
-    def reached(self) -> bool | None:
-        """Whether the store answers; None where it is asked each time, because it is this process's own."""
-        return None if self._store.links is None else self._silent_seconds < HEARD_SECONDS
+    def problem(self) -> Fault | None:
+        """Why the store that is shared is not reached; None while it answers."""
+        silent = self._silent_seconds
+        if silent < HEARD_SECONDS:
+            return None
+        if (error := self._membership.failure) is not None:
+            return problem_of(error)
+        return Fault(reason=f"The store has not answered for {silent:.0f} s", remedy="look whether it can be reached")
 
     @property
     def _silent_seconds(self) -> float:
@@ -152,8 +158,9 @@ class Neighbours:
         if self._store.links is None or known is None:
             return None
         leases = (
-            Lease(duty=duty, node=one.node, epoch=one.epoch, left_seconds=round(max(one.left_seconds - silent, 0.0), 1))
+            Lease(duty=duty, node=one.node, epoch=one.epoch, left_seconds=round(one.left_seconds - silent, 1))
             for duty, one in sorted(known.leaders.items())
+            if one.left_seconds > silent
         )
         nodes = tuple(self._node(node, silent) for node in known.nodes)
         return ClusterState(store=self._store.describe(), node=self._store.node, nodes=nodes, leases=tuple(leases))
@@ -164,7 +171,9 @@ class Neighbours:
             name=node.name,
             version=node.version,
             roles=tuple(role for role in ROLES if role in node.roles),
-            leads=tuple(sorted(duty for duty, one in leaders.items() if one.node == node.name)),
+            leads=tuple(
+                sorted(d for d, one in leaders.items() if one.node == node.name and one.left_seconds > silent_seconds)
+            ),
             seen_seconds=round(node.seen_seconds + silent_seconds, 1),
             away=self._is_away(node),
             started_at=epoch_time(figures.started_at),

@@ -11,7 +11,7 @@ from hookbridge.api.health import StuckHandler
 from hookbridge.clock import Clock
 from hookbridge.config import Settings
 from hookbridge.errors import StoreUnavailable
-from hookbridge.model import ROLES, SourceName
+from hookbridge.model import ROLES, Fault, SourceName
 from hookbridge.settings.hosts import is_loopback
 from hookbridge.sources.source import Source
 from hookbridge.store.contract import Store
@@ -30,18 +30,23 @@ class WritableInbox:
         self._store = store
         self._clock = clock
         self._known_until = 0.0
-        self._known = True
+        self._problem: Fault | None = None
 
-    async def check(self) -> bool:
-        """Ask the store, unless it was just asked."""
+    async def problem(self) -> Fault | None:
+        """Ask the store, unless it was just asked, and say why it cannot be written; None where it can."""
         if self._clock() >= self._known_until:
             try:
                 await self._store.check_writable()
-                self._known = True
-            except StoreUnavailable:
-                self._known = False
+                self._problem = None
+            except StoreUnavailable as error:
+                self._problem = problem_of(error)
             self._known_until = self._clock() + WRITABLE_SECONDS
-        return self._known and self._store.fault is None
+        return self._problem or self._store.fault
+
+
+def problem_of(error: StoreUnavailable) -> Fault:
+    """Say why a store does not take anything."""
+    return Fault(reason=error.message, remedy=error.hint or "look at the log")
 
 
 def warnings_of(settings: Settings, sources: Mapping[SourceName, Source]) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ from hookbridge.model import Books, Event, Outcome, Receipt, RecordKey
 from hookbridge.observe.history import Counts, History
 from hookbridge.parts import Parts
 from hookbridge.pipeline.replay import replay
-from hookbridge.readiness import WritableInbox, warnings_of, warnings_of_clock, warnings_of_stuck
+from hookbridge.readiness import WritableInbox, problem_of, warnings_of, warnings_of_clock, warnings_of_stuck
 from hookbridge.reconcile.status import freshness
 from hookbridge.records import Records
 from hookbridge.search import Search
@@ -179,20 +179,20 @@ class Service(Parts):
 
     async def readiness(self) -> Readiness:
         """Say whether webhooks can be taken now."""
-        reached = self.neighbours.reached
-        writable = await self._inbox.check() if reached is None else reached
+        problem = await self._inbox.problem() if self.store.links is None else self.neighbours.problem
         stuck = () if self._handlers is None else self._handlers.stuck()
         oldest = None
-        if writable:
+        if problem is None:
             try:
                 oldest = await self.store.oldest_open_seconds()
-            except StoreUnavailable:  # what cannot be read may have been found damaged just now
-                writable = self.store.links is None and self.store.fault is None
+            except StoreUnavailable as error:  # what cannot be read may have been found damaged just now
+                problem = self.store.fault if self.store.links is None else problem_of(error)
         seen = Readiness(
-            ready=writable and self.accepting and not self.intake.disk_is_low,
-            inbox_writable=writable,
+            ready=problem is None and self.accepting and not self.intake.disk_is_low,
+            inbox_writable=problem is None,
             store_fault=self.store.fault,
             lanes=self.lane_states(),
+            inbox_problem=problem if self.store.fault is None else None,
             stuck_handlers=stuck,
             tables=self.neighbours.tables(),
             notion_budget=self.neighbours.budget(),

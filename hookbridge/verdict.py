@@ -66,13 +66,14 @@ def _whole(seen: Readiness, totals: Totals) -> Iterator[Problem]:
         text = "The data file cannot be relied on: webhooks are refused"
         yield _bad("store fault", text, f"{seen.store_fault.reason}. {seen.store_fault.remedy}.")
     elif not seen.inbox_writable:
-        todo = "Look at the disk and at the rights of the data folder. Senders that try again lose nothing."
+        why = "" if (found := seen.inbox_problem) is None else f"{found.reason}. Try: {found.remedy}. "
+        todo = f"{why}Senders that try again lose nothing."
         yield _bad("inbox", "The inbox cannot be written: webhooks are refused", todo)
     elif not seen.ready:
         text = "Webhooks are refused: the disk is nearly full, or the service is stopping"
         yield _bad("refusing", text, "Free space on the disk of the data folder.")
     elif not totals.books.balanced():
-        todo = "This is a mistake of hookbridge: keep a copy of the data folder and report it."
+        todo = "This is a mistake of hookbridge: keep a copy of its data and report it."
         yield _bad("books", "The books do not balance", todo)
 
 

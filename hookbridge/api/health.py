@@ -107,6 +107,10 @@ class Readiness(ReadinessSummary, frozen=True, kw_only=True):
     """Whether webhooks can be taken now, and what an operator should know."""
 
     lanes: Annotated[tuple[LaneState, ...], means("One for each source.")]
+    inbox_problem: Annotated[
+        Fault | None,
+        means("Why the inbox cannot be written, and what to do; null: it can, or see `store_fault`.", None),
+    ] = None
     stuck_handlers: Annotated[
         tuple[StuckHandler, ...],
         means("Handlers that do not end, although their time is up and they were cancelled."),

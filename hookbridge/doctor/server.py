@@ -96,10 +96,10 @@ async def _readiness(http: httpx.AsyncClient, token: str | None) -> Findings:
 
 
 def _not_ready(found: dict[str, Any]) -> Finding:
-    if fault := found.get("store_fault"):
+    if fault := found.get("store_fault") or found.get("inbox_problem"):
         return failed(CHECK, f"not ready for webhooks: {fault['reason']}", fault["remedy"])
-    why = "" if found.get("inbox_writable") else ": its data file cannot be written"
-    return failed(CHECK, f"not ready for webhooks{why}", "look at its log, its disk and its data folder")
+    why = "" if found.get("inbox_writable") else ": what it takes cannot be stored"
+    return failed(CHECK, f"not ready for webhooks{why}", "look at its log")
 
 
 def _table(table: dict[str, Any]) -> Finding | None:

@@ -82,7 +82,7 @@ class Intake:
             return stored.result()
         except StoreUnavailable as error:
             message = "The event could not be stored"
-            raise TryLater(message, retry_after_seconds=_FULL_RETRY_SECONDS, hint=error.message) from error
+            raise TryLater(message, retry_after_seconds=_FULL_RETRY_SECONDS, reason=error.message) from error
 
     def check(self, number: int) -> None:
         """Raise TryLater when so many more open events cannot be taken: at the cap, on a full disk, while stopping."""

@@ -12,7 +12,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from hookbridge.api.errors import ErrorBody
-from hookbridge.errors import HookbridgeError, InvalidSignature
+from hookbridge.errors import HookbridgeError, InvalidSignature, StoreUnavailable, TryLater
+from hookbridge.web.access import is_operator
 from hookbridge.web.access_log import TOLD
 from hookbridge.web.clients import client
 from hookbridge.web.keys import SERVICE
@@ -21,6 +22,7 @@ from hookbridge.web.reception import WEBHOOKS
 from hookbridge.web.replies import (
     INTERNAL,
     MALFORMED,
+    RETRY_AFTER_SECONDS,
     code_of,
     http_reply,
     internal_body,
@@ -29,6 +31,9 @@ from hookbridge.web.replies import (
     row_of,
 )
 from hookbridge.web.route import endpoint_of
+
+STORE_UNAVAILABLE = "The store cannot be used now"
+"""All that a stranger is told: what a database says of itself names roles, schemas and files."""
 
 log = structlog.get_logger("hookbridge.web")
 
@@ -41,7 +46,7 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     try:
         return await handler(request)
     except HookbridgeError as error:
-        hint = error.hint or None
+        hint = (error.reason if isinstance(error, TryLater) else "") or error.hint or None
         code, answer, message = row_of(type(error)).code, _foreseen(request, error), _said(error)
     except web.HTTPException as error:
         code, answer, message = code_of(error), http_reply(error), error.reason
@@ -74,7 +79,11 @@ def _count(request: web.Request, answer: web.Response, code: str, message: str, 
 
 
 def _foreseen(request: web.Request, error: HookbridgeError) -> web.Response:
-    return _unforeseen(request, error) if row_of(type(error)) is INTERNAL else reply(error)
+    if row_of(type(error)) is INTERNAL:
+        return _unforeseen(request, error)
+    if isinstance(error, StoreUnavailable) and not is_operator(request):
+        return reply(TryLater(STORE_UNAVAILABLE, retry_after_seconds=RETRY_AFTER_SECONDS))
+    return reply(error)
 
 
 def _unforeseen(request: web.Request, error: Exception) -> web.Response:

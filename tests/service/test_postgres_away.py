@@ -1,7 +1,9 @@
 """A Postgres server that goes away under a running service and comes back: senders are told, nothing is restarted."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 
 from tests.support import databases
@@ -11,6 +13,10 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.on("postgres")
 
 PATH = "/api/v1/webhooks/supabase"
+END_OTHERS = (
+    "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()"
+    " and pid <> pg_backend_pid() and backend_type = 'client backend'"
+)
 
 
 def row(id_: int) -> object:
@@ -48,6 +54,57 @@ async def test_while_the_server_is_away_senders_are_told_when_to_come_back_and_t
         await wait_until(lambda: _is_ready(service, 200, writable=True))
         found = await books(service)
         assert found["received"] == found["applied"] == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "mended", "said", "todo"),
+    [
+        (
+            "alter database {name} set default_transaction_read_only = on",
+            "alter database {name} reset default_transaction_read_only",
+            *("read-only transaction", "default_transaction_read_only"),
+        ),
+        (
+            "alter schema hookbridge rename to elsewhere",
+            "alter schema elsewhere rename to hookbridge",
+            *('schema "hookbridge" does not exist', "store-sql"),
+        ),
+        (
+            "alter table hookbridge.nodes rename to hosts",
+            "alter table hookbridge.hosts rename to nodes",
+            *('relation "nodes" does not exist', "check"),
+        ),
+    ],
+)
+async def test_what_a_server_refuses_operators_read_with_what_to_do_and_strangers_do_not(
+    tmp_path: Path, fault: str, mended: str, said: str, todo: str
+) -> None:
+    settings = make_settings(tmp_path)
+    name = urlsplit(settings.store_url).path[1:]
+    owner: asyncpg.Connection = await asyncpg.connect(settings.store_url)
+    try:
+        async with running(settings) as service:
+            await owner.execute(fault.format(name=name))
+            await owner.execute(END_OTHERS)
+            await wait_until(lambda: _is_ready(service, 503, writable=False))
+            seen = await (await service.get("/readyz")).json()
+            assert said in seen["inbox_problem"]["reason"]
+            assert todo in seen["inbox_problem"]["remedy"]
+            (told,) = (one for one in seen["verdict"]["problems"] if one["kind"] == "inbox")
+            assert said in told["todo"]
+            assert todo in told["todo"]
+            answers = [await service.get("/readyz", {}), await service.post(PATH, row(1), {})]
+            answers.append(await service.get("/api/v1/webhooks/stats", {}))
+            for answer in answers:
+                text = await answer.text()
+                assert not [word for word in ("transaction", "schema", "hookbridge", "nodes", name) if word in text]
+            await owner.execute("set default_transaction_read_only = off")
+            await owner.execute(mended.format(name=name))
+            await owner.execute(END_OTHERS)
+            await wait_until(lambda: _is_ready(service, 200, writable=True))
+            assert (await (await service.get("/readyz")).json())["inbox_problem"] is None
+    finally:
+        await owner.close()
 
 
 async def _applied(service: Running, number: int) -> bool:

@@ -168,6 +168,13 @@ def test_all_problems_are_listed_the_worst_first_each_with_what_to_do() -> None:
     ]
 
 
+def test_an_inbox_that_cannot_be_written_says_why_in_the_words_of_its_store() -> None:
+    why = Fault(reason="Postgres cannot be reached", remedy="look whether the server runs")
+    (problem,) = judge(seen(ready=False, inbox_writable=False, inbox_problem=why), WELL, NOW).problems
+    assert "Postgres cannot be reached. Try: look whether the server runs." in problem.todo
+    assert "data folder" not in problem.todo
+
+
 def test_a_data_file_that_is_gone_is_told_with_its_reason_and_remedy() -> None:
     (problem,) = judge(seen(ready=False, inbox_writable=False, store_fault=FAULT), WELL, NOW).problems
     assert problem.todo == "The data file was cut short. Restore a backup."
