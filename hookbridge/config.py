@@ -85,6 +85,7 @@ class SupabaseTable(Section, frozen=True):
     schema: Name = SCHEMA
     key: Annotated[tuple[Name, ...], Meta(min_length=1)] = ("id",)
     changed_at: Name | None = None
+    title: Name | None = None
     index: tuple[Name, ...] | None = None
     partitions: tuple[Name, ...] = ()
 

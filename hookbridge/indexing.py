@@ -24,7 +24,7 @@ from hookbridge.store.contract import Store
 from hookbridge.store.values import CopyPage
 from hookbridge.text import tokens
 
-WORDS = 1
+WORDS = 2
 """Raised with every change of ``hookbridge/text`` or of a source's fields that makes other words of the same record."""
 
 PAGE = 200
@@ -132,8 +132,9 @@ def elsewhere(note: str | None) -> str | None:
 
 
 def made_by(config: Config) -> str:
-    """Name what makes the words of a record: the code, and the settings that choose its columns."""
-    tables = [(table.schema, table.name, table.index) for table in config.supabase.tables if table.index is not None]
+    """Name what makes title and words of a record: the code, and the settings that choose its columns."""
+    chosen = [one for one in config.supabase.tables if one.title is not None or one.index is not None]
+    tables = [(one.schema, one.name, one.title, one.index) for one in chosen]
     databases = [(database.id, database.index) for database in config.notion.databases if database.index is not None]
     settings = msgspec.json.encode((sorted(tables), sorted(databases)))
     return f"{WORDS}:{blake2b(settings, digest_size=8).hexdigest()}"

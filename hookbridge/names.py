@@ -20,6 +20,12 @@ _NAME = re.compile(rf"[^\x00-\x1f\x7f-\x9f:]{{1,{NAME_MAX}}}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 _UUID_CHARACTERS = len("123e4567-e89b-12d3-a456-426614174000")
 
+TITLE_CHARACTERS_MAX = 300
+_LOOKED_AT = 8 * TITLE_CHARACTERS_MAX
+"""A text of megabytes may be called a title: what stands behind so many of its characters is not looked at."""
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
+
 
 def is_name(text: str) -> bool:
     """Whether it can be a table's name in a record's name."""
@@ -45,6 +51,23 @@ def split(full_name: str) -> tuple[str, str]:
     """Give schema and name of a full name."""
     schema, _, name = full_name.partition(".")
     return schema, name
+
+
+def short(source: SourceName, table: str) -> str:
+    """Give the name of a table that nobody has given a label: ``users`` of ``public.users``, other names whole."""
+    return table.removeprefix(f"{SCHEMA}.") if source == "supabase" else table
+
+
+def one_line(text: str) -> str:
+    """Give what people call a record or a table as one line: at most ``TITLE_CHARACTERS_MAX`` characters.
+
+    Control characters are no part of a name, and half a surrogate pair is no character.
+    """
+    text = text.lstrip()[:_LOOKED_AT]
+    if not text.isprintable():
+        text = _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", _CONTROLS.sub(" ", text))
+    text = " ".join(text.split())
+    return text if len(text) <= TITLE_CHARACTERS_MAX else text[: TITLE_CHARACTERS_MAX - 1].rstrip() + "…"
 
 
 def dashed(id_: str) -> str:

@@ -24,6 +24,7 @@ from hookbridge.handshake import Handshake, Learnt
 from hookbridge.holds import Holds
 from hookbridge.indexing import Indexing
 from hookbridge.model import RecordKey, Settled, Settlement, SourceName
+from hookbridge.naming import Naming
 from hookbridge.neighbours import Neighbours
 from hookbridge.observe import traces
 from hookbridge.observe.lag import LoopWatch
@@ -67,6 +68,8 @@ class Parts:
         self.admin_token, self.admin_token_file = admin_token.make(settings)
         hide(self.admin_token)
 
+        self.naming = Naming(store)
+
         # Who watches
         self.meters = Meters()
         store.watch_commits(self.meters.committed)
@@ -84,6 +87,7 @@ class Parts:
             clock=clock,
             asked=self.meters.of["notion"].batch.observe,
             reserve=self._reserve_of_notion,
+            labels=partial(self.naming.learn, "notion"),
         )
         supabase = SupabaseSource(
             config.supabase,

@@ -25,6 +25,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     """One search result."""
 
     record: RecordKey
+    title: str | None
     snippet: str
     """The text around the words, each match in ``[`` and ``]``."""
     score: float
@@ -89,7 +90,13 @@ class Search:
                 ranked.append((ranking, place, copy, fields))
         ranked.sort(key=lambda one: one[:2])
         hits = tuple(
-            Hit(record=copy.record, snippet=snippet(query, fields), score=ranking.score, data=copy.data or b"")
+            Hit(
+                record=copy.record,
+                title=copy.title,
+                snippet=snippet(query, fields),
+                score=ranking.score,
+                data=copy.data or b"",
+            )
             for ranking, _, copy, fields in ranked[:limit]
         )
         return hits, looked_at == len(copies)

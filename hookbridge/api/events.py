@@ -19,7 +19,9 @@ from hookbridge.api.fields import (
     SendersTime,
     Source,
     Table,
+    TableLabel,
     Time,
+    Title,
     means,
 )
 from hookbridge.model import Origin, Outcome, Verification
@@ -90,7 +92,9 @@ class EventSummary(msgspec.Struct, frozen=True, kw_only=True):
     id: Annotated[int, means("Its number in the inbox.", 1234)]
     source: Source
     table: Table
+    table_label: TableLabel
     record_id: RecordId
+    title: Title
     type: EventType
     origin: Annotated[Origin, means("How it came.", "webhook")]
     format: Annotated[str, means("Which of the source's formats its body has.", "database_webhook")]

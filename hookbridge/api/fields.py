@@ -21,6 +21,16 @@ Table = Annotated[str, means("`schema.name` of the table, or the id of the Notio
 RecordId = Annotated[
     str, means("The record's key, the parts of a composite one joined by a comma; or the page's id.", "42")
 ]
+Title = Annotated[
+    str,
+    means(
+        "What people call it, in one line of 300 characters at most: as its copy has it, or its event; else the id.",
+        "Ada Lovelace",
+    ),
+]
+TableLabel = Annotated[
+    str, means("What people call the table: its name in Supabase, the title of a Notion database.", "users")
+]
 TableName = Annotated[str, means("The table, as the sender wrote it.", "users")]
 EventType = Annotated[
     str, means("`insert`, `update` or `delete`; the source's own word for what carries no record.", "update")

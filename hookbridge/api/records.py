@@ -17,7 +17,9 @@ from hookbridge.api.fields import (
     RecordId,
     Source,
     Table,
+    TableLabel,
     Time,
+    Title,
     means,
 )
 from hookbridge.model import RecordState, SourceName
@@ -64,7 +66,9 @@ class Named(msgspec.Struct, frozen=True, kw_only=True):
 
     source: Source
     table: Table
+    table_label: TableLabel
     id: RecordId
+    title: Title
 
 
 class RecordAnswer(Named, frozen=True, kw_only=True):

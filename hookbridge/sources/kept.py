@@ -8,11 +8,11 @@ from __future__ import annotations
 import msgspec
 
 from hookbridge import text
-from hookbridge.model import Columns, Copy, Document, RecordKey, Truth
+from hookbridge.model import Columns, Copy, Document, Event, RecordKey, Truth
+from hookbridge.names import one_line
+from hookbridge.sources import carrying
 from hookbridge.sources.bodies import decode_columns
 from hookbridge.sources.source import Source
-
-TITLE_CHARACTERS_MAX = 300
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,8 +51,15 @@ def copy_of(
 
 def title_of(source: Source, record: RecordKey, columns: Columns | None) -> str | None:
     """Give what people call a record, in one line; None where nothing says it."""
-    title = "" if columns is None else source.title(record, columns)
-    return " ".join(title.split())[:TITLE_CHARACTERS_MAX] or None
+    return None if columns is None else one_line(source.title(record, columns)) or None
+
+
+def title_claimed(source: Source, event: Event) -> str | None:
+    """Give what an event itself calls its record; None where it says nothing, and of one with much to look through."""
+    if not event.body or len(event.body) > carrying.CARRIED_BYTES_MAX:
+        return None
+    truth = carrying.carried(event)
+    return title_of(source, event.record, source.columns_of(event) if truth is None else source.truth_columns(truth))
 
 
 def document_of(source: Source, record: RecordKey, columns: Columns | None) -> Document:

@@ -14,6 +14,7 @@ from hookbridge.api import examples
 from hookbridge.clock import epoch_time, time_of
 from hookbridge.errors import FieldProblem, InvalidFields, InvalidParameter, NotFound, StoreUnavailable, TryLater
 from hookbridge.model import Failure, StoredEvent
+from hookbridge.naming import Called
 from hookbridge.pipeline.replay import replayable
 from hookbridge.service import Service
 from hookbridge.store.values import EventFilter
@@ -43,20 +44,20 @@ async def events(request: web.Request) -> web.StreamResponse:
     limit = asked.limit if which.ids is None else len(which.ids)
     with while_heard(request):
         page = await service.store.events(which, before=asked.cursor, limit=limit)
-    return json_reply(
-        said.EventPageAnswer(
-            events=tuple(map(_summary, page.events)), next_cursor=page.next_cursor, horizon=page.horizon
-        ),
-        headers=PRIVATE,
-    )
+    called = await service.naming.of_events(page.events, service.sources)
+    shown = tuple(map(_summary, page.events, called))
+    answer = said.EventPageAnswer(events=shown, next_cursor=page.next_cursor, horizon=page.horizon)
+    return json_reply(answer, headers=PRIVATE)
 
 
 async def event(request: web.Request) -> web.StreamResponse:
     """Show one event with its body and its way.  Raises NotFound."""
     stored = await _event(request)
-    failures = await request.app[SERVICE].store.failures(stored)
+    service = request.app[SERVICE]
+    failures = await service.store.failures(stored)
+    (called,) = await service.naming.of_events([stored], service.sources)
     shown = said.EventDetail(
-        **msgspec.structs.asdict(_summary(stored)),
+        **msgspec.structs.asdict(_summary(stored, called)),
         stored_at=epoch_time(stored.stored_at),
         claimed_at=epoch_time(stored.claimed_at),
         verified_at=epoch_time(stored.verified_at),
@@ -122,13 +123,15 @@ def _filter(service: Service, asked: said.EventFilters) -> EventFilter:
     )
 
 
-def _summary(stored: StoredEvent) -> said.EventSummary:
+def _summary(stored: StoredEvent, called: Called) -> said.EventSummary:
     event = stored.event
     return said.EventSummary(
         id=stored.id,
         source=event.record.source,
         table=event.record.table,
         record_id=event.record.id,
+        title=called.title,
+        table_label=called.table_label,
         type=event.type,
         origin=event.origin,
         format=event.format,

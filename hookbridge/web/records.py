@@ -24,6 +24,8 @@ from hookbridge.errors import (
     TryLater,
 )
 from hookbridge.model import RecordKey, SourceName
+from hookbridge.naming import Called
+from hookbridge.search import Hit
 from hookbridge.service import Service
 from hookbridge.store.values import RecordEntry, RecordFilter
 from hookbridge.web.keys import SERVICE
@@ -45,11 +47,14 @@ async def record(request: web.Request) -> web.StreamResponse:
     copy = await (service.records.refresh(key) if asked.fresh else service.records.get(key))
     if copy is None or copy.data is None:
         raise NotFound(f"{key.source} has no record {key.id} in {key.table}")
+    called = await service.naming.of(copy.record, copy.title)
     return json_reply(
         said.RecordAnswer(
             source=key.source,
             table=copy.record.table,
             id=copy.record.id,
+            title=called.title,
+            table_label=called.table_label,
             data=msgspec.Raw(copy.data),
             changed_at=copy.changed_at,
             read_at=time_of(copy.read_at),
@@ -73,11 +78,14 @@ async def diff(request: web.Request) -> web.StreamResponse:
     key = path_key(service, request)
     found = await service.records.compare(key)
     copy = found.copy
+    called = await service.naming.of(key, None if copy is None else copy.title)
     return json_reply(
         said.DiffAnswer(
             source=key.source,
             table=key.table,
             id=key.id,
+            title=called.title,
+            table_label=called.table_label,
             agrees=found.agrees,
             differences=found.differences,
             copy=msgspec.Raw(b"null" if copy is None or copy.data is None else copy.data),
@@ -112,9 +120,10 @@ async def listing(request: web.Request) -> web.StreamResponse:
     after = _after(asked.cursor)
     with while_heard(request):
         page = await service.store.records(which, after=after, limit=asked.limit)
+    called = await service.naming.of_each(entry.record for entry in page.records)
     return json_reply(
         said.RecordPageAnswer(
-            records=tuple(map(_summary, page.records)),
+            records=tuple(_summary(entry, called[entry.record]) for entry in page.records),
             next_cursor=None if page.next_cursor is None else str(page.next_cursor),
         ),
         headers=PRIVATE,
@@ -128,11 +137,13 @@ def _after(cursor: str | None) -> RecordKey | None:
         raise InvalidParameter("cursor", "expected `next_cursor` of a page") from None
 
 
-def _summary(entry: RecordEntry) -> said.RecordSummary:
+def _summary(entry: RecordEntry, called: Called) -> said.RecordSummary:
     return said.RecordSummary(
         source=entry.record.source,
         table=entry.record.table,
         id=entry.record.id,
+        title=called.title,
+        table_label=called.table_label,
         present=entry.present,
         changed_at=entry.changed_at,
         read_at=epoch_time(entry.read_at),
@@ -148,20 +159,23 @@ async def search(request: web.Request) -> web.StreamResponse:
     table = table_of_source(service, asked.source, asked.table)
     with while_heard(request):
         found = await service.search.find(asked.q, source=asked.source, table=table, limit=asked.limit)
-    hits = tuple(
-        said.HitAnswer(
-            source=hit.record.source,
-            table=hit.record.table,
-            id=hit.record.id,
-            snippet=hit.snippet,
-            score=hit.score,
-            data=msgspec.Raw(hit.data),
-            **_limits(service, hit.record.source, hit.data),
-        )
-        for hit in found.hits
-    )
+    hits = tuple([_hit(service, hit, await service.naming.of(hit.record, hit.title)) for hit in found.hits])
     answer = said.SearchAnswer(query=asked.q, hits=hits, complete=found.complete, indexing=found.indexing)
     return json_reply(answer, headers=PRIVATE)
+
+
+def _hit(service: Service, hit: Hit, called: Called) -> said.HitAnswer:
+    return said.HitAnswer(
+        source=hit.record.source,
+        table=hit.record.table,
+        id=hit.record.id,
+        title=called.title,
+        table_label=called.table_label,
+        snippet=hit.snippet,
+        score=hit.score,
+        data=msgspec.Raw(hit.data),
+        **_limits(service, hit.record.source, hit.data),
+    )
 
 
 ROUTES: tuple[Route, ...] = (

@@ -119,7 +119,7 @@ async def _supabase(sources: _Sources) -> None:
         assert RecordKey.parse(str(truth.record)) == truth.record
         assert rows.fingerprint(columns) == truth.fingerprint
         assert row_agreement.agree(columns, columns)
-        row_words.fields(columns, None)
+        row_words.fields(columns, None, None)
         rows.is_named(truth, ("1", "2"))
     changes = sources.supabase_changes
     await _or_none(lambda: changes.newest(_TABLE))
@@ -147,8 +147,8 @@ async def _notion(sources: _Sources) -> None:
     read = await _or_none(lambda: client.page(PAGE, Urgency.READ))
     if read is not None and read[0] is not None:
         found.append(read[0])
-    await _or_none(lambda: client.data_sources(PAGE, Urgency.READ))
-    await _or_none(lambda: client.database_of(PAGE, Urgency.READ))
+    await _or_none(lambda: client.database(PAGE, Urgency.READ))
+    await _or_none(lambda: client.data_source(PAGE, Urgency.READ))
     listed = await _or_none(lambda: client.query(PAGE, Urgency.READ))
     found += listed.pages if listed is not None else ()
     for one in found:

@@ -69,7 +69,7 @@ def supabase_body(data: bytes) -> None:
             columns = supabase.columns_of(event)
             if columns is not None:
                 rows.fingerprint(columns)
-                row_words.fields(columns, None)
+                row_words.fields(columns, None, None)
                 assert row_agreement.agree(columns, columns)
 
 

@@ -134,7 +134,7 @@ async def everything(store: Store) -> dict[str, Any]:
         "open": await open_lines(store),
         "records": records.records,
         "feed": feed,
-        "label": await store.label("supabase", "public.users"),
+        "labels": await store.labels(),
         "notes": [await store.note(name) for name in (note_names.NOTION_TOKEN, note_names.paused("notion"))],
         "totals": await store.totals(),
         "stale keys": (await store.stale_keys(100)).keys,

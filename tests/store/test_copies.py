@@ -65,6 +65,27 @@ async def test_the_next_claim_brings_the_copy_along(store: Store) -> None:
     assert (await take_one(store)).previous == what
 
 
+async def test_titles_are_given_for_those_records_that_have_one(store: Store) -> None:
+    titled = replace(copy(R, 1, b'{"id": 1}'), title="Ada \N{HEBREW LETTER ALEF} \U0001f600")
+    await put(store, titled)
+    await put(store, copy(key(2), 1, b'{"id": 2}'))
+    await put(store, replace(copy(key("a,b"), 1, b"{}"), title="Both"))
+    await put(store, replace(copy(key(3), 1, b"{}"), title="Gone"))
+    await put(store, copy(key(3), 2, None))
+    asked = [R, key(2), key("a,b"), key(3), key(4)]
+    assert await store.titles(asked) == {R: titled.title, key("a,b"): "Both"}
+    assert await store.titles([]) == {}
+
+
+async def test_where_ids_are_global_a_title_is_that_of_the_latest_copy_whatever_its_table(store: Store) -> None:
+    here, there, elsewhere = (RecordKey("notion", table, "p") for table in ("here", "there", "elsewhere"))
+    await put(store, replace(copy(here, 2, b"{}"), title="Now"))
+    await put(store, replace(copy(there, 1, b"{}"), title="Before"))
+    await put(store, replace(copy(RecordKey("supabase", "elsewhere", "p"), 3, b"{}"), title="A row"))
+    assert await store.titles([here, there, elsewhere]) == dict.fromkeys((here, there, elsewhere), "Now")
+    assert await store.titles([key("p")]) == {}
+
+
 # Tickets
 
 

@@ -177,8 +177,9 @@ async def test_a_follower_with_small_pages_sees_every_record_at_its_latest_chang
 
 async def test_a_table_has_a_name_for_people_once_somebody_said_it(reopen: Reopen) -> None:
     store = await reopen()
-    assert await store.label("notion", "t") is None
+    assert await store.labels() == {}
     await store.put_label("notion", "t", "Tasks")
+    await store.put_label("supabase", "t", "Other tasks")
     await store.put_label("notion", "t", "Tasks of 2026")
     store = await reopen()
-    assert (await store.label("notion", "t"), await store.label("supabase", "t")) == ("Tasks of 2026", None)
+    assert await store.labels() == {("notion", "t"): "Tasks of 2026", ("supabase", "t"): "Other tasks"}

@@ -77,10 +77,10 @@ class TableSource(Source):
         return table != "left"
 
     def title(self, record: RecordKey, columns: Columns) -> str:
-        return titles.title(columns)
+        return titles.title(columns, None)
 
     def fields(self, record: RecordKey, columns: Columns) -> Fields:
-        return words.fields(columns, None)
+        return words.fields(columns, None, None)
 
     async def probe(self) -> None:
         if self.failure is not None:

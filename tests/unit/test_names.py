@@ -116,3 +116,19 @@ def test_a_uuid_comes_back_from_each_of_its_forms(uuid: UUID) -> None:
 @pytest.mark.parametrize("text", [ID.upper(), BARE, "page-id", "", ID + "0"])
 def test_only_the_one_form_is_an_id_that_notion_made(text: str) -> None:
     assert not names.is_id(text)
+
+
+@pytest.mark.parametrize(
+    ("written", "title"),
+    [
+        ("a" * 2_000, "a" * (names.TITLE_CHARACTERS_MAX - 1) + "…"),
+        ("two\nlines\r\n\tand \u2028 more", "two lines and more"),
+        ("\x1b]0;owned\x07\x1b[31mred\x00\x9b", "]0;owned [31mred"),
+        ("\N{HEBREW LETTER ALEF}\N{HEBREW LETTER BET} 7", "\N{HEBREW LETTER ALEF}\N{HEBREW LETTER BET} 7"),
+        ("\U0001f468\u200d\U0001f469\u200d\U0001f467 family", "\U0001f468\u200d\U0001f469\u200d\U0001f467 family"),
+        ("half \ud83d of a pair", "half \N{REPLACEMENT CHARACTER} of a pair"),
+    ],
+)
+def test_a_title_is_one_line_of_characters(written: str, title: str) -> None:
+    assert names.one_line(written) == title
+    assert names.one_line(title) == title

@@ -169,31 +169,31 @@ def test_words_are_text_and_neither_ids_times_links_nor_bytes() -> None:
         "n": 7,
         "empty": "",
     }
-    assert words.fields(row, None) == Fields("Ada", "maths\nengine")
+    assert words.fields(row, None, None) == Fields("Ada", "maths\nengine")
 
 
 def test_words_of_chosen_columns_are_those_alone_numbers_included() -> None:
     row: Columns = {"name": "Ada", "city": "London", "n": 7, "price": Decimal("1.50"), "uid": UPPER, "none": None}
     chosen = ("city", "n", "price", "uid", "none", "missing")
-    assert words.fields(row, chosen) == Fields("", f"London\n7\n1.50\n{UPPER}")
-    assert words.fields(row, ("city", "name")) == Fields("Ada", "London")
+    assert words.fields(row, chosen, None) == Fields("", f"London\n7\n1.50\n{UPPER}")
+    assert words.fields(row, ("city", "name"), None) == Fields("Ada", "London")
 
 
 def test_words_of_chosen_columns_are_found_in_lists_and_objects_too() -> None:
     row: Columns = {"tags": ["maths", "engines"], "about": {"born": 1815, "in": ["London"]}, "name": "Ada"}
-    assert words.fields(row, ("tags", "about")) == Fields("", "maths\nengines\n1815\nLondon")
+    assert words.fields(row, ("tags", "about"), None) == Fields("", "maths\nengines\n1815\nLondon")
 
 
 def test_the_words_of_one_record_are_bounded() -> None:
-    found = words.fields({"title": "t" * 10, "text": "w" * 1_000_000}, None)
+    found = words.fields({"title": "t" * 10, "text": "w" * 1_000_000}, None, None)
     assert sum(map(len, found.texts)) == WORDS_MAX
-    assert len(words.fields({"title": "t" * 1_000_000}, None).title) == WORDS_MAX
+    assert len(words.fields({"title": "t" * 1_000_000}, None, None).title) == WORDS_MAX
 
 
 @pytest.mark.parametrize(
     ("row", "title"),
     [
-        ({"name": "Ada", "title": "Countess"}, "Countess"),
+        ({"title": "Countess", "name": "Ada"}, "Ada"),
         ({"email": "ada@example.org", "name": "Ada"}, "Ada"),
         ({"email": "ada@example.org", "name": "", "title": None}, "ada@example.org"),
         ({"name": UPPER, "label": "A"}, "A"),
@@ -201,7 +201,30 @@ def test_the_words_of_one_record_are_bounded() -> None:
     ],
 )
 def test_the_first_column_that_says_a_name_is_the_title(row: Columns, title: str) -> None:
-    assert words.fields(row, None).title == title == titles.title(row)
+    assert words.fields(row, None, None).title == title == titles.title(row, None)
+
+
+@pytest.mark.parametrize(
+    ("row", "title"),
+    [
+        ({"sku": "A-100", "name": "Screw"}, "A-100"),
+        ({"sku": Decimal("7.50"), "name": "Screw"}, "7.50"),
+        ({"sku": UPPER, "name": "Screw"}, UPPER),
+        ({"sku": None, "name": "Screw"}, "Screw"),
+        ({"sku": "  ", "name": "Screw"}, "Screw"),
+        ({"sku": True, "name": "Screw"}, "Screw"),
+        ({"sku": ["A-100"], "email": "a@example.org"}, "a@example.org"),
+        ({"city": "London"}, ""),
+    ],
+)
+def test_the_configured_column_names_a_row_where_it_says_something(row: Columns, title: str) -> None:
+    assert words.fields(row, None, "sku").title == title == titles.title(row, "sku")
+
+
+def test_a_title_is_found_where_its_column_is_one_of_those_to_be_found() -> None:
+    row: Columns = {"sku": "A-100", "name": "Screw"}
+    assert words.fields(row, ("name", "sku"), "sku") == Fields("A-100", "Screw")
+    assert words.fields(row, ("name",), "sku") == Fields("", "Screw")
 
 
 # Odd rows

@@ -114,13 +114,14 @@ class SupabaseSource(Source):
         """Give the configured change column's value."""
         return rows.changed_at(columns, payloads.table_config(self._config, record.table))
 
-    def title(self, record: RecordKey, columns: Columns) -> str:  # noqa: ARG002  no table has a setting for it
-        """Give the first column that is named like a name."""
-        return titles.title(columns)
+    def title(self, record: RecordKey, columns: Columns) -> str:
+        """Give the configured column, or the first that is named like a name."""
+        return titles.title(columns, payloads.table_config(self._config, record.table).title)
 
     def fields(self, record: RecordKey, columns: Columns) -> Fields:
         """Give the words of the configured columns, or of all that hold text."""
-        return words.fields(columns, payloads.table_config(self._config, record.table).index)
+        table = payloads.table_config(self._config, record.table)
+        return words.fields(columns, table.index, table.title)
 
 
 def _is_public(key: str) -> bool:

@@ -13,13 +13,16 @@ from hookbridge.sources.supabase.titles import is_prose, title_column
 from hookbridge.text import Fields
 
 
-def fields(values: Columns, index: tuple[str, ...] | None) -> Fields:
-    """Give the text that search finds: all that these columns hold, or the prose of all columns."""
-    named = title_column(values)
+def fields(values: Columns, index: tuple[str, ...] | None, title: str | None) -> Fields:
+    """Give the text that search finds: all that these columns hold, or the prose of all columns.
+
+    ``title`` is the column that is configured to name rows; whatever names this one is a word, however it is written.
+    """
+    named = title_column(values, title)
     names = values if index is None else index
-    texts = {name: _texts(values.get(name), prose=index is None) for name in names}
-    title = "\n".join(texts.pop(named, [])) if named else ""
-    return Fields.within(title, (text for column in texts.values() for text in column))
+    texts = {name: _texts(values.get(name), prose=index is None) for name in names if name != named}
+    called = str(values[named]) if named is not None and named in names else ""
+    return Fields.within(called, (text for column in texts.values() for text in column))
 
 
 def _texts(value: object, *, prose: bool) -> list[str]:

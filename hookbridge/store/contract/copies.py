@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from hookbridge.model import Copy, Document, RecordKey, SourceName
@@ -35,8 +35,12 @@ class Copies(Protocol):
         """
         ...
 
-    async def label(self, source: SourceName, table: str) -> str | None:
-        """Give what people call a table; None where nobody said it."""
+    async def titles(self, records: Collection[RecordKey]) -> dict[RecordKey, str]:
+        """Give what people call records, where their copies say it; of a global id, whatever its copy's table."""
+        ...
+
+    async def labels(self) -> dict[tuple[SourceName, str], str]:
+        """Give what people call tables, of all whose label somebody said."""
         ...
 
     async def put_label(self, source: SourceName, table: str, label: str) -> None:

@@ -5,7 +5,7 @@ What is written goes through ``copies_1`` of copies.sql, whoever writes it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from hookbridge.model import Copy, Document, Effects, RecordKey, SourceName
@@ -45,6 +45,21 @@ SELECT number, record, {COPY_COLUMNS} FROM (
     ) AS page
 ) AS page
 WHERE coalesce(before, 0) <= $3 ORDER BY record LIMIT $2
+"""
+
+# One record after the other by its index: the plan has no choice.
+_TITLES = """
+SELECT one.record, c.title FROM unnest($1::text[]) AS one (record) CROSS JOIN LATERAL (
+    SELECT title FROM hookbridge.copies AS k WHERE k.record = one.record AND title IS NOT NULL OFFSET 0
+) AS c
+"""
+
+_TITLES_OF_IDS = """
+SELECT one.id, c.title FROM unnest($1::text[]) AS one (id) CROSS JOIN LATERAL (
+    SELECT title FROM hookbridge.copies AS k
+    WHERE k.record_id = one.id AND source = 'notion' AND data IS NOT NULL AND title IS NOT NULL
+    ORDER BY ticket DESC LIMIT 1
+) AS c
 """
 
 _LABEL = """
@@ -117,11 +132,19 @@ class Copies(Role):
         """Write a copy outside a change."""
         await self._engine.write(_PUT, *outside([(copy, document)], exclusive=exclusive), self._engine.moment)
 
-    async def label(self, source: SourceName, table: str) -> str | None:
-        """Give what people call a table."""
-        query = "SELECT label FROM hookbridge.labels WHERE source = $1 AND table_name = $2"
-        found = await self._engine.read(query, source, table)
-        return found[0][0] if found else None
+    async def titles(self, records: Collection[RecordKey]) -> dict[RecordKey, str]:
+        """Give what people call records."""
+        names = {str(record): record for record in records if record.source != "notion"}
+        ids = [record.id for record in records if record.source == "notion"]
+        titles = {names[name]: title for name, title in await self._engine.read(_TITLES, [*names])} if names else {}
+        by_id = dict(map(tuple, await self._engine.read(_TITLES_OF_IDS, ids))) if ids else {}
+        notions = (record for record in records if record.source == "notion")
+        return titles | {record: by_id[record.id] for record in notions if record.id in by_id}
+
+    async def labels(self) -> dict[tuple[SourceName, str], str]:
+        """Give what people call tables."""
+        found = await self._engine.read("SELECT source, table_name, label FROM hookbridge.labels")
+        return {(source, table): label for source, table, label in found}
 
     async def put_label(self, source: SourceName, table: str, label: str) -> None:
         """Say what people call a table."""

@@ -6,9 +6,10 @@ A copy is written only over one with an earlier ticket, and its words with it or
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
+from msgspec.structs import astuple
 
 from hookbridge.model import Copy, Document, Effects, RecordKey, SourceName
 from hookbridge.store.asked import CANDIDATES_BYTES_MAX, CANDIDATES_MAX
@@ -55,6 +56,18 @@ SELECT id, source, table_name, record_id, {COPY_COLUMNS} FROM copies WHERE id < 
 
 _PUT_TITLE = "UPDATE copies SET title = ? WHERE source = ? AND table_name = ? AND record_id = ? AND ticket = ?"
 
+_TITLES = """
+SELECT source, table_name, record_id, title FROM json_each(?1) AS wanted CROSS JOIN copies
+ON source = wanted.value ->> 0 AND table_name = wanted.value ->> 1 AND record_id = wanted.value ->> 2
+WHERE title IS NOT NULL
+"""
+
+_TITLES_OF_IDS = """
+SELECT record_id, title FROM json_each(?1) AS wanted CROSS JOIN copies
+ON record_id = wanted.value AND source = 'notion'
+WHERE data IS NOT NULL AND title IS NOT NULL ORDER BY ticket
+"""
+
 # Only Notion's ids are global; the index holds no others.
 ELSEWHERE = (
     "SELECT id, ticket, data IS NOT NULL FROM copies WHERE record_id = ? AND table_name <> ? AND source = 'notion'"
@@ -96,6 +109,16 @@ def many(connection: sqlite3.Connection, source: SourceName, records: Sequence[R
             if (row := connection.execute(_HOME, (record.id, record.table)).fetchone()) is not None:
                 by_record[record] = copy_of(msgspec.structs.replace(record, table=row[0]), row[1:])
     return by_record
+
+
+def _titles(connection: sqlite3.Connection, records: Collection[RecordKey]) -> dict[RecordKey, str]:
+    rows = [astuple(record) for record in records if record.source != "notion"]
+    ids = [record.id for record in records if record.source == "notion"]
+    named = connection.execute(_TITLES, (msgspec.json.encode(rows).decode(),))
+    titles = {RecordKey(*name): title for *name, title in named}
+    by_id = dict(connection.execute(_TITLES_OF_IDS, (msgspec.json.encode(ids).decode(),)).fetchall())
+    notions = (record for record in records if record.source == "notion")
+    return titles | {record: by_id[record.id] for record in notions if record.id in by_id}
 
 
 def write_effects(connection: sqlite3.Connection, effects: Sequence[tuple[Effects, float]]) -> None:
@@ -244,11 +267,14 @@ class Copies(Role):
         """Write a copy outside a change."""
         await self._engine.call(lambda transaction: _put(transaction, copy, document, exclusive=exclusive))
 
-    async def label(self, source: SourceName, table: str) -> str | None:
-        """Give what people call a table."""
-        query, names = "SELECT label FROM labels WHERE source = ? AND table_name = ?", (source, table)
-        found = await self._engine.read(lambda connection: connection.execute(query, names).fetchone())
-        return found[0] if found else None
+    async def titles(self, records: Collection[RecordKey]) -> dict[RecordKey, str]:
+        """Give what people call records."""
+        return await self._engine.read(lambda connection: _titles(connection, records)) if records else {}
+
+    async def labels(self) -> dict[tuple[SourceName, str], str]:
+        """Give what people call tables."""
+        found = await self._engine.read(lambda connection: connection.execute("SELECT * FROM labels").fetchall())
+        return {(source, table): label for source, table, label in found}
 
     async def put_label(self, source: SourceName, table: str, label: str) -> None:
         """Say what people call a table."""

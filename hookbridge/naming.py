@@ -1,0 +1,92 @@
+"""What people call records and tables, beside the ids by which they are addressed.
+
+Both are stored, so that showing them asks no source.  They are data: answers have them, and no log, metric or alert.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import msgspec
+
+from hookbridge.errors import StoreUnavailable
+from hookbridge.model import Event, RecordKey, SourceName, StoredEvent
+from hookbridge.names import one_line, short
+from hookbridge.sources.kept import title_claimed
+from hookbridge.sources.large import aside
+from hookbridge.sources.source import Source
+from hookbridge.store.contract import Copies
+
+KNOWN_SECONDS = 10.0
+"""How long labels are taken to be what they were: another node may have learnt one."""
+
+
+class Called(msgspec.Struct, frozen=True):
+    """What people call a record and its table, under the names that answers have for them."""
+
+    title: str
+    table_label: str
+
+
+class Naming:
+    """The way to titles and labels."""
+
+    def __init__(self, store: Copies, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._clock = clock
+        self._labels: dict[tuple[SourceName, str], str] = {}
+        self._known_until = float("-inf")
+
+    async def learn(self, source: SourceName, table: str, title: str) -> None:
+        """Take what a source calls a table for its label; a title without a character is none.
+
+        A store that cannot be written now hears it when the source says it the next time.
+        """
+        label = one_line(title)
+        with contextlib.suppress(StoreUnavailable):
+            if label and (await self._known()).get((source, table)) != label:
+                await self._store.put_label(source, table, label)
+                self._labels[source, table] = label
+
+    async def of(self, record: RecordKey, title: str | None) -> Called:
+        """Name a record whose copy has this title."""
+        return self._called(record, title, await self._known())
+
+    async def of_each(self, records: Iterable[RecordKey]) -> dict[RecordKey, Called]:
+        """Name records by what their copies are called."""
+        wanted = frozenset(records)
+        titles = await self._store.titles(wanted)
+        labels = await self._known()
+        return {record: self._called(record, titles.get(record), labels) for record in wanted}
+
+    async def of_events(
+        self, stored: Sequence[StoredEvent], sources: Mapping[SourceName, Source]
+    ) -> tuple[Called, ...]:
+        """Name the records of events in their order: by their copies, or as an event itself says it.
+
+        A record that is gone has no title any more, and a dead letter may be all that there is of one.
+        """
+        events = [one.event for one in stored]
+        titles = await self._store.titles({event.record for event in events})
+        unnamed = [event for event in events if event.record not in titles]
+        size = sum(len(event.body) for event in unnamed)
+        claimed = iter(await aside(size, _claimed, unnamed, sources))
+        labels = await self._known()
+        return tuple(self._called(event.record, titles.get(event.record) or next(claimed), labels) for event in events)
+
+    async def _known(self) -> dict[tuple[SourceName, str], str]:
+        if self._clock() >= self._known_until:
+            self._labels = await self._store.labels()
+            self._known_until = self._clock() + KNOWN_SECONDS
+        return self._labels
+
+    @staticmethod
+    def _called(record: RecordKey, title: str | None, labels: dict[tuple[SourceName, str], str]) -> Called:
+        label = labels.get((record.source, record.table)) or short(record.source, record.table)
+        return Called(title or record.id, label)
+
+
+def _claimed(events: Sequence[Event], sources: Mapping[SourceName, Source]) -> list[str | None]:
+    return [title_claimed(sources[event.record.source], event) for event in events]
