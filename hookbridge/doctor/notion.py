@@ -65,9 +65,9 @@ async def _integration(client: NotionClient, config: NotionConfig) -> Finding:
 async def _database(client: NotionClient, id_: str) -> Finding:
     check = f"{CHECK} {id_}"
     try:
-        found = await client.data_sources(id_, Urgency.READ)
+        found = await client.database(id_, Urgency.READ)
         # The settings may name a data source where a database is expected.
-        sources = (id_,) if found is None else found
+        sources = (id_,) if found is None else found.data_sources
         for source in sources:
             if await client.query(source, Urgency.READ, limit=1) is None:
                 return _not_shared(check)

@@ -273,3 +273,11 @@ Tickets = Callable[[], Awaitable[int]]
 async def unordered() -> int:
     """Give whoever keeps no copy a ticket: of its reads none is later than another."""
     return 0
+
+
+Labels = Callable[[str, str], Awaitable[None]]
+"""Who is told what people call a table: the table, and its label as the source writes it.  Raises nothing."""
+
+
+async def unlabelled(table: str, label: str) -> None:
+    """Hear of labels where nobody shows any."""

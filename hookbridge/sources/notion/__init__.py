@@ -21,7 +21,7 @@ from hookbridge.sources.notion.databases import Databases
 from hookbridge.sources.notion.places import Places
 from hookbridge.sources.notion.signature import NotionSignature
 from hookbridge.sources.notion.truth import Reader
-from hookbridge.sources.source import Decoded, Limits, Source, Tickets
+from hookbridge.sources.source import Decoded, Labels, Limits, Source, Tickets, unlabelled
 from hookbridge.sources.times import instant_of
 from hookbridge.text import Fields
 
@@ -40,7 +40,7 @@ class NotionSource(Source):
     one_budget: bool = True
     no_credentials = ("There is no token to read Notion with", "set NOTION_TOKEN")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  keyword-only arguments are read by name
         self,
         config: NotionConfig,
         signatures: SignaturesConfig,
@@ -51,8 +51,12 @@ class NotionSource(Source):
         clock: Callable[[], float] = time.time,
         asked: Callable[[int], None] = lambda number: None,
         reserve: Reserve = nobody_else,
+        labels: Labels = unlabelled,
     ) -> None:
-        """``asked`` is told how many records each read asks for, ``reserve`` has the requests of other processes."""
+        """``asked`` is told how many records each read asks for, ``labels`` what databases are called.
+
+        ``reserve`` has the requests of other processes.
+        """
         is_set_up = bool(secrets.notion_token or config.databases)
         handshakes = config.handshake == "accept" or (config.handshake == "auto" and is_set_up)
         self._signature = NotionSignature(signatures, secrets, learnt_token, handshakes=handshakes)
@@ -68,7 +72,7 @@ class NotionSource(Source):
             client = NotionClient(config, self._token, self.budget, tickets, clock=clock)
             rest = Rest(client, config.property_requests_max)
             places = self._places
-            databases = Databases(client, places)
+            databases = Databases(client, places, labels)
             self.reader = Reader(client, asked=asked, rest=rest, places=places, databases=databases, now=clock)
             self.changes = NotionChanges(client, databases, places, config, clock)
 

@@ -30,6 +30,7 @@ from hookbridge.model import Columns
 from hookbridge.names import dashed
 from hookbridge.observe.redaction import SECRET
 from hookbridge.settings.certificates import trusted, unreachable
+from hookbridge.sources.notion.agreement import text_of
 from hookbridge.sources.notion.budget import Budget, Urgency
 from hookbridge.sources.source import Tickets
 from hookbridge.sources.statuses import by_status, retry_after_seconds
@@ -80,6 +81,22 @@ class Listing(msgspec.Struct, frozen=True):
     """Whether Notion ends here although there are more: a query gives 10,000 results at most."""
     ticket: int
     """Taken before it was asked for."""
+
+
+class Database(msgspec.Struct, frozen=True):
+    """What hookbridge reads of a database: https://developers.notion.com/reference/database."""
+
+    title: str
+    data_sources: tuple[str, ...]
+    """Their ids."""
+
+
+class DataSource(msgspec.Struct, frozen=True):
+    """What hookbridge reads of a data source: https://developers.notion.com/reference/data-source."""
+
+    title: str
+    database: str | None
+    """The id of the database in which it lies, where that is said."""
 
 
 class Items(msgspec.Struct, frozen=True):
@@ -134,8 +151,8 @@ class NotionClient:
             raise SourceUnavailable(f"Notion answered with page {came} where {page_id} was asked for")
         return page, ticket
 
-    async def data_sources(self, database_id: str, urgency: Urgency) -> tuple[str, ...] | None:
-        """Give the ids of a database's data sources; None when there is no such database."""
+    async def database(self, database_id: str, urgency: Urgency) -> Database | None:
+        """Read a database; None when there is no such database."""
         await self._budget.permit(urgency)
         database = await self._ask(lambda: self._sdk.databases.retrieve(database_id=database_id), about=database_id)
         if database is None:
@@ -143,17 +160,19 @@ class NotionClient:
         ids = [entry.get("id") for entry in _list(database, "data_sources")]
         if not all(isinstance(id_, str) for id_ in ids):
             raise SourceUnavailable("Notion answered with a data source without its id", hint=_BASE_URL_HINT)
-        return tuple(map(str, ids))
+        return Database(text_of(database.get("title")), tuple(map(str, ids)))
 
-    async def database_of(self, data_source_id: str, urgency: Urgency) -> str | None:
-        """Give the id of the database in which a data source lies; None when there is no such data source."""
+    async def data_source(self, data_source_id: str, urgency: Urgency) -> DataSource | None:
+        """Read a data source; None when there is no such data source."""
         await self._budget.permit(urgency)
         source = await self._ask(
             lambda: self._sdk.data_sources.retrieve(data_source_id=data_source_id), about=data_source_id
         )
-        parent = None if source is None else source.get("parent")
+        if source is None:
+            return None
+        parent = source.get("parent")
         database = parent.get("database_id") if isinstance(parent, dict) else None
-        return database if isinstance(database, str) else None
+        return DataSource(text_of(source.get("title")), database if isinstance(database, str) else None)
 
     async def query(
         self,
