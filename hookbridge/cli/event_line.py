@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from hookbridge.api.events import EventDetail, EventSummary
+from hookbridge.cli.titles import called
 
 STYLES: Mapping[str, str] = {
     "open": "yellow",
@@ -28,7 +29,7 @@ def style_of(event: EventSummary) -> str:
 
 
 def line_of(event: EventSummary) -> str:
-    """Give its line: when it came, its number, how it ended, what it says, and why where there is a reason."""
+    """Give its line: when it came, its number, how it ended, what it says, why where that is said, and its title."""
     received = event.received_at
     record = f"{event.source}:{event.table}:{event.record_id}"
     parts = [
@@ -47,7 +48,8 @@ def line_of(event: EventSummary) -> str:
         parts.append(f"{event.attempts} attempts")
     if event.reason:
         parts.append(f"({event.reason})")
-    return " ".join(parts)
+    parts.append(called(event))
+    return " ".join(filter(None, parts))
 
 
 def lines_of(event: EventDetail) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""``records show``, ``records diff``, ``records verify``: what hookbridge has of a record, and what its source has."""
+"""``records``: what hookbridge has of a record, and what its source has; lists and searches are in ``finding``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import msgspec
 import typer
 
 from hookbridge.api.records import DiffAnswer, RecordAnswer, VerifyAnswer
+from hookbridge.cli import finding
 from hookbridge.cli.api import Refused, record_path
 from hookbridge.cli.command import (
     ConfigOption,
@@ -24,6 +25,7 @@ from hookbridge.cli.command import (
     written,
 )
 from hookbridge.cli.ending import NO, program
+from hookbridge.cli.titles import called
 
 SHOW_EPILOG = """
 Examples:
@@ -55,6 +57,10 @@ Exit codes: 0 its event is stored and will be processed, 2 it could not be asked
 EPILOG = """
 Examples:
 
+  ./scripts/run records list
+
+  ./scripts/run records search "ada"
+
   ./scripts/run records show supabase users 42
 
   ./scripts/run records diff supabase users 42
@@ -64,7 +70,9 @@ Examples:
 Exit codes: 0 done, 1 there is no such record, or it differs, 2 it could not be done.
 """
 
-app = typer.Typer(help="Show records, and compare them with their source.", epilog=EPILOG)
+app = typer.Typer(help="Find and show records, and compare them with their source.", epilog=EPILOG)
+app.command("list", epilog=finding.LIST_EPILOG)(finding.list_)
+app.command("search", epilog=finding.SEARCH_EPILOG)(finding.search)
 
 TableArgument = Annotated[str, typer.Argument(help="The table, or the id of the Notion database.")]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The record's id.")]
@@ -94,6 +102,8 @@ def show(
         print_json(record)
         return
     verified = "read from the source" if record.verified else "as a webhook said, unverified"
+    if name := called(record):
+        say(name, style="bold")
     say(f"{source}:{record.table}:{record.id}, {verified} at {moment(record.read_at)}")
     if record.links_expired_at is not msgspec.UNSET:
         say(f"the links to files in it work until {moment(record.links_expired_at)}; --fresh gets others")

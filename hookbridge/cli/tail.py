@@ -37,7 +37,8 @@ Examples:
 
   ./scripts/run tail --json | jq -r .record_id
 
-A line: when it came, its number, how it ended, how it came, its type, the record, how long that took, the verification.
+A line: when it came, its number, how it ended, how it came, its type, the record, how long that took, the verification,
+and what people call the record.
 
 Exit codes: 130 ended by Ctrl-C, 141 nobody reads it any more, 2 it could not be asked.
 """

@@ -1,0 +1,25 @@
+"""What people call a record, as a part of a line.  Pure."""
+
+from __future__ import annotations
+
+from hookbridge.api.events import EventSummary
+from hookbridge.api.records import Named
+from hookbridge.names import short
+
+SHOWN_MAX = 60
+"""So many characters of a title or a label are shown in a line."""
+
+
+def called(one: EventSummary | Named) -> str:
+    """Give the title in quotes, and the table's label where its name says something else; empty where ids say as much.
+
+    It is a line's last part: nothing stands behind it that letters written from right to left could carry along.
+    """
+    id_ = one.id if isinstance(one, Named) else one.record_id
+    title = f'"{_cut(one.title)}"' if one.title != id_ else ""
+    label = f'in "{_cut(one.table_label)}"' if one.table_label != short(one.source, one.table) else ""
+    return " ".join(filter(None, (title, label)))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN_MAX else text[: SHOWN_MAX - 1].rstrip() + "…"
