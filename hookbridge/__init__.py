@@ -9,16 +9,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hookbridge.errors import PermanentFailure
     from hookbridge.handlers import Bridge, bridge
-    from hookbridge.model import Change, Copy, RecordKey, Verification
+    from hookbridge.model import Change, Content, Copy, RecordKey, Verification
 
     __version__: str
 
-__all__ = ["Bridge", "Change", "Copy", "PermanentFailure", "RecordKey", "Verification", "__version__", "bridge"]
+__all__ = [
+    "Bridge",
+    "Change",
+    "Content",
+    "Copy",
+    "PermanentFailure",
+    "RecordKey",
+    "Verification",
+    "__version__",
+    "bridge",
+]
 
 _HOMES = {
     "PermanentFailure": "errors",
     **dict.fromkeys(("Bridge", "bridge"), "handlers"),
-    **dict.fromkeys(("Change", "Copy", "RecordKey", "Verification"), "model"),
+    **dict.fromkeys(("Change", "Content", "Copy", "RecordKey", "Verification"), "model"),
 }
 
 

@@ -137,6 +137,7 @@ class NotionDatabase(Section, frozen=True):
     id: Name
     poll_seconds: Seconds | None = None
     index: tuple[Name, ...] | None = None
+    content: bool = False
 
 
 class NotionConfig(Section, frozen=True):
@@ -147,6 +148,8 @@ class NotionConfig(Section, frozen=True):
     timeout_seconds: Seconds = 20.0
     requests_per_second: Seconds = 3.0
     property_requests_max: Annotated[int, Meta(ge=0, le=1000)] = 10
+    content_requests_max: Annotated[int, Meta(ge=1, le=1000)] = 10
+    content_characters_max: Annotated[int, Meta(ge=1000, le=10_000_000)] = 1_000_000
     unlisted_databases: Literal["accept", "ignore"] = "accept"
     standalone_pages: Literal["accept", "ignore"] = "ignore"
     handshake: Literal["auto", "accept", "refuse"] = "auto"

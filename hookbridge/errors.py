@@ -25,6 +25,7 @@
     │   ├── SourceRefused               it refuses our key: the lane stops until it is taken again
     │   ├── RecordUnreadable            this read failed for its own reason: tried again, then a dead letter
     │   └── RecordImpossible            this record can never be read (malformed id): dead at once
+    │       ├── ContentRefused          its source shows the record, and not the text behind it: copies go on without
     │       └── TableUnreadable         nothing of its table can be read (unknown, not granted): its records wait
     ├── CacheUnavailable                the user's own cache cannot be reached: the lane may stop
     ├── PermanentFailure                raised by a user's handler: do not try this change again
@@ -206,6 +207,10 @@ class RecordUnreadable(SourceError):
 
 class RecordImpossible(SourceError):
     """The record can never be read as things are: its id is malformed."""
+
+
+class ContentRefused(RecordImpossible):
+    """The source lets us read its records, and not the texts behind them."""
 
 
 class TableUnreadable(RecordImpossible):

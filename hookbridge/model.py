@@ -7,6 +7,7 @@ no HTTP, no source.  Times are seconds since the epoch (float, UTC) unless a nam
 from __future__ import annotations
 
 import enum
+from datetime import datetime
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
@@ -129,6 +130,26 @@ FINGERPRINT_BYTES = 16
 """How long the hash of a record's content is."""
 
 
+class Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The text behind a record: the body of a Notion page, where its database asks for it."""
+
+    markdown: str
+    truncated: bool
+    """Whether there is more of it than was read."""
+    edited_at: str | None
+    """The time of the record's last change, as its source wrote it, that was read before the text: the text may be
+    of a later one, never of an earlier one.
+    """
+    links_expire_at: datetime | None = None
+    """When the first of its links to files stops or stopped to work; None where it has none that do."""
+    refused: str | None = None
+    """Why there is no text, where its source gives none of this one record."""
+
+
+ContentState = Literal["off", "waiting", "stored", "refused"]
+"""``off``: its table asks for no text; ``waiting``: it is still to be read; ``refused``: its source gives none."""
+
+
 class Copy(msgspec.Struct, frozen=True, kw_only=True):
     """A record as hookbridge last read it; with ``data`` None, the knowledge that the source has no such record."""
 
@@ -152,7 +173,9 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     title: str | None = None
     """What people call the record; None where nothing says it."""
     content: str | None = None
-    """The text behind the record, such as a page's body; None where its table does not ask for it."""
+    """The text behind the record, a ``Content`` as JSON (``sources/contents.py``); None where its table asks for none,
+    and until it was read.
+    """
 
 
 class Truth(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,16 +190,22 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: bytes = b""
     ticket: int = 0
     partial: bool = False
-    """Whether it is only what a listing shows, and a read of the record itself gives more."""
+    """Whether it is only what a listing shows, and a read of the record itself gives more; its fingerprint ends with
+    the hash of what is shown.
+    """
+    lacks_content: bool = False
+    """Whether it is whole but for the text behind the record, so that a read of that alone completes it."""
     cut: bool = False
     """Whether a read of the record itself did not give all of it either."""
+    content: Content | None = None
+    """The text behind the record, where its table asks for it and it was read."""
     also_gone: RecordKey | None = None
     """Of an absent record: another spelling of its name, under which the source has none either."""
 
     def matches(self, known: bytes) -> bool:
         """Whether a copy with this fingerprint has the same content, as far as this read shows it."""
         if self.partial:
-            return known[FINGERPRINT_BYTES:] == self.fingerprint
+            return known[FINGERPRINT_BYTES:] == self.fingerprint[-FINGERPRINT_BYTES:]
         return known[:FINGERPRINT_BYTES] == self.fingerprint[:FINGERPRINT_BYTES]
 
 
@@ -249,6 +278,10 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """The record as it is now; None when it is gone.  What a handler usually wants."""
     previous: Columns | None = None
     """The record as it was in the copy; None when it was not there, and where steps are not handlers."""
+    content: Content | None = None
+    """The text behind the record as it is now: the body of a page whose database has ``content = true``; None where
+    there is none, and where steps are not handlers.
+    """
 
     @property
     def newest(self) -> StoredEvent:

@@ -16,9 +16,10 @@ import msgspec
 from hookbridge.api.records import Difference
 from hookbridge.clock import Clock
 from hookbridge.errors import TooSoon, TryLater
-from hookbridge.model import Columns, Copy, RecordKey, SourceName, Truth
+from hookbridge.model import Columns, Content, Copy, RecordKey, SourceName, Truth
 from hookbridge.sources import kept
 from hookbridge.sources.bodies import decode_columns
+from hookbridge.sources.contents import content_of, given
 from hookbridge.sources.large import aside
 from hookbridge.sources.source import Source
 from hookbridge.store.contract import Copies
@@ -97,7 +98,10 @@ class Records:
         if known is not None and truth.data is not None and truth.matches(known.fingerprint):
             return Comparison(copy=known, truth=truth, differences=())
         before = None if known is None or known.data is None else decode_columns(known.data)
-        return Comparison(copy=known, truth=truth, differences=differences(before, source.truth_columns(truth)))
+        found = differences(before, source.truth_columns(truth))
+        if known is not None and truth.data is not None:
+            found = (*found, *_differing_content(given(content_of(known)), given(truth.content)))
+        return Comparison(copy=known, truth=truth, differences=found)
 
     async def refresh(self, record: RecordKey) -> Copy | None:
         """Give the record as its source has it now, read when nothing else wants to ask; None when it has none.
@@ -182,6 +186,12 @@ def differences(copy: Columns | None, truth: Columns | None) -> tuple[Difference
     if truth is None:
         return (Difference(path="*", copy=copy),)
     return tuple(_differing(copy, truth, ()))
+
+
+def _differing_content(copy: Content | None, truth: Content | None) -> Iterator[Difference]:
+    mine, theirs = (msgspec.UNSET if one is None else one.markdown for one in (copy, truth))
+    if mine != theirs:
+        yield Difference(path="content", copy=mine, truth=theirs)
 
 
 def _differing(copy: Columns, truth: Columns, above: tuple[str, ...]) -> Iterator[Difference]:

@@ -15,6 +15,7 @@ from hookbridge.model import (
     SOURCES,
     Change,
     Columns,
+    Content,
     Copy,
     Event,
     RecordKey,
@@ -28,7 +29,7 @@ from hookbridge.names import table_of
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
-def change(
+def change(  # noqa: PLR0913  as much as a change has
     source: SourceName = "supabase",
     table: str = "users",
     id: object = 1,  # noqa: A002  as a record's key calls it
@@ -36,14 +37,15 @@ def change(
     event: str = "update",
     columns: Columns | None = None,
     previous: Columns | None = None,
+    content: str | None = None,
     verification: Verification | None = None,
     attempt: int = 1,
 ) -> Change:
     """Make the change of one record by one event, as a handler is given it.
 
     ``table`` as ``bridge.on`` takes it, ``event`` ``insert``, ``update`` or ``delete``; ``columns`` is the record as it
-    is now (None: it is gone), ``previous`` as it was in the copy.  Without a ``verification`` it is ``verified``, or
-    ``absent`` where there are no columns.
+    is now (None: it is gone), ``previous`` as it was in the copy, ``content`` the markdown of a page's body.  Without a
+    ``verification`` it is ``verified``, or ``absent`` where there are no columns.
 
     Raises ValueError for a source or an event that there cannot be.
     """
@@ -69,6 +71,7 @@ def change(
         verification=verification,
         columns=columns,
         previous=previous,
+        content=None if content is None else Content(markdown=content, truncated=False, edited_at=None),
     )
 
 

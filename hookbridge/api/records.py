@@ -22,7 +22,7 @@ from hookbridge.api.fields import (
     Title,
     means,
 )
-from hookbridge.model import RecordState, SourceName
+from hookbridge.model import ContentState, RecordState, SourceName
 
 _OLD_ROW = {"id": 42, "name": "Ada Byron", "updated_at": "2026-01-01T14:00:00+00:00"}
 _PART = Meta(min_length=1)
@@ -71,6 +71,24 @@ class Named(msgspec.Struct, frozen=True, kw_only=True):
     title: Title
 
 
+class ContentAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The text behind a record: the body of a Notion page."""
+
+    markdown: Annotated[str, means("The text, as Notion writes markdown.", "# Plan\n\nShip it on Friday.")]
+    truncated: Annotated[bool, means("Whether there is more of it than was read.", False)]
+    edited_at: Annotated[
+        str | None,
+        means(
+            "The page's `last_edited_time` as it was before the text was read: the text may be of a later edit, never"
+            " of an earlier one.",
+            "2026-01-01T15:00:00.000Z",
+        ),
+    ]
+    links_expire_at: Annotated[
+        Time | None, means("When the first of its links to files stops or stopped to work; null where none does.", None)
+    ]
+
+
 class RecordAnswer(Named, frozen=True, kw_only=True):
     """A record as its source has it."""
 
@@ -78,6 +96,18 @@ class RecordAnswer(Named, frozen=True, kw_only=True):
     changed_at: ChangedAt
     read_at: Annotated[Time, means("When it was read from the source.")]
     verified: Annotated[bool, means("False when it came from a webhook because the source has no credentials.", True)]
+    content: Annotated[
+        ContentAnswer | None,
+        means("The page's body, of a database with `content = true`; null where `content_state` is not `stored`."),
+    ]
+    content_state: Annotated[
+        ContentState,
+        means(
+            "`off`: its table asks for no text; `waiting`: it is still to be read; `stored`: `content` has it;"
+            " `refused`: the source gives none.",
+            "stored",
+        ),
+    ]
     links_expired_at: LinksExpiredAt = msgspec.UNSET
     cut_properties: CutProperties = msgspec.UNSET
 

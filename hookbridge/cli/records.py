@@ -109,6 +109,7 @@ def show(
         say(f"the links to files in it work until {moment(record.links_expired_at)}; --fresh gets others")
     _tell_cut(record)
     print_pretty(record.data)
+    _tell_content(record)
 
 
 @app.command("diff", epilog=DIFF_EPILOG)
@@ -146,6 +147,18 @@ def verify(
     print_answer(
         answer, f"Event {answer.event_id} is stored: {program()} events show {answer.event_id}", as_json=as_json
     )
+
+
+def _tell_content(record: RecordAnswer) -> None:
+    if record.content_state == "waiting":
+        say("its text is still to be read")
+    elif record.content_state == "refused":
+        say("Notion gives no text of it", style="yellow")
+    elif (content := record.content) is not None:
+        more = ", and there is more of it than was read" if content.truncated else ""
+        say(f"its text, of {content.edited_at}{more}:")
+        for line in content.markdown.splitlines():
+            say(line)
 
 
 def _tell_cut(found: RecordAnswer | DiffAnswer) -> None:

@@ -24,11 +24,12 @@ READ_BY = ("poll", "sweep")
 """A replay of such an event reads again."""
 
 
-class _Carried(msgspec.Struct, frozen=True):
+class _Carried(msgspec.Struct, frozen=True, omit_defaults=True):
     ticket: int
     changed_at: str | None
     fingerprint: bytes
     data: msgspec.Raw
+    lacks_content: bool = False
 
 
 _encode = msgspec.json.Encoder().encode
@@ -37,9 +38,12 @@ _decode = msgspec.json.Decoder(_Carried).decode
 
 def body_of(truth: Truth | None) -> bytes:
     """Give the body that carries a truth; an empty one where there is nothing to carry, not all of it, or too much."""
-    if truth is None or truth.data is None or truth.partial or len(truth.data) > CARRIED_BYTES_MAX:
+    if truth is None or truth.data is None or (truth.partial and not truth.lacks_content):
         return b""
-    return _encode(_Carried(truth.ticket, truth.changed_at, truth.fingerprint, msgspec.Raw(truth.data)))
+    if len(truth.data) > CARRIED_BYTES_MAX:
+        return b""
+    data = msgspec.Raw(truth.data)
+    return _encode(_Carried(truth.ticket, truth.changed_at, truth.fingerprint, data, truth.lacks_content))
 
 
 def carried(event: Event) -> Truth | None:
@@ -53,6 +57,8 @@ def carried(event: Event) -> Truth | None:
         changed_at=found.changed_at,
         fingerprint=found.fingerprint,
         ticket=found.ticket,
+        partial=found.lacks_content,
+        lacks_content=found.lacks_content,
     )
 
 

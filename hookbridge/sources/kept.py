@@ -8,10 +8,11 @@ from __future__ import annotations
 import msgspec
 
 from hookbridge import text
-from hookbridge.model import Columns, Copy, Document, Event, RecordKey, Truth
+from hookbridge.model import FINGERPRINT_BYTES, Columns, Copy, Document, Event, RecordKey, Truth
 from hookbridge.names import one_line
 from hookbridge.sources import carrying
 from hookbridge.sources.bodies import decode_columns
+from hookbridge.sources.contents import stored
 from hookbridge.sources.source import Source
 
 
@@ -42,10 +43,12 @@ def copy_of(
         record=under or truth.record,
         data=truth.data,
         changed_at=truth.changed_at,
-        fingerprint=truth.fingerprint,
+        # Without the hash of what a listing shows it differs from every listing, until its text has been read.
+        fingerprint=truth.fingerprint[:FINGERPRINT_BYTES] if truth.lacks_content else truth.fingerprint,
         ticket=truth.ticket,
         read_at=now,
         title=title_of(source, truth.record, columns),
+        content=stored(truth.content),
     )
 
 

@@ -16,7 +16,7 @@ import msgspec
 
 from hookbridge.api.webhooks import AckDetails
 from hookbridge.errors import InvalidParameter, SourceRefused
-from hookbridge.model import Columns, Event, RecordKey, SourceName, StoredEvent, Truth
+from hookbridge.model import Columns, ContentState, Copy, Event, RecordKey, SourceName, StoredEvent, Truth
 from hookbridge.names import NAME_EXPECTED, is_name
 from hookbridge.sources.bodies import decode_columns
 from hookbridge.text import Fields
@@ -215,6 +215,13 @@ class Source(ABC):
         """Read the record as ``read`` does, after whatever else wants to ask.  Raises as ``read``."""
         return await self.readable().refresh(record)
 
+    async def complete(self, truth: Truth) -> Truth:
+        """Give a truth whole that lacks only the text behind its record: that is read, where it may be.
+
+        It is labelled with the truth's own time of change.  Raises as ``read``.
+        """
+        return truth
+
     async def probe(self) -> None:
         """Return when the source answered.  Raises as ``read``."""
         await self.readable().probe()
@@ -256,6 +263,10 @@ class Source(ABC):
     def limits(self, data: bytes) -> Limits:  # noqa: ARG002  of what is copied whole
         """Say what the JSON of a copy cannot hold of its record."""
         return Limits()
+
+    def content_state(self, copy: Copy) -> ContentState:  # noqa: ARG002  of what has no text behind it
+        """Say how it stands with the text behind a record."""
+        return "off"
 
     @abstractmethod
     def title(self, record: RecordKey, columns: Columns) -> str:

@@ -15,6 +15,7 @@ from hookbridge.config import HandlersConfig
 from hookbridge.handlers import Bridge
 from hookbridge.model import Change, Effects, Truth, Verification
 from hookbridge.sources.bodies import decode_columns
+from hookbridge.sources.contents import given
 from hookbridge.sources.large import aside
 from hookbridge.steps.calls import Calls
 
@@ -64,5 +65,10 @@ def _tellings(change: Change, so_far: Effects) -> Iterator[Change]:
                 change, record=was, truth=left, verification=Verification.ABSENT, columns=None
             )
     yield msgspec.structs.replace(
-        change, record=record, truth=truth, verification=so_far.verification, columns=so_far.columns
+        change,
+        record=record,
+        truth=truth,
+        verification=so_far.verification,
+        columns=so_far.columns,
+        content=given(None if truth is None else truth.content),
     )

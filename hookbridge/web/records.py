@@ -23,10 +23,11 @@ from hookbridge.errors import (
     TooSoon,
     TryLater,
 )
-from hookbridge.model import RecordKey, SourceName
+from hookbridge.model import Copy, RecordKey, SourceName
 from hookbridge.naming import Called
 from hookbridge.search import Hit
 from hookbridge.service import Service
+from hookbridge.sources import contents
 from hookbridge.store.values import RecordEntry, RecordFilter
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.parameters import path_key, query, record_ids, table_names, table_of_source
@@ -59,9 +60,24 @@ async def record(request: web.Request) -> web.StreamResponse:
             changed_at=copy.changed_at,
             read_at=time_of(copy.read_at),
             verified=copy.verified,
+            content=_content(service, copy),
+            content_state=service.sources[key.source].content_state(copy),
             **_limits(service, key.source, copy.data),
         ),
         headers=PRIVATE,
+    )
+
+
+def _content(service: Service, copy: Copy) -> said.ContentAnswer | None:
+    """Give the text behind a record where its table asks for it and its source gave it."""
+    content = contents.content_of(copy)
+    if content is None or service.sources[copy.record.source].content_state(copy) != "stored":
+        return None
+    return said.ContentAnswer(
+        markdown=content.markdown,
+        truncated=content.truncated,
+        edited_at=content.edited_at,
+        links_expire_at=content.links_expire_at,
     )
 
 

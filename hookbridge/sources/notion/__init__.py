@@ -10,11 +10,14 @@ from collections.abc import Callable, Mapping
 
 from hookbridge.config import NotionConfig, Secrets, SignaturesConfig
 from hookbridge.errors import InvalidParameter
-from hookbridge.model import Columns, Event, RecordKey, SourceName, StoredEvent, Truth
+from hookbridge.model import Columns, ContentState, Copy, Event, RecordKey, SourceName, StoredEvent, Truth
 from hookbridge.names import dashed
+from hookbridge.sources.contents import content_of
 from hookbridge.sources.ids import ID_RULES
 from hookbridge.sources.notion import agreement, cuts, payloads, titles, words
-from hookbridge.sources.notion.budget import Budget, Reserve, nobody_else
+from hookbridge.sources.notion.answers import with_content
+from hookbridge.sources.notion.bodies import Bodies
+from hookbridge.sources.notion.budget import Budget, Reserve, Urgency, nobody_else
 from hookbridge.sources.notion.changes import NotionChanges
 from hookbridge.sources.notion.cuts import Rest
 from hookbridge.sources.notion.databases import Databases
@@ -61,8 +64,11 @@ class NotionSource(Source):
         handshakes = config.handshake == "accept" or (config.handshake == "auto" and is_set_up)
         self._signature = NotionSignature(signatures, secrets, learnt_token, handshakes=handshakes)
         self._token = secrets.notion_token
+        self._clock = clock
         self._places = Places(config, readable=bool(self._token))
         self._index = {dashed(database.id): database.index for database in config.databases}
+        self.bodies: Bodies | None = None
+        """None without a token."""
         self.budget = Budget(config.requests_per_second, reserve)
         """Of all requests to Notion; unused without a token."""
         if self._token:
@@ -73,8 +79,11 @@ class NotionSource(Source):
             rest = Rest(client, config.property_requests_max)
             places = self._places
             databases = Databases(client, places, labels)
-            self.reader = Reader(client, asked=asked, rest=rest, places=places, databases=databases, now=clock)
-            self.changes = NotionChanges(client, databases, places, config, clock)
+            self.bodies = bodies = Bodies(client, config, clock)
+            self.reader = Reader(
+                client, asked=asked, rest=rest, bodies=bodies, places=places, databases=databases, now=clock
+            )
+            self.changes = NotionChanges(client, databases, places, bodies, config, clock)
 
     @property
     def credential_warning(self) -> str | None:
@@ -121,6 +130,15 @@ class NotionSource(Source):
         await super().close()
         await self.budget.close()
 
+    # What is true
+
+    async def complete(self, truth: Truth) -> Truth:
+        """Read the body that a truth lacks.  Raises SourceError."""
+        if self.bodies is None or not truth.lacks_content:
+            return truth
+        began = self._clock()
+        return with_content(truth, await self.bodies.read(truth, Urgency.READ), began)
+
     # What pages look like
 
     def agree(self, truth: Columns, claimed: Columns) -> bool:
@@ -145,6 +163,15 @@ class NotionSource(Source):
     def limits(self, data: bytes) -> Limits:
         """Find the links that expire, and the properties that are cut."""
         return cuts.limits(data)
+
+    def content_state(self, copy: Copy) -> ContentState:
+        """Say how it stands with a page's body."""
+        if self.bodies is None or not self.bodies.wanted(copy.record.table):
+            return "off"
+        content = content_of(copy)
+        if content is not None:
+            return "stored" if content.refused is None else "refused"
+        return "waiting" if self.bodies.refusal(copy.record.table) is None else "refused"
 
     def title(self, record: RecordKey, columns: Columns) -> str:  # noqa: ARG002  of every database
         """Give the page's title."""

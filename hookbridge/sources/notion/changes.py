@@ -21,6 +21,7 @@ from hookbridge.errors import RecordImpossible, RecordUnreadable
 from hookbridge.model import RecordKey
 from hookbridge.names import dashed
 from hookbridge.sources.notion.answers import truth_of
+from hookbridge.sources.notion.bodies import Bodies
 from hookbridge.sources.notion.budget import Urgency
 from hookbridge.sources.notion.databases import Databases
 from hookbridge.sources.notion.places import Places
@@ -64,10 +65,12 @@ class NotionChanges:
         client: NotionClient,
         databases: Databases,
         places: Places,
+        bodies: Bodies,
         config: NotionConfig,
         clock: Callable[[], float],
     ) -> None:
         self._client = client
+        self._bodies = bodies
         self._places = places
         self._databases = databases
         self._followed = config.databases
@@ -116,8 +119,17 @@ class NotionChanges:
         if listing is None:
             left = await self._left(table, place.sources, urgency)
             return Slice(truths=(), next_cursor=_encoded(_beginning(place, left)) if left else None, anew=anew)
+        if listing.pages:
+            await self._bodies.try_one(table, dashed(listing.pages[0]["id"]), urgency)
         truths = tuple(
-            truth_of(RecordKey("notion", table, dashed(page["id"])), page, listing.ticket, self._clock(), self._places)
+            truth_of(
+                RecordKey("notion", table, dashed(page["id"])),
+                page,
+                listing.ticket,
+                self._clock(),
+                self._places,
+                with_body=self._bodies.read_now,
+            )
             for page in listing.pages
         )
         seen = str(listing.pages[-1][by]) if listing.pages else place.seen

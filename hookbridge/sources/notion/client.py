@@ -25,7 +25,14 @@ from notion_client.errors import (
 )
 
 from hookbridge.config import NotionConfig
-from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError, SourceRefused, SourceUnavailable
+from hookbridge.errors import (
+    ContentRefused,
+    RecordImpossible,
+    RecordUnreadable,
+    SourceError,
+    SourceRefused,
+    SourceUnavailable,
+)
 from hookbridge.model import Columns
 from hookbridge.names import dashed
 from hookbridge.observe.redaction import SECRET
@@ -60,6 +67,9 @@ BY_CODE: Mapping[str, type[SourceError]] = {
 """What each code of https://developers.notion.com/reference/status-codes means.  Where an absence is an answer,
 ``object_not_found`` is one and no error."""
 
+
+BY_CODE_OF_BODIES: Mapping[str, type[SourceError]] = {**BY_CODE, APIErrorCode.RestrictedResource: ContentRefused}
+"""Without the capability to read content pages can still be read."""
 
 _HINTS: Mapping[str, str] = {
     APIErrorCode.Unauthorized: "check NOTION_TOKEN: the integration's token may have been replaced",
@@ -229,6 +239,17 @@ class NotionClient:
             items, following if isinstance(following, str) else None, rollup if isinstance(rollup, dict) else None
         )
 
+    async def markdown(self, id_: str, urgency: Urgency) -> Columns | None:
+        """Give the answer about the body of a page, or of a block in it; None when there is no such one.
+
+        Raises ContentRefused where bodies may not be read, RecordImpossible where this one has none.
+        Wire format: https://developers.notion.com/reference/retrieve-page-markdown.
+        """
+        await self._budget.permit(urgency)
+        return await self._ask(
+            lambda: self._sdk.pages.retrieve_markdown(page_id=id_), about=id_, kinds=BY_CODE_OF_BODIES
+        )
+
     async def me(self) -> None:
         """Ask who we are: the cheapest question that needs the token."""
         await self._budget.permit()
@@ -239,7 +260,9 @@ class NotionClient:
         """Close the connections.  Idempotent."""
         await self._sdk.aclose()
 
-    async def _ask(self, request: Callable[[], Any], *, about: str) -> Columns | None:
+    async def _ask(
+        self, request: Callable[[], Any], *, about: str, kinds: Mapping[str, type[SourceError]] = BY_CODE
+    ) -> Columns | None:
         """Send one request within the time; None for ``object_not_found``."""
         try:
             async with asyncio.timeout(self._seconds):
@@ -248,7 +271,9 @@ class NotionClient:
         except (NotionClientErrorBase, httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError) as error:
             if isinstance(error, HTTPResponseError) and error.code == APIErrorCode.ObjectNotFound:
                 return None
-            translated = translate(error, about=about, seconds=self._seconds, now=self._clock(), token=self._token)
+            translated = translate(
+                error, about=about, seconds=self._seconds, now=self._clock(), token=self._token, kinds=kinds
+            )
             if isinstance(translated, SourceUnavailable) and translated.retry_after_seconds is not None:
                 self._budget.halt(translated.retry_after_seconds)
             raise translated from None
@@ -257,16 +282,24 @@ class NotionClient:
         return answer
 
 
-def translate(error: Exception, *, about: str, seconds: float, now: float, token: str) -> SourceError:
+def translate(
+    error: Exception,
+    *,
+    about: str,
+    seconds: float,
+    now: float,
+    token: str,
+    kinds: Mapping[str, type[SourceError]] = BY_CODE,
+) -> SourceError:
     """Say what an exception of the SDK means.
 
     ``about`` is the id that was asked for, ``seconds`` the time that was given, ``now`` epoch seconds; ``token`` is in
-    no message.
+    no message.  ``kinds`` says what codes mean.
     """
     # A server may repeat what it was sent, and its words are stored and shown.  Cut in two, a token is not known.
     said = str(error).replace(token, SECRET)[:SHOWN_MAX]
     if isinstance(error, HTTPResponseError):
-        return _response_error(error, said, about, now)
+        return _response_error(error, said, about, now, kinds)
     if isinstance(error, InvalidPathParameterError):
         return RecordImpossible(f"Not an id of Notion's: {about[:SHOWN_MAX]}")
     if isinstance(error, RequestTimeoutError | TimeoutError | httpx.TimeoutException):
@@ -277,7 +310,9 @@ def translate(error: Exception, *, about: str, seconds: float, now: float, token
     return SourceUnavailable(message, hint=hint)
 
 
-def _response_error(error: HTTPResponseError, said: str, about: str, now: float) -> SourceError:
+def _response_error(
+    error: HTTPResponseError, said: str, about: str, now: float, kinds: Mapping[str, type[SourceError]]
+) -> SourceError:
     code = error.code.value if isinstance(error.code, APIErrorCode) else None
     if code is None:
         kind = by_status(error.status)
@@ -285,10 +320,11 @@ def _response_error(error: HTTPResponseError, said: str, about: str, now: float)
         if kind is SourceUnavailable and error.status in range(300, 500):
             hint = _BASE_URL_HINT
     else:
-        kind = BY_CODE.get(code, RecordUnreadable)
+        kind = kinds.get(code, RecordUnreadable)
         message, hint = f"Notion answered with {code}: {said}", _HINTS.get(code, "")
     # A refusal that names the page is about the page: others can be read.
-    if kind is SourceRefused and error.status == httpx.codes.FORBIDDEN and _names(str(error), about):
+    is_refusal = kind in (SourceRefused, ContentRefused) and error.status == httpx.codes.FORBIDDEN
+    if is_refusal and _names(str(error), about):
         return RecordImpossible(message, hint=hint)
     if kind is SourceUnavailable:
         wait = retry_after_seconds(error.headers.get("retry-after", ""), now)

@@ -66,15 +66,15 @@ def is_cut(value: Columns) -> bool:
     return kind in _REFERENCES and len(inner) >= REFERENCES_MAX
 
 
-def shown(page: Columns, now: float) -> bytes:
-    """Hash what a listing shows of a page that is cut: what is behind the cut changes only with its time of editing.
+def shown(page: Columns, now: float, *, with_body: bool) -> bytes:
+    """Hash what a listing shows of a page that is cut, or has a body: the rest changes only with its time of editing.
 
     That time is a whole minute.  While it may still be the current one, it does not tell one edit from the next, and
     the hash is another one: what was read then is read once more afterwards.
     """
     edited = instant_of(str(page.get("last_edited_time")))
     open_ = edited is not None and now - edited.timestamp() < OPEN_SECONDS
-    parts = [fingerprint(page).hex(), page.get("last_edited_time"), open_]
+    parts = [fingerprint(page).hex(), page.get("last_edited_time"), open_, *(["body"] if with_body else [])]
     return blake2b(_encode(parts), digest_size=FINGERPRINT_BYTES).digest()
 
 

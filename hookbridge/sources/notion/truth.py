@@ -18,6 +18,7 @@ from hookbridge.model import Columns, RecordKey, Truth
 from hookbridge.names import dashed, is_id
 from hookbridge.sources.batching import Batcher
 from hookbridge.sources.notion.answers import truth_of, whole
+from hookbridge.sources.notion.bodies import Bodies, nobody
 from hookbridge.sources.notion.budget import Urgency
 from hookbridge.sources.notion.cuts import Rest
 from hookbridge.sources.notion.databases import Databases
@@ -48,6 +49,7 @@ class Reader:
         *,
         asked: Callable[[int], None],
         rest: Rest,
+        bodies: Bodies,
         places: Places,
         databases: Databases,
         now: Callable[[], float],
@@ -55,6 +57,7 @@ class Reader:
         """``asked`` is told how many records each read asks for; ``now`` gives the time of the day."""
         self._asked = asked
         self._rest = rest
+        self._bodies = bodies
         self._places = places
         self._databases = databases
         self._now = now
@@ -110,17 +113,25 @@ class Reader:
     async def _completed(
         self, record: RecordKey, page: Columns | None, ticket: int, urgency: Urgency
     ) -> Truth | SourceError:
-        """Give the truth of the whole page, after reading what an answer about many leaves out of it."""
-        truth = self._truth(record, page, ticket)
-        if page is None or not truth.partial:
-            return truth
+        """Give the truth of the whole page, after reading what an answer about it leaves out: the body as the last."""
         try:
-            return whole(truth, await self._rest.complete(page, urgency))
+            truth = self._truth(record, page, ticket)
+            if page is None or not truth.partial:
+                return truth
+            with_body = self._bodies.read_now(truth.record.table)
+            completed = await self._rest.complete(page, urgency)
+            body = await self._bodies.read(truth, urgency) if with_body else None
         except SourceError as error:
             return error
+        if with_body and body is None:  # it may not be read, as it turned out
+            truth = self._truth(record, page, ticket, with_body=nobody)
+        return whole(truth, completed, body) if truth.partial else truth
 
-    def _truth(self, record: RecordKey, page: Columns | None, ticket: int) -> Truth:
-        return truth_of(record, page, ticket, self._now(), self._places)
+    def _truth(
+        self, record: RecordKey, page: Columns | None, ticket: int, *, with_body: Callable[[str], bool] | None = None
+    ) -> Truth:
+        with_body = with_body or self._bodies.read_now
+        return truth_of(record, page, ticket, self._now(), self._places, with_body=with_body)
 
     async def _found(self, records: tuple[RecordKey, ...]) -> AsyncIterator[tuple[RecordKey, Truth | Exception | None]]:
         """Look for the pages in their database's newest; None for those that are not found."""

@@ -27,7 +27,7 @@ BEGIN
 END
 $$;
 
--- A fingerprint leaves out what changes on every read, and has the hash of what listings show behind its 16 bytes; a copy of
+-- A fingerprint, also that of the text behind a record, leaves out what changes on every read, and has the hash of what listings show behind its 16 bytes; a copy of
 -- an event has none, and neither has the knowledge that a record is gone.
 DO $$
 BEGIN
@@ -40,7 +40,6 @@ BEGIN
             CASE WHEN length(OLD.fingerprint) = 0 OR length(NEW.fingerprint) = 0 THEN OLD.data IS DISTINCT FROM NEW.data
                  ELSE substr(OLD.fingerprint, 1, 16) <> substr(NEW.fingerprint, 1, 16) END
             OR OLD.title IS DISTINCT FROM NEW.title
-            OR OLD.content IS DISTINCT FROM NEW.content
         ) EXECUTE FUNCTION hookbridge.copy_changes_1();
 
         CREATE TRIGGER copy_goes AFTER DELETE ON hookbridge.copies
