@@ -10,7 +10,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
+from hookbridge.api.reconcile import TableStatus
 from hookbridge.errors import StoreUnavailable
 from hookbridge.model import Event, RecordKey, SourceName, StoredEvent
 from hookbridge.names import one_line, short
@@ -18,6 +20,8 @@ from hookbridge.sources.kept import title_claimed
 from hookbridge.sources.large import aside
 from hookbridge.sources.source import Source
 from hookbridge.store.contract import Copies
+
+Labels = Mapping[tuple[SourceName, str], str]
 
 KNOWN_SECONDS = 10.0
 """How long labels are taken to be what they were: another node may have learnt one."""
@@ -52,14 +56,14 @@ class Naming:
 
     async def of(self, record: RecordKey, title: str | None) -> Called:
         """Name a record whose copy has this title."""
-        return self._called(record, title, await self._known())
+        return _called(record, title, await self._known())
 
     async def of_each(self, records: Iterable[RecordKey]) -> dict[RecordKey, Called]:
         """Name records by what their copies are called."""
         wanted = frozenset(records)
         titles = await self._store.titles(wanted)
         labels = await self._known()
-        return {record: self._called(record, titles.get(record), labels) for record in wanted}
+        return {record: _called(record, titles.get(record), labels) for record in wanted}
 
     async def of_events(
         self, stored: Sequence[StoredEvent], sources: Mapping[SourceName, Source]
@@ -74,18 +78,29 @@ class Naming:
         size = sum(len(event.body) for event in unnamed)
         claimed = iter(await aside(size, _claimed, unnamed, sources))
         labels = await self._known()
-        return tuple(self._called(event.record, titles.get(event.record) or next(claimed), labels) for event in events)
+        named = (titles[event.record] if event.record in titles else next(claimed) for event in events)
+        return tuple(_called(event.record, title, labels) for event, title in zip(events, named, strict=True))
 
-    async def _known(self) -> dict[tuple[SourceName, str], str]:
+    async def labelled(self, tables: Iterable[TableStatus]) -> tuple[TableStatus, ...]:
+        """Put their labels to tables, as far as they are known where the store cannot be asked."""
+        labels = self._labels
+        with contextlib.suppress(StoreUnavailable):
+            labels = await self._known()
+        return tuple(replace(one, table_label=_label(labels, one.source, one.table)) for one in tables)
+
+    async def _known(self) -> Labels:
         if self._clock() >= self._known_until:
             self._labels = await self._store.labels()
             self._known_until = self._clock() + KNOWN_SECONDS
         return self._labels
 
-    @staticmethod
-    def _called(record: RecordKey, title: str | None, labels: dict[tuple[SourceName, str], str]) -> Called:
-        label = labels.get((record.source, record.table)) or short(record.source, record.table)
-        return Called(title or record.id, label)
+
+def _called(record: RecordKey, title: str | None, labels: Labels) -> Called:
+    return Called(title or record.id, _label(labels, record.source, record.table))
+
+
+def _label(labels: Labels, source: SourceName, table: str) -> str:
+    return labels.get((source, table)) or short(source, table)
 
 
 def _claimed(events: Sequence[Event], sources: Mapping[SourceName, Source]) -> list[str | None]:

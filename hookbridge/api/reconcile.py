@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from hookbridge.api.errors import Code
-from hookbridge.api.fields import Hint, Message, OfSource, OfTable, Source, Table, Time, means
+from hookbridge.api.fields import Hint, Message, OfSource, OfTable, Source, Table, TableLabel, Time, means
 from hookbridge.api.stats import LagSeconds
 
 State = Literal["backfilling", "following", "failing", "unconfirmed"]
@@ -23,6 +23,7 @@ class TableStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     source: Source
     table: Table
+    table_label: TableLabel | msgspec.UnsetType = msgspec.UNSET
     state: Annotated[
         State,
         means("`unconfirmed`: too many records are gone at once, their deletions wait for an operator.", "following"),

@@ -20,6 +20,7 @@ from hookbridge.cli.command import (
     refuse_ignored,
     service_at,
 )
+from hookbridge.cli.titles import table_called
 from hookbridge.model import SourceName
 from hookbridge.reconcile.status import NOTHING_FOLLOWED, NOTHING_HINT
 
@@ -90,7 +91,7 @@ def _show(tables: Sequence[TableStatus], *, as_json: bool) -> None:
         lag = one.lag_seconds
         shown.add_row(
             one.source,
-            one.table,
+            table_called(one),
             one.reason or one.state,
             str(one.listed),
             _when(one.last_poll_at),

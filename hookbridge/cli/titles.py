@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hookbridge.api.events import EventSummary
+from hookbridge.api.reconcile import TableStatus
 from hookbridge.api.records import Named
 from hookbridge.names import short
 
@@ -19,6 +20,12 @@ def called(one: EventSummary | Named) -> str:
     title = f'"{_cut(one.title)}"' if one.title != id_ else ""
     label = f'in "{_cut(one.table_label)}"' if one.table_label != short(one.source, one.table) else ""
     return " ".join(filter(None, (title, label)))
+
+
+def table_called(table: TableStatus) -> str:
+    """Give a followed table with its label behind it, where that says more than its name."""
+    label = table.table_label or ""
+    return table.table if label in ("", short(table.source, table.table)) else f'{table.table} "{_cut(label)}"'
 
 
 def _cut(text: str) -> str:

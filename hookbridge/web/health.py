@@ -6,6 +6,7 @@ stranger states and our own warnings: reasons may quote a source's answer.
 
 from __future__ import annotations
 
+import msgspec
 from aiohttp import web
 
 from hookbridge.api.health import Health, Readiness, ReadinessSummary
@@ -26,6 +27,9 @@ async def readyz(request: web.Request) -> web.StreamResponse:
     readiness = await request.app[SERVICE].readiness()
     status = 200 if readiness.ready else 503
     if is_operator(request):
+        if readiness.inbox_writable:  # else a store that cannot be asked would be waited for
+            labelled = await request.app[SERVICE].naming.labelled(readiness.tables)
+            readiness = msgspec.structs.replace(readiness, tables=labelled)
         return json_reply(readiness, status)
     summary = ReadinessSummary(
         ready=readiness.ready,

@@ -41,7 +41,8 @@ _encode = msgspec.json.Encoder().encode
 
 async def following(request: web.Request) -> web.StreamResponse:
     """Say how the followed tables stand."""
-    return json_reply(said.Following(tables=request.app[SERVICE].neighbours.tables()))
+    service = request.app[SERVICE]
+    return json_reply(said.Following(tables=await service.naming.labelled(service.neighbours.tables())))
 
 
 async def reconcile(request: web.Request) -> web.StreamResponse:

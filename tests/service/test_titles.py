@@ -190,7 +190,10 @@ async def test_no_title_and_no_label_is_in_a_log_a_metric_or_what_anybody_may_se
             listed = (await answered(client, "/api/v1/events?outcome=dead"))["events"]
             assert {one["title"] for one in listed} == {"Planted in a page", "Planted in a row"}
             assert {one["table_label"] for one in listed} == {"Planted in a database", "users"}
-            for path in ("/metrics", "/readyz", "/api/v1/webhooks/stats", "/api/v1/reconcile"):
+            for path in ("/readyz", "/api/v1/reconcile"):
+                tables = (await answered(client, path))["tables"]
+                assert {one["table_label"] for one in tables} == {"Planted in a database", "users", "plain"}, path
+            for path in ("/metrics", "/api/v1/webhooks/stats"):
                 assert "Planted" not in await (await client.get(path)).text(), path
             assert "Planted" not in await (await client.get("/readyz", {})).text()
     assert "KeyError" in log.getvalue()
