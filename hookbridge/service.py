@@ -38,7 +38,7 @@ from hookbridge.sources.source import Delivery
 from hookbridge.steps.calls import contain_tasks
 from hookbridge.store.contract import Store
 from hookbridge.store.opening import open_store
-from hookbridge.store.values import EventFilter, Replay, Totals
+from hookbridge.store.values import Done, EventFilter, Totals
 from hookbridge.verdict import judge
 
 UNKNOWN = Totals(books=Books(received=0, open=0, applied=0, coalesced=0, ignored=0, dead=0))
@@ -234,7 +234,7 @@ class Service(Parts):
                     return False, f"a duplicate of event {known.id}"
         return True, None
 
-    async def replay(self, which: EventFilter, *, limit: int, before: int | None = None) -> Replay:
+    async def replay(self, which: EventFilter, *, limit: int, before: int | None = None) -> Done:
         """Process settled events again, those older than ``before``.
 
         Raises TryLater when they cannot be taken; those that were opened before that stay open.

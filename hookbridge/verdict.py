@@ -81,7 +81,7 @@ def _parts(seen: Readiness, totals: Totals, now: float) -> Iterator[Problem]:
     for lane in seen.lanes:
         yield from _of_lane(lane, now)
     if dead := totals.books.dead:
-        todo = "Look at the reason, repair what it names, then replay them."
+        todo = "Look at the reason, repair what it names, then replay or dismiss them."
         yield _bad("dead letters", _counted(dead, "dead letter"), todo, {"outcome": "dead"})
     for table in seen.tables:
         yield from _of_table(table, now)

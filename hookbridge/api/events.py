@@ -1,4 +1,4 @@
-"""The inbox, as operators see it: events listed and shown, and processed again."""
+"""The inbox, as operators see it: events listed and shown, processed again, and dead letters given up."""
 
 from __future__ import annotations
 
@@ -30,6 +30,14 @@ State = Literal["open", "settled"]
 OfType = Annotated[str | None, means("Only events of this type: `insert`, `update` or `delete`.", "update")]
 OfOrigin = Annotated[Origin | None, means("Only events that came this way.", "webhook")]
 OfOutcome = Annotated[Outcome | None, means("Only events that ended so.", "dead")]
+OnlyDead = Annotated[
+    Literal["dead"] | None, means("Only dead letters are meant anyway: it narrows no further than nothing.", "dead")
+]
+OfReason = Annotated[
+    str,
+    Meta(min_length=1, max_length=2000),
+    means("Only events that ended for this reason; numbers and UUIDs in it do not count.", "KeyError: 'no'"),
+]
 Words = Annotated[
     str,
     Meta(min_length=1, max_length=1000),
@@ -47,16 +55,29 @@ class EventPath(msgspec.Struct, frozen=True, kw_only=True):
     ]
 
 
-class EventFilters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which events are meant."""
+class EventScope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which events are meant, however they ended."""
 
     source: OfSource = None
     table: OfTable = None
     record_id: OfRecord = None
     type: OfType = None
     origin: OfOrigin = None
-    outcome: OfOutcome = None
     q: Words | None = None
+    reason: OfReason | None = None
+    since: Annotated[
+        str | None,
+        means("Only events that came at this time or later (ISO 8601, UTC without a zone).", "2026-01-01T15:00:00Z"),
+    ] = None
+    until: Annotated[str | None, means("Only events that came before this time, likewise.", "2026-01-01T16:00:00Z")] = (
+        None
+    )
+
+
+class EventFilters(EventScope, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which events are meant."""
+
+    outcome: OfOutcome = None
 
 
 class EventQuery(EventFilters, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,15 +96,69 @@ class EventQuery(EventFilters, frozen=True, kw_only=True, forbid_unknown_fields=
     cursor: Cursor | None = None
 
 
+EventIds = Annotated[
+    tuple[Annotated[int, Meta(ge=0, le=10**18 - 1)], ...],
+    Meta(min_length=1, max_length=500),
+    means("Only these events.", [7, 8, 9]),
+]
+
+
 class ReplayBody(EventFilters, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which events to process again: at least one of the filters, or `all`."""
 
+    ids: EventIds | None = None
     all: Annotated[bool, means("Every event; goes with no filter.")] = False
     dry_run: Annotated[bool, means("Only count what matches.")] = False
     limit: Annotated[int, Meta(ge=1, le=10_000), means("So many at most, the newest ones.", 100)] = 1000
     cursor: Annotated[
         Cursor | None, means("`next_cursor` of the replay before: it goes on behind the events of that one.", 1234)
     ] = None
+
+
+class DeadQuery(EventScope, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which dead letters to gather."""
+
+    outcome: OnlyDead = None
+
+
+class DismissBody(EventScope, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which dead letters to give up: at least one of the filters, or `all`."""
+
+    outcome: OnlyDead = None
+    ids: EventIds | None = None
+    note: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=500)] | None,
+        means("Why; it stands before the reason that they had.", "the handler of June is gone"),
+    ] = None
+    all: Annotated[bool, means("Every dead letter; goes with no filter.")] = False
+    dry_run: Annotated[bool, means("Only count what matches.")] = False
+    limit: Annotated[int, Meta(ge=1, le=10_000), means("So many at most, the newest ones.", 100)] = 1000
+    cursor: Annotated[
+        Cursor | None, means("`next_cursor` of the answer before: it goes on behind the events of that one.", 1234)
+    ] = None
+
+
+class DeadGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """Dead letters with one reason."""
+
+    reason: Annotated[
+        str,
+        means("What their reasons have in common, numbers and UUIDs left out: the filter `reason`.", "no user …"),
+    ]
+    count: Annotated[int, means("How many there are.", 12)]
+    newest: Annotated[int, means("The number of the event that came last.", 1234)]
+    newest_reason: Annotated[str, means("The whole reason of that one.", "no user 42")]
+    first_at: Annotated[Time, means("When the first of them died.")]
+    last_at: Annotated[Time, means("When the last of them died.")]
+
+
+class DeadLetters(msgspec.Struct, frozen=True, kw_only=True):
+    """Dead letters by their reasons."""
+
+    groups: Annotated[tuple[DeadGroup, ...], means("The largest first, at most 100.")]
+    complete: Annotated[
+        bool, means("Whether that is all: it looks at the newest 20,000 dead letters, and shows 100 groups.", True)
+    ]
 
 
 class EventSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,6 +258,17 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
 
     matching: Annotated[int | None, means("Of a dry run: how many match; else null.", None)]
     replayed: Annotated[int, means("How many were brought in again.", 1)]
+    limit_reached: Annotated[bool, means("There may be more that match.", False)]
+    next_cursor: Annotated[
+        int | None, means("Pass it as `cursor` to go on with older events; null when there are none.", None)
+    ]
+
+
+class Dismissed(msgspec.Struct, frozen=True, kw_only=True):
+    """How many dead letters are given up."""
+
+    matching: Annotated[int | None, means("Of a dry run: how many match; else null.", None)]
+    dismissed: Annotated[int, means("How many are ignored from now on.", 1)]
     limit_reached: Annotated[bool, means("There may be more that match.", False)]
     next_cursor: Annotated[
         int | None, means("Pass it as `cursor` to go on with older events; null when there are none.", None)

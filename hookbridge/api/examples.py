@@ -135,6 +135,13 @@ REPLAY: dict[str, object] = {
     "onlyCount": {"outcome": "dead", "dry_run": True},
 }
 
+DISMISS: dict[str, object] = {
+    "oneReason": {"reason": "KeyError: 'no'", "note": "the handler of June is gone"},
+    "theseTwo": {"ids": [7, 8]},
+    "everything": {"all": True, "note": "a test table"},
+    "onlyCount": {"source": "notion", "dry_run": True},
+}
+
 RECONCILE: dict[str, object] = {
     "whatChanged": {"source": "supabase", "table": "users", "since": "2026-01-01T00:00:00Z"},
     "reallyGone": {"source": "supabase", "table": "users", "kind": "sweep", "confirm": True},

@@ -54,7 +54,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     level: Annotated[Literal["warn", "bad"], means("`bad` is worse than `warn`.", "bad")]
     kind: Annotated[str, means("Changes when the state does, and not with a figure.", "dead letters")]
     text: Annotated[str, means("What is wrong.", "2 dead letters")]
-    todo: Annotated[str, means("What to do.", "Look at the reason, repair what it names, then replay them.")]
+    todo: Annotated[str, means("What to do.", "Look at the reason, repair what it names, then replay or dismiss them.")]
     events: Annotated[
         dict[str, str] | None,
         means(

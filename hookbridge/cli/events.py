@@ -1,4 +1,7 @@
-"""``events list``, ``show``, ``replay``, ``rejected``: the inbox of the running service, and what did not come in."""
+"""``events list``, ``show``, ``replay``, ``rejected``: the inbox of the running service, and what did not come in.
+
+Its dead letters by their reasons, and those that are given up: ``dead_letters``.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import typer
 
 from hookbridge.api.events import EventDetail, EventPageAnswer, EventSummary
 from hookbridge.api.stats import RejectedPage
-from hookbridge.cli import replaying
+from hookbridge.cli import dead_letters, replaying
 from hookbridge.cli.api import Api, Refused
 from hookbridge.cli.command import (
     ConfigOption,
@@ -28,7 +31,22 @@ from hookbridge.cli.command import (
     service_at,
 )
 from hookbridge.cli.event_line import line_of, lines_of, style_of
-from hookbridge.model import Origin, Outcome
+from hookbridge.cli.event_options import (
+    AllOption,
+    BehindOption,
+    DryRunOption,
+    IdsArgument,
+    ManyOption,
+    OriginOption,
+    OutcomeOption,
+    ReasonOption,
+    RecordOption,
+    SinceOption,
+    TextOption,
+    TypeOption,
+    UntilOption,
+    given,
+)
 
 EPILOG = """
 Examples:
@@ -37,14 +55,18 @@ Examples:
 
   ./scripts/run events show 1234
 
+  ./scripts/run events dead
+
   ./scripts/run events replay --outcome dead
+
+  ./scripts/run events dismiss 1234 --note "a test"
 
   ./scripts/run events rejected
 
 Exit codes: 0 done, 1 there is no such event, 2 it could not be done.
 """
 
-app = typer.Typer(help="List, show and replay events.", epilog=EPILOG)
+app = typer.Typer(help="List, show, replay and dismiss events.", epilog=EPILOG)
 
 PAGE_MAX = 500
 
@@ -58,6 +80,8 @@ Examples:
   ./scripts/run events list --source supabase --table users --record 42
 
   ./scripts/run events list --text "lovelace"   in body, record or reason
+
+  ./scripts/run events list --since 2026-01-01T14:00Z
 
   ./scripts/run events list --state open --json | jq .record_id
 
@@ -105,27 +129,13 @@ The service remembers the last 500, until it is restarted.
 Exit codes: 0 listed, 2 it could not be asked.
 """
 
-RecordOption = Annotated[str | None, typer.Option("--record", help="Only the record with this id.")]
-TypeOption = Annotated[str | None, typer.Option("--type", help="Only insert, update or delete.")]
-OriginOption = Annotated[Origin | None, typer.Option("--origin", help="Only what came this way.")]
-OutcomeOption = Annotated[Outcome | None, typer.Option("--outcome", help="Only what ended so.")]
 StateOption = Annotated[Literal["open", "settled"] | None, typer.Option("--state", help="Only open, or only settled.")]
-TextOption = Annotated[str | None, typer.Option("--text", help="Only what mentions all these words.")]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only count what matches.")]
 EndpointOption = Annotated[str | None, typer.Option("--endpoint", help="Only those of this path.")]
-ReasonOption = Annotated[str | None, typer.Option("--reason", help="Only those that were answered with this code.")]
+CodeOption = Annotated[str | None, typer.Option("--reason", help="Only those that were answered with this code.")]
 RejectedLimitOption = Annotated[int, typer.Option("--limit", min=1, max=500, help="So many at most.")]
 ListLimitOption = Annotated[int, typer.Option("--limit", min=1, help="So many at most.")]
 CursorOption = Annotated[int | None, typer.Option("--cursor", min=1, help="Only events older than this one.")]
 IdArgument = Annotated[int, typer.Argument(help="The event's number.", min=0)]
-IdsArgument = Annotated[list[int] | None, typer.Argument(help="The events' numbers; without them, by filter.")]
-AllOption = Annotated[bool, typer.Option("--all", help="Every event, without a filter.")]
-ReplayLimitOption = Annotated[
-    int | None, typer.Option("--limit", min=1, help="So many at most, newest first; all that match without it.")
-]
-ReplayCursorOption = Annotated[
-    int | None, typer.Option("--cursor", min=1, help="Go on with events older than this one.")
-]
 
 
 @app.command("list", epilog=LIST_EPILOG)
@@ -138,6 +148,9 @@ def list_(
     outcome: OutcomeOption = None,
     state: StateOption = None,
     text: TextOption = None,
+    reason: ReasonOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
     limit: ListLimitOption = 20,
     cursor: CursorOption = None,
     as_json: JsonOption = False,
@@ -145,16 +158,16 @@ def list_(
     url: UrlOption = None,
 ) -> None:
     """List events, newest first."""
-    which = {"source": source, "table": table, "record_id": record, "type": type_, "origin": origin}
+    which = given(source=source, table=table, record_id=record, type=type_, origin=origin, outcome=outcome)
+    which |= given(state=state, q=text, reason=reason, since=since, until=until)
     with service_at(config, url) as api:
-        asked = {**which, "outcome": outcome, "state": state, "q": text}
-        found = chain.from_iterable(pages(api, asked, before=cursor, size=min(limit, PAGE_MAX)))
+        found = chain.from_iterable(pages(api, which, before=cursor, size=min(limit, PAGE_MAX)))
         none = True
         for event in islice(found, limit):
             print_event(event, as_json=as_json)
             none = False
     if none:
-        note("No event matches" if any([*which.values(), outcome, state, text, cursor]) else "There is no event yet")
+        note("No event matches" if which or cursor else "There is no event yet")
 
 
 @app.command("show", epilog=SHOW_EPILOG)
@@ -184,32 +197,38 @@ def replay(
     origin: OriginOption = None,
     outcome: OutcomeOption = None,
     text: TextOption = None,
+    reason: ReasonOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
     everything: AllOption = False,
     dry_run: DryRunOption = False,
-    limit: ReplayLimitOption = None,
-    cursor: ReplayCursorOption = None,
+    limit: ManyOption = None,
+    cursor: BehindOption = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
     url: UrlOption = None,
 ) -> None:
     """Process events again: those that are named, or those that match."""
-    which = {"source": source, "table": table, "record_id": record, "type": type_, "origin": origin, "outcome": outcome}
-    which |= {"q": text}
-    given = {name: value for name, value in which.items() if value is not None}
-    replaying.check(ids or [], given, everything=everything, dry_run=dry_run, limit=limit, cursor=cursor)
+    which = given(source=source, table=table, record_id=record, type=type_, origin=origin, outcome=outcome)
+    which |= given(q=text, reason=reason, since=since, until=until)
+    replaying.check(ids or [], which, everything=everything, dry_run=dry_run, limit=limit, cursor=cursor)
     with service_at(config, url) as api:
         if ids:
             replaying.named(api, ids, as_json=as_json)
         elif dry_run:
-            replaying.count(api, given, as_json=as_json)
+            replaying.count(api, which, replaying.REPLAY, as_json=as_json)
         else:
-            replaying.matching(api, given, limit, cursor, as_json=as_json)
+            replaying.matching(api, which, limit, cursor, replaying.REPLAY, as_json=as_json)
+
+
+app.command("dead", epilog=dead_letters.DEAD_EPILOG)(dead_letters.dead)
+app.command("dismiss", epilog=dead_letters.DISMISS_EPILOG)(dead_letters.dismiss)
 
 
 @app.command("rejected", epilog=REJECTED_EPILOG)
 def rejected(
     endpoint: EndpointOption = None,
-    reason: ReasonOption = None,
+    reason: CodeOption = None,
     limit: RejectedLimitOption = 20,
     as_json: JsonOption = False,
     config: ConfigOption = None,

@@ -1,4 +1,4 @@
-"""Replays of many events: page after page until all that match, or as many as were asked for, are processed again.
+"""What is done with many events, page after page: with all that match, or with as many as were asked for.
 
 A replay adds events, and those match again: so each page goes on behind the one before, and what this replay added is
 never reached.  Invariant: whatever ends it, the place where the next one goes on has been said.
@@ -7,12 +7,14 @@ never reached.  Invariant: whatever ends it, the place where the next one goes o
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
+from typing import Any, Generic, TypeVar
 
 import typer
+from msgspec import Struct
 
-from hookbridge.api.events import Replayed
+from hookbridge.api.events import Dismissed, Replayed
 from hookbridge.cli.api import Api, Refused
 from hookbridge.cli.command import counted, note, print_answer, print_json, refuse_ignored, say
 from hookbridge.cli.ending import NO
@@ -20,6 +22,45 @@ from hookbridge.errors import ConfigError
 
 PAGE = 1000
 """The service answers when all of a page are on disk: small enough to see that it goes on."""
+
+IDS_AT_ONCE = 500
+
+Answer = TypeVar("Answer", Replayed, Dismissed)
+
+
+class Deed(Struct, Generic[Answer], frozen=True, kw_only=True):
+    """What is done with events."""
+
+    path: str
+    answer: type[Answer]
+    words: str
+    """What they are afterwards."""
+    name: str
+    """The answer's field that says of how many."""
+    count: Callable[[Answer], int]
+    more: Mapping[str, object] = {}
+    """What is sent beside the filters."""
+
+
+REPLAY: Deed[Replayed] = Deed(
+    path="/api/v1/events/replay",
+    answer=Replayed,
+    words="processed again",
+    name="replayed",
+    count=lambda done: done.replayed,
+)
+
+
+def dismissal(why: str | None) -> Deed[Dismissed]:
+    """Give dead letters up, with a note."""
+    return Deed(
+        path="/api/v1/events/dismiss",
+        answer=Dismissed,
+        words="dismissed",
+        name="dismissed",
+        count=lambda done: done.dismissed,
+        more={} if why is None else {"note": why},
+    )
 
 
 def check(
@@ -68,35 +109,50 @@ def named(api: Api, ids: Sequence[int], *, as_json: bool) -> None:
         raise typer.Exit(NO)
 
 
-def count(api: Api, which: Mapping[str, str], *, as_json: bool) -> None:
+def numbered(api: Api, ids: Sequence[int], deed: Deed[Answer], *, as_json: bool) -> None:
+    """Do it with these, as far as that can be, and say with how many."""
+    chosen = sorted(set(ids))
+    done = 0
+    for start in range(0, len(chosen), IDS_AT_ONCE):
+        body = {"ids": chosen[start : start + IDS_AT_ONCE], **deed.more}
+        done += deed.count(api.ask("POST", deed.path, deed.answer, body))
+    rest = len(chosen) - done
+    others = f"; {counted(rest, 'other')} no dead letter{'' if rest == 1 else 's'}" if rest else ""
+    result = {deed.name: done, "left_alone": rest}
+    print_answer(result, f"{counted(done, 'event')} {deed.words}{others}", as_json=as_json)
+
+
+def count(api: Api, which: Mapping[str, str], deed: Deed[Answer], *, as_json: bool) -> None:
     """Say how many match."""
-    done = api.ask("POST", "/api/v1/events/replay", Replayed, {**_filter(which), "dry_run": True})
-    line = f"{done.matching} event{'' if done.matching == 1 else 's'} would be processed again"
+    done = api.ask("POST", deed.path, deed.answer, {**_filter(which), **deed.more, "dry_run": True})
+    line = f"{done.matching} event{'' if done.matching == 1 else 's'} would be {deed.words}"
     print_answer(done, line, as_json=as_json)
 
 
-def matching(api: Api, which: Mapping[str, str], limit: int | None, cursor: int | None, *, as_json: bool) -> None:
-    """Process what matches again, the newest first, ``limit`` at most."""
-    replayed, before, complete = 0, cursor, False
+def matching(
+    api: Api, which: Mapping[str, str], limit: int | None, cursor: int | None, deed: Deed[Answer], *, as_json: bool
+) -> None:
+    """Do it with what matches, the newest first, ``limit`` at most."""
+    number, before, complete = 0, cursor, False
     try:
-        while not complete and (limit is None or replayed < limit):
-            size = PAGE if limit is None else min(PAGE, limit - replayed)
-            body = {**_filter(which), "limit": size, "cursor": before}
-            done = api.ask("POST", "/api/v1/events/replay", Replayed, body)
-            replayed, complete = replayed + done.replayed, done.next_cursor is None
+        while not complete and (limit is None or number < limit):
+            size = PAGE if limit is None else min(PAGE, limit - number)
+            body = {**_filter(which), **deed.more, "limit": size, "cursor": before}
+            done = api.ask("POST", deed.path, deed.answer, body)
+            number, complete = number + deed.count(done), done.next_cursor is None
             before = done.next_cursor or before
             if sys.stderr.isatty() and not complete:
-                note(f"{counted(replayed, 'event')} processed again so far")
+                note(f"{counted(number, 'event')} {deed.words} so far")
     except BaseException:
-        if replayed:
-            note(f"{counted(replayed, 'event')} processed again; {_rest(before)}")
+        if number:
+            note(f"{counted(number, 'event')} {deed.words}; {_rest(before)}")
         raise
     more = "" if complete else f"; there may be more, {limit} was the limit: {_rest(before)}"
-    result = {"replayed": replayed, "limit_reached": not complete, "next_cursor": None if complete else before}
-    print_answer(result, f"{counted(replayed, 'event')} processed again{more}", as_json=as_json)
+    result = {deed.name: number, "limit_reached": not complete, "next_cursor": None if complete else before}
+    print_answer(result, f"{counted(number, 'event')} {deed.words}{more}", as_json=as_json)
 
 
-def _filter(which: Mapping[str, str]) -> dict[str, object]:
+def _filter(which: Mapping[str, str]) -> dict[str, Any]:
     return dict(which) if which else {"all": True}
 
 

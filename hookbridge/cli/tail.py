@@ -20,7 +20,8 @@ from hookbridge.api.events import EventPageAnswer, EventSummary
 from hookbridge.cli.api import Api
 from hookbridge.cli.command import ConfigOption, JsonOption, SourceOption, TableOption, UrlOption, service_at
 from hookbridge.cli.event_line import line_of, status_of
-from hookbridge.cli.events import PAGE_MAX, OriginOption, RecordOption, TypeOption, pages, print_event
+from hookbridge.cli.event_options import OriginOption, RecordOption, TypeOption
+from hookbridge.cli.events import PAGE_MAX, pages, print_event
 from hookbridge.cli.watching import looks
 from hookbridge.model import Outcome
 

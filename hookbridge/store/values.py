@@ -27,6 +27,12 @@ class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Whether no outcome is set."""
     text: str | None = None
     """Words that all have to stand in the record's name, the type, the reason or the body, in any case."""
+    reason: str | None = None
+    """Those that ended for a reason of this one's kind (``reasons.kind``)."""
+    since: float | None = None
+    """Those that came at this time or later, in epoch seconds."""
+    until: float | None = None
+    """Those that came before this time."""
 
 
 class EventPage(msgspec.Struct, frozen=True):
@@ -50,17 +56,39 @@ class EventIds(msgspec.Struct, frozen=True):
     next_cursor: int | None
 
 
-class OpenedAgain(msgspec.Struct, frozen=True):
-    """What was done with the first of the events that were to be processed again."""
+class DeadGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """Dead letters with reasons of one kind."""
+
+    kind: str
+    count: int
+    newest: int
+    """The id of the event that came last."""
+    reason: str
+    """That event's."""
+    first_at: float
+    """When the first of them died, in epoch seconds."""
+    last_at: float
+
+
+class DeadGroups(msgspec.Struct, frozen=True):
+    """Dead letters by the kinds of their reasons, the largest group first."""
+
+    groups: tuple[DeadGroup, ...]
+    complete: bool
+    """Whether that are all: it looks at so many, and shows so many groups."""
+
+
+class Portion(msgspec.Struct, frozen=True):
+    """What one transaction did with the first of some events."""
 
     count: int
-    """How many are."""
+    """To how many it did it."""
     looked_at: int
     """How many it was about; at least one."""
 
 
-class Replay(msgspec.Struct, frozen=True):
-    """What a replay did: how many events are processed again, and before which one it goes on (None at the end)."""
+class Done(msgspec.Struct, frozen=True):
+    """What was done with the events of a filter: with how many, and before which one it goes on (None at the end)."""
 
     count: int
     next_cursor: int | None = None

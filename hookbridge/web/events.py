@@ -1,4 +1,4 @@
-"""The inbox, as operators see it: events listed and shown, and processed again.
+"""The inbox, as operators see it: events listed and shown, processed again, and dead letters given up.
 
 Every handler here stands behind the admin token (the route table says so, and a test enumerates it).  A replay makes
 events open again and returns; the lanes do the work.
@@ -13,14 +13,14 @@ from hookbridge.api import events as said
 from hookbridge.api import examples
 from hookbridge.clock import epoch_time, time_of
 from hookbridge.errors import FieldProblem, InvalidFields, InvalidParameter, NotFound, StoreUnavailable, TryLater
-from hookbridge.model import Failure, StoredEvent
+from hookbridge.model import Failure, Outcome, StoredEvent
 from hookbridge.naming import Called
-from hookbridge.pipeline.replay import replayable
+from hookbridge.pipeline.replay import dead, dismiss, replayable
 from hookbridge.service import Service
 from hookbridge.store.values import EventFilter
 from hookbridge.web.bodies import read_body
 from hookbridge.web.keys import SERVICE
-from hookbridge.web.parameters import json_body, query, record_ids, table_names
+from hookbridge.web.parameters import instant, json_body, query, record_ids, table_names
 from hookbridge.web.protocol import while_heard
 from hookbridge.web.replies import PRIVATE, json_reply
 from hookbridge.web.route import Answer, Request, Route
@@ -35,9 +35,9 @@ async def events(request: web.Request) -> web.StreamResponse:
     """
     service = request.app[SERVICE]
     asked = query(request, said.EventQuery)
-    which = _filter(service, asked)
     which = msgspec.structs.replace(
-        which,
+        _filter(service, asked),
+        outcome=asked.outcome,
         ids=None if asked.ids is None else tuple(map(int, asked.ids.split(","))),
         open=None if asked.state is None else asked.state == "open",
     )
@@ -80,11 +80,8 @@ async def replay(request: web.Request) -> web.StreamResponse:
     """Process the settled events that match again, or count them."""
     service = request.app[SERVICE]
     asked = json_body(await read_body(request), said.ReplayBody)
-    which = _filter(service, asked)
-    if (which == EventFilter()) != asked.all:
-        raise InvalidFields(
-            [FieldProblem(("body",), 'give at least one filter, or {"all": true} alone for every event', "value_error")]
-        )
+    which = msgspec.structs.replace(_filter(service, asked), outcome=asked.outcome, ids=asked.ids)
+    _require_filter(which, everything=asked.all)
     if asked.dry_run:
         with while_heard(request):
             matching = await replayable(service.store, which)
@@ -96,6 +93,60 @@ async def replay(request: web.Request) -> web.StreamResponse:
 def _replayed(count: int, *, matching: int | None = None, next_cursor: int | None = None) -> web.Response:
     reached = next_cursor is not None
     return json_reply(said.Replayed(matching=matching, replayed=count, limit_reached=reached, next_cursor=next_cursor))
+
+
+async def dead_letters(request: web.Request) -> web.StreamResponse:
+    """Gather the dead letters by their reasons.
+
+    Reasons that differ in numbers and UUIDs only are one. Replay or dismiss a group with the filters
+    `outcome=dead` and its `reason`.
+    """
+    service = request.app[SERVICE]
+    which = _filter(service, query(request, said.DeadQuery))
+    with while_heard(request):
+        found = await service.store.dead_letters(which)
+    groups = tuple(
+        said.DeadGroup(
+            reason=one.kind,
+            count=one.count,
+            newest=one.newest,
+            newest_reason=one.reason,
+            first_at=time_of(one.first_at),
+            last_at=time_of(one.last_at),
+        )
+        for one in found.groups
+    )
+    return json_reply(said.DeadLetters(groups=groups, complete=found.complete), headers=PRIVATE)
+
+
+async def dismiss_events(request: web.Request) -> web.StreamResponse:
+    """Give up the dead letters that match, or count them: they are ignored from then on, and cannot be replayed."""
+    service = request.app[SERVICE]
+    asked = json_body(await read_body(request), said.DismissBody)
+    which = _filter(service, asked)
+    which = msgspec.structs.replace(which, outcome=Outcome(asked.outcome) if asked.outcome else None, ids=asked.ids)
+    _require_filter(which, everything=asked.all)
+    if asked.dry_run:
+        with while_heard(request):
+            matching = await replayable(service.store, dead(which))
+        return _dismissed(0, matching=matching)
+    done = await dismiss(service.store, which, note=asked.note, limit=asked.limit, before=asked.cursor)
+    return _dismissed(done.count, next_cursor=done.next_cursor)
+
+
+def _dismissed(count: int, *, matching: int | None = None, next_cursor: int | None = None) -> web.Response:
+    reached = next_cursor is not None
+    return json_reply(
+        said.Dismissed(matching=matching, dismissed=count, limit_reached=reached, next_cursor=next_cursor)
+    )
+
+
+def _require_filter(which: EventFilter, *, everything: bool) -> None:
+    """Raises InvalidFields where nothing narrows to some events and not all are meant, or both are said."""
+    if (which == EventFilter()) != everything:
+        raise InvalidFields(
+            [FieldProblem(("body",), 'give at least one filter, or {"all": true} alone for every event', "value_error")]
+        )
 
 
 async def _event(request: web.Request) -> StoredEvent:
@@ -111,15 +162,17 @@ async def _event(request: web.Request) -> StoredEvent:
 _MAX_ID_DIGITS = 18  # fits the store's 64 bits
 
 
-def _filter(service: Service, asked: said.EventFilters) -> EventFilter:
+def _filter(service: Service, asked: said.EventScope) -> EventFilter:
     return EventFilter(
         source=asked.source,
         tables=table_names(service, asked.source, asked.table),
         record_ids=record_ids(service, asked.source, asked.table, asked.record_id),
         type=asked.type,
         origin=asked.origin,
-        outcome=asked.outcome,
         text=asked.q,
+        reason=asked.reason,
+        since=instant("since", asked.since),
+        until=instant("until", asked.until),
     )
 
 
@@ -168,6 +221,15 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         method="GET",
+        path="/api/v1/events/dead",
+        handler=dead_letters,
+        tag="events",
+        name="deadLetters",
+        query=said.DeadQuery,
+        answers={200: Answer(description="The groups", bodies=(said.DeadLetters,))},
+    ),
+    Route(
+        method="GET",
         path="/api/v1/events/{id}",
         handler=event,
         tag="events",
@@ -195,5 +257,15 @@ ROUTES: tuple[Route, ...] = (
         request=Request(bodies=(said.ReplayBody,), examples=examples.REPLAY),
         answers={200: Answer(description="How many", bodies=(said.Replayed,))},
         refusals=(StoreUnavailable, TryLater),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/events/dismiss",
+        handler=dismiss_events,
+        tag="events",
+        name="dismissEvents",
+        request=Request(bodies=(said.DismissBody,), examples=examples.DISMISS),
+        answers={200: Answer(description="How many", bodies=(said.Dismissed,))},
+        refusals=(StoreUnavailable,),
     ),
 )

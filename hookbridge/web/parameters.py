@@ -19,6 +19,7 @@ from hookbridge.service import Service
 from hookbridge.sources.bodies import decode_object
 from hookbridge.sources.encodings import text_of
 from hookbridge.sources.source import Source
+from hookbridge.sources.times import instant_of
 
 T = TypeVar("T", bound=msgspec.Struct)
 Where = Literal["query", "body"]
@@ -88,6 +89,15 @@ def record_ids(
     if not found and refusal is not None:
         raise InvalidParameter("record_id", refusal.problems[0].msg)
     return tuple(found)
+
+
+def instant(name: str, text: str | None) -> float | None:
+    """Give the epoch seconds of a time that was asked for; None where none was.  Raises InvalidParameter."""
+    if text is None:
+        return None
+    if (at := instant_of(text)) is None:
+        raise InvalidParameter(name, "expected a time as in 2026-01-01T15:00:00Z")
+    return at.timestamp()
 
 
 def _sources(service: Service, source: SourceName | None) -> list[Source]:

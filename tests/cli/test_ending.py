@@ -17,6 +17,7 @@ ARGUMENTS = {
     "backup": ("copy.db",),
     "events show": ("1",),
     "events replay": ("1",),
+    "events dismiss": ("1",),
     "records show": ("supabase", "users", "1"),
     "records diff": ("supabase", "users", "1"),
     "records verify": ("supabase", "users", "1"),

@@ -132,7 +132,8 @@ async def test_a_replay_without_a_limit_reaches_all_and_none_of_its_own(
     monkeypatch.setattr(replaying, "PAGE", 2)
     api = Api(client.url, ADMIN_TOKEN)
     try:
-        await asyncio.to_thread(replaying.matching, api, {"source": "supabase"}, None, None, as_json=True)
+        which = {"source": "supabase"}
+        await asyncio.to_thread(replaying.matching, api, which, None, None, replaying.REPLAY, as_json=True)
     finally:
         api.close()
     assert (await client.service.store.totals()).books.received == 14

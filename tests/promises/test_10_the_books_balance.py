@@ -60,6 +60,24 @@ async def test_a_replay_moves_events_between_the_accounts_and_loses_none(tmp_pat
         assert await settled(service) == {"received": 3, "applied": 3}
 
 
+async def test_a_dead_letter_that_is_dismissed_is_ignored_and_stays_so_over_a_restart(tmp_path: Path) -> None:
+    user = Handling(tmp_path)
+    settings = make_settings(tmp_path, handlers=user.section)
+    async with running(settings) as service:
+        user.module.failures += [ValueError()] * 6
+        await send(service, hint(1, table=user.table))
+        await send(service, hint(2, table=user.table))
+        assert await settled(service) == {"received": 2, "dead": 2}
+        for answered in ({"dismissed": 1, "limit_reached": True}, {"dismissed": 1, "limit_reached": False}):
+            answer = await service.post("/api/v1/events/dismiss", {"all": True, "limit": 1}, ADMIN)
+            assert answered.items() <= (await answer.json()).items()
+        assert await balanced(service) == {"received": 2, "ignored": 2}
+        await send(service, hint(1, table=user.table))
+        assert await settled(service) == {"received": 3, "applied": 1, "ignored": 2}
+    async with running(settings) as service:
+        assert await balanced(service) == {"received": 3, "applied": 1, "ignored": 2}
+
+
 async def test_they_balance_at_every_look_during_a_storm(tmp_path: Path) -> None:
     user = Handling(tmp_path)
     async with running(make_settings(tmp_path, handlers=user.section)) as service:

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 )
 
 from hookbridge.model import Claim, Outcome, Receipt, Settled
-from hookbridge.pipeline.replay import replay
+from hookbridge.pipeline.replay import dismiss, replay
 from hookbridge.store.contract import Store
 from hookbridge.store.values import EventFilter, Span
 from tests.support.engines import at, open_lines, opened_on
@@ -144,6 +144,17 @@ class Life(RuleBasedStateMachine):
                 self.model.newest = next(fresh)
                 self.model.events[self.model.newest] = Known(old.record)
                 self.model.opens(self.model.newest)
+
+    @rule(limit=st.integers(1, 4))
+    def dismiss(self, limit: int) -> None:
+        """Dead ones are ignored."""
+        self.now += 1
+        dead = [n for n in sorted(self.model.events, reverse=True) if self.model.events[n].outcome is Outcome.DEAD]
+        count = self._runner.run(dismiss(at(self.store, self.now), EventFilter(), limit=limit)).count
+        assert count == len(dead[:limit])
+        for event_id in dead[:limit]:
+            self.model.events[event_id].outcome = Outcome.IGNORED
+            self.model.events[event_id].settled_at = self.now
 
     # Who works on it
 

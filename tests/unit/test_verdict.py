@@ -149,7 +149,7 @@ def test_all_problems_are_listed_the_worst_first_each_with_what_to_do() -> None:
         (
             "bad",
             "2 dead letters",
-            "Look at the reason, repair what it names, then replay them.",
+            "Look at the reason, repair what it names, then replay or dismiss them.",
             {"outcome": "dead"},
         ),
         (

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from hookbridge.model import Claim, Event, Failure, Receipt, Settled, Settlement, SourceName, StoredEvent
-from hookbridge.store.values import EventFilter, EventIds, EventPage, OpenedAgain, Span, StaleKeys
+from hookbridge.store.values import DeadGroups, EventFilter, EventIds, EventPage, Portion, Span, StaleKeys
 
 
 class Inbox(Protocol):
@@ -40,11 +40,22 @@ class Inbox(Protocol):
         """Choose what can be processed again, a page at a time: settled events that were not ignored, newest first."""
         ...
 
-    async def open_again(self, event_ids: Sequence[int]) -> OpenedAgain:
+    async def dead_letters(self, which: EventFilter) -> DeadGroups:
+        """Gather the dead letters among these by the kinds of their reasons; it looks at the newest ones."""
+        ...
+
+    async def open_again(self, event_ids: Sequence[int]) -> Portion:
         """Process settled events again: dead ones are open again, others come in anew with origin ``replay``.
 
         Open and ignored events are left alone.  As many from the first on as one transaction may hold; the caller
         goes on behind them, so that appends do not wait for all.
+        """
+        ...
+
+    async def dismiss(self, event_ids: Sequence[int], words: str) -> Portion:
+        """Give dead letters up: they are ignored from then on, for ``words`` and the reason that they had.
+
+        Whatever is no dead letter is left alone.  As many from the first on as one transaction may hold.
         """
         ...
 

@@ -16,15 +16,17 @@ from hookbridge.store.commits import GROUP_BYTES
 from hookbridge.store.postgres.engine import EVENT_BYTES, Job, Writer
 from hookbridge.store.postgres.events import Events
 from hookbridge.store.postgres.failures import Failures
-from hookbridge.store.values import OpenedAgain, Span
+from hookbridge.store.postgres.texts import shown
+from hookbridge.store.values import Portion, Span
 
-OPENED_AT_ONCE = 500
-"""Events that one transaction opens again, if their bodies are not larger than a group of appends may be."""
+AT_ONCE = 500
+"""Events that one transaction gives up, or opens again where their bodies are not larger than a group of appends."""
 
 _APPEND = (
     "SELECT * FROM hookbridge.append_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
 )
 _OPEN_AGAIN = "SELECT * FROM hookbridge.open_again_1($1, $2, $3, $4)"
+_DISMISS = "SELECT hookbridge.dismiss_1($1, $2, $3, $4)"
 _REMOVE = "SELECT hookbridge.remove_events_1($1, $2, $3, $4, $5)"
 
 
@@ -94,12 +96,19 @@ class Inbox(Events, Failures):
         """Store events durably."""
         return self._engine.appends.submit(Append(events, received_at, headers))
 
-    async def open_again(self, event_ids: Sequence[int]) -> OpenedAgain:
+    async def open_again(self, event_ids: Sequence[int]) -> Portion:
         """Process settled events again."""
-        asked = list(event_ids[:OPENED_AT_ONCE])
+        asked = list(event_ids[:AT_ONCE])
         (done,) = await self._engine.write(_OPEN_AGAIN, self._engine.slot, self._engine.moment, asked, GROUP_BYTES)
         self._engine.open_events += done["opened"]
-        return OpenedAgain(done["opened"], done["looked"])
+        return Portion(done["opened"], done["looked"])
+
+    async def dismiss(self, event_ids: Sequence[int], words: str) -> Portion:
+        """Give dead letters up."""
+        asked = list(event_ids[:AT_ONCE])
+        engine = self._engine
+        ((count,),) = await engine.write(_DISMISS, engine.slot, engine.moment, asked, shown(words))
+        return Portion(int(count), len(asked))
 
     async def remove_settled(self, when: Span, limit: int) -> int:
         """Remove old settled events."""

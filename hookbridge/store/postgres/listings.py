@@ -10,14 +10,28 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
+
 from hookbridge.model import Outcome
-from hookbridge.store.listed import DEAD, EVERYTHING, LOOKED_AT, WORDS_MAX, beginnings, cut, names, spellings
+from hookbridge.store.listed import (
+    DEAD,
+    EVERYTHING,
+    GROUPS_MAX,
+    LOOKED_AT,
+    WORDS_MAX,
+    beginnings,
+    cut,
+    dead_groups,
+    names,
+    spellings,
+)
 from hookbridge.store.postgres.engine import Role
 from hookbridge.store.postgres.events import COLUMNS
 from hookbridge.store.postgres.texts import has_form
 from hookbridge.store.postgres.where import numbered
+from hookbridge.store.reasons import kind
 from hookbridge.store.rows import stored_event
-from hookbridge.store.values import EventFilter, EventIds, EventPage
+from hookbridge.store.values import DeadGroups, EventFilter, EventIds, EventPage
 from hookbridge.store.where import Where
 
 Listed = Callable[..., Awaitable[list[Any]]]
@@ -52,6 +66,17 @@ WHERE {meant} ORDER BY event_id DESC LIMIT ?
 """
 
 _REPLAYABLE = "outcome IN ('dead', 'applied', 'coalesced')"
+_DEAD_LETTERS = """
+SELECT g.kind, g.number, g.newest, coalesce(newest.reason, ''), g.first_at, g.last_at FROM (
+    SELECT hookbridge.reason_kind_1(reason) AS kind, count(*) AS number, max(id) AS newest,
+           min(settled_at) AS first_at, max(settled_at) AS last_at
+    FROM (SELECT * FROM hookbridge.ends WHERE outcome = 'dead' AND {chosen} ORDER BY event_id DESC) AS x
+    CROSS JOIN LATERAL (SELECT * FROM hookbridge.events AS k WHERE k.id = x.event_id OFFSET 0) AS e
+    WHERE {meant} GROUP BY kind
+) AS g
+LEFT JOIN hookbridge.ends AS newest ON newest.event_id = g.newest
+ORDER BY g.number DESC, g.newest DESC LIMIT ?
+"""
 
 
 class Listings(Role):
@@ -73,6 +98,11 @@ class Listings(Role):
         page = _Page(self._engine.search, self._engine.moment, which, before)
         found, cursor = await page.read("id", where, limit, bounded=which != DEAD)
         return EventIds(tuple(id_ for (id_,) in found), cursor)
+
+    async def dead_letters(self, which: EventFilter) -> DeadGroups:
+        """Gather dead letters by reason."""
+        which = msgspec.structs.replace(which, outcome=Outcome.DEAD)
+        return await _Page(self._engine.search, self._engine.moment, which, None).groups(_where(which))
 
 
 class _Page:
@@ -110,6 +140,17 @@ class _Page:
         )
         return cut(found, limit, end)
 
+    async def groups(self, meant: Where) -> DeadGroups:
+        """Gather the dead letters that a page may look at by the kinds of their reasons."""
+        end = None if self._which.ids is not None else await self._look()
+        chosen = Where()
+        chosen.add("event_id >= ?", end or 0)
+        if self._which.ids is not None:
+            chosen.add("event_id = ANY (?::bigint[])", list(self._which.ids))
+        query = numbered(_DEAD_LETTERS.format(chosen=chosen, meant=meant))
+        found = await self._listed(query, *chosen.parameters, *meant.parameters, GROUPS_MAX + 1)
+        return dead_groups(found, whole=end is None)
+
     async def _look(self) -> int | None:
         """Give the last event that a page may look at; None when that is the oldest one there is."""
         look = _LOOK_AT_DEAD if self._of_dead else _LOOK
@@ -130,6 +171,14 @@ def _where(which: EventFilter) -> Where:
         where.add("outcome = ?", which.outcome.value)
     if which.open is not None:
         where.add("outcome IS NULL" if which.open else "outcome IS NOT NULL")
+    if which.reason is not None and has_form(which.reason):
+        where.add("hookbridge.reason_kind_1(reason) = ?", kind(which.reason))
+    elif which.reason is not None:
+        where.add("false")
+    if which.since is not None:
+        where.add("received_at >= ?::double precision", which.since)
+    if which.until is not None:
+        where.add("received_at < ?::double precision", which.until)
     for word in (which.text or "").split()[:WORDS_MAX]:
         _add_mentions(where, word)
     return where

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from hookbridge.errors import StartupError
 from hookbridge.store import note_names
+from hookbridge.store.reasons import kind
 from hookbridge.store.sqlite.checkpoints import EVERY_BYTES
 from hookbridge.store.sqlite.unusable import damaged, unusable, unwritable, without_log
 
@@ -81,6 +82,7 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA wal_autocheckpoint = 0")  # checkpoints.py does it
         connection.execute(f"PRAGMA journal_size_limit = {EVERY_BYTES}")
         connection.execute("PRAGMA busy_timeout = 5000")
+        connection.create_function("reason_kind", 1, kind, deterministic=True)
     except BaseException:
         connection.close()
         raise

@@ -14,7 +14,7 @@ from hookbridge.model import Event, Failure, Outcome, Receipt, RecordKey, Stored
 from hookbridge.store.commits import GROUP_BYTES
 from hookbridge.store.sqlite import copies, events, failures, listings
 from hookbridge.store.sqlite.engine import Job, Role, Transaction
-from hookbridge.store.values import EventFilter, EventIds, EventPage, OpenedAgain, Span
+from hookbridge.store.values import DeadGroups, EventFilter, EventIds, EventPage, Portion, Span
 
 # The dirty row is written by the trigger event_arrives, and for a dead letter that is known again by dead_letter_opens:
 # what is stored and what is claimable cannot differ.
@@ -39,8 +39,13 @@ UPDATE events SET outcome = NULL, reason = NULL, verification = NULL, attempts =
 WHERE id = ?1 AND outcome = 'dead'
 """
 
-OPENED_AT_ONCE = 500
-"""Events that one transaction opens again, if their bodies are not larger than a group of appends may be."""
+_DISMISS = """
+UPDATE events SET outcome = 'ignored', reason = ?2 || coalesce(': ' || reason, ''), settled_at = ?3
+WHERE id = ?1 AND outcome = 'dead' RETURNING source, length(body)
+"""
+
+AT_ONCE = 500
+"""Events that one transaction opens again or gives up, if their bodies are not larger than a group of appends."""
 
 
 class Append(Job):
@@ -166,10 +171,10 @@ def _with_duplicates(
     return receipts
 
 
-def _open_again(transaction: Transaction, chosen: Sequence[int]) -> OpenedAgain:
+def _open_again(transaction: Transaction, chosen: Sequence[int]) -> Portion:
     """Open dead letters again, bring other settled events in anew, until it is enough for one transaction."""
     count = size = looked = 0
-    for stored in (events.one(transaction.connection, id_) for id_ in chosen[:OPENED_AT_ONCE]):
+    for stored in (events.one(transaction.connection, id_) for id_ in chosen[:AT_ONCE]):
         if size >= GROUP_BYTES:
             break
         looked += 1
@@ -186,7 +191,23 @@ def _open_again(transaction: Transaction, chosen: Sequence[int]) -> OpenedAgain:
             first = events.next_id(transaction.connection)
             arrived = StoredEvent(id=first, event=again, received_at=transaction.now, stored_at=transaction.now)
             _insert(transaction, [_row(arrived)], first)
-    return OpenedAgain(count, looked)
+    return Portion(count, looked)
+
+
+def _dismiss(transaction: Transaction, chosen: Sequence[int], words: str) -> Portion:
+    """Give dead letters up, until it is enough for one transaction: what is written is the whole row."""
+    count = size = looked = 0
+    for id_ in chosen[:AT_ONCE]:
+        if size >= GROUP_BYTES:
+            break
+        looked += 1
+        for source, length in transaction.connection.execute(_DISMISS, (id_, words, transaction.now)).fetchall():
+            count += 1
+            size += length
+            transaction.count("dead", -1)
+            transaction.count("ignored")
+            transaction.count(f"settled:{source}:ignored")
+    return Portion(count, looked)
 
 
 def _remove_settled(transaction: Transaction, when: Span, limit: int) -> int:
@@ -236,9 +257,17 @@ class Inbox(Role):
         """Choose what can be processed again."""
         return await self._engine.search(lambda connection: listings.replayable(connection, which, before, limit))
 
-    async def open_again(self, event_ids: Sequence[int]) -> OpenedAgain:
+    async def dead_letters(self, which: EventFilter) -> DeadGroups:
+        """Gather dead letters by reason."""
+        return await self._engine.search(lambda connection: listings.dead_letters(connection, which))
+
+    async def open_again(self, event_ids: Sequence[int]) -> Portion:
         """Process settled events again."""
         return await self._engine.call(lambda transaction: _open_again(transaction, event_ids))
+
+    async def dismiss(self, event_ids: Sequence[int], words: str) -> Portion:
+        """Give dead letters up."""
+        return await self._engine.call(lambda transaction: _dismiss(transaction, event_ids, words))
 
     async def failures(self, event: StoredEvent) -> tuple[Failure, ...]:
         """List failed attempts."""

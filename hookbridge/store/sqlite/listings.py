@@ -12,11 +12,25 @@ import re
 import sqlite3
 from typing import Any
 
+import msgspec
+
 from hookbridge.model import Outcome
-from hookbridge.store.listed import DEAD, EVERYTHING, LOOKED_AT, WORDS_MAX, beginnings, cut, names, spellings
+from hookbridge.store.listed import (
+    DEAD,
+    EVERYTHING,
+    GROUPS_MAX,
+    LOOKED_AT,
+    WORDS_MAX,
+    beginnings,
+    cut,
+    dead_groups,
+    names,
+    spellings,
+)
+from hookbridge.store.reasons import kind
 from hookbridge.store.rows import EVENT_COLUMNS, stored_event
 from hookbridge.store.sqlite.events import next_id
-from hookbridge.store.values import EventFilter, EventIds, EventPage
+from hookbridge.store.values import DeadGroups, EventFilter, EventIds, EventPage
 from hookbridge.store.where import Where
 
 _OF_IDS = "id IN (SELECT value FROM json_each(?))"
@@ -29,6 +43,13 @@ _OF_DIRTY_RECORDS = """id IN (
     SELECT id FROM open
 )"""
 _REPLAYABLE = "outcome IN ('dead', 'applied', 'coalesced')"
+_DEAD_LETTERS = """
+SELECT kind, number, newest, (SELECT coalesce(reason, '') FROM events WHERE id = newest), first_at, last_at FROM (
+    SELECT reason_kind(reason) AS kind, count(*) AS number, max(id) AS newest, min(settled_at) AS first_at,
+           max(settled_at) AS last_at
+    FROM events WHERE {where} GROUP BY kind
+) ORDER BY number DESC, newest DESC LIMIT ?
+"""
 
 
 def events(connection: sqlite3.Connection, which: EventFilter, before: int | None, limit: int) -> EventPage:
@@ -46,6 +67,21 @@ def replayable(connection: sqlite3.Connection, which: EventFilter, before: int |
     where.add(_REPLAYABLE)
     found, cursor = _page(connection, "SELECT id", which, where, before, limit, bounded=which != DEAD)
     return EventIds(tuple(id_ for (id_,) in found), cursor)
+
+
+def dead_letters(connection: sqlite3.Connection, which: EventFilter) -> DeadGroups:
+    """Gather dead letters by the kinds of their reasons."""
+    which = msgspec.structs.replace(which, outcome=Outcome.DEAD)
+    where = _where(which)
+    end = None
+    if which.ids is not None:
+        where.add(_OF_IDS, json.dumps(which.ids))
+    else:
+        end = _end(connection, which, next_id(connection))
+        where.add("id >= ?", end or 0)
+    query = _DEAD_LETTERS.format(where=where)
+    found = connection.execute(query, (*where.parameters, GROUPS_MAX + 1)).fetchall()
+    return dead_groups(found, whole=end is None)
 
 
 def _page(
@@ -106,6 +142,12 @@ def _where(which: EventFilter) -> Where:
         where.add(f"outcome = '{which.outcome.value}'")
     if which.open is not None:
         where.add("outcome IS NULL" if which.open else "outcome IS NOT NULL")
+    if which.reason is not None:
+        where.add("reason_kind(reason) = ?", kind(which.reason))
+    if which.since is not None:
+        where.add("received_at >= ?", which.since)
+    if which.until is not None:
+        where.add("received_at < ?", which.until)
     for word in (which.text or "").split()[:WORDS_MAX]:
         found, patterns = _mentions(word)
         where.add(found, *patterns)

@@ -281,3 +281,37 @@ BEGIN
     END IF;
 END
 $$;
+
+-- Give dead letters up: they are ignored from now on, for these words and the reason that they had; gives how many.
+CREATE OR REPLACE FUNCTION hookbridge.dismiss_1(
+    own_slot integer, moment double precision, chosen bigint[], words text
+) RETURNS integer LANGUAGE plpgsql
+SET search_path = pg_catalog, hookbridge, pg_temp
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET enable_bitmapscan = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    dead bigint[];
+    names text[];
+    amounts double precision[];
+BEGIN
+    PERFORM set_config('synchronous_commit', 'on', true);
+    dead := ARRAY(
+        SELECT e.event_id FROM ends AS e WHERE e.event_id = ANY (chosen) AND e.outcome = 'dead'
+        ORDER BY e.event_id FOR UPDATE
+    );
+    UPDATE ends AS e SET outcome = 'ignored', reason = words || coalesce(': ' || e.reason, ''), settled_at = now_1(moment)
+    WHERE e.event_id = ANY (dead);
+    SELECT array_agg(c.name), array_agg(c.amount) INTO names, amounts FROM (
+        VALUES ('dead', -cardinality(dead)), ('ignored', cardinality(dead))
+        UNION ALL
+        SELECT 'settled:' || e.source || ':ignored', count(*)::integer FROM unnest(dead) AS n (id)
+        CROSS JOIN LATERAL (SELECT k.source FROM events AS k WHERE k.id = n.id OFFSET 0) AS e GROUP BY e.source
+    ) AS c (name, amount);
+    PERFORM count_1(own_slot, names, amounts);
+    RETURN cardinality(dead);
+END
+$$;

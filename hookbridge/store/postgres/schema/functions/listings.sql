@@ -27,3 +27,12 @@ BEGIN
     END LOOP;
 END
 $$;
+
+-- What reasons have in common that differ in numbers and ids only; store/reasons.py has the same expression.
+CREATE OR REPLACE FUNCTION hookbridge.reason_kind_1(reason text) RETURNS text LANGUAGE sql IMMUTABLE
+RETURN left(
+    regexp_replace(
+        coalesce(reason, '') COLLATE "C",
+        '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{32,}|(?<!py:)(?<![0-9])[0-9]+', '…', 'g'
+    ), 200
+);
