@@ -92,12 +92,16 @@ def record_ids(
 
 
 def instant(name: str, text: str | None) -> float | None:
-    """Give the epoch seconds of a time that was asked for; None where none was.  Raises InvalidParameter."""
+    """Give the epoch seconds from which on a time is shown as this one or later; None where none was asked for.
+
+    Raises InvalidParameter.
+    """
     if text is None:
         return None
     if (at := instant_of(text)) is None:
         raise InvalidParameter(name, "expected a time as in 2026-01-01T15:00:00Z")
-    return at.timestamp()
+    # Times are shown rounded to the microsecond: one that was copied from an answer means what was shown so.
+    return at.timestamp() - 0.5e-6
 
 
 def _sources(service: Service, source: SourceName | None) -> list[Source]:
