@@ -118,9 +118,7 @@ class Indexing:
         return await self._store.copied(cursor=self._state.cursor, limit=PAGE, bytes_max=PAGE_BYTES_MAX)
 
     async def _write(self, page: CopyPage) -> None:
-        read = [
-            await aside(len(copy.data or b""), anew, self._sources[copy.record.source], copy) for copy in page.copies
-        ]
+        read = [await aside(copy.size, anew, self._sources[copy.record.source], copy) for copy in page.copies]
         state = _State(self._made_by, page.next_cursor, page.done if page.next_cursor is not None else 1.0)
         await self._store.index(read, note=(note_names.INDEX, msgspec.json.encode(state).decode()))
         self._state = state
@@ -132,9 +130,10 @@ def elsewhere(note: str | None) -> str | None:
 
 
 def made_by(config: Config) -> str:
-    """Name what makes title and words of a record: the code, and the settings that choose its columns."""
+    """Name what makes title and words of a record: the code, and the settings that choose its columns and its body."""
     chosen = [one for one in config.supabase.tables if one.title is not None or one.index is not None]
     tables = [(one.schema, one.name, one.title, one.index) for one in chosen]
-    databases = [(database.id, database.index) for database in config.notion.databases if database.index is not None]
+    asked = [one for one in config.notion.databases if one.index is not None or one.content]
+    databases = [(one.id, one.index, one.content) for one in asked]
     settings = msgspec.json.encode((sorted(tables), sorted(databases)))
     return f"{WORDS}:{blake2b(settings, digest_size=8).hexdigest()}"

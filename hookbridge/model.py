@@ -177,6 +177,11 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     and until it was read.
     """
 
+    @property
+    def size(self) -> int:
+        """About how many bytes there are of it."""
+        return len(self.data or b"") + len(self.content or "")
+
 
 class Truth(msgspec.Struct, frozen=True, kw_only=True):
     """The record as its source has it now; ``data`` is None when the source has no such record."""

@@ -1,21 +1,23 @@
-"""Search for the user's API: the store finds candidates, the text decides which are hits, in which order, and is shown.
+"""Search for the user's API: the store finds candidates, their words say which are the best, and their text is shown.
 
-The text of a candidate is made anew from its copy, so a hit is what its record says, not what the index remembers.
+The text of a hit is made anew from its copy, so it is what its record says, not what the index remembers.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 from hookbridge.model import Copy, RecordKey, SourceName
 from hookbridge.sources.bodies import decode_columns
+from hookbridge.sources.contents import content_of
 from hookbridge.sources.large import aside
 from hookbridge.sources.source import Source
 from hookbridge.store.contract import Copies
-from hookbridge.text import Fields, Query, Rank, parse, rank, snippet, titled
+from hookbridge.store.values import Candidates
+from hookbridge.text import TOKENS_MAX, Fields, Query, Rank, is_cut, parse, rank, rank_of, snippet, titled
 
 RANK_SECONDS = 0.05
 """Of processor time, in which candidates are ranked: 1,000 short records of plain letters, 30 long ones of others."""
@@ -31,6 +33,8 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     score: float
     """Larger is better."""
     data: bytes
+    words_cut: bool
+    """Whether the index has only the beginning of its text."""
 
 
 class Hits(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,40 +71,61 @@ class Search:
         if not query.terms:
             return Hits(hits=(), complete=True, indexing=indexing)
         found = await self._store.candidates(query, source=source, table=table)
-        size = sum(len(copy.data or b"") for copy in found.copies)
-        hits, all_ranked = await aside(size, self._best, query, found.copies, limit)
+        size = sum(copy.size for copy in found.copies)
+        hits, all_ranked = await aside(size, self._best, query, found, limit)
         return Hits(hits=hits, complete=found.complete and all_ranked, indexing=indexing)
 
-    def _best(self, query: Query, copies: Sequence[Copy], limit: int) -> tuple[tuple[Hit, ...], bool]:
-        """Rank the candidates, and say whether there was time for all of them.
+    async def words_are_cut(self, copy: Copy) -> bool:
+        """Say whether the index has only the beginning of a record's text."""
+        if copy.size <= TOKENS_MAX:  # no token without a byte
+            return False
+        return await aside(copy.size, lambda: is_cut(self._fields(copy)))
+
+    def _best(self, query: Query, found: Candidates, limit: int) -> tuple[tuple[Hit, ...], bool]:
+        """Choose the best of the candidates, and say whether there was time for all of them."""
+        ranked, all_ranked = self._ranked(query, found)
+        hits: list[tuple[Rank, int, Hit]] = []
+        for _, place in ranked:
+            if len(hits) == limit:
+                break
+            copy = found.copies[place]
+            fields = self._fields(copy)
+            ranking = rank(query, fields)
+            if ranking is not None:  # the index is made anew, and this entry is still of another way to read words
+                hits.append((ranking, place, _hit(query, copy, fields, ranking)))
+        hits.sort(key=lambda one: one[:2])
+        return tuple(hit for _, _, hit in hits), all_ranked
+
+    def _ranked(self, query: Query, found: Candidates) -> tuple[list[tuple[Rank, int]], bool]:
+        """Rank by what the index has, and say whether there was time for all.
 
         Of equals the first one stays first; names decide where engines know no order.  Those whose title has the words
         would come first, so they are looked at first.
         """
         until = time.thread_time() + self._rank_seconds
-        ranked: list[tuple[Rank, int, Copy, Fields]] = []
-        likely = sorted(enumerate(copies), key=lambda placed: -titled(query, placed[1].title or ""))
-        looked_at = 0
-        for place, copy in likely:
+        ranked: list[tuple[Rank, int]] = []
+        likely = sorted(range(len(found.copies)), key=lambda place: -titled(query, found.copies[place].title or ""))
+        for looked_at, place in enumerate(likely):
             if looked_at and time.thread_time() > until:
-                break
-            looked_at += 1
-            fields = self._fields(copy)
-            if (ranking := rank(query, fields)) is not None:
-                ranked.append((ranking, place, copy, fields))
-        ranked.sort(key=lambda one: one[:2])
-        hits = tuple(
-            Hit(
-                record=copy.record,
-                title=copy.title,
-                snippet=snippet(query, fields),
-                score=ranking.score,
-                data=copy.data or b"",
-            )
-            for ranking, _, copy, fields in ranked[:limit]
-        )
-        return hits, looked_at == len(copies)
+                return sorted(ranked), False
+            by_field = [field.split() for field in found.indexed[place].fields]
+            if (ranking := rank_of(query, by_field)) is not None:
+                ranked.append((ranking, place))
+        return sorted(ranked), True
 
     def _fields(self, copy: Copy) -> Fields:
         columns = None if copy.data is None else decode_columns(copy.data)
-        return Fields() if columns is None else self._sources[copy.record.source].fields(copy.record, columns)
+        if columns is None:
+            return Fields()
+        return self._sources[copy.record.source].fields(copy.record, columns, content_of(copy))
+
+
+def _hit(query: Query, copy: Copy, fields: Fields, ranking: Rank) -> Hit:
+    return Hit(
+        record=copy.record,
+        title=copy.title,
+        snippet=snippet(query, fields),
+        score=ranking.score,
+        data=copy.data or b"",
+        words_cut=is_cut(fields),
+    )

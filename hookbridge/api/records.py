@@ -31,6 +31,10 @@ CutProperties = Annotated[
     tuple[str, ...] | msgspec.UnsetType,
     means("The properties that are longer than what was read of them; only where there are some."),
 ]
+WordsCut = Annotated[
+    Literal[True] | msgspec.UnsetType,
+    means("Search knows only the beginning of its text: 65,536 characters, 16,000 words; only where there is more."),
+]
 LinksExpiredAt = Annotated[
     Time | msgspec.UnsetType,
     means("When the first of its links to files stops or stopped to work; only where it has links that do."),
@@ -108,6 +112,7 @@ class RecordAnswer(Named, frozen=True, kw_only=True):
             "stored",
         ),
     ]
+    words_cut: WordsCut = msgspec.UNSET
     links_expired_at: LinksExpiredAt = msgspec.UNSET
     cut_properties: CutProperties = msgspec.UNSET
 
@@ -213,6 +218,7 @@ class HitAnswer(Named, frozen=True, kw_only=True):
     snippet: Annotated[str, means("The text around the words, each match in `[` and `]`.", "Ada [Lovelace]")]
     score: Annotated[float, means("Larger is better.", 1.7)]
     data: Data
+    words_cut: WordsCut = msgspec.UNSET
     links_expired_at: LinksExpiredAt = msgspec.UNSET
     cut_properties: CutProperties = msgspec.UNSET
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import msgspec
 
 from hookbridge import text
-from hookbridge.model import FINGERPRINT_BYTES, Columns, Copy, Document, Event, RecordKey, Truth
+from hookbridge.model import FINGERPRINT_BYTES, Columns, Content, Copy, Document, Event, RecordKey, Truth
 from hookbridge.names import one_line
 from hookbridge.sources import carrying
 from hookbridge.sources.bodies import decode_columns
-from hookbridge.sources.contents import stored
+from hookbridge.sources.contents import content_of, stored
 from hookbridge.sources.source import Source
 
 
@@ -30,7 +30,7 @@ def kept(source: Source, truth: Truth, now: float) -> Kept:
     columns = source.truth_columns(truth)
     return Kept(
         copy=copy_of(source, truth, columns, now),
-        document=document_of(source, truth.record, columns),
+        document=document_of(source, truth.record, columns, truth.content),
         exclusive=source.ids_are_global,
     )
 
@@ -65,11 +65,11 @@ def title_claimed(source: Source, event: Event) -> str | None:
     return title_of(source, event.record, source.columns_of(event) if truth is None else source.truth_columns(truth))
 
 
-def document_of(source: Source, record: RecordKey, columns: Columns | None) -> Document:
+def document_of(source: Source, record: RecordKey, columns: Columns | None, content: Content | None) -> Document:
     """Give the index entry of a record; one that is gone has no words."""
     if columns is None:
         return Document(record)
-    title, properties, body = text.field_tokens(source.fields(record, columns))
+    title, properties, body = text.field_tokens(source.fields(record, columns, content))
     return Document(record, " ".join(title), " ".join(properties), " ".join(body))
 
 
@@ -77,4 +77,4 @@ def anew(source: Source, copy: Copy) -> tuple[Copy, Document]:
     """Give title and index entry anew of what was read before."""
     columns = None if copy.data is None else decode_columns(copy.data)
     titled = msgspec.structs.replace(copy, title=title_of(source, copy.record, columns))
-    return titled, document_of(source, copy.record, columns)
+    return titled, document_of(source, copy.record, columns, content_of(copy))

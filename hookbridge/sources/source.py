@@ -16,7 +16,7 @@ import msgspec
 
 from hookbridge.api.webhooks import AckDetails
 from hookbridge.errors import InvalidParameter, SourceRefused
-from hookbridge.model import Columns, ContentState, Copy, Event, RecordKey, SourceName, StoredEvent, Truth
+from hookbridge.model import Columns, Content, ContentState, Copy, Event, RecordKey, SourceName, StoredEvent, Truth
 from hookbridge.names import NAME_EXPECTED, is_name
 from hookbridge.sources.bodies import decode_columns
 from hookbridge.text import Fields
@@ -273,8 +273,10 @@ class Source(ABC):
         """Give what people call the record; the empty text where nothing says it."""
 
     @abstractmethod
-    def fields(self, record: RecordKey, columns: Columns) -> Fields:
-        """Give the text by which search finds the record (of the configured columns or properties)."""
+    def fields(self, record: RecordKey, columns: Columns, content: Content | None) -> Fields:
+        """Give the text by which search finds the record: of the configured columns or properties, and the text behind
+        it, where its table asks for that.
+        """
 
 
 Tickets = Callable[[], Awaitable[int]]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from hookbridge.model import Change, Effects
-from hookbridge.sources import kept
+from hookbridge.sources import contents, kept
 from hookbridge.sources.large import aside
 from hookbridge.sources.source import Source
 from hookbridge.steps.step import bytes_of
@@ -26,5 +26,7 @@ class Index:
         """Add the document; one without words takes the record out of the index."""
         record = change.record if so_far.truth is None else so_far.truth.record
         truth = None if so_far.truth is None else so_far.truth.data
-        document = await aside(bytes_of(change, truth), kept.document_of, self._source, record, so_far.columns)
+        content = contents.content_of(change.copy if so_far.copy is None else so_far.copy)
+        size = bytes_of(change, truth) + (0 if content is None else len(content.markdown))
+        document = await aside(size, kept.document_of, self._source, record, so_far.columns, content)
         return msgspec.structs.replace(so_far, document=document)

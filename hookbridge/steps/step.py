@@ -13,7 +13,7 @@ from hookbridge.model import Change, Effects
 
 def bytes_of(change: Change, *others: bytes | None) -> int:
     """Give how much text a change has: its events' bodies, the copy, and what else there is of the record."""
-    size = len(change.copy.data or b"") if change.copy is not None else 0
+    size = change.copy.size if change.copy is not None else 0
     for one in change.events:
         size += len(one.event.body)
     for other in others:

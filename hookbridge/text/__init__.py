@@ -8,8 +8,22 @@ from __future__ import annotations
 
 from hookbridge.text.fields import WORDS_MAX, Fields
 from hookbridge.text.query import Query, parse
-from hookbridge.text.rank import Rank, field_tokens, rank, titled
+from hookbridge.text.rank import Rank, field_tokens, is_cut, rank, rank_of, titled
 from hookbridge.text.snippet import snippet
-from hookbridge.text.tokens import tokens
+from hookbridge.text.tokens import TOKENS_MAX, tokens
 
-__all__ = ["WORDS_MAX", "Fields", "Query", "Rank", "field_tokens", "parse", "rank", "snippet", "titled", "tokens"]
+__all__ = [
+    "TOKENS_MAX",
+    "WORDS_MAX",
+    "Fields",
+    "Query",
+    "Rank",
+    "field_tokens",
+    "is_cut",
+    "parse",
+    "rank",
+    "rank_of",
+    "snippet",
+    "titled",
+    "tokens",
+]

@@ -21,11 +21,20 @@ class Fields(msgspec.Struct, frozen=True):
     body: str = ""
     """What is written in it."""
 
+    cut: bool = False
+    """Whether the record says more than this."""
+
     @classmethod
-    def within(cls, title: str, properties: Iterable[str]) -> Self:
-        """Make them of what a record says, cut where the index takes no more of it: the title goes first."""
+    def within(cls, title: str, properties: Iterable[str], body: str = "") -> Self:
+        """Make them of what a record says, cut where the index takes no more of it: title, properties, then the body.
+
+        Of the body ``WORDS_MAX`` characters and one more are enough.
+        """
+        said = "\n".join(properties)
+        is_cut = len(title) + len(said) + len(body) > WORDS_MAX
         title = title[:WORDS_MAX]
-        return cls(title, "\n".join(properties)[: WORDS_MAX - len(title)])
+        said = said[: WORDS_MAX - len(title)]
+        return cls(title, said, body[: WORDS_MAX - len(title) - len(said)], is_cut)
 
     @property
     def texts(self) -> tuple[str, str, str]:

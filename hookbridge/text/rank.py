@@ -65,9 +65,23 @@ def field_tokens(fields: Fields) -> tuple[list[str], ...]:
     return tuple(found)
 
 
+def is_cut(fields: Fields) -> bool:
+    """Whether the index has only the beginning of what a record says: so many characters, so many tokens."""
+    if fields.cut or sum(map(len, fields.texts)) < TOKENS_MAX:  # no token is shorter than a character
+        return fields.cut
+    left = TOKENS_MAX + 1
+    for text in fields.texts:
+        left -= len(tokens(text, left))
+    return left <= 0
+
+
 def rank(query: Query, fields: Fields) -> Rank | None:
     """Say how well a record has what was asked; None where it has not."""
-    by_field = field_tokens(fields)
+    return rank_of(query, field_tokens(fields))
+
+
+def rank_of(query: Query, by_field: Sequence[Sequence[str]]) -> Rank | None:
+    """Say the same of a record that has these tokens in its fields."""
     if not query.terms or any(_place(term, by_field) for term in query.without):
         return None
     places: list[_Place] = []
@@ -90,17 +104,21 @@ def rank(query: Query, fields: Fields) -> Rank | None:
 
 def titled(query: Query, title: str) -> int:
     """Say how many of the words that must occur a title has."""
-    found = tokens(title)
-    return sum(any(True for _ in starts(term, found)) for term in query.terms)
+    return number_of_terms(query, tokens(title))
 
 
-def _is_whole(term: Term, found: list[str]) -> bool:
+def number_of_terms(query: Query, written: Sequence[str]) -> int:
+    """Say how many of the words that must occur are among these tokens."""
+    return sum(any(True for _ in starts(term, written)) for term in query.terms)
+
+
+def _is_whole(term: Term, found: Sequence[str]) -> bool:
     """Whether a field is this and no more; a run without spaces ends with its last character alone."""
     asked = list(term.tokens)
-    return found in (asked, [*asked, asked[-1][1:]])
+    return list(found) in (asked, [*asked, asked[-1][1:]])
 
 
-def _place(term: Term, by_field: Sequence[list[str]]) -> _Place | None:
+def _place(term: Term, by_field: Sequence[Sequence[str]]) -> _Place | None:
     """Find the best place of a term: in the first field that has it, a whole word before a beginning."""
     for field, found in enumerate(by_field):
         places = [_Place(field, at, found[at + len(term.tokens) - 1] == term.tokens[-1]) for at in starts(term, found)]

@@ -62,6 +62,7 @@ async def record(request: web.Request) -> web.StreamResponse:
             verified=copy.verified,
             content=_content(service, copy),
             content_state=service.sources[key.source].content_state(copy),
+            words_cut=True if await service.search.words_are_cut(copy) else msgspec.UNSET,
             **_limits(service, key.source, copy.data),
         ),
         headers=PRIVATE,
@@ -190,6 +191,7 @@ def _hit(service: Service, hit: Hit, called: Called) -> said.HitAnswer:
         snippet=hit.snippet,
         score=hit.score,
         data=msgspec.Raw(hit.data),
+        words_cut=True if hit.words_cut else msgspec.UNSET,
         **_limits(service, hit.record.source, hit.data),
     )
 

@@ -111,7 +111,7 @@ def test_a_body_is_refused_or_can_be_applied(source: Source, text: str, given_he
         again = decode_columns(encode(columns))
         assert source.agree(again, columns)
         FINGERPRINT[source.name](columns)
-        document_of(source, event.record, columns)
+        document_of(source, event.record, columns, None)
         source.changed_at(event.record, columns)
 
 

@@ -126,3 +126,18 @@ async def test_another_index_setting_is_another_index(tmp_path: Path, engine: st
         assert isinstance(before[0], float)
         assert after == (None, before[1])
         assert made_by(config("name")) in (await store.note(note_names.INDEX) or "")
+
+
+def test_each_setting_that_makes_other_words_is_another_index() -> None:
+    database = {"id": "e8d4b0a1c7f24a9e8f2d5c3b1a6e9f4d"}
+    settings: list[dict[str, object]] = [
+        {},
+        {"index": []},
+        {"index": ["Name"]},
+        {"content": True},
+        {"index": ["Name"], "content": True},
+    ]
+    made = [made_by(msgspec.convert({"notion": {"databases": [{**database, **one}]}}, Config)) for one in settings]
+    assert len(set(made)) == len(settings)
+    same = msgspec.convert({"notion": {"databases": [{**database, "content": False, "poll_seconds": 5}]}}, Config)
+    assert made_by(same) == made[0] == made_by(Config())

@@ -108,7 +108,7 @@ async def test_people_and_rollups_are_read_to_their_end_too(pages: Cut) -> None:
     assert (await pages.value(record, "Sum"))["rollup"]["number"] == 7
     columns = pages.workspace.source.truth_columns(await pages.read(record))
     assert columns is not None
-    assert names[-1] in pages.workspace.source.fields(record, columns).properties
+    assert names[-1] in pages.workspace.source.fields(record, columns, None).properties
 
 
 async def test_a_rollup_that_is_not_computed_yet_gets_its_value(pages: Cut) -> None:

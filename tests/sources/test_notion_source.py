@@ -128,8 +128,13 @@ def test_a_pages_change_time_is_its_last_edit() -> None:
 def test_the_index_of_a_database_is_its_own_however_its_id_is_written() -> None:
     source = make(databases=[{"id": BARE, "index": ["Status"]}])
     page = {"properties": {"Name": {"title": [{"plain_text": "a"}]}, "Status": {"select": {"name": "b"}}}}
-    assert source.fields(RecordKey("notion", ID, ID), page) == Fields("", "b")
-    assert source.fields(RecordKey("notion", "other", ID), page) == Fields("a", "b")
+    assert source.fields(RecordKey("notion", ID, ID), page, None) == Fields("", "b")
+    assert source.fields(RecordKey("notion", "other", ID), page, None) == Fields("a", "b")
+    body = Content(markdown="**c**", truncated=False, edited_at=None)
+    assert source.fields(RecordKey("notion", ID, ID), page, body) == Fields("", "b"), "its database asks for none"
+    asking = make(databases=[{"id": BARE, "index": ["Status"], "content": True}])
+    assert asking.fields(RecordKey("notion", ID, ID), page, body) == Fields("", "b", "c")
+    assert asking.fields(RecordKey("notion", "other", ID), page, body) == Fields("a", "b")
     assert source.title(RecordKey("notion", ID, ID), page) == "a", "whatever search finds it by"
 
 

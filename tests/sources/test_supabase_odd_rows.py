@@ -88,7 +88,7 @@ async def test_a_character_that_was_cut_in_two_costs_that_character_alone(
     columns = source.truth_columns(truth) or {}
     assert columns["what"] == {"a": "cut �", "b": "�", "c": "😀", "d": r"\ud83d", "�": 1}
     assert rows.fingerprint(columns) == truth.fingerprint
-    "".join(source.fields(note(7), columns).texts).encode()
+    "".join(source.fields(note(7), columns, None).texts).encode()
 
 
 async def test_the_probe_does_not_mind_an_odd_row(supabase: PostgrestStandin, source: SupabaseSource) -> None:

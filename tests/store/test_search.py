@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from hookbridge.model import Copy, RecordKey, SourceName
+from hookbridge.model import Content, Copy, RecordKey, SourceName
 from hookbridge.search import Hit, Search
 from hookbridge.sources.kept import document_of
 from hookbridge.sources.source import Source
@@ -23,7 +23,7 @@ from tests.support.tables import TableSource
 class Fielded(TableSource):
     """Rows whose columns are the fields."""
 
-    def fields(self, record: RecordKey, columns: Mapping[str, str]) -> Fields:
+    def fields(self, record: RecordKey, columns: Mapping[str, str], content: Content | None) -> Fields:
         return msgspec.convert(columns, Fields)
 
 
@@ -39,7 +39,7 @@ async def put(store: Store, records: Sequence[Fields]) -> None:
     """Write them so that the first one changed last."""
     for number, fields in reversed(list(enumerate(records))):
         written = row(number, fields, await store.ticket())
-        document = document_of(SOURCE, written.record, msgspec.to_builtins(fields))
+        document = document_of(SOURCE, written.record, msgspec.to_builtins(fields), None)
         await store.put(written, document, exclusive=False)
 
 
@@ -106,21 +106,22 @@ async def test_an_engine_gives_of_odd_texts_what_the_words_themselves_say(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last word on a match is ``rank``; an engine that knows of no other words gives just that."""
-    for words in (sqlite.words, postgres.words):
-        monkeypatch.setattr(words, "SEARCH_SECONDS", 60.0)
+    for engine in (sqlite.words, postgres.words):
+        monkeypatch.setattr(engine, "SEARCH_SECONDS", 60.0)
     chance = random.Random(14)
-    records = [
-        Fields(*(chance.choice(" -/").join(chance.choices(ODD, k=chance.randrange(4))) for _ in range(3)))
-        for _ in range(150)
-    ]
+
+    def text() -> str:
+        return chance.choice(" -/").join(chance.choices(ODD, k=chance.randrange(4)))
+
+    records = [Fields(text(), text(), text()) for _ in range(150)]
     await put(store, records)
     for _ in range(150):
         asked = [chance.choice(['"{}"', "{}", "{}", "-{}"]).format(" ".join(chance.choices(ODD, k=k))) for k in (1, 2)]
-        text = " ".join(asked[chance.randrange(2) :])
-        text = text[: chance.randrange(1, len(text) + 1)]
-        query = parse(text)
+        words = " ".join(asked[chance.randrange(2) :])
+        words = words[: chance.randrange(1, len(words) + 1)]
+        query = parse(words)
         wanted = [number for number, fields in enumerate(records) if rank(query, fields) is not None]
-        assert sorted(int(record.id) for record in await matching(store, text)) == wanted, text
+        assert sorted(int(record.id) for record in await matching(store, words)) == wanted, words
 
 
 @pytest.mark.parametrize(("seconds", "found"), [(0.0, ["39"]), (60.0, ["39", *map(str, range(39))])])
@@ -130,8 +131,23 @@ async def test_when_ranking_takes_too_long_titles_were_looked_at_first_and_it_is
     records = [Fields(title=f"note {number}", body="rare") for number in range(39)] + [Fields(title="rare")]
     for number, fields in reversed(list(enumerate(records))):
         written = replace(row(number, fields, await store.ticket()), title=fields.title)
-        await store.put(written, document_of(SOURCE, written.record, msgspec.to_builtins(fields)), exclusive=False)
+        await store.put(
+            written, document_of(SOURCE, written.record, msgspec.to_builtins(fields), None), exclusive=False
+        )
     search = Search(store, SOURCES, lambda: None, rank_seconds=seconds)
     met = await search.find("rare", source=None, table=None, limit=100)
     assert [hit.record.id for hit in met.hits] == found
     assert met.complete is (seconds > 0)
+
+
+async def test_the_text_behind_a_record_counts_in_what_a_search_looks_at(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for engine in (sqlite.copies, postgres.copies):
+        monkeypatch.setattr(engine, "CANDIDATES_BYTES_MAX", 20_000)
+    for number in range(9):
+        written = replace(row(number, Fields(body="rare"), await store.ticket()), content="x" * 5_000)
+        await store.put(written, document_of(SOURCE, written.record, {"body": "rare"}, None), exclusive=False)
+    found = await store.candidates(parse("rare"), source=None, table=None)
+    assert [one.record.id for one in found.copies] == ["8", "7", "6", "5"]
+    assert not found.complete

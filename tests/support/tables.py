@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from hookbridge.model import FINGERPRINT_BYTES, Columns, Event, RecordKey, SourceName, StoredEvent, Truth
+from hookbridge.model import FINGERPRINT_BYTES, Columns, Content, Event, RecordKey, SourceName, StoredEvent, Truth
 from hookbridge.sources.source import Changes, Decoded, Source
 from hookbridge.sources.supabase import titles, words
 from hookbridge.text import Fields
@@ -79,7 +79,7 @@ class TableSource(Source):
     def title(self, record: RecordKey, columns: Columns) -> str:
         return titles.title(columns, None)
 
-    def fields(self, record: RecordKey, columns: Columns) -> Fields:
+    def fields(self, record: RecordKey, columns: Columns, content: Content | None) -> Fields:
         return words.fields(columns, None, None)
 
     async def probe(self) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from hookbridge.config import NotionConfig, Secrets, SignaturesConfig
 from hookbridge.errors import InvalidParameter
-from hookbridge.model import Columns, ContentState, Copy, Event, RecordKey, SourceName, StoredEvent, Truth
+from hookbridge.model import Columns, Content, ContentState, Copy, Event, RecordKey, SourceName, StoredEvent, Truth
 from hookbridge.names import dashed
 from hookbridge.sources.contents import content_of
 from hookbridge.sources.ids import ID_RULES
@@ -67,6 +67,7 @@ class NotionSource(Source):
         self._clock = clock
         self._places = Places(config, readable=bool(self._token))
         self._index = {dashed(database.id): database.index for database in config.databases}
+        self._with_content = frozenset(dashed(database.id) for database in config.databases if database.content)
         self.bodies: Bodies | None = None
         """None without a token."""
         self.budget = Budget(config.requests_per_second, reserve)
@@ -177,6 +178,7 @@ class NotionSource(Source):
         """Give the page's title."""
         return titles.title(columns)
 
-    def fields(self, record: RecordKey, columns: Columns) -> Fields:
-        """Give the words of the configured properties, or of all."""
-        return words.fields(columns, self._index.get(record.table))
+    def fields(self, record: RecordKey, columns: Columns, content: Content | None) -> Fields:
+        """Give the words of the configured properties, or of all, and those of the body."""
+        body = None if content is None or record.table not in self._with_content else content.markdown
+        return words.fields(columns, self._index.get(record.table), body or "")

@@ -1,6 +1,6 @@
 """The words by which search finds a page.
 
-Pure.  Names, texts, numbers and dates are words; ids are not.
+Pure.  Names, texts, numbers and dates are words; ids are not, and of a body what its reader sees.
 """
 
 from __future__ import annotations
@@ -11,20 +11,22 @@ from decimal import Decimal
 from hookbridge.model import Columns
 from hookbridge.names import dashed, is_uuid
 from hookbridge.sources.notion.agreement import text_of
+from hookbridge.sources.notion.plain_text import plain_text
 from hookbridge.sources.notion.titles import is_title, properties_of, title_in
 from hookbridge.sources.times import instant_in
-from hookbridge.text import Fields
+from hookbridge.text import WORDS_MAX, Fields
 
 
-def fields(page: Columns, index: tuple[str, ...] | None) -> Fields:
-    """Give the text that search finds: of these properties, or of all that have some.
+def fields(page: Columns, index: tuple[str, ...] | None, body: str = "") -> Fields:
+    """Give the text that search finds: of these properties, or of all that have some, and of the body's markdown.
 
     From a sender that sends plain values in place of a page, those.
     """
     properties = properties_of(page)
     chosen = properties if index is None else {name: properties[name] for name in index if name in properties}
     others = (value for value in chosen.values() if not is_title(value))
-    return Fields.within(title_in(chosen), (text for value in others for text in _texts(value) if text))
+    properties_say = (text for value in others for text in _texts(value) if text)
+    return Fields.within(title_in(chosen), properties_say, plain_text(body, WORDS_MAX))
 
 
 def _texts(value: object) -> Iterable[str]:

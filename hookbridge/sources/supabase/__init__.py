@@ -14,7 +14,7 @@ import msgspec
 
 from hookbridge.config import Secrets, SignaturesConfig, SupabaseConfig
 from hookbridge.errors import InvalidParameter
-from hookbridge.model import Columns, Event, RecordKey, SourceName, StoredEvent, Truth
+from hookbridge.model import Columns, Content, Event, RecordKey, SourceName, StoredEvent, Truth
 from hookbridge.names import full_name
 from hookbridge.sources.signatures import Signed
 from hookbridge.sources.source import Decoded, Source, Tickets
@@ -118,7 +118,12 @@ class SupabaseSource(Source):
         """Give the configured column, or the first that is named like a name."""
         return titles.title(columns, payloads.table_config(self._config, record.table).title)
 
-    def fields(self, record: RecordKey, columns: Columns) -> Fields:
+    def fields(
+        self,
+        record: RecordKey,
+        columns: Columns,
+        content: Content | None,  # noqa: ARG002  there is no text behind a row
+    ) -> Fields:
         """Give the words of the configured columns, or of all that hold text."""
         table = payloads.table_config(self._config, record.table)
         return words.fields(columns, table.index, table.title)

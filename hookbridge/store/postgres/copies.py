@@ -31,7 +31,8 @@ _FOUND = f"""
 SELECT found.complete, c.* FROM hookbridge.candidates_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS found
 LEFT JOIN LATERAL unnest(found.records) WITH ORDINALITY AS one (record, n) ON true
 LEFT JOIN LATERAL (
-    SELECT c.record, {COPY_COLUMNS} FROM hookbridge.copies AS c WHERE c.record = one.record OFFSET 0
+    SELECT c.record, (SELECT w.tokens FROM hookbridge.words AS w WHERE w.record = c.record) AS tokens, {COPY_COLUMNS}
+    FROM hookbridge.copies AS c WHERE c.record = one.record OFFSET 0
 ) AS c ON true
 ORDER BY one.n
 """
@@ -39,7 +40,8 @@ ORDER BY one.n
 _COPIED = f"""
 SELECT number, record, {COPY_COLUMNS} FROM (
     SELECT *, count(*) OVER () AS number,
-           sum(octet_length(data)) OVER (ORDER BY record ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+           sum(octet_length(data) + coalesce(octet_length(content), 0))
+                 OVER (ORDER BY record ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
     FROM (
         SELECT * FROM hookbridge.copies WHERE record > $1 AND data IS NOT NULL ORDER BY record LIMIT $2::bigint + 1
     ) AS page
@@ -157,8 +159,10 @@ class Copies(Role):
             return Candidates((), complete=True)
         bounds = (CANDIDATES_MAX, CANDIDATES_BYTES_MAX, words.SEARCH_SECONDS)
         found = await self._engine.search(_FOUND, *asked.parameters, *bounds)
-        copies = tuple(copy_of(RecordKey.parse(row[1]), tuple(row)[2:]) for row in found if row[1] is not None)
-        return Candidates(copies, complete=found[0][0])
+        rows = [tuple(row) for row in found if row[1] is not None]
+        copies = tuple(copy_of(RecordKey.parse(row[1]), row[3:]) for row in rows)
+        indexed = tuple(words.document(copy.record, row[2]) for copy, row in zip(copies, rows, strict=True))
+        return Candidates(copies, complete=found[0][0], indexed=indexed)
 
     async def copied(self, *, cursor: str | None, limit: int, bytes_max: int) -> CopyPage:
         """List copies with data by name; the cursor says how many came before it, and of how many about, too."""

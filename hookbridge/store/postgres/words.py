@@ -27,6 +27,11 @@ def tokens(document: Document) -> str:
     return " " + " \n ".join(document.fields) + " " if any(document.fields) else ""
 
 
+def document(record: RecordKey, written: str) -> Document:
+    """Give what was written of a record by ``tokens``."""
+    return Document(record, *(field.strip(" ") for field in written.split("\n")))
+
+
 def lexemes(document: Document, record: RecordKey) -> str:
     """Write what a record is found by: its lexemes and its place, each once."""
     found = {token[:LEXEME_CHARACTERS_MAX] for field in document.fields for token in field.split(" ") if token}

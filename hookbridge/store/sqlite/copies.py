@@ -203,15 +203,19 @@ def _candidates(
 def _walked(connection: sqlite3.Connection, query: Query, source: SourceName | None, table: str | None) -> Candidates:
     walk = words.Walk(connection, words.Expression(connection, query, source, table))
     listed: list[Copy] = []
+    indexed: list[Document] = []
     size = 0
+    complete = True
     for id_ in walk.ids():
         if len(listed) == CANDIDATES_MAX or size > CANDIDATES_BYTES_MAX:
-            return Candidates(tuple(listed), complete=False)
+            complete = False
+            break
         row = connection.execute(_FOUND, (id_,)).fetchone()
         if row is not None:
             listed.append(copy_of(RecordKey(*row[:3]), row[3:]))
-            size += len(row[3])
-    return Candidates(tuple(listed), complete=walk.complete)
+            indexed.append(words.entry(connection, id_, listed[-1].record))
+            size += listed[-1].size
+    return Candidates(tuple(listed), complete=complete and walk.complete, indexed=tuple(indexed))
 
 
 def _copied(connection: sqlite3.Connection, cursor: str | None, limit: int, bytes_max: int) -> CopyPage:
@@ -224,7 +228,7 @@ def _copied(connection: sqlite3.Connection, cursor: str | None, limit: int, byte
         if len(found) == limit or size > bytes_max:
             return CopyPage(tuple(found), str(below), done=1 - below / (newest + 1))
         found.append(copy_of(RecordKey(*row[:3]), row[3:]))
-        size += len(row[3])
+        size += found[-1].size
         below = id_
     return CopyPage(tuple(found), None, done=1.0)
 

@@ -30,6 +30,7 @@ Own = tuple[str, str, str, int]
 
 _ROW = "SELECT id, words FROM copies WHERE source = ? AND table_name = ? AND record_id = ? AND ticket = ?"
 _KNOWN = "SELECT title, properties, body FROM words WHERE rowid = ?"
+_OF_COPY = "SELECT title, properties, body FROM words WHERE rowid = (SELECT words FROM copies WHERE id = ?)"
 # Not in one SELECT: that would look at all rows between.
 _ENDS = "SELECT (SELECT min(id) FROM words_content), (SELECT max(id) FROM words_content)"
 
@@ -89,6 +90,11 @@ def _write(
         places = " ".join((*_places(document.record), *_stretches(rows[id_])))
         connection.execute(_PUT, (id_, *document.fields, places, rows[id_]))
     connection.executemany("UPDATE copies SET words = ? WHERE id = ?", [(rows.get(id_), id_) for id_ in changes])
+
+
+def entry(connection: sqlite3.Connection, id_: int, record: RecordKey) -> Document:
+    """Give what the index has of a copy."""
+    return Document(record, *connection.execute(_OF_COPY, (id_,)).fetchone())
 
 
 def drop(connection: sqlite3.Connection, ids: Sequence[int]) -> None:

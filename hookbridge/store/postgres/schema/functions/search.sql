@@ -122,12 +122,13 @@ BEGIN
                    bool_and(one.fits) AS all_fit
             INTO given
             FROM (
-                SELECT m.record, m.n, octet_length(c.data) AS size,
+                SELECT m.record, m.n, c.size,
                        row_number() OVER (ORDER BY m.n) + cardinality(records) <= copies_max
-                       AND bytes + sum(octet_length(c.data)) OVER (ORDER BY m.n) - octet_length(c.data) <= bytes_max AS fits
+                       AND bytes + sum(c.size) OVER (ORDER BY m.n) - c.size <= bytes_max AS fits
                 FROM unnest(step.matching[:copies_max + 1]) WITH ORDINALITY AS m (record, n)
                 CROSS JOIN LATERAL (
-                    SELECT c.data FROM copies AS c WHERE c.record = m.record AND c.data IS NOT NULL OFFSET 0
+                    SELECT octet_length(c.data) + coalesce(octet_length(c.content), 0) AS size
+                    FROM copies AS c WHERE c.record = m.record AND c.data IS NOT NULL OFFSET 0
                 ) AS c
             ) AS one;
             records := records || coalesce(given.records, '{}');
