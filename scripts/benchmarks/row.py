@@ -16,6 +16,7 @@ class Options:
     backlog: int = 1_000_000
     backfill_rows: int = 100_000
     starts: int = 5
+    searched_pages: int = 2_000
 
     def smaller(self) -> "Options":
         """Give what is enough to see that everything runs."""
@@ -28,6 +29,7 @@ class Options:
             backlog=20_000,
             backfill_rows=5_000,
             starts=1,
+            searched_pages=200,
         )
 
 

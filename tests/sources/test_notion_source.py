@@ -11,7 +11,7 @@ import pytest
 
 from hookbridge.config import NotionConfig, Secrets, SignaturesConfig
 from hookbridge.errors import HandshakeRefused, InvalidParameter, InvalidSignature
-from hookbridge.model import Change, Effects, RecordKey, Truth
+from hookbridge.model import Change, Content, Effects, RecordKey, Truth
 from hookbridge.sources.notion import NotionSource
 from hookbridge.sources.source import Delivery, Handshake, Source, unordered
 from hookbridge.steps.cache import Cache
