@@ -4,10 +4,13 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 import asyncpg
+import pytest
 
 from hookbridge.store.postgres import PostgresStore
 from hookbridge.store.values import EventFilter, Span
 from tests.support.events import copy, effects, event, settlement
+
+pytestmark = pytest.mark.on("postgres")
 
 Opened = Callable[[str], Awaitable[PostgresStore]]
 

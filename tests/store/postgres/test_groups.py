@@ -3,12 +3,16 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import pytest
+
 from hookbridge.model import Settled
 from hookbridge.store.commits import GROUP_BYTES
 from hookbridge.store.postgres import PostgresStore
 from hookbridge.store.postgres.engine import EVENT_BYTES
 from tests.support.events import event, settlement
 from tests.support.stores import books
+
+pytestmark = pytest.mark.on("postgres")
 
 Opened = Callable[[str], Awaitable[PostgresStore]]
 

@@ -4,11 +4,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import asyncpg
+import pytest
 
 from hookbridge.store.nodes import Report
 from hookbridge.store.postgres import PostgresStore
 from tests.support.events import event, settlement
 from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.on("postgres")
 
 Opened = Callable[[str], Awaitable[PostgresStore]]
 

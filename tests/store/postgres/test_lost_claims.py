@@ -15,6 +15,8 @@ from hookbridge.store.postgres import PostgresStore
 from tests.support.events import event, settlement
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.on("postgres")
+
 Opened = Callable[[str], Awaitable[PostgresStore]]
 
 _LOOK = "SELECT pg_advisory_lock(1752131435, 3)"

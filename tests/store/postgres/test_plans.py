@@ -14,6 +14,8 @@ from hookbridge.store.postgres import PostgresStore
 from tests.support.events import copy, effects, event, settlement
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.on("postgres")
+
 Opened = Callable[[str], Awaitable[PostgresStore]]
 
 WAITING = 60_000

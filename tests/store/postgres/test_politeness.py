@@ -7,6 +7,8 @@ import pytest
 
 from hookbridge.store.postgres import PostgresStore
 
+pytestmark = pytest.mark.on("postgres")
+
 Opened = Callable[[str], Awaitable[PostgresStore]]
 
 # What each event or beat makes dead rows in.  Inserts alone make none, and copies are as many as there are records.

@@ -11,6 +11,8 @@ from hookbridge.store.postgres import PostgresStore
 from tests.support.events import copy, effects, event, key, settlement
 from tests.support.stores import books
 
+pytestmark = pytest.mark.on("postgres")
+
 Opened = Callable[[str], Awaitable[PostgresStore]]
 
 ODD = {

@@ -27,7 +27,8 @@ BEGIN
            CASE WHEN r.newest AND r.many = events_max THEN (
                SELECT json_object_agg(k.type, k.number)::text FROM (
                    SELECT t.type, count(*) AS number FROM (
-                       SELECT o.type FROM open AS o WHERE o.record = r.record ORDER BY o.seq DESC LIMIT counted_max
+                       SELECT o.type FROM open AS o WHERE o.record = r.record AND o.seq <= r.seq
+                       ORDER BY o.seq DESC LIMIT counted_max
                    ) AS t GROUP BY t.type
                ) AS k
            ) END,
