@@ -18,6 +18,7 @@ from hookbridge.cli.command import ConfigOption, JsonOption, note, print_json, s
 from hookbridge.cli.ending import FINE, NO
 from hookbridge.config import Settings
 from hookbridge.errors import ConfigError
+from hookbridge.settings.store_url import EXPECTED, is_address
 
 if TYPE_CHECKING:
     from hookbridge.migration import Progress, Result  # knows both engines, which `--help` need not wait for
@@ -62,7 +63,9 @@ def migrate(
 def _file_of(url: str) -> Path:
     """Give the path of ``sqlite:///data/hookbridge.db``, or of ``sqlite:////var/lib/…``.  Raises ConfigError."""
     if not url.startswith(SQLITE) or url == SQLITE:
-        raise ConfigError([f"{url!r}: expected sqlite:///PATH"], hint="four slashes begin an absolute path")
+        shown = "an address" if "://" in url else repr(url)  # which may have a password
+        hint = "four slashes begin an absolute path; the database comes behind the file"
+        raise ConfigError([f"the data file: expected sqlite:///PATH, and this is {shown}"], hint=hint)
     return Path(url.removeprefix(SQLITE)).absolute()
 
 
@@ -73,8 +76,8 @@ def _steps(settings: Settings, path: Path, url: str) -> Iterator[Progress | Resu
     require_driver()
     from hookbridge import migration
 
-    if not url.startswith(("postgresql://", "postgres://")):
-        problem = "the database: expected postgresql://…" if url else "no database is named"
+    if not is_address(url):
+        problem = f"the database: {EXPECTED}" if url else "no database is named"
         raise ConfigError([problem], hint="put HOOKBRIDGE_STORE__URL=postgresql://… into .env")
     configure(msgspec.structs.replace(settings.config.logging, level="error"), settings.secrets, stream=sys.stderr)
     steps = migration.migrate(path, url)

@@ -16,7 +16,8 @@ EXPECTED = "expected postgresql://USER:PASSWORD@HOST:5432/DATABASE, with %40 for
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]/@]+)(:[1-9][0-9]*)?")
 """There may be several, with commas between them."""
 
-_PASSWORD = re.compile(r"(?<![^&])password=[^&]*&?")
+_SHOWN = frozenset({"host", "port", "dbname", "user", "sslmode", "target_session_attrs"})
+"""Parameters that say where and how; what another one says is nobody's business."""
 
 
 def is_address(url: str) -> bool:
@@ -27,7 +28,10 @@ def is_address(url: str) -> bool:
         return False
     places = parts.netloc.rpartition("@")[2]
     hosts = all(_HOST.fullmatch(one) for one in places.split(",")) if places else parse_qs(parts.query).get("host")
-    whole = url.isprintable() and " " not in url and not parts.fragment
+    # What is behind a ``/``, ``?`` or ``#`` of a password that was not quoted looks like the rest of an address; behind
+    # an ``@`` of it the driver looks for a host.
+    whole = url.isprintable() and " " not in url and not parts.fragment and url.count("@") <= bool("@" in parts.netloc)
+    whole = whole and all("=" in one for one in _parameters(parts))
     return whole and parts.scheme in ("postgresql", "postgres") and bool(hosts)
 
 
@@ -37,7 +41,8 @@ def passwords(url: str) -> tuple[str, ...]:
         parts = urlsplit(url)
     except ValueError:
         return ()
-    written = [parts.password or "", *(one.partition("=")[2].rstrip("&") for one in _PASSWORD.findall(parts.query))]
+    named = (one.partition("=") for one in _parameters(parts))
+    written = [parts.password or "", *(value for name, _, value in named if "password" in unquote(name).lower())]
     return tuple(form for one in written if one for form in (one, unquote(one)))
 
 
@@ -48,4 +53,9 @@ def without_password(url: str) -> str:
     parts = urlsplit(url)
     user, _, host = parts.netloc.rpartition("@")
     place = f"{user.partition(':')[0]}@{host}" if user else host
-    return SplitResult(parts.scheme, place, parts.path, _PASSWORD.sub("", parts.query).rstrip("&"), "").geturl()
+    shown = "&".join(one for one in _parameters(parts) if one.partition("=")[0] in _SHOWN)
+    return SplitResult(parts.scheme, place, parts.path, shown, "").geturl()
+
+
+def _parameters(parts: SplitResult) -> list[str]:
+    return parts.query.split("&") if parts.query else []

@@ -278,9 +278,13 @@ async def test_while_a_node_runs_nothing_is_carried(folder: Path) -> None:
         (("data/hookbridge.db", "postgresql://x@db/x"), "expected sqlite:///PATH"),
         ((FILE, "mysql://x@db/x"), "expected postgresql://"),
         ((FILE,), "no database is named"),
+        (("postgresql://x:planted@db/x", FILE), "expected sqlite:///PATH"),
+        ((FILE, "postgresql://x:plan@ted@db/x"), "expected postgresql://USER:PASSWORD@HOST"),
+        ((FILE, "postgresql://x:12/planted@db/x"), "with %40 for an @"),
     ],
 )
 async def test_what_cannot_be_is_said_with_a_hint(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
     ran = await command(tmp_path, "migrate", *words)
     assert (ran.code, said in ran.err, "try: " in ran.err) == (2, True, True)
+    assert "ted" not in ran.err.replace("expected", ""), "a password is not shown"
     assert not names_in(tmp_path), "nothing was made"

@@ -73,6 +73,11 @@ def test_a_password_in_config_toml_is_refused_with_where_it_belongs(tmp_path: Pa
         "postgresql://hookbridge:[planted]@db.example.com/postgres",
         "postgresql://hookbridge:planted @db.example.com/postgres",
         "postgresql://hookbridge:plan#ted@db.example.com/postgres",
+        "postgresql://hookbridge:plan@ted@db.example.com/postgres",
+        "postgresql://hookbridge:12/planted@db.example.com/postgres",
+        "postgresql://hookbridge:12?planted@db.example.com/postgres",
+        "postgresql://hookbridge:12?planted=@db.example.com/postgres",
+        "postgresql://hookbridge@db.example.com/postgres?planted",
     ],
 )
 def test_what_is_no_address_is_refused_and_not_shown(tmp_path: Path, url: str) -> None:
@@ -100,6 +105,9 @@ def test_nodes_need_one_admin_token_and_are_told_how_to_make_it(tmp_path: Path, 
         ("postgresql://u@h/d?sslmode=require&password=planted", "postgresql://u@h/d?sslmode=require"),
         ("postgresql://u:plan%40ted@[::1]:5432/d", "postgresql://u@[::1]:5432/d"),
         ("postgresql://u:[planted]@h/d", "postgresql://…"),
+        ("postgresql://u:12/planted@h/d", "postgresql://…"),
+        ("postgresql://u@h/d?passw%6frd=planted&sslmode=require", "postgresql://u@h/d?sslmode=require"),
+        ("postgresql://u@h/d?sslpassword=planted&host=/run/pg", "postgresql://u@h/d?host=/run/pg"),
     ],
 )
 def test_an_address_is_shown_without_its_password(url: str, shown: str) -> None:
@@ -109,6 +117,7 @@ def test_an_address_is_shown_without_its_password(url: str, shown: str) -> None:
 def test_a_password_is_known_as_it_is_written_and_as_it_is_meant() -> None:
     assert set(passwords("postgresql://u:a%40b@h/d?password=c%2Fd")) == {"a%40b", "a@b", "c%2Fd", "c/d"}
     assert passwords("postgresql://u@h/d?passfile=x") == ()
+    assert set(passwords("postgresql://u@h/d?sslpassword=c%2Fd&passw%6frd=e")) == {"c%2Fd", "c/d", "e"}
 
 
 async def test_without_the_extra_it_is_said_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,6 +125,13 @@ async def test_without_the_extra_it_is_said_how_to_install_it(tmp_path: Path, mo
     with pytest.raises(StartupError, match="asyncpg") as caught:
         await open_store(loaded(tmp_path, environ={VARIABLE: URL}), lambda: 0.0)
     assert ".[postgres]" in caught.value.hint
+
+
+async def test_an_address_that_the_driver_does_not_take_is_told_as_that(tmp_path: Path) -> None:
+    url = "postgresql://hookbridge:planted@127.0.0.1:9/postgres?sslmode=bogus"
+    with pytest.raises(StartupError, match="url cannot be used") as caught:
+        await open_store(loaded(tmp_path, environ={VARIABLE: url}), lambda: 0.0)
+    assert "planted" not in f"{caught.value} {caught.value.hint}"
 
 
 async def test_a_server_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:

@@ -111,7 +111,10 @@ async def _connected(url: str) -> asyncpg.Connection:
     except asyncpg.PostgresError as error:
         hint = _hint(error.sqlstate or "", REACHABLE_HINT)
         raise StoreUnavailable("Postgres refuses the connection", hint=hint) from error
-    except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError, ValueError) as error:
+    except ValueError as error:
+        hint = "look at what stands behind the ? of the store's url, and at the files that it names"
+        raise StoreUnavailable("The store's url cannot be used", hint=hint) from error
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError) as error:
         raise StoreUnavailable("Postgres cannot be reached", hint=REACHABLE_HINT) from error
 
 
