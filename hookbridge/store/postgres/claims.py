@@ -39,6 +39,9 @@ from hookbridge.store.postgres.settlements import Settle, settle_behind
 INLINE_BYTES_MAX = 128 * 1024
 """Larger than what lies between a server and a node that stopped reading, and its locks stay until it reads on."""
 
+RELEASED_MAX = 1_000
+"""Records that one statement frees when the server's clock was set back: all that wait may be very many."""
+
 _CLAIM = "SELECT * FROM hookbridge.claim_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
 _CLAIMED = "SELECT * FROM hookbridge.claimed_1($1, $2, $3, $4, $5, $6)"
 _BOUNDS = (CLAIMED_EVENTS_MAX, CLAIMED_BYTES_MAX, COUNTED_EVENTS_MAX)
@@ -73,6 +76,7 @@ class Claims(Role):
             return ()
         engine, floor = self._engine, self._floors[source]
         await self._release_lost(source)
+        await self._release_ahead(source)
         # A clock that a test sets may go back, behind any floor.
         lowest = floor.begin(began) if engine.moment is None else 0.0
         asked = (source, engine.node, engine.moment, lowest, limit, lease_seconds, within_seconds, CLAIM_BYTES_MAX)
@@ -97,6 +101,16 @@ class Claims(Role):
             asked = (self._engine.moment, self._engine.node, source, self._answered.get(source, 0))
             await self._engine.write("SELECT hookbridge.release_lost_1($1, $2, $3, $4)", *asked)
             self._lost.discard(source)
+            self._floors[source].forget()
+
+    async def _release_ahead(self, source: SourceName) -> None:
+        """Let records be claimed that wait by a time to which the server's clock has yet to come again."""
+        if source in self._engine.ahead:
+            asked = (self._engine.moment, source, RELEASED_MAX)
+            released = RELEASED_MAX
+            while released == RELEASED_MAX:
+                ((released,),) = await self._engine.write("SELECT hookbridge.release_ahead_1($1, $2, $3)", *asked)
+            self._engine.ahead.discard(source)
             self._floors[source].forget()
 
     async def _whole(self, rows: Sequence[Record]) -> Claim | None:

@@ -18,6 +18,7 @@ import structlog
 
 from hookbridge.clock import FollowedClock
 from hookbridge.errors import StoreError, StoreUnavailable
+from hookbridge.model import SourceName
 from hookbridge.store.commits import GroupCommit, Results
 from hookbridge.store.nodes import Links
 from hookbridge.store.postgres.connections import Conflict, Link, Lost, Record, Server
@@ -105,6 +106,8 @@ class Engine:
         self.open_events = 0
         """Of all nodes, as of the last look, and what this one did since."""
         self.clock = FollowedClock()
+        self.ahead: set[SourceName] = set()
+        """Of which sources records may wait by a clock that was ahead: the server's was set back since."""
         self._moment = moment
         self._tasks: set[asyncio.Task[Any]] = set()
         self._links: list[Link] = []

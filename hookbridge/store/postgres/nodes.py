@@ -7,9 +7,11 @@ node's own time follows the server's, and is neither ahead of it nor goes back.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
 
 import msgspec
+import structlog
 
 from hookbridge.errors import StoreUnavailable
 from hookbridge.model import SOURCES, SourceName
@@ -19,6 +21,9 @@ from hookbridge.store.postgres.floors import LATE_SECONDS
 
 EVERYTHING_SECONDS = 10.0
 """So often a beat looks at all that is dirty, else behind what was due last: a foreign transaction keeps dead rows."""
+
+BACK_SECONDS = 5.0
+"""By less a server's clock may be corrected, or its answer be late."""
 
 _BEAT = f"SELECT hookbridge.beat_1({', '.join(f'${number}' for number in range(1, 16))})"
 
@@ -36,6 +41,8 @@ class _Answer(msgspec.Struct, frozen=True):
 
 _decode = msgspec.json.Decoder(_Answer).decode
 
+_log = structlog.get_logger(__name__)
+
 
 class Nodes(Role):
     """The node among the others."""
@@ -44,6 +51,8 @@ class Nodes(Role):
     """Of this process: larger than that of an earlier one of the same name."""
     _lows: Mapping[SourceName, float] = {}
     _all_looked_at = 0.0
+    _offset = -math.inf
+    """By how much the server's clock was ahead of the event loop's when it answered last."""
 
     @property
     def node(self) -> str:
@@ -71,6 +80,7 @@ class Nodes(Role):
             message = f"Another process uses the name of this node, {self.node}"
             raise StoreUnavailable(message, hint="give each node a name of its own in [node] name")
         answer = _decode(text)
+        self._notice(answer.now)
         self._engine.clock.told(answer.now)
         self._engine.open_events = answer.open
         # Behind what is due first nothing comes but an append that commits late, and what another node gives back.
@@ -84,6 +94,14 @@ class Nodes(Role):
             halts=answer.halts,
             asks=answer.asks,
         )
+
+    def _notice(self, now: float) -> None:
+        """Notice that the server's clock was set back; an answer that was long on its way looks like it."""
+        offset = now - asyncio.get_running_loop().time()
+        if offset < self._offset - BACK_SECONDS:
+            _log.warning("The clock of the store's server was set back", seconds=round(self._offset - offset))
+            self._engine.ahead.update(SOURCES)
+        self._offset = offset
 
     async def leave(self) -> None:
         """Say that this node stops."""

@@ -4,12 +4,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from hookbridge.errors import LeadLost, StoreUnavailable
 from hookbridge.store.contract import Store
 from hookbridge.store.nodes import FORGOTTEN_SECONDS, Cluster, Lead, Report
-from hookbridge.store.postgres import PostgresStore
+from hookbridge.store.postgres import PostgresStore, claims
 from tests.support.engines import HandClock
+from tests.support.events import event
 
 pytestmark = pytest.mark.on("postgres")
 
@@ -194,3 +196,91 @@ async def test_a_nodes_time_is_the_servers_and_not_ahead_of_it(
     first = one.now()
     await one.beat(WATCHES)
     assert before - 60.0 < first <= one.now() <= await sql.fetchval("SELECT hookbridge.now_1(NULL)")
+
+
+# A server's clock that is set back by minutes
+
+
+BACK = 600.0
+
+
+@pytest.mark.parametrize("first", ["the one that has it", "the other one"])
+async def test_a_duty_whose_node_lives_stays_with_it_when_the_clock_is_set_back(
+    enter: Enter, clock: HandClock, first: str
+) -> None:
+    one, other = await enter("one"), await enter("other")
+    had = lead(await one.beat(WANTS))
+    clock.now = NOW - BACK
+    nodes = (one, other) if first == "the one that has it" else (other, one)
+    for second in range(20):
+        clock.now = NOW - BACK + second
+        told = [await node.beat(WANTS) for node in nodes]
+        assert lead(told[nodes.index(one)]) == had
+        assert lead(told[nodes.index(other)]) is None
+    assert await one.put_note("by", "one", lead=had)
+
+
+async def test_a_duty_whose_node_is_gone_is_taken_a_lease_after_the_clock_was_set_back(
+    enter: Enter, clock: HandClock
+) -> None:
+    one, other = await enter("one"), await enter("other")
+    had = lead(await one.beat(WANTS))
+    clock.now = NOW - BACK
+    assert lead(await other.beat(WANTS)) is None
+    clock.now = NOW - BACK + LEASE
+    taken = lead(await other.beat(WANTS))
+    assert had is not None
+    assert taken is not None
+    assert taken.epoch > had.epoch
+    with pytest.raises(LeadLost):
+        await one.put_note("by", "one", lead=had)
+
+
+async def test_a_node_that_is_gone_does_not_seem_to_be_there_until_a_clock_that_was_set_back_has_caught_up(
+    enter: Enter, clock: HandClock
+) -> None:
+    one, other = await enter("one"), await enter("other")
+    await one.beat(WATCHES)
+    clock.now = NOW - BACK
+    await other.beat(WATCHES)
+    clock.now = NOW - BACK + 40.0
+    assert [node.seen_seconds for node in (await other.beat(WATCHES)).nodes if node.name == "one"] == [40.0]
+    clock.now = NOW - BACK + FORGOTTEN_SECONDS + 1.0
+    assert [node.name for node in (await other.beat(WATCHES)).nodes] == ["other"]
+
+
+async def test_what_waits_can_be_claimed_when_the_clock_is_set_back_and_what_is_claimed_stays(
+    enter: Enter, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "RELEASED_MAX", 2)
+    one, other = await enter("one"), await enter("other")
+    for node in (one, other):
+        await node.beat(WATCHES)
+    await one.append([event(number) for number in range(9)], NOW)
+    taken = await one.claim("supabase", 3, lease_seconds=300.0)
+    await one.release(taken[:1])
+    clock.now = NOW - BACK
+    assert await other.claim("supabase", 9, lease_seconds=300.0) == ()
+    with capture_logs() as lines:
+        await other.beat(WATCHES)
+    assert [line["event"] for line in lines] == ["The clock of the store's server was set back"]
+    found = {claim.record for claim in await other.claim("supabase", 9, lease_seconds=300.0)}
+    assert len(found) == 7
+    assert not found & {claim.record for claim in taken[1:]}
+    assert await one.renew(taken[1:], lease_seconds=300.0) == taken[1:]
+    clock.now += 299.0
+    assert await other.claim("supabase", 9, lease_seconds=300.0) == ()
+    clock.now += 2.0
+    assert len(await other.claim("supabase", 9, lease_seconds=300.0)) == 9, "leases are as long as they are"
+
+
+async def test_requests_that_were_reserved_do_not_wait_for_a_clock_that_was_set_back(
+    enter: Enter, clock: HandClock
+) -> None:
+    one, other = await enter("one"), await enter("other")
+    for node in (one, other):
+        await node.beat(WATCHES)
+    assert (await one.permit("notion", 6, per_second=3.0)).wait_seconds > 0
+    clock.now = NOW - BACK
+    await other.beat(WATCHES)
+    assert (await one.permit("notion", 1, per_second=3.0)).wait_seconds == 0

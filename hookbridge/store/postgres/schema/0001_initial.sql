@@ -196,11 +196,12 @@ CREATE TABLE hookbridge.nodes (
 
 -- What only one node does at a time, and who does it.
 CREATE TABLE hookbridge.leads (
-    duty  text COLLATE "C" PRIMARY KEY,
-    node  text COLLATE "C" NOT NULL,
-    life  bigint           NOT NULL,
-    epoch bigint           NOT NULL,
-    until double precision NOT NULL
+    duty    text COLLATE "C" PRIMARY KEY,
+    node    text COLLATE "C" NOT NULL,
+    life    bigint           NOT NULL,
+    epoch   bigint           NOT NULL,
+    until   double precision NOT NULL,
+    seconds double precision NOT NULL                   -- how long a lease is: no further than that is ``until`` away
 ) WITH (fillfactor = 50, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_scale_factor = 0);
 
 -- How many requests a source may be asked, by all nodes together (GCRA): the time at which what is reserved has been spent.

@@ -252,6 +252,36 @@ BEGIN
 END
 $$;
 
+-- Free what nobody has and waits by a clock that was ahead, so many records at most; gives how many.  What was given back at
+-- once waits since when it became dirty, and what is claimed does not.
+CREATE OR REPLACE FUNCTION hookbridge.release_ahead_1(moment double precision, lane text, most integer) RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, hookbridge, pg_temp
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    now_at CONSTANT double precision := now_1(moment);
+    one_name text;
+    released integer := 0;
+BEGIN
+    PERFORM set_config('synchronous_commit', 'on', true);
+    FOREACH one_name IN ARRAY ARRAY(
+        SELECT r.record FROM (
+            SELECT d.record FROM dirty AS d
+            WHERE d.source = lane AND d.available_at > now_at AND (d.owner IS NULL OR d.available_at = d.since)
+            ORDER BY d.available_at LIMIT most
+        ) AS r ORDER BY r.record
+    ) LOOP
+        UPDATE dirty SET available_at = now_at, since = least(since, now_at)
+        WHERE record = one_name AND available_at > now_at AND (owner IS NULL OR available_at = since);
+        released := released + 1;
+    END LOOP;
+    RETURN released;
+END
+$$;
+
 -- Free what nodes had claimed that are not among these; gives how many records.  They can be claimed from now on, which is
 -- where the other nodes look next.
 CREATE OR REPLACE FUNCTION hookbridge.release_of_others_1(moment double precision, there text[]) RETURNS integer

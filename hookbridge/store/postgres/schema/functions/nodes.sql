@@ -17,6 +17,7 @@ SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     now_at double precision := now_1(moment);
+    seen_before CONSTANT double precision := (SELECT n.seen_at FROM nodes AS n WHERE n.name = the_node);
 BEGIN
     -- An epoch that a crash of the server took back would be given twice.
     PERFORM set_config('synchronous_commit', 'on', true);
@@ -31,12 +32,22 @@ BEGIN
     -- The node's row may have been waited for, and so may a lead's be: what has ended meanwhile is over.
     now_at := now_1(moment);
     PERFORM lead_1(now_at, the_node, the_life, wants, lease_seconds);
+    IF seen_before > now_at + 1 THEN
+        -- The server's clock was set back.  What was reserved by it nobody waits for any more.
+        UPDATE budget SET tat = now_at WHERE source = ANY (ARRAY(
+            SELECT b.source FROM budget AS b WHERE b.tat > now_at ORDER BY b.source FOR UPDATE
+        ));
+    END IF;
     INSERT INTO budget AS b (source, tat, halted_until)
     SELECT h.source, 0, now_at + h.seconds FROM unnest(halted, halted_seconds) AS h (source, seconds) ORDER BY h.source
     ON CONFLICT (source) DO UPDATE SET halted_until = greatest(b.halted_until, excluded.halted_until);
     -- One that is back just now beats itself, and then waits for what this one took, or deletes this one's row.
     DELETE FROM nodes WHERE name = ANY (ARRAY(
         SELECT n.name FROM nodes AS n WHERE n.seen_at < now_at - forgotten_seconds ORDER BY n.name FOR UPDATE SKIP LOCKED
+    ));
+    -- Nobody was seen later than now: one that is gone would be there until a clock that was set back has caught up.
+    UPDATE nodes SET seen_at = now_at WHERE name = ANY (ARRAY(
+        SELECT n.name FROM nodes AS n WHERE n.seen_at > now_at + 1 ORDER BY n.name FOR UPDATE SKIP LOCKED
     ));
     DELETE FROM asks WHERE asked_at < now_at - asked_seconds;
     now_at := now_1(moment);
@@ -59,15 +70,20 @@ AS $$
 DECLARE
     renewed_before double precision := now_at + lease_seconds * 2 / 3;
 BEGIN
+    -- A lease that ends later than one could that begins now was taken before the clock was set back.  It begins anew, so that
+    -- who has it is not overtaken; the second is for those that were answered while this one waited.
+    UPDATE leads AS l SET until = now_at + l.seconds WHERE l.duty = ANY (ARRAY(
+        SELECT k.duty FROM leads AS k WHERE k.until > now_at + k.seconds + 1 ORDER BY k.duty FOR UPDATE SKIP LOCKED
+    ));
     UPDATE leads AS l SET until = now_at
     WHERE l.node = the_node AND l.life = the_life AND l.until > now_at AND l.duty <> ALL (wants);
-    INSERT INTO leads AS l (duty, node, life, epoch, until)
-    SELECT w.duty, the_node, the_life, 1, now_at + lease_seconds
+    INSERT INTO leads AS l (duty, node, life, epoch, until, seconds)
+    SELECT w.duty, the_node, the_life, 1, now_at + lease_seconds, lease_seconds
     FROM unnest(wants) AS w (duty) LEFT JOIN leads AS k ON k.duty = w.duty
     WHERE k.duty IS NULL OR k.until <= now_at OR (k.node = the_node AND (k.life < the_life OR k.until < renewed_before))
     ORDER BY w.duty
     ON CONFLICT (duty) DO UPDATE
-    SET node = the_node, life = the_life, until = excluded.until,
+    SET node = the_node, life = the_life, until = excluded.until, seconds = excluded.seconds,
         -- Who had it until its end may have been forgotten by then: what was written with that epoch is over for good.
         epoch = l.epoch + (l.node <> the_node OR l.life <> the_life OR l.until <= now_at)::integer
     WHERE l.until <= now_at OR (l.node = the_node AND l.life <= the_life);
