@@ -32,6 +32,8 @@ Examples:
 
   ./scripts/run init --table users --table orders   follows these tables
 
+  ./scripts/run init --database ID --content   follows pages with their text
+
   SUPABASE_URL=… SUPABASE_KEY=… ./scripts/run init   asks nothing
 
   ./scripts/run init --force   replaces both files, with new secrets
@@ -60,6 +62,9 @@ TablesOption = Annotated[
 DatabasesOption = Annotated[
     list[str] | None, typer.Option("--database", help="The id of a Notion database to follow; may be repeated.")
 ]
+ContentOption = Annotated[
+    bool, typer.Option("--content", help="Copy the bodies of their pages, too: one more request for each changed page.")
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
 
 Answers = Mapping[str, str]
@@ -72,6 +77,7 @@ def init(
     notion_token: NotionTokenOption = "",
     table: TablesOption = None,
     database: DatabasesOption = None,
+    content: ContentOption = False,
     force: ForceOption = False,
     as_json: JsonOption = False,
     config: ConfigFileOption = None,
@@ -84,15 +90,19 @@ def init(
     if files[1] in to_write and not any(answers.values()) and not as_json and sys.stdin.isatty():
         try:
             answers = _ask_for_answers()
+            content = content or (bool(answers["NOTION_TOKEN"]) and _ask_for_content())
         except typer.Abort:
             print(file=sys.stderr)  # the question stands in its line
             note("Stopped: nothing is written")
             raise typer.Exit(STOPPED) from None
-    texts = {files[0]: config_text(table or (), database or ()), files[1]: env_text(answers, new_secrets())}
+    texts = {
+        files[0]: config_text(table or (), database or (), content=content),
+        files[1]: env_text(answers, new_secrets()),
+    }
     _check(texts[files[0]], answers, file)
     for path in to_write:
         _write(path, texts[path])
-    paste = "" if files[0] in to_write else "\n".join(followed(table or (), database or ()))
+    paste = "" if files[0] in to_write else "\n".join(followed(table or (), database or (), content=content))
     _tell(files, to_write, answers, config, paste, as_json=as_json)
     raise typer.Exit(FINE if to_write else NO)
 
@@ -104,6 +114,13 @@ def _ask_for_answers() -> Answers:
     key = _answer("Supabase secret key (not shown)", hidden=True) if url else ""
     token = _answer("Notion integration token (not shown)", hidden=True)
     return {"SUPABASE_URL": url, "SUPABASE_KEY": key, "NOTION_TOKEN": token}
+
+
+def _ask_for_content() -> bool:
+    return _answer("Copy the text of its pages, too, with one more request for each changed page? y or n").lower() in (
+        "y",
+        "yes",
+    )
 
 
 def _answer(question: str, *, hidden: bool = False) -> str:
@@ -124,16 +141,18 @@ def new_secrets() -> NewSecrets:
     return NewSecrets(webhook=webhook, admin=secrets.token_urlsafe(32))
 
 
-def config_text(tables: Sequence[str], databases: Sequence[str]) -> str:
+def config_text(tables: Sequence[str], databases: Sequence[str], *, content: bool) -> str:
     """Give the text of config.toml: what is followed; everything else has its default."""
-    blocks = followed(tables, ()) or [_commented(_table_block(SCHEMA, "users"))]
-    blocks += followed((), databases) or [_commented(_database_block("ID-OF-THE-DATABASE"))]
+    blocks = followed(tables, (), content=content) or [_commented(_table_block(SCHEMA, "users"))]
+    example = _commented(_database_block("ID-OF-THE-DATABASE", content=content))
+    blocks += followed((), databases, content=content) or [example]
     return "\n".join([_CONFIG_HEAD, *blocks])
 
 
-def followed(tables: Sequence[str], databases: Sequence[str]) -> list[str]:
-    """Give the blocks of what is followed."""
-    return [_table_block(*split(full_name(name))) for name in tables] + [_database_block(id_) for id_ in databases]
+def followed(tables: Sequence[str], databases: Sequence[str], *, content: bool) -> list[str]:
+    """Give the blocks of what is followed; ``content`` says whether the bodies of pages are copied."""
+    blocks = [_table_block(*split(full_name(name))) for name in tables]
+    return blocks + [_database_block(id_, content=content) for id_ in databases]
 
 
 _CONFIG_HEAD = """\
@@ -159,8 +178,9 @@ def _table_block(schema: str, name: str) -> str:
     )
 
 
-def _database_block(id_: str) -> str:
-    return f"[[notion.databases]]\nid = {_toml(id_)}\n"
+def _database_block(id_: str, *, content: bool) -> str:
+    bodies = "content = true                        # copies the bodies of its pages, too\n" if content else ""
+    return f"[[notion.databases]]\nid = {_toml(id_)}\n{bodies}"
 
 
 def _commented(block: str) -> str:

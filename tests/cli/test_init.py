@@ -80,6 +80,12 @@ async def test_tables_and_databases_are_followed(tmp_path: Path) -> None:
     assert [one.id for one in config.notion.databases] == [database]
 
 
+@pytest.mark.parametrize("words", [("--content",), ()])
+async def test_the_bodies_of_pages_are_copied_where_that_is_asked_for(tmp_path: Path, words: tuple[str, ...]) -> None:
+    await written(tmp_path, "--database", "e8d4b0a1c7f24a9e8f2d5c3b1a6e9f4d", *words)
+    assert [one.content for one in loaded(tmp_path).config.notion.databases] == [bool(words)]
+
+
 async def test_the_examples_in_the_file_are_right_once_they_are_uncommented(tmp_path: Path) -> None:
     await written(tmp_path)
     file = tmp_path / "config.toml"
@@ -191,6 +197,15 @@ def test_on_a_terminal_it_asks_and_shows_no_secret(tmp_path: Path) -> None:
     secrets = loaded(tmp_path).secrets
     assert (secrets.supabase_key, secrets.notion_token) == ("sb_secret_x", "")
     assert b"sb_secret_x" not in terminal.shown
+
+
+@pytest.mark.parametrize(("answer", "lines"), [("y", 1), ("Yes", 1), ("n", 0), ("", 0)])
+def test_who_has_a_token_is_asked_for_the_text_of_pages(tmp_path: Path, answer: str, lines: int) -> None:
+    terminal = Terminal(tmp_path)
+    for question, given in ((b"URL", ""), (b"token", "ntn_1"), (b"text of its pages", answer)):
+        terminal.answer(question, given + "\n")
+    assert terminal.ended() == 0
+    assert (tmp_path / "config.toml").read_text().count("content = true") == lines
 
 
 def test_a_url_that_is_none_is_asked_for_again_at_once(tmp_path: Path) -> None:
