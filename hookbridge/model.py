@@ -246,6 +246,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[StoredEvent, ...]
     """The newest of them in arrival order (at most ``CLAIMED_EVENTS_MAX``); old large ones without their bodies."""
     previous: Copy | None = None
+    """Its copy; of many with long texts behind their records the last ones come without those."""
 
     @property
     def open_events(self) -> int:

@@ -179,5 +179,6 @@ def _key(claim: Claim) -> tuple[int, int]:
 
 
 def _weight(claim: Claim) -> int:
-    copy = claim.previous.data if claim.previous else None
-    return len(copy or b"") + sum(len(one.event.body) for one in claim.events)
+    copy = claim.previous
+    kept = 0 if copy is None else len(copy.data or b"") + len(copy.content or "")
+    return kept + sum(len(one.event.body) for one in claim.events)

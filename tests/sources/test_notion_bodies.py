@@ -10,7 +10,7 @@ import pytest
 
 from hookbridge.model import Copy, RecordKey, Truth
 from hookbridge.sources.kept import kept
-from hookbridge.sources.notion.markdown import links_expire_at, without_signatures
+from hookbridge.sources.notion.markdown import completed, links_expire_at, read_of, without_signatures
 from hookbridge.standins import Reply
 from tests.support.workspace import RETRIEVE, Tasks, tasks
 
@@ -198,6 +198,15 @@ def test_every_kind_of_signed_link_is_steady_without_its_signature(query: str, e
     expected = None if end is None else datetime.fromisoformat(end)
     assert links_expire_at(text) == expected
     assert links_expire_at("https://example.com/?Expires=1767272400") is None
+
+
+@pytest.mark.parametrize("piece", ["http://", "<unknown ", "https://x/?a=", "x"])
+def test_a_text_of_somebody_with_bad_intentions_is_looked_through_once(piece: str) -> None:
+    text = piece * 100_000
+    assert without_signatures(text) == text
+    read = read_of({"markdown": text, "truncated": True, "unknown_block_ids": [ASKING, "../users/me", 7]})
+    assert (read.unknown, read.truncated) == ((ASKING,), True)
+    assert completed(read, ASKING, read_of({"markdown": "end"})).text.endswith("end")
 
 
 async def test_blocks_that_an_answer_leaves_out_are_read_and_stand_where_they_belong(bodies: Written) -> None:

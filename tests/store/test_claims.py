@@ -126,6 +126,17 @@ async def test_a_claim_ends_with_the_record_that_makes_it_large_enough(store: St
     assert len(await take(store)) == 1
 
 
+@pytest.mark.on("sqlite")
+async def test_of_many_copies_with_long_texts_the_last_ones_come_without_them(store: Store) -> None:
+    for id_ in range(3):
+        long = replace(copy(key(id_), await store.ticket(), b"1"), content="x" * (CLAIM_BYTES_MAX // 2))
+        await store.put(long, None, exclusive=False)
+    await add(store, *[event(id_) for id_ in range(3)])
+    previous = [claim.previous for claim in await take(store)]
+    assert [one and one.data for one in previous] == [b"1"] * 3
+    assert sum(one is not None and one.content is not None for one in previous) == 2
+
+
 async def test_several_records_are_claimed_at_once_each_with_its_own_events_and_copy(store: Store) -> None:
     await store.put(copy(key(2), await store.ticket(), b'"two"'), None, exclusive=False)
     a1, b1, a2, c1 = await add(store, event(1), event(2), event(1), event("x", table="t"))

@@ -14,10 +14,12 @@ import msgspec
 
 from hookbridge.errors import RecordImpossible
 from hookbridge.model import Columns
+from hookbridge.names import dashed, is_id
 
 _UNKNOWN = re.compile(r"<unknown\b[^<>]*>")
 
-_LINK = re.compile(r"(https?://[^\s<>\"'()\[\]?]+)\?([^\s<>\"'()\[\]]+)")
+# A link without a query is taken as well: else each "http" within a long one would be looked at to its end again.
+_LINK = re.compile(r"(https?://[^\s<>\"'()\[\]?]+)(?:\?([^\s<>\"'()\[\]]+))?")
 
 _SIGNATURES = ("X-Amz-Signature=", "signature=", "Signature=")
 """The signed links of an S3 store, of Notion's own file server, and of CloudFront."""
@@ -41,10 +43,13 @@ def read_of(answer: Columns) -> Read:
     if not isinstance(text, str):
         raise RecordImpossible("Notion answered with a body that is no text")
     named = answer.get("unknown_block_ids")
-    unknown = tuple(dict.fromkeys(one for one in named if isinstance(one, str))) if isinstance(named, list) else ()
+    named = named if isinstance(named, list) else []
+    ids = [dashed(one) for one in named if isinstance(one, str)]
+    unknown = tuple(dict.fromkeys(one for one in ids if is_id(one)))
     # Notion cuts texts between the halves of a character; what cannot be stored is shown as a question mark.
     whole = text.encode(errors="replace").decode()
-    return Read(text=whole, truncated=answer.get("truncated") is True and not unknown, unknown=unknown)
+    is_cut = (answer.get("truncated") is True and not unknown) or not all(map(is_id, ids))
+    return Read(text=whole, truncated=is_cut, unknown=unknown)
 
 
 def completed(read: Read, block: str, part: Read | None) -> Read:
@@ -78,8 +83,8 @@ def links_expire_at(text: str) -> datetime | None:
     return min(ends, default=None)
 
 
-def _is_signed(query: str) -> bool:
-    return any(name in query for name in _SIGNATURES)
+def _is_signed(query: str | None) -> bool:
+    return query is not None and any(name in query for name in _SIGNATURES)
 
 
 def _ends(query: str) -> Iterator[datetime]:

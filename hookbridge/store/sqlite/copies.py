@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 import msgspec
 from msgspec.structs import astuple
 
-from hookbridge.model import Copy, Document, Effects, RecordKey, SourceName
+from hookbridge.model import CLAIM_BYTES_MAX, Copy, Document, Effects, RecordKey, SourceName
 from hookbridge.store.asked import CANDIDATES_BYTES_MAX, CANDIDATES_MAX
 from hookbridge.store.rows import COPY_COLUMNS, copy_of
 from hookbridge.store.sqlite import notes, words
@@ -93,15 +93,18 @@ def home(connection: sqlite3.Connection, record: RecordKey) -> RecordKey | None:
 
 
 def many(connection: sqlite3.Connection, source: SourceName, records: Sequence[RecordKey]) -> dict[RecordKey, Copy]:
-    """Find the copies of records of one source.
+    """Find the copies of records of one source; behind ``CLAIM_BYTES_MAX`` of texts without the texts behind them.
 
     Where ids are global, the copy of a record that has none with data under its name is the one under another table's.
     """
     by_record: dict[RecordKey, Copy] = {}
+    characters = 0
     names = msgspec.json.encode([(record.table, record.id) for record in records]).decode()
     for table, id_, *columns in connection.execute(_MANY, (names, source)):
         record = RecordKey(source, table, id_)
-        by_record[record] = copy_of(record, columns)
+        found = copy_of(record, columns)
+        characters += len(found.content or "")
+        by_record[record] = found if characters <= CLAIM_BYTES_MAX else msgspec.structs.replace(found, content=None)
     if source == "notion":
         for record in records:
             if (own := by_record.get(record)) is not None and own.data is not None:
