@@ -13,7 +13,7 @@ import pytest
 from hookbridge.model import RecordKey
 from tests.reconcile.test_commands import command
 from tests.reconcile.test_proof import STILL
-from tests.support.books import settled
+from tests.support.books import events, settled
 from tests.support.followed import Running, Shifted, Sources, loaded, running, sources
 from tests.support.running import ADMIN
 from tests.support.waiting import wait_until
@@ -111,6 +111,8 @@ async def test_a_database_without_content_has_no_body_and_costs_no_request_more(
     async with wiki(tmp_path, content=False) as one:
         one.notion.edit_content(one.page.id, "Ship it today.")
         await one.told()
+        (event, *_) = await events(one.bridge)
+        assert (event["type"], event["outcome"], event["verification"]) == ("update", "applied", "verified")
         found = await one.record()
         assert (found["content"], found["content_state"]) == (None, "off")
         await one.record(fresh=True)
