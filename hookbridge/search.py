@@ -75,6 +75,12 @@ class Search:
         hits, all_ranked = await aside(size, self._best, query, found, limit)
         return Hits(hits=hits, complete=found.complete and all_ranked, indexing=indexing)
 
+    def around(self, text: str, copy: Copy) -> str | None:
+        """Show the words of a query in the text of a copy; None where it does not have them all."""
+        query = parse(text)
+        fields = self._fields(copy)
+        return snippet(query, fields) if query.terms and rank(query, fields) is not None else None
+
     async def words_are_cut(self, copy: Copy) -> bool:
         """Say whether the index has only the beginning of a record's text."""
         if copy.size <= TOKENS_MAX:  # no token without a byte

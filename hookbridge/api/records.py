@@ -63,6 +63,7 @@ class RecordAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         Literal[0, 1],
         means("1 asks the source, when nothing else wants to; at most once a minute for each record.", 0),
     ] = 0
+    values: Annotated[Literal[0, 1], means("1 adds `values`.", 0)] = 0
 
 
 class Named(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +116,14 @@ class RecordAnswer(Named, frozen=True, kw_only=True):
     words_cut: WordsCut = msgspec.UNSET
     links_expired_at: LinksExpiredAt = msgspec.UNSET
     cut_properties: CutProperties = msgspec.UNSET
+    values: Annotated[
+        dict[str, str | None] | msgspec.UnsetType,
+        means(
+            "With `values=1`: what a person reads of each column or property, a page's title first; null where one is"
+            " empty.",
+            {"id": "42", "name": "Ada Lovelace", "updated_at": "2026-01-01T15:00:00+00:00"},
+        ),
+    ] = msgspec.UNSET
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,6 +176,25 @@ class RecordQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         Annotated[str, Meta(min_length=1, max_length=1000), means("Words; the last one may be a beginning.", "lovel")]
         | None
     ) = None
+    order: Annotated[
+        Literal["key", "changed"],
+        means(
+            "`key`: by source, table and key, keys that are numbers by their value (records that wait: by their names"
+            " as texts). `changed`: the last change first, of records that have a copy.",
+            "key",
+        ),
+    ] = "key"
+    columns: (
+        Annotated[
+            str,
+            Meta(min_length=1, max_length=2000),
+            means(
+                "Gives `values` of these columns or properties: names joined by commas, a comma in one written `%2C`.",
+                "name,city",
+            ),
+        ]
+        | None
+    ) = None
     limit: Limit = 100
     cursor: Annotated[str | None, means("`next_cursor` of the page before.", "supabase:public.users:42")] = None
 
@@ -184,12 +212,27 @@ class RecordSummary(Named, frozen=True, kw_only=True):
         means("False when the copy came from a webhook because the source has no credentials.", True),
     ]
     waiting_since: Annotated[Time | None, means("Since when it has open events; null when it has none.")]
+    values: Annotated[
+        dict[str, str | None] | msgspec.UnsetType,
+        means(
+            "What a person reads of the `columns` that were asked for, 300 characters at the most; null where one is"
+            " empty. Left out without a copy, and behind 8 MiB of copies of a page.",
+            {"name": "Ada Lovelace", "city": "London"},
+        ),
+    ] = msgspec.UNSET
+    snippet: Annotated[
+        str | msgspec.UnsetType,
+        means(
+            "With `q`: the text around the words, each match in `[` and `]`; left out where only the id begins so.",
+            "Ada [Lovelace]",
+        ),
+    ] = msgspec.UNSET
 
 
 class RecordPageAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """Records, by source, table and id."""
+    """Some records."""
 
-    records: Annotated[tuple[RecordSummary, ...], means("In the order of source, table and id.")]
+    records: Annotated[tuple[RecordSummary, ...], means("In the order that was asked for.")]
     next_cursor: Annotated[
         str | None,
         means("Pass it as `cursor` for the next page; null on the last one.", "supabase:public.users:42"),

@@ -273,6 +273,10 @@ class Source(ABC):
         """Give what people call the record; the empty text where nothing says it."""
 
     @abstractmethod
+    def shown(self, columns: Columns) -> dict[str, str | None]:
+        """Give what a person reads of each column or property, by its name; None where it is empty."""
+
+    @abstractmethod
     def fields(self, record: RecordKey, columns: Columns, content: Content | None) -> Fields:
         """Give the text by which search finds the record: of the configured columns or properties, and the text behind
         it, where its table asks for that.

@@ -149,13 +149,20 @@ class RecordEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecordPage(msgspec.Struct, frozen=True):
-    """Records in the order of source, table and id, and the cursor of the next page: the last name looked at.
+    """Records by name (``store.ordinals``), and the cursor of the next page: the last name looked at.
 
     A page ends where it has looked far enough, and may then be short or empty though there are more that match.
     """
 
     records: tuple[RecordEntry, ...]
     next_cursor: RecordKey | None
+
+
+class RecentPage(msgspec.Struct, frozen=True):
+    """Records by their last change, the last one first, and the cursor of the next page; it ends as ``RecordPage``."""
+
+    records: tuple[RecordEntry, ...]
+    next_cursor: int | None
 
 
 class Candidates(msgspec.Struct, frozen=True):

@@ -29,6 +29,7 @@ from hookbridge.search import Hit
 from hookbridge.service import Service
 from hookbridge.sources import contents
 from hookbridge.store.values import RecordEntry, RecordFilter
+from hookbridge.web import rows
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.parameters import path_key, query, record_ids, table_names, table_of_source
 from hookbridge.web.protocol import while_heard
@@ -63,6 +64,7 @@ async def record(request: web.Request) -> web.StreamResponse:
             content=_content(service, copy),
             content_state=service.sources[key.source].content_state(copy),
             words_cut=True if await service.search.words_are_cut(copy) else msgspec.UNSET,
+            values=rows.values(service, copy) if asked.values else msgspec.UNSET,
             **_limits(service, key.source, copy.data),
         ),
         headers=PRIVATE,
@@ -124,7 +126,7 @@ async def verify_now(request: web.Request) -> web.StreamResponse:
 
 
 async def listing(request: web.Request) -> web.StreamResponse:
-    """List records by source, table and id."""
+    """List records."""
     service = request.app[SERVICE]
     asked = query(request, said.RecordQuery)
     which = RecordFilter(
@@ -134,27 +136,46 @@ async def listing(request: web.Request) -> web.StreamResponse:
         state=asked.state,
         text=asked.q,
     )
-    after = _after(asked.cursor)
+    columns = rows.columns_of(asked.columns)
     with while_heard(request):
-        page = await service.store.records(which, after=after, limit=asked.limit)
-    called = await service.naming.of_each(entry.record for entry in page.records)
+        entries, cursor = await _page(service, which, asked)
+        shown = await rows.shown(service, [entry.record for entry in entries], columns, asked.q)
+    called = await service.naming.of_each(entry.record for entry in entries)
     return json_reply(
         said.RecordPageAnswer(
-            records=tuple(_summary(entry, called[entry.record]) for entry in page.records),
-            next_cursor=None if page.next_cursor is None else str(page.next_cursor),
+            records=tuple(_summary(entry, called[entry.record], shown.get(entry.record, {})) for entry in entries),
+            next_cursor=cursor,
         ),
         headers=PRIVATE,
     )
 
 
-def _after(cursor: str | None) -> RecordKey | None:
+async def _page(
+    service: Service, which: RecordFilter, asked: said.RecordQuery
+) -> tuple[tuple[RecordEntry, ...], str | None]:
+    """Give a page in the order that was asked for, and where the next one goes on.  Raises InvalidParameter."""
     try:
-        return None if cursor is None else RecordKey.parse(cursor)
+        if asked.order == "changed":
+            recent = await service.store.recent(
+                which, before=None if asked.cursor is None else _seq(asked.cursor), limit=asked.limit
+            )
+            return recent.records, None if recent.next_cursor is None else str(recent.next_cursor)
+        after = None if asked.cursor is None else RecordKey.parse(asked.cursor)
     except ValueError:
-        raise InvalidParameter("cursor", "expected `next_cursor` of a page") from None
+        raise InvalidParameter("cursor", "expected `next_cursor` of a page in the same order") from None
+    page = await service.store.records(which, after=after, limit=asked.limit)
+    return page.records, None if page.next_cursor is None else str(page.next_cursor)
 
 
-def _summary(entry: RecordEntry, called: Called) -> said.RecordSummary:
+def _seq(cursor: str) -> int:
+    """Give a place of the feed.  Raises ValueError."""
+    seq = int(cursor)
+    if not 0 < seq < 2**63:
+        raise ValueError(cursor)
+    return seq
+
+
+def _summary(entry: RecordEntry, called: Called, shown: rows.Shown) -> said.RecordSummary:
     return said.RecordSummary(
         source=entry.record.source,
         table=entry.record.table,
@@ -166,6 +187,7 @@ def _summary(entry: RecordEntry, called: Called) -> said.RecordSummary:
         read_at=epoch_time(entry.read_at),
         verified=entry.verified,
         waiting_since=epoch_time(entry.waiting_since),
+        **shown,
     )
 
 

@@ -114,9 +114,65 @@ async def test_records_are_listed_and_found(client: Running) -> None:
     assert [one["id"] for one in found["records"]] == ["1"]
 
 
+async def test_rows_of_records_have_the_columns_that_are_asked_for_and_the_words_around_a_match(
+    client: Running,
+) -> None:
+    rows = [
+        {"id": 9, "name": "Ada Lovelace", "tags": ["a", 1.25], "a,b%": True, "note": "x" * 400},
+        {"id": 10, "name": None, "note": "wrote of Ada and her engine"},
+        {"id": 93, "name": "Grace"},
+    ]
+    for row in rows:
+        body = {"type": "INSERT", "schema": "public", "table": "users", "record": row, "old_record": None}
+        answer = await client.post(SUPABASE, body)
+        await ended(client, int(answer.headers["X-Hookbridge-Event"]))
+
+    async def page(query: str) -> list[dict[str, Any]]:
+        answer = await client.get(f"/api/v1/records?{query}")
+        assert answer.status == 200, await answer.text()
+        return list((await answer.json())["records"])
+
+    found = await page("columns=name,tags,a%252Cb%2525,nothing,note")
+    assert [(one["id"], one["values"]) for one in found] == [
+        ("9", {"name": "Ada Lovelace", "tags": '["a",1.25]', "a,b%": "true", "note": f"{'x' * 299}…"}),
+        ("10", {"name": None, "note": "wrote of Ada and her engine"}),
+        ("93", {"name": "Grace"}),
+    ]
+    assert [(one["id"], one.get("snippet"), "values" in one) for one in await page("q=ada")] == [
+        ("9", "[Ada] Lovelace", False),
+        ("10", "wrote of [Ada] and her engine", False),
+    ]
+    assert [(one["id"], one.get("snippet")) for one in await page("q=9")] == [("9", None), ("93", None)]
+    assert [one["id"] for one in await page("order=changed")] == ["93", "10", "9"]
+    whole = await (await client.get("/api/v1/records/supabase/users/9?values=1")).json()
+    assert list(whole["values"].items())[:3] == [("id", "9"), ("name", "Ada Lovelace"), ("tags", '["a",1.25]')]
+    assert whole["values"]["note"] == "x" * 400
+    assert "values" not in await (await client.get("/api/v1/records/supabase/users/9")).json()
+
+
+async def test_pages_by_change_go_on_behind_their_cursor(client: Running) -> None:
+    for number in range(3):
+        await ended(client, await send(client, str(number)))
+    first = await (await client.get("/api/v1/records?order=changed&limit=2")).json()
+    assert [one["id"] for one in first["records"]] == ["2", "1"]
+    rest = await (await client.get(f"/api/v1/records?order=changed&cursor={first['next_cursor']}")).json()
+    assert ([one["id"] for one in rest["records"]], rest["next_cursor"]) == (["0"], None)
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
-    [("cursor=nonsense", "cursor"), ("state=gone", "state"), ("table=a:b", "table"), ("q=", "q"), ("x=1", "x")],
+    [
+        ("order=changed&cursor=supabase:public.users:1", "cursor"),
+        ("order=changed&cursor=-1", "cursor"),
+        ("order=changed&cursor=9223372036854775808", "cursor"),
+        ("order=size", "order"),
+        ("columns=" + ",".join(map(str, range(21))), "columns"),
+        ("cursor=nonsense", "cursor"),
+        ("state=gone", "state"),
+        ("table=a:b", "table"),
+        ("q=", "q"),
+        ("x=1", "x"),
+    ],
 )
 async def test_a_wrong_filter_is_named(client: Running, query: str, field: str) -> None:
     answer = await client.get(f"/api/v1/records?{query}")

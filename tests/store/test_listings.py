@@ -19,7 +19,7 @@ PAGE_ID = "0ef104cd-477e-80e1-8571-cfd10e92339a"
 
 
 async def put(store: Store, record: RecordKey, text: str | None = None, data: bytes | None = b"{}") -> Copy:
-    written = copy(record, await store.ticket(), data)
+    written = copy(record, await store.ticket(), data, fingerprint=data or b"")
     await store.put(written, None if text is None else document_of(record, text), exclusive=False)
     return written
 
@@ -238,11 +238,11 @@ async def test_a_table_of_more_than_one_name_is_found_by_each(store: Store) -> N
 
 async def test_a_page_of_records_that_has_looked_far_enough_ends_and_the_next_one_goes_on(store: Store) -> None:
     ticket = await store.ticket()
-    present = [copy(key(f"{number:05}"), ticket) for number in range(FAR)]
+    present = [copy(key(f"n{number:05}"), ticket) for number in range(FAR)]
     await store.load([(one, None) for one in [*present, copy(key("x"), ticket, None)]], exclusive=False)
     gone = RecordFilter(state="absent")
     first = await store.records(gone, after=None, limit=10)
-    assert (first.records, first.next_cursor) == ((), key("19999"))
+    assert (first.records, first.next_cursor) == ((), key("n19999"))
     second = await store.records(gone, after=first.next_cursor, limit=10)
     assert [one.record for one in second.records] == [key("x")]
     assert second.next_cursor is None
@@ -258,6 +258,77 @@ async def test_records_are_listed_by_name_in_pages(store: Store) -> None:
     assert await listed(store, RecordFilter(source="supabase")) == ["a", "b", "c", "d", "e"]
     assert await listed(store, RecordFilter(source="supabase", tables=("public.users",), record_ids=("c",))) == ["c"]
     assert await listed(store, RecordFilter(source="supabase", tables=("public.others",))) == []
+
+
+async def recently(store: Store, which: RecordFilter, *, limit: int = 2) -> list[str]:
+    """The ids of all records that match, by their last change, gathered from pages."""
+    found: list[str] = []
+    before: int | None = None
+    while True:
+        page = await store.recent(which, before=before, limit=limit)
+        assert len(page.records) <= limit
+        found += [entry.record.id for entry in page.records]
+        if page.next_cursor is None:
+            return found
+        before = page.next_cursor
+
+
+NUMBERS = ["-10", "-9", "-1.55", "-1.5", "-1", "0", "0.25", "0.5", "2", "9", "10", "100", "9007199254740993"]
+PAIRS = ["7,9", "7,10", "7,10,1", "10,2", "10,de", "10,en"]
+TEXTS = ["", "007", "1e3", "a10", "a9", "b"]
+
+
+@pytest.mark.parametrize("ids", [NUMBERS, PAIRS, TEXTS, [*NUMBERS[-4:], *TEXTS], ["9" * 37, "1" + "0" * 37]])
+async def test_keys_that_are_numbers_are_listed_by_their_value_and_others_behind_them(
+    store: Store, ids: list[str]
+) -> None:
+    for id_ in sorted(ids, key=lambda one: one[::-1]):
+        await put(store, key(id_))
+    assert await listed(store, RecordFilter()) == ids
+    assert await listed(store, RecordFilter(source="supabase", tables=("public.users",), state="present")) == ids
+    assert await listed(store, RecordFilter(record_ids=tuple(sorted(ids)))) == ids
+    behind = await store.records(RecordFilter(), after=key(ids[0]), limit=10)
+    assert [one.record.id for one in behind.records] == ids[1:11]
+
+
+async def test_records_are_listed_by_their_last_change_in_pages(store: Store) -> None:
+    for id_ in ("a", "b", "c", "d"):
+        await put(store, key(id_), f"words of {id_}", data=f'"{id_}"'.encode())
+    await put(store, key("a"), "words of a", data=b'"a"')  # it was read again and is as it was
+    await put(store, key("b"), "words of b", data=b'"B"')
+    await put(store, key("c"), data=None)
+    await put(store, key("b", table="public.others"))
+    assert await recently(store, RecordFilter()) == ["b", "c", "b", "d", "a"]
+    assert await recently(store, RecordFilter(state="present", tables=("public.users",))) == ["b", "d", "a"]
+    assert await recently(store, RecordFilter(state="absent")) == ["c"]
+    assert await recently(store, RecordFilter(source="notion")) == []
+    assert await recently(store, RecordFilter(text="words")) == ["b", "d", "a"]
+    assert await recently(store, RecordFilter(record_ids=("b", "x"))) == ["b", "b"]
+    await add(store, event("d"), event("new"), at=7.0)
+    assert await recently(store, RecordFilter(state="waiting")) == ["d"]
+    (entry,) = (await store.recent(RecordFilter(state="waiting"), before=None, limit=5)).records
+    assert (entry.record, entry.present, entry.waiting_since) == (key("d"), True, 7.0)
+
+
+async def test_a_page_by_change_that_has_looked_far_enough_ends_and_the_next_one_goes_on(store: Store) -> None:
+    await put(store, key("x"), data=None)
+    ticket = await store.ticket()
+    await store.load([(copy(key(number), ticket), None) for number in range(FAR)], exclusive=False)
+    first = await store.recent(RecordFilter(state="absent"), before=None, limit=10)
+    assert first.records == ()
+    assert first.next_cursor is not None
+    assert await recently(store, RecordFilter(state="absent")) == ["x"]
+
+
+async def test_several_copies_are_given_up_to_so_many_bytes(store: Store) -> None:
+    for id_ in ("a", "b", "c"):
+        await put(store, key(id_), data=b'"0123456789"')
+    await put(store, key("gone"), data=None)
+    asked = [key("c"), key("gone"), key("x"), key("a"), key("b")]
+    assert list(await store.several(asked, bytes_max=100)) == [key("c"), key("a"), key("b")]
+    assert list(await store.several(asked, bytes_max=12)) == [key("c"), key("a")]
+    found = await store.several(asked, bytes_max=0)
+    assert [one.data for one in found.values()] == [b'"0123456789"']
 
 
 async def test_records_are_found_by_the_beginning_of_an_id_and_by_words(store: Store) -> None:

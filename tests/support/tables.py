@@ -8,7 +8,7 @@ import msgspec
 
 from hookbridge.model import FINGERPRINT_BYTES, Columns, Content, Event, RecordKey, SourceName, StoredEvent, Truth
 from hookbridge.sources.source import Changes, Decoded, Source
-from hookbridge.sources.supabase import titles, words
+from hookbridge.sources.supabase import shown, titles, words
 from hookbridge.text import Fields
 
 
@@ -78,6 +78,9 @@ class TableSource(Source):
 
     def title(self, record: RecordKey, columns: Columns) -> str:
         return titles.title(columns, None)
+
+    def shown(self, columns: Columns) -> dict[str, str | None]:
+        return shown.shown(columns)
 
     def fields(self, record: RecordKey, columns: Columns, content: Content | None) -> Fields:
         return words.fields(columns, None, None)

@@ -14,7 +14,7 @@ from hookbridge.model import Columns, Content, ContentState, Copy, Event, Record
 from hookbridge.names import dashed
 from hookbridge.sources.contents import content_of
 from hookbridge.sources.ids import ID_RULES
-from hookbridge.sources.notion import agreement, cuts, payloads, titles, words
+from hookbridge.sources.notion import agreement, cuts, payloads, shown, titles, words
 from hookbridge.sources.notion.answers import with_content
 from hookbridge.sources.notion.bodies import Bodies
 from hookbridge.sources.notion.budget import Budget, Reserve, Urgency, nobody_else
@@ -177,6 +177,10 @@ class NotionSource(Source):
     def title(self, record: RecordKey, columns: Columns) -> str:  # noqa: ARG002  of every database
         """Give the page's title."""
         return titles.title(columns)
+
+    def shown(self, columns: Columns) -> dict[str, str | None]:
+        """Give what a person reads of the properties."""
+        return shown.shown(columns)
 
     def fields(self, record: RecordKey, columns: Columns, content: Content | None) -> Fields:
         """Give the words of the configured properties, or of all, and those of the body."""

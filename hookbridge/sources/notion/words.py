@@ -25,11 +25,12 @@ def fields(page: Columns, index: tuple[str, ...] | None, body: str = "") -> Fiel
     properties = properties_of(page)
     chosen = properties if index is None else {name: properties[name] for name in index if name in properties}
     others = (value for value in chosen.values() if not is_title(value))
-    properties_say = (text for value in others for text in _texts(value) if text)
+    properties_say = (text for value in others for text in texts(value) if text)
     return Fields.within(title_in(chosen), properties_say, plain_text(body, WORDS_MAX))
 
 
-def _texts(value: object) -> Iterable[str]:
+def texts(value: object) -> Iterable[str]:
+    """Give what a property says in words."""
     if not isinstance(value, dict):
         return [value] if isinstance(value, str) and _is_said(value) else []
     kind = value.get("type")
@@ -82,7 +83,7 @@ def _computed(value: object) -> Iterable[str]:
     kind = str(_part(value, "type"))
     inner = _part(value, kind)
     if kind == "array" and isinstance(inner, list):
-        return [text for part in inner for text in _texts(part)]
+        return [text for part in inner for text in texts(part)]
     return SPEAKING.get(kind, _one)(inner)
 
 

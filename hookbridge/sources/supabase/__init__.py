@@ -18,7 +18,7 @@ from hookbridge.model import Columns, Content, Event, RecordKey, SourceName, Sto
 from hookbridge.names import full_name
 from hookbridge.sources.signatures import Signed
 from hookbridge.sources.source import Decoded, Source, Tickets
-from hookbridge.sources.supabase import agreement, payloads, rows, titles, words
+from hookbridge.sources.supabase import agreement, payloads, rows, shown, titles, words
 from hookbridge.sources.supabase.changes import SupabaseChanges
 from hookbridge.sources.supabase.truth import Reader
 from hookbridge.sources.times import instant_in
@@ -117,6 +117,10 @@ class SupabaseSource(Source):
     def title(self, record: RecordKey, columns: Columns) -> str:
         """Give the configured column, or the first that is named like a name."""
         return titles.title(columns, payloads.table_config(self._config, record.table).title)
+
+    def shown(self, columns: Columns) -> dict[str, str | None]:
+        """Give what a person reads of the columns."""
+        return shown.shown(columns)
 
     def fields(
         self,

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from hookbridge.model import Copy, Document, RecordKey, SourceName
-from hookbridge.store.values import Candidates, CopyPage, FeedPage, RecordFilter, RecordPage, Span
+from hookbridge.store.values import Candidates, CopyPage, FeedPage, RecentPage, RecordFilter, RecordPage, Span
 from hookbridge.text import Query
 
 
@@ -68,10 +68,19 @@ class Copies(Protocol):
         ...
 
     async def records(self, which: RecordFilter, *, after: RecordKey | None, limit: int) -> RecordPage:
-        """List records by name, behind the cursor ``after``.
+        """List records by source, table and key, behind the cursor ``after``; keys that are numbers by their value.
 
-        Those of ``waiting`` are listed whether or not there is a copy of them; else those with a copy.
+        Those of ``waiting`` are listed whether or not there is a copy of them, and by their names as texts; else those
+        with a copy.
         """
+        ...
+
+    async def recent(self, which: RecordFilter, *, before: int | None, limit: int) -> RecentPage:
+        """List records that have a copy in the order of their last change (the feed's), the last one first."""
+        ...
+
+    async def several(self, records: Sequence[RecordKey], *, bytes_max: int) -> dict[RecordKey, Copy]:
+        """Give the copies with data of these names, one after the other until they have more than so many bytes."""
         ...
 
     async def remove_tombstones(self, when: Span, limit: int) -> int:

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from msgspec.structs import astuple
-
 from hookbridge.model import RecordKey
 from hookbridge.store.listed import LOOKED_AT, beginnings, names
+from hookbridge.store.ordinals import place
 from hookbridge.store.postgres import words
 from hookbridge.store.postgres.engine import Role
 from hookbridge.store.postgres.texts import has_form
@@ -23,17 +22,17 @@ from hookbridge.text import parse
 
 Listed = Callable[..., Awaitable[list[Any]]]
 
-_COLUMNS = "record, present, changed_at, read_at, verified, since"
-_NAME = ("source", "table_name", "record_id")
+COLUMNS = "record, present, changed_at, read_at, verified, since"
+_PLACE = ("source", "table_name", "ordinal", "record_id")
 _COPIES = f"""
-SELECT {_COLUMNS} FROM (
-    SELECT *, data IS NOT NULL AS present FROM hookbridge.copies WHERE {{where}} ORDER BY {", ".join(_NAME)} LIMIT ?
+SELECT {COLUMNS} FROM (
+    SELECT *, data IS NOT NULL AS present FROM hookbridge.copies WHERE {{where}} ORDER BY {", ".join(_PLACE)} LIMIT ?
 ) AS c
 LEFT JOIN LATERAL (SELECT since FROM hookbridge.dirty AS k WHERE k.record = c.record OFFSET 0) AS d ON true
-ORDER BY {", ".join(_NAME)}
+ORDER BY {", ".join(_PLACE)}
 """
 _DIRTY = f"""
-SELECT {_COLUMNS.replace("record", "d.record")} FROM (
+SELECT {COLUMNS.replace("record", "d.record")} FROM (
     SELECT record, since FROM hookbridge.dirty WHERE {{where}} ORDER BY record LIMIT ?
 ) AS d
 LEFT JOIN LATERAL (
@@ -85,7 +84,7 @@ class _Gathered:
         """Add what is found, until the page is full; then it is given."""
         wanted = self._limit + 1 - len(self._entries)
         rows = await self._listed(numbered(select.format(where=where)), *where.parameters, wanted)
-        self._entries += map(_entry, rows)
+        self._entries += map(entry, rows)
         if len(self._entries) <= self._limit:
             return None
         return RecordPage(tuple(self._entries[: self._limit]), self._entries[self._limit - 1].record)
@@ -95,7 +94,8 @@ class _Gathered:
         return RecordPage(tuple(self._entries), last)
 
 
-def _entry(row: Sequence[Any]) -> RecordEntry:
+def entry(row: Sequence[Any]) -> RecordEntry:
+    """Make the struct of a row of ``COLUMNS``."""
     name, present, changed_at, read_at, verified, since = row
     return RecordEntry(
         record=RecordKey.parse(name),
@@ -125,9 +125,9 @@ async def _copied(listed: Listed, which: RecordFilter, after: RecordKey | None, 
         if where is None:
             continue
         # Without a filter each name that is looked at is one of the page.
-        edge = await _edge(listed, "copies", ", ".join(_NAME), where) if meant.parameters or which.state else None
+        edge = await _edge(listed, "copies", ", ".join(_PLACE), where) if meant.parameters or which.state else None
         if edge is not None:
-            where.add(f"({', '.join(_NAME)}) <= (?, ?, ?)", *astuple(edge))
+            where.add(f"({', '.join(_PLACE)}) <= (?, ?, ?, ?)", *place(edge))
         where.add(str(meant), *meant.parameters)
         if (page := await gathered.add(_COPIES, where)) is not None:
             return page
@@ -141,16 +141,15 @@ def _behind(beginning: tuple[str, ...], after: RecordKey | None) -> Where | None
     where = Where()
     if not all(map(has_form, beginning)):
         return None
-    for column, value in zip(_NAME, beginning, strict=False):
+    for column, value in zip(_PLACE, beginning, strict=False):
         where.add(f"{column} = ?", value)
     if after is not None:
-        reached = astuple(after)[: len(beginning)]
+        reached, rest = place(after)[: len(beginning)], place(after)[len(beginning) :]
         if reached > beginning:
             return None
         if reached == beginning:
             # A row value of what the index has behind the equal columns, so that it begins to look there.
-            rest = astuple(after)[len(beginning) :]
-            where.add(f"({', '.join(_NAME[len(beginning) :])}) > ({', '.join('?' * len(rest))})", *rest)
+            where.add(f"({', '.join(_PLACE[len(beginning) :])}) > ({', '.join('?' * len(rest))})", *rest)
     return where
 
 
@@ -159,26 +158,32 @@ def _meant(which: RecordFilter) -> Where:
     if which.state is not None:
         where.add("data IS NOT NULL" if which.state == "present" else "data IS NULL")
     if which.text is not None:
-        conditions = ["false"]
-        parameters: list[object] = []
-        if has_form(which.text):
-            conditions, parameters = ["starts_with(record_id, ?)"], [which.text]
-        if (asked := words.asked(parse(which.text))) is not None:
-            conditions.append(
-                "EXISTS (SELECT FROM hookbridge.words AS w WHERE w.record = copies.record"
-                " AND w.lexemes @@ ?::text::tsquery AND w.tokens LIKE ALL (?::text[])"
-                " AND NOT w.tokens LIKE ANY (?::text[]))"
-            )
-            parameters += asked.widest
-        where.add(f"({' OR '.join(conditions)})", *parameters)
+        add_text(where, which.text, of="copies")
     return where
+
+
+def add_text(where: Where, text: str, *, of: str) -> None:
+    """Narrow to copies with these words, or with an id that begins so; ``of`` is the copies' name in the statement."""
+    conditions = ["false"]
+    parameters: list[object] = []
+    if has_form(text):
+        conditions, parameters = ["starts_with(record_id, ?)"], [text]
+    if (asked := words.asked(parse(text))) is not None:
+        conditions.append(
+            f"EXISTS (SELECT FROM hookbridge.words AS w WHERE w.record = {of}.record"
+            " AND w.lexemes @@ ?::text::tsquery AND w.tokens LIKE ALL (?::text[])"
+            " AND NOT w.tokens LIKE ANY (?::text[]))"
+        )
+        parameters += asked.widest
+    where.add(f"({' OR '.join(conditions)})", *parameters)
 
 
 async def _by_id(listed: Listed, which: RecordFilter, after: RecordKey | None, limit: int) -> RecordPage:
     """Look the ids up in each table that is meant, or in each that there is."""
     tables = beginnings(which) if which.tables else await _copied_tables(listed, which, after)
-    wanted = [RecordKey.parse(":".join((*table, id_))) for table in tables for id_ in sorted(which.record_ids)]
-    wanted = [record for record in wanted if (after is None or record > after) and has_form(str(record))]
+    wanted = [RecordKey.parse(":".join((*table, id_))) for table in tables for id_ in which.record_ids]
+    wanted = [record for record in wanted if (after is None or place(record) > place(after)) and has_form(str(record))]
+    wanted.sort(key=place)
     where = _meant(which)
     where.add("record = ANY (?::text[])", [str(record) for record in wanted[:LOOKED_AT]])
     gathered = _Gathered(listed, limit)

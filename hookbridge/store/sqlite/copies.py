@@ -13,6 +13,7 @@ from msgspec.structs import astuple
 
 from hookbridge.model import CLAIM_BYTES_MAX, Copy, Document, Effects, RecordKey, SourceName
 from hookbridge.store.asked import CANDIDATES_BYTES_MAX, CANDIDATES_MAX
+from hookbridge.store.ordinals import ordinal
 from hookbridge.store.rows import COPY_COLUMNS, copy_of
 from hookbridge.store.sqlite import notes, words
 from hookbridge.store.sqlite.engine import Role, Transaction
@@ -22,8 +23,8 @@ from hookbridge.text import Query
 
 _PUT = """
 INSERT INTO copies (source, table_name, record_id, ticket, data, changed_at, fingerprint, read_at, verified,
-                    occurred_at, title, content)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    occurred_at, title, content, ordinal)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (source, table_name, record_id) DO UPDATE
 SET data = excluded.data, changed_at = excluded.changed_at, fingerprint = excluded.fingerprint,
     ticket = excluded.ticket, read_at = excluded.read_at, verified = excluded.verified,
@@ -80,7 +81,7 @@ ORDER BY table_name <> ?2, ticket DESC LIMIT 1
 """
 
 
-def _one(connection: sqlite3.Connection, record: RecordKey) -> Copy | None:
+def one(connection: sqlite3.Connection, record: RecordKey) -> Copy | None:
     """Find the copy of a record."""
     found = connection.execute(_ONE, (record.source, record.table, record.id)).fetchone()
     return copy_of(record, found) if found else None
@@ -150,7 +151,7 @@ def _write(connection: sqlite3.Connection, read: list[tuple[Copy, Document | Non
     for copy, document in read:
         own = (copy.record.source, copy.record.table, copy.record.id, copy.ticket)
         rest = (copy.fingerprint, copy.read_at, copy.verified, copy.occurred_at, copy.title, copy.content)
-        puts.append((*own, copy.data, copy.changed_at, *rest))
+        puts.append((*own, copy.data, copy.changed_at, *rest, ordinal(copy.record.id)))
         if copy.data is None or document is not None:
             documents.append((own, None if copy.data is None else document))
     connection.executemany(_PUT, puts)
@@ -264,7 +265,7 @@ class Copies(Role):
 
     async def copy(self, record: RecordKey) -> Copy | None:
         """Give the copy."""
-        return await self._engine.read(lambda connection: _one(connection, record))
+        return await self._engine.read(lambda connection: one(connection, record))
 
     async def home(self, record: RecordKey) -> RecordKey | None:
         """Say under which name there is a copy of an id."""

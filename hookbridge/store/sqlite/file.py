@@ -18,6 +18,7 @@ from pathlib import Path
 
 from hookbridge.errors import StartupError
 from hookbridge.store import note_names
+from hookbridge.store.ordinals import ordinal
 from hookbridge.store.reasons import kind
 from hookbridge.store.sqlite.checkpoints import EVERY_BYTES
 from hookbridge.store.sqlite.unusable import damaged, unusable, unwritable, without_log
@@ -122,6 +123,7 @@ def reading(path: Path) -> sqlite3.Connection:
 def _migrate(connection: sqlite3.Connection) -> None:
     """Bring the schema to the newest version, each step in a transaction of its own."""
     version, steps = _steps_of(connection)
+    connection.create_function("ordinal", 1, ordinal, deterministic=True)  # for step 0013 alone
     for number, step in enumerate(steps[version:], start=version + 1):
         connection.executescript(f"BEGIN;\n{step.read_text()}\nPRAGMA user_version = {number};\nCOMMIT;")
 

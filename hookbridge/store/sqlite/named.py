@@ -14,6 +14,7 @@ from msgspec.structs import astuple
 
 from hookbridge.model import RecordKey, SourceName
 from hookbridge.store.listed import LOOKED_AT, beginnings, names
+from hookbridge.store.ordinals import place
 from hookbridge.store.sqlite import words
 from hookbridge.store.sqlite.engine import Role
 from hookbridge.store.values import RecordEntry, RecordFilter, RecordPage
@@ -23,7 +24,7 @@ from hookbridge.text import parse
 Candidates = Iterator[tuple[RecordKey, bool]]
 """Names in their order, and whether each is one that is meant."""
 
-_NAME = ("source", "table_name", "record_id")
+_PLACE = ("source", "table_name", "ordinal", "record_id")
 _ONE = "source = ? AND table_name = ? AND record_id = ?"
 _NEXT_TABLE = (
     "SELECT source, table_name FROM copies WHERE (source, table_name) > (?, ?) ORDER BY source, table_name LIMIT 1"
@@ -41,12 +42,13 @@ def _records(connection: sqlite3.Connection, which: RecordFilter, after: RecordK
         if is_meant:
             if len(entries) == limit:
                 return RecordPage(tuple(entries), entries[-1].record)
-            entries.append(_entry(connection, record))
+            entries.append(entry(connection, record))
         last = record
     return RecordPage(tuple(entries), None)
 
 
-def _entry(connection: sqlite3.Connection, record: RecordKey) -> RecordEntry:
+def entry(connection: sqlite3.Connection, record: RecordKey) -> RecordEntry:
+    """Give what is known of a record."""
     copied = connection.execute(
         f"SELECT data IS NOT NULL, changed_at, read_at, verified FROM copies WHERE {_ONE}", astuple(record)
     ).fetchone()
@@ -73,7 +75,8 @@ def _copied(connection: sqlite3.Connection, which: RecordFilter, after: RecordKe
             yield from (
                 (RecordKey(source, table, id_), bool(is_meant))
                 for source, table, id_, is_meant in connection.execute(
-                    f"SELECT {', '.join(_NAME)}, {meant} FROM copies WHERE {where} ORDER BY {', '.join(_NAME)}",
+                    f"SELECT source, table_name, record_id, {meant} FROM copies WHERE {where}"
+                    f" ORDER BY {', '.join(_PLACE)}",
                     (*meant.parameters, *where.parameters),
                 )
             )
@@ -82,16 +85,15 @@ def _copied(connection: sqlite3.Connection, which: RecordFilter, after: RecordKe
 def _behind(beginning: tuple[str, ...], after: RecordKey | None) -> Where | None:
     """Narrow to the names with this beginning and behind the cursor; None where all of them lie before it."""
     where = Where()
-    for column, value in zip(_NAME, beginning, strict=False):
+    for column, value in zip(_PLACE, beginning, strict=False):
         where.add(f"{column} = ?", value)
     if after is not None:
-        reached = astuple(after)[: len(beginning)]
+        reached, rest = place(after)[: len(beginning)], place(after)[len(beginning) :]
         if reached > beginning:
             return None
         if reached == beginning:
             # A row value of what the index has behind the equal columns, so that it begins to look there.
-            rest = astuple(after)[len(beginning) :]
-            where.add(f"({', '.join(_NAME[len(beginning) :])}) > ({', '.join('?' * len(rest))})", *rest)
+            where.add(f"({', '.join(_PLACE[len(beginning) :])}) > ({', '.join('?' * len(rest))})", *rest)
     return where
 
 
@@ -100,13 +102,18 @@ def _meant(connection: sqlite3.Connection, which: RecordFilter) -> Where:
     if which.state is not None:
         where.add("data IS NOT NULL" if which.state == "present" else "data IS NULL")
     if which.text is not None:
-        begins, mentions = (
-            "substr(record_id, 1, length(?)) = ?",
-            "words IN (SELECT rowid FROM words WHERE words MATCH ?)",
-        )
-        asked = words.Expression(connection, parse(which.text)).texts
-        where.add(f"({begins} OR {mentions})", which.text, which.text, asked[-1] if asked else '""')
+        add_text(connection, where, which.text)
     return where
+
+
+def add_text(connection: sqlite3.Connection, where: Where, text: str) -> None:
+    """Narrow to copies with these words, or with an id that begins so."""
+    begins, mentions = (
+        "substr(record_id, 1, length(?)) = ?",
+        "words IN (SELECT rowid FROM words WHERE words MATCH ?)",
+    )
+    asked = words.Expression(connection, parse(text)).texts
+    where.add(f"({begins} OR {mentions})", text, text, asked[-1] if asked else '""')
 
 
 def _by_id(connection: sqlite3.Connection, which: RecordFilter, after: RecordKey | None) -> Candidates:
@@ -114,9 +121,9 @@ def _by_id(connection: sqlite3.Connection, which: RecordFilter, after: RecordKey
     meant = _meant(connection, which)
     tables = beginnings(which) if which.tables else _copied_tables(connection, which.source, after)
     for source, table in tables:
-        for id_ in sorted(which.record_ids):
-            record = RecordKey.parse(f"{source}:{table}:{id_}")
-            if after is None or record > after:
+        wanted = (RecordKey.parse(f"{source}:{table}:{id_}") for id_ in which.record_ids)
+        for record in sorted(wanted, key=place):
+            if after is None or place(record) > place(after):
                 found = connection.execute(
                     f"SELECT 1 FROM copies WHERE {_ONE} AND {meant}", (*astuple(record), *meant.parameters)
                 )

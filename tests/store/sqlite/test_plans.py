@@ -196,6 +196,7 @@ async def test_records_are_listed_in_the_order_of_an_index_also_while_many_wait(
     with tap.listening() as ran:
         await store.records(which, after=None, limit=2)
         await store.records(which, after=key("0"), limit=2)
+        await store.recent(which, before=None, limit=2)
     found = await plans(store, ran)
     assert found
     # In the order of an index it ends with the page.

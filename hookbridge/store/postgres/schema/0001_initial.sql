@@ -8,6 +8,34 @@
 CREATE FUNCTION hookbridge.now_1(moment double precision) RETURNS double precision LANGUAGE sql VOLATILE
 RETURN coalesce(moment, extract(epoch FROM clock_timestamp())::double precision);
 
+-- By what an id is listed before its text: the rule of hookbridge/store/ordinals.py.  A generated column asks for it at every
+-- copy that is written, so it decides at once about ids without a number, and no search_path is set for it.
+CREATE FUNCTION hookbridge.ordinal_1(id text) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+    part text;
+    found text := '';
+    digits integer;
+BEGIN
+    IF id !~ '(^|,)-?(0|[1-9][0-9]{0,37})(\.[0-9]+)?(,|$)' THEN
+        RETURN '~';
+    END IF;
+    FOREACH part IN ARRAY string_to_array(id, ',') LOOP
+        IF part !~ '^-?(0|[1-9][0-9]{0,37})(\.[0-9]+)?$' THEN
+            found := found || ',' || part;
+            CONTINUE;
+        END IF;
+        digits := length(split_part(ltrim(part, '-'), '.', 1));
+        IF starts_with(part, '-') THEN
+            found := found || ',-' || lpad((99 - digits)::text, 2, '0')
+                || translate(substr(part, 2), '0123456789', '9876543210') || '~';
+        ELSE
+            found := found || ',' || lpad(digits::text, 2, '0') || part;
+        END IF;
+    END LOOP;
+    RETURN substr(found, 2);
+END
+$$;
+
 -- The versions of this schema that were made here; the largest one counts.
 CREATE TABLE hookbridge.schema_version (
     version integer PRIMARY KEY,
@@ -95,9 +123,11 @@ CREATE TABLE hookbridge.copies (
     title       text COLLATE "C",
     content     text COLLATE "C",
     -- Since when it is known to be gone.  A column, because an index over data or read_at would end the cheap updates (HOT).
-    gone_at     double precision GENERATED ALWAYS AS (CASE WHEN data IS NULL THEN read_at END) STORED
+    gone_at     double precision GENERATED ALWAYS AS (CASE WHEN data IS NULL THEN read_at END) STORED,
+    ordinal     text COLLATE "C" NOT NULL GENERATED ALWAYS AS (hookbridge.ordinal_1(record_id)) STORED
 ) WITH (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.05);
 CREATE UNIQUE INDEX copies_name ON hookbridge.copies (source, table_name, record_id);
+CREATE INDEX copies_place ON hookbridge.copies (source, table_name, ordinal, record_id);
 CREATE INDEX copies_global_id ON hookbridge.copies (record_id) WHERE source = 'notion';
 CREATE INDEX copies_tombstones ON hookbridge.copies (gone_at) WHERE gone_at IS NOT NULL;
 
