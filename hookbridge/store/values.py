@@ -249,6 +249,17 @@ class Unmet(msgspec.Struct, frozen=True):
     """How many copies with data the table has."""
 
 
+class Wanting(msgspec.Struct, frozen=True):
+    """Copies whose content was not read yet."""
+
+    copies: tuple[Copy, ...]
+    """The first of them, in the order of their ids."""
+    count: int
+    """How many there are, also before these."""
+    copied: int
+    """How many copies with data the table has."""
+
+
 class Span(msgspec.Struct, frozen=True):
     """Stored times from ``start`` on and before ``end``, in epoch seconds."""
 

@@ -123,9 +123,10 @@ async def test_who_is_more_urgent_goes_first_and_equals_go_in_turn() -> None:
 
     for _ in range(20):
         await budget.permit()
-    asked = [("sweep 1", Urgency.SWEEP), ("sweep 2", Urgency.SWEEP), ("poll", Urgency.POLL), ("read", Urgency.READ)]
+    sweeps = [("sweep 1", Urgency.SWEEP), ("sweep 2", Urgency.SWEEP)]
+    asked = [("body", Urgency.LOAD), *sweeps, ("poll", Urgency.POLL), ("read", Urgency.READ)]
     await asyncio.gather(*(ask(name, urgency) for name, urgency in asked))
-    assert order == ["read", "poll", "sweep 1", "sweep 2"]
+    assert order == ["read", "poll", "sweep 1", "sweep 2", "body"]
     await budget.close()
 
 

@@ -1,6 +1,7 @@
 """What the reconciler asks of a store: how records stand, what a sweep met, what was found and announced."""
 
 import pytest
+from msgspec.structs import replace
 
 from hookbridge.model import RecordKey
 from hookbridge.store.contract import Store
@@ -46,6 +47,25 @@ async def test_what_a_sweep_has_not_met_is_what_is_older_than_it_and_has_data(st
     rest = await store.unmet("supabase", "public.users", sweep, after="8", limit=2)
     assert [record.id for record in rest.records] == ["9"]
     assert await store.note("where") == "here"
+
+
+async def test_the_copies_without_content_are_listed_by_id_and_counted(store: Store) -> None:
+    ids = ["", "1", "2", "3", "4"]
+    await copied(store, *ids)
+    has_content = replace(copy(key("2"), await store.ticket()), content='{"markdown":""}')
+    await store.load([(has_content, None)], exclusive=False)
+    await store.load([(copy(key("5"), await store.ticket(), data=None), None)], exclusive=False)
+    await store.load([(copy(key(6, table="public.other"), await store.ticket()), None)], exclusive=False)
+    first = await store.wanting("supabase", "public.users", limit=3)
+    assert [one.record.id for one in first.copies] == ["", "1", "3"]
+    assert (first.count, first.copied) == (4, 5)
+    assert first.copies[1] == await store.copy(key("1"))
+    rest = await store.wanting("supabase", "public.users", after="3", limit=3)
+    assert [one.record.id for one in rest.copies] == ["4"]
+    assert (rest.count, rest.copied) == (4, 5)
+    assert (await store.wanting("supabase", "public.users", after="4", limit=3)).copies == ()
+    none = await store.wanting("supabase", "public.empty", limit=3)
+    assert (none.copies, none.count, none.copied) == ((), 0, 0)
 
 
 async def test_sweeps_are_forgotten_one_by_one_or_all_but_some(store: Store) -> None:

@@ -2,10 +2,10 @@
 
 On average ``requests_per_second``, with a burst of one second's worth; when Notion names a time to come back, nothing
 goes before then (https://developers.notion.com/reference/request-limits), and whoever waited goes at the same rate
-afterwards.  Who waits goes by urgency, then in turn: a sweep of a large database delays no reading of a record.  Only
-every tenth permit goes to whoever has waited longest, so that under steady reads polls and sweeps are slow and do not
-stand still.  What waits here is reserved among all processes, a second's worth at a time at most; while that cannot be
-asked, each goes at its own rate.  It sends nothing.
+afterwards.  Who waits goes by urgency, then in turn: a sweep of a large database delays no reading of a record, and the
+bodies of a first load delay neither.  Only every tenth permit goes to whoever has waited longest, so that under steady
+reads the others are slow and do not stand still.  What waits here is reserved among all processes, a second's worth at
+a time at most; while that cannot be asked, each goes at its own rate.  It sends nothing.
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ class Urgency(enum.IntEnum):
     """Verification, and reads that a user waits for."""
     POLL = 1
     SWEEP = 2
+    LOAD = 3
+    """The bodies of a first load: its copies are of use before."""
 
 
 class Budget:

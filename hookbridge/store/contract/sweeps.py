@@ -7,7 +7,7 @@ from typing import Protocol
 
 from hookbridge.model import Copy, Document, RecordKey, SourceName
 from hookbridge.store.nodes import Lead
-from hookbridge.store.values import Announcement, Standings, Unmet
+from hookbridge.store.values import Announcement, Standings, Unmet, Wanting
 
 
 class Sweeps(Protocol):
@@ -41,6 +41,10 @@ class Sweeps(Protocol):
 
         An id may be the empty text, which is behind nothing.
         """
+        ...
+
+    async def wanting(self, source: SourceName, table: str, *, after: str | None = None, limit: int) -> Wanting:
+        """Find copies with data and without content, those behind the id ``after`` or all."""
         ...
 
     async def forget_sweeps(

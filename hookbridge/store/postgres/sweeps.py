@@ -12,7 +12,8 @@ from hookbridge.model import Copy, Document, RecordKey, SourceName
 from hookbridge.store.nodes import Lead
 from hookbridge.store.postgres import copies
 from hookbridge.store.postgres.engine import Role
-from hookbridge.store.values import Announcement, Standing, Standings, Unmet
+from hookbridge.store.rows import COPY_COLUMNS, copy_of
+from hookbridge.store.values import Announcement, Standing, Standings, Unmet, Wanting
 
 _STANDINGS = """
 SELECT m.moment, one.id, c.ticket IS NOT NULL, c.present, c.fingerprint, c.changed_at, c.ticket, c.verified,
@@ -38,6 +39,21 @@ AND NOT EXISTS (SELECT FROM hookbridge.met AS m WHERE m.sweep = $3 AND m.record_
 _UNMET = f"""
 SELECT (SELECT count(*) FROM hookbridge.copies WHERE source = $1 AND table_name = $2 AND data IS NOT NULL),
        (SELECT count(*) {_UNMET}), ARRAY(SELECT record_id {_UNMET} ORDER BY record_id LIMIT $5)
+"""
+
+_WANTING = f"""
+SELECT counted.number, counted.copied, c.*
+FROM (
+    SELECT count(*) - count(content) AS number, count(*) AS copied
+    FROM hookbridge.copies WHERE source = $1 AND table_name = $2 AND data IS NOT NULL
+) AS counted
+LEFT JOIN LATERAL (
+    SELECT record_id, {COPY_COLUMNS} FROM hookbridge.copies
+    WHERE source = $1 AND table_name = $2 AND data IS NOT NULL AND content IS NULL
+      AND ($3::text IS NULL OR record_id > $3)
+    ORDER BY record_id LIMIT $4
+) AS c ON true
+ORDER BY c.record_id
 """
 
 # From sweep to sweep, without the rows between.
@@ -104,6 +120,13 @@ class Sweeps(Role):
         """Find what a sweep has not met."""
         ((copied, count, ids),) = await self._engine.browse(_UNMET, source, table, sweep, after, limit)
         return Unmet(tuple(RecordKey(source, table, id_) for id_ in ids), count, copied)
+
+    async def wanting(self, source: SourceName, table: str, *, after: str | None = None, limit: int) -> Wanting:
+        """Find copies without content."""
+        rows = await self._engine.browse(_WANTING, source, table, after, limit)
+        found = [tuple(row)[2:] for row in rows if row[2] is not None]
+        copies_found = tuple(copy_of(RecordKey(source, table, row[0]), row[1:]) for row in found)
+        return Wanting(copies_found, rows[0][0], rows[0][1])
 
     async def forget_sweeps(
         self, *, only: int | None = None, before: int = 0, keep: Sequence[int] = (), limit: int

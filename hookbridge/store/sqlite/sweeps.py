@@ -12,9 +12,10 @@ import msgspec
 
 from hookbridge.model import Copy, Document, Effects, RecordKey, SourceName
 from hookbridge.store.nodes import Lead
+from hookbridge.store.rows import COPY_COLUMNS, copy_of
 from hookbridge.store.sqlite import copies, notes
 from hookbridge.store.sqlite.engine import Role, Transaction
-from hookbridge.store.values import Announcement, Standing, Standings, Unmet
+from hookbridge.store.values import Announcement, Standing, Standings, Unmet, Wanting
 
 _STANDINGS = """
 SELECT wanted.value, copies.data IS NOT NULL, copies.fingerprint, copies.ticket, copies.verified,
@@ -27,6 +28,16 @@ LEFT JOIN dirty ON dirty.record = ?2 || ':' || ?3 || ':' || wanted.value
 UNMET = """
 FROM copies WHERE source = ?1 AND table_name = ?2 AND record_id {behind} ?3 AND data IS NOT NULL AND ticket < ?4
 AND NOT EXISTS (SELECT 1 FROM met WHERE sweep = ?4 AND met.record_id = copies.record_id)
+"""
+
+_CONTENTS = """
+SELECT count(*) - count(content), count(*) FROM copies WHERE source = ? AND table_name = ? AND data IS NOT NULL
+"""
+
+_WANTING = f"""
+SELECT record_id, {COPY_COLUMNS} FROM copies
+WHERE source = ? AND table_name = ? AND record_id {{behind}} ? AND data IS NOT NULL AND content IS NULL
+ORDER BY record_id LIMIT ?
 """
 
 # What lies ahead was found while the clock was: its grace has no end that anybody knows.  While events of a record are
@@ -109,6 +120,14 @@ def _unmet(
     return Unmet(tuple(RecordKey(source, table, id_) for (id_,) in ids), count, copied)
 
 
+def _wanting(connection: sqlite3.Connection, source: SourceName, table: str, after: str | None, limit: int) -> Wanting:
+    """Find the copies without content."""
+    count, copied = connection.execute(_CONTENTS, (source, table)).fetchone()
+    chosen = _WANTING.format(behind=">=" if after is None else ">")
+    rows = connection.execute(chosen, (source, table, after or "", limit)).fetchall()
+    return Wanting(tuple(copy_of(RecordKey(source, table, row[0]), row[1:]) for row in rows), count, copied)
+
+
 def _forget_sweeps(transaction: Transaction, chosen: str, values: tuple[int | str, ...], limit: int) -> int:
     """Remove what sweeps have met, at most ``limit`` rows; gives how many."""
     return transaction.connection.execute(
@@ -188,6 +207,10 @@ class Sweeps(Role):
     async def unmet(self, source: SourceName, table: str, sweep: int, *, after: str | None = None, limit: int) -> Unmet:
         """Find what a sweep has not met."""
         return await self._engine.browse(lambda connection: _unmet(connection, source, table, sweep, after, limit))
+
+    async def wanting(self, source: SourceName, table: str, *, after: str | None = None, limit: int) -> Wanting:
+        """Find copies without content."""
+        return await self._engine.browse(lambda connection: _wanting(connection, source, table, after, limit))
 
     async def forget_sweeps(
         self, *, only: int | None = None, before: int = 0, keep: Sequence[int] = (), limit: int
