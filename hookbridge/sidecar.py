@@ -52,7 +52,9 @@ async def poll(settings: Settings, *, to: str, state: Path) -> None:
             await sink.close()
 
 
-async def prove(settings: Settings, source: SourceName | None, table: str | None) -> AsyncGenerator[Line]:
+async def prove(
+    settings: Settings, source: SourceName | None, table: str | None, *, content: bool
+) -> AsyncGenerator[Line]:
     """Compare copy and source completely, line by line, and change neither copies nor events.
 
     Raises StartupError (also while a service has the file), NotFound, InvalidParameter or StoreUnavailable.
@@ -67,7 +69,7 @@ async def prove(settings: Settings, source: SourceName | None, table: str | None
             beside=Beside(),
         )
         name = None if source is None or table is None else sources[source].table(table)
-        async with aclosing(reconciler.verify(source, name, heal=False)) as lines:
+        async with aclosing(reconciler.verify(source, name, heal=False, content=content)) as lines:
             async for line in lines:
                 yield line
 

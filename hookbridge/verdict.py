@@ -12,7 +12,7 @@ from datetime import datetime
 from hookbridge.api.cluster import ClusterState
 from hookbridge.api.health import HealthVerdict, Level, Problem, Readiness
 from hookbridge.api.lanes import LaneState
-from hookbridge.api.reconcile import TableStatus
+from hookbridge.api.reconcile import ContentProgress, TableStatus
 from hookbridge.model import ROLES, SourceName
 from hookbridge.store.values import Totals
 
@@ -125,6 +125,9 @@ def _of_table(table: TableStatus, now: float) -> Iterator[Problem]:
         yield _bad(kind, f"{name}: deletions wait for you", todo)
     elif table.state == "failing":
         yield _warn(kind, f"{name} cannot be compared", f"{which}{table.reason}. It is tried again and again.")
+    elif table.content is not None and table.content.refused is not None:
+        todo = f"{which}{table.content.refused}. Its pages are copied without, and their bodies are asked for again."
+        yield _warn(f"{table.table} bodies", f"{name}: the bodies of its pages are not given", todo)
     elif table.state == "following" and not _is_fresh(table, now):
         todo = f"{which}Changes since then that no webhook told are not known yet."
         yield _warn(f"{table.table} stale", f"{name} was last compared {_ago(_compared(table), now)}", todo)
@@ -149,10 +152,8 @@ def _of_cluster(cluster: ClusterState) -> Iterator[Problem]:
 
 
 def _quiet(seen: Readiness, totals: Totals) -> tuple[Level, str, str]:
-    for table in seen.tables:
-        if table.state == "backfilling":
-            of = "" if table.total is None else f" of {_grouped(table.total)}"
-            return "busy", f"{table.table} backfilling", f"Backfilling {_named(table)}: {_grouped(table.listed)}{of}"
+    for kind, text in _loading(seen):
+        return "busy", kind, text
     if totals.books.open:
         return "busy", "working", f"Working on {_counted(totals.books.open, 'event')}"
     used = [lane for lane in seen.lanes if _is_used(seen, totals, lane)]
@@ -163,6 +164,25 @@ def _quiet(seen: Readiness, totals: Totals) -> tuple[Level, str, str]:
     if alone := " and ".join(lane.source for lane in used if not _tables(seen, lane)):
         return "idle", f"{alone} uncompared", f"All settled, not compared: no table of {alone} is followed"
     return "good", "converged", "Converged: every event is settled"
+
+
+def _loading(seen: Readiness) -> Iterator[tuple[str, str]]:
+    """Say what is loaded for the first time, pages before their bodies."""
+    for table in seen.tables:
+        if table.state == "backfilling":
+            of = "" if table.total is None else f" of {_grouped(table.total)}"
+            yield f"{table.table} backfilling", f"Backfilling {_named(table)}: {_grouped(table.listed)}{of}"
+    for table in seen.tables:
+        if table.content is not None and (text := _of_bodies(table.content)):
+            yield f"{table.table} bodies", f"Reading the bodies of {_named(table)}: {text}"
+
+
+def _of_bodies(progress: ContentProgress) -> str:
+    """Say how far the bodies of a table are read; the empty text where they are."""
+    if progress.stored >= progress.total:
+        return ""
+    left = "" if progress.seconds_left is None else f", about {lasting(progress.seconds_left)} left"
+    return f"{_grouped(progress.stored)} of {_grouped(progress.total)}{left}"
 
 
 def _notes(seen: Readiness, totals: Totals, now: float) -> Iterator[str]:

@@ -18,6 +18,18 @@ Total = Annotated[
 ]
 
 
+SecondsLeft = Annotated[float | None, means("About how long the rest will take; null where nothing tells yet.", 2940.0)]
+
+
+class ContentProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the texts behind a table's records are read, of a database with `content = true`."""
+
+    stored: Annotated[int, means("Copies that have their text.", 1200)]
+    total: Annotated[int, means("Copies that ask for one; those without it wait, and are of use meanwhile.", 10000)]
+    seconds_left: SecondsLeft
+    refused: Annotated[str | None, means("Why the source gives no texts, and what to do; null where it does.", None)]
+
+
 class TableStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One followed table."""
 
@@ -42,6 +54,9 @@ class TableStatus(msgspec.Struct, frozen=True, kw_only=True):
         float | None, means("The gap to the next poll as it is now; null for a table that is only swept.", 30.0)
     ]
     lag_seconds: LagSeconds
+    content: Annotated[
+        ContentProgress | None, means("How far its texts are read; null where it asks for none.", None)
+    ] = None
 
 
 class Following(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +93,13 @@ class VerifyBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     source: OfSource = None
     table: OfTable = None
     heal: Annotated[bool, means("Raise an event for each difference, and look again when it is settled.")] = False
+    content: Annotated[
+        bool,
+        means(
+            "Read and compare every page's body, of databases with `content = true`: one request each. Without, bodies"
+            " are compared by the time of their edit, which costs nothing."
+        ),
+    ] = False
 
 
 # The lines of a proof
@@ -90,6 +112,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     table: Table
     compared: Annotated[int, means("How many records were compared so far.", 600)]
     total: Total
+    seconds_left: SecondsLeft
 
 
 class TableProof(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="table"):
@@ -106,6 +129,9 @@ class TableProof(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
         int,
         means("Equal as far as they could be read, which is not all of them (relations of very many pages).", 0),
     ]
+    waiting: Annotated[
+        int, means("Equal but for a body that is still to be read, or is not given (`content = true`).", 0)
+    ]
     keys: Annotated[
         dict[str, tuple[str, ...]],
         means("The ids of what is not equal, by kind; the first 1,000 of each.", {"differing": ["42"]}),
@@ -115,7 +141,7 @@ class TableProof(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
     @property
     def agrees(self) -> bool:
         """Whether copy and source are equal: what could not be compared whole is not known to be."""
-        return not (self.different or self.cut)
+        return not (self.different or self.cut or self.waiting)
 
     @property
     def different(self) -> int:
@@ -138,6 +164,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     agrees: Annotated[bool, means("Whether copy and source of every table are equal.", False)]
     as_of: Annotated[Time | None, means("Of the oldest of the comparisons; null where none could be finished.")]
     cut: Annotated[int, means("How many records could not be read whole, and are not known to be equal.", 0)]
+    waiting: Annotated[int, means("How many wait for their bodies, and are not known to be equal.", 0)]
     tables: Annotated[int, means("How many were compared.", 1)]
     unproven: Annotated[int, means("How many could not be.", 1)]
 

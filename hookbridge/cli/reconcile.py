@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hookbridge.api.reconcile import Following, PassResult, TableStatus
+from hookbridge.api.reconcile import ContentProgress, Following, PassResult, TableStatus
 from hookbridge.cli.command import (
     ConfigOption,
     JsonOption,
@@ -23,6 +23,7 @@ from hookbridge.cli.command import (
 from hookbridge.cli.titles import table_called
 from hookbridge.model import SourceName
 from hookbridge.reconcile.status import NOTHING_FOLLOWED, NOTHING_HINT
+from hookbridge.verdict import lasting
 
 EPILOG = """
 Examples:
@@ -86,7 +87,7 @@ def _show(tables: Sequence[TableStatus], *, as_json: bool) -> None:
         return
     from rich import table
 
-    shown = table.Table("source", "table", "state", "listed", "last poll", "last sweep", "lag")
+    shown = table.Table("source", "table", "state", "listed", "bodies", "last poll", "last sweep", "lag")
     for one in tables:
         lag = one.lag_seconds
         shown.add_row(
@@ -94,11 +95,23 @@ def _show(tables: Sequence[TableStatus], *, as_json: bool) -> None:
             table_called(one),
             one.reason or one.state,
             str(one.listed),
+            _bodies(one.content),
             _when(one.last_poll_at),
             _when(one.last_sweep_at),
             "" if lag is None else f"{lag:.1f} s",
         )
     console().print(shown)
+
+
+def _bodies(content: ContentProgress | None) -> str:
+    if content is None:
+        return ""
+    if content.refused is not None:
+        return content.refused
+    if content.stored >= content.total:
+        return str(content.stored)
+    left = "" if content.seconds_left is None else f", about {lasting(content.seconds_left)} left"
+    return f"{content.stored} of {content.total}{left}"
 
 
 def _when(time: datetime | None) -> str:

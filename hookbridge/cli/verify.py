@@ -43,7 +43,11 @@ Examples:
 
   ./scripts/run verify --heal                  an event for each difference
 
+  ./scripts/run verify --content               the bodies of pages, too
+
   ./scripts/run verify --json > proof.ndjson   the last line is the result
+
+Bodies of pages are compared by the time of their edit; --content takes one request for each, and says how long.
 
 Without a running service nothing but the comparison is done, unless --heal is given: then events are processed, too.
 
@@ -52,6 +56,7 @@ for all tables or for one of them.
 """
 
 HealOption = Annotated[bool, typer.Option("--heal", help="Raise an event for each difference, and look again.")]
+ContentOption = Annotated[bool, typer.Option("--content", help="Read and compare the body of every page, too.")]
 KEYS_SHOWN = 20
 
 Line = said.Line | said.Failure
@@ -62,6 +67,7 @@ def verify(
     source: SourceOption = None,
     table: TableOption = None,
     heal: HealOption = False,
+    content: ContentOption = False,
     as_json: JsonOption = False,
     config: ConfigOption = None,
     url: UrlOption = None,
@@ -69,7 +75,12 @@ def verify(
     """Compare copy and source completely."""
     if source is None:
         refuse_ignored({"--table": table}, "needs --source, because a table is a table of one source")
-    asked = {"heal": heal, **({"source": source} if source else {}), **({"table": table} if table else {})}
+    asked = {
+        "heal": heal,
+        "content": content,
+        **({"source": source} if source else {}),
+        **({"table": table} if table else {}),
+    }
     settings = settings_of(config)
     with closing(Api.of(settings, url)) as api:
         there = named(url) is not None or api.is_running()
@@ -118,6 +129,7 @@ def _refuse_unproven(tables: list[said.Unproven], compared: int) -> None:
 
 def _table(line: said.TableProof) -> None:
     cut = f", {line.cut} cut" if line.cut else ""
+    cut += f", {line.waiting} without their bodies yet" if line.waiting else ""
     healed = f", {line.healed} healed" if line.healed else ""
     counts = f"{line.equal} equal, {line.differing} differing, {line.missing} missing, {line.extra} extra"
     say(f"{line.source} {line.table}: {counts}{cut}{healed}")
@@ -133,6 +145,8 @@ def _result(line: said.Verdict, different: int) -> None:
         say(f"Copy and source differ. `{program()} verify --heal` raises an event for each difference.")
     if line.cut:
         say(f"Not compared whole: {line.cut}. A larger [notion] property_requests_max reads more of them.")
+    if line.waiting:
+        say(f"Bodies that are still to be read: {line.waiting}. `{program()} reconcile` says how long that takes.")
 
 
 def _alone(settings: Settings, options: dict[str, Any]) -> Iterator[Line]:
@@ -145,7 +159,8 @@ def _alone(settings: Settings, options: dict[str, Any]) -> Iterator[Line]:
     quiet = msgspec.structs.replace(settings.config.logging, level="error")
     configure(quiet, settings.secrets, stream=sys.stderr)
     source, table = options.get("source"), options.get("table")
-    steps = _healing(settings, source, table) if heal else sidecar.prove(settings, source, table)
+    content = options["content"]
+    steps = (_healing if heal else sidecar.prove)(settings, source, table, content=content)
 
     async def step() -> said.Line | None:
         return await anext(steps, None)
@@ -158,7 +173,9 @@ def _alone(settings: Settings, options: dict[str, Any]) -> Iterator[Line]:
             runner.run(steps.aclose())
 
 
-async def _healing(settings: Settings, source: SourceName | None, table: str | None) -> AsyncGenerator[said.Line]:
+async def _healing(
+    settings: Settings, source: SourceName | None, table: str | None, *, content: bool
+) -> AsyncGenerator[said.Line]:
     """Compare with a whole service beside it, which processes what the differences raise."""
     from hookbridge.service import Service
 
@@ -169,7 +186,7 @@ async def _healing(settings: Settings, source: SourceName | None, table: str | N
     working = asyncio.create_task(service.run(), name="service")
     try:
         name = None if source is None or table is None else service.sources[source].table(table)
-        async with aclosing(service.reconciler.verify(source, name, heal=True)) as lines:
+        async with aclosing(service.reconciler.verify(source, name, heal=True, content=content)) as lines:
             async for line in lines:
                 yield line
     finally:

@@ -14,9 +14,10 @@ from typing import Literal, Protocol
 import msgspec
 import structlog
 
-from hookbridge.errors import TryLater
+from hookbridge.errors import RecordImpossible, RecordUnreadable, TryLater
 from hookbridge.model import Event, Origin, RecordKey, SourceName, Truth
 from hookbridge.reconcile.term import Term
+from hookbridge.reconcile.waiting import waits
 from hookbridge.sources import carrying
 from hookbridge.sources.kept import kept
 from hookbridge.sources.source import Slice, Source, Unread
@@ -24,6 +25,7 @@ from hookbridge.store.contract import Sweeps
 from hookbridge.store.values import Standing, Standings
 
 EVENTS_PER_APPEND = 200
+TEXTS_AT_ONCE = 10
 UNREAD_SHOWN = 10
 
 _log = structlog.get_logger(__name__)
@@ -94,7 +96,7 @@ def kind_of(truth: Truth, standing: Standing) -> Kind | None:
     """Say how a record that is there differs from its copy, both as they are; None when it does not."""
     if not standing.present:
         return "missing"
-    return None if truth.matches(standing.fingerprint) else "differing"
+    return None if truth.matches(standing.fingerprint) or waits(truth, standing) else "differing"
 
 
 def judge(truth: Truth, standing: Standing) -> Kind | None:
@@ -104,6 +106,24 @@ def judge(truth: Truth, standing: Standing) -> Kind | None:
     if standing.known and standing.ticket > truth.ticket:
         return None  # the copy was read after the listing
     return kind_of(truth, standing)
+
+
+def _is_loaded(difference: Difference) -> bool:
+    """Whether what a listing shows of a record is enough for its copy, and nobody is reading it."""
+    truth = difference.truth
+    return truth is not None and _has_all_but_text(truth) and not difference.standing.dirty
+
+
+def _has_all_but_text(truth: Truth) -> bool:
+    return truth.lacks_content or not truth.partial
+
+
+def _is_same(difference: Difference) -> bool:
+    """Whether a record is as its copy has it, now that its text was read, and nobody says anything else."""
+    truth, standing = difference.truth, difference.standing
+    if truth is None or truth.partial or standing.dirty or not standing.present:
+        return False
+    return truth.matches(standing.fingerprint)
 
 
 class Findings:
@@ -141,17 +161,18 @@ class Findings:
             for truth in slice_.truths
             if (kind := judge(truth, standing := standings.by_id[truth.record.id])) is not None
         ]
-        if first and self._loads(self._source.name, table):
-            missing = [one for one in differences if one.kind == "missing"]
-            await self._load(
-                [one.truth for one in missing if one.truth and not (one.truth.partial or one.standing.dirty)]
-            )
+        if not first:
+            return await self._whole(differences, origin, standings)
+        missing = [one for one in differences if one.kind == "missing"]
+        loads = self._loads(self._source.name, table)
+        if loads:
+            await self._load([one.truth for one in missing if one.truth and _is_loaded(one)])
             # What a listing shows only in part is read by itself, as a change of its own; it was missed by nobody.
-            partial = [one for one in missing if one.truth is None or one.truth.partial]
-            await self._hand_over(partial, origin, None)
-            await self._hand_over([one for one in differences if one.kind != "missing"], origin, standings)
-        else:
-            await self._hand_over(differences, origin, None if first else standings)
+            missing = [one for one in missing if one.truth is None or not _has_all_but_text(one.truth)]
+        # Texts are not read here: the copies are of use before, and wait for them behind all other reads.
+        await self._hand_over(missing, origin, None)
+        known = [one for one in differences if one.kind != "missing"]
+        await self._whole(known, origin, standings if loads else None)
         return len(differences)
 
     def _tell_unread(self, table: str, unread: Sequence[Unread]) -> None:
@@ -175,6 +196,50 @@ class Findings:
         ]
         await self._hand_over(differences, origin, standings)
         return len(differences)
+
+    async def completed(self, truth: Truth, standing: Standing) -> None:
+        """Take a copy's record together with the text that the copy waited for: as an update, where somebody listens.
+
+        Raises StoreUnavailable, TryLater or SourceError.
+        """
+        if self._loads(truth.record.source, truth.record.table):
+            await self._load([truth])
+        else:
+            difference = Difference(record=truth.record, kind="differing", truth=truth, standing=standing)
+            await self._hand_over([difference], "sweep", None)
+
+    async def _whole(self, differences: Sequence[Difference], origin: Origin, standings: Standings | None) -> int:
+        """Hand over differences together with the texts behind their records, in portions; gives how many that were.
+
+        The texts are read here, and not by the workers: of many, nobody's webhook waits for a worker.
+        """
+        lacking = [one for one in differences if one.truth is not None and one.truth.lacks_content]
+        others = [one for one in differences if one not in lacking]
+        await self._hand_over(others, origin, standings)
+        count = len(others)
+        for start in range(0, len(lacking), TEXTS_AT_ONCE):
+            portion = lacking[start : start + TEXTS_AT_ONCE]
+            read = await asyncio.gather(*(self._with_text(one, origin) for one in portion), return_exceptions=True)
+            came = [one for one in read if isinstance(one, Difference)]
+            same = [one for one in came if _is_same(one)]
+            # Only when it was read has changed: nothing that anybody would have to be told.
+            await self._load([one.truth for one in same if one.truth is not None])
+            await self._hand_over([one for one in came if one not in same], origin, standings)
+            count += len(came) - len(same)
+            for failure in read:
+                if isinstance(failure, BaseException):
+                    raise failure
+        return count
+
+    async def _with_text(self, difference: Difference, origin: Origin) -> Difference:
+        """Read the text behind a record; where that fails for its own reason, a read of the record itself is to."""
+        listed = difference.truth
+        assert listed is not None  # noqa: S101  for the type checker: it lacks its text
+        try:
+            truth = await self._source.complete(listed, "poll" if origin == "poll" else "sweep")
+        except (RecordUnreadable, RecordImpossible):
+            truth = msgspec.structs.replace(listed, lacks_content=False)
+        return msgspec.structs.replace(difference, truth=truth)
 
     async def _standings(self, table: str, records: Sequence[RecordKey]) -> Standings:
         ids = [record.id for record in records]

@@ -32,6 +32,8 @@ from hookbridge.store.nodes import Lead
 
 STORE_RETRY_SECONDS = 1.0
 
+_NAMES: Mapping[Pass, str] = {"poll": "The poll", "sweep": "The sweep", "content": "The reading of texts"}
+
 _log = structlog.get_logger(__name__)
 
 
@@ -148,13 +150,18 @@ class Reconciler:
             group.create_task(self._repeat(table, "sweep"), name=f"sweep-{table.name}")
             if table.polled:
                 group.create_task(self._repeat(table, "poll"), name=f"poll-{table.name}")
+            if table.content is not None and self._beside.settles:  # else nobody has the copies that wait
+                group.create_task(self._repeat(table, "content"), name=f"content-{table.name}")
 
     async def _repeat(self, table: FollowedTable, kind: Pass) -> None:
         if kind == "sweep":
             await self._sleep(table.until_sweep())
         while True:
             await self._attempt(table, kind)
-            await self._sleep(table.gap(kind))
+            if kind == "content" and table.content is not None and not table.fails(kind):
+                await table.content.until_woken(table.gap(kind))
+            else:
+                await self._sleep(table.gap(kind))
 
     async def _attempt(self, table: FollowedTable, kind: Pass) -> None:
         """Run one pass, and take what goes wrong."""
@@ -165,12 +172,12 @@ class Reconciler:
         except (SourceError, StoreUnavailable) as error:
             table.failed(kind, error)
             _log.warning(
-                f"The {kind} failed", source=table.source, table=table.name, error=error.message, hint=error.hint
+                f"{_NAMES[kind]} failed", source=table.source, table=table.name, error=error.message, hint=error.hint
             )
         except Exception as error:  # noqa: BLE001  it is logged as what it is, and shown as the table's state
             # Elsewhere a bug ends the process; a pass would meet the same row again after every restart.
             table.failed(kind, error)
-            _log.error(f"The {kind} failed unexpectedly", source=table.source, table=table.name, exc_info=error)
+            _log.error(f"{_NAMES[kind]} failed unexpectedly", source=table.source, table=table.name, exc_info=error)
 
     async def _run(
         self,
@@ -184,15 +191,18 @@ class Reconciler:
         began = self._clock()
         if kind == "poll":
             result = await table.poll.run(since)
+        elif kind == "content" and table.content is not None:
+            result = await table.content.run()
         else:
             result = await table.sweep.run(self._pace[table.source].acquire, confirmed=confirm, whole=whole)
         if kind == "sweep":
             await table.poll.begin_at(table.sweep.state.newest)
         table.succeeded(kind, result)
-        self._beside.answered(table.source, began)
+        if kind != "content" or result.listed:
+            self._beside.answered(table.source, began)
         about = {"source": table.source, "table": table.name, "listed": result.listed, "found": result.found}
         tell = _log.info if result.found else _log.debug
-        tell(f"The {kind} is complete", **about, duration=round(self._clock() - began, 3))
+        tell(f"{_NAMES[kind]} is complete", **about, duration=round(self._clock() - began, 3))
         return result
 
     async def keep_books(self) -> None:
@@ -218,7 +228,11 @@ class Reconciler:
     def applied(self, truth: Truth, previous: Copy | None) -> None:
         """Take note that what a source has of a record was applied just now, in place of the copy before."""
         table = self.tables.get((truth.record.source, truth.record.table))
-        if table is not None and truth.changed_at is not None:
+        if table is None:
+            return
+        if table.content is not None:
+            table.content.applied(truth)
+        if truth.changed_at is not None:
             table.applied(truth.changed_at, None if previous is None else previous.changed_at)
 
     # What operators ask and do
@@ -246,9 +260,14 @@ class Reconciler:
             raise NotFound(NOTHING_FOLLOWED, hint=NOTHING_HINT)
         return tables
 
-    def verify(self, source: SourceName | None, name: str | None, *, heal: bool) -> AsyncGenerator[Line]:
-        """Compare the chosen tables completely, line by line.  Raises NotFound; the lines raise StoreUnavailable."""
-        return self._proof.tables(self.chosen(source, name), heal=heal)
+    def verify(
+        self, source: SourceName | None, name: str | None, *, heal: bool, content: bool = False
+    ) -> AsyncGenerator[Line]:
+        """Compare the chosen tables completely, line by line; ``content``: with all texts, read one by one.
+
+        Raises NotFound; the lines raise StoreUnavailable.
+        """
+        return self._proof.tables(self.chosen(source, name), heal=heal, content=content)
 
     async def reconcile(
         self, source: SourceName, name: str, kind: Pass, *, since: str | None = None, confirm: bool = False

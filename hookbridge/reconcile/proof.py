@@ -2,7 +2,8 @@
 
 What differs at first is read again, together with its copy, before it is called different: a record may have changed
 meanwhile, and its webhook may be on the way.  What is there and cannot be read differs; what a listing shows only in
-part is read by itself, and what even that does not give whole is ``cut``: not equal, and not different.
+part is read by itself, and what even that does not give whole is ``cut``: not equal, and not different.  The texts
+behind records are compared by the time of their edit, which listings show, or read one by one where that is asked for.
 Healing raises ordinary events and looks again when they are settled.
 Invariant: a comparison that could not be finished gives no result, but the error that ended it; the other tables are
 compared all the same.  Only healing changes anything.
@@ -13,16 +14,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 
 from hookbridge.api.reconcile import Line, Progress, TableProof, Unproven, Verdict
 from hookbridge.clock import time_of
 from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError
 from hookbridge.model import RecordKey, Truth
-from hookbridge.reconcile.findings import Difference, Kind, Sink, kind_of
+from hookbridge.reconcile.comparing import differences, is_there, kind_now, named
+from hookbridge.reconcile.estimate import seconds_left
+from hookbridge.reconcile.findings import Difference, Sink, kind_of
 from hookbridge.reconcile.passes import forget
 from hookbridge.reconcile.table import FollowedTable
 from hookbridge.reconcile.tally import Tally
-from hookbridge.sources.source import Slice, Unread
+from hookbridge.reconcile.waiting import waits
+from hookbridge.sources.source import Slice, Source
 from hookbridge.store.contract import Store
 from hookbridge.store.values import Standing
 
@@ -30,6 +35,8 @@ SUSPECTS_MAX = 5_000
 """So many records are remembered to be read again; then they are, before the listing goes on."""
 
 READS_AT_ONCE = 200
+TEXTS_AT_ONCE = 10
+"""After so many it is told how far the comparison is: each costs a request."""
 UNMET_BATCH = 1_000
 
 LOOKS_AGAIN_SECONDS = (0.0, 0.5, 1.5)
@@ -59,12 +66,17 @@ class Proof:
         self._clock = clock
         self._sleep = sleep
 
-    async def tables(self, tables: Sequence[FollowedTable], *, heal: bool) -> AsyncGenerator[Line]:
-        """Compare tables one after the other; the last line is the verdict.  Raises StoreUnavailable."""
+    async def tables(
+        self, tables: Sequence[FollowedTable], *, heal: bool, content: bool = False
+    ) -> AsyncGenerator[Line]:
+        """Compare tables one after the other; the last line is the verdict.  Raises StoreUnavailable.
+
+        ``content``: the texts behind their records, too, read one by one.
+        """
         proofs: list[TableProof] = []
         for table in tables:
             try:
-                async with aclosing(self.table(table, heal=heal)) as lines:
+                async with aclosing(self.table(table, heal=heal, content=content)) as lines:
                     async for line in lines:
                         if isinstance(line, TableProof):
                             proofs.append(line)
@@ -75,25 +87,32 @@ class Proof:
             agrees=len(proofs) == len(tables) and all(proof.agrees for proof in proofs),
             as_of=min((proof.as_of for proof in proofs), default=None),
             cut=sum(proof.cut for proof in proofs),
+            waiting=sum(proof.waiting for proof in proofs),
             tables=len(proofs),
             unproven=len(tables) - len(proofs),
         )
 
-    async def table(self, table: FollowedTable, *, heal: bool) -> AsyncGenerator[Progress | TableProof]:
+    async def table(
+        self, table: FollowedTable, *, heal: bool, content: bool = False
+    ) -> AsyncGenerator[Progress | TableProof]:
         """Compare one table: its progress, and at the end its proof.  Raises SourceError or StoreUnavailable."""
         began, sweep = self._clock(), await self._store.ticket()
-        tally = Tally()
-        total: int | None = None
+        tally = Tally(content=content)
+        if content:
+            tally.total = (await self._store.wanting(table.source, table.name, limit=0)).copied
         try:
             cursor: str | None = None
             while True:
                 slice_ = await table.changes.listing(table.name, cursor)
-                total = total if slice_.total is None else slice_.total
-                await self._slice(table, sweep, slice_, tally)
+                tally.total = tally.total if slice_.total is None else slice_.total
+                with_texts = await self._slice(table, sweep, slice_, tally)
+                for start in range(0, len(with_texts), TEXTS_AT_ONCE):
+                    yield self._progress(table, tally, began)
+                    await self._texts(table, with_texts[start : start + TEXTS_AT_ONCE], tally)
                 # Not each at once: most of what differs is a change whose webhook is on its way, and is equal soon.
                 if len(tally.suspects) + len(tally.partial) >= SUSPECTS_MAX:
                     await self._look_again(table, tally, heal=heal)
-                yield Progress(source=table.source, table=table.name, compared=tally.listed, total=total)
+                yield self._progress(table, tally, began)
                 if (cursor := slice_.next_cursor) is None:
                     break
             await self._extra(table, sweep, tally, heal=heal)
@@ -101,21 +120,59 @@ class Proof:
             await forget(self._store, only=sweep)
         yield tally.proof(table.source, table.name, time_of(began))
 
-    async def _slice(self, table: FollowedTable, sweep: int, slice_: Slice, tally: Tally) -> None:
-        unread = _named(table, slice_.unread)
+    def _progress(self, table: FollowedTable, tally: Tally, began: float) -> Progress:
+        left = None if tally.total is None else max(0, tally.total - tally.listed)
+        rate = table.of.requests_per_second if tally.content else None
+        return Progress(
+            source=table.source,
+            table=table.name,
+            compared=tally.listed,
+            total=tally.total,
+            seconds_left=None if left is None else seconds_left(left, tally.listed, self._clock() - began, rate),
+        )
+
+    async def _slice(self, table: FollowedTable, sweep: int, slice_: Slice, tally: Tally) -> list[Truth]:
+        """Compare what a listing shows; gives what is equal so far, and has texts that are to be compared as well."""
+        unread = named(table, slice_.unread)
         ids = [record.id for record in (*(truth.record for truth in slice_.truths), *unread)]
         # A listing that was cut goes on with what it has shown last: each record counts once.
         counted = await self._store.met(sweep, ids)
         truths = [truth for truth in slice_.truths if truth.record.id not in counted]
         unread = [record for record in unread if record.id not in counted]
         standings = await self._standings(table, [*(truth.record for truth in truths), *unread])
-        tally.partial += [truth.record for truth in truths if truth.partial]
-        shown = [truth for truth in truths if not truth.partial]
-        tally.suspects += [truth.record for truth in shown if kind_of(truth, standings[truth.record.id]) is not None]
+        tally.partial += [truth.record for truth in truths if truth.partial and not truth.lacks_content]
+        shown = [truth for truth in truths if truth.lacks_content or not truth.partial]
+        suspects = [truth.record for truth in shown if kind_of(truth, standings[truth.record.id]) is not None]
+        tally.suspects += suspects
+        waiting = [truth.record for truth in shown if waits(truth, standings[truth.record.id])]
+        for record in waiting:
+            tally.add("waiting", record)
         # No copy can be compared with what cannot be read: looking again, or healing, does not help.
         tally.add_unreadable(unread, standings)
-        tally.listed += len(truths) + len(unread)
         await self._store.meet(sweep, ids)  # on disk, so that a proof needs no memory for each row
+        told = {*suspects, *waiting}
+        left = [truth for truth in shown if tally.content and truth.lacks_content and truth.record not in told]
+        tally.listed += len(truths) + len(unread) - len(left)
+        return left
+
+    async def _texts(self, table: FollowedTable, truths: Sequence[Truth], tally: Tally) -> None:
+        """Read the texts behind records, and suspect those that are not as their copies have them."""
+        by_record = {truth.record: truth for truth in truths}
+        ask = partial(_completed, table.of, by_record)
+        read, unreadable = await self._read(list(by_record), ask)
+        standings = await self._standings(table, list(by_record))
+        tally.suspects += unreadable
+        for record, truth in read.items():
+            if truth.content is None:
+                tally.add("waiting", record)  # it is not given: what the copy has may be right
+            elif kind_of(truth, standings[record.id]) is not None or not await self._has_text(table, record, truth):
+                tally.suspects.append(record)
+        tally.listed += len(truths)
+
+    async def _has_text(self, table: FollowedTable, record: RecordKey, truth: Truth) -> bool:
+        """Whether the copy itself holds the text of a read, and not only the hash of it."""
+        copy = await self._store.copy(record)
+        return truth.content is None or (copy is not None and table.of.same_content(copy, truth))
 
     async def _extra(self, table: FollowedTable, sweep: int, tally: Tally, *, heal: bool) -> None:
         after: str | None = None
@@ -162,7 +219,7 @@ class Proof:
         standings = await self._standings(table, records)
         tally.add_unreadable(unreadable, standings)
         cut.update(truth.record for truth in truths.values() if truth.cut)
-        return [record for record, truth in truths.items() if _kind(record, truth, standings[record.id]) is not None]
+        return [record for record, truth in truths.items() if kind_now(record, truth, standings[record.id]) is not None]
 
     async def _judge(
         self, table: FollowedTable, suspects: Sequence[RecordKey], cut: set[RecordKey], tally: Tally
@@ -187,18 +244,36 @@ class Proof:
             tally.gone.update(
                 record
                 for record, truth in truths.items()
-                if not (_is_there(record, truth) or standings[record.id].present)
+                if not (is_there(record, truth) or standings[record.id].present)
             )
             moving = any(
                 standings[record.id].dirty or truth.fingerprint != last_look.get(record, truth.fingerprint)
                 for record, truth in truths.items()
             )
             last_look = {record: truth.fingerprint for record, truth in truths.items()}
-            left = _differences(truths, standings)
+            left = await self._left(table, truths, standings, tally)
             suspected = [difference.record for difference in left]
             if wait == LOOKS_AGAIN_SECONDS[-1] and not moving:
                 break
         return left
+
+    async def _left(
+        self,
+        table: FollowedTable,
+        truths: Mapping[RecordKey, Truth],
+        standings: Mapping[str, Standing],
+        tally: Tally,
+    ) -> list[Difference]:
+        """Give what differs now; where texts are compared, also what has the hash of its text and another text."""
+        left = differences(truths, standings)
+        if not tally.content:
+            return left
+        equal = truths.keys() - {difference.record for difference in left}
+        others = [record for record in sorted(equal) if not await self._has_text(table, record, truths[record])]
+        return left + [
+            Difference(record=record, kind="differing", truth=truths[record], standing=standings[record.id])
+            for record in others
+        ]
 
     async def _read(
         self, records: Sequence[RecordKey], ask: Callable[[RecordKey], Awaitable[Truth]]
@@ -230,38 +305,5 @@ class Proof:
             await self._sleep(0.1)
 
 
-def _named(table: FollowedTable, unread: Sequence[Unread]) -> list[RecordKey]:
-    """Give the records that cannot be read.  Raises RecordUnreadable for one whose key cannot be read either."""
-    records: list[RecordKey] = []
-    for record in unread:
-        if record.id is None:
-            raise RecordUnreadable(
-                f"{table.name} has a record without a key that can be read, so it cannot be compared: {record.reason}"
-            )
-        records.append(RecordKey(table.source, table.name, record.id))
-    return records
-
-
-def _is_there(record: RecordKey, truth: Truth) -> bool:
-    """Whether the source has a record of this name: a row's key has one spelling, whatever its type calls equal."""
-    return truth.data is not None and truth.record == record
-
-
-def _differences(truths: Mapping[RecordKey, Truth], standings: Mapping[str, Standing]) -> list[Difference]:
-    return [
-        Difference(
-            record=record,
-            kind=kind,
-            truth=truth if truth.record == record else None,
-            standing=standing,
-        )
-        for record, truth in truths.items()
-        if (kind := _kind(record, truth, standing := standings[record.id])) is not None
-    ]
-
-
-def _kind(record: RecordKey, truth: Truth, standing: Standing) -> Kind | None:
-    """Say how a record differs from its copy, both as they are now."""
-    if _is_there(record, truth):
-        return kind_of(truth, standing)
-    return "extra" if standing.present else None
+async def _completed(source: Source, shown: Mapping[RecordKey, Truth], record: RecordKey) -> Truth:
+    return await source.complete(shown[record], "sweep")

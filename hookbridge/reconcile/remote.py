@@ -79,7 +79,8 @@ class RemoteSink:
             record = difference.record
             source = self._sources[record.source]
             listed = difference.truth
-            truth = listed if listed is not None and not listed.partial else await source.read(record)
+            is_enough = listed is not None and (listed.lacks_content or not listed.partial)
+            truth = listed if listed is not None and is_enough else await source.read(record)
             kind = "delete" if truth.data is None else TYPES[difference.kind]
             if truth.data is not None and difference.kind == "extra":
                 kind = "update"  # it has moved, or is here again

@@ -9,6 +9,7 @@ from hookbridge.clock import epoch_time
 from hookbridge.errors import HookbridgeError, asked_seconds, describe
 from hookbridge.model import SourceName
 from hookbridge.observe.redaction import without_secrets
+from hookbridge.reconcile.content import ContentLoad
 from hookbridge.reconcile.passes import Subject
 from hookbridge.reconcile.poll import Poll
 from hookbridge.reconcile.sweep import Sweep
@@ -18,7 +19,7 @@ GROWTH = 1.5
 FIRST_GAP_SECONDS = 1.0
 """After the first failure; it doubles with each further one."""
 
-Pass = Literal["poll", "sweep"]
+Pass = Literal["poll", "sweep", "content"]
 
 
 class FollowedTable:
@@ -32,12 +33,13 @@ class FollowedTable:
         self.changes = subject.changes
         self.poll = Poll(subject)
         self.sweep = Sweep(subject)
+        self.content = ContentLoad(subject) if subject.followed.content else None
         self._clock = subject.clock
         self._config = subject.config
         self._least = subject.followed.poll_seconds or subject.config.poll_seconds
         self._quiet = self._least
-        self._failures: dict[Pass, int] = {"poll": 0, "sweep": 0}
-        self._errors: dict[Pass, Exception | None] = {"poll": None, "sweep": None}
+        self._failures: dict[Pass, int] = {"poll": 0, "sweep": 0, "content": 0}
+        self._errors: dict[Pass, Exception | None] = {"poll": None, "sweep": None, "content": None}
         self._asked_error: Exception | None = None
         self.lag_seconds: float | None = None
         self.applied_at: float | None = None
@@ -50,7 +52,9 @@ class FollowedTable:
 
     def succeeded(self, kind: Pass, result: PassResult) -> None:
         """Take note of a complete pass."""
-        self._failures[kind], self._errors[kind], self._asked_error = 0, None, None
+        self._failures[kind], self._errors[kind] = 0, None
+        if kind != "content" or result.listed:  # nothing was asked for texts that all are there
+            self._asked_error = None
         if kind == "poll":
             # A quiet table costs ever fewer requests; the first change may be the first of many.
             longest = max(self._config.poll_seconds_max, self._least)
@@ -86,10 +90,14 @@ class FollowedTable:
             self.applied_at = self._clock()
             self.lag_seconds = max(0.0, self.applied_at - at)
 
+    def fails(self, kind: Pass) -> bool:
+        """Whether the last pass of a kind failed."""
+        return self._failures[kind] > 0
+
     def gap(self, kind: Pass) -> float:
         """Give the seconds until the next pass."""
         if not (failures := self._failures[kind]):
-            return self._quiet if kind == "poll" else self._config.sweep_seconds
+            return {"poll": self._quiet, "sweep": self._config.sweep_seconds, "content": self._least}[kind]
         wait: float = min(FIRST_GAP_SECONDS * 2 ** min(failures, 30), self._config.poll_seconds_max)
         return max(wait, asked_seconds(self._errors[kind]))
 
@@ -116,11 +124,12 @@ class FollowedTable:
             last_sweep_at=epoch_time(sweep.completed_at),
             poll_gap_seconds=self.gap("poll") if self.polled else None,
             lag_seconds=self.lag_seconds,
+            content=None if self.content is None else self.content.progress(),
         )
 
     def _state(self) -> tuple[State, str | None]:
         if vanished := self.sweep.state.vanished:
             return "unconfirmed", f"{vanished} records are gone at once: confirm that they are really deleted"
-        if error := self._errors["poll"] or self._errors["sweep"] or self._asked_error:
+        if error := next(filter(None, (*self._errors.values(), self._asked_error)), None):
             return "failing", error.message if isinstance(error, HookbridgeError) else describe(error, without_secrets)
         return ("following" if self.sweep.state.loaded else "backfilling"), None

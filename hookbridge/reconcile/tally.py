@@ -18,7 +18,11 @@ KEYS_SHOWN = 1_000
 class Tally:
     """What a comparison has counted so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, content: bool) -> None:
+        self.content = content
+        """Whether the texts behind records are read and compared."""
+        self.total: int | None = None
+        """How many records there are to compare, where that is known."""
         self.listed = 0
         self.healed = 0
         self.suspects: list[RecordKey] = []
@@ -26,10 +30,10 @@ class Tally:
         self.gone: set[RecordKey] = set()
         """What is on neither side any more when it is looked at again: nothing that could be equal."""
         self.unreadable = 0
-        self._counts = {"differing": 0, "missing": 0, "extra": 0, "cut": 0}
+        self._counts = {"differing": 0, "missing": 0, "extra": 0, "cut": 0, "waiting": 0}
         self._keys: dict[str, list[str]] = {}
 
-    def add(self, kind: Kind | Literal["cut"], record: RecordKey) -> None:
+    def add(self, kind: Kind | Literal["cut", "waiting"], record: RecordKey) -> None:
         """Count a record that is not equal."""
         self._counts[kind] += 1
         keys = self._keys.setdefault(kind, [])

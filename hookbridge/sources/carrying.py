@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from hookbridge.clock import happened
-from hookbridge.model import CLAIMED_EVENTS_MAX, Change, Event, Truth
+from hookbridge.model import CLAIMED_EVENTS_MAX, Change, Content, Event, Truth
 
 FORMAT = "reconciler"
 
@@ -29,6 +29,7 @@ class _Carried(msgspec.Struct, frozen=True, omit_defaults=True):
     changed_at: str | None
     fingerprint: bytes
     data: msgspec.Raw
+    content: Content | None = None
     lacks_content: bool = False
 
 
@@ -42,8 +43,9 @@ def body_of(truth: Truth | None) -> bytes:
         return b""
     if len(truth.data) > CARRIED_BYTES_MAX:
         return b""
-    data = msgspec.Raw(truth.data)
-    return _encode(_Carried(truth.ticket, truth.changed_at, truth.fingerprint, data, truth.lacks_content))
+    data, rest = msgspec.Raw(truth.data), (truth.content, truth.lacks_content)
+    body = _encode(_Carried(truth.ticket, truth.changed_at, truth.fingerprint, data, *rest))
+    return body if truth.content is None or len(body) <= CARRIED_BYTES_MAX else b""
 
 
 def carried(event: Event) -> Truth | None:
@@ -57,6 +59,7 @@ def carried(event: Event) -> Truth | None:
         changed_at=found.changed_at,
         fingerprint=found.fingerprint,
         ticket=found.ticket,
+        content=found.content,
         partial=found.lacks_content,
         lacks_content=found.lacks_content,
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -20,6 +20,9 @@ from hookbridge.model import Columns, Content, ContentState, Copy, Event, Record
 from hookbridge.names import NAME_EXPECTED, is_name
 from hookbridge.sources.bodies import decode_columns
 from hookbridge.text import Fields
+
+Asker = Literal["change", "poll", "sweep", "load"]
+"""For what something is read, the most urgent first: where requests are counted, it goes before the others."""
 
 
 class Handshake(msgspec.Struct, frozen=True):
@@ -55,6 +58,8 @@ class Followed(msgspec.Struct, frozen=True, kw_only=True):
     """Whether its changes can be asked for; a table without a time of change is only swept."""
     poll_seconds: float | None = None
     """Its own gap between polls; None for the configured one."""
+    content: bool = False
+    """Whether it asks for the texts behind its records."""
 
 
 class Unread(msgspec.Struct, frozen=True):
@@ -139,6 +144,8 @@ class Source(ABC):
 
     one_budget: bool = False
     """Whether all nodes together may ask only so much, so that one of them works on its records (Notion)."""
+    requests_per_second: float | None = None
+    """How much may be asked, where that is counted."""
     no_credentials: tuple[str, str]
     """What is said where the truth is asked for without credentials, and what to do."""
     reader: Reader | None = None
@@ -215,7 +222,7 @@ class Source(ABC):
         """Read the record as ``read`` does, after whatever else wants to ask.  Raises as ``read``."""
         return await self.readable().refresh(record)
 
-    async def complete(self, truth: Truth) -> Truth:
+    async def complete(self, truth: Truth, asker: Asker = "change") -> Truth:  # noqa: ARG002  of what has no text behind it
         """Give a truth whole that lacks only the text behind its record: that is read, where it may be.
 
         It is labelled with the truth's own time of change.  Raises as ``read``.
@@ -267,6 +274,14 @@ class Source(ABC):
     def content_state(self, copy: Copy) -> ContentState:  # noqa: ARG002  of what has no text behind it
         """Say how it stands with the text behind a record."""
         return "off"
+
+    def content_refused(self, table: str) -> str | None:  # noqa: ARG002  of what has no text behind it
+        """Say why the texts behind a table's records are not given, and what to do; None where they are."""
+        return None
+
+    def same_content(self, copy: Copy, truth: Truth) -> bool:  # noqa: ARG002  of what has no text behind it
+        """Whether a copy holds the text that a read of its record gave, whatever their fingerprints say."""
+        return True
 
     @abstractmethod
     def title(self, record: RecordKey, columns: Columns) -> str:

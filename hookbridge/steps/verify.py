@@ -51,7 +51,6 @@ class Verify:
         if truth is None and not self._source.has_credentials:
             return await aside(bytes_of(change), self._skipped, change, so_far)
         truth = truth or await self._source.read(change.record)
-        truth = await self._source.complete(truth)
         return await aside(bytes_of(change, truth.data), self._compared, change, so_far, truth)
 
     def _compared(self, change: Change, so_far: Effects, truth: Truth) -> Effects:

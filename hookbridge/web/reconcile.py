@@ -61,7 +61,7 @@ async def verify(request: web.Request) -> web.StreamResponse:
     service = request.app[SERVICE]
     asked = json_body(await read_body(request) or b"{}", said.VerifyBody)
     name = table_of_source(service, asked.source, asked.table)
-    steps = service.reconciler.verify(asked.source, name, heal=asked.heal)
+    steps = service.reconciler.verify(asked.source, name, heal=asked.heal, content=asked.content)
     async with aclosing(steps):
         first = await anext(steps)  # what cannot begin is refused like any other request
         response = web.StreamResponse(headers={**JSON_HEADERS, **PRIVATE, "Content-Type": NDJSON})

@@ -70,6 +70,21 @@ async def test_copies_that_were_compared_lately_are_converged(page: Page, tmp_pa
                 assert await page.title() != "hookbridge"
 
 
+async def test_bodies_that_are_still_to_be_read_are_counted_with_how_long_they_take(page: Page, tmp_path: Path) -> None:
+    async with sources() as both:
+        for number in range(4):
+            both.notion.create_page(both.data_source, {"Name": f"page {number}"}, markdown="body")
+        both.notion.faults.hang(path=lambda path: path.endswith("/markdown"))
+        databases = {"databases": [{"id": both.database, "content": True}], "requests_per_second": 3.0}
+        async with running(both.settings(tmp_path, notion=databases)) as service:
+            await opened(page, service)
+            card = page.locator("#sources [data-source=notion]")
+            await expect(card).to_contain_text("0 of 4 bodies, about 1 s left")
+            await expect(page.locator("#health-text")).to_contain_text("Reading the bodies of a database of notion")
+            both.notion.faults.clear()
+            await expect(card).not_to_contain_text("bodies")
+
+
 async def test_a_source_is_paused_also_while_it_is_down_and_resumed(page: Page, tmp_path: Path) -> None:
     async with sources() as both, running(both.settings(tmp_path, reconcile={"enabled": False})) as service:
         lane = service.service.lanes["supabase"]

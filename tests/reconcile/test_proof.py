@@ -122,6 +122,7 @@ async def test_a_table_that_cannot_be_compared_is_named_and_the_others_are_compa
         "agrees": False,
         "as_of": "",
         "cut": 0,
+        "waiting": 0,
         "tables": 1,
         "unproven": 2,
     }
@@ -178,8 +179,8 @@ async def test_nothing_to_compare_is_said_with_what_to_do(both: Sources, bridge:
 async def test_an_error_that_nobody_foresaw_is_the_last_line_and_nothing_follows_it(
     bridge: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def lines(*_: object, heal: bool) -> AsyncIterator[Progress]:
-        yield Progress(source="supabase", table="public.users", compared=1, total=2)
+    async def lines(*_: object, **__: object) -> AsyncIterator[Progress]:
+        yield Progress(source="supabase", table="public.users", compared=1, total=2, seconds_left=1.0)
         raise ValueError("a secret of ours")
 
     monkeypatch.setattr(bridge.service.reconciler, "verify", lines)

@@ -66,6 +66,9 @@ class Wiki:
         assert answer.status == 202
         await settled(self.bridge)
 
+    async def has_what_it_asks_for(self) -> bool:
+        return bool((await self.record())["content_state"] != "waiting")
+
     def asked(self) -> int:
         return self.notion.requests.by_route.get(BODY, 0)
 
@@ -80,8 +83,10 @@ async def wiki(folder: Path, *, content: bool = True, **sections: Any) -> AsyncI
         databases = [{"id": both.database, "content": content}]
         async with running(both.settings(folder, notion={"databases": databases}, **STILL, **sections)) as bridge_:
             await wait_until(lambda: loaded(bridge_))
+            one = Wiki(both, bridge_, RecordKey("notion", both.database, page))
+            await wait_until(one.has_what_it_asks_for)
             await settled(bridge_)
-            yield Wiki(both, bridge_, RecordKey("notion", both.database, page))
+            yield one
 
 
 async def test_a_webhook_about_a_body_brings_it_into_the_copy_and_to_handlers(tmp_path: Path) -> None:

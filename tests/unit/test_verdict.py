@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from hookbridge.api.health import BudgetState, Readiness
 from hookbridge.api.lanes import LaneState, WaitingTable
-from hookbridge.api.reconcile import TableStatus
+from hookbridge.api.reconcile import ContentProgress, TableStatus
 from hookbridge.clock import time_of
 from hookbridge.model import Books, Fault
 from hookbridge.store.values import Totals
@@ -207,3 +207,32 @@ def test_what_the_verdict_rests_on_stands_below_it() -> None:
 )
 def test_how_long_something_lasts_is_said_as_people_do(seconds: float, said: str) -> None:
     assert lasting(seconds) == said
+
+
+BODIES = ContentProgress(stored=1200, total=10_000, seconds_left=2930.0, refused=None)
+
+
+@pytest.mark.parametrize(
+    ("content", "level", "text"),
+    [
+        (BODIES, "busy", "Reading the bodies of a database of notion: 1\u202f200 of 10\u202f000, about 49 min left"),
+        (
+            replace(BODIES, seconds_left=None),
+            "busy",
+            "Reading the bodies of a database of notion: 1\u202f200 of 10\u202f000",
+        ),
+        (replace(BODIES, stored=10_000, seconds_left=0.0), "good", "Converged: every event is settled"),
+    ],
+)
+def test_bodies_that_are_still_to_be_read_are_said_with_how_long_that_takes(
+    content: ContentProgress, level: str, text: str
+) -> None:
+    verdict = judge(seen(tables=(table(), database(content=content))), counted(), NOW)
+    assert (verdict.level, verdict.text, verdict.problems) == (level, text, ())
+
+
+def test_bodies_that_are_not_given_are_a_warning_with_the_remedy() -> None:
+    content = replace(BODIES, seconds_left=None, refused="Notion refuses: give the capability to read content")
+    verdict = judge(seen(tables=(database(content=content),)), counted(), NOW)
+    assert (verdict.level, len(verdict.problems)) == ("warn", 1)
+    assert "give the capability to read content. Its pages are copied without" in verdict.problems[0].todo

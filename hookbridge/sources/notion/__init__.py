@@ -21,16 +21,25 @@ from hookbridge.sources.notion.budget import Budget, Reserve, Urgency, nobody_el
 from hookbridge.sources.notion.changes import NotionChanges
 from hookbridge.sources.notion.cuts import Rest
 from hookbridge.sources.notion.databases import Databases
+from hookbridge.sources.notion.markdown import without_signatures
 from hookbridge.sources.notion.places import Places
 from hookbridge.sources.notion.signature import NotionSignature
 from hookbridge.sources.notion.truth import Reader
-from hookbridge.sources.source import Decoded, Labels, Limits, Source, Tickets, unlabelled
+from hookbridge.sources.source import Asker, Decoded, Labels, Limits, Source, Tickets, unlabelled
 from hookbridge.sources.times import instant_of
 from hookbridge.text import Fields
 
 TOKEN_PREFIXES = ("ntn_", "secret_")
 """How tokens of integrations begin; those made before September 2024 with the second
 (https://developers.notion.com/page/changelog)."""
+
+
+_URGENCIES: Mapping[Asker, Urgency] = {
+    "change": Urgency.READ,
+    "poll": Urgency.POLL,
+    "sweep": Urgency.SWEEP,
+    "load": Urgency.LOAD,
+}
 
 
 class NotionSource(Source):
@@ -70,6 +79,7 @@ class NotionSource(Source):
         self._with_content = frozenset(dashed(database.id) for database in config.databases if database.content)
         self.bodies: Bodies | None = None
         """None without a token."""
+        self.requests_per_second = config.requests_per_second
         self.budget = Budget(config.requests_per_second, reserve)
         """Of all requests to Notion; unused without a token."""
         if self._token:
@@ -133,12 +143,12 @@ class NotionSource(Source):
 
     # What is true
 
-    async def complete(self, truth: Truth) -> Truth:
+    async def complete(self, truth: Truth, asker: Asker = "change") -> Truth:
         """Read the body that a truth lacks.  Raises SourceError."""
         if self.bodies is None or not truth.lacks_content:
             return truth
         began = self._clock()
-        return with_content(truth, await self.bodies.read(truth, Urgency.READ), began)
+        return with_content(truth, await self.bodies.read(truth, _URGENCIES[asker]), began)
 
     # What pages look like
 
@@ -173,6 +183,19 @@ class NotionSource(Source):
         if content is not None:
             return "stored" if content.refused is None else "refused"
         return "waiting" if self.bodies.refusal(copy.record.table) is None else "refused"
+
+    def content_refused(self, table: str) -> str | None:
+        """Say why Notion gives no bodies of a database."""
+        refusal = None if self.bodies is None else self.bodies.refusal(table)
+        return None if refusal is None else f"{refusal.reason}: {refusal.hint}" if refusal.hint else refusal.reason
+
+    def same_content(self, copy: Copy, truth: Truth) -> bool:
+        """Compare the bodies without what changes on every read; where they were cut, that depends on it."""
+        kept, read = content_of(copy), truth.content
+        if kept is None or read is None or (kept.truncated and read.truncated):
+            return (kept is None) == (read is None)
+        texts = (without_signatures(kept.markdown), without_signatures(read.markdown))
+        return texts[0] == texts[1] and (kept.truncated, kept.refused) == (read.truncated, read.refused)
 
     def title(self, record: RecordKey, columns: Columns) -> str:  # noqa: ARG002  of every database
         """Give the page's title."""

@@ -52,15 +52,19 @@ def truth_of(
 
 
 def whole(shown: Truth, page: Columns, body: Body | None) -> Truth:
-    """Make the truth of a page that was partial and is completed, with its body where it is read with one."""
+    """Make the truth of a page that was partial and is completed, with its body where it is read with one.
+
+    Where that is not given, the hash of what is shown would say that it was read.
+    """
     content, data = _stored(page)
     own = pages.fingerprint(content)
     if body is not None:
         own = _both(own, body)
+    end = b"" if body is None and shown.lacks_content else shown.fingerprint[-FINGERPRINT_BYTES:]
     return msgspec.structs.replace(
         shown,
         data=data,
-        fingerprint=own + shown.fingerprint[-FINGERPRINT_BYTES:],
+        fingerprint=own + end,
         partial=False,
         lacks_content=False,
         cut=bool(cuts.cut(content)),

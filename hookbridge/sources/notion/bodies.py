@@ -8,7 +8,8 @@ https://developers.notion.com/reference/retrieve-page-markdown.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ import msgspec
 
 from hookbridge.config import NotionConfig
 from hookbridge.errors import ContentRefused, RecordImpossible
-from hookbridge.model import FINGERPRINT_BYTES, Content, RecordKey, Truth
+from hookbridge.model import FINGERPRINT_BYTES, Content, Truth
 from hookbridge.names import dashed
 from hookbridge.sources.notion import markdown
 from hookbridge.sources.notion.budget import Urgency
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 REFUSED_SECONDS = 600.0
 """How long nobody asks again for bodies of a database that Notion did not give."""
+
+
+AT_ONCE: Mapping[Urgency, int] = {Urgency.READ: 8, Urgency.POLL: 2, Urgency.SWEEP: 2, Urgency.LOAD: 3}
+"""So many bodies are read at once for those who ask so: slow ones of a first load leave connections to all others."""
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,8 +60,7 @@ class Bodies:
         self._requests_max = config.content_requests_max
         self._characters_max = config.content_characters_max
         self._now = now
-        self._given: set[str] = set()
-        """The databases of which Notion gave a body last."""
+        self._turns = {urgency: asyncio.Semaphore(number) for urgency, number in AT_ONCE.items()}
         self._refusals: dict[str, Refusal] = {}
 
     def wanted(self, table: str) -> bool:
@@ -72,28 +76,22 @@ class Bodies:
         """Say why the bodies of a database are not read; None where they are."""
         return self._refusals.get(table)
 
-    async def try_one(self, table: str, page_id: str, urgency: Urgency) -> None:
-        """Find out whether bodies of a database may be read, where that is not known: by that of one of its pages.
-
-        Without, a listing would call every page of it different, for a body that nobody can read.  Raises SourceError.
-        """
-        if table not in self._given and self.read_now(table):
-            await self.read(Truth(record=RecordKey("notion", table, page_id), data=None), urgency)
-
     async def read(self, page: Truth, urgency: Urgency) -> Body | None:
         """Read the body of a page.  None where the integration may not read bodies.  Raises SourceError."""
+        async with self._turns[urgency]:
+            return await self._read(page, urgency)
+
+    async def _read(self, page: Truth, urgency: Urgency) -> Body | None:
         table, edited_at = page.record.table, page.changed_at
         if not self.read_now(table):
             return None
         try:
             read = await self._whole(page.record.id, urgency)
         except ContentRefused as error:
-            self._given.discard(table)
             self._refusals[table] = Refusal(reason=error.message, hint=error.hint, since=self._now())
             return None
         except RecordImpossible as error:
             return _none(edited_at, error.message)
-        self._given.add(table)
         self._refusals.pop(table, None)
         if read is None:
             return _none(edited_at, "Notion has no body of this page")
@@ -128,11 +126,6 @@ class Bodies:
                 part = None  # not shared with the integration, or of a kind that markdown has no form for
             read = markdown.completed(read, block, part)
         return msgspec.structs.replace(read, truncated=True) if read.unknown else read
-
-
-def nobody(table: str) -> bool:  # noqa: ARG001  as ``Bodies.read_now``
-    """Read no page with its body."""
-    return False
 
 
 def _none(edited_at: str | None, reason: str) -> Body:

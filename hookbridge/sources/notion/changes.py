@@ -20,9 +20,11 @@ from hookbridge.config import NotionConfig
 from hookbridge.errors import RecordImpossible, RecordUnreadable
 from hookbridge.model import RecordKey
 from hookbridge.names import dashed
+from hookbridge.sources.carrying import CARRIED_SECONDS_MAX
 from hookbridge.sources.notion.answers import truth_of
 from hookbridge.sources.notion.bodies import Bodies
 from hookbridge.sources.notion.budget import Urgency
+from hookbridge.sources.notion.cuts import OPEN_SECONDS
 from hookbridge.sources.notion.databases import Databases
 from hookbridge.sources.notion.places import Places
 from hookbridge.sources.source import Followed, Slice
@@ -33,6 +35,10 @@ if TYPE_CHECKING:
 
 RESTARTS_MAX = 20
 """So often may cursors become invalid in one listing without a later minute being reached."""
+
+OVERLAP_SECONDS_MIN = OPEN_SECONDS + CARRIED_SECONDS_MAX
+"""Polls of pages with bodies look back as far as this: a body that was read before its edit minute was over is listed
+again when that is over, also where what was read came to be applied later."""
 
 NO_SOURCES = "the database has no data source of its own: it is a linked one, a view of another database"
 """Of a database that is found and names no data source (recorded of linked ones); sharing it does not help."""
@@ -80,12 +86,15 @@ class NotionChanges:
     def followed(self) -> tuple[Followed, ...]:
         """Give the listed databases."""
         return tuple(
-            Followed(table=dashed(one.id), polled=True, poll_seconds=one.poll_seconds) for one in self._followed
+            Followed(table=dashed(one.id), polled=True, poll_seconds=one.poll_seconds, content=one.content)
+            for one in self._followed
         )
 
     async def since(self, table: str, watermark: str, overlap_seconds: float, cursor: str | None) -> Slice:
         """List what was edited.  Raises SourceError."""
         at = instant_of(watermark)
+        if self._bodies.wanted(table):
+            overlap_seconds = max(overlap_seconds, OVERLAP_SECONDS_MIN)
         start = watermark if at is None else _written(earlier(at, overlap_seconds))
         return await self._slice(table, "last_edited_time", start, cursor, Urgency.POLL)
 
@@ -119,8 +128,6 @@ class NotionChanges:
         if listing is None:
             left = await self._left(table, place.sources, urgency)
             return Slice(truths=(), next_cursor=_encoded(_beginning(place, left)) if left else None, anew=anew)
-        if listing.pages:
-            await self._bodies.try_one(table, dashed(listing.pages[0]["id"]), urgency)
         truths = tuple(
             truth_of(
                 RecordKey("notion", table, dashed(page["id"])),
@@ -128,7 +135,8 @@ class NotionChanges:
                 listing.ticket,
                 self._clock(),
                 self._places,
-                with_body=self._bodies.read_now,
+                # Also while they are not given: a page that has its body keeps it until it is edited.
+                with_body=self._bodies.wanted,
             )
             for page in listing.pages
         )

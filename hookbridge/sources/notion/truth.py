@@ -18,7 +18,7 @@ from hookbridge.model import Columns, RecordKey, Truth
 from hookbridge.names import dashed, is_id
 from hookbridge.sources.batching import Batcher
 from hookbridge.sources.notion.answers import truth_of, whole
-from hookbridge.sources.notion.bodies import Bodies, nobody
+from hookbridge.sources.notion.bodies import Bodies
 from hookbridge.sources.notion.budget import Urgency
 from hookbridge.sources.notion.cuts import Rest
 from hookbridge.sources.notion.databases import Databases
@@ -118,20 +118,13 @@ class Reader:
             truth = self._truth(record, page, ticket)
             if page is None or not truth.partial:
                 return truth
-            with_body = self._bodies.read_now(truth.record.table)
             completed = await self._rest.complete(page, urgency)
-            body = await self._bodies.read(truth, urgency) if with_body else None
+            return whole(truth, completed, await self._bodies.read(truth, urgency))
         except SourceError as error:
             return error
-        if with_body and body is None:  # it may not be read, as it turned out
-            truth = self._truth(record, page, ticket, with_body=nobody)
-        return whole(truth, completed, body) if truth.partial else truth
 
-    def _truth(
-        self, record: RecordKey, page: Columns | None, ticket: int, *, with_body: Callable[[str], bool] | None = None
-    ) -> Truth:
-        with_body = with_body or self._bodies.read_now
-        return truth_of(record, page, ticket, self._now(), self._places, with_body=with_body)
+    def _truth(self, record: RecordKey, page: Columns | None, ticket: int) -> Truth:
+        return truth_of(record, page, ticket, self._now(), self._places, with_body=self._bodies.wanted)
 
     async def _found(self, records: tuple[RecordKey, ...]) -> AsyncIterator[tuple[RecordKey, Truth | Exception | None]]:
         """Look for the pages in their database's newest; None for those that are not found."""

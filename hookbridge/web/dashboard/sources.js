@@ -45,6 +45,7 @@ function followed(table, stats) {
   const facts = [
     table.poll_gap_seconds === null ? null : `polled ${ago(since(table.last_poll_at))}`,
     `swept ${ago(since(table.last_sweep_at))}`,
+    table.content && table.content.stored < table.content.total ? bodies(table.content) : null,
     loss && loss.announced + loss.missed ? `${(100 * loss.share).toFixed(1)} % of webhooks lost` : null,
     table.reason,
   ].filter(Boolean);
@@ -53,4 +54,10 @@ function followed(table, stats) {
     element("span", table.state + listed, { className: table.state === "following" ? "good" : "warn" }),
     element("span", [" · ", foreign(facts.join(" · "))], { className: "soft" }),
   ]);
+}
+
+function bodies(content) {
+  const read = `${count(content.stored)} of ${count(content.total)} bodies`;
+  if (content.refused) return `${read}: ${content.refused}`;
+  return content.seconds_left === null ? read : `${read}, about ${lasting(content.seconds_left)} left`;
 }
