@@ -97,7 +97,9 @@ class FollowedTable:
     def gap(self, kind: Pass) -> float:
         """Give the seconds until the next pass."""
         if not (failures := self._failures[kind]):
-            return {"poll": self._quiet, "sweep": self._config.sweep_seconds, "content": self._least}[kind]
+            # Copies that come to wait wake what reads their texts.
+            gaps = {"poll": self._quiet, "sweep": self._config.sweep_seconds, "content": self._config.poll_seconds_max}
+            return gaps[kind]
         wait: float = min(FIRST_GAP_SECONDS * 2 ** min(failures, 30), self._config.poll_seconds_max)
         return max(wait, asked_seconds(self._errors[kind]))
 

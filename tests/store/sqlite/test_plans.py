@@ -212,6 +212,8 @@ async def test_a_sweep_compares_meets_and_misses_by_indexes_alone(store: SqliteS
         await store.load([(copy(key(1), await store.ticket()), None)], exclusive=False)
         await store.meet(sweep, ["1"])
         await store.unmet("supabase", "public.users", sweep, limit=5)
+        await store.wanting("supabase", "public.users", limit=5)
+        await store.wanting("supabase", "public.users", after="1", limit=5)
         await at(store, 2.0).settle_findings(0.0)
         await store.forget_sweeps(only=sweep, limit=5)
     await expect_no_whole_tables(store, ran)
