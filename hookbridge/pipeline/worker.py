@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from hookbridge.errors import HandlerFailed, HookbridgeError, StoreError, describe
-from hookbridge.model import Change, Claim, Effects, Failure, Outcome, RecordKey, Settled, Settlement
+from hookbridge.model import FINGERPRINT_BYTES, Change, Claim, Effects, Failure, Outcome, RecordKey, Settled, Settlement
 from hookbridge.observe.places import traceback_of
 from hookbridge.observe.redaction import without_secrets
 from hookbridge.pipeline.attempts import Attempts
@@ -217,7 +217,8 @@ def is_announced(claim: Claim, effects: Effects) -> bool:
     before, after = claim.previous, effects.copy
     if before is None or before.data is None or after.data is None:
         return (before is not None and before.data is not None) or after.data is not None
-    return before.fingerprint != after.fingerprint
+    # What stands behind it says what a listing showed, and when: of one content that may be two things.
+    return before.fingerprint[:FINGERPRINT_BYTES] != after.fingerprint[:FINGERPRINT_BYTES]
 
 
 def _traceback_of(error: Exception) -> str | None:

@@ -139,6 +139,13 @@ def _large(scene: Scene) -> None:
     scene.supabase.enlarge("users", looked_at_max=250)
 
 
+def _bodies_not_given(scene: Scene) -> None:
+    (source,) = scene.notion.data_source_ids(scene.database)
+    scene.notion.create_page(source, {"Name": "Plan"})
+    scene.set("notion", databases=[{"id": scene.database, "content": True}])
+    scene.notion.bodies_readable = False
+
+
 def _linked(scene: Scene) -> None:
     scene.set("notion", databases=[{"id": scene.notion.link_database("A view", database_id=LINKED)}])
 
@@ -225,6 +232,10 @@ FAULTS: dict[str, tuple[Plant, str, str, str, str]] = {
     "Notion database linked": (
         _linked,
         *(f"notion {LINKED}", "failed", "it is a linked one", "original database"),
+    ),
+    "Notion bodies not given": (
+        _bodies_not_given,
+        *("notion {database}", "warning", "without their bodies", "read content"),
     ),
     "Notion version unknown": (_version_unknown, "notion", "failed", "header failed validation", "api_version"),
     "a newer version's data file": (

@@ -53,7 +53,7 @@ class Wiki:
     async def told(self, event: str = "page.content_updated") -> None:
         """Have a webhook tell of the page, and wait until it is settled."""
         body = {
-            "id": f"{len(self.notion.requests.by_route)}-{event}-{self.notion.pages[self.page.id].markdown[:20]}",
+            "id": str(uuid4()),
             "timestamp": "2026-01-01T15:00:00.000Z",
             "workspace_id": "w",
             "subscription_id": "s",
@@ -110,6 +110,26 @@ async def test_a_webhook_about_a_body_brings_it_into_the_copy_and_to_handlers(tm
         assert [content and content.markdown for content in told][-1] == "Ship it today."
         assert told[-1].edited_at == found["data"]["last_edited_time"]
         assert one.asked() == before + 1
+
+
+async def test_two_webhooks_about_one_edit_are_one_change_also_when_its_minute_ends_between_them(
+    tmp_path: Path,
+) -> None:
+    async with wiki(tmp_path) as one:
+        store, table = one.bridge.service.store, f"notion:{one.page.table}"
+        before = (await store.totals()).announced.get(table, 0)
+        one.notion.edit_content(one.page.id, "Ship it today.")
+        await one.told()
+        read_open = await store.copy(one.page)
+        edited = one.notion.pages[one.page.id]
+        edited.edited -= timedelta(minutes=5)
+        await one.told()
+        edited.edited += timedelta(minutes=5)
+        read_closed = await store.copy(one.page)
+        assert read_open is not None
+        assert read_closed is not None
+        assert read_open.fingerprint != read_closed.fingerprint, "what a listing shows of it"
+        assert (await store.totals()).announced.get(table, 0) == before + 1
 
 
 async def test_a_database_without_content_has_no_body_and_costs_no_request_more(tmp_path: Path) -> None:
