@@ -141,7 +141,7 @@ def new_secrets() -> NewSecrets:
     return NewSecrets(webhook=webhook, admin=secrets.token_urlsafe(32))
 
 
-def config_text(tables: Sequence[str], databases: Sequence[str], *, content: bool) -> str:
+def config_text(tables: Sequence[str], databases: Sequence[str], *, content: bool = False) -> str:
     """Give the text of config.toml: what is followed; everything else has its default."""
     blocks = followed(tables, (), content=content) or [_commented(_table_block(SCHEMA, "users"))]
     example = _commented(_database_block("ID-OF-THE-DATABASE", content=content))

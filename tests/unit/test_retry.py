@@ -21,6 +21,7 @@ TABLE = {
     "SourceRefused": (Kind.KEY, False, Fate.LANE_STOPS),
     "TableUnreadable": (Kind.TABLE, False, Fate.TABLE_WAITS),
     "RecordImpossible": (Kind.RECORD, False, Fate.DEAD),
+    "ContentRefused": (Kind.RECORD, False, Fate.DEAD),
     "HandlerGaveUp": (Kind.RECORD, False, Fate.DEAD),
     "StoreError": (Kind.RECORD, False, Fate.DEAD),
     "CancelledError": (Kind.RECORD, False, Fate.DEAD),

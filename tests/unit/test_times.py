@@ -77,7 +77,7 @@ def test_a_text_that_may_say_anything_is_a_time_only_where_it_is_written_as_time
 @pytest.mark.parametrize("text", READ_AS_TIMES)
 def test_what_only_reads_as_a_time_is_a_word_in_rows_and_pages_alike(text: str) -> None:
     assert instant_of(text) is not None
-    assert supabase.fields({"phone": text}, None).properties == text
+    assert supabase.fields({"phone": text}, None, None).properties == text
     assert notion.fields({"phone": text}, None).properties == text
 
 

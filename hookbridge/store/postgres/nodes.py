@@ -99,7 +99,7 @@ class Nodes(Role):
         """Notice that the server's clock was set back; an answer that was long on its way looks like it."""
         offset = now - asyncio.get_running_loop().time()
         if offset < self._offset - BACK_SECONDS:
-            _log.warning("The clock of the store's server was set back", seconds=round(self._offset - offset))
+            _log.warning("The clock of the store's server was set back", back_seconds=round(self._offset - offset))
             self._engine.ahead.update(SOURCES)
         self._offset = offset
 
