@@ -57,8 +57,8 @@ async def pass_a_quarter_of_an_hour(rig: Rig, arriving: int = 0) -> None:
     await wait_until(partial(asked, times))
     while rig.now < until:
         (table,) = rig.lane.state().waiting
+        await rig.add(*[1] * arriving)  # before it is due: what comes while it is worked on has a time of its own
         rig.now, times = table.next_try_at.timestamp(), times + 1
-        await rig.add(*[1] * arriving)
         rig.lane.wake()
         await wait_until(partial(asked, times))
 
