@@ -5,15 +5,16 @@ Both are stored, so that showing them asks no source.  They are data: answers ha
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
 
 from hookbridge.api.reconcile import TableStatus
-from hookbridge.errors import StoreUnavailable
+from hookbridge.errors import SourceError, StoreUnavailable
 from hookbridge.model import Event, RecordKey, SourceName, StoredEvent
 from hookbridge.names import one_line, short
 from hookbridge.sources.kept import title_claimed
@@ -22,6 +23,11 @@ from hookbridge.sources.source import Source
 from hookbridge.store.contract import Copies
 
 Labels = Mapping[tuple[SourceName, str], str]
+
+LOOK_SECONDS = 60.0
+"""A table that nobody lists has its label so long after its first change at the latest."""
+
+TABLES_MAX = 1_000
 
 KNOWN_SECONDS = 10.0
 """How long labels are taken to be what they were: another node may have learnt one."""
@@ -37,9 +43,17 @@ class Called(msgspec.Struct, frozen=True):
 class Naming:
     """The way to titles and labels."""
 
-    def __init__(self, store: Copies, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        store: Copies,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._store = store
         self._clock = clock
+        self._sleep = sleep
+        self._met: set[tuple[SourceName, str]] = set()
         self._labels: dict[tuple[SourceName, str], str] = {}
         self._known_until = float("-inf")
 
@@ -53,6 +67,24 @@ class Naming:
             if label and (await self._known()).get((source, table)) != label:
                 await self._store.put_label(source, table, label)
                 self._labels[source, table] = label
+
+    def met(self, record: RecordKey) -> None:
+        """Take note that a record of this table was read."""
+        if len(self._met) < TABLES_MAX:
+            self._met.add((record.source, record.table))
+
+    async def run(self, sources: Mapping[SourceName, Source]) -> None:
+        """Have sources look what the tables are called that were met, until cancelled.
+
+        Listed ones are looked at by their polls anyway, but those that only webhooks speak of by nobody else.
+        """
+        while True:
+            await self._sleep(LOOK_SECONDS)
+            met, self._met = self._met, set()
+            for source, table in sorted(met):
+                # What cannot be read now is read after the table's next change.
+                with contextlib.suppress(SourceError):
+                    await sources[source].look_at_table(table)
 
     async def of(self, record: RecordKey, title: str | None) -> Called:
         """Name a record whose copy has this title."""
@@ -83,7 +115,7 @@ class Naming:
 
     async def labelled(self, tables: Iterable[TableStatus]) -> tuple[TableStatus, ...]:
         """Put their labels to tables, as far as they are known where the store cannot be asked."""
-        labels = self._labels
+        labels: Labels = self._labels
         with contextlib.suppress(StoreUnavailable):
             labels = await self._known()
         return tuple(replace(one, table_label=_label(labels, one.source, one.table)) for one in tables)

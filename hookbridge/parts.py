@@ -256,4 +256,5 @@ class Parts:
         truth = settlement.effects.truth
         if truth is not None:
             self.lanes[truth.record.source].was_read(truth.record.table)
+            self.naming.met(truth.record)
             self.reconciler.applied(truth, settlement.claim.previous)

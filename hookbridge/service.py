@@ -98,6 +98,7 @@ class Service(Parts):
                 tasks.append(group.create_task(self.holds.run(), name="holds"))
                 tasks.append(group.create_task(self.errands.run(), name="errands"))
                 tasks.append(group.create_task(self.history.run(), name="history"))
+                tasks.append(group.create_task(self.naming.run(self.sources), name="labels"))
                 if self._stale is not None and "process" in roles:
                     tasks.append(group.create_task(self._stale.run(self._stop_lanes), name="stale-keys"))
                 tasks.append(group.create_task(self._loop_watch.run(), name="loop-watch"))

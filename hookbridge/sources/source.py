@@ -229,6 +229,12 @@ class Source(ABC):
         """
         return truth
 
+    async def look_at_table(self, table: str) -> None:  # noqa: B027  rows have no such names
+        """Look what people call a table, where the source has such names, and tell; after whatever else wants to ask.
+
+        Raises SourceError.
+        """
+
     async def probe(self) -> None:
         """Return when the source answered.  Raises as ``read``."""
         await self.readable().probe()

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 import structlog
 
+from hookbridge import naming
 from hookbridge.config import LoggingConfig, Secrets
 from hookbridge.model import RecordKey
 from hookbridge.observe.logs import QUIET, configure
@@ -128,6 +129,23 @@ async def test_a_followed_database_is_called_by_its_title_as_that_was_last_read(
         both.notion.update_page(page, {"Name": "Buy bread"})
         async with running(both.settings(tmp_path)) as client:
             await wait_until(lambda: labelled(client, page, "Errands"))
+
+
+async def test_a_database_that_only_webhooks_speak_of_is_called_by_its_title_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(naming, "LOOK_SECONDS", 0.01)
+    async with sources() as both:
+        page = both.notion.create_page(both.data_source, {"Name": "Buy milk"})
+        fault = both.notion.faults.status(503, path=lambda path: "/databases/" in path)
+        async with running(both.settings(tmp_path, notion={"databases": []})) as client:
+            told_of = hint(page, table=both.database, source="notion")
+            await send(client, told_of, source="notion")
+            await wait_until(lambda: bool(fault.hits))
+            assert await labelled(client, page, both.database)
+            fault.clear()
+            await send(client, told_of, source="notion")
+            await wait_until(lambda: labelled(client, page, "Tasks"))
 
 
 async def shown_record(client: Client, source: str, table: str, id_: str) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from hookbridge.config import NotionConfig, Secrets, SignaturesConfig
 from hookbridge.errors import InvalidParameter
 from hookbridge.model import Columns, Content, ContentState, Copy, Event, RecordKey, SourceName, StoredEvent, Truth
-from hookbridge.names import dashed
+from hookbridge.names import dashed, is_id
 from hookbridge.sources.contents import content_of
 from hookbridge.sources.ids import ID_RULES
 from hookbridge.sources.notion import agreement, cuts, payloads, shown, titles, words
@@ -82,6 +82,7 @@ class NotionSource(Source):
         self.requests_per_second = config.requests_per_second
         self.budget = Budget(config.requests_per_second, reserve)
         """Of all requests to Notion; unused without a token."""
+        self._databases: Databases | None = None
         if self._token:
             # A quarter of a second, which nobody should wait for who has no token.
             from hookbridge.sources.notion.client import NotionClient  # noqa: PLC0415  imports the SDK
@@ -89,7 +90,7 @@ class NotionSource(Source):
             client = NotionClient(config, self._token, self.budget, tickets, clock=clock)
             rest = Rest(client, config.property_requests_max)
             places = self._places
-            databases = Databases(client, places, labels)
+            self._databases = databases = Databases(client, places, labels)
             self.bodies = bodies = Bodies(client, config, clock)
             self.reader = Reader(
                 client, asked=asked, rest=rest, bodies=bodies, places=places, databases=databases, now=clock
@@ -113,6 +114,11 @@ class NotionSource(Source):
         if not ID_RULES["notion"].fits(id_):
             raise InvalidParameter("id", ID_RULES["notion"].expected, where="path")
         return RecordKey("notion", name, dashed(id_))
+
+    async def look_at_table(self, table: str) -> None:
+        """Read the database or data source, where that was not done lately.  Raises SourceError."""
+        if self._databases is not None and is_id(table):
+            await self._databases.data_sources(table, Urgency.SWEEP)
 
     # What arrives
 
