@@ -11,12 +11,17 @@ from collections.abc import Callable
 
 from hookbridge.clock import Clock
 from hookbridge.config import ServerConfig, StoreConfig
-from hookbridge.errors import StoreUnavailable, TryLater
+from hookbridge.errors import FieldProblem, InvalidFields, StoreError, StoreUnavailable, TryLater
 from hookbridge.model import Event, Receipt, SourceName
 from hookbridge.store.contract import Store
 
 IN_FLIGHT_BYTES_MAX = 64 * 1024 * 1024
 """Bodies that wait for the disk at once; a single request may have more."""
+
+UNSTORABLE = FieldProblem(
+    ("body",), "cannot be stored: the record's id may be too long for an index (2,700 bytes on Postgres)", "value_error"
+)
+"""A name that the other engine takes: how long one may be, Postgres says of it compressed."""
 
 _FULL_RETRY_SECONDS = 30
 _BUSY_RETRY_SECONDS = 1
@@ -42,7 +47,7 @@ class Intake:
     async def accept(self, events: tuple[Event, ...], headers: bytes | None = None) -> tuple[Receipt, ...]:
         """Store the events of one request durably, with its masked headers, and give their receipts.
 
-        Raises TryLater at a limit, while stopping, or when the store cannot write.
+        Raises TryLater at a limit, while stopping, or when the store cannot write; InvalidFields as ``receipts``.
         """
         stored = self.submit(events, headers)
         # A caller that is cancelled cancels nothing: what is stored has to wake its lane.
@@ -77,12 +82,17 @@ class Intake:
         return stored
 
     def receipts(self, stored: asyncio.Future[tuple[Receipt, ...]]) -> tuple[Receipt, ...]:
-        """Give the receipts of what ``submit`` has begun and is done.  Raises TryLater when the store cannot write."""
+        """Give the receipts of what ``submit`` has begun and is done.
+
+        Raises TryLater when the store cannot write, and InvalidFields for what it can never hold.
+        """
         try:
             return stored.result()
         except StoreUnavailable as error:
             message = "The event could not be stored"
             raise TryLater(message, retry_after_seconds=_FULL_RETRY_SECONDS, reason=error.message) from error
+        except StoreError as error:
+            raise InvalidFields([UNSTORABLE]) from error
 
     def check(self, number: int) -> None:
         """Raise TryLater when so many more open events cannot be taken: at the cap, on a full disk, while stopping."""

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from tests.support import databases
-from tests.support.running import Running, make_settings, running
+from tests.support.running import ADMIN, Running, make_settings, running
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.on("postgres")
@@ -105,6 +105,27 @@ async def test_what_a_server_refuses_operators_read_with_what_to_do_and_stranger
             assert (await (await service.get("/readyz")).json())["inbox_problem"] is None
     finally:
         await owner.close()
+
+
+@pytest.mark.parametrize("path", [PATH, "/api/v1/events"])
+async def test_a_record_whose_name_no_index_can_hold_is_refused_as_the_senders_fault(tmp_path: Path, path: str) -> None:
+    hint = {
+        "event_type": "insert",
+        "source": "supabase",
+        "table_name": "users",
+        "data": {},
+        "record_id": "".join(chr(0x4E00 + n) for n in range(1_500)),
+        "timestamp": "2026-01-01T15:00:00Z",
+    }
+    async with running(make_settings(tmp_path)) as service:
+        refused = await service.post(path, hint, ADMIN)
+        assert refused.status == 422
+        (problem,) = (await refused.json())["detail"]
+        assert "too long for an index" in problem["msg"]
+        assert (await service.post(path, hint | {"record_id": "1" * 8_000}, ADMIN)).status == 202, (
+            "it is short, compressed"
+        )
+        assert (await books(service))["received"] == 1
 
 
 async def _applied(service: Running, number: int) -> bool:

@@ -199,6 +199,22 @@ async def test_open_events_are_found_however_far_back_they_are(store: Store) -> 
     assert await pages(store, EventFilter(open=True, type="insert")) == [[]]
 
 
+@pytest.mark.parametrize(
+    "which",
+    [
+        EventFilter(type="a\0b"),
+        EventFilter(reason="a\0b"),
+        EventFilter(text="a\0b"),
+        EventFilter(record_ids=("a\0b",)),
+        EventFilter(source="supabase", tables=("a\0b",)),
+        EventFilter(type="a\0b", outcome=Outcome.DEAD),
+    ],
+)
+async def test_a_filter_that_no_text_of_the_store_can_be_finds_nothing(store: Store, which: EventFilter) -> None:
+    await add(store, event(1))
+    assert await pages(store, which) == [[]]
+
+
 async def test_a_replay_and_its_count_look_at_every_event(store: Store) -> None:
     (first,) = await bury(store, event(1))
     await add(store, *[event(number, ignored="no") for number in range(FAR)])

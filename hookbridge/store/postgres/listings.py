@@ -164,17 +164,17 @@ class _Page:
 
 def _where(which: EventFilter) -> Where:
     where = _of_records(which)
-    for column, value in (("type", which.type), ("origin", which.origin)):
+    for column, value in (
+        ("type", which.type),
+        ("origin", which.origin),
+        ("hookbridge.reason_kind_1(reason)", None if which.reason is None else kind(which.reason)),
+    ):
         if value is not None:
-            where.add(f"{column} = ?", value)
+            _add_equal(where, column, value)
     if which.outcome is not None:
         where.add("outcome = ?", which.outcome.value)
     if which.open is not None:
         where.add("outcome IS NULL" if which.open else "outcome IS NOT NULL")
-    if which.reason is not None and has_form(which.reason):
-        where.add("hookbridge.reason_kind_1(reason) = ?", kind(which.reason))
-    elif which.reason is not None:
-        where.add("false")
     if which.since is not None:
         where.add("received_at >= ?::double precision", which.since)
     if which.until is not None:
@@ -182,6 +182,13 @@ def _where(which: EventFilter) -> Where:
     for word in (which.text or "").split()[:WORDS_MAX]:
         _add_mentions(where, word)
     return where
+
+
+def _add_equal(where: Where, column: str, text: str) -> None:
+    if has_form(text):
+        where.add(f"{column} = ?", text)
+    else:
+        where.add("false")
 
 
 def _of_records(which: EventFilter) -> Where:
