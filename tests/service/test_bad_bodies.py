@@ -1,0 +1,127 @@
+"""Bodies and titles that nobody would write: each is stored or refused with its reason, and the lane goes on."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from hookbridge.standins import Reply
+from tests.support.books import hint, send, settled
+from tests.support.followed import Sources, sources
+from tests.support.running import Running, running
+
+CHARACTERS_MAX = 1_000_000
+"""What `[notion] content_characters_max` is without being set."""
+JSON = {"Content-Type": "application/json; charset=utf-8"}
+RIGHT_TO_LEFT = (
+    "\u202b\u05e9\u05dc\u05d5\u05dd\u202c \u0645\u0631\u062d\u0628\u0627 👩\u200d👧\u200d👦 🏳\ufe0f\u200d🌈 e\u0301"
+)
+
+
+class Pages:
+    """A database whose pages are read with their bodies, and the service that is told of them."""
+
+    def __init__(self, both: Sources, bridge: Running) -> None:
+        self.both = both
+        self.bridge = bridge
+
+    def page(self, markdown: str = "text", title: str | None = "x") -> str:
+        return self.both.notion.create_page(self.both.data_source, title=title, markdown=markdown)
+
+    async def told(self, page: str) -> dict[str, Any]:
+        """Tell of a page, and give what the API has of it once all is settled; nothing of it is a dead letter."""
+        await send(self.bridge, hint(page, table=self.both.database, source="notion"), source="notion")
+        assert "dead" not in await settled(self.bridge)
+        answer = await self.bridge.get(f"/api/v1/records/notion/{self.both.database}/{page}")
+        assert answer.status == 200, await answer.text()
+        found: dict[str, Any] = await answer.json()
+        return found
+
+    async def goes_on(self) -> None:
+        """The next page is read as if nothing had been."""
+        found = await self.told(self.page("the next one"))
+        assert (found["content_state"], found["content"]["markdown"]) == ("stored", "the next one")
+        (lane,) = [one for one in await self._lanes() if one["source"] == "notion"]
+        assert lane["state"] == "running"
+
+    async def _lanes(self) -> list[dict[str, Any]]:
+        lanes: list[dict[str, Any]] = (await (await self.bridge.get("/readyz")).json())["lanes"]
+        return lanes
+
+
+@pytest.fixture
+async def pages(tmp_path: Path) -> AsyncIterator[Pages]:
+    async with sources() as both:
+        settings = both.settings(
+            tmp_path,
+            notion={"databases": [{"id": both.database, "content": True}]},
+            reconcile={"enabled": False},
+        )
+        async with running(settings) as bridge:
+            yield Pages(both, bridge)
+
+
+@pytest.mark.parametrize(
+    ("markdown", "stored"),
+    [
+        ("", ""),
+        ("nul \x00 byte", "nul \x00 byte"),
+        ("half \ud83d of a pair", "half ? of a pair"),
+        ("\udc00\ud800", "??"),
+        (RIGHT_TO_LEFT, RIGHT_TO_LEFT),
+        ("<script>alert(1)</script>\r\n\u2028\ufeff", "<script>alert(1)</script>\r\n\u2028\ufeff"),
+        ("x" * CHARACTERS_MAX, "x" * CHARACTERS_MAX),
+    ],
+    ids=["empty", "nul", "half a pair", "two halves", "right to left", "markup", "just short enough"],
+)
+async def test_an_odd_text_is_stored_as_it_is_but_for_what_no_text_can_hold(
+    pages: Pages, markdown: str, stored: str
+) -> None:
+    found = await pages.told(pages.page(markdown))
+    assert found["content_state"] == "stored"
+    assert found["content"]["markdown"] == stored
+    assert found["content"]["truncated"] is False
+    await pages.goes_on()
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "🗼"])
+async def test_of_two_megabytes_the_first_characters_are_stored_and_said_to_be_not_all(
+    pages: Pages, letter: str
+) -> None:
+    found = await pages.told(pages.page(letter * 2_000_000))
+    assert (found["content"]["markdown"], found["content"]["truncated"]) == (letter * CHARACTERS_MAX, True)
+    await pages.goes_on()
+
+
+@pytest.mark.parametrize("markdown", [None, 7, ["text"], {"text": "text"}, msgspec.UNSET], ids=str)
+async def test_a_body_that_is_no_text_is_refused_and_the_page_is_copied_without(pages: Pages, markdown: object) -> None:
+    page = pages.page()
+    told: dict[str, object] = {"object": "page_markdown", "id": page, "truncated": False, "unknown_block_ids": []}
+    if markdown is not msgspec.UNSET:
+        told["markdown"] = markdown
+    reply = Reply(status=200, body=msgspec.json.encode(told), headers=JSON)
+    pages.both.notion.faults.answer(reply, path=lambda path: path.endswith(f"{page}/markdown"))
+    found = await pages.told(page)
+    assert (found["content_state"], found["content"]) == ("refused", None)
+    assert found["data"]["id"] == page
+    await pages.goes_on()
+
+
+@pytest.mark.parametrize("unknown", [None, 7, "text", [7, None], [""], ["../users/me"], ["x" * 5_000]], ids=repr)
+async def test_unknown_blocks_that_are_no_ids_leave_the_rest_of_the_body(pages: Pages, unknown: object) -> None:
+    page = pages.page()
+    told = {"object": "page_markdown", "id": page, "markdown": "rest", "truncated": True, "unknown_block_ids": unknown}
+    reply = Reply(status=200, body=msgspec.json.encode(told), headers=JSON)
+    pages.both.notion.faults.answer(reply, path=lambda path: path.endswith(f"{page}/markdown"))
+    content = (await pages.told(page))["content"]
+    assert (content["markdown"], content["truncated"]) == ("rest", True)
+    await pages.goes_on()
+
+
+@pytest.mark.parametrize("title", [None, "", "x" * 2_000, RIGHT_TO_LEFT, "nul \x00", "half \ud83d"], ids=ascii)
+async def test_an_odd_title_keeps_no_body_away(pages: Pages, title: str | None) -> None:
+    found = await pages.told(pages.page("the body", title))
+    assert found["content"]["markdown"] == "the body"
+    await pages.goes_on()
