@@ -11,12 +11,20 @@ from typing import Any
 
 import msgspec
 
-from hookbridge.model import RecordKey, SourceName
+from hookbridge.model import Content, RecordKey, SourceName
 from hookbridge.store.contract import Copies
 
 
+class Known(msgspec.Struct, frozen=True):
+    """A record, as its source shows it or as the copy has it."""
+
+    columns: Any
+    body: str | None = None
+    """The markdown of a page; None of what has no body, and until it was read."""
+
+
 async def differing(
-    store: Copies, expected: Mapping[RecordKey, Any], source: SourceName | None = None
+    store: Copies, expected: Mapping[RecordKey, Known | None], source: SourceName | None = None
 ) -> list[RecordKey]:
     """Give the records that differ, of one source or of all.  ``expected`` has None for a record that is gone."""
     return [
@@ -26,9 +34,10 @@ async def differing(
     ]
 
 
-async def _copied(store: Copies, record: RecordKey) -> Any:  # noqa: ANN401  any JSON
+async def _copied(store: Copies, record: RecordKey) -> Known | None:
     copy = await store.copy(record)
-    data = None if copy is None or copy.data is None else msgspec.json.decode(copy.data)
-    if isinstance(data, dict):
-        data.pop("request_id", None)  # Notion's, of the request and not of the page
-    return data
+    if copy is None or copy.data is None:
+        return None
+    columns = msgspec.json.decode(copy.data)
+    columns.pop("request_id", None)  # Notion's, of the request and not of the page
+    return Known(columns, msgspec.json.decode(copy.content, type=Content).markdown if copy.content else None)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from random import Random
-from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from hookbridge.demo.comparison import Known
 from hookbridge.model import SOURCES, RecordKey, SourceName
 from hookbridge.standins import NotionStandin, PostgrestStandin, Standin, Webhook
 from hookbridge.standins.notion.objects import page_object
@@ -92,19 +92,20 @@ class Places:
         self._random.shuffle(told)
         return told
 
-    def truths(self) -> dict[RecordKey, Any]:
+    def truths(self) -> dict[RecordKey, Known]:
         """Give every record that the sources have now, as they show it."""
-        found: dict[RecordKey, Any] = {
-            RecordKey("supabase", f"public.{TABLE}", str(row["id"])): row for row in self.supabase.rows(TABLE)
+        found = {
+            RecordKey("supabase", f"public.{TABLE}", str(row["id"])): Known(row) for row in self.supabase.rows(TABLE)
         }
         for page in self.notion.pages.values():
             if not page.in_trash:
-                found[RecordKey("notion", self.database, page.id)] = page_object(page, NOTION_VERSION)
+                shown = page_object(page, NOTION_VERSION)
+                found[RecordKey("notion", self.database, page.id)] = Known(shown, page.markdown)
         return found
 
-    def expected(self) -> dict[RecordKey, Any]:
+    def expected(self) -> dict[RecordKey, Known | None]:
         """Give every record that there ever was; None for those that are gone."""
-        return dict.fromkeys(self._seen) | self.truths()
+        return {**dict.fromkeys(self._seen), **self.truths()}
 
     # Edits
 
@@ -112,7 +113,7 @@ class Places:
         return {self._insert_row: 2, self._update_row: 6, self._delete_row: 2}
 
     def _page_edits(self) -> Mapping[Callable[[], None], int]:
-        return {self._create_page: 2, self._edit_page: 6, self._trash_page: 2}
+        return {self._create_page: 2, self._edit_page: 3, self._edit_body: 3, self._trash_page: 2}
 
     def _insert_row(self) -> None:
         self._newest += 1
@@ -130,10 +131,14 @@ class Places:
             self.supabase.delete(TABLE, self._random.choice(rows)["id"])
 
     def _create_page(self) -> None:
-        self.notion.create_page(self._data_source, self._page(), page_id=self._page_id())
+        page = self._page()
+        self.notion.create_page(self._data_source, page, page_id=self._page_id(), markdown=self._body())
 
     def _edit_page(self) -> None:
         self.notion.update_page(self._random.choice(self._living()), self._page())
+
+    def _edit_body(self) -> None:
+        self.notion.edit_content(self._random.choice(self._living()), self._body())
 
     def _trash_page(self) -> None:
         living = self._living()
@@ -152,6 +157,10 @@ class Places:
     def _page(self) -> dict[str, object]:
         name = f"{self._random.choice(WORKS)} {self._number()}"
         return {"Name": name, "Status": self._random.choice(STATUSES)}
+
+    def _body(self) -> str:
+        who, where = self._random.choice(NAMES), self._random.choice(CITIES)
+        return f"## Next step\n{who} asks in **{where}**.\n- [ ] Ticket {self._number()}"
 
     def _page_id(self) -> str:
         return str(UUID(int=self._random.getrandbits(128), version=4))

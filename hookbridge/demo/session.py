@@ -149,7 +149,9 @@ def _config(port: int, folder: Path, places: Places) -> Config:
         signatures=SignaturesConfig(verify=True),
         supabase=SupabaseConfig(tables=(SupabaseTable(name=TABLE, changed_at="updated_at"),)),
         notion=NotionConfig(
-            base_url=places.notion.url, databases=(NotionDatabase(id=places.database),), requests_per_second=100.0
+            base_url=places.notion.url,
+            databases=(NotionDatabase(id=places.database, content=True),),
+            requests_per_second=100.0,
         ),
         reconcile=ReconcileConfig(
             poll_seconds=1.0,

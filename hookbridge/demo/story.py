@@ -141,7 +141,8 @@ class Story:
         for source in SOURCES:
             self._places.edit(source, EDITS)
         posts = self._places.take_outbox()
-        text = f"{EDITS} edits in Supabase and {EDITS} in Notion: records are added, changed and deleted."
+        what = "records are added, changed and deleted, texts of pages rewritten."
+        text = f"{EDITS} edits in Supabase and {EDITS} in Notion: {what}"
         self._say("edited", text, edits=EDITS * len(SOURCES))
         return posts
 

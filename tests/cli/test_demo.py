@@ -11,9 +11,9 @@ import msgspec
 import pytest
 from aiohttp import ClientSession
 
-from hookbridge.demo.comparison import differing
+from hookbridge.demo.comparison import Known, differing
 from hookbridge.demo.places import TABLE, Places
-from hookbridge.model import Copy, RecordKey
+from hookbridge.model import Content, Copy, RecordKey
 from hookbridge.standins import NotionStandin, PostgrestStandin
 from hookbridge.store.sqlite import SqliteStore
 from scripts.programs import Program
@@ -172,7 +172,8 @@ def edited(seed: int) -> list[Any]:
     one.edit("supabase", 50)
     one.edit("notion", 50)
     rows = [(row["id"], row["name"], row["city"]) for row in one.supabase.rows(TABLE)]
-    return [*rows, *(one.notion.page_title(page.id) for page in one.notion.pages.values() if not page.in_trash)]
+    living = [page for page in one.notion.pages.values() if not page.in_trash]
+    return [*rows, *((page.title, page.markdown) for page in living)]
 
 
 def test_the_same_seed_makes_the_same_edits() -> None:
@@ -182,12 +183,19 @@ def test_the_same_seed_makes_the_same_edits() -> None:
 
 async def test_what_is_missing_other_or_left_over_in_the_copy_is_counted(tmp_path: Path) -> None:
     keys = [RecordKey("supabase", "public.customers", str(number)) for number in range(4)]
+    pages = [RecordKey("notion", "projects", str(number)) for number in range(3)]
     store = await SqliteStore.open(tmp_path / "hookbridge.db")
     try:
         for key, name in zip(keys[1:], ("Ada", "Grace", "Tim"), strict=True):
             await store.put(Copy(record=key, data=msgspec.json.encode({"name": name})), None, exclusive=False)
-        expected = {keys[0]: {"name": "Alan"}, keys[1]: {"name": "Eve"}, keys[2]: None, keys[3]: {"name": "Tim"}}
-        assert await differing(store, expected) == keys[:3]
-        assert await differing(store, expected, "notion") == []
+        for key, body in zip(pages, ("read", "old", None), strict=True):
+            content = None if body is None else Content(markdown=body, truncated=False, edited_at=None)
+            text = None if content is None else msgspec.json.encode(content).decode()
+            await store.put(Copy(record=key, data=b"{}", content=text), None, exclusive=False)
+        names = {keys[0]: "Alan", keys[1]: "Eve", keys[3]: "Tim"}
+        expected = {keys[2]: None} | {key: Known({"name": name}) for key, name in names.items()}
+        expected |= {page: Known({}, "read") for page in pages}
+        assert set(await differing(store, expected)) == {*keys[:3], *pages[1:]}
+        assert await differing(store, expected, "notion") == pages[1:]
     finally:
         await store.close()
