@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from scripts.benchmarks import acks, backfill, backlog, ends, notion, search, start, verification
+from scripts.benchmarks import acks, backfill, backlog, bodies, ends, notion, search, start, verification
 from scripts.benchmarks.machine import CannotMeasure, describe
 from scripts.benchmarks.row import Options, Row
 
@@ -29,6 +29,7 @@ def groups(store: str) -> Mapping[str, Measure]:
         "backfill": backfill.measure,
         "notion": notion.measure,
         "search": search.measure,
+        "bodies": bodies.measure,
     }
 
 
@@ -41,6 +42,7 @@ EPILOG = """groups:
   backfill      the first load of a Supabase table
   notion        requests for a thousand changed pages, and for none
   search        file, memory and processor time of pages with their bodies; searches through them
+  bodies        requests of the first load of a database with its pages' bodies, whose service is killed half-way
 
 groups with --store postgres, on a server of the benchmark's own:
   acks          acks of one node from 16, 64 and 256 senders, against the SQLite engine

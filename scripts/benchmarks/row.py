@@ -15,6 +15,7 @@ class Options:
     verified_rows: int = 10_000
     backlog: int = 1_000_000
     backfill_rows: int = 100_000
+    bodies: int = 10_000
     starts: int = 5
     searched_pages: int = 2_000
 
@@ -28,6 +29,7 @@ class Options:
             verified_rows=1_000,
             backlog=20_000,
             backfill_rows=5_000,
+            bodies=500,
             starts=1,
             searched_pages=200,
         )

@@ -34,11 +34,16 @@ class Sources:
 
     def edit(self, pages: int) -> int:
         """Edit so many pages; gives how many requests Notion has had so far."""
+        return self.asked(pages)[0]
+
+    def asked(self, pages: int = 0) -> tuple[int, int]:
+        """Give how many requests Notion has had so far, and how many of them for bodies; edit so many pages before."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(f"{pages}\n")
         self._process.stdin.flush()
-        return int(self._process.stdout.readline().split()[1])
+        _, all_, bodies = self._process.stdout.readline().split()
+        return int(all_), int(bodies)
 
 
 @contextmanager

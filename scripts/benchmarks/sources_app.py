@@ -13,7 +13,9 @@ from hookbridge.standins import NotionStandin, PostgrestStandin
 
 KEY, TOKEN = "sb_secret_for_the_benchmark", "ntn_for_the_benchmark"
 DATABASE = "11111111-1111-4111-8111-111111111111"
+MARKDOWN = "GET /v1/pages/{id}/markdown"
 COLUMNS = {"id": "bigint", "name": "text", "email": "text", "updated_at": "timestamptz"}
+SENTENCE = "The quick brown fox jumps over the lazy dog, and nobody has counted how often it did that before. "
 
 
 async def main(supabase_port: int, notion_port: int, rows: int, pages: int, seconds: float) -> None:
@@ -30,7 +32,7 @@ async def main(supabase_port: int, notion_port: int, rows: int, pages: int, seco
         notion.create_database("Tasks", {"Name": "title"}, database_id=DATABASE)
         (source,) = notion.data_source_ids(DATABASE)
         for number in range(pages):
-            notion.create_page(source, {"Name": f"Task {number}"})
+            notion.create_page(source, {"Name": f"Task {number}"}, markdown=f"# Task {number}\n{SENTENCE * 10}")
             ago -= timedelta(minutes=1)  # a database that grew in the course of time
         ago = timedelta()
         if seconds:
@@ -39,7 +41,8 @@ async def main(supabase_port: int, notion_port: int, rows: int, pages: int, seco
         while line := await asyncio.to_thread(sys.stdin.readline):
             for page in list(notion.pages)[: int(line)]:
                 notion.update_page(page, {"Name": f"Edited {page}"})
-            print(f"edited {sum(notion.requests.by_route.values())}", flush=True)
+            asked = notion.requests.by_route
+            print(f"edited {sum(asked.values())} {asked[MARKDOWN]}", flush=True)
 
 
 if __name__ == "__main__":
