@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from hookbridge.config import Settings
 from hookbridge.errors import SourceError
-from hookbridge.model import RecordKey, SourceName
+from hookbridge.model import Content, Copy, SourceName
 from hookbridge.pipeline.receive import receive
 from hookbridge.service import Service
 from hookbridge.sources.source import Delivery
@@ -32,7 +32,7 @@ FATES = st.sampled_from(["delivered", "lost", "twice", "late"])
 steps = st.one_of(
     st.tuples(st.just("row"), RECORDS, st.sampled_from(["put", "delete"]), FATES),
     st.tuples(st.just("plain"), RECORDS, st.sampled_from(["put", "delete"]), FATES),
-    st.tuples(st.just("page"), RECORDS, st.sampled_from(["put", "trash", "restore", "remove"]), FATES),
+    st.tuples(st.just("page"), RECORDS, st.sampled_from(["put", "body", "trash", "restore", "remove"]), FATES),
     st.tuples(st.just("outage"), st.sampled_from(["supabase", "notion"]), st.booleans(), st.none()),
     st.tuples(st.just("late"), st.integers(0, 9), st.none(), st.none()),
     st.tuples(st.just("pass"), st.integers(0, 2), st.sampled_from(["poll", "sweep"]), st.none()),
@@ -103,9 +103,14 @@ class World:
         notion, page = self.made.notion, self._pages.get(number)
         if page is None or page not in notion.pages:
             if what == "put":
-                self._pages[number] = notion.create_page(self.made.data_source, {"Name": f"edit {self._edits}"})
+                page = notion.create_page(
+                    self.made.data_source, {"Name": f"edit {self._edits}"}, markdown=f"body {self._edits}"
+                )
+                self._pages[number] = page
         elif what == "put" and not notion.pages[page].in_trash:
             notion.update_page(page, {"Name": f"edit {self._edits}"})
+        elif what == "body":
+            notion.edit_content(page, f"body {self._edits}")
         elif what in ("trash", "restore"):
             (notion.trash if what == "trash" else notion.restore)(page)
         elif what == "remove":
@@ -150,6 +155,7 @@ class World:
         assert totals.books.balanced()
         assert (totals.books.open, totals.books.dead) == (0, 0)
         expected: dict[str, str] = {}
+        bodies: dict[str, str] = {}
         for table in ("users", "plain"):
             expected |= {
                 f"supabase:public.{table}:{row['id']}": str(row["name"]) for row in self.made.supabase.rows(table)
@@ -157,36 +163,51 @@ class World:
         for page in self.made.notion.pages.values():
             if not page.in_trash:
                 expected[f"notion:{self.made.database}:{page.id}"] = page.title
-        assert await self._copied() == expected
+                bodies[f"notion:{self.made.database}:{page.id}"] = page.markdown
+        copied = await self._copied()
+        assert {record: name_of(copy) for record, copy in copied.items()} == expected
+        assert {record: body_of(copied[record]) for record in bodies} == bodies
         for record, name in expected.items():
             hits = (await self.service.search.find(name, source=None, table=None, limit=500)).hits
             assert record in {str(hit.record) for hit in hits if name in hit.snippet.replace("[", "").replace("]", "")}
-        found = (await self.service.search.find("edit", source=None, table=None, limit=500)).hits
-        assert {str(hit.record) for hit in found} == set(expected)
+        for record, body in bodies.items():
+            assert record in await self._found(body)
+        assert await self._found("edit") == set(expected)
+        assert await self._found("body") == set(bodies)
 
-    async def _copied(self) -> dict[str, str]:
+    async def _found(self, words: str) -> set[str]:
+        hits = (await self.service.search.find(words, source=None, table=None, limit=500)).hits
+        return {str(hit.record) for hit in hits}
+
+    async def _copied(self) -> dict[str, Copy]:
         copied = {}
         for source, table in self.service.reconciler.tables:
             unmet = await self.service.store.unmet(source, table, 1 << 62, limit=500)
             for record in unmet.records:
-                copied[str(record)] = await self._name(record)
+                copy = await self.service.store.copy(record)
+                assert copy is not None
+                copied[str(record)] = copy
         return copied
 
-    async def _name(self, record: RecordKey) -> str:
-        copy = await self.service.store.copy(record)
-        assert copy is not None
-        assert copy.data is not None
-        columns = msgspec.json.decode(copy.data)
-        if record.source == "supabase":
-            return str(columns["name"])
-        return "".join(part["plain_text"] for part in columns["properties"]["Name"]["title"])
+
+def name_of(copy: Copy) -> str:
+    assert copy.data is not None
+    columns = msgspec.json.decode(copy.data)
+    if copy.record.source == "supabase":
+        return str(columns["name"])
+    return "".join(part["plain_text"] for part in columns["properties"]["Name"]["title"])
+
+
+def body_of(copy: Copy) -> str | None:
+    return None if copy.content is None else msgspec.json.decode(copy.content, type=Content).markdown
 
 
 @asynccontextmanager
 async def world() -> AsyncIterator[World]:
     with tempfile.TemporaryDirectory() as folder:
         async with sources() as made:
-            one = World(made, made.settings(Path(folder), **QUICK))
+            databases = [{"id": made.database, "content": True}]
+            one = World(made, made.settings(Path(folder), **QUICK, notion={"databases": databases}))
             await one.start()
             try:
                 yield one

@@ -70,6 +70,8 @@ class World:
             notion.create_database("Tasks", {"Name": "title", "Status": "select"}),
             notion.create_database("Notes", {"Name": "title", "Text": "rich_text"}),
         ]
+        self._read = self.databases[1]
+        """The one whose pages are read with their bodies."""
         self._data_sources = [notion.data_source_ids(database)[0] for database in self.databases]
         supabase.listen(self._row_told, headers=senders.STATIC)
         notion.listen(self._page_told)
@@ -87,7 +89,7 @@ class World:
             },
             "notion": {
                 "base_url": self.notion.url,
-                "databases": [{"id": one} for one in self.databases],
+                "databases": [{"id": one, "content": one == self._read} for one in self.databases],
                 "requests_per_second": 10_000.0,
             },
             "reconcile": {"enabled": False},
@@ -182,7 +184,8 @@ class World:
                 self.supabase.update(table, key, changed)
 
     def _create_page(self) -> None:
-        self.notion.create_page(self.random.choice(self._data_sources), {"Name": self._text()})
+        source = self.random.choice(self._data_sources)
+        self.notion.create_page(source, {"Name": self._text()}, markdown=self._text())
 
     def _edit_page(self) -> None:
         if page := self._some_page():
@@ -193,7 +196,7 @@ class World:
 
     def _edit_content(self) -> None:
         if page := self._some_page():
-            self.notion.edit_content(page)
+            self.notion.edit_content(page, self._text())
 
     def _trash(self) -> None:
         if page := self._some_page():
@@ -320,10 +323,15 @@ class World:
                 found[key] = page_object(page, NOTION_VERSION)
         return found
 
+    def bodies(self) -> dict[RecordKey, str]:
+        """The bodies of all pages that are read with them."""
+        pages = {key: self.notion.pages[key.id] for key in self.truths() if key.table == self._read}
+        return {key: page.markdown for key, page in pages.items()}
+
     async def differences(self, store: Copies | None = None) -> list[str]:
         """Say everywhere that copy or index is not what the sources are; of the running service, or of a store."""
         copies = store or self.service.service.store
-        truths = self.truths()
+        truths, bodies = self.truths(), self.bodies()
         found = []
         for record in self.touched | set(truths):
             copy = await copies.copy(record)
@@ -332,11 +340,15 @@ class World:
                 data.pop("request_id", None)
             if data != truths.get(record):
                 found.append(f"{record}: the copy is {data}, the source has {truths.get(record)}")
-        return found + await self._differences_of_words(copies, truths)
+            body = None if copy is None or copy.content is None else msgspec.json.decode(copy.content)["markdown"]
+            if body != bodies.get(record):
+                found.append(f"{record}: the copy's body is {body!r}, the source has {bodies.get(record)!r}")
+        texts = {record: [values, bodies.get(record, "")] for record, values in truths.items()}
+        return found + await self._differences_of_words(copies, texts)
 
-    async def _differences_of_words(self, copies: Copies, truths: dict[RecordKey, dict[str, Any]]) -> list[str]:
+    async def _differences_of_words(self, copies: Copies, texts: Mapping[RecordKey, object]) -> list[str]:
         current: dict[str, set[RecordKey]] = {word: set() for word in self.words}
-        for record, values in truths.items():
+        for record, values in texts.items():
             for word in set(words_of(values)) & self.words:
                 current[word].add(record)
         found = []
@@ -357,7 +369,7 @@ _ROW_EDITS: dict[Callable[[World], None], int] = {
 _PAGE_EDITS: dict[Callable[[World], None], int] = {
     World._create_page: 3,
     World._edit_page: 8,
-    World._edit_content: 1,
+    World._edit_content: 3,
     World._trash: 2,
     World._restore: 1,
     World._move: 1,
