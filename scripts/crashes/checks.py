@@ -124,10 +124,13 @@ def differing(data: Path, state: dict[str, dict[str, str]]) -> list[str]:
     """Name the records whose copy or words are not what their source says; ``state``: the text of every record."""
     with closing(_connect(data)) as connection:
         rows = connection.execute(
-            "SELECT source, record_id, data, words.title || ' ' || words.properties || ' ' || words.body"
+            "SELECT source, record_id, data, content, words.title || ' ' || words.properties || ' ' || words.body"
             " FROM copies LEFT JOIN words ON words.rowid = copies.words WHERE data IS NOT NULL"
         ).fetchall()
-    return compared({(source, id_): (text_of(source, data), words or "") for source, id_, data, words in rows}, state)
+    return compared(
+        {(source, id_): (text_of(source, data, content), words or "") for source, id_, data, content, words in rows},
+        state,
+    )
 
 
 def compared(copies: Mapping[tuple[str, str], tuple[str, str]], state: dict[str, dict[str, str]]) -> list[str]:
@@ -138,7 +141,7 @@ def compared(copies: Mapping[tuple[str, str], tuple[str, str]], state: dict[str,
         copy, words = copies.get(name, (None, ""))
         if copy != text:
             found.append(f"{name} is {text} and its copy is {copy}")
-        elif text not in words.split():
+        elif not set(text.split()) <= set(words.split()):
             found.append(f"{name} is {text} and found by {words!r}")
     return found
 
@@ -183,12 +186,13 @@ class Effects:
         return [f"event {id_} was applied without its effect" for id_ in settled if id_ not in self._known]
 
 
-def text_of(source: str, data: bytes) -> str:
-    """Give the text that the world wrote into a record."""
+def text_of(source: str, data: bytes, content: str | None = None) -> str:
+    """Give the text that the world wrote into a record, with that of its body where this is given too."""
     values = json.loads(data)
     if source == "supabase":
         return str(values["name"])
-    return "".join(part["plain_text"] for part in values["properties"]["Name"]["title"])
+    name = "".join(part["plain_text"] for part in values["properties"]["Name"]["title"])
+    return name if content is None else f"{name} {json.loads(content)['markdown']}"
 
 
 def _connect(data: Path) -> sqlite3.Connection:

@@ -21,6 +21,13 @@ RETAINED_SECONDS = 20.0
 """How long settled events and absences stay: so short that every run sees them go, and longer than it is from one look
 to the next on all but the busiest machine.  What was sent earlier than that before a look, the look only counts."""
 
+WITH_BODIES = f"""
+[[notion.databases]]
+id = "{DATABASE}"
+content = true
+"""
+"""What every service's settings have: pages are read with their bodies."""
+
 LEASE_SECONDS = 5.5
 """So short that a service which was stopped finds its claims taken over."""
 
@@ -54,6 +61,7 @@ letters."""
 def prepare(folder: Path) -> None:
     """Write what the service finds in its folder."""
     (folder / "effects.py").write_text(HANDLERS)
+    (folder / "config.toml").write_text(WITH_BODIES)
 
 
 def environment(supabase_url: str, notion_url: str) -> dict[str, str]:

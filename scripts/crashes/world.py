@@ -85,6 +85,9 @@ class World:
     def _text(self) -> str:
         return f"name{next(self._numbers)}"
 
+    def _body(self) -> str:
+        return f"body{next(self._numbers)}"
+
     def _row(self) -> dict[str, Any]:
         return {"name": self._text(), "updated_at": datetime.now(UTC).isoformat()}
 
@@ -107,9 +110,12 @@ class World:
     def _change_page(self) -> None:
         what = self._random.random()
         if not self._pages or (what < 0.1 and len(self._pages) < RECORDS_MAX):  # noqa: PLR2004
-            self._pages.append(self._notion.create_page(self._source, {"Name": self._text()}))
+            page = self._notion.create_page(self._source, {"Name": self._text()}, markdown=self._body())
+            self._pages.append(page)
         elif what > 0.95 and len(self._pages) > HOT:  # noqa: PLR2004
             self._notion.trash(self._pages.pop(self._random.randrange(HOT, len(self._pages))))
+        elif what > 0.5:  # noqa: PLR2004
+            self._notion.edit_content(self._random.choice(self._pages), self._body())
         else:
             self._notion.update_page(self._random.choice(self._pages), {"Name": self._text()})
 
@@ -137,9 +143,9 @@ class World:
         self._senders.waiting.append(delivery)
 
     def write_state(self, path: Path) -> None:
-        """Write down what is true: the text of every record that there is."""
+        """Write down what is true: the text of every record that there is, of a page also its body."""
         rows = {str(row["id"]): str(row["name"]) for row in self._supabase.rows(TABLE)}
-        pages = {page: self._notion.page_title(page) for page in self._pages}
+        pages = {page: f"{self._notion.page_title(page)} {self._notion.pages[page].markdown}" for page in self._pages}
         path.write_text(json.dumps({"supabase": rows, "notion": pages}))
 
 

@@ -47,7 +47,7 @@ SELECT events.id, identity, settled_at FROM hookbridge.events LEFT JOIN hookbrid
 WHERE events.id >= $1
 """
 _DIFFERING = """
-SELECT copies.record, data, coalesce(tokens, '') AS words
+SELECT copies.record, data, content, coalesce(tokens, '') AS words
 FROM hookbridge.copies LEFT JOIN hookbridge.words ON words.record = copies.record WHERE data IS NOT NULL
 """
 _HANDLED = """
@@ -226,7 +226,7 @@ async def differing(database: Database, state: dict[str, dict[str, str]]) -> lis
     copies = {}
     for row in await database.fetch(_DIFFERING):
         source, _, id_ = row["record"].split(":", 2)
-        copies[source, id_] = text_of(source, row["data"]), row["words"]
+        copies[source, id_] = text_of(source, row["data"], row["content"]), row["words"]
     return compared(copies, state)
 
 
