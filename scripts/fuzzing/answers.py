@@ -15,13 +15,14 @@ from typing import TypeVar
 import httpx
 import msgspec
 
-from hookbridge.config import NotionConfig, SupabaseConfig, SupabaseTable
+from hookbridge.config import NotionConfig, NotionDatabase, SupabaseConfig, SupabaseTable
 from hookbridge.errors import SourceError
 from hookbridge.model import Columns, RecordKey
 from hookbridge.reconcile.state import PollState, SweepState
 from hookbridge.sources.bodies import decode_columns
 from hookbridge.sources.notion import agreement, cuts, pages, words
-from hookbridge.sources.notion.answers import truth_of, whole
+from hookbridge.sources.notion.answers import truth_of, whole, with_content
+from hookbridge.sources.notion.bodies import REFUSED_SECONDS, Bodies
 from hookbridge.sources.notion.budget import Budget, Urgency
 from hookbridge.sources.notion.changes import NotionChanges
 from hookbridge.sources.notion.client import NotionClient
@@ -87,7 +88,11 @@ class _Sources:
         self.rest = cuts.Rest(self.notion, 3)
         self.places = Places(NotionConfig(), readable=True)
         databases = Databases(self.notion, self.places)
-        self.notion_changes = NotionChanges(self.notion, databases, self.places, NotionConfig(), lambda: _NOW)
+        followed = NotionConfig(databases=(NotionDatabase(id=PAGE, content=True),))
+        self.bodies = Bodies(self.notion, followed, itertools.count(step=2 * int(REFUSED_SECONDS)).__next__)
+        self.notion_changes = NotionChanges(
+            self.notion, databases, self.places, self.bodies, NotionConfig(), lambda: _NOW
+        )
 
 
 _made: list[_Sources] = []
@@ -152,11 +157,14 @@ async def _notion(sources: _Sources) -> None:
     listed = await _or_none(lambda: client.query(PAGE, Urgency.READ))
     found += listed.pages if listed is not None else ()
     for one in found:
-        truth = truth_of(RecordKey("notion", PAGE, PAGE), one, 1, _NOW, sources.places)
+        truth = truth_of(RecordKey("notion", PAGE, PAGE), one, 1, _NOW, sources.places, with_body=sources.bodies.wanted)
         assert RecordKey.parse(str(truth.record)) == truth.record
         completed = await _or_none(lambda one=one: sources.rest.complete(one, Urgency.READ))  # type: ignore[misc]
-        if truth.partial and completed is not None:
-            truth = whole(truth, completed)
+        body = await _or_none(lambda truth=truth: sources.bodies.read(truth, Urgency.READ))  # type: ignore[misc]
+        if truth.lacks_content:
+            truth = with_content(truth, body, _NOW)
+        elif truth.partial and completed is not None:
+            truth = whole(truth, completed, body)
         agreement.agree(one, one)
         pages.fingerprint(one)
         words.fields(one, None)
