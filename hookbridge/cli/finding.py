@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import chain, islice
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from hookbridge.api.records import HitAnswer, Named, RecordPageAnswer, RecordSummary, SearchAnswer
-from hookbridge.cli.api import Api
 from hookbridge.cli.command import (
     ConfigOption,
     JsonOption,
@@ -17,7 +14,6 @@ from hookbridge.cli.command import (
     TableOption,
     UrlOption,
     note,
-    print_answer,
     print_json,
     say,
     service_at,
@@ -34,11 +30,16 @@ Examples:
 
   ./scripts/run records list --text "lovel"      words, or how an id begins
 
+  ./scripts/run records list --order changed     what changed last
+
+  ./scripts/run records list --column city --column name
+
   ./scripts/run records list --state absent      known to be gone
 
   ./scripts/run records list --json | jq -r .title
 
-A line: when it was read, whether the source has it, the record, its change, what people call it.
+A line: when it was read, whether the source has it, the record, its change, what people call it. Below it, indented,
+what was asked for: a line for each column, and the text around the words.
 
 Exit codes: 0 listed, 2 it could not be asked.
 """
@@ -59,10 +60,16 @@ Exit codes: 0 searched, 2 it could not be asked.
 PAGE_MAX = 500
 
 RecordOption = Annotated[str | None, typer.Option("--record", help="Only the record with this id.")]
+OrderOption = Annotated[
+    Literal["key", "changed"], typer.Option("--order", help="By source, table and key, or the last change first.")
+]
+ColumnOption = Annotated[
+    list[str] | None, typer.Option("--column", help="Show this column or property, too; repeatable.")
+]
 StateOption = Annotated[RecordState | None, typer.Option("--state", help="Only present, absent or waiting ones.")]
 TextOption = Annotated[str | None, typer.Option("--text", help="Only with these words, or an id that begins so.")]
 ListLimitOption = Annotated[int, typer.Option("--limit", min=1, help="So many at most.")]
-CursorOption = Annotated[str | None, typer.Option("--cursor", help="Only records behind this one.")]
+CursorOption = Annotated[str | None, typer.Option("--cursor", help="Go on where a list of the same order ended.")]
 WordsArgument = Annotated[str, typer.Argument(metavar="WORDS", help="Words that the record has.")]
 SearchLimitOption = Annotated[int, typer.Option("--limit", min=1, max=100, help="So many at most.")]
 
@@ -73,21 +80,31 @@ def list_(
     record: RecordOption = None,
     state: StateOption = None,
     text: TextOption = None,
+    order: OrderOption = "key",
+    column: ColumnOption = None,
     limit: ListLimitOption = 20,
     cursor: CursorOption = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
     url: UrlOption = None,
 ) -> None:
-    """List records by source, table and id."""
+    """List records, by source, table and key or by their last change."""
     which = {"source": source, "table": table, "record_id": record, "state": state, "q": text}
+    columns = ",".join(name.replace("%", "%25").replace(",", "%2C") for name in column or ()) or None
+    shown, behind = 0, cursor
     with service_at(config, url) as api:
-        found = [*islice(chain.from_iterable(_pages(api, which, cursor, min(limit + 1, PAGE_MAX))), limit + 1)]
-    for one in found[:limit]:
-        print_answer(one, line_of(one), as_json=as_json)
-    if len(found) > limit:
-        note(f"There are more: --cursor {_name(found[limit - 1])}")
-    if not found:
+        while shown < limit:
+            asked = {**which, "order": order, "columns": columns, "cursor": behind}
+            page = api.ask("GET", "/api/v1/records", RecordPageAnswer, **asked, limit=min(limit - shown, PAGE_MAX))
+            for one in page.records:
+                _print(one, as_json=as_json)
+            shown += len(page.records)
+            behind = page.next_cursor
+            if behind is None:
+                break
+    if behind is not None:
+        note(f"There are more: --cursor {behind}")
+    if not shown:
         note("No record matches" if any([*which.values(), cursor]) else "There is no record yet")
 
 
@@ -113,12 +130,15 @@ def search(
         note(f"The index is made anew, {found.indexing:.0%} of it: until it is whole, records may be missing")
 
 
-def _pages(api: Api, which: Mapping[str, object], cursor: str | None, size: int) -> Iterator[tuple[RecordSummary, ...]]:
-    while True:
-        page = api.ask("GET", "/api/v1/records", RecordPageAnswer, **which, cursor=cursor, limit=size)
-        yield page.records
-        if (cursor := page.next_cursor) is None:
-            return
+def _print(one: RecordSummary, *, as_json: bool) -> None:
+    if as_json:
+        print_json(one)
+        return
+    say(line_of(one))
+    for name, value in (one.values or {}).items():
+        say(f"    {name}: {'' if value is None else value}")
+    if one.snippet:
+        say(f"    {one.snippet}")
 
 
 def line_of(one: RecordSummary) -> str:

@@ -67,9 +67,26 @@ async def test_records_are_listed_by_name_with_a_cursor_where_there_are_more(odd
     assert [(one["id"], one["title"]) for one in ran.lines] == [("4", ODD["4"]), ("5", ODD["5"])]
     assert ran.err == ""
     ran = await command(tmp_path, *of_users, "--text", "grin")
-    assert [line.split()[3] for line in ran.out.splitlines()] == ["supabase:public.users:4"]
+    line, around = ran.out.splitlines()
+    assert line.split()[3] == "supabase:public.users:4"
+    assert around == "    [grin] \U0001f600"
     ran = await command(tmp_path, *of_users, "--state", "absent")
     assert (ran.code, ran.out, ran.err) == (0, "", "No record matches\n")
+
+
+async def test_records_are_listed_by_their_last_change_with_columns_and_the_words_around(
+    odd: Running, tmp_path: Path
+) -> None:
+    await send(odd, hint("2", data={"id": 2, "name": "grin and bear it", "a,b%": "Lon\ndon"}))
+    await settled(odd)
+    of_users = ("records", "list", "--source", "supabase", "--order", "changed", "--url", odd.url)
+    ran = await command(tmp_path, *of_users, "--text", "grin", "--column", "a,b%", "--column", "id", "--limit", "1")
+    first, *below = ran.out.split("\n")
+    assert first.endswith(' "grin and bear it"')
+    assert [*map(" ".join, map(str.split, below))] == ["a,b%: Lon don", "id: 2", "[grin] and bear it", ""]
+    cursor = ran.err.removeprefix("There are more: --cursor ").rstrip("\n")
+    ran = await command(tmp_path, *of_users, "--text", "grin", "--cursor", cursor, "--json")
+    assert ([one["id"] for one in ran.lines], ran.err) == (["4"], "")
 
 
 async def test_a_search_shows_the_record_and_the_words_around(odd: Running, tmp_path: Path) -> None:
