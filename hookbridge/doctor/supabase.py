@@ -49,7 +49,8 @@ async def look(settings: Settings) -> Findings:
         if not config.tables:
             yield skipped(f"{CHECK} tables", "none is listed, so none is polled or swept", "list [[supabase.tables]]")
         for table in config.tables:
-            yield await _table(client, table)
+            found = await _table(client, table)
+            yield await _named_columns(client, table, found) if found.state == "ok" else found
     finally:
         await client.close()
         await source.close()
@@ -117,6 +118,20 @@ async def _change_column(client: SupabaseClient, table: SupabaseTable, check: st
     if not isinstance(value, str) or instant_in(value) is None:
         return failed(check, f"change column {column}: holds no time", hint)
     return ok(check, "readable, with its key and change column")
+
+
+async def _named_columns(client: SupabaseClient, table: SupabaseTable, found: Finding) -> Finding:
+    """Look for the columns that name a row for people and that search finds: without them others would be taken."""
+    try:
+        rows = (await _read(client, table, ())).rows
+    except SourceError:
+        return found
+    there = decode_columns(rows[0]) if rows else None
+    for setting, columns in (("title", (table.title,) if table.title else ()), ("index", table.index or ())):
+        if there is not None and (missing := [name for name in columns if name not in there]):
+            message = f"{setting}: there is no column {', '.join(missing)}"
+            return warning(found.check, message, f"correct {setting} in [[supabase.tables]]")
+    return found
 
 
 def _column(check: str, column: str, error: SourceError, hint: str) -> Finding:

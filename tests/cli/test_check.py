@@ -211,6 +211,14 @@ FAULTS: dict[str, tuple[Plant, str, str, str, str]] = {
         _columns_unknown(changed_at="changed"),
         *(USERS, "failed", "change column changed", "correct changed_at"),
     ),
+    "title column missing": (
+        _columns_unknown(title="subject"),
+        *(USERS, "warning", "title: there is no column subject", "correct title"),
+    ),
+    "column of the index missing": (
+        _columns_unknown(index=["name", "e-mail"]),
+        *(USERS, "warning", "index: there is no column e-mail", "correct index"),
+    ),
     "change column without an index": (_large, USERS, "failed", "change column updated_at: ", "an index on its key"),
     "change column is no time": (_not_a_time, USERS, "failed", "holds no time", "correct changed_at"),
     "Notion token refused": (
