@@ -103,6 +103,7 @@ def test_whoever_reads_an_answer_passes_over_what_it_does_not_know() -> None:
 async def test_a_row_has_all_its_digits_on_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     record = b'{"source": "supabase", "table": "public.users", "id": "1", "changed_at": null, "verified": true, '
+    record += b'"title": "1", "table_label": "users", "content": null, "content_state": "off", '
     record += b'"read_at": "2026-01-01T15:00:00Z", "data": {\n "price": 12345678901234567890.12345678901234567890}}'
     async with stranger(200, record, "application/json") as url:
         ran = await asyncio.to_thread(typed, "records show supabase users 1 --json", url)
