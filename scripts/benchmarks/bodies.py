@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
+from hookbridge.sources.notion.cuts import OPEN_SECONDS
 from scripts.benchmarks.machine import PYTHON, SERVER_CORE, CannotMeasure, running
 from scripts.benchmarks.row import Options, Row
 from scripts.benchmarks.servers import ADMIN
@@ -17,6 +18,7 @@ from scripts.programs import free_port
 LONGEST_SECONDS = 600.0
 LOOK_SECONDS = 0.05
 MINUTE_SECONDS = 60.0
+POLL_SECONDS = 10.0
 LISTED_AT_ONCE = 100
 OTHERS_MAX = 30
 """Requests that are no listing of the load: where the database lies, one for each poll meanwhile."""
@@ -26,9 +28,9 @@ requests_per_second = 1000.0
 [[notion.databases]]
 id = "{DATABASE}"
 content = true
-poll_seconds = 10.0
+poll_seconds = {POLL_SECONDS}
 [reconcile]
-poll_seconds_max = 10.0
+poll_seconds_max = {POLL_SECONDS}
 sweep_seconds = 3600.0
 """
 COPIED = "SELECT count(content) FROM copies"
@@ -41,10 +43,14 @@ def measure(options: Options) -> list[Row]:
     with sources(pages=pages) as made, tempfile.TemporaryDirectory(prefix="hookbridge-bench-") as name:
         folder = Path(name)
         (folder / "config.toml").write_text(CONFIG)
-        time.sleep(MINUTE_SECONDS - time.time() % MINUTE_SECONDS)  # so that the whole load lies in their minute
+        time.sleep(MINUTE_SECONDS - time.time() % MINUTE_SECONDS)  # so that the load lies in their minute
         made.edit(young)
+        until = time.monotonic() + OPEN_SECONDS + 2 * POLL_SECONDS
         again = _killed(made, folder, pages // 2)
-        seconds = _loaded(made, folder, pages)
+        with _service(made, folder):
+            seconds = _loaded(folder, pages)
+            # What was read in its minute is read once more when that is over.
+            time.sleep(max(2 * POLL_SECONDS, until - time.monotonic()))
         all_, bodies = made.asked()
     needed = pages + young + again
     listed = all_ - bodies
@@ -75,15 +81,11 @@ def _killed(made: Sources, folder: Path, stored: int) -> int:
     return made.asked()[1] - _stored(folder)
 
 
-def _loaded(made: Sources, folder: Path, pages: int) -> float:
-    """Run until all are stored and nobody asks for one any more; gives the seconds to the first of that."""
+def _loaded(folder: Path, pages: int) -> float:
+    """Run until all are stored; gives the seconds."""
     began = time.monotonic()
-    with _service(made, folder):
-        _until(lambda: _stored(folder) >= pages)
-        seconds = time.monotonic() - began
-        # What was read in its minute is read once more when that is over.
-        time.sleep(MINUTE_SECONDS - time.time() % MINUTE_SECONDS + 2 * 10.0)
-    return seconds
+    _until(lambda: _stored(folder) >= pages)
+    return time.monotonic() - began
 
 
 def _service(made: Sources, folder: Path) -> AbstractContextManager["subprocess.Popen[bytes]"]:
