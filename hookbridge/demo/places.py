@@ -7,6 +7,7 @@ outbox; whether it ever arrives is decided elsewhere.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from random import Random
 from uuid import UUID
 
@@ -47,6 +48,25 @@ WORKS = ("Website", "Invoice run", "Map of pipes", "Winter catalogue", "Data mov
 STATUSES = ("Open", "In progress", "Blocked", "Done")
 
 
+class Calendar:
+    """The time of the demonstration's Notion: some weeks ago, with a minute of its own for each batch of edits.
+
+    Notion's times are whole minutes.  A body that was read within the minute of its edit is read once more when that is
+    over, and what nobody announced is found then: two minutes are longer than anybody watches.
+    """
+
+    def __init__(self) -> None:
+        self._ago = timedelta(days=30)
+
+    def __call__(self) -> datetime:
+        """Give its time now."""
+        return datetime.now(UTC) - self._ago
+
+    def next_minute(self) -> None:
+        """Go on to the next minute."""
+        self._ago -= timedelta(minutes=1)
+
+
 class Told(msgspec.Struct, frozen=True):
     """One webhook that waits in the outbox."""
 
@@ -57,10 +77,14 @@ class Told(msgspec.Struct, frozen=True):
 class Places:
     """Both sources with some records, and the outbox of their webhooks."""
 
-    def __init__(self, supabase: PostgrestStandin, notion: NotionStandin, random: Random) -> None:
+    def __init__(
+        self, supabase: PostgrestStandin, notion: NotionStandin, random: Random, calendar: Calendar | None = None
+    ) -> None:
+        """``calendar`` is Notion's clock, where it has one of the demonstration's."""
         self.supabase = supabase
         self.notion = notion
         self._random = random
+        self._calendar = calendar or Calendar()
         self._newest = 0
         self.outbox: list[Told] = []
         supabase.create_table(TABLE, COLUMNS, changed_at="updated_at")
@@ -81,6 +105,7 @@ class Places:
 
     def edit(self, source: SourceName, times: int) -> None:
         """Edit a source so many times, at random."""
+        self._calendar.next_minute()
         kinds = self._row_edits() if source == "supabase" else self._page_edits()
         for edit in self._random.choices(list(kinds), weights=list(kinds.values()), k=times):
             edit()

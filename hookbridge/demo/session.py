@@ -40,7 +40,7 @@ from hookbridge.config import (
     SupabaseTable,
 )
 from hookbridge.demo.others import Others, others
-from hookbridge.demo.places import TABLE, Places
+from hookbridge.demo.places import TABLE, Calendar, Places
 from hookbridge.demo.postgres import postgres
 from hookbridge.demo.processes import free_port
 from hookbridge.demo.sender import Sender
@@ -73,12 +73,15 @@ def run(options: Options, tell: Tell) -> None:
 async def _play(options: Options, folder: Path, tell: Tell) -> None:
     random = Random(options.seed)
     hidden = _secrets()
+    calendar = Calendar()
     async with (
         signals() as signalled,
         PostgrestStandin(key=hidden.supabase_key) as supabase,
-        NotionStandin(token=hidden.notion_token, verification_token=hidden.notion_webhook_secrets[0]) as notion,
+        NotionStandin(
+            token=hidden.notion_token, verification_token=hidden.notion_webhook_secrets[0], clock=calendar
+        ) as notion,
     ):
-        places = Places(supabase, notion, random)
+        places = Places(supabase, notion, random, calendar)
         hidden = replace(hidden, supabase_url=supabase.url)
         settings = Settings(config=_config(options.port, folder, places), secrets=hidden, folder=folder)
         with closing(bind(settings.config.server)) as listener:
