@@ -18,6 +18,7 @@ ARGUMENTS = {
     "events show": ("1",),
     "events replay": ("1",),
     "events dismiss": ("1",),
+    "records search": ("ada",),
     "records show": ("supabase", "users", "1"),
     "records diff": ("supabase", "users", "1"),
     "records verify": ("supabase", "users", "1"),

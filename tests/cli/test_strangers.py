@@ -17,7 +17,8 @@ from tests.support.strangers import stranger
 CALLS = (
     *("events list", "events show 1", "events replay 1", "events replay --all", "events replay --all --dry-run"),
     *("events dead", "events dismiss 1", "events dismiss --all", "events dismiss --all --dry-run"),
-    *("events rejected", "records show supabase users 1", "records diff supabase users 1"),
+    *("events rejected", "records list", "records search ada"),
+    *("records show supabase users 1", "records diff supabase users 1"),
     *("records verify supabase users 1", "reconcile", "reconcile --source supabase --table users", "verify"),
     *("pause supabase", "resume notion", "stats", "stats --json", "stats --watch", "tail", "send supabase"),
     *("send supabase --json --test", "send supabase --count 3", "send notion --format integration"),
