@@ -24,7 +24,13 @@ class Case(msgspec.Struct, frozen=True):
     @property
     def records(self) -> list[Fields]:
         """The records, the first one changed last."""
-        return [Fields(*(part.strip() for part in text.split("|"))) for text in self.texts]
+        return [_fields(text) for text in self.texts]
+
+
+def _fields(text: str) -> Fields:
+    parts = [part.strip() for part in text.split("|")]
+    title, properties, body = parts + [""] * (3 - len(parts))
+    return Fields(title, properties, body)
 
 
 def _one(about: str, text: str, *queries: str, shown: str | None = None) -> list[Case]:
