@@ -40,7 +40,7 @@ def _blocks(language: str) -> list[str]:
 
 
 INIT, SHOW_TOKEN, FORGET_TOKEN, SEVERAL_SECRETS = _blocks("sh")
-DATABASE, STANDALONE, STATIC, SLOW = _blocks("toml")
+DATABASE, STANDALONE, STATIC, BODIES, SLOW = _blocks("toml")
 (GUIDE,) = _blocks("json")
 
 
@@ -232,6 +232,12 @@ def test_the_gap_of_a_database_is_a_setting(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(DATABASE + SLOW)
     first, second = load(None, {}, tmp_path).config.notion.databases
     assert (first.poll_seconds, second.poll_seconds) == (None, 600)
+
+
+def test_bodies_are_asked_for_by_a_setting(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(BODIES + SLOW)
+    first, second = load(None, {}, tmp_path).config.notion.databases
+    assert (first.content, second.content) == (True, False)
 
 
 def test_the_commands_of_both_pages_exist_with_their_options() -> None:

@@ -15,6 +15,7 @@ import msgspec
 from hookbridge.model import CLAIMED_EVENTS_MAX
 from scripts.crashes.checks import Acknowledged, compared, text_of
 from scripts.crashes.cluster.database import Database
+from scripts.crashes.setup import RETAINED_SECONDS
 
 _SNAPSHOT = """
 SELECT
@@ -52,9 +53,10 @@ FROM hookbridge.copies LEFT JOIN hookbridge.words ON words.record = copies.recor
 """
 _HANDLED = """
 SELECT array_agg(event_id ORDER BY event_id) AS ids FROM hookbridge.ends JOIN hookbridge.events ON id = event_id
-WHERE outcome IN ('applied', 'coalesced') GROUP BY record, claimed_at, settled_at
+WHERE outcome IN ('applied', 'coalesced') AND settled_at > extract(epoch FROM clock_timestamp()) - $1::float8
+GROUP BY record, claimed_at, settled_at
 """
-"""What was settled together."""
+"""What was settled together in the last seconds: of what is older retention may have removed a part."""
 _REMOVED = """
 SELECT coalesce((SELECT sum(value) FROM hookbridge.counters WHERE name = 'received'), 0)
     - (SELECT count(*) FROM hookbridge.events) AS removed
@@ -231,8 +233,8 @@ async def differing(database: Database, state: dict[str, dict[str, str]]) -> lis
 
 
 async def handled(database: Database) -> list[list[int]]:
-    """Give the events that were settled, those of one change together."""
-    return [row["ids"] for row in await database.fetch(_HANDLED)]
+    """Give the events that were settled and that retention leaves alone, those of one change together."""
+    return [row["ids"] for row in await database.fetch(_HANDLED, RETAINED_SECONDS)]
 
 
 def without_effect(changes: Iterable[Sequence[int]], known: AbstractSet[int]) -> list[str]:
