@@ -181,7 +181,7 @@ def _of_bodies(progress: ContentProgress) -> str:
     """Say how far the bodies of a table are read; the empty text where they are."""
     if progress.stored >= progress.total:
         return ""
-    left = "" if progress.seconds_left is None else f", about {lasting(progress.seconds_left)} left"
+    left = "" if progress.left_seconds is None else f", about {lasting(progress.left_seconds)} left"
     return f"{_grouped(progress.stored)} of {_grouped(progress.total)}{left}"
 
 

@@ -26,7 +26,7 @@ class ContentProgress(msgspec.Struct, frozen=True, kw_only=True):
 
     stored: Annotated[int, means("Copies that have their text.", 1200)]
     total: Annotated[int, means("Copies that ask for one; those without it wait, and are of use meanwhile.", 10000)]
-    seconds_left: SecondsLeft
+    left_seconds: SecondsLeft
     refused: Annotated[str | None, means("Why the source gives no texts, and what to do; null where it does.", None)]
 
 
@@ -112,7 +112,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     table: Table
     compared: Annotated[int, means("How many records were compared so far.", 600)]
     total: Total
-    seconds_left: SecondsLeft
+    left_seconds: SecondsLeft
 
 
 class TableProof(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="table"):

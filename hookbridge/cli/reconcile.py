@@ -110,7 +110,7 @@ def _bodies(content: ContentProgress | None) -> str:
         return content.refused
     if content.stored >= content.total:
         return str(content.stored)
-    left = "" if content.seconds_left is None else f", about {lasting(content.seconds_left)} left"
+    left = "" if content.left_seconds is None else f", about {lasting(content.left_seconds)} left"
     return f"{content.stored} of {content.total}{left}"
 
 

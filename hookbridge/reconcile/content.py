@@ -16,7 +16,7 @@ import structlog
 from hookbridge.api.reconcile import ContentProgress, PassResult
 from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError
 from hookbridge.model import FINGERPRINT_BYTES, Copy, Truth
-from hookbridge.reconcile.estimate import seconds_left
+from hookbridge.reconcile.estimate import left_seconds
 from hookbridge.reconcile.passes import Subject
 from hookbridge.reconcile.waiting import lacking
 from hookbridge.store.values import Standing
@@ -116,6 +116,6 @@ class ContentLoad:
         return ContentProgress(
             stored=self._copied - self._waiting,
             total=self._copied,
-            seconds_left=None if refused else seconds_left(self._waiting, self._read, elapsed, rate),
+            left_seconds=None if refused else left_seconds(self._waiting, self._read, elapsed, rate),
             refused=refused,
         )

@@ -9,7 +9,7 @@ SURE_OF = 20
 """So many done say more about the rest than what may be asked for does."""
 
 
-def seconds_left(left: int, done: int, elapsed: float, per_second: float | None) -> float | None:
+def left_seconds(left: int, done: int, elapsed: float, per_second: float | None) -> float | None:
     """Say how long ``left`` will take where ``done`` took ``elapsed`` seconds; None where nothing tells.
 
     ``per_second`` is what may be done in a second, where that is known.

@@ -21,7 +21,7 @@ from hookbridge.clock import time_of
 from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError
 from hookbridge.model import RecordKey, Truth
 from hookbridge.reconcile.comparing import differences, is_there, kind_now, named
-from hookbridge.reconcile.estimate import seconds_left
+from hookbridge.reconcile.estimate import left_seconds
 from hookbridge.reconcile.findings import Difference, Sink, kind_of
 from hookbridge.reconcile.passes import forget
 from hookbridge.reconcile.table import FollowedTable
@@ -128,7 +128,7 @@ class Proof:
             table=table.name,
             compared=tally.listed,
             total=tally.total,
-            seconds_left=None if left is None else seconds_left(left, tally.listed, self._clock() - began, rate),
+            left_seconds=None if left is None else left_seconds(left, tally.listed, self._clock() - began, rate),
         )
 
     async def _slice(self, table: FollowedTable, sweep: int, slice_: Slice, tally: Tally) -> list[Truth]:

@@ -178,7 +178,7 @@ async def test_copies_of_a_first_load_are_of_use_before_their_bodies_which_are_r
         await wait_until(lambda: written.asked(BODY) > 0)
         progress = await written.progress(bridge)
         assert (progress["stored"], progress["total"], progress["refused"]) == (0, 25, None)
-        assert progress["seconds_left"] is not None
+        assert progress["left_seconds"] is not None
         assert [await written.passed(bridge, kind) for kind in ("poll", "sweep")] == [0, 0]
         code, out, _ = await command(written.both, tmp_path, "reconcile", "--url", bridge.url)
         assert (code, "0 of 25" in out) == (0, True), out
@@ -302,7 +302,7 @@ async def test_a_proof_of_content_finds_one_body_that_was_changed_by_hand_and_he
         shown = [line for line in lines if line["type"] == "progress" and line["table"] == written.table]
         assert [line["compared"] for line in shown][:3] == [0, 10, 20]
         assert {line["total"] for line in shown} == {120}
-        assert all(line["seconds_left"] is not None for line in shown)
+        assert all(line["left_seconds"] is not None for line in shown)
         assert await written.markdown(bridge, pages[77]) == "not what Notion has", "nothing is changed without heal"
         words = ("verify", "--content", "--heal", "--source", "notion", "--url", bridge.url)
         code, out, _ = await command(written.both, tmp_path, *words)

@@ -180,7 +180,7 @@ async def test_an_error_that_nobody_foresaw_is_the_last_line_and_nothing_follows
     bridge: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def lines(*_: object, **__: object) -> AsyncIterator[Progress]:
-        yield Progress(source="supabase", table="public.users", compared=1, total=2, seconds_left=1.0)
+        yield Progress(source="supabase", table="public.users", compared=1, total=2, left_seconds=1.0)
         raise ValueError("a secret of ours")
 
     monkeypatch.setattr(bridge.service.reconciler, "verify", lines)

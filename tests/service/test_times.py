@@ -16,14 +16,14 @@ from tests.support.running import ADMIN, Running, running
 from tests.support.waiting import wait_until
 
 SCHEMAS = json.loads(document(ROUTES))["components"]["schemas"]
-REQUESTS = {"ReconcileBody"}
+REQUESTS = {"ReconcileBody", "ReplayBody", "DismissBody"}
 """What is asked for may be any form of ISO 8601."""
 PROPERTIES = [
     (struct, name, shape) for struct, one in SCHEMAS.items() for name, shape in one.get("properties", {}).items()
 ]
 
 WORDS = {"at", "since", "as_of", "until"}
-FOREIGN = {"changed_at", "occurred_at"}
+FOREIGN = {"changed_at", "edited_at", "occurred_at"}
 """As the source or the sender wrote it."""
 NO_DURATIONS = {"share", "score", "success_rate", "requests_per_second", "indexing"}
 PER_SECOND = {("PerSecond", "received"), ("PerSecond", "applied")}

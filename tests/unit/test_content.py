@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from hookbridge.model import Copy, RecordKey, Truth
-from hookbridge.reconcile.estimate import SURE_OF, seconds_left
+from hookbridge.reconcile.estimate import SURE_OF, left_seconds
 from hookbridge.reconcile.findings import kind_of
 from hookbridge.reconcile.waiting import lacking, waits
 from hookbridge.store.values import Standing
@@ -61,4 +61,4 @@ def test_a_waiting_copy_is_completed_as_the_truth_that_it_is_of() -> None:
 def test_an_estimate_goes_by_what_was_done_and_before_that_by_what_may_be_done(
     left: int, done: int, elapsed: float, per_second: float | None, seconds: float | None
 ) -> None:
-    assert seconds_left(left, done, elapsed, per_second) == seconds
+    assert left_seconds(left, done, elapsed, per_second) == seconds

@@ -209,7 +209,7 @@ def test_how_long_something_lasts_is_said_as_people_do(seconds: float, said: str
     assert lasting(seconds) == said
 
 
-BODIES = ContentProgress(stored=1200, total=10_000, seconds_left=2930.0, refused=None)
+BODIES = ContentProgress(stored=1200, total=10_000, left_seconds=2930.0, refused=None)
 
 
 @pytest.mark.parametrize(
@@ -217,11 +217,11 @@ BODIES = ContentProgress(stored=1200, total=10_000, seconds_left=2930.0, refused
     [
         (BODIES, "busy", "Reading the bodies of a database of notion: 1\u202f200 of 10\u202f000, about 49 min left"),
         (
-            replace(BODIES, seconds_left=None),
+            replace(BODIES, left_seconds=None),
             "busy",
             "Reading the bodies of a database of notion: 1\u202f200 of 10\u202f000",
         ),
-        (replace(BODIES, stored=10_000, seconds_left=0.0), "good", "Converged: every event is settled"),
+        (replace(BODIES, stored=10_000, left_seconds=0.0), "good", "Converged: every event is settled"),
     ],
 )
 def test_bodies_that_are_still_to_be_read_are_said_with_how_long_that_takes(
@@ -232,7 +232,7 @@ def test_bodies_that_are_still_to_be_read_are_said_with_how_long_that_takes(
 
 
 def test_bodies_that_are_not_given_are_a_warning_with_the_remedy() -> None:
-    content = replace(BODIES, seconds_left=None, refused="Notion refuses: give the capability to read content")
+    content = replace(BODIES, left_seconds=None, refused="Notion refuses: give the capability to read content")
     verdict = judge(seen(tables=(database(content=content),)), counted(), NOW)
     assert (verdict.level, len(verdict.problems)) == ("warn", 1)
     assert "give the capability to read content. Its pages are copied without" in verdict.problems[0].todo

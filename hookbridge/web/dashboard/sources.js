@@ -59,5 +59,5 @@ function followed(table, stats) {
 function bodies(content) {
   const read = `${count(content.stored)} of ${count(content.total)} bodies`;
   if (content.refused) return `${read}: ${content.refused}`;
-  return content.seconds_left === null ? read : `${read}, about ${lasting(content.seconds_left)} left`;
+  return content.left_seconds === null ? read : `${read}, about ${lasting(content.left_seconds)} left`;
 }
