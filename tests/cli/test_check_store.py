@@ -152,7 +152,7 @@ async def stranger(sql: asyncpg.Connection, url: str) -> AsyncIterator[str]:
 @pytest.mark.parametrize(
     "given",
     [
-        "",
+        "select",
         "grant usage, create on schema hookbridge to {role}",
         "alter schema hookbridge owner to {role}",
         "alter schema hookbridge owner to {role}; revoke usage on schema hookbridge from {role}",
