@@ -32,6 +32,7 @@
     ├── HandlerFailed                   what a user's handler raised, or that it took too long, with its place
     │   └── HandlerGaveUp               it raised PermanentFailure: dead at once
     └── StoreError                      what was to be stored has no form on disk: nothing of it was stored
+        ├── NameTooLong                 a record's name is longer than the store's indexes take
         └── StoreUnavailable            disk full, i/o error: nothing of the transaction was stored
             └── LeadLost                another node may do by now what this was a part of
 
@@ -243,6 +244,10 @@ class HandlerGaveUp(HandlerFailed):
 
 class StoreError(HookbridgeError):
     """What was to be stored has no form on disk, so trying again cannot help.  Nothing of it was stored."""
+
+
+class NameTooLong(StoreError):
+    """A record's name is longer than the store's indexes take: who gave it has to give another one."""
 
 
 class StoreUnavailable(StoreError):

@@ -11,15 +11,15 @@ from collections.abc import Callable
 
 from hookbridge.clock import Clock
 from hookbridge.config import ServerConfig, StoreConfig
-from hookbridge.errors import FieldProblem, InvalidFields, StoreError, StoreUnavailable, TryLater
+from hookbridge.errors import FieldProblem, InvalidFields, NameTooLong, StoreUnavailable, TryLater
 from hookbridge.model import Event, Receipt, SourceName
 from hookbridge.store.contract import Store
 
 IN_FLIGHT_BYTES_MAX = 64 * 1024 * 1024
 """Bodies that wait for the disk at once; a single request may have more."""
 
-UNSTORABLE = FieldProblem(
-    ("body",), "cannot be stored: the record's id may be too long for an index (2,700 bytes on Postgres)", "value_error"
+TOO_LONG = FieldProblem(
+    ("body",), "expected a record's id that is not too long for an index (2,700 bytes on Postgres)", "value_error"
 )
 """A name that the other engine takes: how long one may be, Postgres says of it compressed."""
 
@@ -84,15 +84,16 @@ class Intake:
     def receipts(self, stored: asyncio.Future[tuple[Receipt, ...]]) -> tuple[Receipt, ...]:
         """Give the receipts of what ``submit`` has begun and is done.
 
-        Raises TryLater when the store cannot write, and InvalidFields for what it can never hold.
+        Raises TryLater when the store cannot write, InvalidFields for a record's name that is too long for it, and
+        StoreError when it cannot hold them for a reason of its own.
         """
         try:
             return stored.result()
         except StoreUnavailable as error:
             message = "The event could not be stored"
             raise TryLater(message, retry_after_seconds=_FULL_RETRY_SECONDS, reason=error.message) from error
-        except StoreError as error:
-            raise InvalidFields([UNSTORABLE]) from error
+        except NameTooLong as error:
+            raise InvalidFields([TOO_LONG]) from error
 
     def check(self, number: int) -> None:
         """Raise TryLater when so many more open events cannot be taken: at the cap, on a full disk, while stopping."""

@@ -260,7 +260,7 @@ async def test_a_store_that_refuses_is_in_the_log_and_not_for_every_webhook(
     assert (last["event"], last["requests"]) == ("More webhooks were refused", 4)
 
 
-async def test_what_the_store_can_never_hold_is_refused_by_the_ordinary_route_as_what_the_sender_gave(
+async def test_what_the_store_can_never_hold_is_a_500_with_its_traceback_in_the_log(
     bridge: Running, handed_over: list[Protocol]
 ) -> None:
     store = bridge.service.store
@@ -270,9 +270,12 @@ async def test_what_the_store_can_never_hold_is_refused_by_the_ordinary_route_as
     async with connected(bridge) as wire:
         with capture_logs() as lines:
             wire.send(post(BODY % 1))
-            assert (await wire.answer())[0] == 422
+            assert (await wire.answer())[0] == 500
     assert len(handed_over) == 1
-    assert [(line["event"], line["status"]) for line in lines] == [("Webhook refused", 422)]
+    line, refused = lines
+    assert (line["log_level"], line["event"]) == ("error", "Request failed")
+    assert "broken" in str(line["exc_info"])
+    assert (refused["event"], refused["status"]) == ("Webhook refused", 500)
 
 
 async def test_a_webhook_that_waits_for_the_disk_keeps_its_connection_open(

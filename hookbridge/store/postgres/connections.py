@@ -14,7 +14,7 @@ from typing import Any
 import asyncpg
 import structlog
 
-from hookbridge.errors import LeadLost, StoreError, StoreUnavailable, named
+from hookbridge.errors import LeadLost, NameTooLong, StoreError, StoreUnavailable, named
 
 Record = Any
 """A row: what asyncpg gives, which has no types."""
@@ -32,8 +32,7 @@ forgotten would be found out by the next call."""
 BACKOFF_SECONDS = 0.1
 BACKOFF_SECONDS_MAX = 5.0
 
-# https://www.postgresql.org/docs/18/errcodes-appendix.html.  What was given is wrong: data, constraints, limits (a name
-# that is too long for an index).
+# https://www.postgresql.org/docs/18/errcodes-appendix.html.  What was given is wrong: data, constraints, limits.
 _REFUSED_CLASSES = ("22", "23", "54")
 # Two calls were in each other's way, and this one was rolled back whole.
 _CONFLICTS = {"40001", "40P01", "55P03"}
@@ -45,6 +44,9 @@ REACHABLE_HINT = "look whether the server runs and can be reached"
 
 _LEAD_LOST = "HB001"
 """Ours: see leads.sql."""
+
+_TOO_LONG = "54000"
+"""For an index: no other limit of the server can be met."""
 
 _ENDED = "57014"
 """By the role's statement_timeout, or by an operator: the call was rolled back, and the connection is as it was."""
@@ -195,15 +197,8 @@ class Link:
     def _failed(self, error: Exception) -> StoreError:
         """Say what an error means, and give the connection up unless it was only this call's."""
         code = getattr(error, "sqlstate", None) or ""
-        if isinstance(error, asyncpg.PostgresError) and code in _CONFLICTS:
-            return Conflict(f"Other calls of the store were in the way: {_said(error)}")
-        if isinstance(error, asyncpg.PostgresError) and code == _LEAD_LOST:
-            return LeadLost(str(error))
-        if isinstance(error, asyncpg.PostgresError) and code[:2] in _REFUSED_CLASSES:
-            return StoreError(f"The store cannot hold this: {_said(error)}")  # or it could not even be sent
-        if code == _ENDED:
-            hint = "look what keeps the server busy, and at the statement_timeout of the store's role"
-            return StoreUnavailable(f"Postgres ended the call: {_said(error)}", hint=hint)
+        if isinstance(error, asyncpg.PostgresError) and (own := _of_the_call(error, code)) is not None:
+            return own
         self.lost += 1
         self._give_up()
         if isinstance(error, asyncpg.PostgresError) and code[:2] not in _OF_CONNECTIONS:
@@ -224,6 +219,22 @@ class Link:
         if self._forget_later is not None:
             self._forget_later.cancel()
         return connection
+
+
+def _of_the_call(error: asyncpg.PostgresError, code: str) -> StoreError | None:
+    """Say what an error means that was this call's alone; None where the connection, or the server, is in question."""
+    if code in _CONFLICTS:
+        return Conflict(f"Other calls of the store were in the way: {_said(error)}")
+    if code == _LEAD_LOST:
+        return LeadLost(str(error))
+    if code == _TOO_LONG:
+        return NameTooLong(f"The store's indexes cannot hold this: {_said(error)}")
+    if code[:2] in _REFUSED_CLASSES:
+        return StoreError(f"The store cannot hold this: {_said(error)}")  # or it could not even be sent
+    if code == _ENDED:
+        hint = "look what keeps the server busy, and at the statement_timeout of the store's role"
+        return StoreUnavailable(f"Postgres ended the call: {_said(error)}", hint=hint)
+    return None
 
 
 def _hint(code: str, otherwise: str) -> str:
