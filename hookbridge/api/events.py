@@ -31,7 +31,8 @@ OfType = Annotated[str | None, means("Only events of this type: `insert`, `updat
 OfOrigin = Annotated[Origin | None, means("Only events that came this way.", "webhook")]
 OfOutcome = Annotated[Outcome | None, means("Only events that ended so.", "dead")]
 OnlyDead = Annotated[
-    Literal["dead"] | None, means("Only dead letters are meant anyway: it narrows no further than nothing.", "dead")
+    Literal["dead"] | None,
+    means("Every dead letter, as a replay names them; no other is dismissed.", "dead"),
 ]
 OfReason = Annotated[
     str,
@@ -113,12 +114,6 @@ class ReplayBody(EventFilters, frozen=True, kw_only=True, forbid_unknown_fields=
     cursor: Annotated[
         Cursor | None, means("`next_cursor` of the replay before: it goes on behind the events of that one.", 1234)
     ] = None
-
-
-class DeadQuery(EventScope, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which dead letters to gather."""
-
-    outcome: OnlyDead = None
 
 
 class DismissBody(EventScope, frozen=True, kw_only=True, forbid_unknown_fields=True):

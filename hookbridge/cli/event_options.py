@@ -20,7 +20,7 @@ SinceOption = Annotated[str | None, typer.Option("--since", help="Only what came
 UntilOption = Annotated[str | None, typer.Option("--until", help="Only what came before this time (ISO 8601).")]
 IdsArgument = Annotated[list[int] | None, typer.Argument(help="The events' numbers; without them, by filter.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only count what matches.")]
-AllOption = Annotated[bool, typer.Option("--all", help="Every event, without a filter.")]
+AllOption = Annotated[bool, typer.Option("--all", help="All of them, without a filter.")]
 ManyOption = Annotated[
     int | None, typer.Option("--limit", min=1, help="So many at most, newest first; all that match without it.")
 ]

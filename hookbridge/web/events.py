@@ -102,7 +102,7 @@ async def dead_letters(request: web.Request) -> web.StreamResponse:
     `outcome=dead` and its `reason`.
     """
     service = request.app[SERVICE]
-    which = _filter(service, query(request, said.DeadQuery))
+    which = _filter(service, query(request, said.EventScope))
     with while_heard(request):
         found = await service.store.dead_letters(which)
     groups = tuple(
@@ -225,7 +225,7 @@ ROUTES: tuple[Route, ...] = (
         handler=dead_letters,
         tag="events",
         name="deadLetters",
-        query=said.DeadQuery,
+        query=said.EventScope,
         answers={200: Answer(description="The groups", bodies=(said.DeadLetters,))},
     ),
     Route(
