@@ -185,6 +185,10 @@ def test_the_switchs_two_names_may_say_the_same_in_other_words(tmp_path: Path, t
         ("[signatures]\nverify = 1", "config.toml: [signatures] verify: expected true or false, got 1"),
         ('[logging]\nlevel = "loud"', 'config.toml: [logging] level: expected "debug" or "error" or'),
         ("[processing]\nworkers = 0", "config.toml: [processing] workers: expected an integer greater than 0, got 0"),
+        (
+            "[retention]\ntombstone_hours = 0.1",
+            "config.toml: [retention] tombstone_hours: expected a number of at least 0.25",
+        ),
         ("[cache]\ntimeout_seconds = inf", "config.toml: [cache] timeout_seconds: expected a number greater than 0"),
         ("[cache]\ntimeout_seconds = nan", "config.toml: [cache] timeout_seconds: expected a number greater than 0"),
         ('[store]\npath = ""', 'config.toml: [store] path: expected a text that is not empty, got ""'),

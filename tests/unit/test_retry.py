@@ -24,6 +24,7 @@ TABLE = {
     "ContentRefused": (Kind.RECORD, False, Fate.DEAD),
     "HandlerGaveUp": (Kind.RECORD, False, Fate.DEAD),
     "StoreError": (Kind.RECORD, False, Fate.DEAD),
+    "NameTooLong": (Kind.RECORD, False, Fate.DEAD),
     "CancelledError": (Kind.RECORD, False, Fate.DEAD),
 }
 OTHERS = (Kind.RECORD, True, Fate.DEAD)
