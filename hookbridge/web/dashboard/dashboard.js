@@ -274,7 +274,7 @@ function listen() {
   $("clear").addEventListener("click", () => turnTo(list.name, new URLSearchParams()));
   $("show-news").addEventListener("click", showNews);
   $("older").addEventListener("click", () => tell(list.more()));
-  $("replay-matching").addEventListener("click", () => tell(replayMatching(list.filters, changed)));
+  $("replay-matching").addEventListener("click", () => tell(replayMatching(list.asked, changed)));
   $("test").addEventListener("click", () => sendTest(table, hooks));
   $("help").addEventListener("click", () => $("keys").showModal());
   $("panel").addEventListener("shut", () => closeSide());

@@ -6,6 +6,7 @@
 import { Refusal, call } from "./api.js";
 import { $, count } from "./format.js";
 import { morph } from "./morph.js";
+import { askedOf } from "./range.js";
 import { VIEWS, buildFilter, filtersOf, markRow, rowOf, suggestTables } from "./views.js";
 
 const PAGE_ROWS = 50;
@@ -63,6 +64,7 @@ export class List {
   #begin() {
     this.sight?.left.abort();
     this.sight = { left: new AbortController() };
+    this.asked = askedOf(this.filters); // as the API takes them, of now
     this.shown = [];
     this.places = new Map(); // key → place in `shown`, and of its row
     this.left = new Set();
@@ -122,7 +124,7 @@ export class List {
   }
 
   // Raises Left where the reader has gone on to another sight before the answer, or the failure, was there.
-  async #ask(more, filters = this.filters) {
+  async #ask(more, filters = this.asked) {
     const { sight } = this;
     const asked = new URLSearchParams(filters);
     for (const [name, value] of Object.entries(more)) asked.set(name, value);

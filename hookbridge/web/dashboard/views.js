@@ -2,6 +2,7 @@
 
 import { eventPanel } from "./event.js";
 import { $, CLASSES, element, foreign, moment, visible } from "./format.js";
+import { rangeFields, rangeOfForm } from "./range.js";
 import { recordPanel, rejectedKey, rejectedPanel } from "./record.js";
 import { UNVERIFIED, stateOfEvent, stateOfRecord } from "./words.js";
 
@@ -16,7 +17,7 @@ export const VIEWS = {
     path: "api/v1/events",
     rows: "events",
     filters: [SOURCE, ["state", "State", ["open", "settled"]], ["outcome", "Outcome", ["applied", "coalesced", "ignored", "dead"]],
-      ["origin", "Origin", ["webhook", "poll", "sweep", "replay"]], TABLE, ["record_id", "Record"], ["q", "Text"]],
+      ["origin", "Origin", ["webhook", "poll", "sweep", "replay"]], TABLE, ["record_id", "Record"], ["span", "Received", rangeFields], ["q", "Text"]],
     columns: ["Received", "Source", "Table", "Record", "Type", "Origin", "State"],
     opens: 3,
     how: 6,
@@ -98,7 +99,8 @@ export function markRow(row, { chosen, opening }) {
 // ------------------------------------------------------------------------------------------------------------- filters
 
 export function buildFilter(view, values) {
-  $("filter").replaceChildren(...view.filters.map(([name, label, choices]) => {
+  $("filter").replaceChildren(...view.filters.flatMap(([name, label, choices]) => {
+    if (typeof choices === "function") return choices(values);
     const made = Array.isArray(choices)
       ? element("select", [element("option", "all", { value: "" }), ...choices.map((one) => element("option", one))], { name })
       : element("input", [], { name, type: name === "q" ? "search" : "text", autocomplete: "off", spellcheck: false });
@@ -109,7 +111,7 @@ export function buildFilter(view, values) {
   $("columns").replaceChildren(...view.columns.map((name) => element("th", name, { scope: "col" })));
 }
 
-export const filtersOf = (form) => new URLSearchParams([...new FormData(form)].filter(([, value]) => value !== ""));
+export const filtersOf = (form) => rangeOfForm([...new FormData(form)].filter(([, value]) => value !== ""));
 
 export function suggestTables(tables) {
   const there = [...$("known-tables").children].map((one) => one.value);
