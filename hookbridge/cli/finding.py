@@ -52,12 +52,16 @@ Examples:
 
   ./scripts/run records search milk --json | jq -r .snippet
 
-Two lines for each: the record with its title, and the text around the words.
+Two lines for each: the record with its title, and the text around the words. A third one says that a record is longer
+than what search knows of it.
 
 Exit codes: 0 searched, 2 it could not be asked.
 """
 
 PAGE_MAX = 500
+
+WORDS_CUT = "search knows only its beginning: what stands behind is not found"
+"""Of a record that is longer than what of it is indexed."""
 
 RecordOption = Annotated[str | None, typer.Option("--record", help="Only the record with this id.")]
 OrderOption = Annotated[
@@ -160,6 +164,8 @@ def _print_hit(hit: HitAnswer, *, as_json: bool) -> None:
         return
     say(" ".join(filter(None, (_name(hit), called(hit)))), style="bold")
     say(f"    {hit.snippet}")
+    if hit.words_cut is True:
+        say(f"    {WORDS_CUT}")
 
 
 def _name(one: Named) -> str:

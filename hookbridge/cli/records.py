@@ -108,6 +108,8 @@ def show(
     if record.links_expired_at is not msgspec.UNSET:
         say(f"the links to files in it work until {moment(record.links_expired_at)}; --fresh gets others")
     _tell_cut(record)
+    if record.words_cut is True:
+        say(finding.WORDS_CUT)
     print_pretty(record.data)
     _tell_content(record)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from hookbridge.cli.titles import SHOWN_MAX
+from hookbridge.text import WORDS_MAX
 from tests.support.books import hint, send, settled
 from tests.support.commands import command
 from tests.support.running import Running
@@ -97,6 +98,27 @@ async def test_a_search_shows_the_record_and_the_words_around(odd: Running, tmp_
     assert [(one["id"], one["table_label"], one["title"]) for one in ran.lines] == [("3", "users", SHOWN["3"])]
     ran = await command(tmp_path, "records", "search", "nowhere", "--url", odd.url)
     assert (ran.code, ran.out, ran.err) == (0, "", "No record has these words\n")
+
+
+async def test_what_of_a_record_search_does_not_know_is_said_where_it_is_shown_and_found(
+    odd: Running, tmp_path: Path
+) -> None:
+    await send(odd, hint("6", data={"id": 6, "name": "Ledger", "lines": f"opening {'sum ' * (WORDS_MAX // 4)}closing"}))
+    await settled(odd)
+    said = "search knows only its beginning: what stands behind is not found"
+    of_6 = ("supabase", "users", "6", "--url", odd.url)
+    ran = await command(tmp_path, "records", "show", *of_6)
+    assert said in ran.out.splitlines()
+    ran = await command(tmp_path, "records", "show", *of_6, "--json")
+    assert [one["words_cut"] for one in ran.lines] == [True]
+    ran = await command(tmp_path, "records", "search", "opening", "--url", odd.url)
+    assert ran.out.splitlines()[2:] == [f"    {said}"]
+    ran = await command(tmp_path, "records", "search", "opening", "--json", "--url", odd.url)
+    assert [one["words_cut"] for one in ran.lines] == [True]
+    ran = await command(tmp_path, "records", "search", "closing", "--url", odd.url)
+    assert ran.err == "No record has these words\n"
+    ran = await command(tmp_path, "records", "show", "supabase", "users", "4", "--url", odd.url)
+    assert said not in ran.out
 
 
 async def test_a_record_is_shown_under_its_title(odd: Running, tmp_path: Path) -> None:
