@@ -90,6 +90,10 @@ class Naming:
         """Name a record whose copy has this title."""
         return _called(record, title, await self._known())
 
+    async def label(self, source: SourceName, table: str) -> str:
+        """Name a table."""
+        return _label(await self._known(), source, table)
+
     async def of_each(self, records: Iterable[RecordKey]) -> dict[RecordKey, Called]:
         """Name records by what their copies are called."""
         wanted = frozenset(records)

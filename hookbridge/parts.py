@@ -119,7 +119,13 @@ class Parts:
         # What else brings events, or finds what became of them
         beside = Beside(loads=self._nobody_listens, settles=True, answered=self._answered)
         self.reconciler = Reconciler(
-            self.sources, store, InboxSink(self.intake.accept), config.reconcile, clock, beside=beside
+            self.sources,
+            store,
+            InboxSink(self.intake.accept),
+            config.reconcile,
+            clock,
+            self.naming,
+            beside=beside,
         )
         self.indexing = Indexing(store, self.sources, config)
         self.upkeep = Upkeep(store, self.intake, config.retention, config.store, clock)

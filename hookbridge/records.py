@@ -41,6 +41,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """None when nothing is known of the record, and when it is known to be gone."""
     truth: Truth
     differences: tuple[Difference, ...]
+    title: str | None
+    """What people call it: as its copy has it, or its source where there is none."""
 
     @property
     def agrees(self) -> bool:
@@ -96,12 +98,14 @@ class Records:
             copy = await self._store.copy(truth.record)
         known = copy if copy is not None and copy.data is not None else None
         if known is not None and truth.data is not None and truth.matches(known.fingerprint):
-            return Comparison(copy=known, truth=truth, differences=())
+            return Comparison(copy=known, truth=truth, differences=(), title=known.title)
         before = None if known is None or known.data is None else decode_columns(known.data)
-        found = differences(before, source.truth_columns(truth))
+        columns = source.truth_columns(truth)
+        found = differences(before, columns)
         if known is not None and truth.data is not None:
             found = (*found, *_differing_content(given(content_of(known)), given(truth.content)))
-        return Comparison(copy=known, truth=truth, differences=found)
+        title = kept.title_of(source, truth.record, columns) if known is None else known.title
+        return Comparison(copy=known, truth=truth, differences=found, title=title)
 
     async def refresh(self, record: RecordKey) -> Copy | None:
         """Give the record as its source has it now, read when nothing else wants to ask; None when it has none.

@@ -19,6 +19,7 @@ from hookbridge.clock import anchored_clock
 from hookbridge.config import Settings
 from hookbridge.errors import StartupError
 from hookbridge.model import Origin, SourceName
+from hookbridge.naming import Naming
 from hookbridge.reconcile.findings import Difference
 from hookbridge.reconcile.loop import Beside, Reconciler
 from hookbridge.reconcile.remote import RemoteSink
@@ -43,7 +44,7 @@ async def poll(settings: Settings, *, to: str, state: Path) -> None:
         try:
             # [reconcile] enabled is about a service: two may share a file, and this one does nothing else.
             switched_on = msgspec.structs.replace(settings.config.reconcile, enabled=True)
-            reconciler = Reconciler(sources, store, sink, switched_on, clock, beside=Beside())
+            reconciler = Reconciler(sources, store, sink, switched_on, clock, Naming(store), beside=Beside())
             if not reconciler.tables:
                 raise StartupError(NOTHING_FOLLOWED, hint=NOTHING_HINT)
             await reconciler.open()
@@ -66,6 +67,7 @@ async def prove(
             _raise_nothing,
             settings.config.reconcile,
             clock,
+            Naming(store),
             beside=Beside(),
         )
         name = None if source is None or table is None else sources[source].table(table)

@@ -110,6 +110,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
 
     source: Source
     table: Table
+    table_label: TableLabel
     compared: Annotated[int, means("How many records were compared so far.", 600)]
     total: Total
     left_seconds: SecondsLeft
@@ -120,6 +121,7 @@ class TableProof(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
 
     source: Source
     table: Table
+    table_label: TableLabel
     as_of: Annotated[Time, means("The copy is as described at this time, or at a later one.")]
     equal: Annotated[int, means("How many records are the same on both sides.", 1199)]
     differing: Annotated[int, means("How many records differ.", 1)]
@@ -135,6 +137,13 @@ class TableProof(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
     keys: Annotated[
         dict[str, tuple[str, ...]],
         means("The ids of what is not equal, by kind; the first 1,000 of each.", {"differing": ["42"]}),
+    ]
+    titles: Annotated[
+        dict[str, str],
+        means(
+            "What people call those of `keys`, by id, as their copies have it: what is `missing` has none there.",
+            {"42": "Ada Lovelace"},
+        ),
     ]
     healed: Annotated[int, means("Records that differed and are equal now.", 0)] = 0
 
@@ -154,6 +163,7 @@ class Unproven(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
 
     source: Source
     table: Table
+    table_label: TableLabel
     message: Annotated[str, means("Why.", "Supabase did not answer within 10 s")]
     hint: Hint
 

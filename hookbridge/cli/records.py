@@ -170,6 +170,8 @@ def _tell_cut(found: RecordAnswer | DiffAnswer) -> None:
 
 def _show(compared: DiffAnswer) -> None:
     name = f"{compared.source}:{compared.table}:{compared.id}"
+    if title := called(compared):
+        say(title, style="bold")
     _tell_cut(compared)
     if compared.agrees:
         there = "are equal" if bytes(compared.truth) != b"null" else "have no such record"

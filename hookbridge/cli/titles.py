@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hookbridge.api.events import EventSummary
-from hookbridge.api.reconcile import TableStatus
+from hookbridge.api.reconcile import TableProof, TableStatus, Unproven
 from hookbridge.api.records import Named
 from hookbridge.names import short
 
@@ -17,9 +17,18 @@ def called(one: EventSummary | Named) -> str:
     It is a line's last part: nothing stands behind it that letters written from right to left could carry along.
     """
     id_ = one.id if isinstance(one, Named) else one.record_id
-    title = f'"{_cut(one.title)}"' if one.title != id_ else ""
-    label = f'in "{_cut(one.table_label)}"' if one.table_label != short(one.source, one.table) else ""
-    return " ".join(filter(None, (title, label)))
+    title = titled(one.title) if one.title != id_ else ""
+    return " ".join(filter(None, (title, in_table(one))))
+
+
+def titled(title: str) -> str:
+    """Give a title as a line's last part."""
+    return f'"{_cut(title)}"'
+
+
+def in_table(one: EventSummary | Named | TableProof | Unproven) -> str:
+    """Give the label of its table as a line's last part; empty where its name says as much."""
+    return f'in "{_cut(one.table_label)}"' if one.table_label != short(one.source, one.table) else ""
 
 
 def table_called(table: TableStatus) -> str:

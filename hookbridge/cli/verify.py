@@ -31,6 +31,7 @@ from hookbridge.cli.command import (
     settings_of,
 )
 from hookbridge.cli.ending import FINE, NO, program
+from hookbridge.cli.titles import in_table, titled
 from hookbridge.config import Settings
 from hookbridge.model import SourceName
 
@@ -111,6 +112,8 @@ def _print(lines: Iterator[Line], *, as_json: bool) -> bool:
                 print_json(line)
             elif isinstance(line, said.TableProof):
                 _table(line)
+            elif isinstance(line, said.Unproven):
+                say(_with(f"{line.source} {line.table}: not compared", in_table(line)))
     if not (results := [line for line in seen if isinstance(line, said.Verdict)]):
         raise Refused(0, "The comparison ended without a result", hint="look at the service's log")
     if not as_json:
@@ -132,10 +135,18 @@ def _table(line: said.TableProof) -> None:
     cut += f", {line.waiting} without their bodies yet" if line.waiting else ""
     healed = f", {line.healed} healed" if line.healed else ""
     counts = f"{line.equal} equal, {line.differing} differing, {line.missing} missing, {line.extra} extra"
-    say(f"{line.source} {line.table}: {counts}{cut}{healed}")
+    say(_with(f"{line.source} {line.table}: {counts}{cut}{healed}", in_table(line)))
     for kind, keys in line.keys.items():
-        left = getattr(line, kind) - KEYS_SHOWN
-        say(f"  {kind}: {', '.join(keys[:KEYS_SHOWN])}" + (f" and {left} more" if left > 0 else ""))
+        for key in keys[:KEYS_SHOWN]:
+            title = line.titles.get(key, key)
+            say(_with(f"  {kind}: {key}", titled(title) if title != key else ""))
+        if (left := getattr(line, kind) - KEYS_SHOWN) > 0:
+            say(f"  {kind}: and {left} more")
+
+
+def _with(text: str, called: str) -> str:
+    """Put what people call it behind the line that speaks of it."""
+    return f"{text} {called}" if called else text
 
 
 def _result(line: said.Verdict, different: int) -> None:

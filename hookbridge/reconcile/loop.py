@@ -19,6 +19,7 @@ from hookbridge.api.reconcile import Line, PassResult, TableStatus
 from hookbridge.config import ReconcileConfig
 from hookbridge.errors import LeadLost, NotFound, SourceError, StoreUnavailable
 from hookbridge.model import SOURCES, Copy, SourceName, Truth
+from hookbridge.naming import Naming
 from hookbridge.reconcile.findings import Findings, Sink
 from hookbridge.reconcile.leftovers import forget_leftovers
 from hookbridge.reconcile.passes import Subject
@@ -64,6 +65,7 @@ class Reconciler:
         sink: Sink,
         config: ReconcileConfig,
         clock: Callable[[], float],
+        naming: Naming,
         *,
         beside: Beside,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -76,7 +78,7 @@ class Reconciler:
         self._beside = beside
         self._sleep = sleep
         patience = PATIENCE_SECONDS if beside.settles else 0.0
-        self._proof = Proof(store, sink, clock, patience_seconds=patience, sleep=sleep)
+        self._proof = Proof(store, sink, clock, naming, patience_seconds=patience, sleep=sleep)
         self._pace = {name: AsyncLimiter(1, 1 / config.sweep_requests_per_second) for name in SOURCES}
         self.tables: dict[tuple[SourceName, str], FollowedTable] = {}
         self._terms: dict[SourceName, Term] = {}

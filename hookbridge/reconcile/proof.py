@@ -20,6 +20,7 @@ from hookbridge.api.reconcile import Line, Progress, TableProof, Unproven, Verdi
 from hookbridge.clock import time_of
 from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError
 from hookbridge.model import RecordKey, Truth
+from hookbridge.naming import Naming
 from hookbridge.reconcile.comparing import differences, is_there, kind_now, named
 from hookbridge.reconcile.estimate import left_seconds
 from hookbridge.reconcile.findings import Difference, Sink, kind_of
@@ -56,6 +57,7 @@ class Proof:
         store: Store,
         sink: Sink,
         clock: Callable[[], float],
+        naming: Naming,
         *,
         patience_seconds: float = PATIENCE_SECONDS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -64,6 +66,7 @@ class Proof:
         self._store = store
         self._sink = sink
         self._clock = clock
+        self._naming = naming
         self._sleep = sleep
 
     async def tables(
@@ -82,7 +85,14 @@ class Proof:
                             proofs.append(line)
                         yield line
             except SourceError as error:
-                yield Unproven(source=table.source, table=table.name, message=error.message, hint=error.hint)
+                label = await self._naming.label(table.source, table.name)
+                yield Unproven(
+                    source=table.source,
+                    table=table.name,
+                    table_label=label,
+                    message=error.message,
+                    hint=error.hint,
+                )
         yield Verdict(
             agrees=len(proofs) == len(tables) and all(proof.agrees for proof in proofs),
             as_of=min((proof.as_of for proof in proofs), default=None),
@@ -107,25 +117,28 @@ class Proof:
                 tally.total = tally.total if slice_.total is None else slice_.total
                 with_texts = await self._slice(table, sweep, slice_, tally)
                 for start in range(0, len(with_texts), TEXTS_AT_ONCE):
-                    yield self._progress(table, tally, began)
+                    yield await self._progress(table, tally, began)
                     await self._texts(table, with_texts[start : start + TEXTS_AT_ONCE], tally)
                 # Not each at once: most of what differs is a change whose webhook is on its way, and is equal soon.
                 if len(tally.suspects) + len(tally.partial) >= SUSPECTS_MAX:
                     await self._look_again(table, tally, heal=heal)
-                yield self._progress(table, tally, began)
+                yield await self._progress(table, tally, began)
                 if (cursor := slice_.next_cursor) is None:
                     break
             await self._extra(table, sweep, tally, heal=heal)
         finally:
             await forget(self._store, only=sweep)
-        yield tally.proof(table.source, table.name, time_of(began))
+        label = await self._naming.label(table.source, table.name)
+        titles = await self._store.titles(frozenset(tally.unequal()))
+        yield tally.proof(table.source, table.name, time_of(began), label=label, titles=titles)
 
-    def _progress(self, table: FollowedTable, tally: Tally, began: float) -> Progress:
+    async def _progress(self, table: FollowedTable, tally: Tally, began: float) -> Progress:
         left = None if tally.total is None else max(0, tally.total - tally.listed)
         rate = table.of.requests_per_second if tally.content else None
         return Progress(
             source=table.source,
             table=table.name,
+            table_label=await self._naming.label(table.source, table.name),
             compared=tally.listed,
             total=tally.total,
             left_seconds=None if left is None else left_seconds(left, tally.listed, self._clock() - began, rate),

@@ -97,7 +97,7 @@ async def diff(request: web.Request) -> web.StreamResponse:
     key = path_key(service, request)
     found = await service.records.compare(key)
     copy = found.copy
-    called = await service.naming.of(key, None if copy is None else copy.title)
+    called = await service.naming.of(key, found.title)
     return json_reply(
         said.DiffAnswer(
             source=key.source,

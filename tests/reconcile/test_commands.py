@@ -10,6 +10,7 @@ import pytest
 
 from scripts.programs import Program
 from tests.support import commands
+from tests.support.books import settled
 from tests.support.data import rows
 from tests.support.engines import store_environment
 from tests.support.followed import KEY, TOKEN, Running, Sources, has, loaded, running, sources, user
@@ -76,13 +77,52 @@ async def test_verify_exits_0_when_equal_and_1_when_not_and_heals(
         both, tmp_path, "verify", "--url", bridge.url, "--source", "supabase", "--table", "users"
     )
     assert code == 1
-    assert "differing: 3" in out
-    assert "extra: 4" in out
+    assert '  differing: 3 "user 3"\n  extra: 4 "user 4"\n' in out
     code, out, _ = await command(both, tmp_path, "verify", "--url", bridge.url, "--heal")
     assert (code, "2 healed" in out) == (0, True)
     code, out, _ = await command(both, tmp_path, "verify", "--url", bridge.url, "--json")
     assert code == 0
     assert msgspec.json.decode(out.splitlines()[-1])["agrees"] is True
+
+
+async def test_what_differs_is_called_by_its_title_and_its_table_by_its_label(
+    both: Sources, bridge: Running, tmp_path: Path
+) -> None:
+    page = both.notion.create_page(both.data_source, {"Name": "Buy milk"})
+    reading = ("verify", "--url", bridge.url, "--source", "notion")
+    code, out, _ = await command(both, tmp_path, *reading)
+    counts = "0 equal, 0 differing, 1 missing, 0 extra"
+    assert (code, out.splitlines()[:2]) == (
+        1,
+        [f'notion {both.database}: {counts} in "Tasks"', f"  missing: {page}"],
+    )
+    code, out, _ = await command(both, tmp_path, *reading, "--heal")
+    assert (code, "1 healed" in out) == (0, True)
+    both.notion.update_page(page, {"Name": "Buy bread"})
+    code, out, _ = await command(both, tmp_path, *reading)
+    assert (code, out.splitlines()[1]) == (1, f'  differing: {page} "Buy milk"')
+    for _ in range(21):
+        both.notion.create_page(both.data_source, {"Name": "more"})
+    code, out, _ = await command(both, tmp_path, *reading)
+    assert (code, out.count("  missing: "), "  missing: and 1 more\n" in out) == (1, 21, True)
+    both.notion.faults.status(503)
+    code, out, err = await command(both, tmp_path, *reading)
+    assert (code, out.splitlines()[0]) == (2, f'notion {both.database}: not compared in "Tasks"')
+    assert f"(notion {both.database})" in err
+
+
+async def test_the_difference_of_a_record_is_shown_under_what_people_call_it(
+    both: Sources, bridge: Running, tmp_path: Path
+) -> None:
+    page = both.notion.create_page(both.data_source, {"Name": "Buy milk"})
+    compared = ("records", "diff", "notion", both.database, page, "--url", bridge.url)
+    code, out, _ = await command(both, tmp_path, *compared)
+    assert (code, out.splitlines()[0]) == (1, '"Buy milk" in "Tasks"')  # as its source has it, where there is no copy
+    await command(both, tmp_path, "reconcile", "--source", "notion", "--table", both.database, "--url", bridge.url)
+    await settled(bridge)
+    both.notion.update_page(page, {"Name": "Buy bread"})
+    code, out, _ = await command(both, tmp_path, *compared)
+    assert (code, out.splitlines()[0]) == (1, '"Buy milk" in "Tasks"')
 
 
 async def test_verify_compares_by_itself_when_no_service_runs(both: Sources, tmp_path: Path) -> None:

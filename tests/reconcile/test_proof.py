@@ -71,6 +71,7 @@ async def test_a_difference_of_each_kind_is_found_and_healed(both: Sources, brid
     proof = proofs(lines)["public.users"]
     assert lines[-1]["agrees"] is False
     assert proof["keys"] == {"differing": ["1"], "missing": ["9000"], "extra": ["2"]}
+    assert proof["titles"] == {"1": "user 1", "2": "user 2"}
     assert (proof["equal"], proof["differing"], proof["missing"], proof["extra"]) == (2_498, 1, 1, 1)
     healed = await verify(bridge, **table, heal=True)
     assert proofs(healed)["public.users"]["healed"] == 3
@@ -180,7 +181,9 @@ async def test_an_error_that_nobody_foresaw_is_the_last_line_and_nothing_follows
     bridge: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def lines(*_: object, **__: object) -> AsyncIterator[Progress]:
-        yield Progress(source="supabase", table="public.users", compared=1, total=2, left_seconds=1.0)
+        yield Progress(
+            source="supabase", table="public.users", table_label="users", compared=1, total=2, left_seconds=1.0
+        )
         raise ValueError("a secret of ours")
 
     monkeypatch.setattr(bridge.service.reconciler, "verify", lines)

@@ -12,6 +12,7 @@ from hookbridge.clock import Clock, anchored_clock
 from hookbridge.config import Settings
 from hookbridge.errors import SourceUnavailable
 from hookbridge.model import RecordKey
+from hookbridge.naming import Naming
 from hookbridge.reconcile.loop import Beside, Reconciler
 from hookbridge.reconcile.remote import RemoteSink
 from hookbridge.sources.supabase import SupabaseSource
@@ -59,7 +60,7 @@ async def polling(
     sink = RemoteSink(url, secret, {"supabase": source}, store, clock=clock)
     try:
         by_hand = msgspec.structs.replace(config.reconcile, enabled=False)
-        reconciler = Reconciler({"supabase": source}, store, sink, by_hand, clock, beside=Beside())
+        reconciler = Reconciler({"supabase": source}, store, sink, by_hand, clock, Naming(store), beside=Beside())
         await reconciler.follow("supabase", None)
         yield Poller(reconciler, sink)
     finally:

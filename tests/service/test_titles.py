@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 import pytest
 import structlog
 
@@ -16,8 +17,8 @@ from hookbridge.model import RecordKey
 from hookbridge.observe.logs import QUIET, configure
 from hookbridge.sources.carrying import CARRIED_BYTES_MAX
 from tests.support.books import event, hint, send, settled
-from tests.support.followed import has, sources, user
-from tests.support.running import Client, Running, make_settings, running
+from tests.support.followed import has, loaded, sources, user
+from tests.support.running import ADMIN, Client, Running, make_settings, running
 from tests.support.waiting import wait_until
 
 DATABASE = "e8d4b0a1-c7f2-4a9e-8f2d-5c3b1a6e9f4d"
@@ -215,6 +216,31 @@ async def test_no_title_and_no_label_is_in_a_log_a_metric_or_what_anybody_may_se
                 assert "Planted" not in await (await client.get(path)).text(), path
             assert "Planted" not in await (await client.get("/readyz", {})).text()
     assert "KeyError" in log.getvalue()
+    assert "Planted" not in log.getvalue()
+
+
+async def test_no_title_and_no_label_of_a_proof_or_a_difference_is_in_a_log_or_a_metric(
+    tmp_path: Path, log: io.StringIO
+) -> None:
+    async with sources() as both:
+        both.notion.databases[both.database].title = "Planted in a database"
+        page = both.notion.create_page(both.data_source, {"Name": "Planted in a page"})
+        async with running(both.settings(tmp_path, server={"access_log": "all"}, reconcile=STILL)) as client:
+            await wait_until(lambda: loaded(client))
+            both.notion.update_page(page, {"Name": "Planted in another"})
+            answer = await client.post("/api/v1/verify", {"source": "notion", "heal": False}, headers=ADMIN)
+            *_, proof, verdict = map(msgspec.json.decode, (await answer.read()).splitlines())
+            assert (proof["table_label"], proof["titles"]) == ("Planted in a database", {page: "Planted in a page"})
+            assert verdict["agrees"] is False
+            compared = await answered(client, f"/api/v1/records/notion/{both.database}/{page}/diff")
+            assert (compared["title"], compared["table_label"]) == ("Planted in a page", "Planted in a database")
+            both.notion.faults.status(503)
+            answer = await client.post("/api/v1/verify", {"source": "notion"}, headers=ADMIN)
+            unproven, _ = map(msgspec.json.decode, (await answer.read()).splitlines())
+            assert (unproven["type"], unproven["table_label"]) == ("unproven", "Planted in a database")
+            assert "Planted" not in unproven["message"] + unproven["hint"]
+            assert "Planted" not in await (await client.get("/metrics")).text()
+    assert "/api/v1/verify" in log.getvalue()
     assert "Planted" not in log.getvalue()
 
 

@@ -10,6 +10,7 @@ from hookbridge.api.reconcile import PassResult
 from hookbridge.config import ReconcileConfig
 from hookbridge.errors import SourceUnavailable
 from hookbridge.model import Truth
+from hookbridge.naming import Naming
 from hookbridge.reconcile.findings import Findings, InboxSink, judge
 from hookbridge.reconcile.loop import Beside, Reconciler
 from hookbridge.reconcile.passes import Subject
@@ -112,6 +113,7 @@ async def test_what_nobody_foresaw_is_the_tables_failure_and_no_end_of_the_proce
             sink,
             config,
             lambda: 1_000.0,
+            Naming(store),
             beside=Beside(loads=lambda source, table: True),
         )
         fine, odd = (reconciler.table("supabase", f"public.{name}") for name in ("fine", "odd"))
