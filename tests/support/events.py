@@ -1,5 +1,4 @@
-"""Events, copies and settlements with what a test does not care about filled in.from hookbridge.text import tokens
-
+"""Events, copies and settlements with what a test does not care about filled in.
 
 `changes` are further fields of the struct, by name.
 """

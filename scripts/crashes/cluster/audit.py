@@ -54,9 +54,12 @@ FROM hookbridge.copies LEFT JOIN hookbridge.words ON words.record = copies.recor
 _HANDLED = """
 SELECT array_agg(event_id ORDER BY event_id) AS ids FROM hookbridge.ends JOIN hookbridge.events ON id = event_id
 WHERE outcome IN ('applied', 'coalesced') AND settled_at > extract(epoch FROM clock_timestamp()) - $1::float8
-GROUP BY record, claimed_at, settled_at
+GROUP BY record, claimed_at
 """
-"""What was settled together in the last seconds: of what is older retention may have removed a part."""
+"""What was claimed together and settled in the last seconds, much of it in portions.
+
+Of what is older retention may have removed a part.
+"""
 _REMOVED = """
 SELECT coalesce((SELECT sum(value) FROM hookbridge.counters WHERE name = 'received'), 0)
     - (SELECT count(*) FROM hookbridge.events) AS removed

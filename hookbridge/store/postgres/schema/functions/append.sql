@@ -294,6 +294,7 @@ SET enable_bitmapscan = off
 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
+    now_at CONSTANT double precision := now_1(moment);
     dead bigint[];
     names text[];
     amounts double precision[];
@@ -303,7 +304,7 @@ BEGIN
         SELECT e.event_id FROM ends AS e WHERE e.event_id = ANY (chosen) AND e.outcome = 'dead'
         ORDER BY e.event_id FOR UPDATE
     );
-    UPDATE ends AS e SET outcome = 'ignored', reason = words || coalesce(': ' || e.reason, ''), settled_at = now_1(moment)
+    UPDATE ends AS e SET outcome = 'ignored', reason = words || coalesce(': ' || e.reason, ''), settled_at = now_at
     WHERE e.event_id = ANY (dead);
     SELECT array_agg(c.name), array_agg(c.amount) INTO names, amounts FROM (
         VALUES ('dead', -cardinality(dead)), ('ignored', cardinality(dead))

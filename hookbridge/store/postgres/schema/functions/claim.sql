@@ -213,13 +213,14 @@ SET enable_bitmapscan = off
 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
+    now_at CONSTANT double precision := now_1(moment);
     one_name text;
 BEGIN
     PERFORM set_config('synchronous_commit', 'on', true);
     PERFORM pg_advisory_xact_lock(1752131435, CASE lane WHEN 'notion' THEN 4 ELSE 3 END);  -- 'hook'
     FOREACH one_name IN ARRAY ARRAY(
         SELECT d.record FROM dirty AS d
-        WHERE d.source = lane AND d.available_at > now_1(moment) AND d.owner = node AND d.generation > answered
+        WHERE d.source = lane AND d.available_at > now_at AND d.owner = node AND d.generation > answered
         ORDER BY d.record
     ) LOOP
         UPDATE dirty SET available_at = since WHERE record = one_name AND owner = node AND generation > answered;

@@ -158,12 +158,11 @@ DECLARE
     last CONSTANT integer := (SELECT coalesce(max(turn), 0) FROM unnest(turns) AS turn);
     are_named CONSTANT boolean := EXISTS (SELECT FROM unnest(named) AS one (name) WHERE one.name IS NOT NULL);
     are_exclusive CONSTANT boolean := coalesce(true = ANY (exclusives), false);
+    now_at CONSTANT double precision := now_1(moment);
     beaten bigint[] := '{}';
 BEGIN
     PERFORM set_config('synchronous_commit', 'on', true);
-    reads := ARRAY(
-        SELECT coalesce(r.read, now_1(moment)) FROM unnest(reads) WITH ORDINALITY AS r (read, n) ORDER BY r.n
-    );
+    reads := ARRAY(SELECT coalesce(r.read, now_at) FROM unnest(reads) WITH ORDINALITY AS r (read, n) ORDER BY r.n);
     IF last > 1 OR are_named OR are_exclusive THEN
         PERFORM lock_copies_1(records, exclusives, named);
     END IF;

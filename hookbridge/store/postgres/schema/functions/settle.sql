@@ -123,6 +123,7 @@ SET enable_bitmapscan = off
 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
+    now_at CONSTANT double precision := now_1(moment);
     types text[];
     chosen tid[];
     event_ids bigint[];
@@ -144,7 +145,7 @@ BEGIN
     DELETE FROM open WHERE ctid = ANY (chosen);
     INSERT INTO ends (event_id, outcome, reason, verification, attempts, settled_at, claimed_at, verified_at)
     SELECT e.id, settle_behind_1.outcome, settle_behind_1.reason, settle_behind_1.verification, settle_behind_1.attempts,
-           now_1(moment), claimed, verified
+           now_at, claimed, verified
     FROM unnest(event_ids) AS e (id);
     IF settle_behind_1.outcome = 'ignored' THEN
         types := '{}';
