@@ -1,5 +1,6 @@
 """`migrate`: a data file with everything that there can be in one, carried into a real Postgres."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from hookbridge.pipeline.settle import settle
 from hookbridge.store import note_names
 from hookbridge.store.contract import Store
 from hookbridge.store.moving import ROWS_MAX
-from hookbridge.store.postgres import PostgresStore
+from hookbridge.store.nodes import Report
+from hookbridge.store.postgres import Arrival, PostgresStore
 from hookbridge.store.sqlite import SqliteStore
 from hookbridge.store.values import EventFilter, RecordFilter
 from hookbridge.text import parse
@@ -24,6 +26,7 @@ from tests.support.commands import command
 from tests.support.engines import open_lines, opened_file, opened_on
 from tests.support.events import copy, document_of, effects, event, key, settlement
 from tests.support.stores import add, bury, take
+from tests.support.waiting import wait_until
 
 ODD = "a\0b"
 PAGE = "0123456789abcdef0123456789abcdef0123"
@@ -255,7 +258,10 @@ async def test_a_database_that_has_something_else_is_refused(folder: Path) -> No
     ran = await command(folder, "migrate", FILE, url_of(folder))
     assert (ran.code, "has a store with something in it already" in ran.err) == (2, True)
     again = await PostgresStore.open(url_of(folder))
+    await again.put(copy(key(2), await again.ticket(), b"{}"), None, exclusive=False)
+    entries = (await again.feed(after=0, limit=10)).entries
     await again.close()
+    assert [one.seq for one in entries] == [1], "and it goes on as before, its feed too"
 
 
 async def test_while_a_node_runs_nothing_is_carried(folder: Path) -> None:
@@ -266,9 +272,46 @@ async def test_while_a_node_runs_nothing_is_carried(folder: Path) -> None:
     )
     ran = await command(folder, "migrate", FILE, url_of(folder))
     assert (ran.code, "Nodes run on this database: node-1" in ran.err) == (2, True)
+    other = await PostgresStore.open(url_of(folder), node="node-2")
+    assert len((await other.beat(Report())).nodes) == 2, "what was refused keeps no node from starting"
+    await other.leave()
+    await other.close()
     await sql.execute("delete from hookbridge.nodes")
     await sql.close()
     assert (await migrated(folder))[-1]["equal"] is True
+
+
+async def test_a_node_that_was_starting_meanwhile_does_not_begin(folder: Path) -> None:
+    node = await PostgresStore.open(url_of(folder), node="node-1")
+    await begun(folder, 1)
+    with pytest.raises(StartupError, match="being carried"):
+        await node.beat(Report())
+    await node.close()
+    assert (await migrated(folder))[-1]["equal"] is True, "nor does it keep anything from being carried"
+
+
+async def test_what_is_there_is_counted_however_long_a_call_may_take(folder: Path) -> None:
+    sql: asyncpg.Connection = await asyncpg.connect(url_of(folder))
+    name = await sql.fetchval("select current_database()")
+    await sql.execute(f"alter database {name} set statement_timeout = '300ms'")
+    target = await Arrival.open(url_of(folder))
+    try:
+        async with sql.transaction():
+            await sql.execute("lock table hookbridge.met")
+            counting = asyncio.create_task(target.tally())
+            await wait_until(lambda: waits(sql))
+            other = await asyncpg.connect(url_of(folder))
+            with pytest.raises(asyncpg.QueryCanceledError):  # one that began later
+                await other.execute("select pg_sleep(60)")
+            await other.close()
+        assert (await counting).rows["met"] == 0
+    finally:
+        await target.close()
+        await sql.close()
+
+
+async def waits(sql: asyncpg.Connection) -> bool:
+    return bool(await sql.fetchval("select count(*) from pg_locks where not granted"))
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,8 @@ class Nodes(Protocol):
         """Say that this node is there, keep or take the duties that it wants, and learn how the others are.
 
         A duty is taken where nobody does it, its lease has ended, or an earlier life of this node had it.  Raises
-        StoreUnavailable, also where a later process uses this node's name.
+        StoreUnavailable, also where a later process uses this node's name, and the first one StartupError while
+        somebody carries another store's content in.
         """
         ...
 

@@ -132,17 +132,32 @@ _TAKE: dict[Kind, str] = {
     """,
 }
 
+# Where there is something else, or a node, there is no note of it, and then nothing is changed.
 _BEGIN = """
-WITH taken AS (
+WITH running AS (
+    SELECT name FROM hookbridge.nodes WHERE seen_at > hookbridge.now_1(NULL) - $2
+), something AS (
+    SELECT FROM hookbridge.events UNION ALL SELECT FROM hookbridge.copies LIMIT 1
+), taken AS (
     INSERT INTO hookbridge.notes (name, value)
-    SELECT 'migration', $1
-    WHERE NOT EXISTS (SELECT FROM hookbridge.events) AND NOT EXISTS (SELECT FROM hookbridge.copies)
+    SELECT 'migration', $1 WHERE NOT EXISTS (SELECT FROM something) AND NOT EXISTS (SELECT FROM running)
     ON CONFLICT (name) DO NOTHING RETURNING value
 )
 SELECT coalesce((SELECT value FROM taken), (SELECT value FROM hookbridge.notes WHERE name = 'migration')),
-       ARRAY(SELECT name FROM hookbridge.nodes WHERE seen_at > hookbridge.now_1(NULL) - $2),
-       setval('hookbridge.feed_places', greatest($3::bigint, nextval('hookbridge.feed_places')))
+       EXISTS (SELECT FROM taken), EXISTS (SELECT FROM something), ARRAY(SELECT name FROM running)
 """
+
+# Which nodes there are by now.  With ``$1`` the note of a move that has not begun goes where there is one.
+_MEANWHILE = """
+WITH running AS (
+    SELECT name FROM hookbridge.nodes WHERE seen_at > hookbridge.now_1(NULL) - $2
+), withdrawn AS (
+    DELETE FROM hookbridge.notes WHERE name = 'migration' AND value = $1 AND EXISTS (SELECT FROM running)
+)
+SELECT name FROM running
+"""
+
+_PLACES = "SELECT setval('hookbridge.feed_places', greatest($1::bigint, nextval('hookbridge.feed_places')))"
 
 _FINISH = """
 WITH noted AS (
@@ -160,8 +175,6 @@ WITH noted AS (
 )
 UPDATE hookbridge.notes SET value = $1 FROM numbered WHERE name = 'migration'
 """
-
-_NOTES_OF = "SELECT value FROM hookbridge.notes WHERE name = 'migration'"
 
 _COUNT = f"""
 SELECT {", ".join(f"(SELECT count(*) FROM hookbridge.{kind})" for kind in KINDS)},
@@ -187,17 +200,22 @@ class Arrival(PostgresStore):
         """Say that something is carried in, or find how far it is.
 
         ``last_place`` is the newest one of the feed that comes.  Raises StartupError when the store has something else
-        in it, or a node runs.
+        in it, or a node runs; then nothing is changed.
         """
-        ((value, nodes, _),) = await self._engine.write(_BEGIN, _written(mark), NODE_SECONDS, last_place + 1)
-        if value is None:
+        ((value, is_new, is_filled, nodes),) = await self._engine.write(_BEGIN, _written(mark), NODE_SECONDS)
+        if value is None and is_filled:
             raise StartupError("The database has a store with something in it already", hint=START_OVER)
-        found = msgspec.json.decode(value, type=Mark)
+        found = mark if value is None else msgspec.json.decode(value, type=Mark)
         if found.origin != mark.origin:
             message = "Something else was carried into this database, or the data file has changed since it was begun"
             raise StartupError(message, hint=START_OVER)
-        if nodes and not found.done:
+        if found.done:
+            return found
+        # A node looks for the note after its first beat: one of the two sees the other, whoever was first.
+        asked = (_written(mark) if is_new else None, NODE_SECONDS)
+        if nodes or (nodes := [name for (name,) in await self._engine.write(_MEANWHILE, *asked)]):
             raise StartupError(f"Nodes run on this database: {', '.join(nodes)}", hint="stop them, and call it again")
+        await self._engine.write(_PLACES, last_place + 1)
         return found
 
     @staticmethod
@@ -241,7 +259,7 @@ class Arrival(PostgresStore):
 
     async def tally(self) -> Tally:
         """Count what is there."""
-        (row,) = await self._engine.search(_COUNT)
+        (row,) = await self._engine.count(_COUNT)
         numbers = list(row)
         event, ticket, place, first, last = numbers[len(KINDS) :]
         total, behind = 0, ""

@@ -23,7 +23,8 @@ CONNECT_SECONDS = 10.0
 CALL_SECONDS = 20.0
 """The role's statement_timeout, which the server keeps, is shorter; this is for a server that does not answer."""
 
-SCRIPT_SECONDS = 3_600.0
+LONG_SECONDS = 3_600.0
+"""For what may take long: the schema, and a count of everything."""
 
 IDLE_SECONDS_MAX = 120.0
 """A connection that was not used for so long is given back: the server has few, and one that something on the way has
@@ -162,9 +163,22 @@ class Link:
         async with self._turn:
             connection = await self._connected()
             try:
-                await connection.execute(sql, timeout=SCRIPT_SECONDS)
+                await connection.execute(sql, timeout=LONG_SECONDS)
             except Exception as error:
                 raise self._failed(error) from error
+
+    async def at_length(self, sql: str) -> list[Record]:
+        """Read with one statement that may take longer than the role's statement_timeout.  Raises as ``call``."""
+        async with self._turn:
+            connection = await self._connected()
+            try:
+                async with connection.transaction(readonly=True):
+                    await connection.execute("SET LOCAL statement_timeout = 0")
+                    rows: list[Record] = await connection.fetch(sql, timeout=LONG_SECONDS)
+            except Exception as error:
+                raise self._failed(error) from error
+            self._used_at = self._loop.time()
+            return rows
 
     async def close(self) -> None:
         """Close the connection when its call is done."""

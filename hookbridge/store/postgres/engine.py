@@ -144,6 +144,10 @@ class Engine:
         """Read what may take long."""
         return await _read(self._searches, sql, arguments)
 
+    async def count(self, sql: str) -> list[Record]:
+        """Read what has to look at everything there is, however long that takes."""
+        return await self._searches.at_length(sql)
+
     async def write(self, sql: str, *arguments: object) -> list[Record]:
         """Run one statement that writes.  It goes on when the caller is cancelled.
 

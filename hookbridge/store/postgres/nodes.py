@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 import structlog
 
-from hookbridge.errors import StoreUnavailable
+from hookbridge.errors import StartupError, StoreUnavailable
 from hookbridge.model import SOURCES, SourceName
+from hookbridge.store import note_names
+from hookbridge.store.moving import unfinished
 from hookbridge.store.nodes import ASKED_SECONDS_MAX, FORGOTTEN_SECONDS, Ask, Cluster, Leader, Node, Permit, Report
+from hookbridge.store.postgres.connections import Record
 from hookbridge.store.postgres.engine import Role
 from hookbridge.store.postgres.floors import LATE_SECONDS
 
@@ -66,6 +69,7 @@ class Nodes(Role):
 
     async def beat(self, report: Report) -> Cluster:
         """Say that this node is there."""
+        is_first = not self._life
         self._life = self._life or await self._engine.ticket()
         lows, asked_at = self._lows, asyncio.get_running_loop().time()
         if asked_at - self._all_looked_at >= EVERYTHING_SECONDS or self._engine.moment is not None:
@@ -79,6 +83,8 @@ class Nodes(Role):
         if text is None:
             message = f"Another process uses the name of this node, {self.node}"
             raise StoreUnavailable(message, hint="give each node a name of its own in [node] name")
+        if is_first:
+            await self._refuse_unfinished()
         answer = _decode(text)
         self._notice(answer.now)
         self._engine.clock.told(answer.now)
@@ -94,6 +100,14 @@ class Nodes(Role):
             halts=answer.halts,
             asks=answer.asks,
         )
+
+    async def _refuse_unfinished(self) -> None:
+        """Look once more, now that whoever carries a data file in can see this node.  Raises StartupError."""
+        try:
+            await refuse_unfinished(self._engine.read)
+        except StartupError:
+            await self.leave()
+            raise
 
     def _notice(self, now: float) -> None:
         """Notice that the server's clock was set back; an answer that was long on its way looks like it."""
@@ -130,3 +144,10 @@ class Nodes(Role):
         sql = "DELETE FROM hookbridge.asks WHERE id = $1 AND answer IS NOT NULL RETURNING answer"
         rows = await self._engine.write(sql, ask)
         return rows[0][0] if rows else None
+
+
+async def refuse_unfinished(read: Callable[..., Awaitable[list[Record]]]) -> None:
+    """Raises StartupError while somebody carries a data file into this store."""
+    rows = await read("SELECT value FROM hookbridge.notes WHERE name = $1", note_names.MIGRATION)
+    if rows and (why := unfinished(rows[0][0])) is not None:
+        raise why

@@ -11,12 +11,9 @@ import structlog
 from hookbridge.errors import StartupError, StoreError, named
 from hookbridge.model import Fault
 from hookbridge.settings.store_url import without_password
-from hookbridge.store import note_names
-from hookbridge.store.moving import unfinished
 from hookbridge.store.nodes import Links
 from hookbridge.store.postgres import checks
 from hookbridge.store.postgres.claims import Claims
-from hookbridge.store.postgres.connections import Link
 from hookbridge.store.postgres.copies import Copies
 from hookbridge.store.postgres.engine import Engine
 from hookbridge.store.postgres.feed import Feed
@@ -24,7 +21,7 @@ from hookbridge.store.postgres.inbox import Inbox
 from hookbridge.store.postgres.listings import Listings
 from hookbridge.store.postgres.migrations import migrate
 from hookbridge.store.postgres.named import Records
-from hookbridge.store.postgres.nodes import Nodes
+from hookbridge.store.postgres.nodes import Nodes, refuse_unfinished
 from hookbridge.store.postgres.notes import Counters, Notes
 from hookbridge.store.postgres.recent import Recent
 from hookbridge.store.postgres.stale_keys import Stale
@@ -113,7 +110,7 @@ async def _prepare(engine: Engine, *, is_filled: bool) -> None:
             _log.warning(said, remedy="python -m hookbridge store-sql prints SQL for the role")
         await migrate(link)
         if not is_filled:
-            await _refuse_unfinished(link)
+            await refuse_unfinished(link.call)
         ((engine.slots, open_events, now),) = await link.call(
             "SELECT ARRAY(SELECT nextval('hookbridge.slots')::integer FROM generate_series(1, $1)),"
             " coalesce((SELECT sum(value) FROM hookbridge.counters WHERE name = 'open'), 0), hookbridge.now_1(NULL)",
@@ -124,10 +121,3 @@ async def _prepare(engine: Engine, *, is_filled: bool) -> None:
     except StoreError as error:
         why = "" if error.__cause__ is None else f" ({named(error.__cause__)})"
         raise StartupError(f"The store cannot be opened: {error.message}{why}", hint=error.hint) from error
-
-
-async def _refuse_unfinished(link: Link) -> None:
-    """Raises StartupError while somebody carries a data file into this store."""
-    rows = await link.call("SELECT value FROM hookbridge.notes WHERE name = $1", note_names.MIGRATION)
-    if rows and (why := unfinished(rows[0][0])) is not None:
-        raise why
