@@ -124,6 +124,11 @@ class Naming:
             labels = await self._known()
         return tuple(replace(one, table_label=_label(labels, one.source, one.table)) for one in tables)
 
+    async def of_tables(self, tables: Iterable[tuple[SourceName, str]]) -> Labels:
+        """Name tables."""
+        known = await self._known()
+        return {(source, table): _label(known, source, table) for source, table in tables}
+
     async def _known(self) -> Labels:
         if self._clock() >= self._known_until:
             self._labels = await self._store.labels()

@@ -133,6 +133,17 @@ class DismissBody(EventScope, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = None
 
 
+class DeadOfTable(msgspec.Struct, frozen=True, kw_only=True):
+    """Dead letters with one reason that are of one table."""
+
+    source: Source
+    table: Table
+    table_label: TableLabel
+    count: Annotated[int, means("How many there are.", 12)]
+    first_at: Annotated[Time, means("When the first of them died.")]
+    last_at: Annotated[Time, means("When the last of them died.")]
+
+
 class DeadGroup(msgspec.Struct, frozen=True, kw_only=True):
     """Dead letters with one reason."""
 
@@ -145,6 +156,9 @@ class DeadGroup(msgspec.Struct, frozen=True, kw_only=True):
     newest_reason: Annotated[str, means("The whole reason of that one.", "no user 42")]
     first_at: Annotated[Time, means("When the first of them died.")]
     last_at: Annotated[Time, means("When the last of them died.")]
+    tables: Annotated[
+        tuple[DeadOfTable, ...], means("Whose they are: the largest first, at most 20, so that there may be more.")
+    ]
 
 
 class DeadLetters(msgspec.Struct, frozen=True, kw_only=True):

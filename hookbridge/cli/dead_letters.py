@@ -39,7 +39,7 @@ from hookbridge.model import Origin
 DEAD_EPILOG = """
 Examples:
 
-  ./scripts/run events dead                     why, and how many each time
+  ./scripts/run events dead                     why, how many each time, and of which tables
 
   ./scripts/run events dead --source notion --since 2026-01-01
 
@@ -88,7 +88,8 @@ def dead(
     with service_at(config, url) as api:
         found = api.ask("GET", "/api/v1/events/dead", DeadLetters, **which)
     for one in found.groups:
-        line = f"{one.count}  {one.reason}  (last {moment(one.last_at)}, event {one.newest})"
+        tables = ", ".join(f"{of.table_label} {of.count}" for of in one.tables)
+        line = f"{one.count}  {one.reason}  (last {moment(one.last_at)}, event {one.newest}; {tables})"
         print_answer(one, line, as_json=as_json)
     if not found.groups:
         note("No dead letter matches" if which else "There is no dead letter")

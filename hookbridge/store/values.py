@@ -56,6 +56,16 @@ class EventIds(msgspec.Struct, frozen=True):
     next_cursor: int | None
 
 
+class DeadOfTable(msgspec.Struct, frozen=True, kw_only=True):
+    """Those of a group that are of one table."""
+
+    source: SourceName
+    table: str
+    count: int
+    first_at: float
+    last_at: float
+
+
 class DeadGroup(msgspec.Struct, frozen=True, kw_only=True):
     """Dead letters with reasons of one kind."""
 
@@ -68,6 +78,8 @@ class DeadGroup(msgspec.Struct, frozen=True, kw_only=True):
     first_at: float
     """When the first of them died, in epoch seconds."""
     last_at: float
+    tables: tuple[DeadOfTable, ...]
+    """The largest first; so many of them are shown."""
 
 
 class DeadGroups(msgspec.Struct, frozen=True):

@@ -14,10 +14,10 @@ from hookbridge.api import examples
 from hookbridge.clock import epoch_time, time_of
 from hookbridge.errors import FieldProblem, InvalidFields, InvalidParameter, NotFound, StoreUnavailable, TryLater
 from hookbridge.model import Failure, Outcome, StoredEvent
-from hookbridge.naming import Called
+from hookbridge.naming import Called, Labels
 from hookbridge.pipeline.replay import dead, dismiss, replayable
 from hookbridge.service import Service
-from hookbridge.store.values import EventFilter
+from hookbridge.store.values import DeadGroup, EventFilter
 from hookbridge.web.bodies import read_body
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.parameters import instant, json_body, query, record_ids, table_names
@@ -105,18 +105,32 @@ async def dead_letters(request: web.Request) -> web.StreamResponse:
     which = _filter(service, query(request, said.EventScope))
     with while_heard(request):
         found = await service.store.dead_letters(which)
-    groups = tuple(
-        said.DeadGroup(
-            reason=one.kind,
-            count=one.count,
-            newest=one.newest,
-            newest_reason=one.reason,
-            first_at=time_of(one.first_at),
-            last_at=time_of(one.last_at),
-        )
-        for one in found.groups
-    )
+    labels = await service.naming.of_tables((of.source, of.table) for one in found.groups for of in one.tables)
+    groups = tuple(_dead_group(one, labels) for one in found.groups)
     return json_reply(said.DeadLetters(groups=groups, complete=found.complete), headers=PRIVATE)
+
+
+def _dead_group(group: DeadGroup, labels: Labels) -> said.DeadGroup:
+    tables = tuple(
+        said.DeadOfTable(
+            source=of.source,
+            table=of.table,
+            table_label=labels[of.source, of.table],
+            count=of.count,
+            first_at=time_of(of.first_at),
+            last_at=time_of(of.last_at),
+        )
+        for of in group.tables
+    )
+    return said.DeadGroup(
+        reason=group.kind,
+        count=group.count,
+        newest=group.newest,
+        newest_reason=group.reason,
+        first_at=time_of(group.first_at),
+        last_at=time_of(group.last_at),
+        tables=tables,
+    )
 
 
 async def dismiss_events(request: web.Request) -> web.StreamResponse:

@@ -28,6 +28,7 @@ async def test_dead_letters_are_shown_by_their_reasons(letters: Running, tmp_pat
     ran = await command(tmp_path, "events", "dead", "--url", letters.url)
     assert ran.code == 0
     assert [line.partition("  (last")[0] for line in ran.out.splitlines()] == ["3  no user …", "1  no page"]
+    assert [line.rpartition("; ")[2] for line in ran.out.splitlines()] == ["users 3)", "users 1)"]
     ran = await command(tmp_path, "events", "dead", "--reason", "no page", "--json", "--url", letters.url)
     assert [(one["reason"], one["count"], one["newest"]) for one in ran.lines] == [("no page", 1, 3)]
     ran = await command(tmp_path, "events", "dead", "--source", "notion", "--url", letters.url)

@@ -46,6 +46,11 @@ async def test_a_group_is_dismissed_with_a_note_and_another_one_replayed(letters
     assert "no user …" in users["reason"]
     assert "no user 43" in users["newest_reason"]
     assert users["first_at"] <= users["last_at"]
+    (table,) = users["tables"]
+    named = (await event(letters, 1))["table"]
+    assert (table["source"], table["table"], table["count"]) == ("supabase", named, 3)
+    assert table["table_label"] == named.partition(".")[2]
+    assert (table["first_at"], table["last_at"]) == (users["first_at"], users["last_at"])
     which = {"reason": users["reason"], "note": "gone since June"}
     assert (await post(letters, "dismiss", which | {"dry_run": True}))["matching"] == 3
     assert (await post(letters, "dismiss", which))["dismissed"] == 3

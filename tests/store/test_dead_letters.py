@@ -7,6 +7,7 @@ import pytest
 from hookbridge.model import Event, Outcome
 from hookbridge.pipeline.replay import dismiss, replay, replayable
 from hookbridge.store.contract import Store
+from hookbridge.store.listed import GROUPS_MAX, TABLES_MAX
 from hookbridge.store.reasons import kind
 from hookbridge.store.values import EventFilter
 from tests.store.conftest import Reopen
@@ -118,9 +119,30 @@ async def test_dead_letters_are_gathered_by_the_kind_of_their_reason(store: Stor
     assert (users.kind, users.count, users.newest, users.reason) == ("no user …", 3, last, "no user 1000")
     assert (users.first_at, users.last_at) == (101.0, 104.0)
     assert (keys.kind, keys.count) == ("KeyError: 'no'", 1)
+    (rows, pages) = users.tables
+    assert (rows.source, rows.table, rows.count) == ("supabase", event(1).record.table, 2)
+    assert (rows.first_at, rows.last_at) == (101.0, 103.0)
+    assert (pages.source, pages.table, pages.count) == ("notion", event("p", source="notion").record.table, 1)
+    assert [of.count for of in keys.tables] == [1]
     (only,) = (await store.dead_letters(EventFilter(source="notion"))).groups
     assert (only.count, only.first_at) == (1, 104.0)
     assert (await store.dead_letters(EventFilter(ids=(99,)))).groups == ()
+
+
+async def test_groups_and_their_tables_are_the_largest_ones_and_so_many(store: Store) -> None:
+    hints = [event(number, table=f"public.t{number % 25}") for number in range(75)]
+    hints += [event(number, table="public.t3") for number in range(100, 110)]
+    await add(store, *hints)
+    await finish(store, *await take(store, limit=200), outcome=Outcome.DEAD)
+    (group,) = (await store.dead_letters(ALL)).groups
+    assert (group.count, len(group.tables)) == (85, TABLES_MAX)
+    assert [(of.table, of.count) for of in group.tables[:2]] == [("public.t3", 13), ("public.t24", 3)]
+    for number in range(GROUPS_MAX):
+        await die(store, event(f"x{number}"), f"reason {'x' * number}")
+    found = await store.dead_letters(ALL)
+    assert (len(found.groups), found.complete) == (GROUPS_MAX, False)
+    assert found.groups[0].count == 85
+    assert [one.kind for one in found.groups[1:3]] == ["reason " + "x" * 99, "reason " + "x" * 98]
 
 
 async def test_a_group_is_replayed_or_dismissed_by_its_reason_alone(store: Store) -> None:

@@ -15,9 +15,11 @@ import msgspec
 from hookbridge.model import Outcome
 from hookbridge.store.listed import (
     DEAD,
+    DEAD_GROUPS,
     EVERYTHING,
     GROUPS_MAX,
     LOOKED_AT,
+    TABLES_MAX,
     WORDS_MAX,
     beginnings,
     cut,
@@ -66,17 +68,15 @@ WHERE {meant} ORDER BY event_id DESC LIMIT ?
 """
 
 _REPLAYABLE = "outcome IN ('dead', 'applied', 'coalesced')"
-_DEAD_LETTERS = """
-SELECT g.kind, g.number, g.newest, coalesce(newest.reason, ''), g.first_at, g.last_at FROM (
-    SELECT hookbridge.reason_kind_1(reason) AS kind, count(*) AS number, max(id) AS newest,
-           min(settled_at) AS first_at, max(settled_at) AS last_at
+_DEAD_BY_TABLE = """
+    SELECT hookbridge.reason_kind_1(reason) AS kind,
+           split_part(record, ':', 1) || ':' || split_part(record, ':', 2) AS of_table,
+           count(*) AS number, max(id) AS newest, min(settled_at) AS first_at, max(settled_at) AS last_at
     FROM (SELECT * FROM hookbridge.ends WHERE outcome = 'dead' AND {chosen} ORDER BY event_id DESC) AS x
     CROSS JOIN LATERAL (SELECT * FROM hookbridge.events AS k WHERE k.id = x.event_id OFFSET 0) AS e
-    WHERE {meant} GROUP BY kind
-) AS g
-LEFT JOIN hookbridge.ends AS newest ON newest.event_id = g.newest
-ORDER BY g.number DESC, g.newest DESC LIMIT ?
+    WHERE {meant} GROUP BY kind, of_table
 """
+_LAST_REASON = "SELECT coalesce(reason, '') FROM hookbridge.ends WHERE event_id = last_one"
 
 
 class Listings(Role):
@@ -147,8 +147,9 @@ class _Page:
         chosen.add("event_id >= ?", end or 0)
         if self._which.ids is not None:
             chosen.add("event_id = ANY (?::bigint[])", list(self._which.ids))
-        query = numbered(_DEAD_LETTERS.format(chosen=chosen, meant=meant))
-        found = await self._listed(query, *chosen.parameters, *meant.parameters, GROUPS_MAX + 1)
+        by_table = _DEAD_BY_TABLE.format(chosen=chosen, meant=meant)
+        query = numbered(DEAD_GROUPS.format(by_table=by_table, reason=_LAST_REASON))
+        found = await self._listed(query, *chosen.parameters, *meant.parameters, GROUPS_MAX + 1, TABLES_MAX)
         return dead_groups(found, whole=end is None)
 
     async def _look(self) -> int | None:

@@ -17,9 +17,11 @@ import msgspec
 from hookbridge.model import Outcome
 from hookbridge.store.listed import (
     DEAD,
+    DEAD_GROUPS,
     EVERYTHING,
     GROUPS_MAX,
     LOOKED_AT,
+    TABLES_MAX,
     WORDS_MAX,
     beginnings,
     cut,
@@ -43,13 +45,14 @@ _OF_DIRTY_RECORDS = """id IN (
     SELECT id FROM open
 )"""
 _REPLAYABLE = "outcome IN ('dead', 'applied', 'coalesced')"
-_DEAD_LETTERS = """
-SELECT kind, number, newest, (SELECT coalesce(reason, '') FROM events WHERE id = newest), first_at, last_at FROM (
-    SELECT reason_kind(reason) AS kind, count(*) AS number, max(id) AS newest, min(settled_at) AS first_at,
-           max(settled_at) AS last_at
-    FROM events WHERE {where} GROUP BY kind
-) ORDER BY number DESC, newest DESC LIMIT ?
+# What stands before the second colon of a record's name.
+_OF_TABLE = "substr(record, 1, instr(record, ':') + instr(substr(record, instr(record, ':') + 1), ':') - 1)"
+_DEAD_BY_TABLE = f"""
+    SELECT reason_kind(reason) AS kind, {_OF_TABLE} AS of_table, count(*) AS number, max(id) AS newest,
+           min(settled_at) AS first_at, max(settled_at) AS last_at
+    FROM events WHERE {{where}} GROUP BY kind, of_table
 """
+_LAST_REASON = "SELECT coalesce(reason, '') FROM events WHERE id = last_one"
 
 
 def events(connection: sqlite3.Connection, which: EventFilter, before: int | None, limit: int) -> EventPage:
@@ -79,8 +82,8 @@ def dead_letters(connection: sqlite3.Connection, which: EventFilter) -> DeadGrou
     else:
         end = _end(connection, which, next_id(connection))
         where.add("id >= ?", end or 0)
-    query = _DEAD_LETTERS.format(where=where)
-    found = connection.execute(query, (*where.parameters, GROUPS_MAX + 1)).fetchall()
+    query = DEAD_GROUPS.format(by_table=_DEAD_BY_TABLE.format(where=where), reason=_LAST_REASON)
+    found = connection.execute(query, (*where.parameters, GROUPS_MAX + 1, TABLES_MAX)).fetchall()
     return dead_groups(found, whole=end is None)
 
 
