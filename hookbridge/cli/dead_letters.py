@@ -39,7 +39,7 @@ from hookbridge.model import Origin
 DEAD_EPILOG = """
 Examples:
 
-  ./scripts/run events dead              why, how many each time, of which tables
+  ./scripts/run events dead            why, how many, of which tables
 
   ./scripts/run events dead --source notion --since 2026-01-01
 
