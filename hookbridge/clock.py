@@ -61,6 +61,11 @@ def happened(at: float | None, now: float) -> float | None:
     return at if at is not None and at <= now else None
 
 
+def minute_of(seconds: float) -> int:
+    """Give the number of the minute, since the epoch, in which a time lies."""
+    return math.floor(seconds / 60)
+
+
 def time_of(seconds: float) -> datetime:
     """Give epoch seconds as a time, in UTC."""
     return datetime.fromtimestamp(seconds, UTC)

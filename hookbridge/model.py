@@ -382,6 +382,16 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
         return self.received == self.open + self.applied + self.coalesced + self.ignored + self.dead
 
 
+class Counts(msgspec.Struct, frozen=True):
+    """How many events there had been at one moment since the store was made, and how many were open."""
+
+    at: float
+    received: int
+    applied: int
+    """Applied, or coalesced into a later event that was."""
+    open: int
+
+
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """Why a store cannot be relied on, until somebody does something about it."""
 

@@ -24,8 +24,8 @@ from hookbridge.config import Settings
 from hookbridge.errors import StoreUnavailable
 from hookbridge.handlers import Bridge, load_handlers
 from hookbridge.handshake import Learnt, learnt, warnings_about
-from hookbridge.model import Books, Event, Outcome, Receipt, RecordKey
-from hookbridge.observe.history import Counts, History
+from hookbridge.model import Books, Counts, Event, Outcome, Receipt, RecordKey
+from hookbridge.observe.history import History
 from hookbridge.parts import Parts
 from hookbridge.pipeline.replay import replay
 from hookbridge.readiness import WritableInbox, problem_of, warnings_of, warnings_of_clock, warnings_of_stuck
@@ -56,7 +56,7 @@ class Service(Parts):
         super().__init__(settings, store, known, bridge, clock)
         self.records = Records(store, self.sources, clock, self.verify, self._answered)
         self.search = Search(store, self.sources, lambda: self.indexing.progress)
-        self.history = History(self._counts, clock)
+        self.history = History(self._counts, store)
         self._inbox = WritableInbox(store, clock)
         self._stop_asked = asyncio.Event()
         self._deadline = 0.0
@@ -213,7 +213,7 @@ class Service(Parts):
 
     async def _counts(self) -> Counts:
         books = (await self.store.totals()).books
-        return Counts(books.received, books.applied + books.coalesced, books.open)
+        return Counts(self._clock(), books.received, books.applied + books.coalesced, books.open)
 
     async def statistics(self) -> Statistics:
         """Give the guide's statistics with ours."""

@@ -1,4 +1,4 @@
-"""The guide's statistics with ours, and what the process remembers of the last hours."""
+"""The guide's statistics with ours, and what is known of the last hours."""
 
 from __future__ import annotations
 
@@ -90,13 +90,16 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
 class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of how long."""
 
-    hours: Annotated[Hours, means("Of so many hours: 1 in steps of 10 s, or 24 in steps of 5 min.", 1)] = 1
+    hours: Annotated[
+        Hours, means("Of so many hours: 1 in steps of 10 s (of a minute before the process began), or 24 of 5 min.", 1)
+    ] = 1
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """One step."""
 
     at: Annotated[Time, means("When it ended.")]
+    step_seconds: Annotated[float, means("How long it was. Between two steps that do not touch, nobody looked.", 10.0)]
     received: Annotated[int, means("How many events were stored.", 42)]
     applied: Annotated[int, means("Applied, or coalesced into a later event that was.", 41)]
     open: Annotated[int, means("How many events were open at its end.", 1)]
@@ -110,10 +113,9 @@ class PerSecond(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HistoryAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened lately, since the process began."""
+    """What happened lately, to all nodes together."""
 
     hours: Annotated[Hours, means("Of how many hours.", 1)]
-    step_seconds: Annotated[float, means("How long a step is.", 10.0)]
     per_second: Annotated[PerSecond | None, means("Null in the first seconds of the process.")]
     samples: Annotated[tuple[Sample, ...], means("The oldest first.")]
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
 from hookbridge.errors import StartupError
 
-Kind = Literal["copies", "feed", "labels", "events", "open", "failures", "stale_keys", "found", "met"]
+Kind = Literal["copies", "feed", "labels", "events", "open", "failures", "stale_keys", "found", "met", "samples"]
 
-KINDS: tuple[Kind, ...] = ("copies", "feed", "labels", "events", "open", "failures", "stale_keys", "found", "met")
+KINDS: tuple[Kind, ...] = get_args(Kind)
 """In the order in which they are carried: what is open refers to events, a finding to those that came after it."""
 
 COLUMNS: dict[Kind, tuple[str, ...]] = {
@@ -40,6 +40,7 @@ COLUMNS: dict[Kind, tuple[str, ...]] = {
     # The newest event when it was found, and whether a webhook has announced it since.
     "found": ("record", "found_at", "last_event", "announced"),
     "met": ("sweep", "record_id"),
+    "samples": ("minute", "at", "received", "applied", "open"),
 }
 
 NAMES = frozenset({"record", "table_name", "record_id", "key"})

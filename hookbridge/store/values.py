@@ -106,6 +106,9 @@ class Done(msgspec.Struct, frozen=True):
     next_cursor: int | None = None
 
 
+SAMPLES_MAX = 24 * 60 + 1
+"""A day of samples, one a minute, and the one with which it begins."""
+
 STALE_KEYS_CHARACTERS_MAX = 1024 * 1024
 """Whoever reads stale keys is given no further one behind these: a template may name a column of any length."""
 

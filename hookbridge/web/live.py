@@ -1,4 +1,4 @@
-"""What the process remembers of the last hours: how much came in, and what was refused.
+"""What is known of the last hours: how much came in, and what was refused.
 
 Every handler here stands behind the admin token: rejections name peers.
 """
@@ -11,7 +11,6 @@ import msgspec
 from aiohttp import web
 
 from hookbridge.api.stats import HistoryAnswer, HistoryQuery, RejectedPage, RejectedQuery
-from hookbridge.observe.history import DAY_STEP_SECONDS, STEP_SECONDS
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.parameters import query
 from hookbridge.web.replies import PRIVATE, json_reply
@@ -22,8 +21,8 @@ async def history(request: web.Request) -> web.StreamResponse:
     """Show how much came in and was applied lately, step by step."""
     kept = request.app[SERVICE].history
     hours = query(request, HistoryQuery).hours
-    step = STEP_SECONDS if hours == 1 else DAY_STEP_SECONDS
-    told = HistoryAnswer(hours=hours, step_seconds=step, per_second=kept.rates(), samples=kept.steps(hours))
+    samples = await kept.steps(hours, request.app[SERVICE].now())
+    told = HistoryAnswer(hours=hours, per_second=kept.rates(), samples=samples)
     return json_reply(told, headers=PRIVATE)
 
 

@@ -23,7 +23,7 @@ from hookbridge.store.values import EventFilter, RecordFilter
 from hookbridge.text import parse
 from tests.support import databases
 from tests.support.commands import command
-from tests.support.engines import open_lines, opened_file, opened_on
+from tests.support.engines import at, open_lines, opened_file, opened_on
 from tests.support.events import copy, document_of, effects, event, key, settlement
 from tests.support.stores import add, bury, take
 from tests.support.waiting import wait_until
@@ -85,7 +85,9 @@ async def fail(store: SqliteStore) -> None:
 
 
 async def rest(store: SqliteStore) -> None:
-    """Labels, notes, and what a reconciler remembers."""
+    """Labels, notes, samples, and what a reconciler remembers."""
+    for minute in range(MANY):
+        await at(store, 60.0 * minute + 1).take_sample()
     await store.put_label("supabase", "public.users", "People")
     for name in (note_names.NOTION_TOKEN, note_names.paused("notion"), note_names.poll("supabase", "public.users")):
         await store.put_note(name, f"value of {name}")
@@ -140,6 +142,7 @@ async def everything(store: Store) -> dict[str, Any]:
         "labels": await store.labels(),
         "notes": [await store.note(name) for name in (note_names.NOTION_TOKEN, note_names.paused("notion"))],
         "totals": await store.totals(),
+        "samples": await store.samples(since=0.0),
         "stale keys": (await store.stale_keys(100)).keys,
         "searches": [
             await store.candidates(parse(text), source=None, table=None)
@@ -166,7 +169,7 @@ async def test_everything_is_there_and_the_file_has_another_name(folder: Path) -
     assert result["events_compared"] > MANY
     assert result["searches_compared"] > 5
     assert result["replaced"] == 4, "a reason, an error, a title and a content"
-    assert {step["kind"] for step in steps} >= {"copies", "feed", "events", "open", "met"}
+    assert {step["kind"] for step in steps} >= {"copies", "feed", "events", "open", "met", "samples"}
     assert not file.exists()
     assert Path(result["file"]) == folder / "data" / "hookbridge.db.migrated"
     carried = await opened_on("postgres", folder)
@@ -181,7 +184,7 @@ async def test_everything_is_there_and_the_file_has_another_name(folder: Path) -
         await carried.close()
 
 
-@pytest.mark.parametrize("batches", [1, 3, 5, 8, 12])
+@pytest.mark.parametrize("batches", [1, 3, 5, 8, 12, 13, 14])
 async def test_who_is_interrupted_goes_on_where_he_was(folder: Path, batches: int) -> None:
     await begun(folder, batches)
     with pytest.raises(StartupError, match="being carried"):
@@ -201,6 +204,8 @@ async def test_who_is_interrupted_goes_on_where_he_was(folder: Path, batches: in
         "found",
         "met",
         "met",
+        "samples",
+        "samples",
     ]
     assert [step["kind"] for step in steps] == whole[batches:]
     store = await PostgresStore.open(url_of(folder))
@@ -262,6 +267,14 @@ async def test_a_database_that_has_something_else_is_refused(folder: Path) -> No
     entries = (await again.feed(after=0, limit=10)).entries
     await again.close()
     assert [one.seq for one in entries] == [1], "and it goes on as before, its feed too"
+
+
+async def test_what_a_node_without_work_has_sampled_there_is_in_nobodys_way(folder: Path) -> None:
+    store = await opened_on("postgres", folder)
+    await at(store, 1.0).take_sample()
+    await at(store, 1e9).take_sample()
+    await store.close()
+    assert (await migrated(folder))[-1]["equal"] is True
 
 
 async def test_while_a_node_runs_nothing_is_carried(folder: Path) -> None:

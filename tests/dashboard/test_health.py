@@ -5,12 +5,15 @@ import re
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.async_api import Page, Route, expect
 
 from hookbridge.errors import SourceUnavailable
 from tests.dashboard.driving import confirm, figure, looked, module, opened, rows, send
+from tests.support.books import settled
+from tests.support.data import sampled
 from tests.support.followed import sources
 from tests.support.running import ADMIN_TOKEN, Running, make_settings, running
 
@@ -172,15 +175,17 @@ def stamp(at: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(at))
 
 
-def history(*samples: tuple[float, int, int, int]) -> dict[str, object]:
-    """Samples so many seconds ago."""
+def history(*samples: tuple[float, int, int, int]) -> dict[str, Any]:
+    """Samples so many seconds ago, of ten seconds each."""
     now = time.time()
     return {
-        "hours": 1, "step_seconds": 10.0, "per_second": None,
+        "hours": 1,
+        "per_second": None,
         "samples": [
-            {"at": stamp(now - ago), "received": got, "applied": done, "open": left} for ago, got, done, left in samples
+            {"at": stamp(now - ago), "step_seconds": 10.0, "received": got, "applied": done, "open": left}
+            for ago, got, done, left in samples
         ],
-    }  # fmt: skip
+    }
 
 
 async def test_the_chart_goes_by_time_and_leaves_gaps(page: Page, service: Running) -> None:
@@ -202,8 +207,39 @@ async def test_the_chart_goes_by_time_and_leaves_gaps(page: Page, service: Runni
     await page.locator("#chart").focus()
     await page.keyboard.press("ArrowLeft")
     await page.keyboard.press("ArrowLeft")
-    await expect(page.locator("#chart-values")).to_contain_text("20 received")
+    await expect(page.locator("#chart-values")).to_contain_text("in 10 s 20 received")
     await expect(page.locator("#announce")).to_contain_text("20 received")
+
+
+async def test_steps_of_other_lengths_are_drawn_by_their_rates(page: Page, service: Running) -> None:
+    await opened(page, service)
+    told = history((70.0, 60, 60, 0), (10.0, 60, 60, 0), (0.0, 10, 10, 0))
+    for sample in told["samples"][:2]:
+        sample["step_seconds"] = 60.0
+    await module(page, "chart.js", "it.showChart(given[0])", told)
+    lines = page.locator("#chart path.received:not(.area)")
+    await expect(lines).to_have_count(1)
+    box = await lines.bounding_box()
+    assert box is not None
+    assert box["height"] < 2, "one event a second all the time"
+    await expect(page.locator("#chart text").first).to_have_text("1.0/s")
+
+
+@pytest.mark.parametrize("hours", [1, 24])
+async def test_the_chart_shows_what_was_before_a_restart(page: Page, tmp_path: Path, hours: int) -> None:
+    settings = make_settings(tmp_path)
+    began = await sampled(settings, minutes=5)
+    async with running(settings) as before:
+        for number in range(3):
+            await send(before, str(number))
+        await settled(before)
+    async with running(settings) as service:
+        await opened(page, service, f"?hours={hours}")
+        said = re.compile("3 events received.* 3 applied")
+        await expect(page.locator("#chart")).to_have_attribute("aria-label", said, timeout=20_000)
+        await expect(page.locator("#chart path.received:not(.area)")).to_have_count(1)
+        clock = "at => new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' }).format(at)"
+        await expect(page.locator("#since")).to_have_text(f"since {await page.evaluate(clock, began * 1000)}")
 
 
 async def test_an_empty_chart_says_when_there_will_be_something(page: Page, service: Running) -> None:
@@ -211,7 +247,7 @@ async def test_an_empty_chart_says_when_there_will_be_something(page: Page, serv
     await module(page, "chart.js", "it.showChart(given[0])", history())
     await expect(page.locator("#chart-empty")).to_contain_text("ten seconds after the start")
     await page.click("[data-hours='24']")
-    await expect(page.locator("#chart-empty")).to_contain_text("five minutes after the start")
+    await expect(page.locator("#chart-empty")).to_contain_text("a minute after the start")
     assert "hours=24" in page.url
     await expect(page.locator("[data-hours='24']")).to_have_attribute("aria-pressed", "true")
 

@@ -1,7 +1,9 @@
-"""What the process remembers of the last hours, and a record that is read because somebody asks."""
+"""What is known of the last hours, and a record that is read because somebody asks."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ import pytest
 
 from hookbridge.observe import rejections
 from hookbridge.standins import PostgrestStandin
+from tests.support.books import settled
+from tests.support.data import sampled
 from tests.support.running import ADMIN, Running, make_settings, running
 from tests.support.signing import webhook_signature
 from tests.support.waiting import wait_until
@@ -70,28 +74,48 @@ async def test_a_flood_of_them_is_bounded(signed: Running) -> None:
 
 async def test_the_history_is_asked_for_hours_that_there_are(client: Running) -> None:
     hour = await (await client.get("/api/v1/history")).json()
-    assert (hour["hours"], hour["step_seconds"], hour["samples"], hour["per_second"]) == (1, 10.0, [], None)
+    assert (hour["hours"], hour["samples"], hour["per_second"]) == (1, [], None)
     day = await (await client.get("/api/v1/history?hours=24")).json()
-    assert day["step_seconds"] == 300.0
+    assert (day["hours"], day["samples"]) == (24, [])
     assert (await client.get("/api/v1/history?hours=2")).status == 422
 
 
-async def test_a_step_of_the_history_counts_what_was_applied(client: Running) -> None:
-    await client.post(SUPABASE, HINT)
-
-    async def applied() -> bool:
-        return (await client.service.store.totals()).books.applied == 1
-
-    await wait_until(applied)
-    history = client.service.history
-    await history.sample()
-    later = client.service.now() + 10
-    history._clock = lambda: later
-    await history.sample()
-    answer = await (await client.get("/api/v1/history")).json()
+async def test_a_step_of_the_history_counts_what_was_applied(tmp_path: Path) -> None:
+    ahead = 0.0
+    async with running(make_settings(tmp_path), clock=lambda: time.time() + ahead) as client:
+        await client.post(SUPABASE, HINT)
+        await settled(client)
+        history = client.service.history
+        await history.sample()
+        ahead = 10.0
+        await history.sample()
+        answer = await (await client.get("/api/v1/history")).json()
     (sample,) = answer["samples"]
     assert sample["open"] == 0
-    assert answer["per_second"]["received"] == sample["received"] / 10
+    assert sample["step_seconds"] >= 10.0
+    assert answer["per_second"]["received"] == round(sample["received"] / sample["step_seconds"], 3)
+
+
+@pytest.mark.parametrize("hours", [1, 24])
+async def test_the_history_of_before_a_restart_is_there_after_it(tmp_path: Path, hours: int) -> None:
+    settings = make_settings(tmp_path)
+    began = await sampled(settings, minutes=3)
+    async with running(settings) as client:
+        await client.post(SUPABASE, HINT)
+        await settled(client)
+    samples: list[dict[str, Any]] = []
+    async with running(settings) as client:
+
+        async def told() -> bool:
+            answer = await (await client.get(f"/api/v1/history?hours={hours}")).json()
+            samples[:] = answer["samples"]
+            return bool(sum(one["applied"] for one in samples))
+
+        await wait_until(told)
+    assert [sum(one[name] for one in samples) for name in ("received", "applied")] == [1, 1]
+    first = datetime.fromisoformat(samples[0]["at"]).timestamp() - samples[0]["step_seconds"]
+    assert first == pytest.approx(began, abs=0.01)
+    assert sum(one["step_seconds"] for one in samples) >= 180.0, "without a gap"
 
 
 async def test_a_record_is_read_because_somebody_asks(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -16,7 +17,7 @@ from hookbridge.store.contract import Store
 from hookbridge.store.sqlite import SqliteStore
 from hookbridge.store.sqlite.readers import BROWSERS, SEARCHERS
 from tests.support import databases
-from tests.support.engines import database_of, opened_on
+from tests.support.engines import at, database_of, opened_file, opened_on
 from tests.support.files import refuse_writes
 from tests.support.running import Running
 
@@ -35,6 +36,17 @@ async def opened_store(engine: str, folder: Path) -> AsyncIterator[Store]:
         yield store
     finally:
         await store.close()
+
+
+async def sampled(settings: Settings, minutes: int) -> float:
+    """Look at the counters as a process that has run for so many minutes, until now; gives when it began."""
+    on_file = database_of(settings.folder) is None
+    store = await (opened_file(settings.data_file) if on_file else opened_on("postgres", settings.folder))
+    now = time.time()
+    for ago in range(minutes, -1, -1):
+        await at(store, now - 60.0 * ago).take_sample()
+    await store.close()
+    return now - 60.0 * minutes
 
 
 async def rows(settings: Settings, query: str) -> list[tuple[Any, ...]]:

@@ -1,4 +1,4 @@
-"""What hookbridge asks of a store, in roles: Inbox, Claims, Stale, Copies, Feed, Sweeps, Notes, Counters, Nodes.
+"""What is asked of a store, in roles: Inbox, Claims, Stale, Copies, Feed, Sweeps, Notes, Counters, Samples, Nodes.
 
 The invariants that every engine keeps, and that ``tests/store`` holds against it:
 
@@ -25,7 +25,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from hookbridge.model import Fault
-from hookbridge.store.contract.books import Counters, Notes
+from hookbridge.store.contract.books import Counters, Notes, Samples
 from hookbridge.store.contract.copies import Copies, Feed
 from hookbridge.store.contract.events import Claims, Inbox, Stale
 from hookbridge.store.contract.nodes import Nodes
@@ -33,7 +33,7 @@ from hookbridge.store.contract.sweeps import Sweeps
 from hookbridge.store.nodes import Links
 
 
-class Store(Inbox, Claims, Stale, Copies, Feed, Sweeps, Notes, Counters, Nodes, Protocol):
+class Store(Inbox, Claims, Stale, Copies, Feed, Sweeps, Notes, Counters, Samples, Nodes, Protocol):
     """One engine."""
 
     def describe(self) -> str:
@@ -75,4 +75,4 @@ class Store(Inbox, Claims, Stale, Copies, Feed, Sweeps, Notes, Counters, Nodes, 
         ...
 
 
-__all__ = ["Claims", "Copies", "Counters", "Feed", "Inbox", "Nodes", "Notes", "Stale", "Store", "Sweeps"]
+__all__ = ["Claims", "Copies", "Counters", "Feed", "Inbox", "Nodes", "Notes", "Samples", "Stale", "Store", "Sweeps"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from hookbridge.model import Counts
 from hookbridge.store.nodes import Lead
 from hookbridge.store.values import Totals
 
@@ -38,5 +39,23 @@ class Counters(Protocol):
         """How many events are open, without waiting: what admission compares to the cap.
 
         As of this node's last commit, so an estimate where others write as well.
+        """
+        ...
+
+
+class Samples(Protocol):
+    """What the counters said, once a minute, so that what happened between two of them outlives the process."""
+
+    async def take_sample(self) -> None:
+        """Write down what the counters say, for this minute: it has one sample, the last one that any node took.
+
+        Those of the newest ``SAMPLES_MAX`` minutes that have one are kept.
+        """
+        ...
+
+    async def samples(self, *, since: float) -> tuple[Counts, ...]:
+        """Give the samples of the minute of ``since`` and of later ones, the oldest first.
+
+        A minute in which nobody took one has none.  What was taken while the clock was ahead lies ahead.
         """
         ...

@@ -130,6 +130,13 @@ _TAKE: dict[Kind, str] = {
             INSERT INTO hookbridge.met SELECT * FROM unnest($2::bigint[], $3::text[]) ON CONFLICT DO NOTHING
         )
     """,
+    "samples": """
+        WITH came AS (
+            INSERT INTO hookbridge.samples (minute, at, received, applied, open)
+            SELECT * FROM unnest($2::bigint[], $3::float8[], $4::bigint[], $5::bigint[], $6::bigint[])
+            ON CONFLICT DO NOTHING
+        )
+    """,
 }
 
 # Where there is something else, or a node, there is no note of it, and then nothing is changed.
@@ -142,6 +149,9 @@ WITH running AS (
     INSERT INTO hookbridge.notes (name, value)
     SELECT 'migration', $1 WHERE NOT EXISTS (SELECT FROM something) AND NOT EXISTS (SELECT FROM running)
     ON CONFLICT (name) DO NOTHING RETURNING value
+), sampled AS (
+    -- By a node that had nothing to do.
+    DELETE FROM hookbridge.samples WHERE EXISTS (SELECT FROM taken)
 )
 SELECT coalesce((SELECT value FROM taken), (SELECT value FROM hookbridge.notes WHERE name = 'migration')),
        EXISTS (SELECT FROM taken), EXISTS (SELECT FROM something), ARRAY(SELECT name FROM running)

@@ -53,6 +53,7 @@ _ROWS: dict[Kind, tuple[str, str]] = {
         """,
     ),
     "met": ("sweep, record_id", "sweep, record_id FROM met"),
+    "samples": ("minute", "minute, at, received, applied, open FROM samples"),
 }
 
 _OPEN = """
@@ -80,6 +81,7 @@ _TABLES: dict[Kind, str] = {
     "stale_keys": "stale_keys",
     "found": "found",
     "met": "met",
+    "samples": "samples",
 }
 
 

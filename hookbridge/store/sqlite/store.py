@@ -24,11 +24,12 @@ from hookbridge.store.sqlite.named import Records
 from hookbridge.store.sqlite.nodes import Nodes
 from hookbridge.store.sqlite.notes import Counters, Notes
 from hookbridge.store.sqlite.recent import Recent
+from hookbridge.store.sqlite.samples import Samples
 from hookbridge.store.sqlite.stale_keys import Stale
 from hookbridge.store.sqlite.sweeps import Sweeps
 
 
-class SqliteStore(Inbox, Claims, Stale, Copies, Feed, Records, Recent, Sweeps, Notes, Counters, Nodes, Moving):
+class SqliteStore(Inbox, Claims, Stale, Copies, Feed, Records, Recent, Sweeps, Notes, Counters, Samples, Nodes, Moving):
     """``hookbridge.store.contract.Store`` on one SQLite file."""
 
     def __init__(self, engine: Engine) -> None:

@@ -1,7 +1,8 @@
 // What came in and what was applied, and below it the backlog; over an hour or a day, by time: where nothing was
-// measured, nothing is drawn. A process younger than that fills the width with what it has.
+// measured, nothing is drawn. What is younger than that fills the width. Steps are not all of one length, so that rates
+// are drawn.
 
-import { $, count, element, plural, rate } from "./format.js";
+import { $, count, element, lasting, plural, rate } from "./format.js";
 import { morphChildren } from "./morph.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -11,7 +12,9 @@ const TOP = 8;
 const BOTTOM = 18; // the times
 const BETWEEN = 20;
 const BACKLOG_SHARE = 0.3;
+const YOUNG = 0.99; // of the width: with less there was a first step
 const MIN_SPAN_STEPS = 3;
+const EARLIER = 1.8; // of a step's length: what ended longer before its end than that did not end where it began
 const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360].map((minutes) => minutes * 60_000);
 const HOUR_MINUTE = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const SECOND = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
@@ -20,9 +23,14 @@ let shown = null;
 let at = null; // the step that is pointed at; null is the last one
 
 export function showChart(history) {
-  shown = { ...history, samples: history.samples.map((one) => ({ ...one, time: Date.parse(one.at) })) };
+  shown = { ...history, samples: history.samples.map(placed) };
   if (at !== null && !shown.samples.some((one) => one.time === at)) at = null;
   draw();
+}
+
+function placed(one) {
+  const seconds = one.step_seconds;
+  return { ...one, time: Date.parse(one.at), step: seconds * 1000, receivedRate: one.received / seconds, appliedRate: one.applied / seconds };
 }
 
 function draw() {
@@ -31,30 +39,30 @@ function draw() {
   const [width, height] = [Math.max(200, Math.round(box.width)), Math.max(80, Math.round(box.height))];
   $("chart").setAttribute("viewBox", `0 0 ${width} ${height}`);
   const { samples } = shown;
-  $("chart-empty").textContent = samples.length ? "" : `The first figures come ${shown.hours === 1 ? "ten seconds" : "five minutes"} after the start`;
+  $("chart-empty").textContent = samples.length ? "" : `The first figures come ${shown.hours === 1 ? "ten seconds" : "a minute"} after the start`;
   const scale = scales(width, height);
   $("chart").replaceChildren(...(samples.length ? [...axes(scale), ...curves(scale), pointer(scale)] : []));
   $("chart").setAttribute("aria-label", summary());
-  $("since").textContent = scale.young ? `since ${HOUR_MINUTE.format(samples[0]?.time ?? Date.now())}` : "";
+  $("since").textContent = scale.young ? `since ${HOUR_MINUTE.format(scale.begin)}` : "";
   tell();
 }
 
 // Where a time and a value are.
 function scales(width, height) {
-  const { samples, hours, step_seconds: seconds } = shown;
-  const step = seconds * 1000;
+  const { samples, hours } = shown;
   const end = samples.at(-1)?.time ?? Date.now();
-  const first = (samples[0]?.time ?? end) - step;
-  const span = Math.min(hours * 3_600_000, Math.max(end - first, MIN_SPAN_STEPS * step));
+  const step = samples.at(-1)?.step ?? 0;
+  const begin = samples.length ? samples[0].time - samples[0].step : end;
+  const span = Math.min(hours * 3_600_000, Math.max(end - begin, MIN_SPAN_STEPS * step));
   const inner = height - TOP - BOTTOM - BETWEEN;
   const split = TOP + inner * (1 - BACKLOG_SHARE);
-  const most = nice(Math.max(...samples.map((one) => Math.max(one.received, one.applied) / seconds), 0));
+  const most = nice(Math.max(...samples.map((one) => Math.max(one.receivedRate, one.appliedRate)), 0));
   const backlog = nice(Math.max(...samples.map((one) => one.open), 0), 1);
   return {
-    width, height, end, span, step, seconds, most, backlog, split, floor: height - BOTTOM,
-    young: span < hours * 3_600_000 - step,
+    width, height, begin, end, span, most, backlog, split, floor: height - BOTTOM,
+    young: span < hours * 3_600_000 * YOUNG,
     x: (time) => LEFT + (1 - (end - time) / span) * (width - LEFT - RIGHT),
-    y: (events) => split - (events / seconds / most) * (split - TOP),
+    y: (perSecond) => split - (perSecond / most) * (split - TOP),
     yOpen: (open) => height - BOTTOM - (open / backlog) * (height - BOTTOM - split - BETWEEN),
   };
 }
@@ -77,8 +85,8 @@ function axes(scale) {
   const line = (y) => drawn("path", { d: `M${LEFT} ${y}H${scale.width - RIGHT}`, class: "grid" });
   const label = (y, text) => drawn("text", { x: LEFT - 5, y: y + 3.5, class: "end" }, text);
   const marks = [
-    line(scale.y(0)), line(scale.y(scale.most * scale.seconds)), line(scale.floor),
-    label(scale.y(scale.most * scale.seconds), `${rate(scale.most)}/s`), label(scale.y(0), "0"),
+    line(scale.y(0)), line(scale.y(scale.most)), line(scale.floor),
+    label(scale.y(scale.most), `${rate(scale.most)}/s`), label(scale.y(0), "0"),
     label(scale.yOpen(scale.backlog), count(scale.backlog)), label(scale.floor, "0"),
   ];
   const room = Math.max(2, Math.floor((scale.width - LEFT) / 90));
@@ -99,7 +107,7 @@ function runs() {
   const found = [];
   shown.samples.forEach((one, place) => {
     const before = shown.samples[place - 1];
-    if (before && one.time - before.time < shown.step_seconds * 1800) found.at(-1).push(one);
+    if (before && one.time - before.time < one.step * EARLIER) found.at(-1).push(one);
     else found.push([one]);
   });
   return found;
@@ -111,7 +119,7 @@ function curves(scale) {
     return run.length === 1 ? `M${points[0]}h1` : `M${points.join("L")}`;
   };
   const area = (run, y, floor) => `${through(run, y)}V${floor}H${scale.x(run[0].time).toFixed(1)}Z`;
-  const [received, applied, open] = [(one) => scale.y(one.received), (one) => scale.y(one.applied), (one) => scale.yOpen(one.open)];
+  const [received, applied, open] = [(one) => scale.y(one.receivedRate), (one) => scale.y(one.appliedRate), (one) => scale.yOpen(one.open)];
   return runs().flatMap((run) => [
     drawn("path", { d: area(run, received, scale.split), class: "received area" }),
     drawn("path", { d: through(run, received), class: "received" }),
@@ -133,19 +141,19 @@ const pointed = () => shown.samples.find((one) => one.time === at) ?? shown.samp
 function tell() {
   const one = pointed();
   morphChildren($("chart-values"), one ? [
-    element("time", SECOND.format(one.time)), " ",
+    element("time", SECOND.format(one.time)), ` in ${lasting(one.step / 1000)} `,
     ...[["received", one.received], ["applied", one.applied], ["open", one.open]].flatMap(([name, value]) => [element("span", `${count(value)} ${name}`, { className: name }), " "]),
   ] : []);
 }
 
 function summary() {
-  const { samples, hours, step_seconds: seconds } = shown;
+  const { samples, hours } = shown;
   if (!samples.length) return "Received, applied and backlog: no figures yet";
   const all = (name) => samples.reduce((sum, one) => sum + one[name], 0);
-  const peak = samples.reduce((most, one) => (one.received > most.received ? one : most));
+  const peak = samples.reduce((most, one) => (one.receivedRate > most.receivedRate ? one : most));
   const behind = samples.reduce((most, one) => (one.open > most.open ? one : most));
   return `Received, applied and backlog of the last ${hours === 1 ? "hour" : "24 hours"}: ${plural(all("received"), "event")} received, ` +
-    `at most ${rate(peak.received / seconds)} a second at ${HOUR_MINUTE.format(peak.time)}; ${count(all("applied"))} applied; ` +
+    `at most ${rate(peak.receivedRate)} a second at ${HOUR_MINUTE.format(peak.time)}; ${count(all("applied"))} applied; ` +
     `at most ${count(behind.open)} open${behind.open ? ` at ${HOUR_MINUTE.format(behind.time)}` : ""}. Arrow keys go from step to step.`;
 }
 
