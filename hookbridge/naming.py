@@ -27,6 +27,9 @@ Labels = Mapping[tuple[SourceName, str], str]
 LOOK_SECONDS = 60.0
 """A table that nobody lists has its label so long after its first change at the latest."""
 
+CHANGED_SECONDS = 10.0
+"""A table is looked at once in this time, however often it is said to have been changed."""
+
 TABLES_MAX = 1_000
 
 KNOWN_SECONDS = 10.0
@@ -54,6 +57,8 @@ class Naming:
         self._clock = clock
         self._sleep = sleep
         self._met: set[tuple[SourceName, str]] = set()
+        self._changed: set[tuple[SourceName, str]] = set()
+        self._woken = asyncio.Event()
         self._labels: dict[tuple[SourceName, str], str] = {}
         self._known_until = float("-inf")
 
@@ -73,11 +78,21 @@ class Naming:
         if len(self._met) < TABLES_MAX:
             self._met.add((record.source, record.table))
 
-    async def run(self, sources: Mapping[SourceName, Source]) -> None:
-        """Have sources look what the tables are called that were met, until cancelled.
+    def changed(self, source: SourceName, tables: Iterable[str]) -> None:
+        """Take note that somebody says that tables were changed themselves, and not only records of theirs."""
+        for table in tables:
+            if len(self._changed) < TABLES_MAX:
+                self._changed.add((source, table))
+                self._woken.set()
 
-        Listed ones are looked at by their polls anyway, but those that only webhooks speak of by nobody else.
-        """
+    async def run(self, sources: Mapping[SourceName, Source]) -> None:
+        """Have sources look what tables are called, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._look_at_met(sources), name="labels-met")
+            group.create_task(self._look_at_changed(sources), name="labels-changed")
+
+    async def _look_at_met(self, sources: Mapping[SourceName, Source]) -> None:
+        """Listed ones are looked at by their polls anyway, but those that only webhooks speak of by nobody else."""
         while True:
             await self._sleep(LOOK_SECONDS)
             met, self._met = self._met, set()
@@ -85,6 +100,21 @@ class Naming:
                 # What cannot be read now is read after the table's next change.
                 with contextlib.suppress(SourceError):
                     await sources[source].look_at_table(table)
+
+    async def _look_at_changed(self, sources: Mapping[SourceName, Source]) -> None:
+        """Look at once at what nobody would look at for minutes.
+
+        Only at what has a label: anybody may say that a table was changed of which nobody has seen a record.
+        """
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            changed, self._changed = self._changed, set()
+            for source, table in sorted(changed & (await self._known_by_now()).keys()):
+                # What cannot be read now is read when it would have been.
+                with contextlib.suppress(SourceError):
+                    await sources[source].look_at_table(table, anew=True)
+            await self._sleep(CHANGED_SECONDS)
 
     async def of(self, record: RecordKey, title: str | None) -> Called:
         """Name a record whose copy has this title."""
@@ -119,15 +149,19 @@ class Naming:
 
     async def labelled(self, tables: Iterable[TableStatus]) -> tuple[TableStatus, ...]:
         """Put their labels to tables, as far as they are known where the store cannot be asked."""
-        labels: Labels = self._labels
-        with contextlib.suppress(StoreUnavailable):
-            labels = await self._known()
+        labels = await self._known_by_now()
         return tuple(replace(one, table_label=_label(labels, one.source, one.table)) for one in tables)
 
     async def of_tables(self, tables: Iterable[tuple[SourceName, str]]) -> Labels:
         """Name tables."""
         known = await self._known()
         return {(source, table): _label(known, source, table) for source, table in tables}
+
+    async def _known_by_now(self) -> Labels:
+        """Give the labels, those of before where the store cannot be asked.  Raises nothing."""
+        with contextlib.suppress(StoreUnavailable):
+            return await self._known()
+        return self._labels
 
     async def _known(self) -> Labels:
         if self._clock() >= self._known_until:

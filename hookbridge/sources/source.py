@@ -36,6 +36,8 @@ class Delivery(msgspec.Struct, frozen=True):
 
     events: tuple[Event, ...]
     details: AckDetails
+    changed_tables: tuple[str, ...] = ()
+    """Tables that were changed themselves, as it says: people may call them something else by now."""
 
 
 Decoded = Delivery | Handshake
@@ -229,10 +231,10 @@ class Source(ABC):
         """
         return truth
 
-    async def look_at_table(self, table: str) -> None:  # noqa: B027  rows have no such names
+    async def look_at_table(self, table: str, *, anew: bool = False) -> None:  # noqa: B027  rows have no such names
         """Look what people call a table, where the source has such names, and tell; after whatever else wants to ask.
 
-        Raises SourceError.
+        ``anew``: also where that was done lately.  Raises SourceError.
         """
 
     async def probe(self) -> None:

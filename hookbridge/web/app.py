@@ -31,7 +31,7 @@ def build_app(service: Service) -> web.Application:
     app[SERVICE] = service
     app[HOSTS] = admits_of(service.settings.config)
     app[PROXIES] = proxies_of(service.settings.config.server.trusted_proxies)
-    app[RECEPTIONS] = receptions(service.sources, service.intake, service.meters, service.traces)
+    app[RECEPTIONS] = receptions(service.sources, service.intake, service.naming, service.meters, service.traces)
     app[ARRIVING] = Arriving()
     app.on_shutdown.append(app[ARRIVING].stop)
     described: Callable[[], bytes] = cache(partial(openapi.document, ROUTES))

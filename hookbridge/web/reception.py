@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hookbridge.model import Receipt, SourceName
+from hookbridge.naming import Naming
 from hookbridge.observe.metrics import Meters
 from hookbridge.pipeline.append import Intake
 from hookbridge.pipeline.headers import kept
@@ -34,9 +35,10 @@ WEBHOOKS: Mapping[str, SourceName] = {
 class Reception:
     """The endpoint of one source."""
 
-    def __init__(self, source: Source, intake: Intake, meters: Meters, traces: Traces | None) -> None:
+    def __init__(self, source: Source, intake: Intake, naming: Naming, meters: Meters, traces: Traces | None) -> None:
         self._source = source
         self._intake = intake
+        self._naming = naming
         self._observe = meters.of[source.name].ack.observe
         self._traces = traces
 
@@ -50,6 +52,7 @@ class Reception:
         if isinstance(received, Handshake):
             return received
         stored = self._intake.submit(received.events, kept(headers))
+        self._naming.changed(self._source.name, received.changed_tables)
         return UnderWay(self, stored, received, headers, now, began)
 
     def acknowledge(self, taken: UnderWay) -> Ack:
@@ -81,7 +84,7 @@ class UnderWay(msgspec.Struct, frozen=True, eq=False):
 
 
 def receptions(
-    sources: Mapping[SourceName, Source], intake: Intake, meters: Meters, traces: Traces | None
+    sources: Mapping[SourceName, Source], intake: Intake, naming: Naming, meters: Meters, traces: Traces | None
 ) -> dict[SourceName, Reception]:
     """Make the reception of each source."""
-    return {name: Reception(source, intake, meters, traces) for name, source in sources.items()}
+    return {name: Reception(source, intake, naming, meters, traces) for name, source in sources.items()}

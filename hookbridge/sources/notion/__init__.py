@@ -115,10 +115,10 @@ class NotionSource(Source):
             raise InvalidParameter("id", ID_RULES["notion"].expected, where="path")
         return RecordKey("notion", name, dashed(id_))
 
-    async def look_at_table(self, table: str) -> None:
-        """Read the database or data source, where that was not done lately.  Raises SourceError."""
+    async def look_at_table(self, table: str, *, anew: bool = False) -> None:
+        """Read the database or data source; without ``anew`` where that was not done lately.  Raises SourceError."""
         if self._databases is not None and is_id(table):
-            await self._databases.data_sources(table, Urgency.SWEEP)
+            await self._databases.data_sources(table, Urgency.SWEEP, anew=anew)
 
     # What arrives
 

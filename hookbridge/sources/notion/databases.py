@@ -39,10 +39,10 @@ class Databases:
         self._clock = clock
         self._known: dict[str, tuple[tuple[str, ...], float]] = {}
 
-    async def data_sources(self, table: str, urgency: Urgency = Urgency.READ) -> tuple[str, ...]:
-        """Give the data sources of a database.  Raises SourceError."""
+    async def data_sources(self, table: str, urgency: Urgency = Urgency.READ, *, anew: bool = False) -> tuple[str, ...]:
+        """Give the data sources of a database; ``anew``: whatever is known of it.  Raises SourceError."""
         known, until = self._known.get(table, ((), 0.0))
-        if self._clock() < until:
+        if not anew and self._clock() < until:
             return known
         database = await self._client.database(table, urgency)
         if database is None:

@@ -117,7 +117,19 @@ def _integration(body: bytes, values: Members, places: Places) -> Delivery:
         database_id=place.table,
         timestamp=timestamp,
     )
-    return Delivery((event,), details)
+    return Delivery((event,), details, _changed_tables(str(kind), str(entity_id), parent or {}, places))
+
+
+def _changed_tables(kind: str, id_: str, parent: Members, places: Places) -> tuple[str, ...]:
+    """Name the table that an event speaks of, and not only of a page in it; by the id by which it is followed."""
+    if kind == "database":
+        place = places.hint({"type": "database_id", "database_id": id_})
+    elif kind == "data_source":
+        database = parent.get("id") if parent.get("type") == "database" else None
+        place = places.hint({"type": "data_source_id", "data_source_id": id_, "database_id": database})
+    else:
+        return ()
+    return () if place.ignored else (place.table,)
 
 
 def _automation(headers: Mapping[str, str], body: bytes, values: Members, places: Places) -> Delivery:
