@@ -156,9 +156,9 @@ async def test_serve_starts_with_what_was_written(tmp_path: Path) -> None:
 class Terminal:
     """`init` on a terminal, question by question."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self.shown = b""
-        self.pid, self._terminal = on_terminal(folder, "init")
+        self.pid, self._terminal = on_terminal(folder, "init", *options)
 
     def answer(self, question: bytes, answer: str) -> None:
         # What is typed before the last blank is thrown away: then the terminal still echoes.
@@ -202,10 +202,33 @@ def test_on_a_terminal_it_asks_and_shows_no_secret(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("answer", "lines"), [("y", 1), ("Yes", 1), ("n", 0), ("", 0)])
 def test_who_has_a_token_is_asked_for_the_text_of_pages(tmp_path: Path, answer: str, lines: int) -> None:
     terminal = Terminal(tmp_path)
-    for question, given in ((b"URL", ""), (b"token", "ntn_1"), (b"text of its pages", answer)):
+    for question, given in ((b"URL", ""), (b"token", "ntn_1"), (b"text of pages", answer)):
         terminal.answer(question, given + "\n")
     assert terminal.ended() == 0
+    for cost in (b"one more request for each changed page", b"N/3 seconds", b"(Enter: n)"):
+        assert cost in terminal.shown
     assert (tmp_path / "config.toml").read_text().count("content = true") == lines
+
+
+def test_who_follows_a_database_and_says_yes_has_its_text(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path, "--database", "e8d4b0a1c7f24a9e8f2d5c3b1a6e9f4d")
+    for question, given in ((b"URL", ""), (b"token", "ntn_1"), (b"text of pages", "y")):
+        terminal.answer(question, given + "\n")
+    assert terminal.ended() == 0
+    assert [one.content for one in loaded(tmp_path).config.notion.databases] == [True]
+
+
+def test_who_has_no_token_is_not_asked_for_the_text_of_pages(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path)
+    for question in (b"URL", b"token"):
+        terminal.answer(question, "\n")
+    assert terminal.ended() == 0
+    assert b"text of" not in terminal.shown
+
+
+async def test_the_help_says_what_the_text_of_pages_costs(tmp_path: Path) -> None:
+    said = " ".join((await command(tmp_path, "init", "--help")).out.replace("│", " ").split())
+    assert "one more request for each changed page; a first load of N takes N/3 s" in said
 
 
 def test_a_url_that_is_none_is_asked_for_again_at_once(tmp_path: Path) -> None:
