@@ -22,13 +22,19 @@ export function pauseOrResume(source, turn, done) {
   confirm({ title: `${turn} ${source}`, text, shown: curl("POST", path), label: turn, work: () => call("POST", path), done });
 }
 
+// The record that an event is about.
+export const recordOf = ({ source, table, record_id: id, title }) => ({ source, table, id, title });
+
+// What people call it, and its id; what came by its address alone has only that.
+const titled = ({ id, title = id }) => visible(title === id ? id : `${title} (${id})`);
+
 export function replayOne(event, hooks) {
-  const record = { source: event.source, table: event.table, id: event.record_id };
+  const record = recordOf(event);
   const path = `api/v1/events/${event.id}/replay`;
   const again = event.outcome === "dead" ? "The dead letter is open again." : "It comes in anew, with the origin replay.";
   confirm({
     title: `Replay event ${event.id}`,
-    text: `${again} The record is read from its source, and copy, index and caches follow.`,
+    text: `${again} Its record, ${titled(record)}, is read from its source, and copy, index and caches follow.`,
     shown: curl("POST", path),
     label: "Replay",
     work: async () => {
@@ -41,10 +47,11 @@ export function replayOne(event, hooks) {
     done: (made) => follow(made, hooks),
   });
 }
+
 export function verifyRecord(record, keys, hooks) {
   const path = `${recordPath(record.source, record.table, record.id)}/verify`;
   confirm({
-    title: `Verify ${visible(record.id)}`,
+    title: `Verify ${titled(record)}`,
     text: `It is read from ${record.source} now. Copy, index and caches follow what the source has.`,
     shown: curl("POST", path),
     label: "Verify now",

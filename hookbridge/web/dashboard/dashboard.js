@@ -4,6 +4,7 @@ import { NeedsToken, REPLAYABLE, call, forgetToken, keepToken, knownToken, token
 import { recordKey, recordNamed, replayOne, verifyRecord } from "./actions.js";
 import { go, here } from "./address.js";
 import { pressHours, showChart, startChart } from "./chart.js";
+import { chooseColumns } from "./columns.js";
 import { eventPanel } from "./event.js";
 import { $ } from "./format.js";
 import { showHealth, showSilence } from "./health.js";
@@ -14,7 +15,7 @@ import { recordPanel } from "./record.js";
 import { replayMatching } from "./replay.js";
 import { sendTest } from "./send.js";
 import { showSources } from "./sources.js";
-import { VIEWS, suggestTables } from "./views.js";
+import { VIEWS, looksOf, suggestTables } from "./views.js";
 
 const REFRESH_MS = 2000;
 const HISTORY_MS = 10000;
@@ -65,7 +66,7 @@ async function refresh() {
   if (turn !== asked) return; // a later look was faster
   table = ready.tables.find((one) => one.source === "supabase")?.table ?? table;
   followed = ready.tables.length > 0;
-  suggestTables(ready.tables.map((one) => one.table));
+  suggestTables(ready.tables);
   showHealth(ready, stats, perSecond);
   showSources(ready, stats, changed);
   showNodes(ready.cluster);
@@ -163,6 +164,13 @@ function type() {
 function chooseFilters() {
   filter({ push: !typed });
   endTyping();
+}
+
+function sort({ target }) {
+  const { order } = target.closest("button")?.dataset ?? {};
+  if (order === undefined) return;
+  $("filter").elements.namedItem("order").value = order;
+  chooseFilters();
 }
 
 function endTyping() {
@@ -271,7 +279,9 @@ function listen() {
   $("filter").addEventListener("change", chooseFilters);
   $("filter").addEventListener("search", chooseFilters);
   $("filter").addEventListener("input", type);
-  $("clear").addEventListener("click", () => turnTo(list.name, new URLSearchParams()));
+  $("clear").addEventListener("click", () => turnTo(list.name, looksOf(list.filters)));
+  $("columns").addEventListener("click", sort);
+  $("choose-columns").addEventListener("click", () => tell(chooseColumns(list, (filters) => turnTo("records", filters))));
   $("show-news").addEventListener("click", showNews);
   $("older").addEventListener("click", () => tell(list.more()));
   $("replay-matching").addEventListener("click", () => tell(replayMatching(list.asked, changed)));

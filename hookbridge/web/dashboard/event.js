@@ -1,7 +1,8 @@
 // The panel of an event: how it came, its way, what failed, and the record behind it.
 
 import { REPLAYABLE, text } from "./api.js";
-import { eventKey, replayOne, verifyRecord } from "./actions.js";
+import { eventKey, recordOf, replayOne, verifyRecord } from "./actions.js";
+import { called, placed } from "./cells.js";
 import { CLASSES, button, element, foreign, moment, plural, took } from "./format.js";
 import { member, pretty } from "./json.js";
 import { said } from "./panel.js";
@@ -13,12 +14,12 @@ export const eventPanel = (id, hooks) => ({ key: eventKey(id), build: () => buil
 async function build(id, hooks) {
   const answered = await text("GET", `api/v1/events/${id}`);
   const event = JSON.parse(answered);
-  const record = { source: event.source, table: event.table, id: event.record_id };
+  const record = recordOf(event);
   return {
     title: `Event ${event.id}`,
     live: event.outcome === null || event.outcome === "dead",
     parts: [
-      element("p", [foreign(event.record_id, { className: "name" }), element("br"), element("span", [`${event.source} · `, foreign(event.table)], { className: "soft" })]),
+      element("p", [element("span", called(event.title, event.record_id), { className: "name" }), element("br"), placed(event)]),
       state(event),
       event.reason ? element("p", foreign(event.reason), { className: `reason ${event.outcome === "dead" ? "bad" : ""}` }) : null,
       buttons(event, record, hooks), said(),

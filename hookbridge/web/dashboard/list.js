@@ -6,8 +6,8 @@
 import { Refusal, call } from "./api.js";
 import { $, count } from "./format.js";
 import { morph } from "./morph.js";
-import { askedOf } from "./range.js";
-import { VIEWS, buildFilter, filtersOf, markRow, rowOf, suggestTables } from "./views.js";
+import { lookAtRecords } from "./recordnews.js";
+import { VIEWS, buildFilter, filtersOf, isNarrowed, markRow, rowOf, showColumns, suggestTables } from "./views.js";
 
 const PAGE_ROWS = 50;
 const NEWS_MAX = 100;
@@ -44,6 +44,7 @@ export class List {
     this.turning = false;
     document.body.dataset.view = this.name;
     $("replay-matching").hidden = this.name !== "events";
+    $("choose-columns").hidden = this.name !== "records";
     for (const tab of document.querySelectorAll("[data-view][role=tab]")) {
       const chosen = tab.dataset.view === this.name;
       tab.setAttribute("aria-selected", String(chosen));
@@ -64,7 +65,7 @@ export class List {
   #begin() {
     this.sight?.left.abort();
     this.sight = { left: new AbortController() };
-    this.asked = askedOf(this.filters); // as the API takes them, of now
+    this.asked = this.view.asks(this.filters); // as the API takes them, of now
     this.shown = [];
     this.places = new Map(); // key → place in `shown`, and of its row
     this.left = new Set();
@@ -80,10 +81,11 @@ export class List {
     this.remembered[this.name] = this.filters;
     $("list").style.minHeight = `${$("list").offsetHeight}px`; // the page keeps its length until the answer is there
     this.#begin();
+    showColumns(this.view, this.filters);
     $("rows").replaceChildren();
     for (const id of ["news", "older", "empty"]) $(id).hidden = true;
     if (!retry) $("failed").hidden = true;
-    $("clear").hidden = !this.filters.size;
+    $("clear").hidden = !isNarrowed(this.filters);
     $("loading").hidden = retry; // it says why not
     await this.#page();
   }
@@ -114,7 +116,7 @@ export class List {
     const found = page[this.view.rows].filter((one) => !this.#has(one));
     for (const one of found) this.places.set(this.view.key(one), this.shown.push(one) - 1);
     $("rows").append(...found.map((one) => this.#row(one)));
-    suggestTables(found.map((one) => one.table).filter(Boolean));
+    suggestTables(found);
     this.cursor = page.next_cursor;
     this.horizon ??= page.horizon ?? null;
     this.loaded = true;
@@ -138,7 +140,7 @@ export class List {
   #sayEmpty() {
     $("empty").hidden = this.shown.length > 0;
     // A search for words looks at so many events, and says where the next page goes on.
-    $("empty").textContent = this.cursor === null ? this.view.empty(this.filters.size > 0, this.context()) : "Nothing among the latest. “Older” looks further back.";
+    $("empty").textContent = this.cursor === null ? this.view.empty(isNarrowed(this.filters), this.context()) : "Nothing among the latest. “Older” looks further back.";
   }
 
   // ------------------------------------------------------------------------------------------------------------ rows
@@ -149,7 +151,7 @@ export class List {
 
   #row(one) {
     const key = this.view.key(one);
-    return rowOf(this.view, one, { chosen: key === this.chosen, opening: this.opening, left: this.left.has(key) });
+    return rowOf(this.view, one, this.filters, { chosen: key === this.chosen, opening: this.opening, left: this.left.has(key) });
   }
 
   // Rows become what is known now, where they are. Gives whether any did.
@@ -231,7 +233,7 @@ export class List {
       return found.newer > 0;
     }
     $("show-news").textContent = `${found.newer >= NEWS_MAX ? `${NEWS_MAX} or more` : count(found.newer)} newer – show`;
-    if (this.name === "records") $("show-news").textContent = `${count(found.newer)} more – show`;
+    if (found.anywhere) $("show-news").textContent = `${count(found.newer)} more – show`;
     $("news").hidden = found.newer === 0;
     return this.#put(found.known);
   }
@@ -273,28 +275,11 @@ export class List {
     return found;
   }
 
-  // The stretch of records that is in sight, asked for again behind the row before it. What is missing there and was
-  // shown has left the filters, and is asked for by its name.
-  async #lookAtRecords() {
-    const { key } = this.view;
-    const [from, to] = this.#inSight();
-    const before = this.shown[from - 1];
-    const page = await this.#ask({ limit: Math.min(500, to - from + PAGE_ROWS), ...(before ? { cursor: key(before) } : {}) });
-    const answered = page.records.map(key);
-    const expected = this.shown.slice(from, to).map(key);
-    const last = answered.findLastIndex((one) => expected.includes(one)); // what is behind it is the next stretch's
-    const judged = page.next_cursor === null ? expected : expected.slice(0, expected.indexOf(answered[last]) + 1);
-    const gone = judged.filter((one) => !answered.includes(one)).map((one) => this.shown[this.places.get(one)]);
-    const atTheEnd = this.cursor === null && to === this.shown.length;
-    const fresh = page.records.slice(0, atTheEnd ? undefined : last + 1).filter((one) => !this.#has(one));
-    return { newer: fresh.length, known: [...page.records, ...(await Promise.all(gone.slice(0, PAGE_ROWS).map((one) => this.#named(one))))] };
-  }
-
-  async #named(one) {
-    const { source, table, id } = one;
-    const name = new URLSearchParams({ source, table, record_id: id });
-    const copied = await this.#ask({ limit: 1 }, name);
-    return copied.records[0] ?? { ...one, present: null, waiting_since: null };
+  #lookAtRecords() {
+    return lookAtRecords({
+      shown: this.shown, places: this.places, atTheEnd: this.cursor === null, key: this.view.key, order: this.filters.get("order"),
+      inSight: this.#inSight(), ask: (more, filters) => this.#ask(more, filters),
+    });
   }
 
   #inSight() {

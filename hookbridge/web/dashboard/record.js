@@ -1,8 +1,9 @@
-// The panels of a record, and of a refused webhook.
+// The panel of a record.
 
 import { recordPath, text } from "./api.js";
 import { recordKey, verifyRecord } from "./actions.js";
-import { CLASSES, button, bytes, element, foreign, moment, visible } from "./format.js";
+import { placed } from "./cells.js";
+import { CLASSES, button, element, foreign, moment, visible } from "./format.js";
 import { known } from "./follow.js";
 import { member, pretty } from "./json.js";
 import { said } from "./panel.js";
@@ -14,13 +15,13 @@ export const recordPanel = (record, hooks) => ({ key: recordKey(record), build: 
 async function build(record, hooks) {
   const entry = await known(record);
   return {
-    title: visible(record.id),
+    title: visible(entry?.title ?? record.id),
     live: entry?.waiting_since !== null,
     parts: [
-      element("p", [`${record.source} · `, foreign(record.table)], { className: "soft" }),
+      element("p", [foreign(record.id), element("br"), placed(entry ?? { ...record, table_label: record.table })]),
       entry ? state(entry) : element("p", "Nothing is known of it yet: verify it, or wait for its first event.", { className: "soft" }),
       element("div", [
-        button("Verify now", () => verifyRecord(record, [recordKey(record)], hooks), { id: "verify" }),
+        button("Verify now", () => verifyRecord(entry ?? record, [recordKey(record)], hooks), { id: "verify" }),
         button("Its events", () => hooks.eventsOf(record), { id: "its-events" }),
       ], { className: "buttons" }),
       said(),
@@ -47,19 +48,3 @@ async function copied(record, entry) {
   if (!entry?.present) return element("p", entry?.present === false ? "The source has no such record." : "There is no copy.", { className: "soft" });
   return block(pretty(member(await text("GET", recordPath(record.source, record.table, record.id)), "data")));
 }
-
-export const rejectedKey = (one) => `rejected:${one.at}:${one.id}`;
-
-export const rejectedPanel = (one) => ({
-  key: rejectedKey(one),
-  build: async () => ({
-    title: `Refused with ${one.status}`,
-    live: false,
-    parts: [
-      element("p", element("span", one.reason, { className: "state bad" })),
-      element("p", foreign(one.message)),
-      facts([["At", moment(one.at)], ["Endpoint", one.endpoint], ["From", one.peer ?? "unknown"], ["Size", one.bytes === null ? "unknown" : bytes(one.bytes)]]),
-      element("p", "Nothing of a refused webhook is kept but this: no body, no header.", { className: "soft" }),
-    ],
-  }),
-});

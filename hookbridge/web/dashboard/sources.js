@@ -50,7 +50,7 @@ function followed(table, stats) {
     table.reason,
   ].filter(Boolean);
   return element("li", [
-    foreign(table.table, { className: "cut", title: table.table }), " ",
+    foreign(table.table_label, { className: "cut", title: table.table }), " ",
     element("span", table.state + listed, { className: table.state === "following" ? "good" : "warn" }),
     element("span", [" · ", foreign(facts.join(" · "))], { className: "soft" }),
   ]);

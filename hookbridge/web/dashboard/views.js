@@ -1,16 +1,13 @@
 // The three lists: where each comes from, its filters, its columns, and what an empty one means.
 
+import { SOURCE, TABLE, named, plain, state, table, when, word } from "./cells.js";
 import { eventPanel } from "./event.js";
-import { $, CLASSES, element, foreign, moment, visible } from "./format.js";
-import { rangeFields, rangeOfForm } from "./range.js";
-import { recordPanel, rejectedKey, rejectedPanel } from "./record.js";
-import { UNVERIFIED, stateOfEvent, stateOfRecord } from "./words.js";
-
-const SOURCE = ["source", "Source", ["supabase", "notion"]];
-const TABLE = ["table", "Table", "known-tables"];
-const word = (text) => [foreign(text ?? "–"), text ?? ""];
-const when = (time) => [moment(time), ""];
-const state = (name, why = null) => [[element("span", name, { className: CLASSES[name] ?? "" }), why ? element("span", [" ", foreign(why)], { className: "soft" }) : null], why ?? ""];
+import { $, element, foreign, visible } from "./format.js";
+import { morphChildren } from "./morph.js";
+import { askedOf, rangeFields, rangeOfForm } from "./range.js";
+import { records } from "./records.js";
+import { rejectedKey, rejectedPanel } from "./rejected.js";
+import { UNVERIFIED, stateOfEvent } from "./words.js";
 
 export const VIEWS = {
   events: {
@@ -18,12 +15,13 @@ export const VIEWS = {
     rows: "events",
     filters: [SOURCE, ["state", "State", ["open", "settled"]], ["outcome", "Outcome", ["applied", "coalesced", "ignored", "dead"]],
       ["origin", "Origin", ["webhook", "poll", "sweep", "replay"]], TABLE, ["record_id", "Record"], ["span", "Received", rangeFields], ["q", "Text"]],
-    columns: ["Received", "Source", "Table", "Record", "Type", "Origin", "State"],
+    asks: (filters) => askedOf(filters),
+    columns: () => plain("Received", "Source", "Table", "Record", "Type", "Origin", "State"),
     opens: 3,
     how: 6,
     key: (one) => `${one.id}@${one.received_at}`,
     name: (one) => String(one.id),
-    cells: (one) => [when(one.received_at), word(one.source), word(one.table), word(one.record_id), word(one.type), word(one.origin),
+    cells: (one) => [when(one.received_at), word(one.source), table(one), named(one.title, one.record_id), word(one.type), word(one.origin),
       state(stateOfEvent(one), one.outcome === "dead" || one.outcome === "ignored" ? one.reason : one.verification === "skipped" ? UNVERIFIED : null)],
     matches: (one, filters) => [null, one.state].includes(filters.get("state")) && [null, one.outcome].includes(filters.get("outcome")),
     newer: (one, other) => one.id > other.id,
@@ -34,31 +32,13 @@ export const VIEWS = {
       ? "No event matches. Fewer filters show more."
       : "No event has come in yet. “Send a test event” makes one; for real ones, python -m hookbridge trigger-sql writes Supabase's trigger, and the README says how Notion is connected.",
   },
-  records: {
-    path: "api/v1/records",
-    rows: "records",
-    filters: [SOURCE, ["state", "State", ["present", "absent", "waiting"]], TABLE, ["record_id", "Record"], ["q", "Text"]],
-    columns: ["Source", "Table", "Record", "Changed", "Read", "State"],
-    opens: 2,
-    how: 5,
-    key: (one) => `${one.source}:${one.table}:${one.id}`,
-    name: (one) => `${one.source}:${one.table}:${one.id}`,
-    cells: (one) => [word(one.source), word(one.table), word(one.id), word(one.changed_at), when(one.read_at),
-      state(stateOfRecord(one), one.verified === false ? UNVERIFIED : null)],
-    matches: (one, filters) => ({ present: one.present === true, absent: one.present === false, waiting: one.waiting_since !== null })[filters.get("state")] ?? true,
-    panel: (one, hooks) => recordPanel(one, hooks),
-    older: "More",
-    empty: (filtered, context) => filtered
-      ? "No record matches. A text finds words of the index, or the beginning of an id."
-      : context.followed
-        ? "There is no copy of any record yet: the tables that are followed are being read for the first time, or are empty."
-        : "There is no copy of any record yet. The first event brings one; to copy a whole table, list it under [[supabase.tables]] or [[notion.databases]] in config.toml.",
-  },
+  records,
   rejected: {
     path: "api/v1/rejected",
     rows: "rejected",
     filters: [["endpoint", "Endpoint", ["/api/v1/webhooks/supabase", "/api/v1/webhooks/notion"]], ["reason", "Reason"]],
-    columns: ["At", "Endpoint", "Status", "Reason", "From", "Message"],
+    asks: (filters) => filters,
+    columns: () => plain("At", "Endpoint", "Status", "Reason", "From", "Message"),
     opens: 3,
     how: 2,
     key: rejectedKey,
@@ -74,11 +54,19 @@ export const VIEWS = {
   },
 };
 
+// What says how a list is shown, not what is in it.
+const LOOK = ["order", "columns"];
+
+export const isNarrowed = (filters) => [...filters.keys()].some((name) => !LOOK.includes(name));
+
+export const looksOf = (filters) => new URLSearchParams([...filters].filter(([name]) => LOOK.includes(name)));
+
 // A row: one button in it opens it, so that it is reached and read out like any other; a press elsewhere on it does the same.
-export function rowOf(view, one, { chosen, opening, left }) {
-  const cells = view.cells(one).map(([content, title], place) => element("td",
+export function rowOf(view, one, filters, { chosen, opening, left }) {
+  const columns = view.columns(filters);
+  const cells = view.cells(one, filters).map(([content, title], place) => element("td",
     place === view.opens ? element("button", content, { type: "button", className: "open" }) : content,
-    { className: place === view.how ? "how" : "", title: title === "" ? null : visible(title), data: { label: view.columns[place] } }));
+    { className: place === view.how ? "how" : columns[place].kind ?? "", title: title === "" ? null : visible(title), data: { label: visible(columns[place].name) } }));
   const row = element("tr", cells, { data: { key: view.key(one) } });
   markRow(row, { chosen, opening });
   if (left) {
@@ -98,23 +86,41 @@ export function markRow(row, { chosen, opening }) {
 
 // ------------------------------------------------------------------------------------------------------------- filters
 
+// A filter is its name, its label, its choices (or the list that suggests them, or what makes its fields), and what it is
+// called where none of them is chosen.
 export function buildFilter(view, values) {
-  $("filter").replaceChildren(...view.filters.flatMap(([name, label, choices]) => {
+  $("filter").replaceChildren(...view.filters.flatMap(([name, label, choices, none = "all"]) => {
     if (typeof choices === "function") return choices(values);
     const made = Array.isArray(choices)
-      ? element("select", [element("option", "all", { value: "" }), ...choices.map((one) => element("option", one))], { name })
+      ? element("select", [element("option", none, { value: "" }), ...choices.map((one) => element("option", one))], { name })
       : element("input", [], { name, type: name === "q" ? "search" : "text", autocomplete: "off", spellcheck: false });
     if (typeof choices === "string") made.setAttribute("list", choices);
     made.value = values.get(name) ?? "";
-    return element("label", [label, " ", made]);
+    if (made.selectedIndex === -1) made.selectedIndex = 0; // the address has what can not be chosen
+    return element("label", [label, " ", made], { data: { filter: name } });
   }));
-  $("columns").replaceChildren(...view.columns.map((name) => element("th", name, { scope: "col" })));
+}
+
+export function showColumns(view, filters) {
+  morphChildren($("columns"), view.columns(filters).map((column) => headOf(column, filters)));
+}
+
+// The head of a column; of one by which the list can be sorted, a button.
+function headOf({ name, order, kind }, filters) {
+  const head = element("th", foreign(name), { scope: "col", className: kind ?? "" });
+  if (order === undefined) return head;
+  const sorted = (filters.get("order") ?? "") === order;
+  head.setAttribute("aria-sort", !sorted ? "none" : order === "changed" ? "descending" : "ascending");
+  head.replaceChildren(element("button", name, { type: "button", className: "sort", data: { order } }));
+  return head;
 }
 
 export const filtersOf = (form) => rangeOfForm([...new FormData(form)].filter(([, value]) => value !== ""));
 
-export function suggestTables(tables) {
-  const there = [...$("known-tables").children].map((one) => one.value);
-  const all = [...new Set([...there, ...tables])].sort();
-  if (all.length !== there.length) $("known-tables").replaceChildren(...all.map((value) => element("option", [], { value })));
+export function suggestTables(things) {
+  const there = new Map([...$("known-tables").children].map((one) => [one.value, one.label]));
+  const before = there.size;
+  for (const { table, table_label: label } of things) if (table && !there.has(table)) there.set(table, label);
+  if (there.size === before) return;
+  $("known-tables").replaceChildren(...[...there].sort().map(([value, label]) => element("option", [], { value, label: visible(label) })));
 }
