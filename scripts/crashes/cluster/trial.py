@@ -48,6 +48,7 @@ class Trial:
         self._blows = Blows(nodes, postgres, self._random, result)
         self._effects = [checks.Effects(folder / node.name) for node in nodes.all]
         self._history = audit.History()
+        self._auditing = asyncio.Lock()
         self._read = 0
         self._young: list[checks.Acknowledged] = []
         """Acknowledged so lately that retention cannot have removed it at the last look."""
@@ -107,11 +108,15 @@ class Trial:
         """Audit until cancelled, or until something is broken: it would be found again each time."""
         while self.result.kept:
             await asyncio.sleep(AUDIT_SECONDS)
-            self._judge(await audit.snapshot(self._database))
+            await self._audit()
 
-    def _judge(self, seen: audit.Snapshot) -> None:
-        self.result.audits += 1
-        self.result.broken += [*seen.broken(), *self._history.broken(seen)][:SHOWN_MAX]
+    async def _audit(self) -> audit.Snapshot:
+        """Take a snapshot and judge it: one after the other, or an older one would be judged behind a newer one."""
+        async with self._auditing:
+            seen = await audit.snapshot(self._database)
+            self.result.audits += 1
+            self.result.broken += [*seen.broken(), *self._history.broken(seen)][:SHOWN_MAX]
+        return seen
 
     async def _look(self) -> None:
         """Compare everything with what was promised."""
@@ -126,8 +131,7 @@ class Trial:
         self.result.acknowledged = said["acknowledged"]
         self.result.duplicates = said["duplicates"]
         self.result.refused = said["refused"]
-        seen = await audit.snapshot(self._database)
-        self._judge(seen)
+        seen = await self._audit()
         handled = await audit.handled(self._database)
         for effects in self._effects:  # after what is settled was seen: the reconciler goes on all the while
             effects.read()
