@@ -98,7 +98,7 @@ def _show(tables: Sequence[TableStatus], *, as_json: bool) -> None:
             _bodies(one.content),
             _when(one.last_poll_at),
             _when(one.last_sweep_at),
-            "" if lag is None else f"{lag:.1f} s",
+            "" if lag is None else lasting(lag),
         )
     console().print(shown)
 

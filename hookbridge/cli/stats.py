@@ -26,6 +26,7 @@ from hookbridge.cli.command import (
 from hookbridge.cli.ending import NO
 from hookbridge.cli.watching import looks
 from hookbridge.model import ROLES
+from hookbridge.verdict import lasting
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -140,7 +141,7 @@ def _books(before: Look | None, seen: Look) -> RenderableType:
     shown.add_row("applied", f"{books.applied}{_rate(before, seen, 'applied')}")
     for name, count in (("coalesced", books.coalesced), ("ignored", books.ignored), ("dead", books.dead)):
         shown.add_row(name, str(count))
-    shown.add_row("oldest open", "none" if oldest is None else f"{oldest:.1f} s")
+    shown.add_row("oldest open", "none" if oldest is None else lasting(oldest))
     shown.add_row("duplicates, retries", f"{stats.duplicates}, {stats.total_retries}")
     shown.add_row("processing, average", f"{stats.average_processing_time_seconds * 1000:.1f} ms")
     verified = ", ".join(f"{count} {name}" for name, count in stats.verification.items() if count)
@@ -180,7 +181,7 @@ def _tables(stats: Statistics) -> RenderableType:
             name,
             _age(fresh.poll_age_seconds),
             _age(fresh.sweep_age_seconds),
-            "" if fresh.lag_seconds is None else f"{fresh.lag_seconds:.1f} s",
+            "" if fresh.lag_seconds is None else lasting(fresh.lag_seconds),
             "" if loss is None else f"{loss.missed} of {loss.announced + loss.missed}",
         )
     return shown
@@ -201,4 +202,4 @@ def _nodes(cluster: ClusterState) -> RenderableType:
 
 
 def _age(seconds: float | None) -> str:
-    return "never" if seconds is None else f"{seconds:.0f} s ago"
+    return "never" if seconds is None else f"{lasting(seconds)} ago"

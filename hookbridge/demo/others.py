@@ -25,6 +25,8 @@ from hookbridge.errors import StartupError
 from hookbridge.model import SourceName
 
 STARTED_SECONDS = 60.0
+STARTS_MAX = 3
+"""Of one that is killed from outside while it starts."""
 ASKED_SECONDS = 10.0
 
 
@@ -38,24 +40,42 @@ class Other:
         self._settings = settings
         self._process: Process | None = None
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it was started and runs no longer."""
+        return self._process is not None and self._process.returncode is not None
+
     async def start(self) -> None:
-        """Start it, and wait until it serves.  Raises StartupError."""
+        """Start it, and wait until it serves; once more where somebody else killed it before.  Raises StartupError."""
+        for _ in range(STARTS_MAX):
+            process = await self._spawn()
+            said = await self._first_line(process)
+            if said:
+                return
+            if said is None or await process.wait() >= 0:
+                break
+        await self.kill()
+        raise StartupError(f"{self.name} did not start", hint="see above what it says of that")
+
+    async def _spawn(self) -> Process:
         command = [sys.executable, "-m", "hookbridge.demo.node"]
         self._process = process = await asyncio.create_subprocess_exec(
             *command, stdin=PIPE, stdout=PIPE, process_group=0, preexec_fn=end_with_parent()
         )
         assert process.stdin is not None  # noqa: S101  asked for
-        assert process.stdout is not None  # noqa: S101  asked for
         process.stdin.write(node.written(self._settings))
         process.stdin.close()
+        return process
+
+    @staticmethod
+    async def _first_line(process: Process) -> bytes | None:
+        """Give what it says when it serves: nothing where it ended before, None where it took too long."""
+        assert process.stdout is not None  # noqa: S101  asked for
         try:
             async with asyncio.timeout(STARTED_SECONDS):
-                said = await process.stdout.readline()
+                return await process.stdout.readline()
         except TimeoutError:
-            said = b""
-        if not said:
-            await self.kill()
-            raise StartupError(f"{self.name} did not start", hint="see above what it says of that")
+            return None
 
     async def kill(self) -> None:
         """End it with ``kill -9``."""
@@ -87,6 +107,12 @@ class Others:
     def next_victim(self) -> Other:
         """Give the one whose turn it is."""
         return next(self._turns)
+
+    async def bring_back(self) -> list[Other]:
+        """Start those that somebody else ended, and give them.  Raises StartupError."""
+        gone = [one for one in self.all if one.has_ended]
+        await asyncio.gather(*(one.start() for one in gone))
+        return gone
 
     async def lane_waits(self, source: SourceName) -> bool:
         """Whether any of them waits for this source."""

@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 
-from aiohttp import ClientConnectionError, ClientSession
+from aiohttp import ClientConnectionError, ClientSession, ClientTimeout
 
 from hookbridge.demo.places import Told
 from hookbridge.errors import HookbridgeError
 from hookbridge.sources.signing import headers
+
+PATIENCE = ClientTimeout(total=5.0)
+"""With one node, of which several may stand still."""
 
 
 class Sender:
@@ -37,7 +40,7 @@ class Sender:
     async def deliver(self, posts: Sequence[Told]) -> int:
         """Post webhooks; gives how many a second node had to take.
 
-        Raises HookbridgeError for one that is not accepted, and ClientConnectionError when no node answers.
+        Raises HookbridgeError for one that is refused, or that no node takes.
         """
         return sum([await self._deliver(one) for one in posts])
 
@@ -45,21 +48,22 @@ class Sender:
         self._turn += 1
         with_headers = self._headers(one)  # the same for each node: what was taken without an answer is known by its id
         for further in range(len(self._urls)):
-            url = self._urls[(self._turn + further) % len(self._urls)]
-            try:
-                await self._post(url, one, with_headers)
-            except ClientConnectionError:
-                if further == len(self._urls) - 1:
-                    raise
-            else:
+            if await self._takes(self._urls[(self._turn + further) % len(self._urls)], one, with_headers):
                 return further > 0
-        return False
+        raise HookbridgeError("A webhook was taken by no node")
 
-    async def _post(self, url: str, one: Told, with_headers: dict[str, str]) -> None:
+    async def _takes(self, url: str, one: Told, with_headers: dict[str, str]) -> bool:
+        """Whether this node took it; another one may, where this one is gone, stands still or has no time."""
         path = f"/api/v1/webhooks/{one.source}"
-        async with self._http.post(f"{url}{path}", data=one.webhook.body, headers=with_headers) as answer:
-            if answer.status != HTTPStatus.ACCEPTED:
+        try:
+            async with self._http.post(
+                f"{url}{path}", data=one.webhook.body, headers=with_headers, timeout=PATIENCE
+            ) as answer:
+                if answer.status in {HTTPStatus.ACCEPTED, HTTPStatus.SERVICE_UNAVAILABLE}:
+                    return answer.status == HTTPStatus.ACCEPTED
                 raise HookbridgeError(f"A webhook was answered {answer.status}: {await answer.text()}")
+        except (ClientConnectionError, TimeoutError):
+            return False
 
     def _headers(self, one: Told) -> dict[str, str]:
         given = dict(one.webhook.headers)

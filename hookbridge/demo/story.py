@@ -65,6 +65,7 @@ class Story:
         end = None if seconds is None else self._service.now() + seconds
         await self._load()
         for self._round in count(1):
+            await self._bring_back()
             await self._lose_webhooks()
             await self._take_down(SOURCES[(self._round - 1) % len(SOURCES)])
             await self._balance()
@@ -76,6 +77,11 @@ class Story:
         await self._until_equal(quiet=True)
         records = len(self._places.truths())
         self._say("loaded", f"{records} records were there before: all of them are in the copy now.", records=records)
+
+    async def _bring_back(self) -> None:
+        """Start those nodes again that the reader ended, which one is tempted to."""
+        for one in await self._others.bring_back() if self._others is not None else ():
+            self._say("returned", f"{one.name} was ended by somebody else, and is back.")
 
     # The halves of a round
 

@@ -17,7 +17,7 @@ from hookbridge.model import Content, Copy, RecordKey
 from hookbridge.standins import NotionStandin, PostgrestStandin
 from hookbridge.store.sqlite import SqliteStore
 from scripts.programs import Program
-from tests.support.commands import REPOSITORY, Ran, command, lasting
+from tests.support.commands import REPOSITORY, Ran, command, lasting, ran
 from tests.support.waiting import wait_until
 
 
@@ -82,6 +82,39 @@ async def test_of_several_nodes_one_is_killed_and_comes_back_and_all_ends_equal(
     assert figures["open"] == figures["dead"] == 0
     assert figures["received"] == figures["applied"] + figures["coalesced"] + figures["ignored"]
     assert names(temporary) == []
+
+
+async def nodes(demo: Program) -> list[int]:
+    """The processes of its other nodes."""
+    ran_ = await ran(["pgrep", "-P", str(demo.pid), "-f", "hookbridge[.]demo[.]node"])
+    return [int(pid) for pid in ran_.out.split()]
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP])
+async def test_nodes_that_its_reader_ends_or_stops_end_no_demonstration(
+    tmp_path: Path, temporary: Path, how: signal.Signals
+) -> None:
+    async with lasting(tmp_path, "demo", "--nodes", "3", "--seconds", "8", TMPDIR=str(temporary)) as demo:
+        await wait_until(lambda: any("records were there before" in line for line in demo.lines))
+        for node in await nodes(demo):
+            os.kill(node, how)
+        assert await demo.ended() == 0
+    assert demo.errors == []
+    back = [line for line in demo.lines if line.endswith("was ended by somebody else, and is back.")]
+    assert bool(back) == (how != signal.SIGSTOP)
+    assert demo.lines[-1] == "Stopped; the temporary folder is removed."
+
+
+async def test_a_node_that_its_reader_ends_while_it_starts_is_started_once_more(
+    tmp_path: Path, temporary: Path
+) -> None:
+    async with lasting(tmp_path, "demo", "--nodes", "2", "--seconds", "0", TMPDIR=str(temporary)) as demo:
+        starting: list[int] = []
+        while not starting:
+            starting = await nodes(demo)
+        os.kill(starting[0], signal.SIGKILL)
+        assert await demo.ended() == 0
+    assert demo.errors == []
 
 
 async def test_several_nodes_without_a_postgres_end_it_with_how_to_install_one(tmp_path: Path, temporary: Path) -> None:
