@@ -42,14 +42,19 @@ class Sender:
 
         Raises HookbridgeError for one that is refused, or that no node takes.
         """
-        return sum([await self._deliver(one) for one in posts])
+        passed_over: set[str] = set()
+        return sum([await self._deliver(one, passed_over) for one in posts])
 
-    async def _deliver(self, one: Told) -> bool:
+    async def _deliver(self, one: Told, passed_over: set[str]) -> bool:
+        """Give whether a second node had to take it; nodes that do not are noted, and asked last."""
         self._turn += 1
         with_headers = self._headers(one)  # the same for each node: what was taken without an answer is known by its id
-        for further in range(len(self._urls)):
-            if await self._takes(self._urls[(self._turn + further) % len(self._urls)], one, with_headers):
-                return further > 0
+        at = self._turn % len(self._urls)
+        urls = sorted([*self._urls[at:], *self._urls[:at]], key=passed_over.__contains__)
+        for url in urls:
+            if await self._takes(url, one, with_headers):
+                return url != urls[0]
+            passed_over.add(url)
         raise HookbridgeError("A webhook was taken by no node")
 
     async def _takes(self, url: str, one: Told, with_headers: dict[str, str]) -> bool:
