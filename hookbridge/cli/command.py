@@ -36,6 +36,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 PIPE_CHARACTERS = 200
+JOINERS = "\u200c\u200d"
+"""They drive no terminal: Persian words and many an emoji are not themselves without."""
 
 
 def settings_of(config: Path | None) -> Settings:
@@ -135,4 +137,4 @@ def say(line: str, *, style: str = "") -> None:
 
 def printable(text: str) -> str:
     """Take out what would drive a terminal: a sender may have written it."""
-    return "".join(one if one.isprintable() else " " if one in "\t\n\r" else "\ufffd" for one in text)
+    return "".join(one if one.isprintable() or one in JOINERS else " " if one in "\t\n\r" else "\ufffd" for one in text)

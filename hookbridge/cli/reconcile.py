@@ -85,12 +85,12 @@ def _show(tables: Sequence[TableStatus], *, as_json: bool) -> None:
     if not tables:
         note(f"{NOTHING_FOLLOWED}: {NOTHING_HINT}.")
         return
-    from rich import table
+    from hookbridge.cli.tables import Rows
 
-    shown = table.Table("source", "table", "state", "listed", "bodies", "last poll", "last sweep", "lag")
+    shown = Rows("source", "table", "state", "listed", "bodies", "last poll", "last sweep", "lag")
     for one in tables:
         lag = one.lag_seconds
-        shown.add_row(
+        shown.row(
             one.source,
             table_called(one),
             one.reason or one.state,

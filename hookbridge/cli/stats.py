@@ -125,27 +125,26 @@ def _shown(before: Look | None, seen: Look) -> RenderableType:
 
 
 def _books(before: Look | None, seen: Look) -> RenderableType:
-    from rich.table import Table
-    from rich.text import Text
+    from hookbridge.cli.tables import Rows
 
     stats, books = seen.stats, seen.stats.books
     oldest = stats.oldest_open_event_age_seconds
-    shown = Table("", "", box=None, show_header=False)
+    shown = Rows("", "", box=None, show_header=False)
     ready = seen.readiness.ready
-    shown.add_row("state", "ready" if ready else "[red]not ready[/red]")
+    shown.row("state", "ready" if ready else "not ready", style="" if ready else "red")
     if isinstance(seen.readiness, Readiness) and seen.readiness.verdict:
-        shown.add_row("verdict", Text(seen.readiness.verdict.text))
-    balance = "" if stats.books_balanced else "  [bold red]the books do not balance[/bold red]"
-    shown.add_row("received", f"{books.received}{_rate(before, seen, 'received')}{balance}")
-    shown.add_row("open", str(books.open))
-    shown.add_row("applied", f"{books.applied}{_rate(before, seen, 'applied')}")
+        shown.row("verdict", seen.readiness.verdict.text)
+    balance, style = ("", "") if stats.books_balanced else ("  the books do not balance", "bold red")
+    shown.row("received", f"{books.received}{_rate(before, seen, 'received')}{balance}", style=style)
+    shown.row("open", str(books.open))
+    shown.row("applied", f"{books.applied}{_rate(before, seen, 'applied')}")
     for name, count in (("coalesced", books.coalesced), ("ignored", books.ignored), ("dead", books.dead)):
-        shown.add_row(name, str(count))
-    shown.add_row("oldest open", "none" if oldest is None else lasting(oldest))
-    shown.add_row("duplicates, retries", f"{stats.duplicates}, {stats.total_retries}")
-    shown.add_row("processing, average", f"{stats.average_processing_time_seconds * 1000:.1f} ms")
+        shown.row(name, str(count))
+    shown.row("oldest open", "none" if oldest is None else lasting(oldest))
+    shown.row("duplicates, retries", f"{stats.duplicates}, {stats.total_retries}")
+    shown.row("processing, average", f"{stats.average_processing_time_seconds * 1000:.1f} ms")
     verified = ", ".join(f"{count} {name}" for name, count in stats.verification.items() if count)
-    shown.add_row("verification", verified or "none yet")
+    shown.row("verification", verified or "none yet")
     return shown
 
 
@@ -157,27 +156,27 @@ def _rate(before: Look | None, seen: Look, name: Literal["received", "applied"])
 
 
 def _lanes(seen: Look) -> RenderableType:
-    from rich.table import Table
+    from hookbridge.cli.tables import Rows
 
-    shown = Table("source", "lane", "reason", "waiting", "busy")
+    shown = Rows("source", "lane", "reason", "waiting", "busy")
     # Without the admin token there are only the states that anyone may see.
     for lane in seen.readiness.lanes:
         if not isinstance(lane, LaneState):
-            shown.add_row(lane.source, lane.state)
+            shown.row(lane.source, lane.state)
             continue
-        shown.add_row(lane.source, lane.state, lane.reason or "", str(lane.queued), str(lane.busy))
+        shown.row(lane.source, lane.state, lane.reason or "", str(lane.queued), str(lane.busy))
         for table in lane.waiting:
-            shown.add_row("", "waits", f"{table.table}: {table.reason}", "", "")
+            shown.row("", "waits", f"{table.table}: {table.reason}", "", "")
     return shown
 
 
 def _tables(stats: Statistics) -> RenderableType:
-    from rich.table import Table
+    from hookbridge.cli.tables import Rows
 
-    shown = Table("table", "last poll", "last sweep", "lag", "webhooks lost")
+    shown = Rows("table", "last poll", "last sweep", "lag", "webhooks lost")
     for name, fresh in stats.freshness.items():
         loss = stats.webhook_loss.get(name)
-        shown.add_row(
+        shown.row(
             name,
             _age(fresh.poll_age_seconds),
             _age(fresh.sweep_age_seconds),
@@ -188,16 +187,16 @@ def _tables(stats: Statistics) -> RenderableType:
 
 
 def _nodes(cluster: ClusterState) -> RenderableType:
-    from rich.table import Table
+    from hookbridge.cli.tables import Rows
 
-    shown = Table("node", "version", "roles", "leads", "waiting", "busy", "heard of")
+    shown = Rows("node", "version", "roles", "leads", "waiting", "busy", "heard of")
     for node in cluster.nodes:
         name = f"{node.name} (this one)" if node.name == cluster.node else node.name
         busy = sum(lane.busy for lane in node.lanes)
         waiting = sum(lane.queued for lane in node.lanes)
         heard = _age(node.seen_seconds) + (", away" if node.away else "")
         roles = "all" if len(node.roles) == len(ROLES) else ", ".join(node.roles)
-        shown.add_row(name, node.version, roles, ", ".join(node.leads), str(waiting), str(busy), heard)
+        shown.row(name, node.version, roles, ", ".join(node.leads), str(waiting), str(busy), heard)
     return shown
 
 

@@ -129,3 +129,19 @@ async def test_a_handlers_bug_is_tried_three_times_and_then_a_dead_letter_that_c
 def _table(supabase: PostgrestStandin, name: str) -> None:
     supabase.create_table(name, {"id": "bigint", "name": "text"})
     supabase.insert(name, {"id": 1, "name": "Ada"})
+
+
+@pytest.mark.parametrize("table", ["../../auth/v1/admin/users", "rpc/grant_all", "/users"])
+async def test_a_forged_name_of_a_table_stops_no_lane(tmp_path: Path, table: str) -> None:
+    async with project(users=1) as supabase, running(settings_for(supabase, tmp_path)) as service:
+        await send(service, hint(1, table=table))
+
+        async def waits_alone() -> bool:
+            found = await lane(service)
+            return [one["table"] for one in found["waiting"]] == [f"public.{table}" if "." not in table else table]
+
+        await wait_until(waits_alone)
+        await send(service, hint(1))
+        await wait_until(lambda: supabase.requests.total)
+        assert (await lane(service))["state"] == "running"
+        assert {seen.path_qs.partition("?")[0] for seen in supabase.requests.entries} == {"/rest/v1/users"}

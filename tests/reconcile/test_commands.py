@@ -14,7 +14,7 @@ from tests.support.books import settled
 from tests.support.data import rows
 from tests.support.engines import store_environment
 from tests.support.followed import KEY, TOKEN, Running, Sources, has, loaded, running, sources, user
-from tests.support.running import make_settings
+from tests.support.running import ADMIN, make_settings
 from tests.support.waiting import wait_until
 
 SECRET = "a-secret-for-tests"
@@ -267,3 +267,24 @@ async def test_a_poller_elsewhere_announces_with_signatures_and_goes_on_after_a_
         books = (await bridge.service.store.totals()).books
         assert books.received == received + 1
         assert books.dead == 0
+
+
+@pytest.mark.parametrize("name", ["[/nope]", "[bold]plans", "[red] \u202egnp.exe"])
+async def test_what_others_called_their_tables_is_no_markup_in_ours(both: Sources, tmp_path: Path, name: str) -> None:
+    both.notion.databases[both.database].title = name
+    shown = name.replace("\u202e", "\N{REPLACEMENT CHARACTER}")
+    async with running(both.settings(tmp_path)) as service:
+        await wait_until(lambda: loaded(service))
+        row = {"id": 1, "name": "Ada"}
+        body = {"type": "INSERT", "schema": "public", "table": name, "record": row, "old_record": None}
+        assert (await service.post("/api/v1/webhooks/supabase", body)).status == 202
+
+        async def waits() -> bool:
+            lane, *_ = (await (await service.get("/readyz", headers=ADMIN)).json())["lanes"]
+            return bool(lane["waiting"])
+
+        await wait_until(waits)
+        code, out, err = await command(both, tmp_path, "reconcile", "--url", service.url)
+        assert (code, err, f'"{shown}"' in out) == (0, "", True), out
+        code, out, err = await command(both, tmp_path, "stats", "--url", service.url)
+        assert (code, err, shown in out) == (0, "", True), out

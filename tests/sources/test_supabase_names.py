@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from hookbridge.config import Secrets, SignaturesConfig, SupabaseConfig
-from hookbridge.errors import RecordImpossible, SourceUnavailable
+from hookbridge.errors import RecordImpossible, SourceUnavailable, TableUnreadable
 from hookbridge.model import RecordKey, Truth
 from hookbridge.sources.supabase import SupabaseSource
 from hookbridge.standins import PostgrestStandin
@@ -213,3 +213,27 @@ async def test_a_text_that_looks_like_a_uuid_is_gone_under_its_own_name_alone(
     supabase.insert("items", {"id": UUID})
     (truth,) = await read(source, UUID.upper())
     assert (truth.record, truth.data, truth.also_gone) == (item(UUID.upper()), None, None)
+
+
+# Tables
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../../auth/v1/admin/users", "rpc/grant_all", "/users", "//evil/x", "users/"]
+)
+async def test_a_tables_name_that_is_no_one_part_of_a_path_is_asked_for_nowhere(
+    supabase: PostgrestStandin, source: SupabaseSource, name: str
+) -> None:
+    table, changes = f"public.{name}", source.changes
+    assert changes is not None
+    for ask in (source.read(RecordKey("supabase", table, "1")), changes.listing(table, None)):
+        with pytest.raises(TableUnreadable, match="no address for a table of this name"):
+            await ask
+    assert supabase.requests.total == 0
+
+
+@pytest.mark.parametrize("name", ["a?b#c", "..%2fusers", "a\\..", "été", "..."])
+async def test_a_table_may_have_any_other_name(supabase: PostgrestStandin, source: SupabaseSource, name: str) -> None:
+    supabase.create_table(name, {"id": "bigint"})
+    supabase.insert(name, {"id": 1})
+    assert (await source.read(RecordKey("supabase", f"public.{name}", "1"))).data is not None

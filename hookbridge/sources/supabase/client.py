@@ -2,7 +2,8 @@
 
 Its own retries are off: ``pipeline/retry.py`` decides about those.  The SDK parses numbers as floats and hides the
 status of an error, so the raw answer is kept beside what it returns.  Wire format: https://docs.postgrest.org, with its
-errors at https://docs.postgrest.org/en/stable/references/errors.html.  Invariant: no error shows the key.
+errors at https://docs.postgrest.org/en/stable/references/errors.html.  Invariants: no error shows the key; no table's
+name leads to another path than a table's.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 import httpx
-from postgrest import APIError, AsyncSelectRequestBuilder, CountMethod
+from postgrest import APIError, AsyncRequestBuilder, AsyncSelectRequestBuilder, CountMethod
 from supabase import AsyncClient, AsyncClientOptions
 from supabase.client import SupabaseException
 
@@ -33,6 +34,9 @@ from hookbridge.sources.statuses import by_status, retry_after_seconds
 from hookbridge.sources.supabase import filters
 from hookbridge.sources.supabase.answers import Rows, rows_in
 from hookbridge.sources.supabase.turns import Turns
+
+_NO_PARTS = frozenset(("", ".", ".."))
+"""What a path has between its slashes where it names nothing, or where it goes up."""
 
 CONNECT_SECONDS_MAX = 5.0
 CONNECTIONS_MAX = 10
@@ -103,13 +107,13 @@ class SupabaseClient:
 
     async def rows(self, schema: str, table: str, condition: str) -> Rows:
         """Read the rows of a condition, with their exact number.  Raises SourceError."""
-        query = self._sdk.schema(schema).table(table).select("*", count=CountMethod.exact)
+        query = self._of(schema, table).select("*", count=CountMethod.exact)
         return _rows_of(await self._ask(query.or_(condition)))
 
     async def slice(self, schema: str, table: str, asked: filters.Asked) -> Rows:
         """Read rows in an order, from a place on.  Raises SourceError."""
         count = None if asked.count is None else CountMethod(asked.count)
-        query = self._sdk.schema(schema).table(table).select("*", count=count)
+        query = self._of(schema, table).select("*", count=count)
         if asked.after:
             query = query.or_(filters.behind(asked.order, asked.after, asked.within))
         elif asked.since is not None:
@@ -125,9 +129,18 @@ class SupabaseClient:
     async def probe(self, schema: str, table: str) -> None:
         """Ask for one row of a table.  Returns when the source answered; raises SourceError."""
         try:
-            await self._ask(self._sdk.schema(schema).table(table).select("*").limit(1))
+            await self._ask(self._of(schema, table).select("*").limit(1))
         except (RecordImpossible, RecordUnreadable):
             return  # an answer about the table is an answer
+
+    def _of(self, schema: str, table: str) -> AsyncRequestBuilder:
+        """Address a table.  Raises TableUnreadable: a name that is more than one part of a path leads elsewhere.
+
+        A webhook brought it, and the key opens the whole project: its users, its functions.
+        """
+        if "/" in table or table in _NO_PARTS:
+            raise TableUnreadable("The Data API has no address for a table of this name")
+        return self._sdk.schema(schema).table(table)
 
     async def _ask(self, query: AsyncSelectRequestBuilder) -> httpx.Response:
         kept: list[httpx.Response] = []
