@@ -47,19 +47,26 @@ class ContentLoad:
         """Read what copies wait for, until none does, or it is not given.  Raises SourceError or StoreUnavailable."""
         self._woken.clear()
         self._began_at, self._read = self._clock(), 0
-        stored, after = 0, None
-        while True:
-            wanting = await self._store.wanting(self._source, self._table, after=after, limit=LISTED_AT_ONCE)
-            self._waiting, self._copied = wanting.count, wanting.copied
-            if not wanting.copies:
-                return PassResult(listed=self._read, found=stored)
-            for start in range(0, len(wanting.copies), READ_AT_ONCE):
-                came = await self._some(wanting.copies[start : start + READ_AT_ONCE])
-                stored += came
-                self._waiting -= came
+        waiting, stored, after = await self._count(), 0, None
+        while waiting and (some := await self._wanting(after)):
+            for start in range(0, len(some), READ_AT_ONCE):
+                stored += await self._some(some[start : start + READ_AT_ONCE])
+                self._waiting = max(waiting - stored, 0)
                 if self._of.content_refused(self._table) is not None:
                     return PassResult(listed=self._read, found=stored)
-            after = wanting.copies[-1].record.id
+            after = some[-1].record.id
+        if stored:
+            await self._count()  # others have read some meanwhile
+        return PassResult(listed=self._read, found=stored)
+
+    async def _count(self) -> int:
+        """Count what waits and what is there: for a whole pass, because that looks at the whole table."""
+        counts = await self._store.content_counts(self._source, self._table)
+        self._waiting, self._copied = counts.wanting, counts.copied
+        return counts.wanting
+
+    async def _wanting(self, after: str | None) -> Sequence[Copy]:
+        return await self._store.wanting(self._source, self._table, after=after, limit=LISTED_AT_ONCE)
 
     async def _some(self, copies: Sequence[Copy]) -> int:
         """Read some at once; gives how many are stored then.  What one failure ends, the others outlive."""

@@ -109,7 +109,7 @@ class Proof:
         began, sweep = self._clock(), await self._store.ticket()
         tally = Tally(content=content)
         if content:
-            tally.total = (await self._store.wanting(table.source, table.name, limit=0)).copied
+            tally.total = (await self._store.content_counts(table.source, table.name)).copied
         try:
             cursor: str | None = None
             while True:

@@ -264,15 +264,13 @@ class Unmet(msgspec.Struct, frozen=True):
     """How many copies with data the table has."""
 
 
-class Wanting(msgspec.Struct, frozen=True):
-    """Copies whose content was not read yet."""
+class ContentCounts(msgspec.Struct, frozen=True):
+    """Of the copies of a table."""
 
-    copies: tuple[Copy, ...]
-    """The first of them, in the order of their ids."""
-    count: int
-    """How many there are, also before these."""
+    wanting: int
+    """How many have data, and their content was not read yet."""
     copied: int
-    """How many copies with data the table has."""
+    """How many have data."""
 
 
 class Span(msgspec.Struct, frozen=True):

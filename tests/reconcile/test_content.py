@@ -90,8 +90,8 @@ class Written:
         return bool(found and found["stored"] == found["total"] > 0)
 
     async def without_bodies(self, bridge: Running, count: int) -> bool:
-        found = await bridge.service.store.wanting("notion", self.table, limit=0)
-        return (found.count, found.copied) == (count, count)
+        found = await bridge.service.store.content_counts("notion", self.table)
+        return (found.wanting, found.copied) == (count, count)
 
     async def record(self, bridge: Running, page: str) -> dict[str, Any]:
         answer = await bridge.get(f"/api/v1/records/notion/{self.table}/{page}", headers=ADMIN)

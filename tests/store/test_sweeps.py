@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from hookbridge.model import RecordKey
 from hookbridge.store.contract import Store
+from hookbridge.store.values import ContentCounts
 from tests.support.engines import at
 from tests.support.events import copy, effects, event, key, settlement
 from tests.support.stores import finish, take
@@ -57,15 +58,14 @@ async def test_the_copies_without_content_are_listed_by_id_and_counted(store: St
     await store.load([(copy(key("5"), await store.ticket(), data=None), None)], exclusive=False)
     await store.load([(copy(key(6, table="public.other"), await store.ticket()), None)], exclusive=False)
     first = await store.wanting("supabase", "public.users", limit=3)
-    assert [one.record.id for one in first.copies] == ["", "1", "3"]
-    assert (first.count, first.copied) == (4, 5)
-    assert first.copies[1] == await store.copy(key("1"))
+    assert [one.record.id for one in first] == ["", "1", "3"]
+    assert first[1] == await store.copy(key("1"))
     rest = await store.wanting("supabase", "public.users", after="3", limit=3)
-    assert [one.record.id for one in rest.copies] == ["4"]
-    assert (rest.count, rest.copied) == (4, 5)
-    assert (await store.wanting("supabase", "public.users", after="4", limit=3)).copies == ()
-    none = await store.wanting("supabase", "public.empty", limit=3)
-    assert (none.copies, none.count, none.copied) == ((), 0, 0)
+    assert [one.record.id for one in rest] == ["4"]
+    assert await store.wanting("supabase", "public.users", after="4", limit=3) == ()
+    assert await store.content_counts("supabase", "public.users") == ContentCounts(wanting=4, copied=5)
+    assert await store.wanting("supabase", "public.empty", limit=3) == ()
+    assert await store.content_counts("supabase", "public.empty") == ContentCounts(wanting=0, copied=0)
 
 
 async def test_sweeps_are_forgotten_one_by_one_or_all_but_some(store: Store) -> None:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from hookbridge.model import Copy, Document, RecordKey, SourceName
 from hookbridge.store.nodes import Lead
-from hookbridge.store.values import Announcement, Standings, Unmet, Wanting
+from hookbridge.store.values import Announcement, ContentCounts, Standings, Unmet
 
 
 class Sweeps(Protocol):
@@ -43,8 +43,14 @@ class Sweeps(Protocol):
         """
         ...
 
-    async def wanting(self, source: SourceName, table: str, *, after: str | None = None, limit: int) -> Wanting:
-        """Find copies with data and without content, those behind the id ``after`` or all."""
+    async def wanting(
+        self, source: SourceName, table: str, *, after: str | None = None, limit: int
+    ) -> tuple[Copy, ...]:
+        """Find copies with data and without content by their ids, those behind ``after`` or the first ones."""
+        ...
+
+    async def content_counts(self, source: SourceName, table: str) -> ContentCounts:
+        """Count them, and all copies.  It looks at the whole table, a third of a second for a million."""
         ...
 
     async def forget_sweeps(

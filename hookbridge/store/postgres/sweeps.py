@@ -13,7 +13,7 @@ from hookbridge.store.nodes import Lead
 from hookbridge.store.postgres import copies
 from hookbridge.store.postgres.engine import Role
 from hookbridge.store.rows import COPY_COLUMNS, copy_of
-from hookbridge.store.values import Announcement, Standing, Standings, Unmet, Wanting
+from hookbridge.store.values import Announcement, ContentCounts, Standing, Standings, Unmet
 
 _STANDINGS = """
 SELECT m.moment, one.id, c.ticket IS NOT NULL, c.present, c.fingerprint, c.changed_at, c.ticket, c.verified,
@@ -42,18 +42,14 @@ SELECT (SELECT count(*) FROM hookbridge.copies WHERE source = $1 AND table_name 
 """
 
 _WANTING = f"""
-SELECT counted.number, counted.copied, c.*
-FROM (
-    SELECT count(*) - count(content) AS number, count(*) AS copied
-    FROM hookbridge.copies WHERE source = $1 AND table_name = $2 AND data IS NOT NULL
-) AS counted
-LEFT JOIN LATERAL (
-    SELECT record_id, {COPY_COLUMNS} FROM hookbridge.copies
-    WHERE source = $1 AND table_name = $2 AND data IS NOT NULL AND content IS NULL
-      AND ($3::text IS NULL OR record_id > $3)
-    ORDER BY record_id LIMIT $4
-) AS c ON true
-ORDER BY c.record_id
+SELECT record_id, {COPY_COLUMNS} FROM hookbridge.copies
+WHERE source = $1 AND table_name = $2 AND data IS NOT NULL AND content IS NULL AND ($3::text IS NULL OR record_id > $3)
+ORDER BY record_id LIMIT $4
+"""
+
+_CONTENTS = """
+SELECT count(*) - count(content), count(*)
+FROM hookbridge.copies WHERE source = $1 AND table_name = $2 AND data IS NOT NULL
 """
 
 # From sweep to sweep, without the rows between.
@@ -121,12 +117,17 @@ class Sweeps(Role):
         ((copied, count, ids),) = await self._engine.browse(_UNMET, source, table, sweep, after, limit)
         return Unmet(tuple(RecordKey(source, table, id_) for id_ in ids), count, copied)
 
-    async def wanting(self, source: SourceName, table: str, *, after: str | None = None, limit: int) -> Wanting:
+    async def wanting(
+        self, source: SourceName, table: str, *, after: str | None = None, limit: int
+    ) -> tuple[Copy, ...]:
         """Find copies without content."""
-        rows = await self._engine.browse(_WANTING, source, table, after, limit)
-        found = [tuple(row)[2:] for row in rows if row[2] is not None]
-        copies_found = tuple(copy_of(RecordKey(source, table, row[0]), row[1:]) for row in found)
-        return Wanting(copies_found, rows[0][0], rows[0][1])
+        rows = map(tuple, await self._engine.browse(_WANTING, source, table, after, limit))
+        return tuple(copy_of(RecordKey(source, table, row[0]), row[1:]) for row in rows)
+
+    async def content_counts(self, source: SourceName, table: str) -> ContentCounts:
+        """Count them."""
+        ((wanting, copied),) = await self._engine.browse(_CONTENTS, source, table)
+        return ContentCounts(wanting, copied)
 
     async def forget_sweeps(
         self, *, only: int | None = None, before: int = 0, keep: Sequence[int] = (), limit: int

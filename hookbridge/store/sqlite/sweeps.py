@@ -15,7 +15,7 @@ from hookbridge.store.nodes import Lead
 from hookbridge.store.rows import COPY_COLUMNS, copy_of
 from hookbridge.store.sqlite import copies, notes
 from hookbridge.store.sqlite.engine import Role, Transaction
-from hookbridge.store.values import Announcement, Standing, Standings, Unmet, Wanting
+from hookbridge.store.values import Announcement, ContentCounts, Standing, Standings, Unmet
 
 _STANDINGS = """
 SELECT wanted.value, copies.data IS NOT NULL, copies.fingerprint, copies.ticket, copies.verified,
@@ -120,12 +120,13 @@ def _unmet(
     return Unmet(tuple(RecordKey(source, table, id_) for (id_,) in ids), count, copied)
 
 
-def _wanting(connection: sqlite3.Connection, source: SourceName, table: str, after: str | None, limit: int) -> Wanting:
+def _wanting(
+    connection: sqlite3.Connection, source: SourceName, table: str, after: str | None, limit: int
+) -> tuple[Copy, ...]:
     """Find the copies without content."""
-    count, copied = connection.execute(_CONTENTS, (source, table)).fetchone()
     chosen = _WANTING.format(behind=">=" if after is None else ">")
     rows = connection.execute(chosen, (source, table, after or "", limit)).fetchall()
-    return Wanting(tuple(copy_of(RecordKey(source, table, row[0]), row[1:]) for row in rows), count, copied)
+    return tuple(copy_of(RecordKey(source, table, row[0]), row[1:]) for row in rows)
 
 
 def _forget_sweeps(transaction: Transaction, chosen: str, values: tuple[int | str, ...], limit: int) -> int:
@@ -208,9 +209,17 @@ class Sweeps(Role):
         """Find what a sweep has not met."""
         return await self._engine.browse(lambda connection: _unmet(connection, source, table, sweep, after, limit))
 
-    async def wanting(self, source: SourceName, table: str, *, after: str | None = None, limit: int) -> Wanting:
+    async def wanting(
+        self, source: SourceName, table: str, *, after: str | None = None, limit: int
+    ) -> tuple[Copy, ...]:
         """Find copies without content."""
         return await self._engine.browse(lambda connection: _wanting(connection, source, table, after, limit))
+
+    async def content_counts(self, source: SourceName, table: str) -> ContentCounts:
+        """Count them."""
+        return await self._engine.browse(
+            lambda connection: ContentCounts(*connection.execute(_CONTENTS, (source, table)).fetchone())
+        )
 
     async def forget_sweeps(
         self, *, only: int | None = None, before: int = 0, keep: Sequence[int] = (), limit: int

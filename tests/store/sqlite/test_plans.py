@@ -214,6 +214,7 @@ async def test_a_sweep_compares_meets_and_misses_by_indexes_alone(store: SqliteS
         await store.unmet("supabase", "public.users", sweep, limit=5)
         await store.wanting("supabase", "public.users", limit=5)
         await store.wanting("supabase", "public.users", after="1", limit=5)
+        await store.content_counts("supabase", "public.users")
         await at(store, 2.0).settle_findings(0.0)
         await store.forget_sweeps(only=sweep, limit=5)
     await expect_no_whole_tables(store, ran)
