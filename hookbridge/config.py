@@ -198,8 +198,8 @@ class RetentionConfig(Section, frozen=True):
 
     settled_days: Seconds = 14.0
     dead_days: Seconds = 90.0
-    # What was read before a deletion and is written later finds its tombstone: nothing waits that long.
-    tombstone_hours: Annotated[float, Meta(ge=0.25)] = 24.0
+    # What was read before a deletion and is written later finds its tombstone: nothing waits a quarter of an hour.
+    tombstone_days: Annotated[float, Meta(ge=0.25 / 24)] = 30.0
     batch_rows: Positive = 500
     interval_seconds: Seconds = 60.0
 

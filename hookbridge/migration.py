@@ -124,7 +124,7 @@ class _Moving:
 
     async def run(self) -> AsyncIterator[Progress]:
         """Carry all of it."""
-        self.mark = await self._target.begin(self.mark, self._tally.ends.place)
+        self.mark = await self._target.begin(self.mark, self._tally.ends.feed.newest)
         while self.mark.kind is not None:
             kind, done = self.mark.kind, self.mark.carried
             batch = self._target.fitted(await self._file.batch(kind, self.mark.cursor))
@@ -167,7 +167,7 @@ class _Moving:
             **{kind: (here.rows[kind], there.rows[kind]) for kind in KINDS},
             "hash of all copies": (here.copies, there.copies),
             "newest event": (here.ends.event, there.ends.event),
-            "newest place of the feed": (here.ends.place, there.ends.place),
+            "the feed's id and places": (here.ends.feed, there.ends.feed),
             "counters": (here.counters, there.counters),
         }
         return [

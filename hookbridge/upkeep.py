@@ -32,7 +32,6 @@ LOG_ROOM_BYTES = 64 * 1024 * 1024
 """What the store's log may take of the disk, however much of the data file is free."""
 
 _DAY = 86_400.0
-_HOUR = 3_600.0
 
 _decode = msgspec.json.Decoder(tuple[Run, ...]).decode
 _log = structlog.get_logger(__name__)
@@ -80,7 +79,7 @@ class Upkeep:
         """Remove everything that is older than retention allows; gives how many rows that was."""
         batch = self._retention.batch_rows
         settled, dead = self._retention.settled_days * _DAY, self._retention.dead_days * _DAY
-        gone = self._retention.tombstone_hours * _HOUR
+        gone = self._retention.tombstone_days * _DAY
         now = self._clock()
         runs = await self._note_run(now, max(settled, dead, gone), lead)
         total = 0

@@ -16,7 +16,7 @@ from dotenv.parser import parse_stream
 
 from hookbridge.config import Config, Section
 from hookbridge.settings.secrets import NAMES as SECRETS
-from hookbridge.settings.sections import is_blocks, read_value
+from hookbridge.settings.sections import is_blocks, read_value, replaced
 from hookbridge.settings.texts import is_there, read_text, undressed
 from hookbridge.settings.values import expected, from_text, list_of, nearest, shown
 
@@ -68,7 +68,8 @@ def override(sections: dict[str, Section], values: Mapping[str, str], problems: 
             value = _read(name, values[name], section, type_, problems)
             sections[section] = msgspec.structs.replace(sections[section], **{key: value})
         elif _is_mistaken(name):
-            problems.append(f"{name}: unknown variable{nearest(name, [*known, *SECRETS])}")
+            instead = replaced(name.removeprefix(PREFIX))
+            problems.append(f"{name}: {instead or 'unknown variable' + nearest(name, [*known, *SECRETS])}")
     _check_switch(values, problems)
 
 

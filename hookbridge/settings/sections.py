@@ -14,6 +14,9 @@ from hookbridge.config import Config, Section
 from hookbridge.settings.secrets import NAMES as SECRETS
 from hookbridge.settings.values import convert, expected, nearest, shown
 
+_REPLACED = {"retention__tombstone_hours": "tombstone_days, in days,"}
+"""What has the place of a key that was there once."""
+
 _SECRET_WORDS = {"apikey", "key", "password", "secret", "secrets", "token"}
 
 
@@ -62,6 +65,12 @@ def read_value(value: Any, type_: Any, section: str, where: str, problems: list[
         return None
 
 
+def replaced(name: str) -> str | None:
+    """Say what has the place of a key (``section__key``) that was there once."""
+    instead = _REPLACED.get(name.lower())
+    return None if instead is None else f"is gone; {instead} has its place"
+
+
 def is_blocks(type_: Any) -> bool:
     """Whether a key holds blocks."""
     return _block(type_) is not None
@@ -76,7 +85,9 @@ def _block(type_: Any) -> type[Section] | None:
 
 
 def _unknown(what: str, name: str, section: str, known: list[str]) -> str:
-    """Say that a name is unknown, and where a secret belongs that was looked for a place here."""
+    """Say that a name is unknown, what has its place by now, or where a secret belongs that was looked for here."""
+    if (instead := replaced(f"{section}__{name}")) is not None:
+        return instead
     full = f"{section}_{name}".upper().strip("_")
     is_secret = name.upper() in SECRETS or full in SECRETS or _SECRET_WORDS.intersection(name.lower().split("_"))
     if not is_secret or difflib.get_close_matches(name, known, cutoff=0.9):

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from hookbridge.errors import StartupError
+from hookbridge.store.values import FeedEnds
 
 Kind = Literal["copies", "feed", "labels", "events", "open", "failures", "stale_keys", "found", "met", "samples"]
 
@@ -100,8 +101,8 @@ class Ends(msgspec.Struct, frozen=True, kw_only=True):
     """The largest id."""
     ticket: int
     """At least as large as every one that was given."""
-    place: int
-    """The newest one of the feed."""
+    feed: FeedEnds
+    """Who follows it goes on there as here."""
     words_first: int
     """The places of words; 0 where there are none."""
     words_last: int

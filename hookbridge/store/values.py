@@ -121,6 +121,27 @@ class StaleKeys(msgspec.Struct, frozen=True):
     """In which they were read; of one key there may be others, which came later."""
 
 
+FEED_BYTES_MAX = 4 * 1024 * 1024
+"""A page of the feed ends behind so many bytes of data and contents."""
+
+
+class FeedFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which changes are meant: those of these sources and those of these tables; of all where neither is given."""
+
+    sources: tuple[SourceName, ...] = ()
+    tables: tuple[tuple[SourceName, str], ...] = ()
+    present_until: int = 0
+    """Up to this place absences are left out: whoever began a snapshot there has nothing that they could take away."""
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether there may be changes that are not meant."""
+        return bool(self.sources or self.tables or self.present_until)
+
+
+EVERY_CHANGE = FeedFilter()
+
+
 class FeedEntry(msgspec.Struct, frozen=True):
     """The last change of a record."""
 
@@ -129,12 +150,30 @@ class FeedEntry(msgspec.Struct, frozen=True):
     copy: Copy
 
 
+class FeedEnds(msgspec.Struct, frozen=True):
+    """Where the feed begins and ends, at one moment."""
+
+    id: str
+    """Of this history of changes: a store that was restored from a backup goes on with another one."""
+    oldest: int
+    """Behind this place, and behind every later one, nothing is missing: no absence that was forgotten had a later
+    one.  At 0 begins whoever has nothing, and needs no absences.
+    """
+    newest: int
+    """The place of the last change; 0 before the first one."""
+
+
 class FeedPage(msgspec.Struct, frozen=True):
-    """Changes in the order of their places, each record once; shorter than was asked for only at the end."""
+    """Changes in the order of their places, each record once.
+
+    A page ends where it has looked far enough, and may then be short or empty though there are more that match.
+    """
 
     entries: tuple[FeedEntry, ...]
-    newest: int
-    """The place of the last change that there was at that moment; 0 before the first one."""
+    reached: int
+    """Where the next one goes on: there is nothing up to here that these do not have."""
+    ends: FeedEnds
+    """Of the moment at which the page was read: at the end of the feed, ``reached`` is its newest place."""
 
 
 class RecordFilter(msgspec.Struct, frozen=True, kw_only=True):

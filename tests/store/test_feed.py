@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 from msgspec.structs import replace
 
+from hookbridge.errors import StoreUnavailable
 from hookbridge.model import Copy, RecordKey, Settled
 from hookbridge.store.contract import Store
-from hookbridge.store.values import Span
+from hookbridge.store.values import FeedFilter, Span
 from tests.store.conftest import Reopen
 from tests.support.events import copy, effects, event, key, settlement
 from tests.support.stores import add, take_one
@@ -43,12 +44,12 @@ async def feed(store: Store, after: int = 0) -> list[tuple[str, bytes | None]]:
     page = await store.feed(after=after, limit=1_000)
     places = [entry.seq for entry in page.entries]
     assert places == sorted(set(places))
-    assert not places or places[-1] <= page.newest
+    assert not places or places[-1] <= page.ends.newest
     return [(str(entry.copy.record), entry.copy.data) for entry in page.entries]
 
 
 async def newest(store: Store) -> int:
-    return (await store.feed(after=0, limit=1)).newest
+    return (await store.feed_ends()).newest
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -184,7 +185,136 @@ async def test_a_follower_with_small_pages_sees_every_record_at_its_latest_chang
             await by_read_through(store, await read(store, key(3), b"second"))
             store = await reopen()
     assert seen == {str(key(n)): b"second" if n == 3 else b"first" for n in range(20)}
-    assert place == page.newest
+    assert place == page.reached == page.ends.newest
+
+
+# Which changes, and how many
+
+
+def notions(name: str, table: str) -> RecordKey:
+    return key(name, table=table, source="notion")
+
+
+@pytest.mark.parametrize(
+    ("which", "ids"),
+    [
+        (FeedFilter(), "a b c d gone"),
+        (FeedFilter(sources=("notion",)), "c d"),
+        (FeedFilter(tables=(("supabase", "public.users"),)), "a gone"),
+        (FeedFilter(sources=("notion",), tables=(("supabase", "public.users"),)), "a c d gone"),
+        (FeedFilter(tables=(("notion", "first"), ("supabase", "public.users"))), "a c gone"),
+        (FeedFilter(tables=(("notion", "public.users"), ("notion", "nu\0l"))), ""),
+    ],
+)
+async def test_a_page_has_the_changes_that_are_meant_and_goes_on_behind_the_others(
+    store: Store, which: FeedFilter, ids: str
+) -> None:
+    for record in (key("a"), key("b", table="public.tasks"), notions("c", "first"), notions("d", "second")):
+        await by_read_through(store, await read(store, record, b"{}"))
+    await by_read_through(store, await read(store, key("gone"), None))
+    page = await store.feed(which, after=0, limit=10)
+    assert " ".join(entry.copy.record.id for entry in page.entries) == ids
+    assert page.reached == page.ends.newest
+    first = await store.feed(which, after=0, limit=1)
+    rest = await store.feed(which, after=first.reached, limit=10)
+    assert (*first.entries, *rest.entries) == page.entries
+    assert (await store.feed(which, after=page.reached, limit=10)).entries == ()
+
+
+async def test_a_snapshot_leaves_out_what_was_gone_before_it_and_tells_what_went_since(store: Store) -> None:
+    for name in ("gone", "goes", "stays"):
+        await by_read_through(store, await read(store, key(name), b"{}"))
+    await by_read_through(store, await read(store, key("gone"), None))
+    began = await newest(store)
+    await by_read_through(store, await read(store, key("goes"), None))
+    page = await store.feed(FeedFilter(present_until=began), after=0, limit=10)
+    assert [(entry.copy.record.id, entry.copy.data) for entry in page.entries] == [("stays", b"{}"), ("goes", None)]
+
+
+async def test_a_page_ends_behind_so_many_bytes_and_the_next_one_goes_on_there(store: Store) -> None:
+    for number in range(4):
+        await by_read_through(store, await read(store, key(number), b"x" * 100, content="y" * 100))
+    seen, place, pages = [], 0, 0
+    while (page := await store.feed(after=place, limit=10, bytes_max=300)).entries:
+        seen += [entry.copy.record.id for entry in page.entries]
+        place, pages = page.reached, pages + 1
+    assert (seen, pages) == (["0", "1", "2", "3"], 2)
+    without = await store.feed(after=0, limit=10, bytes_max=300, contents=False)
+    assert [entry.copy.content for entry in without.entries] == [None] * 4
+
+
+async def test_a_place_that_there_is_not_yet_is_where_it_stays(store: Store) -> None:
+    await by_read_through(store, await read(store, R, b"one"))
+    for which in (FeedFilter(), FeedFilter(sources=("notion",))):
+        page = await store.feed(which, after=1_000_000, limit=10)
+        assert (page.entries, page.reached, page.ends) == ((), 1_000_000, await store.feed_ends())
+
+
+# Where it begins and ends
+
+
+async def test_from_which_place_on_nothing_is_missing_is_known_also_after_a_restart(reopen: Reopen) -> None:
+    store = await reopen()
+    for number in range(4):
+        await by_read_through(store, await read(store, key(number), None if number % 2 else b"{}", read_at=5.0))
+    places = [entry.seq for entry in (await store.feed(after=0, limit=10)).entries]
+    assert (await store.feed_ends()).oldest == 0
+    assert await store.remove_tombstones(Span(0.0, 10.0), 10) == 1  # the other one is the newest change
+    assert (await store.feed_ends()).oldest == places[1]
+    await by_read_through(store, await read(store, key(4), b"{}"))
+    assert await store.remove_tombstones(Span(0.0, 10.0), 10) == 1
+    store = await reopen()
+    page = await store.feed(after=0, limit=10)
+    assert (page.ends.oldest, page.ends.newest) == (places[3], page.entries[-1].seq)
+
+
+async def test_an_earlier_absence_that_is_forgotten_later_takes_nothing_back(store: Store) -> None:
+    for name, read_at in (("early", 50.0), ("late", 5.0), ("stays", 5.0)):
+        await by_read_through(store, await read(store, key(name), None, read_at=read_at))
+    late = (await store.feed(after=0, limit=10)).entries[1].seq
+    for before in (10.0, 100.0):
+        assert await store.remove_tombstones(Span(0.0, before), 10) == 1
+        assert (await store.feed_ends()).oldest == late
+
+
+async def test_a_feed_has_the_same_id_after_a_restart(reopen: Reopen) -> None:
+    store = await reopen()
+    ends = await store.feed_ends()
+    assert len(ends.id) == 32
+    store = await reopen()
+    assert await store.feed_ends() == ends
+
+
+# Waiting for it to go on
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_who_waits_is_woken_by_a_change(store: Store, way: Way) -> None:
+    await way(store, await read(store, R, b"one"))
+    ends = await store.feed_ends()
+    waiting = [asyncio.ensure_future(store.beyond(ends)) for _ in range(3)]
+    await asyncio.sleep(0)
+    await way(store, await read(store, R, b"one"))  # as it was
+    waiting.pop().cancel()
+    assert not any(one.done() for one in waiting)
+    await way(store, await read(store, R, b"two"))
+    await asyncio.gather(*waiting)
+    assert await feed(store, ends.newest) == [(str(R), b"two")]
+
+
+async def test_who_is_behind_does_not_wait(store: Store) -> None:
+    before = await store.feed_ends()
+    await by_read_through(store, await read(store, R, b"one"))
+    await store.beyond(before)
+    await store.beyond(replace(await store.feed_ends(), id="of another history"))
+
+
+async def test_nobody_waits_for_a_store_that_is_closed(store: Store) -> None:
+    waiting = asyncio.ensure_future(store.beyond(await store.feed_ends()))
+    await asyncio.sleep(0)
+    await store.close()
+    with pytest.raises(StoreUnavailable):
+        await waiting
 
 
 async def test_a_table_has_a_name_for_people_once_somebody_said_it(reopen: Reopen) -> None:

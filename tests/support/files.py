@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, closing, contextmanager
 from importlib import resources
 from pathlib import Path
 
+from hookbridge.store.ordinals import ordinal
 from hookbridge.store.sqlite import SqliteStore
 from tests.support.engines import opened_file
 
@@ -32,6 +33,7 @@ def older_file(path: Path, version: int) -> Iterator[sqlite3.Connection]:
     schema = resources.files("hookbridge.store.sqlite").joinpath("schema")
     steps = sorted(step.name for step in schema.iterdir() if step.name.endswith(".sql"))
     with closing(sqlite3.connect(path)) as connection:
+        connection.create_function("ordinal", 1, ordinal, deterministic=True)
         for step in steps[:version]:
             connection.executescript(schema.joinpath(step).read_text())
         yield connection

@@ -186,8 +186,12 @@ def test_the_switchs_two_names_may_say_the_same_in_other_words(tmp_path: Path, t
         ('[logging]\nlevel = "loud"', 'config.toml: [logging] level: expected "debug" or "error" or'),
         ("[processing]\nworkers = 0", "config.toml: [processing] workers: expected an integer greater than 0, got 0"),
         (
-            "[retention]\ntombstone_hours = 0.1",
-            "config.toml: [retention] tombstone_hours: expected a number of at least 0.25",
+            "[retention]\ntombstone_days = 0.01",
+            "config.toml: [retention] tombstone_days: expected a number of at least 0.0104167",
+        ),
+        (
+            "[retention]\ntombstone_hours = 24.0",
+            "config.toml: [retention] tombstone_hours: is gone; tombstone_days, in days, has its place",
         ),
         ("[cache]\ntimeout_seconds = inf", "config.toml: [cache] timeout_seconds: expected a number greater than 0"),
         ("[cache]\ntimeout_seconds = nan", "config.toml: [cache] timeout_seconds: expected a number greater than 0"),
@@ -226,6 +230,7 @@ def test_a_mistake_in_the_file_is_named_with_what_was_expected(tmp_path: Path, t
     [
         ({"HOOKBRIDGE_SERVER__PORT": "abc"}, 'HOOKBRIDGE_SERVER__PORT: expected an integer from 0 to 65535, got "abc"'),
         ({"HOOKBRIDGE_SERVER__PROT": "1"}, "unknown variable (did you mean HOOKBRIDGE_SERVER__PORT?)"),
+        ({"HOOKBRIDGE_RETENTION__TOMBSTONE_HOURS": "24"}, "HOURS: is gone; tombstone_days, in days, has its place"),
         ({"HOOKBRIDGE_ADMIN_TOKN": "x"}, "unknown variable (did you mean HOOKBRIDGE_ADMIN_TOKEN?)"),
         ({"VERIFY_WEBHOOK_SIGNATURES": "maybe"}, 'VERIFY_WEBHOOK_SIGNATURES: expected true or false, got "maybe"'),
         ({"HOOKBRIDGE_SUPABASE__TABLES": "users"}, "HOOKBRIDGE_SUPABASE__TABLES: expected a list of blocks"),

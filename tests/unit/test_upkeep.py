@@ -44,7 +44,7 @@ def upkeep(
     return Upkeep(
         store,
         gate or intake(store),
-        RetentionConfig(settled_days=10.0, dead_days=30.0, tombstone_hours=24.0, batch_rows=2, interval_seconds=60.0),
+        RetentionConfig(settled_days=10.0, dead_days=30.0, tombstone_days=1.0, batch_rows=2, interval_seconds=60.0),
         StoreConfig(min_free_bytes=min_free_bytes),
         lambda: NOW,
         sleep=naps or Naps(),

@@ -26,8 +26,9 @@ from typing import Protocol
 
 from hookbridge.model import Fault
 from hookbridge.store.contract.books import Counters, Notes, Samples
-from hookbridge.store.contract.copies import Copies, Feed
+from hookbridge.store.contract.copies import Copies
 from hookbridge.store.contract.events import Claims, Inbox, Stale
+from hookbridge.store.contract.feed import Feed
 from hookbridge.store.contract.nodes import Nodes
 from hookbridge.store.contract.sweeps import Sweeps
 from hookbridge.store.nodes import Links

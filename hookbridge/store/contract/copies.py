@@ -1,4 +1,4 @@
-"""The records as last read, and the order of their last changes."""
+"""The records as last read, and their words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from hookbridge.model import Copy, Document, RecordKey, SourceName
-from hookbridge.store.values import Candidates, CopyPage, FeedPage, RecentPage, RecordFilter, RecordPage, Span
+from hookbridge.store.values import Candidates, CopyPage, RecentPage, RecordFilter, RecordPage, Span
 from hookbridge.text import Query
 
 
@@ -84,19 +84,8 @@ class Copies(Protocol):
         ...
 
     async def remove_tombstones(self, when: Span, limit: int) -> int:
-        """Forget at most ``limit`` absences noted then; gives how many."""
-        ...
+        """Forget at most ``limit`` absences noted then; gives how many.
 
-
-class Feed(Protocol):
-    """The copies in the order of their last change, for whoever follows them.
-
-    Every transaction that changes a copy's content or presence gives it the newest place: a settle, a read-through, a
-    first load, and the removal of a copy under another table or spelling, which leaves the knowledge there that it is
-    gone.  A record that is read again and is as it was keeps its place.  Places are never given twice, and no change
-    becomes visible behind a later one.
-    """
-
-    async def feed(self, *, after: int, limit: int) -> FeedPage:
-        """Give the changes behind a place, 0 for all there are: a record appears once, at its last change."""
+        The feed says from where on nothing is missing (``FeedEnds.oldest``), in the same transaction.
+        """
         ...

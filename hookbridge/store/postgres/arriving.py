@@ -179,9 +179,11 @@ WITH noted AS (
 ), numbered AS MATERIALIZED (
     SELECT setval('hookbridge.event_ids', greatest($6::bigint, 1), $6 > 0),
            setval('hookbridge.tickets', greatest($7::bigint, 1)),
-           setval('hookbridge.feed_places', greatest($8::bigint, 1), $8 > 0),
-           setval('hookbridge.words_oldest', least(greatest($9::bigint, 1), 4294967295), $9 BETWEEN 1 AND 4294967295),
-           setval('hookbridge.words_newest', greatest($10::bigint, 4294967296), $10 >= 4294967296)
+           setval('hookbridge.words_oldest', least(greatest($8::bigint, 1), 4294967295), $8 BETWEEN 1 AND 4294967295),
+           setval('hookbridge.words_newest', greatest($9::bigint, 4294967296), $9 >= 4294967296),
+           setval('hookbridge.feed_places', greatest($10::bigint, 1), $10 > 0)
+), fed AS (
+    UPDATE hookbridge.feed_mark SET id = $11, made_in = hookbridge.history_1(), oldest = $12
 )
 UPDATE hookbridge.notes SET value = $1 FROM numbered WHERE name = 'migration'
 """
@@ -189,8 +191,7 @@ UPDATE hookbridge.notes SET value = $1 FROM numbered WHERE name = 'migration'
 _COUNT = f"""
 SELECT {", ".join(f"(SELECT count(*) FROM hookbridge.{kind})" for kind in KINDS)},
        (SELECT coalesce(max(id), 0) FROM hookbridge.events), (SELECT coalesce(max(ticket), 0) FROM hookbridge.copies),
-       (SELECT coalesce(max(seq), 0) FROM hookbridge.feed), (SELECT coalesce(min(place), 0) FROM hookbridge.words),
-       (SELECT coalesce(max(place), 0) FROM hookbridge.words)
+       (SELECT coalesce(min(place), 0) FROM hookbridge.words), (SELECT coalesce(max(place), 0) FROM hookbridge.words)
 """
 
 _COUNTERS = "SELECT name, sum(value) FROM hookbridge.counters GROUP BY name HAVING sum(value) <> 0"
@@ -260,8 +261,9 @@ class Arrival(PostgresStore):
         """Write what says how far everything else is, and that all is there."""
         names, values = list(notes), list(notes.values())
         counted = (list(counters), list(counters.values()))
-        numbers = (ends.event, ends.ticket, ends.place, ends.words_first, ends.words_last)
-        await self._engine.write(_FINISH, _written(mark), names, values, *counted, *numbers)
+        feed = (ends.feed.newest, ends.feed.id, ends.feed.oldest)
+        numbers = (ends.event, ends.ticket, ends.words_first, ends.words_last)
+        await self._engine.write(_FINISH, _written(mark), names, values, *counted, *numbers, *feed)
 
     async def let_start(self, mark: Mark) -> None:
         """Let nodes start."""
@@ -271,7 +273,7 @@ class Arrival(PostgresStore):
         """Count what is there."""
         (row,) = await self._engine.count(_COUNT)
         numbers = list(row)
-        event, ticket, place, first, last = numbers[len(KINDS) :]
+        event, ticket, first, last = numbers[len(KINDS) :]
         total, behind = 0, ""
         while rows := await self._engine.search(_COPIES, behind, _PAGE):
             total += sum(hash_of(*one) for _, *one in rows)
@@ -280,7 +282,7 @@ class Arrival(PostgresStore):
             rows=dict(zip(KINDS, numbers, strict=False)),
             copies=total,
             counters=dict(map(tuple, await self._engine.search(_COUNTERS))),
-            ends=Ends(event=event, ticket=ticket, place=place, words_first=first, words_last=last),
+            ends=Ends(event=event, ticket=ticket, feed=await self.feed_ends(), words_first=first, words_last=last),
         )
 
 

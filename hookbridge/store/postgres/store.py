@@ -27,6 +27,7 @@ from hookbridge.store.postgres.recent import Recent
 from hookbridge.store.postgres.samples import Samples
 from hookbridge.store.postgres.stale_keys import Stale
 from hookbridge.store.postgres.sweeps import Sweeps
+from hookbridge.store.postgres.watch import Watch
 
 _log = structlog.get_logger(__name__)
 
@@ -48,6 +49,7 @@ class PostgresStore(
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._watch = Watch(self.feed_ends)
 
     @classmethod
     async def open(cls, url: str, *, node: str = "", moment: Callable[[], float | None] = _server_clock) -> Self:
@@ -100,6 +102,7 @@ class PostgresStore(
 
     async def close(self) -> None:
         """Finish, then close."""
+        await self._watch.close()
         await self._engine.close()
 
 

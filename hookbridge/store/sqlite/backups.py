@@ -1,7 +1,8 @@
 """A copy of the data file that is whole, also of one that a service writes to meanwhile.
 
 Invariants: the data file is only read; the copy is its owner's alone from its first byte on, has its name only once it
-is whole and was read through, and takes the place of no file that was there.
+is whole and was read through, and takes the place of no file that was there.  It does not say which history of changes
+its feed tells of: what is restored goes on with another one, each time.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ _WRITING = frozenset(
     )
 )
 """Failures of the copy's disk, because nothing is written to the data file."""
+
+_HAS_FEED = "SELECT 1 FROM sqlite_master WHERE name = 'feed_mark'"  # an older file has none
 
 
 def back_up(path: Path, target: Path) -> int:
@@ -61,6 +64,9 @@ def _copy(path: Path, part: Path) -> None:
         # In one step: after each of several it would begin anew whenever the service has written.
         with closing(reading(path)) as source, closing(sqlite3.connect(part)) as copy:
             source.backup(copy)
+            if copy.execute(_HAS_FEED).fetchone():
+                copy.execute("UPDATE feed_mark SET id = ''")
+                copy.commit()
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", 0) in _WRITING:
             raise OSError(None, str(error)) from error

@@ -24,6 +24,7 @@ import msgspec
 
 from hookbridge.errors import StoreError, StoreUnavailable
 from hookbridge.store.commits import GroupCommit, Results
+from hookbridge.store.following import Followers
 from hookbridge.store.sqlite import file
 from hookbridge.store.sqlite.checkpoints import Checkpoints
 from hookbridge.store.sqlite.duties import Duties
@@ -52,6 +53,8 @@ _UNAVAILABLE_CODES = {
 
 _TICKETS_PER_START = 1 << 40
 """Each start begins a new range of tickets, so that no ticket of an earlier one is larger."""
+
+_NEWEST = "SELECT coalesce(max(seq), 0) FROM feed"
 
 
 class Transaction:
@@ -128,6 +131,8 @@ class Engine:
             failed.callback(self._writer.close)
             try:
                 self.counters: Counter[str] = Counter(dict(self._writer.execute("SELECT name, value FROM counters")))
+                (self._feed_id,) = self._writer.execute("SELECT id FROM feed_mark").fetchone()
+                (self._newest,) = self._writer.execute(_NEWEST).fetchone()
                 self.soundness = Soundness(path)
                 self._checkpoints = Checkpoints(
                     lambda: file.connect(path), path.with_name(path.name + "-wal"), failed=self.soundness.met
@@ -148,6 +153,8 @@ class Engine:
         self.read, self.browse, self.search = readers.read, readers.browse, readers.search
         self._readers = readers
         self.duties = Duties()
+        self.followers = Followers()
+        self.followers.reached(self._feed_id, self._newest)
         self._closed = False
         self._tickets = itertools.count(self.starts * _TICKETS_PER_START)
 
@@ -175,12 +182,13 @@ class Engine:
         while (work := self._jobs.get()) is not None:
             jobs, done = work
             results, deltas = self._run(jobs)
-            self._loop.call_soon_threadsafe(self._finish, results, deltas, done)
+            self._loop.call_soon_threadsafe(self._finish, results, deltas, self._newest, done)
             self._checkpoints.written(self._written, self._writer)
             self._written = 0
 
-    def _finish(self, results: Results, deltas: Counter[str], done: Callable[[Results], None]) -> None:
+    def _finish(self, results: Results, deltas: Counter[str], newest: int, done: Callable[[Results], None]) -> None:
         self.counters.update(deltas)
+        self.followers.reached(self._feed_id, newest)
         done(results)
 
     def _run(self, jobs: list[Job]) -> tuple[list[Any], Counter[str]]:
@@ -216,6 +224,7 @@ class Engine:
                 ):
                     results[place] = result
             transaction.save_counters()
+            (newest,) = self._writer.execute(_NEWEST).fetchone()
             self._writer.execute("COMMIT")
         except BaseException:
             self._fresh.clear()
@@ -224,6 +233,7 @@ class Engine:
             raise
         if self._writer.total_changes != changes:
             self._written += len(jobs)
+        self._newest = newest
         return results, transaction.deltas
 
     async def close(self) -> None:
@@ -231,6 +241,7 @@ class Engine:
         if self._closed:
             return
         self._closed = True
+        self.followers.close()
         await self._readers.close()
         await self.commits.close()
         self._jobs.put(None)

@@ -1,38 +1,100 @@
 """The feed on SQLite: the copies in the order of their last change, each once.
 
-The places are given by the triggers of step 0009, in the statement that changes a copy: whichever way it came, nothing
-can change without one.  What was read again and is as it was keeps its place.
+The places are given by the triggers of steps 0009, 0012 and 0015, in the statement that changes a copy: whichever way
+it came, nothing can change without one.  What was read again and is as it was keeps its place.
 """
 
 from __future__ import annotations
 
 import sqlite3
 
+import msgspec
+
 from hookbridge.model import RecordKey
+from hookbridge.store.listed import LOOKED_AT
 from hookbridge.store.rows import COPY_COLUMNS, copy_of
 from hookbridge.store.sqlite.engine import Role
 from hookbridge.store.sqlite.readers import one_moment
-from hookbridge.store.values import FeedEntry, FeedPage
+from hookbridge.store.values import EVERY_CHANGE, FEED_BYTES_MAX, FeedEnds, FeedEntry, FeedFilter, FeedPage
+from hookbridge.store.where import Where
 
-CHANGES = f"""
-SELECT seq, source, table_name, record_id, {COPY_COLUMNS} FROM feed JOIN copies ON copies.id = feed.record
-WHERE seq > ? ORDER BY seq LIMIT ?
+_ENDS = "SELECT id, oldest, (SELECT coalesce(max(seq), 0) FROM feed) FROM feed_mark"
+
+# How far a page looks: the last of so many changes.
+_EDGE = "SELECT seq FROM feed WHERE seq > ? ORDER BY seq LIMIT 1 OFFSET ?"
+
+_CHANGES = """
+SELECT seq, source, table_name, record_id, {columns} FROM feed CROSS JOIN copies ON copies.id = feed.record
+WHERE seq > ? AND seq <= ? AND {meant} ORDER BY seq
 """
+
+_WITHOUT_CONTENT = COPY_COLUMNS.removesuffix("content") + "NULL"
 
 
 class Feed(Role):
     """The copies by their last change."""
 
-    async def feed(self, *, after: int, limit: int) -> FeedPage:
+    async def feed(
+        self,
+        which: FeedFilter = EVERY_CHANGE,
+        *,
+        after: int,
+        limit: int,
+        bytes_max: int = FEED_BYTES_MAX,
+        contents: bool = True,
+    ) -> FeedPage:
         """Give what changed behind a place."""
-        return await self._engine.browse(lambda connection: _page(connection, after, limit))
+        columns = COPY_COLUMNS if contents else _WITHOUT_CONTENT
+        meant = _meant(which)
+        changes = _CHANGES.format(columns=columns, meant=meant)
+
+        def page(connection: sqlite3.Connection) -> FeedPage:
+            with one_moment(connection):
+                ends = feed_ends(connection)
+                edge = _edge(connection, after, ends) if which.is_narrow else ends.newest
+                rows = connection.execute(changes, (after, edge, *meant.parameters))
+                return _page(rows, ends, limit, bytes_max, edge=max(after, edge))
+
+        return await self._engine.browse(page)
+
+    async def feed_ends(self) -> FeedEnds:
+        """Say where it begins and ends."""
+        return await self._engine.read(feed_ends)
+
+    async def beyond(self, ends: FeedEnds) -> None:
+        """Wait for a commit that changes a copy."""
+        await self._engine.followers.beyond(ends)
 
 
-def _page(connection: sqlite3.Connection, after: int, limit: int) -> FeedPage:
-    with one_moment(connection):
-        found = connection.execute(CHANGES, (after, limit)).fetchall()
-        (newest,) = connection.execute("SELECT coalesce(max(seq), 0) FROM feed").fetchone()
-    entries = tuple(
-        FeedEntry(seq, copy_of(RecordKey(source, table, id_), columns)) for seq, source, table, id_, *columns in found
-    )
-    return FeedPage(entries, newest)
+def feed_ends(connection: sqlite3.Connection) -> FeedEnds:
+    """Say where it begins and ends."""
+    return FeedEnds(*connection.execute(_ENDS).fetchone())
+
+
+def _edge(connection: sqlite3.Connection, after: int, ends: FeedEnds) -> int:
+    row = connection.execute(_EDGE, (after, LOOKED_AT - 1)).fetchone()
+    return ends.newest if row is None else int(row[0])
+
+
+def _page(rows: sqlite3.Cursor, ends: FeedEnds, limit: int, bytes_max: int, *, edge: int) -> FeedPage:
+    entries: list[FeedEntry] = []
+    size = 0
+    for seq, source, table, id_, *columns in rows:
+        entries.append(FeedEntry(seq, copy_of(RecordKey(source, table, id_), columns)))
+        size += entries[-1].copy.size
+        if len(entries) == limit or size > bytes_max:
+            return FeedPage(tuple(entries), seq, ends)
+    return FeedPage(tuple(entries), edge, ends)
+
+
+def _meant(which: FeedFilter) -> Where:
+    where = Where()
+    if which.sources or which.tables:
+        where.add(
+            "(source IN (SELECT value FROM json_each(?)) OR (source, table_name) IN"
+            " (SELECT value ->> 0, value ->> 1 FROM json_each(?)))",
+            *(msgspec.json.encode(one).decode() for one in (which.sources, which.tables)),
+        )
+    if which.present_until:
+        where.add("(data IS NOT NULL OR seq > ?)", which.present_until)
+    return where

@@ -61,6 +61,7 @@ def prepare(path: Path) -> tuple[sqlite3.Connection, int]:
             if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):  # it is not refused, it just stays
                 raise without_log(path)
             _migrate(connection)
+            _begin_feed(connection)
             return connection, _count_start(connection)
         except BaseException:
             connection.close()
@@ -137,6 +138,11 @@ def _steps_of(connection: sqlite3.Connection) -> tuple[int, list[Traversable]]:
         message = f"The data file was written by a newer hookbridge (schema {version})"
         raise StartupError(message, hint="start that version, or use another [store] path")
     return version, steps
+
+
+def _begin_feed(connection: sqlite3.Connection) -> None:
+    """Say which history of changes this file goes on with: a new one in a new file, and in one that is a backup."""
+    connection.execute("UPDATE feed_mark SET id = lower(hex(randomblob(16))) WHERE id = ''")
 
 
 def _count_start(connection: sqlite3.Connection) -> int:

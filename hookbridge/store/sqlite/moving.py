@@ -13,6 +13,7 @@ import msgspec
 
 from hookbridge.store.moving import BYTES_MAX, COLUMNS, ROWS_MAX, Batch, Ends, Kind, Tally, hash_of
 from hookbridge.store.sqlite.engine import Role
+from hookbridge.store.sqlite.feed import feed_ends
 
 # The key, in whose order rows are read, to go on behind the last one's; and what is read of them.
 _ROWS: dict[Kind, tuple[str, str]] = {
@@ -67,8 +68,7 @@ SELECT id FROM chain ORDER BY depth DESC
 
 _ENDS = """
 SELECT (SELECT coalesce(max(id), 0) FROM events), (SELECT coalesce(max(ticket), 0) FROM copies),
-       (SELECT coalesce(max(seq), 0) FROM feed), (SELECT coalesce(min(words), 0) FROM copies),
-       (SELECT coalesce(max(words), 0) FROM copies)
+       (SELECT coalesce(min(words), 0) FROM copies), (SELECT coalesce(max(words), 0) FROM copies)
 """
 
 _TABLES: dict[Kind, str] = {
@@ -120,8 +120,8 @@ def _tally(connection: sqlite3.Connection) -> Tally:
     }
     copies = connection.execute("SELECT source, table_name, record_id, ticket, fingerprint FROM copies")
     counters = dict(connection.execute("SELECT name, value FROM counters WHERE value <> 0"))
-    event, ticket, place, first, last = connection.execute(_ENDS).fetchone()
-    ends = Ends(event=event, ticket=ticket, place=place, words_first=first, words_last=last)
+    event, ticket, first, last = connection.execute(_ENDS).fetchone()
+    ends = Ends(event=event, ticket=ticket, feed=feed_ends(connection), words_first=first, words_last=last)
     return Tally(rows=rows, copies=sum(hash_of(*one) for one in copies), counters=counters, ends=ends)
 
 

@@ -1,14 +1,18 @@
 """Changes of several transactions at once: none becomes visible behind a later one, whichever commits first."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 
 from hookbridge.store.contract import Copies, Feed
 from hookbridge.store.postgres import PostgresStore
 from hookbridge.store.postgres.copies import outside
+from tests.support import databases
 from tests.support.events import copy, key
 from tests.support.waiting import wait_until
 
@@ -21,6 +25,20 @@ _WAITING = """
 SELECT count(*) FROM pg_locks JOIN pg_database AS d ON d.oid = database
 WHERE NOT granted AND locktype = 'advisory' AND d.datname = current_database()
 """
+
+
+@asynccontextmanager
+async def copied(url: str, number: int) -> AsyncIterator[str]:
+    """A database that was made of another one, to which nobody is connected."""
+    parts = urlsplit(url)
+    name = f"{parts.path[1:]}_{number}"
+    server = await asyncpg.connect(databases.server_url())
+    await server.execute(f"CREATE DATABASE {name} TEMPLATE {parts.path[1:]}")
+    try:
+        yield urlunsplit(parts._replace(path=f"/{name}"))
+    finally:
+        await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await server.close()
 
 
 async def put(store: Copies, id_: object, data: bytes = b"{}") -> None:
@@ -49,7 +67,7 @@ async def test_what_is_committed_late_lies_behind_what_was_followed_before(
     page = await store.feed(after=0, limit=10)
     assert [entry.copy.record.id for entry in page.entries] == ["early"]
     await transaction.commit()
-    assert await seen(store, page.newest) == ["late"]
+    assert await seen(store, page.reached) == ["late"]
 
 
 async def test_what_has_its_place_is_seen_before_anything_behind_it(
@@ -112,7 +130,48 @@ async def test_a_follower_misses_nothing_of_what_several_nodes_write_at_once(url
     while not working.done():
         await follow()
     await working
-    while place < (await follower.feed(after=place, limit=1)).newest:
+    while place < (await follower.feed_ends()).newest:
         await follow()
     assert known.pop("all") == b"19"
     assert known == {f"{number}.{n}": b"19" for number in range(3) for n in (1, 2)}
+
+
+async def test_who_waits_on_one_node_is_woken_by_what_another_one_changes(url: str, opened: Opened) -> None:
+    waits, changes = await opened(url), await opened(url)
+    waiting = asyncio.ensure_future(waits.beyond(await waits.feed_ends()))
+    await put(changes, "a")
+    await waiting
+
+
+async def test_a_database_that_was_made_of_another_one_has_another_feed_and_so_has_one_of_that(
+    url: str, opened: Opened
+) -> None:
+    await (store := await opened(url)).close()
+    ids = {(await (store := await opened(url)).feed_ends()).id}
+    await store.close()
+    for number in (1, 2):
+        async with copied(url, number) as other:
+            store = await opened(other)
+            again = await opened(other)
+            assert await store.feed_ends() == await again.feed_ends()
+            ids.add((await store.feed_ends()).id)
+            await store.close()
+            await again.close()
+    assert len(ids) == 3
+
+
+async def test_an_earlier_moment_of_a_server_has_another_feed(
+    url: str, sql: asyncpg.Connection, opened: Opened
+) -> None:
+    store = await opened(url)
+    (history, timeline) = await sql.fetchrow("SELECT hookbridge.history_1(), timeline_id FROM pg_control_checkpoint()")
+    assert history.endswith(f"/{timeline:08X}")
+    await sql.execute("UPDATE hookbridge.feed_mark SET made_in = $1", history)
+    ends = await store.feed_ends()
+    assert ends.id == await sql.fetchval("SELECT id FROM hookbridge.feed_mark")
+    # A recovery begins a timeline; a test's server has only one.
+    await sql.execute("UPDATE hookbridge.feed_mark SET made_in = $1", f"{history[:-8]}{timeline - 1:08X}")
+    other = await store.feed_ends()
+    assert len(other.id) == 32
+    assert other == replace(ends, id=other.id) != ends
+    await asyncio.wait_for(store.beyond(ends), 10)

@@ -15,14 +15,20 @@ BEGIN
 END
 $$;
 
--- A copy that is removed leaves the feed.
-CREATE OR REPLACE FUNCTION hookbridge.copy_goes_1() RETURNS trigger LANGUAGE plpgsql
+-- Copies that are removed leave the feed, which says from then on up to where something is missing.
+CREATE OR REPLACE FUNCTION hookbridge.copies_go_1() RETURNS trigger LANGUAGE plpgsql
 SET search_path = pg_catalog, hookbridge, pg_temp
 SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
 SET enable_bitmapscan = off
 AS $$
 BEGIN
-    DELETE FROM feed WHERE record = OLD.record;
+    WITH left_feed AS (
+        DELETE FROM feed WHERE record = ANY (ARRAY(SELECT g.record FROM gone AS g)) RETURNING seq
+    )
+    UPDATE feed_mark SET oldest = last.seq FROM (SELECT max(l.seq) AS seq FROM left_feed AS l) AS last
+    WHERE last.seq > oldest;
     RETURN NULL;
 END
 $$;
@@ -31,7 +37,7 @@ $$;
 -- an event has none, and neither has the knowledge that a record is gone.
 DO $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = 'hookbridge.copies'::regclass AND tgname = 'copy_goes') THEN
+    IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = 'hookbridge.copies'::regclass AND tgname = 'copy_appears') THEN
         CREATE CONSTRAINT TRIGGER copy_appears AFTER INSERT ON hookbridge.copies
         DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION hookbridge.copy_changes_1();
 
@@ -41,9 +47,10 @@ BEGIN
                  ELSE substr(OLD.fingerprint, 1, 16) <> substr(NEW.fingerprint, 1, 16) END
             OR OLD.title IS DISTINCT FROM NEW.title
         ) EXECUTE FUNCTION hookbridge.copy_changes_1();
-
-        CREATE TRIGGER copy_goes AFTER DELETE ON hookbridge.copies
-        FOR EACH ROW EXECUTE FUNCTION hookbridge.copy_goes_1();
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = 'hookbridge.copies'::regclass AND tgname = 'copies_go') THEN
+        CREATE TRIGGER copies_go AFTER DELETE ON hookbridge.copies REFERENCING OLD TABLE AS gone
+        FOR EACH STATEMENT EXECUTE FUNCTION hookbridge.copies_go_1();
     END IF;
 END
 $$;
