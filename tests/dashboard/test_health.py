@@ -161,9 +161,9 @@ async def test_a_figure_leads_to_its_events(page: Page, service: Running) -> Non
     await send(service, "1")
     await opened(page, service)
     await expect(rows(page)).to_have_count(1)
-    await figure(page, "Dead letters").locator("a").click()
+    await figure(page, "Open").locator("a").click()
     await expect(page.locator("#empty")).to_have_text("No event matches. Fewer filters show more.")
-    assert page.url.endswith("?outcome=dead")
+    assert page.url.endswith("?state=open")
     await page.click("#clear")
     await expect(rows(page)).to_have_count(1)
 

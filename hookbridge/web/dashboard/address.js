@@ -3,8 +3,8 @@
 const OWN = ["view", "hours", "open"];
 
 // { view, filters, hours, open }: `open` is the number of an event, or the name of a record or of a refused webhook.
-export function here() {
-  const said = new URLSearchParams(location.search);
+export function here(address = location.search) {
+  const said = new URLSearchParams(address);
   const filters = new URLSearchParams([...said].filter(([name]) => !OWN.includes(name)));
   return { view: said.get("view") ?? "events", filters, hours: said.get("hours") === "24" ? "24" : "1", open: said.get("open") };
 }

@@ -22,7 +22,7 @@ const HISTORY_MS = 10000;
 const TYPING_MS = 250; // without a key, until a filter applies
 
 const list = new List({ opened: (one) => open(list.view.panel(one, hooks), list.view.name(one)), context: () => ({ followed }) });
-const hooks = { changed, openEvent, openRecord, eventsOf };
+const hooks = { changed, openEvent, openRecord, eventsOf, showEvents, scope: () => list.asked };
 let hours = here().hours;
 let historyAt = 0;
 let perSecond = null;
@@ -141,7 +141,11 @@ function openRecord(record) {
 }
 
 function eventsOf({ source, table: of, id }) {
-  turnTo("events", new URLSearchParams({ source, table: of, record_id: id }));
+  showEvents(new URLSearchParams({ source, table: of, record_id: id }));
+}
+
+function showEvents(filters) {
+  turnTo("events", filters);
   list.focus();
 }
 
@@ -205,7 +209,7 @@ function panelOf(name) {
   if (/^\d+$/.test(name)) return eventPanel(Number(name), hooks);
   const one = list.shown.find((row) => list.view.name(row) === name);
   if (one) return list.view.panel(one, hooks);
-  return name.startsWith("rejected:") ? null : recordPanel(recordNamed(name), hooks); // of an earlier process
+  return /^(rejected|dead):/.test(name) ? null : recordPanel(recordNamed(name), hooks); // of an earlier process, or done with
 }
 
 function turnChart(chosen) {
@@ -225,6 +229,7 @@ function again() {
   const one = list.current;
   if (!one) return;
   if (list.name === "records") verifyRecord(one, [recordKey(one)], hooks);
+  if (list.name === "dead") list.view.again(one, hooks);
   if (list.name === "events" && REPLAYABLE.includes(one.outcome)) replayOne(one, hooks);
 }
 
@@ -232,6 +237,7 @@ const KEYS = {
   j: () => move(1),
   k: () => move(-1),
   r: again,
+  d: () => { if (list.name === "dead" && list.current) list.view.dismiss(list.current, hooks); },
   "/": () => ($("filter").elements.namedItem("q") ?? $("filter").elements[0])?.focus(),
   "?": () => $("keys").showModal(),
 };
@@ -310,7 +316,7 @@ function pressedLink(press) {
   const link = press.target.closest("a[data-goto]");
   if (!link || press.ctrlKey || press.metaKey || press.shiftKey || press.button !== 0) return;
   press.preventDefault();
-  turnTo(link.dataset.goto, new URL(link.href).searchParams);
+  turnTo(link.dataset.goto, here(new URL(link.href).search).filters);
   $("views").scrollIntoView({ block: "nearest" });
 }
 

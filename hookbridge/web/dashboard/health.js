@@ -46,15 +46,15 @@ function figures(ready, stats, perSecond) {
     figure("Applied/s", perSecond ? rate(perSecond.applied) : "–", { title: "Over the last minute" }),
     figure("Received", count(books.received), { filters: {} }),
     figure("Applied", count(books.applied), { filters: { outcome: "applied" } }),
-    figure(books.dead === 1 ? "Dead letter" : "Dead letters", count(books.dead), { className: books.dead ? "bad" : "", filters: { outcome: "dead" } }),
+    figure(books.dead === 1 ? "Dead letter" : "Dead letters", count(books.dead), { className: books.dead ? "bad" : "", goto: "dead", filters: { view: "dead" } }),
     figure("Last full poll", oldest(ready.tables.filter((one) => one.poll_gap_seconds !== null).map((one) => one.last_poll_at)), { title: "Since the last complete poll began, of the table that waits longest" }),
     figure("Last full sweep", oldest(ready.tables.map((one) => one.last_sweep_at)), { title: "Since the last complete sweep began, of the table that waits longest" }),
     figure("Webhooks lost", changes ? `${((100 * missed) / changes).toFixed(1)} %` : "–", { title: changes ? `${count(missed)} of ${count(changes)} changes that the reconciler has judged` : "Measured for the tables that are followed" }),
   ];
 }
 
-function figure(name, value, { className = "", filters = null, title = null }) {
-  const shown = filters === null ? value : element("a", value, { href: `?${new URLSearchParams(filters)}`, data: { goto: "events" } });
+function figure(name, value, { className = "", goto = "events", filters = null, title = null }) {
+  const shown = filters === null ? value : element("a", value, { href: `?${new URLSearchParams(filters)}`, data: { goto } });
   return element("div", [element("dt", name), element("dd", shown, { className })], { title });
 }
 

@@ -5,14 +5,11 @@
 
 import { Refusal, call } from "./api.js";
 import { $, count } from "./format.js";
+import { NEWS_MAX } from "./latest.js";
 import { morph } from "./morph.js";
-import { lookAtRecords } from "./recordnews.js";
 import { VIEWS, buildFilter, filtersOf, isNarrowed, markRow, rowOf, showColumns, suggestTables } from "./views.js";
 
 const PAGE_ROWS = 50;
-const NEWS_MAX = 100;
-const NEWS_PAGES_MAX = 5;
-const IDS_MAX = 500;
 const PATIENT = 4; // a look that took a second is not repeated within four
 
 // Nobody waits for what was asked any more.
@@ -83,7 +80,7 @@ export class List {
     this.#begin();
     showColumns(this.view, this.filters);
     $("rows").replaceChildren();
-    for (const id of ["news", "older", "empty"]) $(id).hidden = true;
+    for (const id of ["news", "older", "empty", "partial"]) $(id).hidden = true;
     if (!retry) $("failed").hidden = true;
     $("clear").hidden = !isNarrowed(this.filters);
     $("loading").hidden = retry; // it says why not
@@ -101,7 +98,7 @@ export class List {
     const { sight } = this;
     this.loading = true;
     try {
-      this.#append(await this.#ask({ limit: PAGE_ROWS, ...(cursor === null ? {} : { cursor }) }));
+      this.#append(await this.#ask(this.view.whole ? {} : { limit: PAGE_ROWS, ...(cursor === null ? {} : { cursor }) }));
     } finally {
       if (sight === this.sight) {
         this.loading = false;
@@ -117,11 +114,12 @@ export class List {
     for (const one of found) this.places.set(this.view.key(one), this.shown.push(one) - 1);
     $("rows").append(...found.map((one) => this.#row(one)));
     suggestTables(found);
-    this.cursor = page.next_cursor;
+    this.cursor = page.next_cursor ?? null;
     this.horizon ??= page.horizon ?? null;
     this.loaded = true;
     $("older").hidden = this.cursor === null;
     $("failed").hidden = true;
+    $("partial").hidden = !this.view.whole || page.complete;
     this.#sayEmpty();
   }
 
@@ -225,7 +223,8 @@ export class List {
     if (this.loading || (!this.shown.length && this.cursor !== null)) return false;
     if (!this.loaded) return this.load({ retry: true });
     const began = Date.now();
-    const found = await (this.name === "records" ? this.#lookAtRecords() : this.#lookAtLatest());
+    const found = await this.view.look(this.#looked());
+    this.horizon = found.horizon ?? this.horizon;
     this.lookAfter = Date.now() + PATIENT * (Date.now() - began);
     $("failed").hidden = true;
     if (!this.shown.length) {
@@ -238,48 +237,12 @@ export class List {
     return this.#put(found.known);
   }
 
-  async #lookAtLatest() {
-    const asked = this.shown.filter(this.view.changes).map((one) => one.id);
-    const chunks = [];
-    for (let from = 0; from < asked.length; from += IDS_MAX) chunks.push(asked.slice(from, from + IDS_MAX));
-    const [rows, ...unsettled] = await Promise.all([
-      this.#latest(),
-      ...chunks.map((ids) => this.#ask({ ids: ids.join(","), limit: IDS_MAX }, new URLSearchParams())),
-    ]);
+  // What is looked at, as those who look know it.
+  #looked() {
     return {
-      newer: rows.filter((one) => this.#isNews(one)).length,
-      known: [...rows, ...unsettled.flatMap((page) => page[this.view.rows])],
+      view: this.view, shown: this.shown, places: this.places, atTheEnd: this.cursor === null, horizon: this.horizon, key: this.view.key,
+      order: this.filters.get("order"), inSight: this.#inSight(), ask: (more, filters) => this.#ask(more, filters),
     };
-  }
-
-  // Not shown, and not among what “Older” shows.
-  #isNews(one) {
-    return !this.#has(one) && (this.cursor === null || this.view.newer(one, this.shown.at(-1)));
-  }
-
-  // The newest rows, and those below them as far as one may have appeared since: where several nodes write, numbers are
-  // given before events are there.
-  async #latest() {
-    const found = [];
-    let horizon;
-    let cursor = null;
-    for (let pages = 0; pages < NEWS_PAGES_MAX; pages += 1) {
-      const page = await this.#ask({ limit: NEWS_MAX, ...(cursor === null ? {} : { cursor }) });
-      found.push(...page[this.view.rows]);
-      horizon ??= page.horizon;
-      cursor = page.next_cursor;
-      const known = this.horizon === null || cursor === null || cursor <= this.horizon + 1;
-      if (known) this.horizon = horizon ?? null;
-      if (known || found.filter((one) => this.#isNews(one)).length >= NEWS_MAX) break;
-    }
-    return found;
-  }
-
-  #lookAtRecords() {
-    return lookAtRecords({
-      shown: this.shown, places: this.places, atTheEnd: this.cursor === null, key: this.view.key, order: this.filters.get("order"),
-      inSight: this.#inSight(), ask: (more, filters) => this.#ask(more, filters),
-    });
   }
 
   #inSight() {

@@ -5,6 +5,7 @@ import { SOURCE, TABLE, named, state, table } from "./cells.js";
 import { element, foreign, moment } from "./format.js";
 import { marked } from "./marks.js";
 import { recordPanel } from "./record.js";
+import { lookAtRecords } from "./recordnews.js";
 import { UNVERIFIED, stateOfRecord } from "./words.js";
 
 const ALL = "all"; // here the address says what the API is not asked for
@@ -60,6 +61,7 @@ export const records = {
     ...(filters.has("q") ? [[element("div", marked(one.snippet ?? "", filters.get("q"))), ""]] : []), changed(one),
     state(stateOfRecord(one), one.verified === false ? UNVERIFIED : null),
   ],
+  look: lookAtRecords,
   matches: (one, filters) => ({ absent: one.present === false, waiting: one.waiting_since !== null, [ALL]: true })[filters.get("state")] ?? one.present === true,
   panel: (one, hooks) => recordPanel(one, hooks),
   older: "More",

@@ -1,20 +1,28 @@
-// The three lists: where each comes from, its filters, its columns, and what an empty one means.
+// The lists: where each comes from, its filters, its columns, and what an empty one means.
 
 import { SOURCE, TABLE, named, plain, state, table, when, word } from "./cells.js";
+import { dead } from "./dead.js";
 import { eventPanel } from "./event.js";
 import { $, element, foreign, visible } from "./format.js";
+import { lookAtLatest } from "./latest.js";
 import { morphChildren } from "./morph.js";
 import { askedOf, rangeFields, rangeOfForm } from "./range.js";
 import { records } from "./records.js";
 import { rejectedKey, rejectedPanel } from "./rejected.js";
 import { UNVERIFIED, stateOfEvent } from "./words.js";
 
+// Events with one reason are shown by their group; here they are gone on with.
+const reasonField = (values) => values.has("reason")
+  ? [element("label", ["Reason ", element("input", [], { name: "reason", type: "text", value: values.get("reason"), autocomplete: "off", spellcheck: false })])]
+  : [];
+
 export const VIEWS = {
   events: {
     path: "api/v1/events",
     rows: "events",
     filters: [SOURCE, ["state", "State", ["open", "settled"]], ["outcome", "Outcome", ["applied", "coalesced", "ignored", "dead"]],
-      ["origin", "Origin", ["webhook", "poll", "sweep", "replay"]], TABLE, ["record_id", "Record"], ["span", "Received", rangeFields], ["q", "Text"]],
+      ["origin", "Origin", ["webhook", "poll", "sweep", "replay"]], TABLE, ["record_id", "Record"], ["span", "Received", rangeFields],
+      ["reason", "Reason", reasonField], ["q", "Text"]],
     asks: (filters) => askedOf(filters),
     columns: () => plain("Received", "Source", "Table", "Record", "Type", "Origin", "State"),
     opens: 3,
@@ -23,6 +31,7 @@ export const VIEWS = {
     name: (one) => String(one.id),
     cells: (one) => [when(one.received_at), word(one.source), table(one), named(one.title, one.record_id), word(one.type), word(one.origin),
       state(stateOfEvent(one), one.outcome === "dead" || one.outcome === "ignored" ? one.reason : one.verification === "skipped" ? UNVERIFIED : null)],
+    look: lookAtLatest,
     matches: (one, filters) => [null, one.state].includes(filters.get("state")) && [null, one.outcome].includes(filters.get("outcome")),
     newer: (one, other) => one.id > other.id,
     changes: (one) => one.outcome === null || one.outcome === "dead", // a dead letter may be opened again
@@ -32,6 +41,7 @@ export const VIEWS = {
       ? "No event matches. Fewer filters show more."
       : "No event has come in yet. “Send a test event” makes one; for real ones, python -m hookbridge trigger-sql writes Supabase's trigger, and the README says how Notion is connected.",
   },
+  dead,
   records,
   rejected: {
     path: "api/v1/rejected",
@@ -45,6 +55,7 @@ export const VIEWS = {
     name: rejectedKey,
     cells: (one) => [when(one.at), word(one.endpoint.split("/").pop()), word(one.status), [foreign(one.reason, { className: "bad" }), one.reason], word(one.peer),
       word(one.message)],
+    look: lookAtLatest,
     matches: () => true,
     newer: (one, other) => one.at > other.at || (one.at === other.at && one.id > other.id), // numbers begin anew with each process
     changes: () => false,
