@@ -223,6 +223,11 @@ async def test_steps_of_other_lengths_are_drawn_by_their_rates(page: Page, servi
     assert box is not None
     assert box["height"] < 2, "one event a second all the time"
     await expect(page.locator("#chart text").first).to_have_text("1.0/s")
+    whole = history(*((60.0 * minute, 1, 1, 0) for minute in range(58, -1, -1)))
+    for sample in whole["samples"]:
+        sample["step_seconds"] = 60.0
+    await module(page, "chart.js", "it.showChart(given[0])", whole)
+    await expect(page.locator("#since")).to_be_empty()
 
 
 @pytest.mark.parametrize("hours", [1, 24])

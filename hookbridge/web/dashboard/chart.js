@@ -12,7 +12,6 @@ const TOP = 8;
 const BOTTOM = 18; // the times
 const BETWEEN = 20;
 const BACKLOG_SHARE = 0.3;
-const YOUNG = 0.99; // of the width: with less there was a first step
 const MIN_SPAN_STEPS = 3;
 const EARLIER = 1.8; // of a step's length: what ended longer before its end than that did not end where it began
 const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360].map((minutes) => minutes * 60_000);
@@ -60,7 +59,7 @@ function scales(width, height) {
   const backlog = nice(Math.max(...samples.map((one) => one.open), 0), 1);
   return {
     width, height, begin, end, span, most, backlog, split, floor: height - BOTTOM,
-    young: span < hours * 3_600_000 * YOUNG,
+    young: span < hours * 3_600_000 - (samples[0]?.step ?? 0),
     x: (time) => LEFT + (1 - (end - time) / span) * (width - LEFT - RIGHT),
     y: (perSecond) => split - (perSecond / most) * (split - TOP),
     yOpen: (open) => height - BOTTOM - (open / backlog) * (height - BOTTOM - split - BETWEEN),
@@ -141,7 +140,7 @@ const pointed = () => shown.samples.find((one) => one.time === at) ?? shown.samp
 function tell() {
   const one = pointed();
   morphChildren($("chart-values"), one ? [
-    element("time", SECOND.format(one.time)), ` in ${lasting(one.step / 1000)} `,
+    element("time", SECOND.format(one.time)), element("i", ` in ${lasting(one.step / 1000)}`), " ",
     ...[["received", one.received], ["applied", one.applied], ["open", one.open]].flatMap(([name, value]) => [element("span", `${count(value)} ${name}`, { className: name }), " "]),
   ] : []);
 }
