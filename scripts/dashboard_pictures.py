@@ -18,6 +18,7 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import quote
 
 from aiohttp import ClientSession
 from playwright.async_api import Page, async_playwright
@@ -36,7 +37,7 @@ from hookbridge.config import (
     SupabaseConfig,
     SupabaseTable,
 )
-from hookbridge.demo.places import TABLE, Places
+from hookbridge.demo.places import CITIES, DATABASE, TABLE, Calendar, Places
 from hookbridge.demo.sender import Sender
 from hookbridge.demo.session import LOGGING
 from hookbridge.model import SOURCES
@@ -84,7 +85,7 @@ def config(folder: Path, places: Places) -> Config:
         processing=ProcessingConfig(retry_delay_seconds=0.3, probe_max_seconds=5.0),
         signatures=SignaturesConfig(verify=True),
         supabase=SupabaseConfig(tables=(SupabaseTable(name=TABLE, changed_at="updated_at"),)),
-        notion=NotionConfig(base_url=places.notion.url, databases=(NotionDatabase(id=places.database),)),
+        notion=NotionConfig(base_url=places.notion.url, databases=(NotionDatabase(id=places.database, content=True),)),
         reconcile=ReconcileConfig(poll_seconds=5.0, poll_seconds_max=10.0, sweep_seconds=30.0, grace_seconds=5.0),
         logging=LOGGING,
     )
@@ -112,12 +113,14 @@ class Scene:
 @asynccontextmanager
 async def scene(folder: Path, seed: int) -> AsyncIterator[tuple[Scene, str, str]]:
     """Start all of it; gives also the address and the token."""
-    given, random = hidden(), Random(seed)  # noqa: S311  edits, not secrets
+    given, random, calendar = hidden(), Random(seed), Calendar()  # noqa: S311  edits, not secrets
     async with (
         PostgrestStandin(key=given.supabase_key) as supabase,
-        NotionStandin(token=given.notion_token, verification_token=given.notion_webhook_secrets[0]) as notion,
+        NotionStandin(
+            token=given.notion_token, verification_token=given.notion_webhook_secrets[0], clock=calendar
+        ) as notion,
     ):
-        places = Places(supabase, notion, random)
+        places = Places(supabase, notion, random, calendar)
         named = {name: getattr(given, name) for name in given.__struct_fields__} | {"supabase_url": supabase.url}
         settings = Settings(config=config(folder, places), secrets=Secrets(**named), folder=folder)
         async with (
@@ -158,6 +161,15 @@ async def tried_twice(address: str, token: str) -> int:
             cursor = f"&cursor={page['next_cursor']}"
 
 
+async def records(page: Page, into: Path) -> None:
+    """Look for a city: rows have it in a column, pages in their bodies, one of which is opened."""
+    row = page.locator("#rows tr", has_text=DATABASE).first
+    await row.locator(".open").click()
+    await page.wait_for_selector("#panel .markdown")
+    await page.evaluate("document.querySelector('#views').scrollIntoView()")
+    await page.screenshot(path=into / "dashboard-records.png")
+
+
 async def main(asked: argparse.Namespace) -> None:
     """Play, and take the pictures as it goes."""
     seconds = asked.minutes * 60
@@ -180,6 +192,9 @@ async def main(asked: argparse.Namespace) -> None:
             await page.click("#compare")
             await page.wait_for_selector("#diff p")
             await page.screenshot(path=asked.into / "dashboard-dark.png")
+            query = f"?view=records&q={quote(CITIES[0])}&columns=city,Status&order=changed"
+            page = await opened(browser, address, token, query, viewport=DESK, color_scheme="light")
+            await records(page, asked.into)
             await browser.close()
 
 

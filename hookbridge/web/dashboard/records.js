@@ -35,7 +35,7 @@ function changed(one) {
 
 function value(one, name) {
   const text = one.values && Object.hasOwn(one.values, name) ? one.values[name] : null;
-  return text === null ? ["", ""] : [foreign(text), text];
+  return text === null ? ["", ""] : [foreign(text.replace(/\s+/g, " ")), text];
 }
 
 export const records = {
