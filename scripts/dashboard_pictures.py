@@ -40,7 +40,7 @@ from hookbridge.config import (
 from hookbridge.demo.places import CITIES, DATABASE, TABLE, Calendar, Places
 from hookbridge.demo.sender import Sender
 from hookbridge.demo.session import LOGGING
-from hookbridge.model import SOURCES
+from hookbridge.model import SOURCES, SourceName
 from hookbridge.observe.logs import configure
 from hookbridge.service import Service
 from hookbridge.standins import NotionStandin, PostgrestStandin
@@ -51,6 +51,8 @@ PICTURES = ROOT / "docs" / "images"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DESK = {"width": 1280, "height": 860}
 PHONE = {"width": 390, "height": 844}
+EDITS: dict[SourceName, tuple[int, int]] = {"supabase": (1, 5), "notion": (0, 2)}
+"""So many at once, the second number never: as many of pages as Notion's budget lets be read with their bodies."""
 LOST_OF = 12
 """Every twelfth webhook is lost."""
 DOWN_FROM, DOWN_UNTIL = 0.45, 0.7
@@ -104,7 +106,7 @@ class Scene:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             for source in SOURCES:
-                self.places.edit(source, self.random.randrange(1, 5 if source == "supabase" else 3))
+                self.places.edit(source, self.random.randrange(*EDITS[source]))
             posts = self.places.take_outbox()
             await self.sender.deliver([one for one in posts if self.random.randrange(LOST_OF)])
             await asyncio.sleep(self.random.uniform(0.3, 1.2))

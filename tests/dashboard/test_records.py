@@ -196,6 +196,14 @@ async def test_no_more_columns_are_chosen_than_can_be_read(page: Page, both: Sou
         await expect(page.locator("#rows td.chosen")).to_have_text(
             [f"value of {name}" for name in [*names[1:6], names[8]]]
         )
+        await choose(page, "q", "value")
+        await expect(page.locator("#rows mark").first).to_have_text("value")
+        widths = "() => [...document.querySelectorAll('#columns th')].map(one => one.offsetWidth).filter(Boolean)"
+        assert min(await page.evaluate(widths)) > 60
+        await rows(page).first.locator(".open").click()
+        await expect(page.locator("#panel")).to_be_visible()
+        assert min(await page.evaluate(widths)) > 60
+        await page.keyboard.press("Escape")
         for width in (1280, 390):
             await page.set_viewport_size({"width": width, "height": 860})
             assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
