@@ -17,7 +17,7 @@ import structlog
 from hookbridge.errors import RecordImpossible, RecordUnreadable, TryLater
 from hookbridge.model import Event, Origin, RecordKey, SourceName, Truth
 from hookbridge.reconcile.term import Term
-from hookbridge.reconcile.waiting import waits
+from hookbridge.reconcile.waiting import waits, was_refused
 from hookbridge.sources import carrying
 from hookbridge.sources.kept import kept
 from hookbridge.sources.source import Slice, Source, Unread
@@ -160,6 +160,8 @@ class Findings:
             Difference(record=truth.record, kind=kind, truth=truth, standing=standing)
             for truth in slice_.truths
             if (kind := judge(truth, standing := standings.by_id[truth.record.id])) is not None
+            # A refused text may be given by now.  Polls show the same records again and again: sweeps ask for it.
+            and not (origin == "poll" and was_refused(truth, standing))
         ]
         if not first:
             return await self._whole(differences, origin, standings)

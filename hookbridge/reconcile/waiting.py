@@ -31,3 +31,13 @@ def waits(truth: Truth, standing: Standing) -> bool:
     if not truth.lacks_content or not standing.present or truth.changed_at != standing.changed_at:
         return False
     return standing.fingerprint == truth.fingerprint[:FINGERPRINT_BYTES]
+
+
+def was_refused(truth: Truth, standing: Standing) -> bool:
+    """Whether the text behind a record was not given when it was read, and the record was not edited since.
+
+    A copy says so by lacking the hash of what a listing shows.
+    """
+    if not truth.lacks_content or not standing.present or truth.changed_at != standing.changed_at:
+        return False
+    return len(standing.fingerprint or b"") == FINGERPRINT_BYTES

@@ -13,6 +13,8 @@ import msgspec
 import pytest
 
 from hookbridge.clock import anchored_clock
+from hookbridge.standins.notion import errors
+from hookbridge.standins.wire import Reply
 from tests.reconcile.test_commands import command
 from tests.reconcile.test_proof import STILL, proofs, verify
 from tests.support.books import settled
@@ -274,6 +276,38 @@ async def test_bodies_that_are_not_given_cost_no_page_and_are_read_when_they_are
     async with written.service(tmp_path) as bridge:
         await wait_until(lambda: written.complete(bridge))
         assert await written.markdown(bridge, pages[0]) == "edited"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(errors.own_error(404, None), id="not found"),
+        pytest.param(errors.own_error(400, None), id="not valid"),
+        pytest.param(Reply(status=200, body=b'{"object": "page_markdown", "markdown": null}'), id="no text"),
+    ],
+)
+async def test_the_body_of_one_page_that_is_not_given_is_asked_for_again_by_each_sweep(
+    written: Written, tmp_path: Path, reply: Reply
+) -> None:
+    page, other = written.pages(2)
+    written.later()
+    fault = written.notion.faults.answer(reply, path=lambda path: path == f"/v1/pages/{page}/markdown")
+    async with written.service(tmp_path) as bridge:
+        await wait_until(lambda: written.complete(bridge))
+        states = [(await written.record(bridge, one))["content_state"] for one in (page, other)]
+        assert states == ["refused", "stored"]
+        written.notion.requests.clear()
+        assert await written.passed(bridge) == 0
+        assert written.reads() == {}
+        assert await written.passed(bridge, "sweep") == 0
+        assert written.reads() == {page: 1}
+        assert (await verify(bridge))[-1]["agrees"] is True
+        fault.clear()
+        assert await written.passed(bridge, "sweep") == 1
+        assert await written.markdown(bridge, page) == "body 0"
+        written.notion.requests.clear()
+        assert await written.passed(bridge, "sweep") == 0
+        assert written.reads() == {}
 
 
 async def by_hand(bridge: Running, page: str, markdown: str) -> None:

@@ -54,13 +54,13 @@ def truth_of(
 def whole(shown: Truth, page: Columns, body: Body | None) -> Truth:
     """Make the truth of a page that was partial and is completed, with its body where it is read with one.
 
-    Where that is not given, the hash of what is shown would say that it was read.
+    Where that is not given, the hash of what is shown would say that it was read: each sweep asks for it again.
     """
     content, data = _stored(page)
     own = pages.fingerprint(content)
     if body is not None:
         own = _both(own, body)
-    end = b"" if body is None and shown.lacks_content else shown.fingerprint[-FINGERPRINT_BYTES:]
+    end = shown.fingerprint[-FINGERPRINT_BYTES:] if _is_given(body) or not shown.lacks_content else b""
     return msgspec.structs.replace(
         shown,
         data=data,
@@ -81,8 +81,13 @@ def with_content(shown: Truth, body: Body | None, began: float) -> Truth:
     own, content, end = shown.fingerprint[:FINGERPRINT_BYTES], None, b""
     if body is not None:
         own, content = _both(own, body), body.content
+    if _is_given(body):
         end = cuts.shown(decode_columns(shown.data), began, with_body=True)
     return msgspec.structs.replace(shown, fingerprint=own + end, content=content, partial=False, lacks_content=False)
+
+
+def _is_given(body: Body | None) -> bool:
+    return body is not None and body.content.refused is None
 
 
 def _both(own: bytes, body: Body) -> bytes:
