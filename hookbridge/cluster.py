@@ -2,7 +2,8 @@
 
 A duty is what one node does alone.  Invariants: it is done only while its lease holds, which began before the beat that
 was answered was sent, by this machine's monotonic clock; one that has ended is not begun anew before all of it is over;
-and at a clean end others can have it at once.  It does not know what the duties are.
+and at a clean end others can have it at once, while the node is heard of until all of its work is over.  It does not
+know what the duties are.
 """
 
 from __future__ import annotations
@@ -86,6 +87,7 @@ class Membership:
         self._leads: dict[str, tuple[Lead, float]] = {}
         self._over: dict[str, Lead] = {}
         self._one_at_a_time = asyncio.Lock()
+        self._resigned = asyncio.Event()
         self.failure: StoreUnavailable | None = None
         """Why the last beat that failed did, if none was answered since."""
         self.cluster: Cluster | None = None
@@ -107,7 +109,7 @@ class Membership:
         async with self._one_at_a_time:
             sent = asyncio.get_running_loop().time()
             # A beat that was long on its way may have renewed what is over here: it is given up, and wanted again.
-            wants = tuple(duty for duty in self._duties if not self._is_over(duty))
+            wants = tuple(duty for duty in self._duties if not (self._resigned.is_set() or self._is_over(duty)))
             report = replace(self._describe(), wants=wants, lease_seconds=self._lease_seconds)
             cluster = await self._store.beat(report)
             self._leads = {
@@ -119,18 +121,37 @@ class Membership:
             self._heard(cluster)
             return cluster
 
+    def resign(self) -> None:
+        """End the duties and let others have them; the beats go on, so that nobody takes what is still at work here."""
+        self._resigned.set()
+        for term in self._terms.values():
+            term.task.cancel()
+
     async def run(self) -> None:
         """Beat and do the duties until cancelled, then let others have them.  What it raises is a bug of ours."""
         try:
             async with asyncio.TaskGroup() as group:
-                while True:
+                while not self._resigned.is_set():
                     self._elect(group)
-                    await self._sleep(BEAT_SECONDS)
-                    await self._try_to_beat()
+                    await self._nap()
+                    if not self._resigned.is_set():
+                        await self._try_to_beat()
+            while True:
+                await self._try_to_beat()
+                await self._sleep(BEAT_SECONDS)
         finally:
             with contextlib.suppress(StoreUnavailable, TimeoutError):
                 async with asyncio.timeout(LEAVE_SECONDS):
                     await self._store.leave()
+
+    async def _nap(self) -> None:
+        """Sleep until the next beat, or until this node resigns."""
+        either = {asyncio.ensure_future(self._sleep(BEAT_SECONDS)), asyncio.ensure_future(self._resigned.wait())}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for waiter in either:
+                waiter.cancel()
 
     async def _try_to_beat(self) -> None:
         try:

@@ -1,8 +1,8 @@
 """Nodes that are gone: others can have what they had claimed, long before its leases end.
 
 A lease is as long as all attempts of a change may take, minutes, and a machine that dies has hundreds of records in
-hand.  Invariants: nothing is taken from a node that was heard of within ``GONE_SECONDS``, which is longer than a clean
-stop takes to finish what is at work; a node that was only cut off for so long is fenced when it comes back.
+hand.  Invariants: nothing is taken from a node that was heard of within ``GONE_SECONDS``, as one that stops is until
+what is at work has ended; a node that was only cut off for so long is fenced when it comes back.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ class Gone:
         now = self._monotonic()
         for node in cluster.nodes:
             self._heard[node.name] = max(now - node.seen_seconds, self._heard.get(node.name, 0.0))
+        self._heard = {name: at for name, at in self._heard.items() if now - at < GONE_SECONDS}
 
     async def run(self) -> None:
         """Release what nodes had claimed that are gone, until cancelled: what one node does for all."""
@@ -50,8 +51,7 @@ class Gone:
         while True:
             await self._sleep(LOOK_SECONDS)
             now = self._monotonic()
-            self._heard = {name: at for name, at in self._heard.items() if now - at < GONE_SECONDS}
-            there = frozenset(self._heard)
+            there = frozenset(name for name, at in self._heard.items() if now - at < GONE_SECONDS)
             # Who was gone before this began has to be missed for as long; then only those that were there can go.
             if now - began < GONE_SECONDS:
                 continue

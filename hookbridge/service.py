@@ -102,9 +102,9 @@ class Service(Parts):
                 if self._stale is not None and "process" in roles:
                     tasks.append(group.create_task(self._stale.run(self._stop_lanes), name="stale-keys"))
                 tasks.append(group.create_task(self._loop_watch.run(), name="loop-watch"))
-                duties = group.create_task(self.membership.run(), name="membership")
+                tasks.append(group.create_task(self.membership.run(), name="membership"))
                 await self._stop_asked.wait()
-                duties.cancel()
+                self.membership.resign()
                 await self._drain()
                 await self._senders_gone.wait()
                 for task in tasks:

@@ -20,9 +20,11 @@ from hookbridge.cli.tail import Follower, Wanted
 from hookbridge.config import Settings
 from tests.service.test_handshake import NOTION, TOKEN, TOKEN_PATH, event, lane, shake
 from tests.support import databases
+from tests.support.books import send
 from tests.support.commands import command
 from tests.support.engines import database_of
 from tests.support.followed import has, loaded, sources, user
+from tests.support.handling import Handling
 from tests.support.metrics import scrape
 from tests.support.running import ADMIN, ADMIN_TOKEN, Running, make_settings, running, with_secrets
 from tests.support.signing import notion_signature
@@ -211,6 +213,25 @@ async def test_a_node_that_ends_leaves_what_it_led_to_another_one_at_once(tmp_pa
                 return [one["name"] for one in seen["nodes"]] == ["b", "c"]
 
             await wait_until(is_told)
+
+
+async def test_a_node_that_ends_is_there_until_what_it_works_on_is_done(tmp_path: Path) -> None:
+    user = Handling(tmp_path)
+    settings = make_settings(tmp_path, handlers=user.section, server={"shutdown_deadline_seconds": 60.0})
+    async with running(named(settings, "a")) as ends:
+        user.module.gate.clear()
+        await send(ends, hint(1) | {"table_name": user.table})
+        await wait_until(lambda: user.module.running)
+        async with running(named(make_settings(tmp_path), "b", "receive")) as stays:
+            ends.service.begin_stop()
+            await wait_until(lambda: stays.service.membership.does("upkeep"))
+            cluster = await stays.service.membership.beat()
+            assert [one.name for one in cluster.nodes] == ["a", "b"]
+            assert len(user.module.running) == 1
+            user.module.gate.set()
+            await ends.service.stop()
+            cluster = await stays.service.membership.beat()
+            assert [one.name for one in cluster.nodes] == ["b"]
 
 
 async def test_nodes_with_different_admin_tokens_are_told(tmp_path: Path) -> None:

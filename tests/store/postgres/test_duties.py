@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import cast
 
 import asyncpg
@@ -11,7 +11,7 @@ import pytest
 from hookbridge.cluster import Membership
 from hookbridge.errors import LeadLost
 from hookbridge.store.contract import Store
-from hookbridge.store.nodes import Lead, Report
+from hookbridge.store.nodes import Cluster, Lead, Report
 from hookbridge.store.postgres import PostgresStore
 from tests.support.naps import Naps
 from tests.support.waiting import wait_until
@@ -48,6 +48,10 @@ class Node:
             self.follows = False
 
 
+def names(cluster: Cluster) -> list[str]:
+    return [one.name for one in cluster.nodes]
+
+
 @asynccontextmanager
 async def node(url: str, name: str) -> AsyncIterator[Node]:
     store = cast("Store", await PostgresStore.open(url, node=name))
@@ -72,6 +76,23 @@ async def test_only_one_node_does_a_duty_and_the_other_one_when_that_ends(url: s
             assert not second.follows
         await wait_until(lambda: other.follows)
     assert not other.follows
+
+
+async def test_a_node_that_resigns_leaves_its_duties_at_once_and_is_there_until_its_end(url: str) -> None:
+    async with node(url, "other") as other, AsyncExitStack() as ending:
+        one = await ending.enter_async_context(node(url, "one"))
+        await wait_until(lambda: one.follows or other.follows)
+        first, second = (one, other) if one.follows else (other, one)
+        first.membership.resign()
+        await wait_until(lambda: second.follows)
+        assert not first.follows
+        for _ in range(3):
+            beaten = first.membership.cluster
+            await wait_until(lambda beaten=beaten: first.membership.cluster is not beaten)
+        assert second.follows
+        assert names(await second.membership.beat()) == ["one", "other"]
+        await ending.aclose()
+        assert names(await other.membership.beat()) == ["other"]
 
 
 async def test_a_node_that_does_not_reach_the_store_for_a_lease_does_nothing_more(
