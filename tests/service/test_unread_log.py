@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientError, ClientSession
 
+from scripts.programs import free_port
 from tests.support.books import WEBHOOKS
 from tests.support.commands import environment
 from tests.support.processes import process
@@ -29,8 +29,7 @@ LINES = 400
 @asynccontextmanager
 async def unread(folder: Path, stdout: int, stderr: int) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
     """A service whose output nobody reads, and where it listens."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "hookbridge", "--port", str(port)),
         cwd=folder,
