@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -208,6 +209,21 @@ RENDERED = {
         '<table header-row="true">\n\t<tr>\n\t\t<td>a</td>\n\t</tr>\n</table>\nb',
         '<div class="table" role="table"><div role="row"><span role="cell">a</span></div></div><p>b</p>',
     ),
+    "notion's tables without lines": (
+        "\t<table><tr><td>a</td><td>b</td></tr>\n<tr><td></td></tr></table>",
+        (
+            '<div class="table" role="table"><div role="row"><span role="cell">a</span><span role="cell">b</span>'
+            '</div><div role="row"><span role="cell"></span></div></div>'
+        ),
+    ),
+    "what only begins like a table": (
+        "<table>\nhello\n*x*",
+        "<p>&lt;table&gt;</p><p>hello</p><p><em>x</em></p>",
+    ),
+    "a table with something outside of its cells": (
+        "<table>\n<tr><td>a</td>hidden</tr>\n</table>",
+        "<p>&lt;table&gt;</p><p>&lt;tr&gt;&lt;td&gt;a&lt;/td&gt;hidden&lt;/tr&gt;</p><p>&lt;/table&gt;</p>",
+    ),
     "rules and equations": (
         "---\n$$\nx*y*\n$$\n$`E=mc^2`$",
         "<hr><pre>x*y*</pre><p><code>E=mc^2</code></p>",
@@ -226,3 +242,24 @@ async def test_markdown_becomes_elements(page: Page, tmp_path: Path) -> None:
         for name, (markdown, expected) in RENDERED.items():
             made = await module(page, "markdown.js", html, markdown)
             assert re.sub(r' (dir="auto"|tabindex="0")', "", made) == expected, name
+
+
+async def test_every_word_of_a_text_is_shown_whatever_stands_around_it(page: Page, tmp_path: Path) -> None:
+    """A text of random pieces of syntax, with a word after each: none of the words may be gone."""
+    pieces = [
+        "\n", "\n\t", "# ", "- ", "- [x] ", "1. ", "> ", "```\n", "\n```\n", "| ", " |\n", "|---|\n", "**", "*",
+        "_", "~~", "`", "[", "](", "](https://x.y)", ")", "<", ">", "<u>", "</u>", "<td>", "</td>", "\n<table>\n",
+        "</table>", "<tr>", '<page url="https://x.y">', "</page>", "<callout>\n", "\n</callout>\n", "<script>",
+        "\\", "$", "$$\n", "---\n", "\n:::", "https://x.y/",
+    ]  # fmt: skip
+    script = """[...it.blocks(given[0])].flatMap(one => one.nodes).map(one => one.textContent + ' '
+        + [...one.querySelectorAll?.('a') ?? []].map(link => link.href).join(' ')).join(' ')"""
+    random = Random(7)
+    async with running(make_settings(tmp_path)) as service:
+        await opened(page, service)
+        for _ in range(300):
+            chosen = random.choices(pieces, k=12)
+            text = "".join(f"{piece}word{number}" for number, piece in enumerate(chosen))
+            made = await module(page, "markdown.js", script, text)
+            lost = [f"word{number}" for number in range(len(chosen)) if f"word{number}" not in made]
+            assert not lost, text

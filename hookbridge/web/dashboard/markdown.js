@@ -8,51 +8,37 @@ import { element, visibleLines } from "./format.js";
 import { isNotions, spans } from "./spans.js";
 
 const LINE_MAX = 8_000; // a longer one is shown as several
-const BLOCK_MAX = 20_000;
+const STRETCH = 20_000;
+const TABLE_MAX = 200_000;
 const DEPTH_MAX = 8;
 
-const FENCE = /^(`{3,}|~{3,}|\$\$)([^`$]*)$/;
+const INDENTED = /^([ \t]*)(.*)$/s;
+const FENCE = /^(`{3,}|~{3,}|\$\$)[^`$]*$/;
 const HEADING = /^(#{1,6})[ \t]+(.*)$/;
 const ITEM = /^(?:[-*+]|(\d{1,9})[.)])(?:[ \t]+(.*))?$/;
 const BOX = /^\[([ xX])\](?:[ \t]+(.*))?$/;
 const RULE = /^(?:(?:-[ \t]*){3,}|(?:\*[ \t]*){3,}|(?:_[ \t]*){3,})$/;
 const BELOW_HEAD = /^\|(?:[ \t]*:?-+:?[ \t]*\|)+$/;
 const TAG_ALONE = /^<(\/?)([A-Za-z][\w-]*)((?:"[^"]*"|[^"<>])*)>$/;
-const CALLOUT = /^:{3,}/;
-const ATTRIBUTES = /[ \t]*\{(?:[ \t]*[\w-]+="[^"]*")+[ \t]*\}$/;
+const CALLOUT = /^:{3,}(?:[ \t]*callout)?$/;
+const TABLE = /^<table\b[^<>]*>/i;
+const TABLE_ENDS = /<\/table>\s*$/i;
+const AROUND_CELLS = /^(?:\s|<\/?(?:table|colgroup|col|thead|tbody|tr)\b[^<>]*>)*$/i;
+const ATTRIBUTES = /\{(?:[ \t]*[\w-]+="[^"]*")+[ \t]*\}$/;
 
-// Each block's element, and how much of the text has been read with it.
+// Gives, stretch by stretch, the elements of a text, and how much of it has been read with them.
 export function* blocks(text) {
   let read = new Blocks();
-  let code = null; // { fence, indent, lines } while one is open
-  let cells = null; // the text of one of Notion's tables while it is open
   let from = 0;
   for (const { line, end, whole } of lines(text)) {
-    const [, indent, said] = /^([ \t]*)(.*)$/s.exec(line);
-    const depth = depthOf(indent);
-    if (code !== null) {
-      if (said.trimEnd() === code.fence) code = read.code(code);
-      else code.lines.push(line.startsWith(code.indent) ? line.slice(code.indent.length) : line);
-    } else if (cells !== null) {
-      cells.text += `${said}\n`;
-      if (/<\/table>/i.test(said)) cells = read.taggedTable(cells);
-    } else if (FENCE.test(said)) {
-      code = { fence: FENCE.exec(said)[1], indent, depth, lines: [] };
-    } else if (/^<table\b/i.test(said)) {
-      cells = { depth, text: `${said}\n` };
-      if (/<\/table>/i.test(said)) cells = read.taggedTable(cells);
-    } else {
-      read.line(depth, said.trimEnd(), whole);
-    }
-    if (end - from < BLOCK_MAX) continue;
-    if (code !== null) code = { ...code, lines: read.code(code) ?? [] };
-    if (cells !== null) cells = { ...cells, text: read.taggedTable(cells) ?? "" };
+    read.take(line, whole);
+    if (end - from < (read.raw?.most ?? STRETCH)) continue;
+    const goesOn = read.raw?.cut(read) ?? null;
     yield { nodes: read.made, end };
-    read = new Blocks();
+    read = new Blocks(goesOn);
     from = end;
   }
-  if (code !== null) read.code(code);
-  if (cells !== null) read.taggedTable(cells);
+  read.raw?.show(read);
   yield { nodes: read.made, end: text.length };
 }
 
@@ -77,8 +63,77 @@ function depthOf(indent) {
   return Math.min(DEPTH_MAX, tabs + Math.floor((indent.length - tabs) / 2));
 }
 
+// Code: the lines between two fences, as they are.
+class Fenced {
+  most = STRETCH;
+  lines = [];
+
+  constructor(fence, indent) {
+    this.fence = fence;
+    this.indent = indent;
+  }
+
+  // Gives whether it ends with this line.
+  take(line) {
+    const said = line.trim();
+    if (said.startsWith(this.fence) && !said.replaceAll(this.fence[0], "")) return true;
+    this.lines.push(line.startsWith(this.indent) ? line.slice(this.indent.length) : line);
+    return false;
+  }
+
+  show(blocks) {
+    blocks.put(depthOf(this.indent), element("pre", visibleLines(this.lines.join("\n")), { tabIndex: 0 }));
+  }
+
+  // What has been read is shown, and the rest is code as well.
+  cut(blocks) {
+    this.show(blocks);
+    return new Fenced(this.fence, this.indent);
+  }
+}
+
+// One of Notion's tables; what only begins like one is shown line by line.
+class Tagged {
+  most = TABLE_MAX;
+  lines = [];
+
+  constructor(indent) {
+    this.indent = indent;
+  }
+
+  take(line) {
+    this.lines.push(line);
+    return TABLE_ENDS.test(line);
+  }
+
+  show(blocks) {
+    const rows = rowsOf(this.lines.join("\n"));
+    if (rows !== null) blocks.put(depthOf(this.indent), table(rows, { closed: true }));
+    else for (const line of this.lines) blocks.line(line, true);
+  }
+
+  cut(blocks) {
+    this.show(blocks);
+    return null;
+  }
+}
+
+// The cells of each row; null where anything stands outside of them.
+function rowsOf(text) {
+  const [before, ...cells] = text.split(/<t[dh]\b[^<>]*>/i).map((one) => one.split(/<\/t[dh]>/i));
+  if (!TABLE_ENDS.test(text) || before.length > 1 || !AROUND_CELLS.test(before[0])) return null;
+  const rows = [[]];
+  for (const [cell, behind, ...more] of cells) {
+    if (behind === undefined || more.length || !AROUND_CELLS.test(behind)) return null;
+    rows.at(-1).push(cell.trim());
+    if (/<tr\b/i.test(behind)) rows.push([]);
+  }
+  return rows;
+}
+
 class Blocks {
-  constructor() {
+  constructor(raw = null) {
+    this.raw = raw; // what is open, and is read to its end
     this.made = [];
     this.within = []; // depth → the element in which deeper blocks stand
   }
@@ -98,8 +153,29 @@ class Blocks {
     return parent ? parent.lastElementChild : this.made.at(-1);
   }
 
-  line(depth, written, whole) {
-    const said = written.replace(ATTRIBUTES, "");
+  take(line, whole) {
+    if (this.raw === null) {
+      const [, indent, said] = INDENTED.exec(line);
+      const [, fence] = FENCE.exec(said) ?? [];
+      if (whole && fence) {
+        this.raw = new Fenced(fence, indent);
+        return;
+      }
+      if (!whole || !TABLE.test(said)) {
+        this.line(line, whole);
+        return;
+      }
+      this.raw = new Tagged(indent);
+    }
+    if (!this.raw.take(line)) return;
+    this.raw.show(this);
+    this.raw = null;
+  }
+
+  line(line, whole) {
+    const [, indent, written] = INDENTED.exec(line);
+    const depth = depthOf(indent);
+    const said = written.trimEnd().replace(ATTRIBUTES, "").trimEnd();
     const [, marks, title] = HEADING.exec(said) ?? [];
     if (!whole) this.put(depth, paragraph(said));
     else if (said === "" || CALLOUT.test(said)) this.pause();
@@ -155,19 +231,6 @@ class Blocks {
     if (close) this.within.length = Math.min(this.within.length, depth);
     else this.put(depth, element("div", [], { className: name.toLowerCase() === "callout" ? "callout" : null }), { holds: true });
     return true;
-  }
-
-  // The text between fences; of one that goes on, a part of it. Gives null: it is closed.
-  code({ depth, lines: written }) {
-    this.put(depth, element("pre", visibleLines(written.join("\n")), { tabIndex: 0 }));
-    return null;
-  }
-
-  taggedTable({ depth, text }) {
-    const rows = text.split(/<tr\b[^>]*>/i).slice(1);
-    const cells = rows.map((row) => row.split(/<t[dh]\b[^>]*>/i).slice(1).map((one) => one.split(/<\/t[dh]>/i)[0].trim()));
-    this.put(depth, table(cells.filter((row) => row.length), { closed: true }));
-    return null;
   }
 }
 
