@@ -20,7 +20,7 @@ from hookbridge.service import Service
 from hookbridge.store.values import DeadGroup, EventFilter
 from hookbridge.web.bodies import read_body
 from hookbridge.web.keys import SERVICE
-from hookbridge.web.parameters import instant, json_body, query, record_ids, table_names
+from hookbridge.web.parameters import Where, instant, json_body, query, record_ids, table_names
 from hookbridge.web.protocol import while_heard
 from hookbridge.web.replies import PRIVATE, json_reply
 from hookbridge.web.route import Answer, Request, Route
@@ -36,7 +36,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     service = request.app[SERVICE]
     asked = query(request, said.EventQuery)
     which = msgspec.structs.replace(
-        _filter(service, asked),
+        _filter(service, asked, "query"),
         outcome=asked.outcome,
         ids=None if asked.ids is None else tuple(map(int, asked.ids.split(","))),
         open=None if asked.state is None else asked.state == "open",
@@ -80,7 +80,7 @@ async def replay(request: web.Request) -> web.StreamResponse:
     """Process the settled events that match again, or count them."""
     service = request.app[SERVICE]
     asked = json_body(await read_body(request), said.ReplayBody)
-    which = msgspec.structs.replace(_filter(service, asked), outcome=asked.outcome, ids=asked.ids)
+    which = msgspec.structs.replace(_filter(service, asked, "body"), outcome=asked.outcome, ids=asked.ids)
     _require_filter(which, everything=asked.all)
     if asked.dry_run:
         with while_heard(request):
@@ -102,7 +102,7 @@ async def dead_letters(request: web.Request) -> web.StreamResponse:
     `outcome=dead` and its `reason`.
     """
     service = request.app[SERVICE]
-    which = _filter(service, query(request, said.EventScope))
+    which = _filter(service, query(request, said.EventScope), "query")
     with while_heard(request):
         found = await service.store.dead_letters(which)
     labels = await service.naming.of_tables((of.source, of.table) for one in found.groups for of in one.tables)
@@ -137,7 +137,7 @@ async def dismiss_events(request: web.Request) -> web.StreamResponse:
     """Give up the dead letters that match, or count them: they are ignored from then on, and cannot be replayed."""
     service = request.app[SERVICE]
     asked = json_body(await read_body(request), said.DismissBody)
-    which = _filter(service, asked)
+    which = _filter(service, asked, "body")
     which = msgspec.structs.replace(which, outcome=Outcome(asked.outcome) if asked.outcome else None, ids=asked.ids)
     _require_filter(which, everything=asked.all)
     if asked.dry_run:
@@ -176,17 +176,17 @@ async def _event(request: web.Request) -> StoredEvent:
 _MAX_ID_DIGITS = 18  # fits the store's 64 bits
 
 
-def _filter(service: Service, asked: said.EventScope) -> EventFilter:
+def _filter(service: Service, asked: said.EventScope, where: Where) -> EventFilter:
     return EventFilter(
         source=asked.source,
-        tables=table_names(service, asked.source, asked.table),
-        record_ids=record_ids(service, asked.source, asked.table, asked.record_id),
+        tables=table_names(service, asked.source, asked.table, where=where),
+        record_ids=record_ids(service, asked.source, asked.table, asked.record_id, where=where),
         type=asked.type,
         origin=asked.origin,
         text=asked.q,
         reason=asked.reason,
-        since=instant("since", asked.since),
-        until=instant("until", asked.until),
+        since=instant("since", asked.since, where=where),
+        until=instant("until", asked.until, where=where),
     )
 
 

@@ -49,27 +49,27 @@ def path_source(request: web.Request) -> SourceName:
     raise InvalidParameter("source", f"expected one of {', '.join(SOURCES)}", where="path")
 
 
-def table_of_source(service: Service, source: SourceName | None, table: str | None) -> str | None:
+def table_of_source(service: Service, source: SourceName | None, table: str | None, *, where: Where) -> str | None:
     """Give the normal name of one table.  Raises InvalidParameter: it needs its source."""
     if table is None:
         return None
     if source is None:
-        raise InvalidParameter("source", "required together with table")
-    return service.sources[source].table(table)
+        raise InvalidParameter("source", "required together with table", where=where)
+    return service.sources[source].table(table, where=where)
 
 
-def table_names(service: Service, source: SourceName | None, table: str | None) -> tuple[str, ...]:
+def table_names(service: Service, source: SourceName | None, table: str | None, *, where: Where) -> tuple[str, ...]:
     """Give the names that a table may have: its normal name in the source, or without one in each.
 
     Raises InvalidParameter when it cannot be a table's name.
     """
     if table is None:
         return ()
-    return tuple(dict.fromkeys(one.table(table) for one in _sources(service, source)))
+    return tuple(dict.fromkeys(one.table(table, where=where) for one in _sources(service, source)))
 
 
 def record_ids(
-    service: Service, source: SourceName | None, table: str | None, record_id: str | None
+    service: Service, source: SourceName | None, table: str | None, record_id: str | None, *, where: Where
 ) -> tuple[str, ...]:
     """Give the ids that a record may have: the normal form where its table is known; else as written, and as a page's.
 
@@ -87,11 +87,11 @@ def record_ids(
         except InvalidParameter as error:  # what is no key of a row may be a page's
             refusal = error
     if not found and refusal is not None:
-        raise InvalidParameter("record_id", refusal.problems[0].msg)
+        raise InvalidParameter("record_id", refusal.problems[0].msg, where=where)
     return tuple(found)
 
 
-def instant(name: str, text: str | None) -> float | None:
+def instant(name: str, text: str | None, *, where: Where) -> float | None:
     """Give the epoch seconds from which on a time is shown as this one or later; None where none was asked for.
 
     Raises InvalidParameter.
@@ -99,7 +99,7 @@ def instant(name: str, text: str | None) -> float | None:
     if text is None:
         return None
     if (at := instant_of(text)) is None:
-        raise InvalidParameter(name, "expected a time as in 2026-01-01T15:00:00Z")
+        raise InvalidParameter(name, "expected a time as in 2026-01-01T15:00:00Z", where=where)
     # Times are shown rounded to the microsecond: one that was copied from an answer means what was shown so.
     return at.timestamp() - 0.5e-6
 

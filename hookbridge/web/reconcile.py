@@ -50,7 +50,7 @@ async def reconcile(request: web.Request) -> web.StreamResponse:
     service = request.app[SERVICE]
     asked = json_body(await read_body(request), said.ReconcileBody)
     since = beginning(asked, service.now())
-    table = service.sources[asked.source].table(asked.table)
+    table = service.sources[asked.source].table(asked.table, where="body")
     service.reconciler.table(asked.source, table)
     errand = Errand(source=asked.source, table=table, kind=asked.kind, since=since, confirm=asked.confirm)
     return json_reply(await service.errands.reconcile(errand))
@@ -60,7 +60,7 @@ async def verify(request: web.Request) -> web.StreamResponse:
     """Prove that copy and source agree, or list what differs, line by line."""
     service = request.app[SERVICE]
     asked = json_body(await read_body(request) or b"{}", said.VerifyBody)
-    name = table_of_source(service, asked.source, asked.table)
+    name = table_of_source(service, asked.source, asked.table, where="body")
     steps = service.reconciler.verify(asked.source, name, heal=asked.heal, content=asked.content)
     async with aclosing(steps):
         first = await anext(steps)  # what cannot begin is refused like any other request

@@ -131,8 +131,8 @@ async def listing(request: web.Request) -> web.StreamResponse:
     asked = query(request, said.RecordQuery)
     which = RecordFilter(
         source=asked.source,
-        tables=table_names(service, asked.source, asked.table),
-        record_ids=record_ids(service, asked.source, asked.table, asked.record_id),
+        tables=table_names(service, asked.source, asked.table, where="query"),
+        record_ids=record_ids(service, asked.source, asked.table, asked.record_id, where="query"),
         state=asked.state,
         text=asked.q,
     )
@@ -195,7 +195,7 @@ async def search(request: web.Request) -> web.StreamResponse:
     """Find records by their words."""
     service = request.app[SERVICE]
     asked = query(request, said.SearchQuery)
-    table = table_of_source(service, asked.source, asked.table)
+    table = table_of_source(service, asked.source, asked.table, where="query")
     with while_heard(request):
         found = await service.search.find(asked.q, source=asked.source, table=table, limit=asked.limit)
     hits = tuple([_hit(service, hit, await service.naming.of(hit.record, hit.title)) for hit in found.hits])

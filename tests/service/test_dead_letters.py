@@ -134,3 +134,22 @@ async def test_only_an_operator_dismisses(letters: Running) -> None:
     )
     assert answer.status == 401
     assert await balanced(letters) == {"received": 5, "applied": 1, "dead": 4}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "name"),
+    [
+        ("/api/v1/events/dismiss", {"since": "yesterday"}, "since"),
+        ("/api/v1/events/replay", {"until": "x"}, "until"),
+        ("/api/v1/events/dismiss", {"table": "a:b"}, "table"),
+        ("/api/v1/events/replay", {"source": "supabase", "table": "users", "record_id": "\0"}, "record_id"),
+        ("/api/v1/reconcile", {"source": "supabase", "table": "a:b"}, "table"),
+        ("/api/v1/verify", {"table": "users"}, "source"),
+    ],
+)
+async def test_what_is_wrong_in_a_body_is_looked_for_there(
+    client: Running, path: str, body: dict[str, str], name: str
+) -> None:
+    answer = await client.post(path, body, ADMIN)
+    assert answer.status == 422
+    assert [one["loc"] for one in (await answer.json())["detail"]] == [["body", name]]
