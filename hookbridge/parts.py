@@ -86,7 +86,7 @@ class Parts:
             learnt.token if learnt else None,
             clock=clock,
             asked=self.meters.of["notion"].batch.observe,
-            reserve=self._reserve_of_notion,
+            reserve=partial(store.permit, "notion", per_second=config.notion.requests_per_second),
             labels=partial(self.naming.learn, "notion"),
         )
         supabase = SupabaseSource(
@@ -212,11 +212,6 @@ class Parts:
 
     def _wake(self, source: SourceName) -> None:
         self.lanes[source].wake()
-
-    async def _reserve_of_notion(self, number: int) -> float:
-        permit = await self.store.permit("notion", number, per_second=self.settings.config.notion.requests_per_second)
-        self.notion.budget.hear(permit.halted_seconds)
-        return permit.wait_seconds
 
     def _describe(self) -> Report:
         """Say of this node what others shall know."""

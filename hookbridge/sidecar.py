@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -90,7 +91,11 @@ async def _opened(
     sources: dict[SourceName, Source] = {}
     try:
         sources["supabase"] = SupabaseSource(config.supabase, config.signatures, secrets, store.ticket, clock=clock)
-        sources["notion"] = NotionSource(config.notion, config.signatures, secrets, store.ticket, None, clock=clock)
+        # Nodes elsewhere may use the store that is looked at: they have the same budget.
+        reserve = partial(store.permit, "notion", per_second=config.notion.requests_per_second)
+        sources["notion"] = NotionSource(
+            config.notion, config.signatures, secrets, store.ticket, None, clock=clock, reserve=reserve
+        )
         yield store, sources, clock
     finally:
         for source in sources.values():

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from hookbridge.api.reconcile import Verdict
 from hookbridge.model import RecordKey
+from hookbridge.sidecar import prove
 from tests.service.test_cluster import SLOW, named, nodes, ready
 from tests.support.followed import Sources, has, loaded, sources
 from tests.support.running import Running, make_settings, running
@@ -77,5 +79,19 @@ async def test_a_read_on_the_other_node_reserves_its_request_among_all(both: Sou
         await wait_until(lambda: one.service.membership.does("process:notion"))
         page = both.notion.create_page(both.data_source, title="first")
         assert (await other.get(f"/api/v1/records/notion/{both.database}/{page}")).status == 200
-        reserved = "SELECT tat > 0 FROM hookbridge.budget WHERE source = 'notion'"
-        assert await other.service.store._engine.read(reserved) == [(True,)]  # type: ignore[attr-defined]
+        assert await reserved(other)
+
+
+async def test_a_proof_without_a_service_here_reserves_its_requests_among_all(both: Sources, tmp_path: Path) -> None:
+    settings = both.settings(tmp_path, reconcile=SLOW)
+    async with running(named(settings, "a", "receive", "process")) as elsewhere:
+        assert not await reserved(elsewhere)
+        lines = [line async for line in prove(named(settings, "b"), "notion", None, content=False)]
+        assert isinstance(lines[-1], Verdict)
+        assert await reserved(elsewhere)
+
+
+async def reserved(node: Running) -> bool:
+    query = "SELECT count(*) > 0 FROM hookbridge.budget WHERE source = 'notion' AND tat > 0"
+    ((is_so,),) = await node.service.store._engine.read(query)  # type: ignore[attr-defined]
+    return bool(is_so)

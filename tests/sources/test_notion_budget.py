@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from hookbridge.errors import SourceUnavailable, StoreUnavailable
-from hookbridge.sources.notion.budget import PATIENCE_SECONDS, Budget, Urgency
+from hookbridge.sources.notion.budget import PATIENCE_SECONDS, AtOnce, Budget, Urgency
 from hookbridge.sources.statuses import RETRY_AFTER_SECONDS_MAX
 from tests.support.waiting import wait_until
 from tests.support.workspace import RETRIEVE, tasks
@@ -207,11 +207,11 @@ class Others:
         self.wait = 0.0
         self.failure: Exception | None = None
 
-    async def __call__(self, number: int) -> float:
+    async def __call__(self, number: int) -> AtOnce:
         self.asked.append(number)
         if self.failure is not None:
             raise self.failure
-        return self.wait
+        return AtOnce(wait_seconds=self.wait)
 
 
 async def test_what_waits_is_reserved_among_all_processes_a_seconds_worth_at_a_time(time: Time) -> None:

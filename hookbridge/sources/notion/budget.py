@@ -16,7 +16,9 @@ import enum
 import itertools
 import time
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
+import msgspec
 from aiolimiter import AsyncLimiter
 
 from hookbridge.api.health import BudgetState
@@ -33,13 +35,34 @@ FAIR_EVERY = 10
 """So many permits are one that goes to the oldest waiter, whatever its urgency."""
 
 
-Reserve = Callable[[int], Awaitable[float]]
-"""Reserves so many requests among all processes; gives the seconds until they may go.  Raises StoreUnavailable."""
+class Reserved(Protocol):
+    """Requests that are reserved among all processes."""
+
+    @property
+    def wait_seconds(self) -> float:
+        """Until they may go."""
+        ...
+
+    @property
+    def halted_seconds(self) -> float:
+        """For how long Notion wants to be left alone, as it told any of them."""
+        ...
 
 
-async def nobody_else(number: int) -> float:  # noqa: ARG001  as whoever reserves
+Reserve = Callable[[int], Awaitable[Reserved]]
+"""Reserves so many.  Raises StoreUnavailable."""
+
+
+class AtOnce(msgspec.Struct, frozen=True):
+    """What may go now."""
+
+    wait_seconds: float = 0.0
+    halted_seconds: float = 0.0
+
+
+async def nobody_else(number: int) -> Reserved:  # noqa: ARG001  as whoever reserves
     """Reserve where one process is all there is."""
-    return 0.0
+    return AtOnce()
 
 
 class Urgency(enum.IntEnum):
@@ -169,11 +192,12 @@ class Budget:
         """Reserve for all who wait, and return when the first of them may go."""
         number = max(1, min(self._burst, len(self._waiting)))
         try:
-            wait = await self._reserve(number)
+            reserved = await self._reserve(number)
         except StoreUnavailable:
-            wait = 0.0
-        if wait > 0:
-            await self._sleep(wait)
+            reserved = AtOnce()
+        self.hear(reserved.halted_seconds)
+        if reserved.wait_seconds > 0:
+            await self._sleep(reserved.wait_seconds)
         self._reserved, self._reserved_until = number, self._clock() + RESERVED_SECONDS
 
     def _next(self, *, fair: bool) -> asyncio.Future[None] | None:
