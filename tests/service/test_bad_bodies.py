@@ -1,16 +1,19 @@
 """Bodies and titles that nobody would write: each is stored or refused with its reason, and the lane goes on."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 import pytest
 
 from hookbridge.standins import Reply
 from tests.support.books import hint, send, settled
-from tests.support.followed import Sources, sources
-from tests.support.running import Running, running
+from tests.support.followed import Shifted, Sources, sources
+from tests.support.running import ADMIN, Running, running
+from tests.support.waiting import wait_until
 
 CHARACTERS_MAX = 1_000_000
 """What `[notion] content_characters_max` is without being set."""
@@ -18,6 +21,18 @@ JSON = {"Content-Type": "application/json; charset=utf-8"}
 RIGHT_TO_LEFT = (
     "\u202b\u05e9\u05dc\u05d5\u05dd\u202c \u0645\u0631\u062d\u0628\u0627 👩\u200d👧\u200d👦 🏳\ufe0f\u200d🌈 e\u0301"
 )
+
+
+ODD = {
+    "empty": ("", ""),
+    "nul": ("nul \x00 byte", "nul \x00 byte"),
+    "half a pair": ("half \ud83d of a pair", "half ? of a pair"),
+    "two halves": ("\udc00\ud800", "??"),
+    "right to left": (RIGHT_TO_LEFT, RIGHT_TO_LEFT),
+    "markup": ("<script>alert(1)</script>\r\n\u2028\ufeff", "<script>alert(1)</script>\r\n\u2028\ufeff"),
+    "just short enough": ("x" * CHARACTERS_MAX, "x" * CHARACTERS_MAX),
+}
+"""Texts, and what is stored of each."""
 
 
 class Pages:
@@ -38,6 +53,11 @@ class Pages:
         assert answer.status == 200, await answer.text()
         found: dict[str, Any] = await answer.json()
         return found
+
+    async def hits(self, words: str) -> set[str]:
+        """The ids of what a search finds."""
+        answer = await self.bridge.get("/api/v1/search?" + urlencode({"q": words}))
+        return {hit["id"] for hit in (await answer.json())["hits"]}
 
     async def goes_on(self) -> None:
         """The next page is read as if nothing had been."""
@@ -63,19 +83,7 @@ async def pages(tmp_path: Path) -> AsyncIterator[Pages]:
             yield Pages(both, bridge)
 
 
-@pytest.mark.parametrize(
-    ("markdown", "stored"),
-    [
-        ("", ""),
-        ("nul \x00 byte", "nul \x00 byte"),
-        ("half \ud83d of a pair", "half ? of a pair"),
-        ("\udc00\ud800", "??"),
-        (RIGHT_TO_LEFT, RIGHT_TO_LEFT),
-        ("<script>alert(1)</script>\r\n\u2028\ufeff", "<script>alert(1)</script>\r\n\u2028\ufeff"),
-        ("x" * CHARACTERS_MAX, "x" * CHARACTERS_MAX),
-    ],
-    ids=["empty", "nul", "half a pair", "two halves", "right to left", "markup", "just short enough"],
-)
+@pytest.mark.parametrize(("markdown", "stored"), ODD.values(), ids=ODD)
 async def test_an_odd_text_is_stored_as_it_is_but_for_what_no_text_can_hold(
     pages: Pages, markdown: str, stored: str
 ) -> None:
@@ -120,8 +128,81 @@ async def test_unknown_blocks_that_are_no_ids_leave_the_rest_of_the_body(pages: 
     await pages.goes_on()
 
 
-@pytest.mark.parametrize("title", [None, "", "x" * 2_000, RIGHT_TO_LEFT, "nul \x00", "half \ud83d"], ids=ascii)
-async def test_an_odd_title_keeps_no_body_away(pages: Pages, title: str | None) -> None:
-    found = await pages.told(pages.page("the body", title))
-    assert found["content"]["markdown"] == "the body"
+@pytest.mark.parametrize(
+    ("title", "called"),
+    [
+        (None, None),
+        ("", None),
+        ("x" * 2_000, "x" * 299 + "…"),
+        (RIGHT_TO_LEFT, RIGHT_TO_LEFT),
+        ("nul \x00 byte", "nul byte"),
+        ("half \ud83d of a pair", "half ? of a pair"),
+    ],
+    ids=ascii,
+)
+async def test_an_odd_title_keeps_no_body_away(pages: Pages, title: str | None, called: str | None) -> None:
+    page = pages.page("the body", title)
+    found = await pages.told(page)
+    assert (found["content"]["markdown"], found["title"]) == ("the body", called or page)
+    assert await pages.hits("body") == {page}
     await pages.goes_on()
+
+
+@pytest.mark.parametrize("properties", [{}, {"Status": {"type": "select", "select": None}}, {"Name": 7}], ids=str)
+async def test_a_page_that_has_no_property_for_a_title_is_called_by_its_id(pages: Pages, properties: object) -> None:
+    page, both = pages.page("the body"), pages.both
+    told = {
+        "object": "page",
+        "id": page,
+        "parent": {"type": "data_source_id", "data_source_id": both.data_source, "database_id": both.database},
+        "last_edited_time": "2026-01-01T15:00:00.000Z",
+        "properties": properties,
+    }
+    reply = Reply(status=200, body=msgspec.json.encode(told), headers=JSON)
+    both.notion.faults.answer(reply, path=lambda path: path.endswith(f"/pages/{page}"))
+    found = await pages.told(page)
+    assert (found["title"], found["content"]["markdown"]) == (page, "the body")
+    await pages.goes_on()
+
+
+@pytest.mark.parametrize(
+    ("markdown", "word"),
+    [
+        ("nul \x00 byte", "byte"),
+        ("half \ud83d of a pair", "pair"),
+        (RIGHT_TO_LEFT, "\u05e9\u05dc\u05d5\u05dd"),
+        (RIGHT_TO_LEFT, "\u0645\u0631\u062d\u0628\u0627"),
+        ("grin 😀 and bear it", "😀"),
+        ("first " + "other " * 400_000, "first"),
+    ],
+    ids=["nul", "half a pair", "hebrew", "arabic", "emoji", "two megabytes"],
+)
+async def test_an_odd_text_is_found_by_its_words(pages: Pages, markdown: str, word: str) -> None:
+    page = pages.page(markdown)
+    await pages.told(page)
+    assert await pages.hits(word) == {page}
+
+
+async def test_a_first_load_of_odd_bodies_is_complete_and_equal_to_its_source(tmp_path: Path) -> None:
+    clock = Shifted()
+    clock.by = timedelta(minutes=-30)  # else each would be read once more when its minute is over
+    async with sources(clock) as both:
+        odd = [markdown for markdown, _ in ODD.values()]
+        for markdown in [*odd, "x" * 2_000_000]:
+            both.notion.create_page(both.data_source, title="x", markdown=markdown)
+        for title in (None, "", "x" * 2_000, RIGHT_TO_LEFT, "nul \x00", "half \ud83d"):
+            both.notion.create_page(both.data_source, title=title, markdown="text")
+        clock.by = timedelta()
+        with_text = {"databases": [{"id": both.database, "content": True}]}
+        async with running(both.settings(tmp_path, notion=with_text)) as bridge:
+            await wait_until(lambda: without_any_left(bridge, both.database, len(odd) + 7))
+            asked = {"source": "notion", "content": True}
+            answer = await bridge.post("/api/v1/verify", asked, headers=ADMIN)
+            *_, proof, verdict = map(msgspec.json.decode, (await answer.read()).splitlines())
+            assert (proof["equal"], verdict["agrees"]) == (len(odd) + 7, True)
+
+
+async def without_any_left(bridge: Running, table: str, count: int) -> bool:
+    """Whether so many pages have their bodies, and none waits for one."""
+    left = await bridge.service.store.wanting("notion", table, limit=0)
+    return (left.count, left.copied) == (0, count)
