@@ -204,5 +204,5 @@ async def test_a_first_load_of_odd_bodies_is_complete_and_equal_to_its_source(tm
 
 async def without_any_left(bridge: Running, table: str, count: int) -> bool:
     """Whether so many pages have their bodies, and none waits for one."""
-    left = await bridge.service.store.wanting("notion", table, limit=0)
-    return (left.count, left.copied) == (0, count)
+    counts = await bridge.service.store.content_counts("notion", table)
+    return (counts.wanting, counts.copied) == (0, count)
