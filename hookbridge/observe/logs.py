@@ -23,9 +23,9 @@ from structlog.typing import Processor, WrappedLogger
 from hookbridge.config import LoggingConfig, Secrets
 from hookbridge.observe.output import Queued, queue_standard_streams
 from hookbridge.observe.redaction import known_texts, redaction
-from hookbridge.observe.terminal import harmless
+from hookbridge.observe.terminal import TURNS, harmless
 
-_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_UNSEEN = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f{TURNS}]")
 """All control characters but the ends of lines and tabs, which tracebacks have."""
 
 QUIET = ("httpx", "httpcore", "notion_client", "hpack", "asyncio")
@@ -161,8 +161,13 @@ def _visible(_logger: WrappedLogger, _method: str, line: MutableMapping[str, Any
     """Write out what would move a terminal's cursor or colour its text: a record's name may have it."""
     for key, value in line.items():
         if isinstance(value, str) and not value.isprintable():
-            line[key] = _UNSEEN.sub(lambda one: f"\\x{ord(one[0]):02x}", value)
+            line[key] = _UNSEEN.sub(_escape, value)
     return line
+
+
+def _escape(one: re.Match[str]) -> str:
+    code = ord(one[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"  # noqa: PLR2004  as Python writes them
 
 
 def to_json(_logger: object, _method: str, line: MutableMapping[str, Any]) -> bytes:

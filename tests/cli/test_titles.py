@@ -45,6 +45,13 @@ async def odd(client: Running) -> Running:
     return client
 
 
+async def test_json_has_every_character_and_shows_in_the_order_that_it_has(odd: Running, tmp_path: Path) -> None:
+    ran = await command(tmp_path, "records", "list", "--source", "supabase", "--json", "--url", odd.url)
+    assert [one["title"] for one in ran.lines if one["id"] == "2"] == [ODD["2"]]
+    assert "\u202e" not in ran.out
+    assert r"\u202egnp.exe" in ran.out
+
+
 @pytest.mark.parametrize("words", [("events", "list"), ("records", "list")])
 async def test_each_line_ends_with_what_people_call_its_record_and_is_one_line(
     odd: Running, tmp_path: Path, words: tuple[str, ...]
