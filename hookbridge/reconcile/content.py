@@ -103,9 +103,13 @@ class ContentLoad:
     def _tell(self, copy: Copy, error: SourceError) -> None:
         _log.warning("A text cannot be read: its copy is without", record=str(copy.record), error=error.message)
 
-    def applied(self, truth: Truth) -> None:
-        """Take note that a change was applied: its copy may have come to wait, or wait no longer."""
-        if truth.data is not None and (truth.content is None or self._waiting):
+    def applied(self, truth: Truth, previous: Copy | None) -> None:
+        """Take note that a change was applied in place of a copy: the new one may wait, or the one before has waited.
+
+        Others wake nobody: each pass asks again for what could not be read.
+        """
+        waited = previous is not None and previous.data is not None and previous.content is None
+        if truth.data is not None and (truth.content is None or waited):
             self._woken.set()
 
     async def until_woken(self, seconds: float) -> None:

@@ -233,7 +233,7 @@ class Reconciler:
         if table is None:
             return
         if table.content is not None:
-            table.content.applied(truth)
+            table.content.applied(truth, previous)
         if truth.changed_at is not None:
             table.applied(truth.changed_at, None if previous is None else previous.changed_at)
 

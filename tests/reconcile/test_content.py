@@ -310,6 +310,34 @@ async def test_the_body_of_one_page_that_is_not_given_is_asked_for_again_by_each
         assert written.reads() == {}
 
 
+async def test_a_body_that_cannot_be_read_is_not_asked_for_because_others_change(
+    written: Written, tmp_path: Path
+) -> None:
+    page, other = written.pages(2)
+    written.later()
+    fault = written.notion.faults.status(409, path=lambda path: path == f"/v1/pages/{page}/markdown")
+    async with written.service(tmp_path) as bridge:
+
+        async def one_waits() -> bool:
+            found = await written.progress(bridge)
+            return bool(found and (found["stored"], found["total"]) == (1, 2))
+
+        await wait_until(one_waits)
+        asked = fault.hits
+        for text in ("first", "second", "third"):
+            written.later()
+            written.notion.edit_content(other, text)
+            written.later()
+            assert await written.passed(bridge) == 1
+            assert await written.markdown(bridge, other) == text
+        assert fault.hits == asked
+        fault.clear()
+        written.notion.edit_content(page, "edited")
+        written.later()
+        assert await written.passed(bridge) == 1
+        await wait_until(lambda: written.complete(bridge))
+
+
 async def by_hand(bridge: Running, page: str, markdown: str) -> None:
     """Change the text of a copy, and nothing else that is known of it."""
     ((content,),) = await rows(bridge.service.settings, f"SELECT content FROM copies WHERE record_id = '{page}'")
