@@ -11,6 +11,7 @@ from typing import Any
 
 from hookbridge.model import RecordKey
 from hookbridge.store.listed import LOOKED_AT, beginnings, names
+from hookbridge.store.named import PLACE, behind, waiting
 from hookbridge.store.ordinals import place
 from hookbridge.store.postgres import words
 from hookbridge.store.postgres.engine import Role
@@ -23,13 +24,12 @@ from hookbridge.text import parse
 Listed = Callable[..., Awaitable[list[Any]]]
 
 COLUMNS = "record, present, changed_at, read_at, verified, since"
-_PLACE = ("source", "table_name", "ordinal", "record_id")
 _COPIES = f"""
 SELECT {COLUMNS} FROM (
-    SELECT *, data IS NOT NULL AS present FROM hookbridge.copies WHERE {{where}} ORDER BY {", ".join(_PLACE)} LIMIT ?
+    SELECT *, data IS NOT NULL AS present FROM hookbridge.copies WHERE {{where}} ORDER BY {", ".join(PLACE)} LIMIT ?
 ) AS c
 LEFT JOIN LATERAL (SELECT since FROM hookbridge.dirty AS k WHERE k.record = c.record OFFSET 0) AS d ON true
-ORDER BY {", ".join(_PLACE)}
+ORDER BY {", ".join(PLACE)}
 """
 _DIRTY = f"""
 SELECT {COLUMNS.replace("record", "d.record")} FROM (
@@ -121,36 +121,19 @@ async def _copied(listed: Listed, which: RecordFilter, after: RecordKey | None, 
     gathered = _Gathered(listed, limit)
     meant = _meant(which)
     for beginning in beginnings(which):
-        where = _behind(beginning, after)
+        where = behind(beginning, after) if all(map(has_form, beginning)) else None
         if where is None:
             continue
         # Without a filter each name that is looked at is one of the page.
-        edge = await _edge(listed, "copies", ", ".join(_PLACE), where) if meant.parameters or which.state else None
+        edge = await _edge(listed, "copies", ", ".join(PLACE), where) if meant.parameters or which.state else None
         if edge is not None:
-            where.add(f"({', '.join(_PLACE)}) <= (?, ?, ?, ?)", *place(edge))
+            where.add(f"({', '.join(PLACE)}) <= (?, ?, ?, ?)", *place(edge))
         where.add(str(meant), *meant.parameters)
         if (page := await gathered.add(_COPIES, where)) is not None:
             return page
         if edge is not None:
             return gathered.page(edge)
     return gathered.page(None)
-
-
-def _behind(beginning: tuple[str, ...], after: RecordKey | None) -> Where | None:
-    """Narrow to the names with this beginning and behind the cursor; None where all of them lie before it."""
-    where = Where()
-    if not all(map(has_form, beginning)):
-        return None
-    for column, value in zip(_PLACE, beginning, strict=False):
-        where.add(f"{column} = ?", value)
-    if after is not None:
-        reached, rest = place(after)[: len(beginning)], place(after)[len(beginning) :]
-        if reached > beginning:
-            return None
-        if reached == beginning:
-            # A row value of what the index has behind the equal columns, so that it begins to look there.
-            where.add(f"({', '.join(_PLACE[len(beginning) :])}) > ({', '.join('?' * len(rest))})", *rest)
-    return where
 
 
 def _meant(which: RecordFilter) -> Where:
@@ -229,16 +212,4 @@ def _waiting_ranges(which: RecordFilter, after: RecordKey | None) -> list[Where]
         where = Where()
         where.add("record = ANY (?::text[])", wanted)
         return [where]
-    ranges = []
-    for beginning in sorted("".join(f"{part}:" for part in table) for table in beginnings(which)):
-        where = Where()
-        if not has_form(beginning):
-            continue
-        if after is None or str(after) < beginning:
-            where.add("record >= ?", beginning)  # a record whose id is the empty text has just that name
-        else:
-            where.add("record > ?", str(after))
-        if beginning:
-            where.add("record < ?", f"{beginning[:-1]};")  # the character after the colon
-        ranges.append(where)
-    return ranges
+    return [where for beginning, where in waiting(which, after) if has_form(beginning)]

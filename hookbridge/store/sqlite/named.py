@@ -14,6 +14,7 @@ from msgspec.structs import astuple
 
 from hookbridge.model import RecordKey, SourceName
 from hookbridge.store.listed import LOOKED_AT, beginnings, names
+from hookbridge.store.named import PLACE, behind, waiting
 from hookbridge.store.ordinals import place
 from hookbridge.store.sqlite import words
 from hookbridge.store.sqlite.engine import Role
@@ -24,7 +25,6 @@ from hookbridge.text import parse
 Candidates = Iterator[tuple[RecordKey, bool]]
 """Names in their order, and whether each is one that is meant."""
 
-_PLACE = ("source", "table_name", "ordinal", "record_id")
 _ONE = "source = ? AND table_name = ? AND record_id = ?"
 _NEXT_TABLE = (
     "SELECT source, table_name FROM copies WHERE (source, table_name) > (?, ?) ORDER BY source, table_name LIMIT 1"
@@ -70,31 +70,16 @@ def entry(connection: sqlite3.Connection, record: RecordKey) -> RecordEntry:
 def _copied(connection: sqlite3.Connection, which: RecordFilter, after: RecordKey | None) -> Candidates:
     meant = _meant(connection, which)
     for beginning in beginnings(which):
-        where = _behind(beginning, after)
+        where = behind(beginning, after)
         if where is not None:
             yield from (
                 (RecordKey(source, table, id_), bool(is_meant))
                 for source, table, id_, is_meant in connection.execute(
                     f"SELECT source, table_name, record_id, {meant} FROM copies WHERE {where}"
-                    f" ORDER BY {', '.join(_PLACE)}",
+                    f" ORDER BY {', '.join(PLACE)}",
                     (*meant.parameters, *where.parameters),
                 )
             )
-
-
-def _behind(beginning: tuple[str, ...], after: RecordKey | None) -> Where | None:
-    """Narrow to the names with this beginning and behind the cursor; None where all of them lie before it."""
-    where = Where()
-    for column, value in zip(_PLACE, beginning, strict=False):
-        where.add(f"{column} = ?", value)
-    if after is not None:
-        reached, rest = place(after)[: len(beginning)], place(after)[len(beginning) :]
-        if reached > beginning:
-            return None
-        if reached == beginning:
-            # A row value of what the index has behind the equal columns, so that it begins to look there.
-            where.add(f"({', '.join(_PLACE[len(beginning) :])}) > ({', '.join('?' * len(rest))})", *rest)
-    return where
 
 
 def _meant(connection: sqlite3.Connection, which: RecordFilter) -> Where:
@@ -157,14 +142,7 @@ def _waiting(connection: sqlite3.Connection, which: RecordFilter, after: RecordK
                 record = RecordKey.parse(name)
                 yield record, found is not None and record.id.startswith(which.text or "")
         return
-    for beginning in sorted("".join(f"{part}:" for part in table) for table in beginnings(which)):
-        where = Where()
-        if after is None or str(after) < beginning:
-            where.add("record >= ?", beginning)  # a record whose id is the empty text has just that name
-        else:
-            where.add("record > ?", str(after))
-        if beginning:
-            where.add("record < ?", f"{beginning[:-1]};")  # the character after the colon
+    for _, where in waiting(which, after):
         for (name,) in connection.execute(f"SELECT record FROM dirty WHERE {where} ORDER BY record", where.parameters):
             record = RecordKey.parse(name)
             is_meant = not which.record_ids or record.id in which.record_ids
