@@ -165,9 +165,9 @@ async def tried_twice(address: str, token: str) -> int:
 
 async def records(page: Page, into: Path) -> None:
     """Look for a city: rows have it in a column, pages in their bodies, one of which is opened."""
-    row = page.locator("#rows tr", has_text=DATABASE).first
-    await row.locator(".open").click()
+    await page.locator("#rows tr", has_text=DATABASE).first.locator(".open").click()
     await page.wait_for_selector("#panel .markdown")
+    await page.mouse.move(0, 0)
     await page.evaluate("document.querySelector('#views').scrollIntoView()")
     await page.screenshot(path=into / "dashboard-records.png")
 
@@ -194,7 +194,7 @@ async def main(asked: argparse.Namespace) -> None:
             await page.click("#compare")
             await page.wait_for_selector("#diff p")
             await page.screenshot(path=asked.into / "dashboard-dark.png")
-            query = f"?view=records&q={quote(CITIES[0])}&columns=city,Status&order=changed"
+            query = f"?view=records&q={quote(CITIES[0])}&columns=Status&order=changed"
             page = await opened(browser, address, token, query, viewport=DESK, color_scheme="light")
             await records(page, asked.into)
             await browser.close()

@@ -23,8 +23,15 @@ const LEADING = new Set(["page", "database", "file", "pdf", "video", "audio", "i
 const QUIET = new Set(["span", "callout", "details", "summary", "columns", "column", "colgroup", "col", "synced_block", "synced_block_reference",
   "table_of_contents", "empty-block"]);
 
+// What some tags show, by their values.
+const SHOWN = {
+  br: () => element("br"),
+  unknown: ({ alt }) => element("span", `[something that has no text here${alt ? `: ${visibleLines(alt)}` : ""}]`, { className: "soft" }),
+  "mention-date": ({ start, end }) => [start, end].filter(Boolean).join(" → "),
+};
+
 const isMention = (name) => name.startsWith("mention-");
-export const isNotions = (name) => LEADING.has(name) || QUIET.has(name) || isMention(name) || ["u", "br", "unknown"].includes(name);
+export const isNotions = (name) => LEADING.has(name) || QUIET.has(name) || isMention(name) || name === "u" || Object.hasOwn(SHOWN, name);
 
 // The address of a page of the web, or null.
 export function webAddress(written) {
@@ -116,7 +123,7 @@ function read(line, { 0: written, groups }, before, after) {
   else if (tag !== undefined) readTag(line, written, groups);
   else if (open !== undefined) bracket(line, open);
   else if (target !== undefined) leads(line, written, target);
-  else if (end !== undefined) line.has("[") ? line.end("[", (one) => [one.written, ...one.parts, end]) : line.say(end);
+  else if (end !== undefined) closed(line, end);
   else if (url !== undefined) line.say(...(line.has("[") || line.has("leads") ? [url] : link([url], url)));
   else readMark(line, mark, before, after);
 }
@@ -125,6 +132,11 @@ function read(line, { 0: written, groups }, before, after) {
 function bracket(line, written) {
   if (line.has("[")) line.end("[", (one) => [one.written, ...one.parts]);
   line.begin("[", written);
+}
+
+function closed(line, written) {
+  if (line.has("[")) line.end("[", (one) => [one.written, ...one.parts, written]);
+  else line.say(written);
 }
 
 function leads(line, written, target) {
@@ -142,22 +154,19 @@ function readMark(line, mark, before, after) {
 
 function readTag(line, written, { close, tag, values }) {
   const name = tag.toLowerCase();
-  if (!isNotions(name)) return line.say(written);
-  const kind = name === "u" ? "u" : LEADING.has(name) || isMention(name) ? "leads" : null;
+  const kind = name === "u" ? "u" : LEADING.has(name) || isMention(name) ? "leads" : "layout";
   const named = Object.fromEntries([...values.matchAll(VALUES)].map(([, key, value]) => [key, value]));
-  if (close) return kind !== null && line.has(kind) && line.end(kind, (one) => enclosed(one));
-  if (name === "br") return line.say(element("br"));
-  if (name === "unknown") return line.say(element("span", `[something that has no text here${named.alt ? `: ${visibleLines(named.alt)}` : ""}]`, { className: "soft" }));
-  if (name === "mention-date") return line.say([named.start, named.end].filter(Boolean).join(" → "));
-  if (kind === null) return undefined;
   const target = named.url ?? named.src ?? "";
-  if (values.endsWith("/")) return line.say(...enclosed({ kind, target, parts: [named.title ?? named.name ?? named.alt ?? name] }));
-  if (line.has(kind)) return undefined;
-  return line.begin(kind, "", { target });
+  const make = (one) => enclosed(one, line.has("["));
+  if (!isNotions(name)) line.say(written);
+  else if (Object.hasOwn(SHOWN, name)) line.say(SHOWN[name](named));
+  else if (close && line.has(kind)) line.end(kind, make);
+  else if (!close && kind !== "layout" && values.endsWith("/")) line.say(...make({ kind, target, parts: [named.title ?? named.name ?? named.alt ?? name] }));
+  else if (!close && kind !== "layout" && !line.has(kind)) line.begin(kind, "", { target });
 }
 
-// An address that only Notion knows is left out: what it names is there.
-function enclosed({ kind, target, parts }) {
+// An address that only Notion knows is left out, for what it names is there; and there is no link within a link.
+function enclosed({ kind, target, parts }, withinLink) {
   if (kind === "u") return [element("u", nodes(parts))];
-  return webAddress(target) === null ? parts : link(parts.length ? parts : [target], target);
+  return withinLink || webAddress(target) === null ? parts : link(parts.length ? parts : [target], target);
 }
