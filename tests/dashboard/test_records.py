@@ -129,6 +129,25 @@ async def test_the_last_change_comes_first_where_that_is_asked_for(
     await expect(page.locator("#filter [name=order]")).to_have_value("changed")
 
 
+async def test_by_change_too_what_has_come_is_counted_and_what_has_left_is_struck_through(
+    page: Page, both: Sources, service: Running
+) -> None:
+    await opened(page, service, "?view=records&source=supabase&order=changed")
+    await expect(rows(page)).to_have_count(50)
+    key = await page.locator("#rows .key").nth(3).inner_text()
+    both.supabase.delete("users", int(key))
+    await expect(page.locator("#rows tr.left")).to_contain_text("absent")
+    await expect(rows(page).nth(3)).to_have_class("left")
+    await expect(page.locator("#news")).to_be_hidden()
+    for number in (61, 62):
+        both.supabase.insert("users", {"id": number, "name": f"Person {number}"})
+    await expect(page.locator("#show-news")).to_have_text("2 newer – show")
+    await expect(rows(page)).to_have_count(50)
+    await page.click("#show-news")
+    await expect(rows(page).first).to_contain_text("Person 6")
+    await expect(page.locator("#rows tr.left")).to_have_count(0)
+
+
 async def test_absent_records_are_behind_a_filter(page: Page, both: Sources, service: Running) -> None:
     await opened(page, service, "?view=records&source=supabase&record_id=7")
     await expect(rows(page)).to_have_count(1)
