@@ -225,6 +225,8 @@ async def test_no_more_columns_are_chosen_than_can_be_read(page: Page, both: Sou
         await expect(page.locator("#panel")).to_be_visible()
         assert min(await page.evaluate(widths)) > 60
         await page.keyboard.press("Escape")
+        await page.set_viewport_size({"width": 800, "height": 860})
+        assert min(await page.evaluate(widths)) > 60
         for width in (1280, 390):
             await page.set_viewport_size({"width": width, "height": 860})
             assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
