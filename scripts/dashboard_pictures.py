@@ -163,6 +163,16 @@ async def tried_twice(address: str, token: str) -> int:
             cursor = f"&cursor={page['next_cursor']}"
 
 
+async def named_most(address: str, token: str) -> str:
+    """Find the city that most pages name in their bodies."""
+    found: dict[str, int] = {}
+    async with ClientSession(headers={"Authorization": f"Bearer {token}"}) as http:
+        for city in CITIES:
+            answer = await http.get(f"{address}/api/v1/search", params={"q": city, "source": "notion"})
+            found[city] = len((await answer.json())["hits"])
+    return max(found, key=lambda city: found[city])
+
+
 async def records(page: Page, into: Path) -> None:
     """Look for a city: rows have it in a column, pages in their bodies, one of which is opened."""
     await page.locator("#rows tr", has_text=DATABASE).first.locator(".open").click()
@@ -194,7 +204,7 @@ async def main(asked: argparse.Namespace) -> None:
             await page.click("#compare")
             await page.wait_for_selector("#diff p")
             await page.screenshot(path=asked.into / "dashboard-dark.png")
-            query = f"?view=records&q={quote(CITIES[0])}&columns=Status&order=changed"
+            query = f"?view=records&q={quote(await named_most(address, token))}&columns=Status&order=changed"
             page = await opened(browser, address, token, query, viewport=DESK, color_scheme="light")
             await records(page, asked.into)
             await browser.close()
