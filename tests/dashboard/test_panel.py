@@ -319,7 +319,7 @@ async def test_on_a_phone_each_value_of_a_row_has_its_name(page: Page, service: 
         .first.locator("td")
         .evaluate_all("all => all.map(one => getComputedStyle(one, '::before').content)")
     )
-    assert names == ['"Received"', '"Source"', '"Table"', '"Record"', '"Type"', '"Origin"', '"State"']
+    assert names == ['"Select"', '"Received"', '"Source"', '"Table"', '"Record"', '"Type"', '"Origin"', '"State"']
 
 
 CONTRAST = """one => {

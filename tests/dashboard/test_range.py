@@ -72,6 +72,14 @@ async def test_free_times_are_in_the_readers_zone_and_in_utc_in_the_address(page
     assert asked_of(page) == {"source": ["supabase"]}
 
 
+async def test_free_times_fit_on_a_phone(page: Page, service: Running) -> None:
+    await page.set_viewport_size({"width": 390, "height": 800})
+    await opened(page, service, "?since=2026-01-01")
+    await expect(rows(page)).to_have_count(2)
+    await expect(page.locator("[name=until]")).to_be_visible()
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 async def test_free_times_begin_with_what_was_shown(page: Page, service: Running) -> None:
     await opened(page, service)
     await expect(page.locator("[name=since]")).to_be_hidden()

@@ -112,11 +112,13 @@ async def test_events_are_listed_by_when_they_came_and_why_they_ended(letters: R
         ("dismiss", {"source": "notion", "note": "x" * 501}, "note"),
         ("dismiss", {"ids": []}, "ids"),
         ("dismiss", {"ids": [-1]}, "ids"),
+        ("dismiss", {"ids": list(range(501))}, "ids"),
         ("dismiss", {"since": "yesterday"}, "since"),
         ("dismiss", {"until": "2026-13-01"}, "until"),
         ("dismiss", {"reason": ""}, "reason"),
         ("dismiss", {"nope": 1}, "nope"),
         ("replay", {"ids": ["1"]}, "ids"),
+        ("replay", {"ids": list(range(501))}, "ids"),
         ("replay", {"since": "0"}, "since"),
     ],
 )

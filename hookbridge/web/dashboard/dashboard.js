@@ -1,18 +1,21 @@
-// The page: what is asked when, and what a key or a press means.
+// The page: what is asked when, and what a press means.
 
-import { NeedsToken, REPLAYABLE, call, forgetToken, keepToken, knownToken, tokenOfAddress } from "./api.js";
-import { recordKey, recordNamed, replayOne, verifyRecord } from "./actions.js";
+import { NeedsToken, call, forgetToken, keepToken, knownToken, tokenOfAddress } from "./api.js";
+import { recordKey, recordNamed } from "./actions.js";
 import { go, here } from "./address.js";
 import { pressHours, showChart, startChart } from "./chart.js";
 import { chooseColumns } from "./columns.js";
+import { DISMISS } from "./dead.js";
 import { eventPanel } from "./event.js";
 import { $ } from "./format.js";
 import { showHealth, showSilence } from "./health.js";
+import { startKeys } from "./keys.js";
 import { Left, List } from "./list.js";
 import { closePanel, openPanel, panelIs, panelKey, refreshPanel } from "./panel.js";
 import { showNodes } from "./nodes.js";
 import { recordPanel } from "./record.js";
-import { replayMatching } from "./replay.js";
+import { REPLAY, replayMatching } from "./replay.js";
+import { doInRounds } from "./rounds.js";
 import { sendTest } from "./send.js";
 import { showSources } from "./sources.js";
 import { VIEWS, looksOf, suggestTables } from "./views.js";
@@ -21,7 +24,7 @@ const REFRESH_MS = 2000;
 const HISTORY_MS = 10000;
 const TYPING_MS = 250; // without a key, until a filter applies
 
-const list = new List({ opened: (one) => open(list.view.panel(one, hooks), list.view.name(one)), context: () => ({ followed }) });
+const list = new List({ opened: openRow, context: () => ({ followed }) });
 const hooks = { changed, openEvent, openRecord, eventsOf, showEvents, scope: () => list.asked };
 let hours = here().hours;
 let historyAt = 0;
@@ -130,6 +133,10 @@ async function open(panel, name) {
   go({ open: name }, { push: first }); // so that "back" closes it, as on a phone
 }
 
+function openRow(one) {
+  return open(list.view.panel(one, hooks), list.view.name(one));
+}
+
 function openEvent(id) {
   const row = list.name === "events" ? list.shown.find((one) => one.id === id) : undefined;
   list.choose(row ? list.view.key(row) : null);
@@ -193,7 +200,8 @@ function filter({ push }) {
 // Back and forward, and the first time: the page becomes what the address says.
 async function follow({ first = false } = {}) {
   endTyping();
-  const { view, filters, open: name, hours: chosen } = here();
+  const { view, filters, open: name, hours: chosen, live } = here();
+  turnLive(live);
   if (chosen !== hours || first) turnChart(chosen);
   if (first || (view in VIEWS ? view : "events") !== list.name || String(filters) !== String(list.filters)) await tell(list.turnTo(view, filters));
   if (name) await openNamed(name);
@@ -212,56 +220,33 @@ function panelOf(name) {
   return /^(rejected|dead):/.test(name) ? null : recordPanel(recordNamed(name), hooks); // of an earlier process, or done with
 }
 
+// New events come in by themselves, or wait to be shown.
+function turnLive(live) {
+  list.live = live;
+  $("live").setAttribute("aria-pressed", String(live));
+}
+
+function pressedLive() {
+  const live = !list.live;
+  turnLive(live);
+  go({ live });
+  if (!live) return;
+  toFirst();
+  lists(true);
+}
+
+// What is selected is done with when it was done to all of it.
+function doSelected(deed) {
+  return tell(doInRounds(deed, { ids: list.selection.ids }, (all) => {
+    if (all) list.selectNone();
+    changed();
+  }));
+}
+
 function turnChart(chosen) {
   hours = chosen;
   pressHours(hours);
   if (knownToken()) refreshHistory().catch(() => { historyAt = 0; }); // the next look asks again, and says why not
-}
-
-// ---------------------------------------------------------------------------------------------------------------- keys
-
-function move(by) {
-  const one = list.move(by);
-  if (one && panelKey() !== null) open(list.view.panel(one, hooks), list.view.name(one));
-}
-
-function again() {
-  const one = list.current;
-  if (!one) return;
-  if (list.name === "records") verifyRecord(one, [recordKey(one)], hooks);
-  if (list.name === "dead") list.view.again(one, hooks);
-  if (list.name === "events" && REPLAYABLE.includes(one.outcome)) replayOne(one, hooks);
-}
-
-const KEYS = {
-  j: () => move(1),
-  k: () => move(-1),
-  r: again,
-  d: () => { if (list.name === "dead" && list.current) list.view.dismiss(list.current, hooks); },
-  "/": () => ($("filter").elements.namedItem("q") ?? $("filter").elements[0])?.focus(),
-  "?": () => $("keys").showModal(),
-};
-
-function pressed(press) {
-  if (press.ctrlKey || press.metaKey || press.altKey || document.querySelector("dialog[open]")) return; // a dialog has its own
-  const writes = press.target.matches("input, select, textarea");
-  if (press.key === "Escape") {
-    if (writes) press.target.blur();
-    else closeSide();
-  } else if (!writes && press.key in KEYS) {
-    press.preventDefault();
-    KEYS[press.key]();
-  }
-}
-
-function pressedTab(press) {
-  const tabs = [...document.querySelectorAll("[role=tab]")];
-  const by = { ArrowRight: 1, ArrowLeft: -1 }[press.key];
-  const to = { Home: tabs[0], End: tabs.at(-1) }[press.key] ?? (by && tabs[(tabs.indexOf(press.target) + by + tabs.length) % tabs.length]);
-  if (!to) return;
-  press.preventDefault();
-  to.focus();
-  turnTo(to.dataset.view);
 }
 
 // --------------------------------------------------------------------------------------------------------------- start
@@ -296,10 +281,13 @@ function listen() {
   $("panel").addEventListener("shut", () => closeSide());
   $("panel").addEventListener("coming", ({ detail }) => list.showOpening(detail));
   $("scrim").addEventListener("click", () => closeSide());
-  $("views").addEventListener("keydown", pressedTab);
+  $("live").addEventListener("click", pressedLive);
+  $("replay-selected").addEventListener("click", () => doSelected(REPLAY));
+  $("dismiss-selected").addEventListener("click", () => doSelected(DISMISS));
+  $("select-none").addEventListener("click", () => list.selectNone());
   for (const tab of document.querySelectorAll("[role=tab]")) tab.addEventListener("click", () => turnTo(tab.dataset.view));
   document.addEventListener("click", pressedLink);
-  document.addEventListener("keydown", pressed);
+  startKeys({ list, hooks, openRow, closeSide, turnTo });
   document.addEventListener("visibilitychange", () => { if (!document.hidden) watchHealth(); });
   addEventListener("popstate", () => follow());
   addEventListener("hashchange", () => { if (tokenOfAddress()) begin(); });
@@ -308,8 +296,10 @@ function listen() {
 function showNews() {
   closeSide();
   tell(list.load());
-  scrollTo({ top: Math.min(scrollY, $("views").offsetTop) }); // to the first of them
+  toFirst();
 }
+
+const toFirst = () => scrollTo({ top: Math.min(scrollY, $("views").offsetTop) });
 
 // A figure leads to its events, here; with a key held, in another tab, as links do.
 function pressedLink(press) {

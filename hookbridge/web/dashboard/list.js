@@ -7,9 +7,11 @@ import { Refusal, call } from "./api.js";
 import { $, count } from "./format.js";
 import { NEWS_MAX } from "./latest.js";
 import { morph } from "./morph.js";
-import { VIEWS, buildFilter, filtersOf, isNarrowed, markRow, rowOf, showColumns, suggestTables } from "./views.js";
+import { Selection } from "./selection.js";
+import { VIEWS, buildFilter, filtersOf, isNarrowed, markRow, rowOf, showColumns, showTab, suggestTables } from "./views.js";
 
 const PAGE_ROWS = 50;
+const LIVE_ROWS = 200; // so many are kept while new ones come in by themselves
 const PATIENT = 4; // a look that took a second is not repeated within four
 
 // Nobody waits for what was asked any more.
@@ -24,8 +26,14 @@ export class List {
     this.remembered = {};
     this.opening = false;
     this.turning = false;
+    this.live = false;
+    this.selection = new Selection(this);
     this.#begin();
     $("rows").addEventListener("click", (press) => this.#pressed(press));
+    $("rows").addEventListener("mousedown", (press) => {
+      if (press.shiftKey && press.target.closest(".pick")) press.preventDefault(); // it marks no text
+    });
+    $("columns").addEventListener("change", ({ target }) => { if (target.closest(".pick")) this.selection.all(target.checked); });
   }
 
   get view() { return VIEWS[this.name]; }
@@ -40,14 +48,9 @@ export class List {
     buildFilter(this.view, this.filters);
     this.turning = false;
     document.body.dataset.view = this.name;
-    $("replay-matching").hidden = this.name !== "events";
+    for (const id of ["live", "replay-matching"]) $(id).hidden = this.name !== "events";
     $("choose-columns").hidden = this.name !== "records";
-    for (const tab of document.querySelectorAll("[data-view][role=tab]")) {
-      const chosen = tab.dataset.view === this.name;
-      tab.setAttribute("aria-selected", String(chosen));
-      tab.tabIndex = chosen ? 0 : -1;
-      if (chosen) $("list").setAttribute("aria-labelledby", tab.id);
-    }
+    showTab(this.name);
     return this.load();
   }
 
@@ -69,6 +72,7 @@ export class List {
     this.cursor = null;
     this.horizon = null; // of a list of events: above it, one may still appear below newer ones
     this.chosen = null;
+    this.selection.clear();
     this.lookAfter = 0;
     this.loaded = false;
   }
@@ -80,6 +84,7 @@ export class List {
     this.#begin();
     showColumns(this.view, this.filters);
     $("rows").replaceChildren();
+    this.selection.show();
     for (const id of ["news", "older", "empty", "partial"]) $(id).hidden = true;
     if (!retry) $("failed").hidden = true;
     $("clear").hidden = !isNarrowed(this.filters);
@@ -114,6 +119,7 @@ export class List {
     for (const one of found) this.places.set(this.view.key(one), this.shown.push(one) - 1);
     $("rows").append(...found.map((one) => this.#row(one)));
     suggestTables(found);
+    this.selection.show();
     this.cursor = page.next_cursor ?? null;
     this.horizon ??= page.horizon ?? null;
     this.loaded = true;
@@ -164,13 +170,16 @@ export class List {
       this.left[left ? "add" : "delete"](key);
       this.shown[place] = one;
       morph($("rows").rows[place], this.#row(one));
+      this.selection.update(one);
       changed = true;
     }
+    if (changed) this.selection.show();
     return changed;
   }
 
-  #pressed({ target }) {
+  #pressed({ target, shiftKey }) {
     const row = target.closest("tr");
+    if (row && target.closest(".pick")) return this.selection.turn(row.sectionRowIndex, { through: shiftKey });
     if (!row || !getSelection().isCollapsed) return; // who marks a text does not want the row
     const one = this.shown[row.sectionRowIndex];
     this.choose(this.view.key(one));
@@ -190,6 +199,16 @@ export class List {
 
   #mark() {
     for (const row of $("rows").rows) markRow(row, { chosen: row.dataset.key === this.chosen, opening: this.opening });
+  }
+
+  // The row that is chosen is selected, or is not any more; `through`, so are those from the last one to it.
+  select({ through = false } = {}) {
+    if (this.view.selectable && this.current) this.selection.turn(this.shown.indexOf(this.current), { through });
+  }
+
+  selectNone() {
+    this.selection.clear();
+    this.selection.show();
   }
 
   get current() {
@@ -217,7 +236,8 @@ export class List {
 
   // ------------------------------------------------------------------------------------------------------------ news
 
-  // What came in is announced, not put in; what is shown is brought up to date in its place. Gives whether any row was.
+  // What came in is announced, or put in where the list is live; what is shown is brought up to date in its place. Gives
+  // whether any row was.
   async look({ now = false } = {}) {
     if (!now && Date.now() < this.lookAfter) return false;
     if (this.loading || (!this.shown.length && this.cursor !== null)) return false;
@@ -231,26 +251,51 @@ export class List {
       if (found.newer) await this.load();
       return found.newer > 0;
     }
+    if (this.live && found.fresh && this.#mayMove()) return this.#letIn(found);
     $("show-news").textContent = `${found.newer >= NEWS_MAX ? `${NEWS_MAX} or more` : count(found.newer)} newer – show`;
     if (found.anywhere) $("show-news").textContent = `${count(found.newer)} more – show`;
     $("news").hidden = found.newer === 0;
     return this.#put(found.known);
   }
 
+  // Nobody is selecting rows, and the first one is in sight: what is put in above it moves nothing that is looked for.
+  #mayMove() {
+    return !this.selection.size && $("rows").getBoundingClientRect().top >= $("news-place").getBoundingClientRect().bottom - 1;
+  }
+
+  async #letIn({ fresh, newer, known }) {
+    if (newer >= NEWS_MAX) {
+      await this.load(); // so many came at once that there may be more
+      return true;
+    }
+    const come = fresh.filter((one) => !this.#has(one)); // two looks may be under way
+    for (const one of come) {
+      const below = this.shown.findIndex((other) => this.view.newer(one, other));
+      const place = below === -1 ? this.shown.length : below;
+      this.shown.splice(place, 0, one);
+      $("rows").insertBefore(this.#row(one), $("rows").rows[place] ?? null);
+    }
+    if (come.length && this.shown.length > LIVE_ROWS && !this.loading) this.#letGo();
+    this.places = new Map(this.shown.map((one, place) => [this.view.key(one), place]));
+    suggestTables(come);
+    $("news").hidden = true;
+    return this.#put(known) || come.length > 0;
+  }
+
+  // The last rows; “Older” brings them back.
+  #letGo() {
+    for (const one of this.shown.splice(LIVE_ROWS)) this.left.delete(this.view.key(one));
+    while ($("rows").rows.length > LIVE_ROWS) $("rows").lastElementChild.remove();
+    this.cursor = this.shown.at(-1).id;
+    $("older").hidden = false;
+  }
+
   // What is looked at, as those who look know it.
   #looked() {
     return {
       view: this.view, shown: this.shown, places: this.places, atTheEnd: this.cursor === null, horizon: this.horizon, key: this.view.key,
-      order: this.filters.get("order"), inSight: this.#inSight(), ask: (more, filters) => this.#ask(more, filters),
+      order: this.filters.get("order"), ask: (more, filters) => this.#ask(more, filters),
     };
-  }
-
-  #inSight() {
-    const rows = [...$("rows").rows];
-    const boxes = rows.map((row) => row.getBoundingClientRect());
-    const from = Math.max(0, boxes.findIndex((box) => box.bottom > 0));
-    const to = boxes.findLastIndex((box) => box.top < innerHeight) + 1;
-    return [from, Math.max(to, Math.min(rows.length, from + PAGE_ROWS))];
   }
 
   // An error of the list stands above it, and goes with the next answer.

@@ -1,6 +1,8 @@
 // News of a list of records. What is shown stays where it is: what it has become is put there, and what has come is
 // counted.
 
+import { $ } from "./format.js";
+
 const LATEST = 100;
 const NAMED_MAX = 50; // so many that are missing are asked for by their names
 
@@ -8,9 +10,17 @@ const NAMED_MAX = 50; // so many that are missing are asked for by their names
 // the new ones may stand between these.
 export const lookAtRecords = (sight) => (sight.order === "changed" ? byChange(sight) : byKey(sight));
 
+function inSight() {
+  const boxes = [...$("rows").rows].map((row) => row.getBoundingClientRect());
+  const from = Math.max(0, boxes.findIndex((box) => box.bottom > 0));
+  const to = boxes.findLastIndex((box) => box.top < innerHeight) + 1;
+  return [from, Math.max(to, Math.min(boxes.length, from + NAMED_MAX))];
+}
+
 // The stretch that is in sight, asked for again behind the row before it. What is missing there and was shown has left
 // the filters.
-async function byKey({ shown, places, atTheEnd, key, inSight: [from, to], ask }) {
+async function byKey({ shown, places, atTheEnd, key, ask }) {
+  const [from, to] = inSight();
   const before = shown[from - 1];
   const page = await ask({ limit: Math.min(500, to - from + NAMED_MAX), ...(before ? { cursor: key(before) } : {}) });
   const answered = page.records.map(key);

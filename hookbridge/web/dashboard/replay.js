@@ -11,7 +11,7 @@ export const REPLAY = {
   titled: (matching) => `Replay ${plural(matching, "event")}`,
   text: "Dead letters are open again; what was applied or coalesced comes in anew. What is open or was ignored is left alone.",
   after: "The lanes process them now.",
-  nothing: "No event that was applied, coalesced or is dead matches these filters.",
+  nothing: "No event that was applied, coalesced or is dead is among them.",
 };
 
 // Which events the API should replay for the list's filters, or why it should not: it knows no filter by state, and a

@@ -9,7 +9,7 @@ import { button, count, element, plural } from "./format.js";
 const PAGE = 500;
 const NOTE_MAX = 500;
 
-// A deed is its path, its words, and whether a note goes with it: see REPLAY and DISMISS.
+// `done` is told whether it was done to all of them. A deed is its path, its words, and whether a note goes with it: see REPLAY and DISMISS.
 export async function doInRounds(deed, body, done) {
   const matching = await counted(deed, body);
   if (matching === null) return undefined;
@@ -48,6 +48,7 @@ class Rounds {
     this.count = 0;
     this.cursor = null;
     this.runs = false;
+    this.all = false; // whether nothing is left of them
     this.said = status();
     this.progress = element("progress", [], { max: matching, value: 0, hidden: true, "aria-label": `${deed.done[0].toUpperCase()}${deed.done.slice(1)}` });
     this.note = deed.note ? this.#noteField() : null;
@@ -104,10 +105,11 @@ class Rounds {
       this.#ended(error.message, "bad");
     }
     this.runs = false;
-    this.done();
+    this.done(this.all);
   }
 
   #ended(why, level = "") {
+    this.all = why === null;
     const so = `${plural(this.count, "event")}${why ? ` of ${count(this.matching)}` : ""} ${this.deed.done}`;
     sayIn(this.said, why ? `${why} ${so}.` : `${so}. ${this.deed.after}`, why ? level : "good");
     this.#buttons(["Close", closeDialog], why ? ["Go on", () => this.#run()] : null);

@@ -1,5 +1,6 @@
 // The lists: where each comes from, its filters, its columns, and what an empty one means.
 
+import { REPLAYABLE } from "./api.js";
 import { SOURCE, TABLE, named, plain, state, table, when, word } from "./cells.js";
 import { dead } from "./dead.js";
 import { eventPanel } from "./event.js";
@@ -32,6 +33,7 @@ export const VIEWS = {
     cells: (one) => [when(one.received_at), word(one.source), table(one), named(one.title, one.record_id), word(one.type), word(one.origin),
       state(stateOfEvent(one), one.outcome === "dead" || one.outcome === "ignored" ? one.reason : one.verification === "skipped" ? UNVERIFIED : null)],
     look: lookAtLatest,
+    selectable: (one) => REPLAYABLE.includes(one.outcome),
     matches: (one, filters) => [null, one.state].includes(filters.get("state")) && [null, one.outcome].includes(filters.get("outcome")),
     newer: (one, other) => one.id > other.id,
     changes: (one) => one.outcome === null || one.outcome === "dead", // a dead letter may be opened again
@@ -78,7 +80,7 @@ export function rowOf(view, one, filters, { chosen, opening, left }) {
   const cells = view.cells(one, filters).map(([content, title], place) => element("td",
     place === view.opens ? element("button", content, { type: "button", className: "open" }) : content,
     { className: place === view.how ? "how" : columns[place].kind ?? "", title: title === "" ? null : visible(title), data: { label: visible(columns[place].name) } }));
-  const row = element("tr", cells, { data: { key: view.key(one) } });
+  const row = element("tr", [view.selectable ? pick(view, one) : null, ...cells], { data: { key: view.key(one) } });
   markRow(row, { chosen, opening });
   if (left) {
     row.className = "left";
@@ -86,6 +88,15 @@ export function rowOf(view, one, filters, { chosen, opening, left }) {
   }
   return row;
 }
+
+// The cell in which a row is selected; whether it is, is the selection's to say.
+const pick = (view, one) => element("td", element("input", [], {
+  type: "checkbox", disabled: !view.selectable(one), "aria-label": `Select event ${one.id}`,
+  title: view.selectable(one) ? null : "What is open is processed anyway, what was ignored is not replayed",
+}), { className: "pick", data: { label: "Select" } });
+
+const pickAll = () =>
+  element("th", element("input", [], { type: "checkbox", "aria-label": "Select all that are shown" }), { scope: "col", className: "pick" });
 
 // The row that was chosen, and whether what it opens is still on its way.
 export function markRow(row, { chosen, opening }) {
@@ -113,7 +124,8 @@ export function buildFilter(view, values) {
 }
 
 export function showColumns(view, filters) {
-  morphChildren($("columns"), view.columns(filters).map((column) => headOf(column, filters)));
+  const heads = view.columns(filters).map((column) => headOf(column, filters));
+  morphChildren($("columns"), view.selectable ? [pickAll(), ...heads] : heads);
 }
 
 // The head of a column; of one by which the list can be sorted, a button.
@@ -124,6 +136,15 @@ function headOf({ name, order, kind }, filters) {
   head.setAttribute("aria-sort", !sorted ? "none" : order === "changed" ? "descending" : "ascending");
   head.replaceChildren(element("button", name, { type: "button", className: "sort", data: { order } }));
   return head;
+}
+
+export function showTab(name) {
+  for (const tab of document.querySelectorAll("[data-view][role=tab]")) {
+    const chosen = tab.dataset.view === name;
+    tab.setAttribute("aria-selected", String(chosen));
+    tab.tabIndex = chosen ? 0 : -1;
+    if (chosen) $("list").setAttribute("aria-labelledby", tab.id);
+  }
 }
 
 export const filtersOf = (form) => rangeOfForm([...new FormData(form)].filter(([, value]) => value !== ""));
