@@ -123,7 +123,9 @@ function changed() {
 // ------------------------------------------------------------------------------------------------------ where one looks
 
 function closeSide() {
-  if (closePanel()) go({ open: null });
+  const closed = closePanel();
+  if (closed) go({ open: null });
+  return closed;
 }
 
 async function open(panel, name) {

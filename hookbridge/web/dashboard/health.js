@@ -46,15 +46,21 @@ function figures(ready, stats, perSecond) {
     figure("Applied/s", perSecond ? rate(perSecond.applied) : "–", { title: "Over the last minute" }),
     figure("Received", count(books.received), { filters: {} }),
     figure("Applied", count(books.applied), { filters: { outcome: "applied" } }),
-    figure(books.dead === 1 ? "Dead letter" : "Dead letters", count(books.dead), { className: books.dead ? "bad" : "", goto: "dead", filters: { view: "dead" } }),
+    figure(books.dead === 1 ? "Dead letter" : "Dead letters", count(books.dead), { className: books.dead ? "bad" : "", filters: { outcome: "dead" } }),
     figure("Last full poll", oldest(ready.tables.filter((one) => one.poll_gap_seconds !== null).map((one) => one.last_poll_at)), { title: "Since the last complete poll began, of the table that waits longest" }),
     figure("Last full sweep", oldest(ready.tables.map((one) => one.last_sweep_at)), { title: "Since the last complete sweep began, of the table that waits longest" }),
     figure("Webhooks lost", changes ? `${((100 * missed) / changes).toFixed(1)} %` : "–", { title: changes ? `${count(missed)} of ${count(changes)} changes that the reconciler has judged` : "Measured for the tables that are followed" }),
   ];
 }
 
-function figure(name, value, { className = "", goto = "events", filters = null, title = null }) {
-  const shown = filters === null ? value : element("a", value, { href: `?${new URLSearchParams(filters)}`, data: { goto } });
+// To the events of these filters; dead letters are shown by their reasons.
+function linkTo(words, { outcome, ...others }) {
+  const [goto, which] = outcome === "dead" ? ["dead", { view: "dead", ...others }] : ["events", outcome ? { outcome, ...others } : others];
+  return element("a", words, { href: `?${new URLSearchParams(which)}`, data: { goto } });
+}
+
+function figure(name, value, { className = "", filters = null, title = null }) {
+  const shown = filters === null ? value : linkTo(value, filters);
   return element("div", [element("dt", name), element("dd", shown, { className })], { title });
 }
 
@@ -63,7 +69,7 @@ function showAttention({ problems, notes }, warnings) {
   $("attention-title").textContent = all ? `Needs attention (${all})` : "Nothing needs attention";
   const wrong = problems.map(({ level, text, todo, events }) => element("li", [
     element("strong", foreign(text)), element("span", [" ", foreign(todo)]),
-    events ? element("a", "Show them", { href: `?${new URLSearchParams(events)}`, data: { goto: "events" } }) : null,
+    events ? linkTo("Show them", events) : null,
   ], { className: level }));
   const warned = warnings.map((text) => element("li", element("span", foreign(text)), { className: "warn" }));
   const said = notes.map((text) => element("li", foreign(text), { className: "soft" }));

@@ -33,8 +33,7 @@ export function startKeys({ list, hooks, openRow, closeSide, turnTo }) {
 
   function leave(writes, target) {
     if (writes) target.blur();
-    else if (panelKey() !== null) closeSide();
-    else list.selectNone();
+    else if (!closeSide()) list.selectNone();
   }
 
   document.addEventListener("keydown", (press) => {

@@ -60,10 +60,12 @@ function frame({ title, parts }) {
   ];
 }
 
+// Gives whether there was something to close: a panel, or one on its way.
 export function closePanel({ giveBack = true } = {}) {
+  const comes = $("panel").getAttribute("aria-busy") === "true";
   turn += 1; // what is on its way does not open it again
   sayComing(false);
-  if (now === null) return false;
+  if (now === null) return comes;
   const { back } = now;
   now = null;
   $("panel").hidden = true;
