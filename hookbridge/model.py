@@ -130,6 +130,14 @@ FINGERPRINT_BYTES = 16
 """How long the hash of a record's content is."""
 
 
+def textless(shown: bytes) -> bytes:
+    """Give what stands in a fingerprint for the hash of what is shown where the text behind the record was refused.
+
+    It is that of no listing, and tells of which one it was made.
+    """
+    return shown[::-1]
+
+
 class Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The text behind a record: the body of a Notion page, where its database asks for it."""
 
@@ -161,7 +169,7 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: bytes = b""
     """A hash of the content without what changes on every read, ``FINGERPRINT_BYTES`` long.
 
-    Where listings do not show all of the content, a hash of what they show stands behind it.
+    Where listings do not show all of the content, a hash of what they show stands behind it (``textless``).
     """
     ticket: int = 0
     """Taken from the store before the read began: a copy never overwrites one with a later ticket."""

@@ -6,7 +6,7 @@ a listing shows (``sources/notion/cuts.py``): then the copy differs, and does no
 
 from __future__ import annotations
 
-from hookbridge.model import FINGERPRINT_BYTES, Copy, Truth
+from hookbridge.model import FINGERPRINT_BYTES, Copy, Truth, textless
 from hookbridge.store.values import Standing
 
 
@@ -34,10 +34,7 @@ def waits(truth: Truth, standing: Standing) -> bool:
 
 
 def was_refused(truth: Truth, standing: Standing) -> bool:
-    """Whether the text behind a record was not given when it was read, and the record was not edited since.
-
-    A copy says so by lacking the hash of what a listing shows.
-    """
-    if not truth.lacks_content or not standing.present or truth.changed_at != standing.changed_at:
+    """Whether the text behind a record was refused when it was read, and a listing shows it as it was then."""
+    if not truth.partial or not standing.present:
         return False
-    return len(standing.fingerprint or b"") == FINGERPRINT_BYTES
+    return standing.fingerprint[FINGERPRINT_BYTES:] == textless(truth.fingerprint[-FINGERPRINT_BYTES:])

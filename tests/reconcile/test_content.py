@@ -310,6 +310,26 @@ async def test_the_body_of_one_page_that_is_not_given_is_asked_for_again_by_each
         assert written.reads() == {}
 
 
+@pytest.mark.parametrize("bodies", ["refused to all", "refused of one page", "still to be read"])
+async def test_polls_find_each_edit_of_a_page_within_a_minute_also_while_it_has_no_body(
+    written: Written, tmp_path: Path, bodies: str
+) -> None:
+    page, _ = written.pages(2)
+    if bodies == "refused to all":
+        written.notion.bodies_readable = False
+    elif bodies == "refused of one page":
+        refusal = errors.own_error(404, None)
+        written.notion.faults.answer(refusal, path=lambda path: path == f"/v1/pages/{page}/markdown")
+    else:
+        written.notion.faults.hang(times=1, path=lambda path: path == f"/v1/pages/{page}/markdown")
+    async with written.service(tmp_path) as bridge:
+        await wait_until(lambda: written.asked(BODY) > 0)
+        for name in ("first", "second"):
+            written.notion.update_page(page, {"Name": name})
+            await written.passed(bridge)
+            assert (await written.record(bridge, page))["title"] == name
+
+
 async def test_a_body_that_cannot_be_read_is_not_asked_for_because_others_change(
     written: Written, tmp_path: Path
 ) -> None:

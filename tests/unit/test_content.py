@@ -3,13 +3,13 @@
 import pytest
 from msgspec.structs import replace
 
-from hookbridge.model import Copy, RecordKey, Truth
+from hookbridge.model import Copy, RecordKey, Truth, textless
 from hookbridge.reconcile.estimate import SURE_OF, left_seconds
 from hookbridge.reconcile.findings import kind_of
-from hookbridge.reconcile.waiting import lacking, waits
+from hookbridge.reconcile.waiting import lacking, waits, was_refused
 from hookbridge.store.values import Standing
 
-PAGE, SHOWN = b"p" * 16, b"s" * 16
+PAGE, SHOWN = b"p" * 16, b"what is shown..."
 EDITED, LATER = "2026-01-01T15:00:00.000Z", "2026-01-01T15:01:00.000Z"
 RECORD = RecordKey("notion", "table", "page")
 LISTED = Truth(
@@ -35,6 +35,15 @@ STORED = replace(WAITING, fingerprint=b"w" * 16 + SHOWN)
 def test_a_copy_that_waits_for_its_text_differs_only_where_its_page_does(standing: Standing, kind: str | None) -> None:
     assert kind_of(LISTED, standing) == kind
     assert waits(LISTED, standing) == (standing == WAITING)
+
+
+@pytest.mark.parametrize("listed", [LISTED, replace(LISTED, fingerprint=SHOWN, lacks_content=False)])
+def test_what_was_refused_differs_and_is_known_until_a_listing_shows_something_else(listed: Truth) -> None:
+    refused = replace(WAITING, fingerprint=b"w" * 16 + textless(SHOWN))
+    assert (kind_of(listed, refused), was_refused(listed, refused)) == ("differing", True)
+    edited = replace(listed, fingerprint=listed.fingerprint[:-16] + b"another's hash!!")
+    assert (kind_of(edited, refused), was_refused(edited, refused)) == ("differing", False)
+    assert not any(was_refused(listed, one) for one in (WAITING, STORED, replace(refused, present=False)))
 
 
 def test_what_a_read_of_the_record_shows_whole_waits_for_nothing() -> None:

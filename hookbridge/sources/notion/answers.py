@@ -11,7 +11,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from hookbridge.model import FINGERPRINT_BYTES, Columns, RecordKey, Truth
+from hookbridge.model import FINGERPRINT_BYTES, Columns, RecordKey, Truth, textless
 from hookbridge.sources.bodies import decode_columns
 from hookbridge.sources.notion import cuts, pages
 from hookbridge.sources.notion.bodies import Body
@@ -54,13 +54,15 @@ def truth_of(
 def whole(shown: Truth, page: Columns, body: Body | None) -> Truth:
     """Make the truth of a page that was partial and is completed, with its body where it is read with one.
 
-    Where that is not given, the hash of what is shown would say that it was read: each sweep asks for it again.
+    Where bodies may not be read, the hash of what is shown would say that this one was.
     """
     content, data = _stored(page)
     own = pages.fingerprint(content)
     if body is not None:
         own = _both(own, body)
-    end = shown.fingerprint[-FINGERPRINT_BYTES:] if _is_given(body) or not shown.lacks_content else b""
+    end = shown.fingerprint[-FINGERPRINT_BYTES:]
+    if body is not None or shown.lacks_content:
+        end = _end(end, body)
     return msgspec.structs.replace(
         shown,
         data=data,
@@ -78,16 +80,18 @@ def with_content(shown: Truth, body: Body | None, began: float) -> Truth:
     ``began`` is when its reading began.
     """
     assert shown.data is not None  # noqa: S101  for the type checker: what is gone lacks nothing
-    own, content, end = shown.fingerprint[:FINGERPRINT_BYTES], None, b""
+    own, content = shown.fingerprint[:FINGERPRINT_BYTES], None
     if body is not None:
         own, content = _both(own, body), body.content
-    if _is_given(body):
-        end = cuts.shown(decode_columns(shown.data), began, with_body=True)
+    end = _end(cuts.shown(decode_columns(shown.data), began, with_body=True), body)
     return msgspec.structs.replace(shown, fingerprint=own + end, content=content, partial=False, lacks_content=False)
 
 
-def _is_given(body: Body | None) -> bool:
-    return body is not None and body.content.refused is None
+def _end(shown: bytes, body: Body | None) -> bytes:
+    """Give the end of a fingerprint: where the body of this one page was refused, each sweep asks for it again."""
+    if body is None:
+        return b""
+    return shown if body.content.refused is None else textless(shown)
 
 
 def _both(own: bytes, body: Body) -> bytes:
