@@ -5,7 +5,6 @@ It asks no service; the one that has the file must be stopped.  It can be interr
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import typer
 
 from hookbridge.cli.command import ConfigOption, JsonOption, note, print_json, say, settings_of
 from hookbridge.cli.ending import FINE, NO
+from hookbridge.cli.stepping import stepped
 from hookbridge.config import Settings
 from hookbridge.errors import ConfigError
 from hookbridge.settings.store_url import EXPECTED, is_address
@@ -80,17 +80,7 @@ def _steps(settings: Settings, path: Path, url: str) -> Iterator[Progress | Resu
         problem = f"the database: {EXPECTED}" if url else "no database is named"
         raise ConfigError([problem], hint="put HOOKBRIDGE_STORE__URL=postgresql://… into .env")
     configure(msgspec.structs.replace(settings.config.logging, level="error"), settings.secrets, stream=sys.stderr)
-    steps = migration.migrate(path, url)
-
-    async def step() -> Progress | Result | None:
-        return await anext(steps, None)
-
-    with asyncio.Runner() as runner:
-        try:
-            while (line := runner.run(step())) is not None:
-                yield line
-        finally:
-            runner.run(steps.aclose())
+    yield from stepped(migration.migrate(path, url))
 
 
 def _print(steps: Iterator[Progress | Result], *, as_json: bool) -> Result:

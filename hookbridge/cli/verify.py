@@ -31,6 +31,7 @@ from hookbridge.cli.command import (
     settings_of,
 )
 from hookbridge.cli.ending import FINE, NO, program
+from hookbridge.cli.stepping import stepped
 from hookbridge.cli.titles import in_table, titled
 from hookbridge.config import Settings
 from hookbridge.model import SourceName
@@ -171,17 +172,7 @@ def _alone(settings: Settings, options: dict[str, Any]) -> Iterator[Line]:
     configure(quiet, settings.secrets, stream=sys.stderr)
     source, table = options.get("source"), options.get("table")
     content = options["content"]
-    steps = (_healing if heal else sidecar.prove)(settings, source, table, content=content)
-
-    async def step() -> said.Line | None:
-        return await anext(steps, None)
-
-    with asyncio.Runner() as runner:
-        try:
-            while (line := runner.run(step())) is not None:
-                yield line
-        finally:
-            runner.run(steps.aclose())
+    yield from stepped((_healing if heal else sidecar.prove)(settings, source, table, content=content))
 
 
 async def _healing(
