@@ -13,7 +13,7 @@ from playwright.async_api import Page, expect
 
 from tests.dashboard.driving import module, opened, rows, send
 from tests.support.followed import Sources, loaded, sources
-from tests.support.running import Running, make_settings, running
+from tests.support.running import ADMIN, Running, make_settings, running
 from tests.support.waiting import wait_until
 
 HOSTILE = """<script>globalThis.struck = 1</script>
@@ -68,6 +68,32 @@ async def test_a_page_reads_as_its_people_wrote_it(page: Page, tmp_path: Path) -
         await page.click("#verify")
         await page.click("#action button.main")
         await expect(body).to_have_text("Another text")
+
+
+async def test_titles_and_labels_stand_beside_ids_wherever_records_and_tables_are_named(
+    page: Page, tmp_path: Path
+) -> None:
+    async with shown(page, tmp_path, "A text") as (both, service):
+        (id_,) = both.notion.pages
+        assert (await service.post(f"/api/v1/records/notion/{both.database}/{id_}/verify", {}, ADMIN)).status == 202
+        await wait_until(lambda: service.service.store.open_events == 0)
+        await expect(page.locator("#panel .content")).to_contain_text(id_)
+        await page.click("#verify")
+        await expect(page.locator("#action-title")).to_have_text(f"Verify Plan ({id_})")
+        await page.get_by_role("button", name="Cancel").click()
+        card = page.locator("#sources [data-source=notion]")
+        await expect(card.locator("li").first).to_contain_text("Tasks following")
+        await expect(card.locator("bdi").first).to_have_attribute("title", both.database)
+        await page.click("#its-events")
+        await expect(rows(page).first.locator(".open")).to_have_text(f"Plan {id_}")
+        await expect(rows(page).first.locator("td").nth(2)).to_have_text("Tasks")
+        await rows(page).first.locator(".open").click()
+        await expect(page.locator("#panel .name")).to_have_text(f"Plan {id_}")
+        await page.click("#replay")
+        await expect(page.locator("#action")).to_contain_text(f"Its record, Plan ({id_}), is read")
+        await page.get_by_role("button", name="Cancel").click()
+        await page.click("#its-record")
+        await expect(page.locator("#panel-title")).to_have_text("Plan")
 
 
 async def test_a_hostile_body_is_text(page: Page, tmp_path: Path) -> None:
