@@ -1,5 +1,6 @@
 """The list of records: a table that a person can read, narrow, sort, and choose the columns of."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -230,3 +231,17 @@ async def test_no_more_columns_are_chosen_than_can_be_read(page: Page, both: Sou
         for width in (1280, 390):
             await page.set_viewport_size({"width": width, "height": 860})
             assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+async def test_columns_stay_as_they_are_where_nobody_knows_which_there_are(
+    page: Page, service: Running, refusals: set[tuple[int, str]]
+) -> None:
+    refusals.add((503, "/api/v1/records/supabase/public.users/7"))
+    await opened(page, service, "?view=records&record_id=7&columns=name")
+    refused = json.dumps({"error": "unavailable", "message": "The disk is full"})
+    await page.route("**/api/v1/records/*/*/7?values=1", lambda route: route.fulfill(status=503, body=refused))
+    await page.click("#choose-columns")
+    await expect(page.locator("#action")).to_contain_text("The disk is full")
+    await expect(page.get_by_role("button", name="Show", exact=True)).to_be_disabled()
+    await page.get_by_role("button", name="Cancel").click()
+    await expect(page.locator("#rows td.chosen")).to_have_text("Person 7")
