@@ -220,6 +220,8 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True):
     webhook_secrets: tuple[str, ...] = ()
     notion_webhook_secrets: tuple[str, ...] = ()
     admin_token: str = ""
+    read_token: str = ""
+    """Reads records, search and changes, and does nothing else; without one only the admin token does."""
     redis_url: str = ""
     """May hold a password."""
     store_url: str = ""

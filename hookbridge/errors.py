@@ -12,12 +12,13 @@
     │   ├── InvalidParameter            a query or path parameter is wrong
     │   ├── InvalidSignature            the sender could not be authenticated
     │   ├── HandshakeRefused            a second Notion handshake while a token is known
-    │   ├── AdminTokenRequired          the admin token is missing or wrong
+    │   ├── AdminTokenRequired          the token is missing or wrong, or may not do this
     │   ├── BodyTooSlow                 the body did not arrive in time
     │   ├── PayloadTooLarge             the body is over the limit
     │   ├── UnsupportedMediaType        the body is not application/json
     │   ├── HostRefused                 the name in Host is none of ours
     │   ├── NotFound                    no such path, event or record
+    │   ├── PlaceGone                   what lies behind this place of the feed is not known whole any more
     │   └── TryLater                    at a limit or not able to store: 503 with Retry-After
     │       └── NotReceiving            a webhook came to a node that takes none
     ├── SourceError                     a source could not be read; pipeline/retry.py decides what follows
@@ -131,7 +132,7 @@ class HandshakeRefused(Refusal):
 
 
 class AdminTokenRequired(Refusal):
-    """The admin token is missing or wrong."""
+    """The token is missing or wrong, or may not do this."""
 
 
 class PayloadTooLarge(Refusal):
@@ -160,6 +161,10 @@ class HostRefused(Refusal):
 
 class NotFound(Refusal):
     """There is no such path, event or record."""
+
+
+class PlaceGone(Refusal):
+    """What lies behind this place of the feed is not known whole any more: its reader begins anew with a snapshot."""
 
 
 class TryLater(Refusal):

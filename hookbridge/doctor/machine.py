@@ -65,6 +65,8 @@ def _secrets(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "WEBHOOK_SECRET", secret
     if settings.secrets.admin_token:
         yield "HOOKBRIDGE_ADMIN_TOKEN", settings.secrets.admin_token
+    if settings.secrets.read_token:
+        yield "HOOKBRIDGE_READ_TOKEN", settings.secrets.read_token
 
 
 def _data_folder(settings: Settings) -> Finding:

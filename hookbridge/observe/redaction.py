@@ -91,6 +91,7 @@ class Redaction:
             *secrets.webhook_secrets,
             *secrets.notion_webhook_secrets,
             secrets.admin_token,
+            secrets.read_token,
             secrets.redis_url,
             password,
             unquote(password),

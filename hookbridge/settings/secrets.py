@@ -26,6 +26,7 @@ NAMES = (
     "WEBHOOK_SECRET",
     "NOTION_WEBHOOK_SECRET",
     "HOOKBRIDGE_ADMIN_TOKEN",
+    "HOOKBRIDGE_READ_TOKEN",
     "REDIS_URL",
     store_url.VARIABLE,
 )
@@ -34,7 +35,7 @@ NAMES = (
 _LINE = re.compile(r"(?:export\s+)?[A-Z]+_[A-Z0-9_]+\s*=\s*[^=\s]")
 _OF_A_LINE = "it begins with a name and =, as a line of .env does; write the secret alone"
 
-_IN_HEADERS = ("SUPABASE_KEY", "NOTION_TOKEN", "HOOKBRIDGE_ADMIN_TOKEN")
+_IN_HEADERS = ("SUPABASE_KEY", "NOTION_TOKEN", "HOOKBRIDGE_ADMIN_TOKEN", "HOOKBRIDGE_READ_TOKEN")
 """These travel as header values; the others are keys of an HMAC or URLs, and may hold any character."""
 
 
@@ -48,6 +49,7 @@ def read_secrets(values: Mapping[str, str], folder: Path, problems: list[str]) -
         webhook_secrets=_several(texts["WEBHOOK_SECRET"]),
         notion_webhook_secrets=_several(texts["NOTION_WEBHOOK_SECRET"]),
         admin_token=texts["HOOKBRIDGE_ADMIN_TOKEN"],
+        read_token=texts["HOOKBRIDGE_READ_TOKEN"],
         redis_url=texts["REDIS_URL"],
         store_url=texts[store_url.VARIABLE],
     )
@@ -64,6 +66,9 @@ def read_secrets(values: Mapping[str, str], folder: Path, problems: list[str]) -
     _check_strength("WEBHOOK_SECRET", secrets.webhook_secrets, problems)
     _check_strength("NOTION_WEBHOOK_SECRET", secrets.notion_webhook_secrets, problems)
     _check_strength("HOOKBRIDGE_ADMIN_TOKEN", [secrets.admin_token] if secrets.admin_token else [], problems)
+    _check_strength("HOOKBRIDGE_READ_TOKEN", [secrets.read_token] if secrets.read_token else [], problems)
+    if secrets.read_token and secrets.read_token == secrets.admin_token:
+        problems.append("HOOKBRIDGE_READ_TOKEN: it is the admin token, which may do everything; expected another one")
     return secrets
 
 

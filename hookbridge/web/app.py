@@ -17,7 +17,8 @@ from hookbridge.web.arriving import Arriving
 from hookbridge.web.bodies import expect
 from hookbridge.web.clients import proxies_of
 from hookbridge.web.hosts import admits_of, known_hosts_only
-from hookbridge.web.keys import ARRIVING, HOSTS, OPENAPI, PROXIES, RECEPTIONS, SERVICE
+from hookbridge.web.keys import ARRIVING, HOSTS, LISTENING, OPENAPI, PROXIES, RECEPTIONS, SERVICE
+from hookbridge.web.listening import Listening
 from hookbridge.web.middlewares import errors_as_json
 from hookbridge.web.reception import receptions
 from hookbridge.web.route import spellings
@@ -33,7 +34,8 @@ def build_app(service: Service) -> web.Application:
     app[PROXIES] = proxies_of(service.settings.config.server.trusted_proxies)
     app[RECEPTIONS] = receptions(service.sources, service.intake, service.naming, service.meters, service.traces)
     app[ARRIVING] = Arriving()
-    app.on_shutdown.append(app[ARRIVING].stop)
+    app[LISTENING] = Listening()
+    app.on_shutdown.extend([app[ARRIVING].stop, app[LISTENING].stop])
     described: Callable[[], bytes] = cache(partial(openapi.document, ROUTES))
     app[OPENAPI] = described
     for route in ROUTES:

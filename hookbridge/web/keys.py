@@ -13,9 +13,11 @@ from hookbridge.model import SourceName
 from hookbridge.service import Service
 from hookbridge.settings.hosts import Network
 from hookbridge.web.arriving import Arriving
+from hookbridge.web.listening import Listening
 from hookbridge.web.reception import Reception
 
 SERVICE = web.AppKey("service", Service)
+LISTENING = web.AppKey("listening", Listening)
 ARRIVING = web.AppKey("arriving", Arriving)
 RECEPTIONS: web.AppKey[dict[SourceName, Reception]] = web.AppKey("receptions")
 OPENAPI: web.AppKey[Callable[[], bytes]] = web.AppKey("openapi")

@@ -34,6 +34,7 @@ from hookbridge.web.schemas import Json, Schemas, readable
 TAGS = {
     "webhooks": "What senders call: the guide's four endpoints.",
     "records": "The copies and the index, for your own API.",
+    "changes": "The feed of verified changes, for whoever keeps something true to the records.",
     "events": "The inbox: what came, what became of it, and processing it again.",
     "sources": "The lanes of the sources.",
     "notion": "The verification token of Notion's webhooks.",
@@ -53,6 +54,10 @@ EXAMPLES: tuple[errors.HookbridgeError, ...] = (
     ),
     errors.HostRefused("This service does not answer under that name", hint="add the name to [server] allowed_hosts"),
     errors.NotFound("There is no event 42"),
+    errors.PlaceGone(
+        "The feed does not go as far as this place",
+        hint="begin a snapshot, with since=0: when it has ended, what it did not tell is gone",
+    ),
     errors.HandshakeRefused("A verification token is known already"),
     errors.BodyTooSlow("The body did not arrive within 60 seconds"),
     errors.PayloadTooLarge(2 * 1024 * 1024),

@@ -61,7 +61,7 @@ async def record(request: web.Request) -> web.StreamResponse:
             changed_at=copy.changed_at,
             read_at=time_of(copy.read_at),
             verified=copy.verified,
-            content=_content(service, copy),
+            content=content_answer(service, copy),
             content_state=service.sources[key.source].content_state(copy),
             words_cut=True if await service.search.words_are_cut(copy) else msgspec.UNSET,
             values=rows.values(service, copy) if asked.values else msgspec.UNSET,
@@ -71,7 +71,7 @@ async def record(request: web.Request) -> web.StreamResponse:
     )
 
 
-def _content(service: Service, copy: Copy) -> said.ContentAnswer | None:
+def content_answer(service: Service, copy: Copy) -> said.ContentAnswer | None:
     """Give the text behind a record where its table asks for it and its source gave it."""
     content = contents.content_of(copy)
     if content is None or service.sources[copy.record.source].content_state(copy) != "stored":
@@ -223,6 +223,7 @@ ROUTES: tuple[Route, ...] = (
         method="GET",
         path="/api/v1/records",
         handler=listing,
+        access="readers",
         tag="records",
         name="listRecords",
         query=said.RecordQuery,
@@ -233,6 +234,7 @@ ROUTES: tuple[Route, ...] = (
         path="/api/v1/records/{source}/{table}/{id}",
         place=said.RecordPath,
         handler=record,
+        access="readers",
         tag="records",
         name="record",
         query=said.RecordAsked,
@@ -275,6 +277,7 @@ ROUTES: tuple[Route, ...] = (
         method="GET",
         path="/api/v1/search",
         handler=search,
+        access="readers",
         tag="records",
         name="search",
         query=said.SearchQuery,

@@ -41,6 +41,7 @@ TABLE: dict[type[errors.HookbridgeError], Row] = {
     errors.InvalidSignature: Row(401, "invalid_signature"),
     errors.AdminTokenRequired: Row(401, "unauthorized"),
     errors.NotFound: Row(404, "not_found"),
+    errors.PlaceGone: Row(410, "place_gone"),
     errors.HandshakeRefused: Row(409, "handshake_refused"),
     errors.BodyTooSlow: Row(408, "request_timeout"),
     errors.HostRefused: Row(421, "misdirected_request"),

@@ -20,10 +20,10 @@ UNDER_ANY_NAME = "/healthz"
 SLASH = "/"
 """Behind a path it changes nothing: people and tools add one to the URLs that they are given."""
 
-Access = Literal["public", "signed", "operators"]
-"""``signed``: the source authenticates the sender when signatures are verified."""
+Access = Literal["public", "signed", "readers", "operators"]
+"""``signed``: the source authenticates the sender when signatures are verified; ``readers``: operators, too."""
 
-Scheme = Literal["adminToken", "webhookSignature", "standardWebhooks", "staticToken", "notionSignature"]
+Scheme = Literal["adminToken", "readToken", "webhookSignature", "standardWebhooks", "staticToken", "notionSignature"]
 """How a caller can say who it is; ``openapi`` describes them."""
 
 SIGNED: tuple[Scheme, ...] = ("webhookSignature", "standardWebhooks", "staticToken")
@@ -109,6 +109,6 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
             found.append(errors.InvalidParameter)
         if self.access == "signed":
             found += [errors.InvalidSignature, errors.NotReceiving]
-        if self.access == "operators":
+        if self.access in ("readers", "operators"):
             found.append(errors.AdminTokenRequired)
         return (*found, *self.refusals)

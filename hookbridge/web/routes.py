@@ -5,7 +5,20 @@ Invariant: a path that is not here does not exist.
 
 from __future__ import annotations
 
-from hookbridge.web import admin, dashboard, docs, events, health, live, metrics, reconcile, records, trial, webhooks
+from hookbridge.web import (
+    admin,
+    changes,
+    dashboard,
+    docs,
+    events,
+    health,
+    live,
+    metrics,
+    reconcile,
+    records,
+    trial,
+    webhooks,
+)
 from hookbridge.web.route import Route
 
 PAGES: tuple[Route, ...] = (
@@ -21,6 +34,7 @@ ROUTES: tuple[Route, ...] = (
     *webhooks.ROUTES,
     *trial.ROUTES,
     *records.ROUTES,
+    *changes.ROUTES,
     *events.ROUTES,
     *live.ROUTES,
     *admin.ROUTES,

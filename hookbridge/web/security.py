@@ -11,6 +11,11 @@ SCHEMES: dict[Scheme, Json] = {
         "scheme": "bearer",
         "description": "`HOOKBRIDGE_ADMIN_TOKEN`, or the one in the file `admin-token` beside the data file",
     },
+    "readToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "`HOOKBRIDGE_READ_TOKEN`, which reads records, search and changes, and does nothing else",
+    },
     "webhookSignature": {
         "type": "apiKey",
         "in": "header",
@@ -43,6 +48,8 @@ def requirements(route: Route) -> list[Json]:
     """Give the ways to call a route, any of which is enough."""
     if route.access == "operators":
         return [{"adminToken": []}]
+    if route.access == "readers":
+        return [{"readToken": []}, {"adminToken": []}]
     # The empty one: signatures need not be verified, and what is public is answered to anybody.
     ways: list[Json] = [{scheme: []} for scheme in route.schemes]
     return [{}, *ways] if ways else []

@@ -144,7 +144,7 @@ async def test_the_page_asks_nobody_else(client: Running) -> None:
 
 API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 CALLS = re.findall(r"^\| `([A-Z]+) (/\S*)` \| ([^|]+) \| [^|]+ \|([^|]*)\|$", API, re.MULTILINE)
-CALLERS = {"public": "anybody", "signed": "a sender", "operators": "an operator"}
+CALLERS = {"public": "anybody", "signed": "a sender", "readers": "a reader", "operators": "an operator"}
 
 
 def test_every_method_of_every_path_has_its_row() -> None:
@@ -215,6 +215,7 @@ SIGNED: list[dict[str, Any]] = [{}, {"webhookSignature": []}, {"standardWebhooks
         ("readyz", [{}, {"adminToken": []}]),
         ("healthz", []),
         ("listEvents", [{"adminToken": []}]),
+        ("changes", [{"readToken": []}, {"adminToken": []}]),
     ],
 )
 def test_an_operation_says_how_its_callers_say_who_they_are(name: str, expected: list[dict[str, Any]]) -> None:

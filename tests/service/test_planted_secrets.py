@@ -33,9 +33,17 @@ PLANTED: dict[str, Any] = {
     "notion_token": "ntn_planted_token",
     "webhook_secrets": ("planted-webhook-secret", "whsec_cGxhbnRlZC1zdGFuZGFyZA=="),
     "admin_token": "",
+    "read_token": "planted-read-token",
     "redis_url": "redis://:planted-password@127.0.0.1:9/0",
 }
-EVERY = ("sb_secret_planted_key", "ntn_planted_token", *PLANTED["webhook_secrets"], "planted-password", LEARNT)
+EVERY = (
+    "sb_secret_planted_key",
+    "ntn_planted_token",
+    "planted-read-token",
+    *PLANTED["webhook_secrets"],
+    "planted-password",
+    LEARNT,
+)
 HINT = {"event_type": "update", "source": "supabase", "table_name": "users", "record_id": "1", "data": {"id": 1}}
 PAGE = {"event_type": "update", "source": "notion", "table_name": "d" * 32, "record_id": "a" * 32, "data": {}}
 

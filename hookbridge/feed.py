@@ -1,0 +1,114 @@
+"""The feed of changes as its readers go through it: places that outlive the connection, and snapshots that end.
+
+Invariant: whoever goes on at the place that he was given last has missed nothing, or is told that his place is gone;
+and when a snapshot ends, every record that there was at that moment has been told since it began.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from hookbridge.errors import PlaceGone
+from hookbridge.store.contract import Feed
+from hookbridge.store.values import EVERY_CHANGE, FeedEnds, FeedEntry, FeedFilter, FeedPage
+
+AGAIN = "begin a snapshot, with since=0: when it has ended, what it did not tell is gone"
+
+_FORM = re.compile(r"([0-9a-f]{32})-([0-9]{1,18})(?:-([0-9]{1,18}))?")
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Up to where somebody has read the feed; as a text it is nobody's to take apart."""
+
+    feed: str
+    """The feed's id."""
+    seq: int
+    """The last change that he has read, or knows not to be meant."""
+    began_at: int | None = None
+    """In a snapshot, the newest change when it began."""
+
+    def __str__(self) -> str:
+        began = "" if self.began_at is None else f"-{self.began_at}"
+        return f"{self.feed}-{self.seq}{began}"
+
+    @classmethod
+    def parse(cls, text: str) -> Place:
+        """Read what was written by ``str``.  Raises ValueError."""
+        if (found := _FORM.fullmatch(text)) is None:
+            raise ValueError(text)
+        feed, seq, began = found.groups()
+        return cls(feed, int(seq), None if began is None else int(began))
+
+    def at(self, seq: int) -> Place:
+        """Give the place of a change that is told from here on."""
+        return msgspec.structs.replace(self, seq=seq)
+
+
+class Part(msgspec.Struct, frozen=True):
+    """What comes behind a place; nothing where that is the end of the feed."""
+
+    place: Place
+    entries: tuple[FeedEntry, ...]
+    ends_snapshot: bool
+    """Whether a snapshot ends behind these."""
+    next: Place
+    ends: FeedEnds
+    """The feed's, when this was read."""
+
+    @property
+    def is_last(self) -> bool:
+        """Whether there was nothing behind it."""
+        return self.next.seq == self.ends.newest
+
+    def nothing_behind(self) -> Part:
+        """Give what comes behind the last one, as long as nothing does."""
+        return Part(self.next, (), ends_snapshot=False, next=self.next, ends=self.ends)
+
+    def places(self) -> tuple[Place, ...]:
+        """Give the place behind each entry, and behind the end of a snapshot."""
+        within = tuple(self.place.at(entry.seq) for entry in self.entries)
+        # Behind the last one there may be more that is not meant.
+        return (*within, self.next) if self.ends_snapshot else (*within[:-1], self.next)[: len(within)]
+
+
+async def newest(store: Feed) -> Place:
+    """Give the place behind everything that there is."""
+    ends = await store.feed_ends()
+    return Place(ends.id, ends.newest)
+
+
+async def snapshot(store: Feed) -> Place:
+    """Give the place at which a snapshot begins."""
+    ends = await store.feed_ends()
+    return Place(ends.id, 0, ends.newest)
+
+
+async def read(
+    store: Feed, place: Place, which: FeedFilter = EVERY_CHANGE, *, limit: int, contents: bool = True
+) -> Part:
+    """Give the next changes that are meant, at most so many.  Raises PlaceGone.
+
+    A snapshot leaves out what was gone before it began.
+    """
+    while True:
+        meant = msgspec.structs.replace(which, present_until=place.began_at or 0)
+        page = await store.feed(meant, after=place.seq, limit=limit, contents=contents)
+        _check(place, page)
+        at_end = page.reached == page.ends.newest
+        further = Place(place.feed, page.reached, None if at_end else place.began_at)
+        if page.entries or at_end:
+            ends_snapshot = at_end and place.began_at is not None
+            return Part(place, page.entries, ends_snapshot=ends_snapshot, next=further, ends=page.ends)
+        place = further  # there was much that is not meant
+
+
+def _check(place: Place, page: FeedPage) -> None:
+    """Raises PlaceGone unless everything behind the place was there when the page was read."""
+    if place.feed != page.ends.id:
+        raise PlaceGone("The place is one of another feed: the store was restored from a backup", hint=AGAIN)
+    if max(place.seq, place.began_at or 0) > page.ends.newest:
+        raise PlaceGone("The feed does not go as far as this place", hint=AGAIN)
+    if (place.seq if place.began_at is None else place.began_at) < page.ends.oldest:
+        raise PlaceGone("The place is older than the deletions that are remembered (tombstone_days)", hint=AGAIN)
