@@ -47,7 +47,7 @@ class _Reading:
         self.service = service
         self.limit = asked.limit
         self.included = _included(asked.include)
-        tables = table_names(service, asked.source, asked.table)
+        tables = table_names(service, asked.source, asked.table, where="query")
         sources = SOURCES if asked.source is None else (asked.source,)
         self._which = FeedFilter(
             sources=(asked.source,) if asked.source is not None and not tables else (),
