@@ -86,7 +86,7 @@ async def test_titles_and_labels_stand_beside_ids_wherever_records_and_tables_ar
         await expect(card.locator("bdi").first).to_have_attribute("title", both.database)
         await page.click("#its-events")
         await expect(rows(page).first.locator(".open")).to_have_text(f"Plan {id_}")
-        await expect(rows(page).first.locator("td").nth(2)).to_have_text("Tasks")
+        await expect(rows(page).first.locator("td[data-label=Table]")).to_have_text("Tasks")
         await rows(page).first.locator(".open").click()
         await expect(page.locator("#panel .name")).to_have_text(f"Plan {id_}")
         await page.click("#replay")
