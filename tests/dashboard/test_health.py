@@ -46,7 +46,7 @@ async def test_the_page_shows_the_services_verdict_and_what_is_wrong(page: Page,
     await expect(page.locator("#attention-title")).to_have_text("Needs attention (3)")
     said = ["2 dead letters Replay them.Show them", "supabase is down It waits.", "Beware of it", "All else is well."]
     await expect(page.locator("#attention li")).to_have_text(said)
-    assert await page.locator("#attention li a").get_attribute("href") == "?outcome=dead"
+    assert await page.locator("#attention li a").get_attribute("href") == "?view=dead"
 
 
 async def test_a_service_that_has_nothing_says_so_and_what_to_do(page: Page, service: Running) -> None:
