@@ -215,6 +215,11 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     also_gone: RecordKey | None = None
     """Of an absent record: another spelling of its name, under which the source has none either."""
 
+    @property
+    def size(self) -> int:
+        """About how many bytes there are of it."""
+        return len(self.data or b"") + (0 if self.content is None else len(self.content.markdown))
+
     def matches(self, known: bytes) -> bool:
         """Whether a copy with this fingerprint has the same content, as far as this read shows it."""
         if self.partial:

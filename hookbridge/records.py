@@ -20,7 +20,6 @@ from hookbridge.model import Columns, Content, Copy, RecordKey, SourceName, Trut
 from hookbridge.sources import kept
 from hookbridge.sources.bodies import decode_columns
 from hookbridge.sources.contents import content_of, given
-from hookbridge.sources.large import aside
 from hookbridge.sources.source import Source
 from hookbridge.store.contract import Copies
 
@@ -115,7 +114,7 @@ class Records:
         source = self._sources[record.source]
         truth = await self._read_afresh(source, record)
         known = await self._store.copy(await self._name(source, truth.record))
-        read = await aside(len(truth.data or b""), kept.kept, source, truth, self._clock())
+        read = await kept.kept_aside(source, truth, self._clock())
         same = known is not None and known.data is not None and known.record == truth.record
         if known is None or (same and truth.data is not None and truth.matches(known.fingerprint)):
             await self._keep(read)
@@ -164,7 +163,7 @@ class Records:
 
     async def _read_through(self, source: Source, record: RecordKey) -> Copy:
         truth = await self._read(source, source.read, record)
-        read = await aside(len(truth.data or b""), kept.kept, source, truth, self._clock())
+        read = await kept.kept_aside(source, truth, self._clock())
         await self._keep(read)
         return read.copy
 

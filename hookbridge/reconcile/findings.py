@@ -19,7 +19,7 @@ from hookbridge.model import Event, Origin, RecordKey, SourceName, Truth
 from hookbridge.reconcile.term import Term
 from hookbridge.reconcile.waiting import waits, was_refused
 from hookbridge.sources import carrying
-from hookbridge.sources.kept import kept
+from hookbridge.sources.kept import kept_aside
 from hookbridge.sources.source import Slice, Source, Unread
 from hookbridge.store.contract import Sweeps
 from hookbridge.store.values import Standing, Standings
@@ -266,6 +266,6 @@ class Findings:
 
     async def _load(self, truths: Sequence[Truth]) -> None:
         if truths:
-            read = [kept(self._source, truth, self._clock()) for truth in truths]
+            read = [await kept_aside(self._source, truth, self._clock()) for truth in truths]
             written = [(one.copy, one.document) for one in read]
             await self._store.load(written, exclusive=self._source.ids_are_global, lead=self._term.lead)

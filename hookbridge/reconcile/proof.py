@@ -28,6 +28,7 @@ from hookbridge.reconcile.passes import forget
 from hookbridge.reconcile.table import FollowedTable
 from hookbridge.reconcile.tally import Tally
 from hookbridge.reconcile.waiting import waits
+from hookbridge.sources.large import aside
 from hookbridge.sources.source import Slice, Source
 from hookbridge.store.contract import Store
 from hookbridge.store.values import Standing
@@ -185,7 +186,9 @@ class Proof:
     async def _has_text(self, table: FollowedTable, record: RecordKey, truth: Truth) -> bool:
         """Whether the copy itself holds the text of a read, and not only the hash of it."""
         copy = await self._store.copy(record)
-        return truth.content is None or (copy is not None and table.of.same_content(copy, truth))
+        if truth.content is None or copy is None:
+            return truth.content is None
+        return await aside(copy.size, table.of.same_content, copy, truth)
 
     async def _extra(self, table: FollowedTable, sweep: int, tally: Tally, *, heal: bool) -> None:
         after: str | None = None

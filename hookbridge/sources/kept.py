@@ -13,6 +13,7 @@ from hookbridge.names import one_line
 from hookbridge.sources import carrying
 from hookbridge.sources.bodies import decode_columns
 from hookbridge.sources.contents import content_of, stored
+from hookbridge.sources.large import aside
 from hookbridge.sources.source import Source
 
 
@@ -33,6 +34,11 @@ def kept(source: Source, truth: Truth, now: float) -> Kept:
         document=document_of(source, truth.record, columns, truth.content),
         exclusive=source.ids_are_global,
     )
+
+
+async def kept_aside(source: Source, truth: Truth, now: float) -> Kept:
+    """Do so without keeping the event loop: the words of a text of a million characters may take a second."""
+    return await aside(truth.size, kept, source, truth, now)
 
 
 def copy_of(

@@ -9,8 +9,10 @@ import msgspec
 import pytest
 
 from hookbridge.config import Secrets, SignaturesConfig, SupabaseConfig
-from hookbridge.model import Change, Copy, Effects, RecordKey, StoredEvent, Truth, Verification
+from hookbridge.model import Change, Content, Copy, Effects, RecordKey, StoredEvent, Truth, Verification
 from hookbridge.pipeline.receive import receive
+from hookbridge.sources.contents import content_of
+from hookbridge.sources.kept import kept_aside
 from hookbridge.sources.large import LARGE_BYTES_MIN, aside
 from hookbridge.sources.source import Delivery, unordered
 from hookbridge.sources.supabase import SupabaseSource
@@ -78,6 +80,14 @@ async def test_no_step_on_a_large_record_keeps_the_event_loop(numbers: int, expe
     assert isinstance(effects.copy, Copy)
     assert effects.copy.data is not None
     assert len(msgspec.json.decode(effects.copy.data)["numbers"]) == numbers
+
+
+@pytest.mark.parametrize(("characters", "expected"), [(1, False), (LARGE_BYTES_MIN, True)])
+async def test_a_long_text_behind_a_record_keeps_the_event_loop_from_nothing(characters: int, expected: object) -> None:
+    content = Content(markdown="*" * characters, truncated=False, edited_at=None)
+    truth = Truth(record=RECORD, data=b'{"id":7}', ticket=1, content=content)
+    assert await went_on(kept_aside(SOURCE, truth, 0.0)) is expected
+    assert content_of((await kept_aside(SOURCE, truth, 0.0)).copy) == content
 
 
 async def test_a_large_truth_is_as_large_as_a_large_event() -> None:

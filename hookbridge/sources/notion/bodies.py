@@ -19,6 +19,7 @@ from hookbridge.config import NotionConfig
 from hookbridge.errors import ContentRefused, RecordImpossible
 from hookbridge.model import FINGERPRINT_BYTES, Content, Truth
 from hookbridge.names import dashed
+from hookbridge.sources.large import aside
 from hookbridge.sources.notion import markdown
 from hookbridge.sources.notion.budget import Urgency
 
@@ -95,7 +96,7 @@ class Bodies:
         self._refusals.pop(table, None)
         if read is None:
             return _none(edited_at, "Notion has no body of this page")
-        return self._kept(read, edited_at)
+        return await aside(len(read.text), self._kept, read, edited_at)
 
     def _kept(self, read: markdown.Read, edited_at: str | None) -> Body:
         text = read.text
