@@ -109,6 +109,8 @@ async def test_a_webhook_about_a_body_brings_it_into_the_copy_and_to_handlers(tm
         told = sys.modules[name].given
         assert [content and content.markdown for content in told][-1] == "Ship it today."
         assert told[-1].edited_at == found["data"]["last_edited_time"]
+        hits = (await (await one.bridge.get("/api/v1/search?q=ship+today", headers=ADMIN)).json())["hits"]
+        assert [(hit["id"], hit["snippet"]) for hit in hits] == [(one.page.id, "[Ship] it [today].")]
         assert one.asked() == before + 1
 
 
