@@ -43,6 +43,11 @@ def processing(source: SourceName) -> str:
     return f"process:{source}"
 
 
+def delivering(destination: str) -> str:
+    """Name the duty of telling a destination of changes."""
+    return f"deliver:{destination}"
+
+
 class _Term:
     """The time in which this node does a duty."""
 

@@ -23,6 +23,7 @@ Positive = Annotated[int, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(gt=0)]
 Name = Annotated[str, Meta(min_length=1)]
+ChangeType = Literal["upsert", "delete"]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -204,6 +205,25 @@ class RetentionConfig(Section, frozen=True):
     interval_seconds: Seconds = 60.0
 
 
+class Destination(Section, frozen=True):
+    """One ``[[destinations]]`` block: who is told of each change."""
+
+    name: Name
+    url: Name
+    secret: Name
+    headers: dict[str, str] = {}
+    tables: tuple[Name, ...] = ()
+    types: Annotated[tuple[ChangeType, ...], Meta(min_length=1)] = ("upsert", "delete")
+    start: Literal["snapshot", "now"] = "snapshot"
+    batch: Annotated[int, Meta(ge=1, le=500)] = 100
+    batch_bytes: Annotated[int, Meta(ge=1024, le=16 * 1024 * 1024)] = 1024 * 1024
+    timeout_seconds: Seconds = 10.0
+    allow_private: bool = True
+
+    def __repr__(self) -> str:
+        return f"Destination({self.name})"
+
+
 class LoggingConfig(Section, frozen=True):
     """``[logging]``."""
 
@@ -226,6 +246,8 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True):
     """May hold a password."""
     store_url: str = ""
     """As ``[store] url``; this one may hold a password."""
+    destinations: tuple[Destination, ...] = ()
+    """As ``[[destinations]]``, with what each ``{env:NAME}`` stands for in its place."""
 
     def __repr__(self) -> str:
         return "Secrets(…)"
@@ -246,6 +268,7 @@ class Config(Section, frozen=True):
     handlers: HandlersConfig = HandlersConfig()
     retention: RetentionConfig = RetentionConfig()
     logging: LoggingConfig = LoggingConfig()
+    destinations: tuple[Destination, ...] = ()
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

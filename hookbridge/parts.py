@@ -16,6 +16,7 @@ from hookbridge import __version__
 from hookbridge.clock import Clock
 from hookbridge.cluster import UPKEEP, Duty, Membership, processing, reconciling
 from hookbridge.config import Settings
+from hookbridge.destinations import Destinations
 from hookbridge.errands import Errands
 from hookbridge.errors import HookbridgeError
 from hookbridge.gone import Gone
@@ -53,6 +54,7 @@ from hookbridge.steps.verify import Verify
 from hookbridge.store import note_names
 from hookbridge.store.contract import Store
 from hookbridge.store.nodes import Cluster, Lead, Report
+from hookbridge.telling import Telling
 from hookbridge.upkeep import Upkeep
 
 
@@ -133,6 +135,10 @@ class Parts:
 
         self._gone = Gone(store)
 
+        # Who is told of changes
+        self.telling = Telling(self.naming, self.sources)
+        self.destinations = Destinations(secrets.destinations, store, self.telling, self.sources, clock)
+
         # What only one node does, and how this one and the others hear of each other
         self.membership = Membership(store, dict(self._duties()), self._describe, self._heard)
         self.errands = Errands(store, self.reconciler, self.membership.does)
@@ -148,6 +154,8 @@ class Parts:
                 yield reconciling(name), partial(self.reconciler.follow, name)
             if "process" in roles and source.one_budget and source.has_credentials:
                 yield processing(name), self.lanes[name].serve
+        if "process" in roles:
+            yield from self.destinations.duties()
         yield UPKEEP, self._keep_up
 
     async def _keep_up(self, lead: Lead) -> None:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 
 import msgspec
 import structlog
 from msgspec.structs import replace
 
+from hookbridge.api.destinations import DestinationState
 from hookbridge.api.health import Readiness
 from hookbridge.api.lanes import LaneState
 from hookbridge.api.stats import Statistics
@@ -62,6 +64,7 @@ class Service(Parts):
         self._deadline = 0.0
         self._senders_gone = asyncio.Event()
         self._ended = asyncio.Event()
+        self._destinations: tuple[DestinationState, ...] = ()
 
     @classmethod
     async def open(cls, settings: Settings, clock: Clock | None = None) -> Service:
@@ -196,6 +199,7 @@ class Service(Parts):
             inbox_problem=problem if self.store.fault is None else None,
             stuck_handlers=stuck,
             tables=self.neighbours.tables(),
+            destinations=await self._destinations_by_now(),
             notion_budget=self.neighbours.budget(),
             warnings=(*self.warnings(), *warnings_about(self.handshake.unconfirmed), *warnings_of_stuck(stuck)),
             oldest_open_seconds=oldest,
@@ -203,6 +207,12 @@ class Service(Parts):
             cluster=self.neighbours.state() or msgspec.UNSET,
         )
         return replace(seen, verdict=judge(seen, await self.totals() or UNKNOWN, self._clock()))
+
+    async def _destinations_by_now(self) -> tuple[DestinationState, ...]:
+        """Say how the destinations stand, or stood when the store could be asked."""
+        with suppress(StoreUnavailable):
+            self._destinations = await self.destinations.states()
+        return self._destinations
 
     async def totals(self) -> Totals | None:
         """Give the store's counters; None while it cannot be asked."""

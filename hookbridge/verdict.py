@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from hookbridge.api.cluster import ClusterState
+from hookbridge.api.destinations import DestinationState
 from hookbridge.api.health import HealthVerdict, Level, Problem, Readiness
 from hookbridge.api.lanes import LaneState
 from hookbridge.api.reconcile import ContentProgress, TableStatus
@@ -85,6 +86,8 @@ def _parts(seen: Readiness, totals: Totals, now: float) -> Iterator[Problem]:
         yield _bad("dead letters", _counted(dead, "dead letter"), todo, {"outcome": "dead"})
     for table in seen.tables:
         yield from _of_table(table, now)
+    for destination in seen.destinations:
+        yield from _of_destination(destination, now)
     if seen.cluster:
         yield from _of_cluster(seen.cluster)
     age = seen.oldest_open_seconds
@@ -131,6 +134,17 @@ def _of_table(table: TableStatus, now: float) -> Iterator[Problem]:
     elif table.state == "following" and not _is_fresh(table, now):
         todo = f"{which}Changes since then that no webhook told are not known yet."
         yield _warn(f"{table.table} stale", f"{name} was last compared {_ago(_compared(table), now)}", todo)
+
+
+def _of_destination(destination: DestinationState, now: float) -> Iterator[Problem]:
+    if destination.state == "running":
+        return
+    kind, lasts = f"destination {destination.name} {destination.state}", lasting(_since(destination.since, now) or 0.0)
+    why = f"{destination.url}: {destination.reason}. Its changes wait, and it is tried again and again."
+    if destination.state == "refused":
+        yield _bad(kind, f"The destination {destination.name} refuses our requests for {lasts}", why)
+    else:
+        yield _warn(kind, f"The destination {destination.name} is down for {lasts}", why)
 
 
 def _of_cluster(cluster: ClusterState) -> Iterator[Problem]:

@@ -29,6 +29,7 @@ list as JSON, in place of the file's blocks, such as `{example}`."""
 EXAMPLES = {
     "supabase.tables": '[{"name": "users", "changed_at": "updated_at"}]',
     "notion.databases": '[{"id": "e8d4b0a1c7f24a9e8f2d5c3b1a6e9f4d"}]',
+    "destinations": '[{"name": "search", "url": "https://example.com/changes", "secret": "{env:SEARCH_SECRET}"}]',
     "cache.keys": '[{"source": "supabase", "table": "users", "templates": ["user:{id}"]}]',
 }
 
@@ -57,13 +58,13 @@ def written(value: object) -> str:
 def rows(name: str, kind: type[msgspec.Struct], said: dict[tuple[str, str], str]) -> list[str]:
     """Give one section as a table, and those within it after it."""
     lines, within = [f"## {name}", ""], []
-    if "." in name:
+    if name in EXAMPLES:
         variable = f"HOOKBRIDGE_{name.replace('.', '__').upper()}"
         lines += [BLOCKS.format(name=name, variable=variable, example=EXAMPLES[name]), ""]
     lines += ["| key | default | takes | meaning |", "|---|---|---|---|"]
     hints = get_type_hints(kind, include_extras=True)
     for field in msgspec.structs.fields(kind):
-        inner = next((one for one in getattr(field.type, "__args__", ()) if is_section(one)), None)
+        inner = block(field.type)
         if inner is not None:
             within += ["", *rows(f"{name}.{field.name}", inner, said)]
             continue
@@ -71,6 +72,11 @@ def rows(name: str, kind: type[msgspec.Struct], said: dict[tuple[str, str], str]
         cells = f"`{field.name}`", written(default), expected(hints[field.name]), said[name, field.name]
         lines.append(f"| {' | '.join(cells)} |")
     return lines + within
+
+
+def block(kind: object) -> type[Section] | None:
+    """Give the section that each block of a list is; None for what is no such list."""
+    return next((one for one in getattr(kind, "__args__", ()) if is_section(one)), None)
 
 
 def is_section(kind: object) -> bool:
@@ -83,7 +89,7 @@ def page() -> str:
     said = meanings((ROOT / "config.toml").read_text())
     parts = [HEAD]
     for field in msgspec.structs.fields(Config):
-        parts += ["\n".join(rows(field.name, field.type, said)), ""]
+        parts += ["\n".join(rows(field.name, block(field.type) or field.type, said)), ""]
     return "\n".join(parts)
 
 

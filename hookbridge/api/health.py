@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from hookbridge.api.cluster import ClusterState
+from hookbridge.api.destinations import DestinationState
 from hookbridge.api.fields import means
 from hookbridge.api.lanes import LaneState, LaneSummary
 from hookbridge.api.reconcile import TableStatus
@@ -116,6 +117,7 @@ class Readiness(ReadinessSummary, frozen=True, kw_only=True):
         means("Handlers that do not end, although their time is up and they were cancelled."),
     ]
     tables: Annotated[tuple[TableStatus, ...], means("What the reconciler follows.")]
+    destinations: Annotated[tuple[DestinationState, ...], means("Who is told of each change.", [])] = ()
     notion_budget: Annotated[BudgetState, means("Of all requests to Notion.")]
     oldest_open_seconds: OldestOpen
     indexing: Annotated[

@@ -10,6 +10,7 @@ from hookbridge.cli import (
     backup,
     check,
     demo,
+    destinations,
     events,
     init,
     lanes,
@@ -140,5 +141,6 @@ app.command("notion-token", epilog=notion_token.EPILOG)(notion_token.notion_toke
 app.command("stats", epilog=stats.EPILOG)(stats.stats)
 app.command("pause", epilog=lanes.PAUSE_EPILOG)(lanes.pause)
 app.command("resume", epilog=lanes.RESUME_EPILOG)(lanes.resume)
+app.add_typer(destinations.app, name="destinations")
 app.add_typer(events.app, name="events")
 app.add_typer(records.app, name="records")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import MutableMapping
+from itertools import chain
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -38,6 +39,7 @@ SHOWN = frozenset(
             "remedy",
             "handler",
             "place",
+            "destination",
         ),
         # What a node does alone.
         "duty",
@@ -95,6 +97,8 @@ class Redaction:
             secrets.redis_url,
             password,
             unquote(password),
+            *chain.from_iterable((one.secret, *one.headers.values()) for one in secrets.destinations),
+            *chain.from_iterable(store_url.passwords(one.url) for one in secrets.destinations),
             *store_url.passwords(secrets.store_url),  # without one it is no secret, and told at the start
         )
 

@@ -14,15 +14,18 @@ from typing import Any, get_type_hints
 import msgspec
 from dotenv.parser import parse_stream
 
-from hookbridge.config import Config, Section
+from hookbridge.config import Config
+from hookbridge.settings.destinations import names_in
 from hookbridge.settings.secrets import NAMES as SECRETS
-from hookbridge.settings.sections import is_blocks, read_value, replaced
+from hookbridge.settings.sections import is_blocks, mistaken, read_value, replaced
 from hookbridge.settings.texts import is_there, read_text, undressed
-from hookbridge.settings.values import expected, from_text, list_of, nearest, shown
+from hookbridge.settings.values import from_text, list_of, nearest
 
 PREFIX = "HOOKBRIDGE_"
 VERIFY = "VERIFY_WEBHOOK_SIGNATURES"
 """The guide's name for ``[signatures] verify``."""
+DESTINATIONS = "HOOKBRIDGE_DESTINATIONS"
+"""The list of destinations as JSON, in which secrets may stand."""
 NOT_OURS = "HOOKBRIDGE_TEST_"
 """What only tests read."""
 OF_COMMANDS = ("HOOKBRIDGE_URL",)
@@ -59,17 +62,21 @@ def undress(values: Mapping[str, str], problems: list[str]) -> dict[str, str]:
     return bare
 
 
-def override(sections: dict[str, Section], values: Mapping[str, str], problems: list[str]) -> None:
+def override(sections: dict[str, Any], values: Mapping[str, str], problems: list[str]) -> None:
     """Apply HOOKBRIDGE_<SECTION>__<KEY> and the guide's switch to the sections, in place."""
-    known = _names()
-    for name in sorted(values):
+    known, blocks = _names(), _blocks()
+    for name in blocks.keys() & values.keys():
+        section, type_ = blocks[name]
+        sections[section] = _read(name, values[name], section, type_, problems)
+    theirs = names_in(sections["destinations"] or ())
+    for name in sorted(values.keys() - blocks.keys()):
         if name in known:
             section, key, type_ = known[name]
             value = _read(name, values[name], section, type_, problems)
             sections[section] = msgspec.structs.replace(sections[section], **{key: value})
-        elif _is_mistaken(name):
+        elif _is_mistaken(name) and name.removesuffix("_FILE") not in theirs:
             instead = replaced(name.removeprefix(PREFIX))
-            problems.append(f"{name}: {instead or 'unknown variable' + nearest(name, [*known, *SECRETS])}")
+            problems.append(f"{name}: {instead or 'unknown variable' + nearest(name, [*known, *blocks, *SECRETS])}")
     _check_switch(values, problems)
 
 
@@ -80,7 +87,7 @@ def _read(name: str, text: str, section: str, type_: Any, problems: list[str]) -
             return read_value(list_of(text), type_, section, name, problems)
         return from_text(text, type_)
     except ValueError:
-        problems.append(f"{name}: expected {expected(type_)}, got {shown(text)}")
+        problems.append(f"{name}: {mistaken(text, type_, section)}")
         return None
 
 
@@ -95,10 +102,17 @@ def _names() -> dict[str, tuple[str, str, Any]]:
     names = {
         f"{PREFIX}{section}__{key}".upper(): (section, key, type_)
         for section, struct in get_type_hints(Config).items()
+        if not is_blocks(struct)
         for key, type_ in get_type_hints(struct, include_extras=True).items()
     }
     named = {**names, VERIFY: names[f"{PREFIX}SIGNATURES__VERIFY"]}
     return {name: key for name, key in named.items() if name not in SECRETS}
+
+
+def _blocks() -> dict[str, tuple[str, Any]]:
+    """Give the variables of the blocks that stand in no section, with their name in the file and their type."""
+    types = get_type_hints(Config, include_extras=True)
+    return {f"{PREFIX}{name}".upper(): (name, type_) for name, type_ in types.items() if is_blocks(type_)}
 
 
 def _check_switch(values: Mapping[str, str], problems: list[str]) -> None:

@@ -16,7 +16,8 @@ import msgspec
 from hookbridge.config import Config, Settings
 from hookbridge.errors import ConfigError
 from hookbridge.settings.checks import check_together
-from hookbridge.settings.environment import override, read_dotenv, undress
+from hookbridge.settings.destinations import resolved
+from hookbridge.settings.environment import DESTINATIONS, override, read_dotenv, undress
 from hookbridge.settings.secrets import prefer, read_secrets
 from hookbridge.settings.sections import read_sections
 from hookbridge.settings.texts import is_there, read_text
@@ -41,6 +42,10 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
     sections = read_sections(written, file.name, problems)
     override(sections, values, problems)
     secrets = read_secrets(values, file.parent, problems)
+    if not problems:
+        in_file = DESTINATIONS not in values
+        destinations = resolved(sections["destinations"], merged, file.parent, problems, in_file=in_file)
+        secrets = msgspec.structs.replace(secrets, destinations=destinations)
     config = msgspec.structs.replace(Config(), **sections)
     if not problems:
         check_together(config, secrets, problems)

@@ -41,7 +41,7 @@ _IN_HEADERS = ("SUPABASE_KEY", "NOTION_TOKEN", "HOOKBRIDGE_ADMIN_TOKEN", "HOOKBR
 
 def read_secrets(values: Mapping[str, str], folder: Path, problems: list[str]) -> Secrets:
     """Give the secrets.  Files are relative to ``folder``."""
-    texts = {name: _read_secret(name, values, folder, problems) for name in NAMES}
+    texts = {name: read_secret(name, values, folder, problems) for name in NAMES}
     secrets = Secrets(
         supabase_url=texts["SUPABASE_URL"].rstrip("/"),
         supabase_key=texts["SUPABASE_KEY"],
@@ -63,10 +63,10 @@ def read_secrets(values: Mapping[str, str], folder: Path, problems: list[str]) -
         problems.append("REDIS_URL: expected a URL such as redis://:password@host:6379/0 (also rediss:// and unix://)")
     if secrets.store_url and not store_url.is_address(secrets.store_url):
         problems.append(f"{store_url.VARIABLE}: {store_url.EXPECTED}")
-    _check_strength("WEBHOOK_SECRET", secrets.webhook_secrets, problems)
-    _check_strength("NOTION_WEBHOOK_SECRET", secrets.notion_webhook_secrets, problems)
-    _check_strength("HOOKBRIDGE_ADMIN_TOKEN", [secrets.admin_token] if secrets.admin_token else [], problems)
-    _check_strength("HOOKBRIDGE_READ_TOKEN", [secrets.read_token] if secrets.read_token else [], problems)
+    check_strength("WEBHOOK_SECRET", secrets.webhook_secrets, problems)
+    check_strength("NOTION_WEBHOOK_SECRET", secrets.notion_webhook_secrets, problems)
+    check_strength("HOOKBRIDGE_ADMIN_TOKEN", [secrets.admin_token] if secrets.admin_token else [], problems)
+    check_strength("HOOKBRIDGE_READ_TOKEN", [secrets.read_token] if secrets.read_token else [], problems)
     if secrets.read_token and secrets.read_token == secrets.admin_token:
         problems.append("HOOKBRIDGE_READ_TOKEN: it is the admin token, which may do everything; expected another one")
     return secrets
@@ -95,7 +95,8 @@ def _is_redis_url(text: str) -> bool:
         return False
 
 
-def _read_secret(name: str, values: Mapping[str, str], folder: Path, problems: list[str]) -> str:
+def read_secret(name: str, values: Mapping[str, str], folder: Path, problems: list[str]) -> str:
+    """Give what a variable says, or the file that ``NAME_FILE`` names; the empty text where neither is set."""
     value, file = values.get(name, ""), values.get(f"{name}_FILE", "")
     if value and file:
         problems.append(f"{name}: set it or {name}_FILE, not both")
@@ -128,7 +129,7 @@ def _several(value: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in parts if part.strip())
 
 
-def _check_strength(name: str, secrets: Sequence[str], problems: list[str]) -> None:
+def check_strength(name: str, secrets: Sequence[str], problems: list[str]) -> None:
     """Tell of what can be guessed: whoever has it is believed."""
     for number, secret in enumerate(secrets, start=1):
         which = f" {number} of {len(secrets)}" if len(secrets) > 1 else ""

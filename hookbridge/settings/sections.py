@@ -17,19 +17,24 @@ from hookbridge.settings.values import convert, expected, nearest, shown
 _REPLACED = {"retention__tombstone_hours": "tombstone_days, in days,"}
 """What has the place of a key that was there once."""
 
+MAY_HOLD_SECRETS = "destinations"
+"""Whose values are in no message: secrets and headers stand among them."""
+
 _SECRET_WORDS = {"apikey", "key", "password", "secret", "secrets", "token"}
 
 
-def read_sections(written: dict[str, Any], file: str, problems: list[str]) -> dict[str, Section]:
-    """Give every section, with defaults for what is not written."""
+def read_sections(written: dict[str, Any], file: str, problems: list[str]) -> dict[str, Any]:
+    """Give every section, and the blocks that stand in none, with defaults for what is not written."""
     types = get_type_hints(Config)
     problems += [
         f"{file}: [{name}]: {_unknown('section', name, '', list(types))}" for name in written if name not in types
     ]
-    sections = {}
+    sections: dict[str, Any] = {}
     for name, type_ in types.items():
-        value = written.get(name, {})
-        if isinstance(value, dict):
+        value = written.get(name, [] if is_blocks(type_) else {})
+        if is_blocks(type_):
+            sections[name] = read_value(value, type_, name, f"{file}: {name}", problems)
+        elif isinstance(value, dict):
             sections[name] = _struct(value, type_, name, f"{file}: [{name}]", problems)
         else:
             problems.append(f"{file}: {name}: expected a section [{name}], got {shown(value)}")
@@ -61,8 +66,14 @@ def read_value(value: Any, type_: Any, section: str, where: str, problems: list[
     try:
         return convert(value, type_)
     except ValueError:
-        problems.append(f"{where}: expected {expected(type_)}, got {shown(value)}")
+        problems.append(f"{where}: {mistaken(value, type_, section)}")
         return None
+
+
+def mistaken(value: Any, type_: Any, section: str) -> str:
+    """Say what was expected instead of a value, and the value where no secret can stand in it."""
+    got = "" if section == MAY_HOLD_SECRETS else f", got {shown(value)}"
+    return f"expected {expected(type_)}{got}"
 
 
 def replaced(name: str) -> str | None:

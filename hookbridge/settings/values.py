@@ -70,6 +70,12 @@ def expected(type_: Any) -> str:
         of = info.item_type
         each = _choice(of, "and") if isinstance(of, inspect.LiteralType) else "texts"
         return f"a list of {each}" + (" with at least one" if info.min_length else "")
+    return _text(info)
+
+
+def _text(info: inspect.Type) -> str:
+    if isinstance(info, inspect.DictType):
+        return "a table of texts"
     return "a text that is not empty" if isinstance(info, inspect.StrType) and info.min_length else "a text"
 
 

@@ -39,3 +39,8 @@ def poll(source: SourceName, table: str) -> str:
 def sweep(source: SourceName, table: str) -> str:
     """Where the sweeps of a table stand."""
     return f"sweep:{source}:{table}"
+
+
+def destination(name: str) -> str:
+    """Where a destination stands."""
+    return f"destination:{name}"

@@ -13,17 +13,14 @@ from aiohttp import web
 
 from hookbridge import feed
 from hookbridge.api import changes as said
-from hookbridge.clock import time_of
 from hookbridge.errors import InvalidParameter, PlaceGone, StoreUnavailable
-from hookbridge.model import SOURCES, Copy, Verification
-from hookbridge.naming import Called
+from hookbridge.model import SOURCES
 from hookbridge.service import Service
 from hookbridge.store.values import FeedFilter
 from hookbridge.web.keys import LISTENING, SERVICE
 from hookbridge.web.listening import Listening
 from hookbridge.web.parameters import query, table_names
 from hookbridge.web.protocol import protocol_of, while_heard
-from hookbridge.web.records import content_answer
 from hookbridge.web.replies import JSON_HEADERS, PRIVATE, json_reply
 from hookbridge.web.route import Answer, Route
 
@@ -61,38 +58,11 @@ class _Reading:
 
     async def entries(self, part: feed.Part) -> list[said.Entry]:
         """Give a part as it is told."""
-        entries: list[said.Entry] = []
-        for entry in part.entries:
-            called = await self.service.naming.of(entry.copy.record, entry.copy.title)
-            entries.append(self._entry(entry.seq, entry.copy, called))
+        data, content = "data" in self.included, "content" in self.included
+        entries: list[said.Entry] = [
+            await self.service.telling.entry(change, data=data, content=content) for change in part.entries
+        ]
         return [*entries, said.SnapshotEnd(seq=part.next.seq)] if part.ends_snapshot else entries
-
-    def _entry(self, seq: int, copy: Copy, called: Called) -> said.Entry:
-        record = copy.record
-        if copy.data is None:
-            return said.DeleteEntry(
-                seq=seq,
-                source=record.source,
-                table=record.table,
-                table_label=called.table_label,
-                id=record.id,
-                title=called.title,
-                verification=Verification.ABSENT if copy.verified else Verification.SKIPPED,
-                settled_at=time_of(copy.read_at),
-            )
-        return said.UpsertEntry(
-            seq=seq,
-            source=record.source,
-            table=record.table,
-            table_label=called.table_label,
-            id=record.id,
-            title=called.title,
-            data=msgspec.Raw(copy.data) if "data" in self.included else msgspec.UNSET,
-            content=content_answer(self.service, copy) if "content" in self.included else msgspec.UNSET,
-            changed_at=copy.changed_at,
-            verification=Verification.VERIFIED if copy.verified else Verification.SKIPPED,
-            settled_at=time_of(copy.read_at),
-        )
 
 
 async def changes(request: web.Request) -> web.StreamResponse:

@@ -23,6 +23,8 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.registry import Collector
 
 from hookbridge.api.cluster import ClusterState
+from hookbridge.api.destinations import DestinationState
+from hookbridge.api.destinations import State as DestinationWord
 from hookbridge.api.health import Readiness
 from hookbridge.api.lanes import LaneState
 from hookbridge.api.lanes import State as LaneWord
@@ -44,6 +46,7 @@ Samples = Iterable[tuple[tuple[str, ...], float | None]]
 
 SOURCE = ("source",)
 TABLE = ("source", "table")
+DESTINATION = ("destination",)
 
 Family = TypeVar("Family", CounterMetricFamily, GaugeMetricFamily)
 
@@ -120,6 +123,8 @@ class Exposition(Collector):
         if seen.tells_store and seen.totals is not None:
             yield from _events(seen, seen.totals)
             yield from _changes(seen.totals)
+        if seen.tells_store:
+            yield from _destinations(seen.readiness.destinations)
         yield from _tables(seen)
         for metric in chain(_sources(seen), _service(seen), self._observed()):
             yield metric if seen.cluster is None else _of_node(metric, seen.cluster.node)
@@ -217,6 +222,18 @@ def _tables(seen: Snapshot) -> Iterator[Metric]:
     yield _counters("changes_missed", missed, TABLE, ((name, one.missed) for name, one in loss.items()))
     shares = ((name, one.share) for name, one in loss.items())
     yield _gauges("webhook_loss_ratio", "Missed of all changes", TABLE, shares)
+
+
+def _destinations(destinations: Iterable[DestinationState]) -> Iterator[Metric]:
+    known = {(one.name,): one for one in destinations}
+    taken = "Changes that a destination has taken"
+    yield _counters("destination_delivered", taken, DESTINATION, ((name, one.delivered) for name, one in known.items()))
+    states = (((*name, one), to.state == one) for name, to in known.items() for one in get_args(DestinationWord))
+    yield _gauges("destination_state", "1 for the state that it is in", (*DESTINATION, "state"), states)
+    behind = ((name, one.changes_behind) for name, one in known.items())
+    yield _gauges("destination_changes_behind", "Changes since the last one that it has taken", DESTINATION, behind)
+    waited = ((name, one.behind_seconds) for name, one in known.items())
+    yield _gauges("destination_behind_seconds", "For how long changes have waited for it", DESTINATION, waited)
 
 
 def _service(seen: Snapshot) -> Iterator[Metric]:

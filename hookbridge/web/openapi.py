@@ -38,6 +38,7 @@ TAGS = {
     "events": "The inbox: what came, what became of it, and processing it again.",
     "sources": "The lanes of the sources.",
     "notion": "The verification token of Notion's webhooks.",
+    "destinations": "Who is told of each change.",
     "reconciler": "Following whole tables: polls, sweeps and proofs.",
     "health": "Whether it lives and can take webhooks, and its figures.",
 }

@@ -23,12 +23,12 @@ from hookbridge.errors import (
     TooSoon,
     TryLater,
 )
-from hookbridge.model import Copy, RecordKey, SourceName
+from hookbridge.model import RecordKey, SourceName
 from hookbridge.naming import Called
 from hookbridge.search import Hit
 from hookbridge.service import Service
-from hookbridge.sources import contents
 from hookbridge.store.values import RecordEntry, RecordFilter
+from hookbridge.telling import content_answer
 from hookbridge.web import rows
 from hookbridge.web.keys import SERVICE
 from hookbridge.web.parameters import path_key, query, record_ids, table_names, table_of_source
@@ -61,26 +61,13 @@ async def record(request: web.Request) -> web.StreamResponse:
             changed_at=copy.changed_at,
             read_at=time_of(copy.read_at),
             verified=copy.verified,
-            content=content_answer(service, copy),
+            content=content_answer(service.sources, copy),
             content_state=service.sources[key.source].content_state(copy),
             words_cut=True if await service.search.words_are_cut(copy) else msgspec.UNSET,
             values=rows.values(service, copy) if asked.values else msgspec.UNSET,
             **_limits(service, key.source, copy.data),
         ),
         headers=PRIVATE,
-    )
-
-
-def content_answer(service: Service, copy: Copy) -> said.ContentAnswer | None:
-    """Give the text behind a record where its table asks for it and its source gave it."""
-    content = contents.content_of(copy)
-    if content is None or service.sources[copy.record.source].content_state(copy) != "stored":
-        return None
-    return said.ContentAnswer(
-        markdown=content.markdown,
-        truncated=content.truncated,
-        edited_at=content.edited_at,
-        links_expire_at=content.links_expire_at,
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import pytest
 import structlog
 
-from hookbridge.config import LoggingConfig
+from hookbridge.config import Destination, LoggingConfig
 from hookbridge.observe.logs import QUIET, configure
 from hookbridge.standins import NotionStandin, PostgrestStandin, Reply
 from hookbridge.web.route import Route
@@ -35,6 +35,14 @@ PLANTED: dict[str, Any] = {
     "admin_token": "",
     "read_token": "planted-read-token",
     "redis_url": "redis://:planted-password@127.0.0.1:9/0",
+    "destinations": (
+        Destination(
+            name="search",
+            url="http://me:planted-url-password@127.0.0.1:9/",
+            secret="whsec_cGxhbnRlZC1kZXN0aW5hdGlvbg==",
+            headers={"X-Token": "planted-header"},
+        ),
+    ),
 }
 EVERY = (
     "sb_secret_planted_key",
@@ -42,6 +50,9 @@ EVERY = (
     "planted-read-token",
     *PLANTED["webhook_secrets"],
     "planted-password",
+    "planted-url-password",
+    "whsec_cGxhbnRlZC1kZXN0aW5hdGlvbg==",
+    "planted-header",
     LEARNT,
 )
 HINT = {"event_type": "update", "source": "supabase", "table_name": "users", "record_id": "1", "data": {"id": 1}}

@@ -23,6 +23,7 @@ NOW = {
     "paused:notion": note_names.paused("notion"),
     "poll:supabase:public.users": note_names.poll("supabase", "public.users"),
     "sweep:notion:t": note_names.sweep("notion", "t"),
+    "destination:search": note_names.destination("search"),
 }
 """As they are on disk since the newest schema step that names one."""
 

@@ -4,9 +4,11 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.followed import loaded, sources
+from hookbridge.config import Settings
+from tests.support.followed import Sources, loaded, sources
 from tests.support.handling import Handling
-from tests.support.running import Client, running
+from tests.support.receivers import receiver
+from tests.support.running import Client, running, with_secrets
 from tests.support.waiting import wait_until
 
 
@@ -60,15 +62,22 @@ async def scrape(client: Client, *, of_nodes: bool = False) -> Scrape:
 
 
 async def scrape_with_every_figure(folder: Path) -> Scrape:
-    """Let a service follow a table, apply a change of it and refuse something; gives what it then tells."""
+    """Let a service follow a table, apply a change of it, tell it and refuse something; gives what it then tells."""
     user = Handling(folder)
-    async with sources() as both, running(both.settings(folder, handlers=user.section)) as service:
+    async with sources() as both, receiver() as there:
+        told = with_secrets(both.settings(folder, handlers=user.section), destinations=(there.destination(),))
+        return await _every_figure(told, both)
+
+
+async def _every_figure(settings: Settings, both: Sources) -> Scrape:
+    async with running(settings) as service:
         await wait_until(lambda: loaded(service))
         both.supabase.insert("users", {"id": 1, "name": "Ada"})
         await service.post("/api/v1/webhooks/supabase", b"{")
 
         async def applied() -> bool:
-            return (await scrape(service)).total("poll_lag_seconds") > 0
+            seen = await scrape(service)
+            return seen.total("poll_lag_seconds") > 0 and seen.total("destination_delivered_total") > 0
 
         await wait_until(applied)
         return await scrape(service)

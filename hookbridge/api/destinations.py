@@ -1,0 +1,52 @@
+"""Destinations: what each is sent, and how it stands."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from hookbridge.api.changes import Seq
+from hookbridge.api.fields import Time, means
+
+State = Literal["running", "down", "refused"]
+
+
+class SnapshotBegin(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="snapshot_begin"):
+    """Everything is told from here on, until ``snapshot_end``."""
+
+    seq: Seq
+
+
+class DestinationState(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator sees of a destination."""
+
+    name: Annotated[str, means("As `[[destinations]]` has it.", "search")]
+    url: Annotated[str, means("Where it is: without its path and query, which may be secret.", "https://example.com")]
+    state: Annotated[
+        State,
+        means(
+            "`running`, or `down`: it does not take what is sent, and is tried again; `refused`: it answers 401 or 403,"
+            " and is tried again.",
+            "running",
+        ),
+    ]
+    reason: Annotated[str | None, means("Why it does not take it; null while it runs.", None)]
+    since: Annotated[Time | None, means("Since when it does not; null while it runs.", None)]
+    failures: Annotated[int, means("How often it did not take what comes next.", 0)]
+    next_try_at: Annotated[Time | None, means("When it is tried again; null while it runs.", None)]
+    snapshot: Annotated[bool, means("Whether everything is told to it now, because it began or was behind.", False)]
+    seq: Annotated[int | None, means("The last change that it has taken; null before the first.", 1234)]
+    changes_behind: Annotated[
+        int | None,
+        means("So many changes came since then, each of a record that it is told of or not; null before the first.", 0),
+    ]
+    behind_seconds: Annotated[float, means("For how long changes have waited for it.", 0.0)]
+    delivered: Annotated[int, means("Changes that it has taken.", 1234)]
+    delivered_at: Annotated[Time | None, means("When it took the last ones.")]
+
+
+class DestinationList(msgspec.Struct, frozen=True, kw_only=True):
+    """All of them."""
+
+    destinations: Annotated[tuple[DestinationState, ...], means("In the order of the configuration.")]

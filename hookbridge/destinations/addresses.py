@@ -1,0 +1,56 @@
+"""Which addresses a destination may have: looked at when a connection is made, whatever name led there.
+
+Invariant: no packet goes to an address that is refused here, also where a name has it beside another one.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import Any
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+METADATA = frozenset(
+    map(ipaddress.ip_address, ("100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254"))
+)
+"""Where clouds tell their machines secrets, beyond 169.254.169.254: Alibaba, Azure, Oracle, AWS and Google by IPv6."""
+
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+class AddressRefused(OSError):
+    """A destination's name leads to an address that is never called."""
+
+
+def refusal(text: str, *, allow_private: bool) -> str | None:
+    """Say why an address is not called; None for one that may be."""
+    address = _meant(ipaddress.ip_address(text.partition("%")[0]))
+    if address.is_link_local or address in METADATA:
+        return f"{text} is link-local, or tells a cloud's machines their secrets: it is never called"
+    if not allow_private and not address.is_global:
+        return f"{text} is a private address, and allow_private is false"
+    return None
+
+
+def _meant(address: Address) -> Address:
+    """Give the address that another one leads to."""
+    if not isinstance(address, ipaddress.IPv6Address):
+        return address
+    if address in NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address
+
+
+class Sockets:
+    """Makes sockets for a connector, and none for an address that is refused."""
+
+    def __init__(self, *, allow_private: bool) -> None:
+        self._allow_private = allow_private
+
+    def __call__(self, info: tuple[Any, ...]) -> socket.socket:
+        """Make a socket for what ``getaddrinfo`` gave.  Raises AddressRefused."""
+        family, kind, protocol, _, address = info
+        if (why := refusal(str(address[0]), allow_private=self._allow_private)) is not None:
+            raise AddressRefused(why)
+        return socket.socket(family=family, type=kind, proto=protocol)

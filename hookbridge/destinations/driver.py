@@ -1,0 +1,156 @@
+"""The task of one destination: it reads the feed behind the destination's place, and has one message taken by one.
+
+Invariants: the place is kept only when everything up to it was taken, with the lead of the node that drives it; what
+was not taken is sent again, by whichever node, under the same id; nothing is sent before what comes before it was
+taken.  It holds one message, however far behind the destination is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+import structlog
+from msgspec.structs import replace
+
+from hookbridge import feed
+from hookbridge.clock import Clock
+from hookbridge.config import Destination
+from hookbridge.destinations import standing
+from hookbridge.destinations.message import Message, message
+from hookbridge.destinations.sender import Sender, Undelivered
+from hookbridge.destinations.standing import Standing
+from hookbridge.errors import LeadLost, PlaceGone, StoreUnavailable
+from hookbridge.store import note_names
+from hookbridge.store.contract import Store
+from hookbridge.store.nodes import Lead
+from hookbridge.store.values import FeedEnds, FeedFilter
+from hookbridge.telling import Telling
+
+WAIT_SECONDS_MAX = 300.0
+"""The gaps between attempts are 0, 2, 4, 8 … seconds, up to this."""
+
+STORE_SECONDS = 2.0
+"""After so long a store that could not be asked is asked again."""
+
+KEEP_SECONDS = 10.0
+"""A place behind changes that are not told is kept when nothing has come for so long: it costs a write."""
+
+_log = structlog.get_logger(__name__)
+
+
+def wait_seconds(failures: int) -> float:
+    """Give the gap behind so many attempts in a row that failed."""
+    return 0.0 if failures <= 1 else min(2.0 ** min(failures - 1, 20), WAIT_SECONDS_MAX)
+
+
+class Driver:
+    """One destination's."""
+
+    def __init__(
+        self,
+        to: Destination,
+        which: FeedFilter,
+        store: Store,
+        telling: Telling,
+        clock: Clock,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.to = to
+        self._which = which
+        self._store = store
+        self._telling = telling
+        self._clock = clock
+        self._sleep = sleep
+        self._lead: Lead | None = None
+        self._standing = Standing()
+        self._kept = self._standing
+        """As it is in the store."""
+
+    async def kept(self) -> Standing:
+        """Give how it stands, whichever node drives it.  Raises StoreUnavailable."""
+        return standing.read(await self._store.note(note_names.destination(self.to.name)))
+
+    async def run(self, lead: Lead) -> None:
+        """Deliver until cancelled.  Raises LeadLost."""
+        self._lead = lead
+        async with Sender(self.to) as sender:
+            while True:
+                try:
+                    await self._begin()
+                    while True:
+                        await self._go_on(sender)
+                except LeadLost:
+                    raise
+                except StoreUnavailable as error:
+                    _log.warning("A destination waits for the store", destination=self.to.name, error=error.message)
+                    await self._sleep(STORE_SECONDS)
+                except Exception as error:  # noqa: BLE001  it is logged as what it is, and tried again
+                    _log.error("A destination failed unexpectedly", destination=self.to.name, exc_info=error)
+                    await self._sleep(WAIT_SECONDS_MAX)
+
+    async def _begin(self) -> None:
+        """Take up where it stands, or give it its first place."""
+        self._standing = self._kept = await self.kept()
+        if not self._standing.place:
+            place = await (feed.snapshot if self.to.start == "snapshot" else feed.newest)(self._store)
+            await self._keep(self._standing.begun(place))
+
+    async def _go_on(self, sender: Sender) -> None:
+        """Have the next changes taken; where there are none, wait for some."""
+        place = feed.Place.parse(self._standing.place)
+        try:
+            part = await feed.read(self._store, place, self._which, limit=self.to.batch)
+        except PlaceGone as error:
+            _log.warning("A destination is told everything anew", destination=self.to.name, reason=error.message)
+            await self._keep(self._standing.begun(await feed.snapshot(self._store)))
+            return
+        if part.entries and self._standing.behind_since is None:
+            self._standing = replace(self._standing, behind_since=self._clock())
+        next_ = await message(self._telling, self.to, self._standing.series, place, part)
+        if not next_.is_empty:
+            await self._deliver(sender, next_)
+        else:
+            self._standing = self._standing.passed(next_.next, is_last=next_.is_last)
+        if next_.is_last:
+            await self._wait(part.ends)
+
+    async def _deliver(self, sender: Sender, what: Message) -> None:
+        """Have a message taken, however often it takes."""
+        while True:
+            try:
+                await sender.post(what.body, what.id)
+            except Undelivered as error:
+                await self._failed(error)
+            else:
+                break
+        if self._standing.state != "running":
+            _log.info("A destination takes changes again", destination=self.to.name)
+        passed = self._standing.passed(what.next, is_last=what.is_last)
+        await self._keep(passed.taken(what.number, self._clock()))
+
+    async def _failed(self, error: Undelivered) -> None:
+        before = self._standing
+        wait = max(wait_seconds(before.failures + 1), error.retry_after_seconds)
+        await self._keep(before.failed(error.state, error.message, self._clock(), wait))
+        tell = _log.warning if before.state != error.state else _log.debug
+        about = {"destination": self.to.name, "reason": error.message, "failures": before.failures + 1}
+        tell("A destination does not take a change", **about, wait_seconds=wait)
+        await self._sleep(wait)
+
+    async def _wait(self, ends: FeedEnds) -> None:
+        """Wait for changes; a place behind what is not told is kept when none come for a while."""
+        if self._standing != self._kept:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(KEEP_SECONDS):
+                    await self._store.beyond(ends)
+                return
+            await self._keep(self._standing)
+        await self._store.beyond(ends)
+
+    async def _keep(self, now: Standing) -> None:
+        """Write how it stands.  Raises LeadLost, StoreUnavailable."""
+        name = note_names.destination(self.to.name)
+        await self._store.put_note(name, standing.written(now), lead=self._lead)
+        self._standing = self._kept = now

@@ -1,0 +1,100 @@
+"""How a destination stands, as it is kept: its place, and what became of the last attempt.
+
+Invariant: it is written by the one node that has the duty, with its lead, and read by all.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+import msgspec
+from msgspec.structs import replace
+
+from hookbridge import feed
+from hookbridge.api.destinations import DestinationState, State
+from hookbridge.clock import epoch_time
+from hookbridge.store.values import FeedEnds
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Of one destination; times are epoch seconds of the store."""
+
+    place: str = ""
+    """``feed.Place``, up to which it has taken everything; empty before it has one."""
+    series: str = ""
+    """Another one with each place that it was given anew: what is sent twice on purpose is no repetition."""
+    state: State = "running"
+    reason: str = ""
+    since: float | None = None
+    failures: int = 0
+    next_try_at: float | None = None
+    behind_since: float | None = None
+    delivered: int = 0
+    delivered_at: float | None = None
+
+    def begun(self, place: feed.Place) -> Standing:
+        """Give it a place that does not follow from the one before."""
+        return replace(self, place=str(place), series=uuid.uuid4().hex)
+
+    def passed(self, place: feed.Place, *, is_last: bool) -> Standing:
+        """Take note that nothing is left to be told up to a place; ``is_last`` where nothing is behind it either."""
+        return replace(self, place=str(place), behind_since=None if is_last else self.behind_since)
+
+    def taken(self, number: int, now: float) -> Standing:
+        """Take note that it has so many more changes."""
+        return replace(
+            self,
+            state="running",
+            reason="",
+            since=None,
+            failures=0,
+            next_try_at=None,
+            delivered=self.delivered + number,
+            delivered_at=now,
+        )
+
+    def failed(self, state: State, reason: str, now: float, wait_seconds: float) -> Standing:
+        """Take note that it did not take what comes next, and is tried again in so many seconds."""
+        return replace(
+            self,
+            state=state,
+            reason=reason,
+            since=now if self.since is None else self.since,
+            failures=self.failures + 1,
+            next_try_at=now + wait_seconds,
+        )
+
+    def shown(self, name: str, url: str, ends: FeedEnds, now: float) -> DestinationState:
+        """Give it as operators see it."""
+        place = feed.Place.parse(self.place) if self.place else None
+        of_this_feed = place is not None and place.feed == ends.id
+        behind = max(ends.newest - place.seq, 0) if place is not None and of_this_feed else None
+        return DestinationState(
+            name=name,
+            url=url,
+            state=self.state,
+            reason=self.reason or None,
+            since=epoch_time(self.since),
+            failures=self.failures,
+            next_try_at=epoch_time(self.next_try_at),
+            snapshot=place is not None and place.began_at is not None,
+            seq=None if place is None else place.seq,
+            changes_behind=behind,
+            behind_seconds=0.0 if self.behind_since is None else round(max(now - self.behind_since, 0.0), 3),
+            delivered=self.delivered,
+            delivered_at=epoch_time(self.delivered_at),
+        )
+
+
+_decode = msgspec.json.Decoder(Standing).decode
+_encode = msgspec.json.Encoder().encode
+
+
+def read(text: str | None) -> Standing:
+    """Read what was kept; the beginning where nothing was."""
+    return Standing() if text is None else _decode(text)
+
+
+def written(standing: Standing) -> str:
+    """Write it as it is kept."""
+    return _encode(standing).decode()

@@ -1,0 +1,37 @@
+"""`destinations list`: state, lag and reason of each."""
+
+from pathlib import Path
+
+from aiohttp import web
+
+from tests.support.commands import command
+from tests.support.receivers import receiver
+from tests.support.running import make_settings, running
+from tests.support.waiting import wait_until
+
+
+async def test_the_list_says_who_takes_changes_and_why_another_one_does_not(tmp_path: Path) -> None:
+    async with receiver() as there, receiver() as broken:
+        broken.otherwise = lambda: web.Response(status=503, text="\x1b[31mbusy", headers={"Retry-After": "900"})
+        to = there.destination(), broken.destination(name="broken")
+        async with running(make_settings(tmp_path, secrets={"destinations": to})) as service:
+            await wait_until(lambda: there.taken and broken.bodies)
+
+            async def is_down() -> bool:
+                ran = await command(tmp_path, "destinations", "list", "--json", "--url", service.url)
+                return [one["state"] for one in ran.lines[0]["destinations"]] == ["running", "down"]
+
+            await wait_until(is_down)
+            ran = await command(tmp_path, "destinations", "list", "--url", service.url)
+            assert ran.code == 0, ran.err
+            (line,) = (line for line in ran.out.splitlines() if "broken" in line)
+            assert "it answered 503" in line
+            assert "\x1b" not in line
+            assert there.url not in ran.out
+
+
+async def test_without_destinations_it_says_where_they_are_named(tmp_path: Path) -> None:
+    async with running(make_settings(tmp_path)) as service:
+        ran = await command(tmp_path, "destinations", "list", "--url", service.url)
+        assert ran.code == 0
+        assert "[[destinations]]" in ran.out

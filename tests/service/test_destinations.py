@@ -1,0 +1,338 @@
+"""Destinations: each is told of every change, signed, in order and at least once, whatever another one does."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from hookbridge.config import Destination, Settings
+from hookbridge.destinations import standing
+from hookbridge.feed import Place
+from hookbridge.store import note_names
+from tests.support.metrics import Scrape
+from tests.support.receivers import Receiver, receiver
+from tests.support.running import Running, make_settings, running
+from tests.support.waiting import wait_until
+
+WEBHOOK = "/api/v1/webhooks/supabase"
+
+
+@pytest.fixture
+async def there() -> AsyncIterator[Receiver]:
+    async with receiver() as one:
+        yield one
+
+
+def told(folder: Path, *to: Destination) -> Settings:
+    return make_settings(folder, secrets={"destinations": to})
+
+
+def hint(id_: str, *, table: str = "users", kind: str = "update", **data: object) -> dict[str, Any]:
+    return {
+        "event_type": kind,
+        "source": "supabase",
+        "table_name": table,
+        "record_id": id_,
+        "data": {"id": id_, **data},
+        "timestamp": "2026-01-01T15:00:00Z",
+    }
+
+
+async def changed(service: Running, id_: str, **more: Any) -> None:  # noqa: ANN401  as the hint has it
+    """Have a record changed, and wait until it is."""
+    assert (await service.post(WEBHOOK, hint(id_, **more))).status == 202
+    await wait_until(lambda: service.service.store.open_events == 0)
+
+
+async def state(service: Running, name: str = "search") -> dict[str, Any]:
+    answer = await service.get("/api/v1/destinations")
+    assert answer.status == 200
+    return next(one for one in (await answer.json())["destinations"] if one["name"] == name)
+
+
+async def in_state(service: Running, word: str, name: str = "search") -> dict[str, Any]:
+    async def is_so() -> bool:
+        return bool((await state(service, name))["state"] == word)
+
+    await wait_until(is_so)
+    return await state(service, name)
+
+
+async def follows(service: Running, name: str = "search") -> None:
+    """Wait until it has a place."""
+
+    async def is_so() -> bool:
+        return (await state(service, name))["seq"] is not None
+
+    await wait_until(is_so)
+
+
+async def delivered(service: Running, number: int) -> dict[str, Any]:
+    """Wait until it is known to have taken so many changes."""
+
+    async def is_so() -> bool:
+        return bool((await state(service))["delivered"] == number)
+
+    await wait_until(is_so)
+    return await state(service)
+
+
+def records(there: Receiver) -> list[tuple[str, str | None, Any]]:
+    return [(one["type"], one.get("id"), (one.get("data") or {}).get("n")) for one in there.taken]
+
+
+def taken(there: Receiver, id_: str, n: object) -> bool:
+    return any(one.get("id") == id_ and (one.get("data") or {}).get("n") == n for one in there.taken)
+
+
+async def test_what_is_there_is_told_between_marks_and_then_each_change(tmp_path: Path, there: Receiver) -> None:
+    async with running(make_settings(tmp_path)) as service:
+        for number in range(3):
+            await changed(service, str(number), n=number)
+    async with running(told(tmp_path, there.destination(batch=2, headers={"X-Team": "search"}))) as service:
+        await wait_until(lambda: len(there.taken) == 5)
+        assert records(there) == [
+            ("snapshot_begin", None, None),
+            ("upsert", "0", 0),
+            ("upsert", "1", 1),
+            ("upsert", "2", 2),
+            ("snapshot_end", None, None),
+        ]
+        assert len(there.bodies) == 2
+        await changed(service, "1", n="new")
+        await changed(service, "0", kind="delete")
+        await wait_until(lambda: len(there.taken) == 7)
+    assert records(there)[5:] == [("upsert", "1", "new"), ("delete", "0", None)]
+    seqs = [one["seq"] for one in there.taken if one["type"] in {"upsert", "delete"}]
+    assert seqs == sorted(set(seqs))
+    upsert = there.taken[5]
+    assert {name: upsert[name] for name in ("source", "table", "table_label", "verification")} == {
+        "source": "supabase",
+        "table": "public.users",
+        "table_label": "users",
+        "verification": "skipped",
+    }
+    assert {one["X-Team"] for one in there.headers} == {"search"}
+    assert {one["Content-Type"] for one in there.headers} == {"application/json"}
+
+
+async def test_what_was_not_taken_is_sent_again_under_its_id_before_anything_else(
+    tmp_path: Path, there: Receiver
+) -> None:
+    there.answers = [web.Response(status=500, text="the disk is full")]
+    async with running(told(tmp_path, there.destination(start="now"))) as service:
+        await follows(service)
+        await changed(service, "1", n=1)
+        await wait_until(lambda: taken(there, "1", 1))
+        await changed(service, "2", n=2)
+        await wait_until(lambda: taken(there, "2", 2))
+        assert there.bodies[0] == there.bodies[1]
+        first, again, other = there.ids
+        assert first == again != other
+        now = await delivered(service, 2)
+        assert (now["state"], now["reason"], now["failures"], now["delivered"]) == ("running", None, 0, 2)
+        assert (now["changes_behind"], now["behind_seconds"], now["snapshot"]) == (0, 0.0, False)
+
+
+async def test_one_that_was_away_is_told_what_there_is_by_then(tmp_path: Path) -> None:
+    async with receiver() as there:
+        pass
+    async with running(told(tmp_path, there.destination())) as service:
+        now = await in_state(service, "down")
+        assert "cannot be reached" in now["reason"]
+        for number in range(5):
+            await changed(service, "1", n=number)
+        async with there.there():
+            await wait_until(lambda: taken(there, "1", 4))
+            assert [n for _, id_, n in records(there) if id_ == "1"] == [4]
+            await in_state(service, "running")
+
+
+async def test_one_that_fails_for_ever_is_in_nobodys_way_and_is_shown(tmp_path: Path, there: Receiver) -> None:
+    there.otherwise = lambda: web.Response(status=500, text="broken for ever")
+    async with receiver() as other:
+        to = there.destination(name="broken"), other.destination(name="whole")
+        async with running(told(tmp_path, *to)) as service:
+            for number in range(3):
+                await changed(service, "1", n=number)
+            await wait_until(lambda: taken(other, "1", 2))
+            now = await in_state(service, "down", "broken")
+            assert now["reason"] == "it answered 500: broken for ever"
+            assert now["since"] <= now["next_try_at"]
+            assert now["delivered"] == 0
+            assert not there.taken
+            ready = await (await service.get("/readyz")).json()
+            assert ready["ready"]
+            assert [one["state"] for one in ready["destinations"]] == ["down", "running"]
+            (problem,) = (one for one in ready["verdict"]["problems"] if one["kind"] == "destination broken down")
+            assert "broken for ever" in problem["todo"]
+            stranger = await (await service.get("/readyz", {})).json()
+            assert "destinations" not in stranger
+            seen = Scrape(await (await service.get("/metrics")).text())
+            assert seen("destination_state", destination="broken", state="down") == 1
+            assert seen("destination_state", destination="whole", state="running") == 1
+
+
+ANSWERS = [
+    (301, "down", "redirections are never followed"),
+    (307, "down", "redirections are never followed"),
+    (401, "refused", "it answered 401"),
+    (403, "refused", "it answered 403"),
+    (404, "down", "it answered 404"),
+    (410, "down", "it answered 410"),
+    (422, "down", "it answered 422"),
+    (429, "down", "it answered 429"),
+]
+
+
+@pytest.mark.parametrize(("status", "word", "reason"), ANSWERS)
+async def test_what_is_no_success_loses_nothing(
+    tmp_path: Path, there: Receiver, status: int, word: str, reason: str
+) -> None:
+    there.otherwise = lambda: web.Response(status=status, headers={"Location": f"{there.url}/elsewhere"})
+    async with running(told(tmp_path, there.destination(start="now"))) as service:
+        await follows(service)
+        await changed(service, "1", n=1)
+        assert reason in (await in_state(service, word))["reason"]
+        there.otherwise = lambda: web.Response(status=200)
+        await wait_until(lambda: taken(there, "1", 1))
+        assert len(set(there.ids)) == 1
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+async def test_it_is_left_alone_for_as_long_as_it_says(tmp_path: Path, there: Receiver, form: str) -> None:
+    after = "900" if form == "seconds" else "Fri, 01 Jan 2100 00:00:00 GMT"
+    there.otherwise = lambda: web.Response(status=503, headers={"Retry-After": after})
+    async with running(told(tmp_path, there.destination())) as service:
+        await in_state(service, "down")
+        (waits,) = [standing.read(await service.service.store.note(note_names.destination("search")))]
+        assert waits.since is not None
+        assert waits.next_try_at is not None
+        assert round(waits.next_try_at - waits.since) == (900 if form == "seconds" else 3600)
+        assert len(there.bodies) == 1
+
+
+@pytest.mark.parametrize("answering", [Receiver.never, Receiver.closed])
+async def test_one_that_does_not_answer_is_given_up_and_tried_again(
+    tmp_path: Path, there: Receiver, answering: Callable[[Receiver, web.Request], Awaitable[web.StreamResponse]]
+) -> None:
+    there.answers = [partial(answering, there)]
+    async with running(told(tmp_path, there.destination(start="now", timeout_seconds=0.5))) as service:
+        await follows(service)
+        await changed(service, "1", n=1)
+        await wait_until(lambda: taken(there, "1", 1))
+        assert len(there.ids) == 2
+        assert len(set(there.ids)) == 1
+
+
+async def test_of_an_endless_answer_only_the_beginning_is_read(tmp_path: Path, there: Receiver) -> None:
+    sent = 0
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        nonlocal sent
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(1600):
+            await response.write(bytes(65536))
+            sent += 65536
+        return response
+
+    there.answers = [endless]
+    async with running(told(tmp_path, there.destination(start="now"))) as service:
+        await follows(service)
+        await changed(service, "1", n=1)
+        await delivered(service, 1)
+        await changed(service, "2", n=2)
+        await wait_until(lambda: taken(there, "2", 2))
+        assert len(there.bodies) == 2
+    assert sent < 20_000_000
+
+
+NOWHERE = [
+    ("http://nobody.invalid/changes", "leads to no address"),
+    ("http://169.254.169.254/latest/meta-data", "never called"),
+    ("http://[fe80::1]/changes", "never called"),
+    ("http://[::ffff:169.254.169.254]/changes", "never called"),
+]
+
+
+@pytest.mark.parametrize(("url", "reason"), NOWHERE)
+async def test_what_leads_nowhere_is_told(tmp_path: Path, there: Receiver, url: str, reason: str) -> None:
+    async with running(told(tmp_path, there.destination(url=url))) as service:
+        now = await in_state(service, "down")
+        assert reason in now["reason"]
+        assert now["url"] in url
+
+
+async def test_private_addresses_can_be_left_alone(tmp_path: Path, there: Receiver) -> None:
+    async with running(told(tmp_path, there.destination(allow_private=False))) as service:
+        assert "private address" in (await in_state(service, "down"))["reason"]
+    assert not there.bodies
+
+
+async def test_a_restart_goes_on_from_its_place(tmp_path: Path, there: Receiver) -> None:
+    settings = told(tmp_path, there.destination())
+    async with running(settings) as service:
+        await changed(service, "1", n=1)
+        await wait_until(lambda: taken(there, "1", 1))
+        await wait_until(lambda: any(one["type"] == "snapshot_end" for one in there.taken))
+        there.otherwise = lambda: web.Response(status=503)
+        await changed(service, "2", n=2)
+        await in_state(service, "down")
+        waiting = there.ids[-1]
+    before = len(there.bodies)
+    there.otherwise = lambda: web.Response(status=204)
+    async with running(settings) as service:
+        await wait_until(lambda: taken(there, "2", 2))
+        await in_state(service, "running")
+    assert [one["id"] for one in there.bodies[before]["changes"]] == ["2"]
+    assert there.ids[before] == waiting
+
+
+async def test_only_what_is_meant_is_told(tmp_path: Path, there: Receiver) -> None:
+    to = there.destination(start="now", tables=["supabase:users"], types=["upsert"])
+    async with receiver() as every, running(told(tmp_path, to, every.destination(name="every"))) as service:
+        await follows(service)
+        await changed(service, "1", n=1)
+        await changed(service, "1", kind="delete")
+        await changed(service, "5", n=5, table="orders")
+        await changed(service, "6", n=6)
+        await wait_until(lambda: taken(there, "6", 6) and taken(every, "6", 6))
+    assert {one["table"] for one in there.taken} == {"public.users"}
+    assert {one["type"] for one in there.taken} == {"upsert"}
+    assert ("upsert", "5", 5) in records(every)
+
+
+async def test_a_message_has_so_many_bytes_or_one_change(tmp_path: Path, there: Receiver) -> None:
+    async with running(make_settings(tmp_path)) as service:
+        for number in range(4):
+            await changed(service, str(number), n=number, text="x" * 3000)
+    async with running(told(tmp_path, there.destination(batch_bytes=1024))):
+        await wait_until(lambda: len(there.taken) == 6)
+    assert [len([one for one in body["changes"] if "id" in one]) for body in there.bodies] == [1, 1, 1, 1]
+
+
+async def test_one_whose_place_is_gone_is_told_everything_anew(tmp_path: Path, there: Receiver) -> None:
+    settings = told(tmp_path, there.destination())
+    async with running(settings) as service:
+        await changed(service, "1", n=1)
+        await wait_until(lambda: taken(there, "1", 1))
+        name = note_names.destination("search")
+        await wait_until(lambda: any(one["type"] == "snapshot_end" for one in there.taken))
+        kept = standing.read(await service.service.store.note(name))
+    there.taken.clear()
+    async with running(make_settings(tmp_path)) as service:
+        restored = kept.begun(Place("0" * 32, 5))
+        await service.service.store.put_note(name, standing.written(restored))
+    async with running(settings):
+        await wait_until(lambda: len(there.taken) == 3)
+    assert [kind for kind, _, _ in records(there)] == ["snapshot_begin", "upsert", "snapshot_end"]
+
+
+async def test_without_one_the_list_is_empty_and_an_operators(tmp_path: Path) -> None:
+    async with running(make_settings(tmp_path)) as service:
+        assert await (await service.get("/api/v1/destinations")).json() == {"destinations": []}
+        assert (await service.get("/api/v1/destinations", {})).status == 401
