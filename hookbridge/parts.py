@@ -228,7 +228,7 @@ class Parts:
             version=__version__,
             roles=self.settings.config.node.roles,
             figures=self.neighbours.figures(processes="process" in self.settings.config.node.roles),
-            hears=(note_names.INDEX, *self.holds.notes),
+            hears=(note_names.INDEX, *self.holds.notes, *self.destinations.notes),
             halts={"notion": halted} if halted else {},
         )
 
@@ -239,6 +239,7 @@ class Parts:
                 lane.look()
         self.notion.budget.hear(cluster.halts.get("notion", 0.0))
         self.holds.hear(cluster.notes)
+        self.destinations.hear(cluster.notes)
         self.errands.hear(cluster)
         self.neighbours.hear(cluster)
         self._gone.hear(cluster)

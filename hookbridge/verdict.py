@@ -140,11 +140,17 @@ def _of_destination(destination: DestinationState, now: float) -> Iterator[Probl
     if destination.state == "running":
         return
     kind, lasts = f"destination {destination.name} {destination.state}", lasting(_since(destination.since, now) or 0.0)
-    why = f"{destination.url}: {destination.reason}. Its changes wait, and it is tried again and again."
-    if destination.state == "refused":
-        yield _bad(kind, f"The destination {destination.name} refuses our requests for {lasts}", why)
-    else:
-        yield _warn(kind, f"The destination {destination.name} is down for {lasts}", why)
+    why = f"{destination.url}: {destination.reason}. Its changes wait"
+    again = f"{why}, and it is tried again and again."
+    match destination.state:
+        case "refused":
+            yield _bad(kind, f"The destination {destination.name} refuses our requests for {lasts}", again)
+        case "stopped":
+            yield _bad(kind, f"The destination {destination.name} wants nothing more", f"{why} until it is resumed.")
+        case "paused":
+            yield _warn(kind, f"The destination {destination.name} is paused", "Resume it when it may go on.")
+        case _:
+            yield _warn(kind, f"The destination {destination.name} is down for {lasts}", again)
 
 
 def _of_cluster(cluster: ClusterState) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ import msgspec
 from hookbridge.api.changes import Seq
 from hookbridge.api.fields import Time, means
 
-State = Literal["running", "down", "refused"]
+State = Literal["running", "down", "refused", "stopped", "paused"]
 
 
 class SnapshotBegin(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="snapshot_begin"):
@@ -27,14 +27,15 @@ class DestinationState(msgspec.Struct, frozen=True, kw_only=True):
         State,
         means(
             "`running`, or `down`: it does not take what is sent, and is tried again; `refused`: it answers 401 or 403,"
-            " and is tried again.",
+            " and is tried again; `stopped`: it answered 410, and is not tried again before it is resumed; `paused`: an"
+            " operator paused it.",
             "running",
         ),
     ]
     reason: Annotated[str | None, means("Why it does not take it; null while it runs.", None)]
     since: Annotated[Time | None, means("Since when it does not; null while it runs.", None)]
     failures: Annotated[int, means("How often it did not take what comes next.", 0)]
-    next_try_at: Annotated[Time | None, means("When it is tried again; null while it runs.", None)]
+    next_try_at: Annotated[Time | None, means("When it is tried again; null where it is not, or runs.", None)]
     snapshot: Annotated[bool, means("Whether everything is told to it now, because it began or was behind.", False)]
     seq: Annotated[int | None, means("The last change that it has taken; null before the first.", 1234)]
     changes_behind: Annotated[
@@ -50,3 +51,18 @@ class DestinationList(msgspec.Struct, frozen=True, kw_only=True):
     """All of them."""
 
     destinations: Annotated[tuple[DestinationState, ...], means("In the order of the configuration.")]
+
+
+class DestinationPath(msgspec.Struct, frozen=True, kw_only=True):
+    """Which one."""
+
+    name: Annotated[str, means("As `[[destinations]]` has it.", "search")]
+
+
+class RewindBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a destination is to go on."""
+
+    to: Annotated[
+        str,
+        means("`start`: everything is told anew; `now`: from now on; or a `seq`: what changed behind it.", "start"),
+    ]

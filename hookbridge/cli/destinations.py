@@ -1,11 +1,25 @@
-"""``destinations list``: how those stand who are told of changes."""
+"""``destinations``: how those stand who are told of changes; one is paused, resumed, or told from another place."""
 
 from __future__ import annotations
 
+from typing import Annotated
+from urllib.parse import quote
+
 import typer
 
-from hookbridge.api.destinations import DestinationList, DestinationState
-from hookbridge.cli.command import ConfigOption, JsonOption, UrlOption, console, print_json, say, service_at
+from hookbridge.api.destinations import DestinationList, DestinationState, RewindBody
+from hookbridge.cli.api import Refused
+from hookbridge.cli.command import (
+    ConfigOption,
+    JsonOption,
+    UrlOption,
+    console,
+    no_such,
+    print_answer,
+    print_json,
+    say,
+    service_at,
+)
 from hookbridge.verdict import lasting
 
 LIST_EPILOG = """
@@ -23,10 +37,17 @@ Examples:
 
   ./scripts/run destinations list
 
-Exit codes: 0 done, 2 it could not be done.
+  ./scripts/run destinations rewind search --to start
+
+Exit codes: 0 done, 1 there is no such destination, 2 it could not be done.
 """
 
-app = typer.Typer(help="See who is told of changes.", epilog=EPILOG)
+app = typer.Typer(help="List, pause, resume and rewind those who are told of changes.", epilog=EPILOG)
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As [[destinations]] has it.")]
+ToOption = Annotated[
+    str, typer.Option("--to", metavar="PLACE", help="start (everything anew), now, or the seq behind which it goes on.")
+]
 
 
 @app.command("list", epilog=LIST_EPILOG)
@@ -40,6 +61,65 @@ def list_(as_json: JsonOption = False, config: ConfigOption = None, url: UrlOpti
         say("There is no destination: [[destinations]] in config.toml names them.")
     else:
         _print(known)
+
+
+PAUSE_EPILOG = """
+Examples:
+
+  ./scripts/run destinations pause search
+
+It lasts until `destinations resume`, restarts included; nothing is lost.
+
+Exit codes: 0 done, 1 there is no such destination, 2 it could not be done.
+"""
+RESUME_EPILOG = """
+Examples:
+
+  ./scripts/run destinations resume search   also one that has stopped
+
+Exit codes: 0 done, 1 there is no such destination, 2 it could not be done.
+"""
+REWIND_EPILOG = """
+Examples:
+
+  ./scripts/run destinations rewind search --to start   everything anew
+
+  ./scripts/run destinations rewind search --to now     nothing of before
+
+  ./scripts/run destinations rewind search --to 1234    what changed since
+
+Exit codes: 0 done, 1 there is no such destination, 2 it could not be done.
+"""
+
+
+@app.command("pause", epilog=PAUSE_EPILOG)
+def pause(name: NameArgument, as_json: JsonOption = False, config: ConfigOption = None, url: UrlOption = None) -> None:
+    """Send a destination nothing until it is resumed."""
+    _do(name, "pause", None, as_json=as_json, config=config, url=url)
+
+
+@app.command("resume", epilog=RESUME_EPILOG)
+def resume(name: NameArgument, as_json: JsonOption = False, config: ConfigOption = None, url: UrlOption = None) -> None:
+    """Let a destination go on, and try it at once."""
+    _do(name, "resume", None, as_json=as_json, config=config, url=url)
+
+
+@app.command("rewind", epilog=REWIND_EPILOG)
+def rewind(
+    name: NameArgument, to: ToOption, as_json: JsonOption = False, config: ConfigOption = None, url: UrlOption = None
+) -> None:
+    """Let a destination go on at another place of the feed."""
+    _do(name, "rewind", RewindBody(to=to), as_json=as_json, config=config, url=url)
+
+
+def _do(name: str, verb: str, body: RewindBody | None, *, as_json: bool, config: ConfigOption, url: UrlOption) -> None:
+    with service_at(config, url) as api:
+        try:
+            now = api.ask("POST", f"/api/v1/destinations/{quote(name, safe='')}/{verb}", DestinationState, body)
+        except Refused as error:
+            raise no_such(error, as_json=as_json) from None
+    behind = "" if now.changes_behind is None else f", {now.changes_behind} changes behind"
+    print_answer(now, f"{now.name} is {_state(now)}{behind}", as_json=as_json)
 
 
 def _print(known: DestinationList) -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from hookbridge import feed
 from hookbridge.api.destinations import DestinationState
 from hookbridge.clock import Clock
 from hookbridge.cluster import Duty, delivering
 from hookbridge.config import Destination
 from hookbridge.destinations.driver import Driver
 from hookbridge.destinations.sender import origin
+from hookbridge.errors import NotFound
 from hookbridge.model import SourceName
 from hookbridge.settings.destinations import EVERY_TABLE
 from hookbridge.sources.source import Source
+from hookbridge.store import note_names
 from hookbridge.store.contract import Store
-from hookbridge.store.values import FeedFilter
+from hookbridge.store.values import FeedEnds, FeedFilter
 from hookbridge.telling import Telling
 
 
@@ -42,10 +45,61 @@ class Destinations:
         """Say how each stands, whichever node drives it.  Raises StoreUnavailable."""
         if not self._drivers:
             return ()
-        ends, now = await self._store.feed_ends(), self._clock()
-        return tuple(
-            [(await one.kept()).shown(one.to.name, origin(one.to.url), ends, now) for one in self._drivers],
-        )
+        ends = await self._store.feed_ends()
+        return tuple([await self._state(one, ends) for one in self._drivers])
+
+    async def state(self, name: str) -> DestinationState:
+        """Say how one stands.  Raises NotFound, StoreUnavailable."""
+        driver = self._driver(name)
+        return await self._state(driver, await self._store.feed_ends())
+
+    async def pause(self, name: str) -> None:
+        """Send it nothing until ``resume``, restarts included.  Raises NotFound, StoreUnavailable."""
+        await self._driver(name).say(paused=True)
+
+    async def resume(self, name: str) -> None:
+        """Let it go on, also where it has stopped, and try it at once.  Raises NotFound, StoreUnavailable."""
+        await self._driver(name).say(paused=False)
+
+    async def rewind(self, name: str, to: str) -> None:
+        """Let it go on at ``start``, ``now`` or behind the change with a number.
+
+        Raises NotFound, StoreUnavailable, and ValueError for what is no place of the feed.
+        """
+        driver = self._driver(name)
+        if to == "start":
+            place = await feed.snapshot(self._store)
+        elif to == "now":
+            place = await feed.newest(self._store)
+        else:
+            ends = await self._store.feed_ends()
+            if not (to.isascii() and to.isdigit() and ends.oldest <= int(to) <= ends.newest):
+                message = f"expected start, now, or a number from {ends.oldest} to {ends.newest}"
+                raise ValueError(message)
+            place = feed.Place(ends.id, int(to))
+        await driver.say(place=place)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The names of the notes that other nodes may write."""
+        return tuple(note_names.word_on_destination(one.to.name) for one in self._drivers)
+
+    def hear(self, notes: Mapping[str, str]) -> None:
+        """Take note of what is noted, as of a moment ago."""
+        for driver in self._drivers:
+            driver.hear(notes.get(note_names.word_on_destination(driver.to.name)))
+
+    def _driver(self, name: str) -> Driver:
+        for driver in self._drivers:
+            if driver.to.name == name:
+                return driver
+        message = f"There is no destination {name}"
+        raise NotFound(message, hint="those that there are: destinations list")
+
+    async def _state(self, driver: Driver, ends: FeedEnds) -> DestinationState:
+        kept, word = await driver.kept()
+        about = driver.to.name, origin(driver.to.url), ends, self._clock()
+        return kept.obeying(word).shown(*about, paused=word.paused)
 
 
 def _meant(to: Destination, sources: Mapping[SourceName, Source]) -> FeedFilter:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 import structlog
 from msgspec.structs import replace
@@ -20,7 +21,7 @@ from hookbridge.config import Destination
 from hookbridge.destinations import standing
 from hookbridge.destinations.message import Message, message
 from hookbridge.destinations.sender import Sender, Undelivered
-from hookbridge.destinations.standing import Standing
+from hookbridge.destinations.standing import Standing, Word
 from hookbridge.errors import LeadLost, PlaceGone, StoreUnavailable
 from hookbridge.store import note_names
 from hookbridge.store.contract import Store
@@ -67,20 +68,44 @@ class Driver:
         self._standing = Standing()
         self._kept = self._standing
         """As it is in the store."""
+        self._word = Word()
+        self._woken = asyncio.Event()
 
-    async def kept(self) -> Standing:
-        """Give how it stands, whichever node drives it.  Raises StoreUnavailable."""
-        return standing.read(await self._store.note(note_names.destination(self.to.name)))
+    async def kept(self) -> tuple[Standing, Word]:
+        """Give how it stands, whichever node drives it, and what operators have said.  Raises StoreUnavailable."""
+        word = standing.read_word(await self._store.note(note_names.word_on_destination(self.to.name)))
+        kept = standing.read(await self._store.note(note_names.destination(self.to.name)))
+        return kept, word
+
+    async def say(self, *, paused: bool | None = None, place: feed.Place | None = None) -> None:
+        """Say a word that whichever node drives it does, restarts included.  Raises StoreUnavailable."""
+        name = note_names.word_on_destination(self.to.name)
+        while True:
+            before = await self._store.note(name)
+            after = standing.written(standing.read_word(before).and_then(paused=paused, place=place))
+            if before is None:
+                said = await self._store.put_note(name, after, only_if_absent=True)
+            else:
+                said = await self._store.replace_note(name, after, instead_of=before)
+            if said:
+                self._woken.set()
+                return
+
+    def hear(self, word: str | None) -> None:
+        """Take note of what operators have said to any node, as of a moment ago."""
+        if standing.read_word(word).number > self._word.number:
+            self._woken.set()
 
     async def run(self, lead: Lead) -> None:
         """Deliver until cancelled.  Raises LeadLost."""
         self._lead = lead
         async with Sender(self.to) as sender:
             while True:
+                self._woken.clear()
                 try:
                     await self._begin()
-                    while True:
-                        await self._go_on(sender)
+                    waits = self._word.paused or self._standing.state == "stopped"
+                    await self._until_woken(None if waits else self._deliver_all(sender))
                 except LeadLost:
                     raise
                 except StoreUnavailable as error:
@@ -90,12 +115,34 @@ class Driver:
                     _log.error("A destination failed unexpectedly", destination=self.to.name, exc_info=error)
                     await self._sleep(WAIT_SECONDS_MAX)
 
+    async def _until_woken(self, work: Coroutine[Any, Any, None] | None) -> None:
+        """Do this until it is done or an operator says something; without work wait for that."""
+        tasks: set[asyncio.Future[Any]] = {asyncio.ensure_future(self._woken.wait())}
+        if work is not None:
+            tasks.add(asyncio.ensure_future(work))
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for one in done:
+                one.result()
+        finally:
+            for one in tasks:
+                one.cancel()
+            await asyncio.wait(tasks)
+
     async def _begin(self) -> None:
         """Take up where it stands, or give it its first place."""
-        self._standing = self._kept = await self.kept()
+        self._kept, self._word = await self.kept()
+        self._standing = self._kept.obeying(self._word)
+        if self._standing != self._kept:
+            await self._keep(self._standing)
         if not self._standing.place:
             place = await (feed.snapshot if self.to.start == "snapshot" else feed.newest)(self._store)
             await self._keep(self._standing.begun(place))
+
+    async def _deliver_all(self, sender: Sender) -> None:
+        """Deliver until it is stopped."""
+        while self._standing.state != "stopped":
+            await self._go_on(sender)
 
     async def _go_on(self, sender: Sender) -> None:
         """Have the next changes taken; where there are none, wait for some."""
@@ -111,18 +158,22 @@ class Driver:
         next_ = await message(self._telling, self.to, self._standing.series, place, part)
         if not next_.is_empty:
             await self._deliver(sender, next_)
+            if self._standing.state == "stopped":
+                return
         else:
             self._standing = self._standing.passed(next_.next, is_last=next_.is_last)
         if next_.is_last:
             await self._wait(part.ends)
 
     async def _deliver(self, sender: Sender, what: Message) -> None:
-        """Have a message taken, however often it takes."""
+        """Have a message taken, however often it takes; or the destination stops."""
         while True:
             try:
                 await sender.post(what.body, what.id)
             except Undelivered as error:
                 await self._failed(error)
+                if error.state == "stopped":
+                    return
             else:
                 break
         if self._standing.state != "running":
@@ -131,13 +182,16 @@ class Driver:
         await self._keep(passed.taken(what.number, self._clock()))
 
     async def _failed(self, error: Undelivered) -> None:
-        before = self._standing
-        wait = max(wait_seconds(before.failures + 1), error.retry_after_seconds)
+        """Keep why it did not take a message, and wait until it is tried again."""
+        before, wait = self._standing, None
+        if error.state != "stopped":
+            wait = max(wait_seconds(before.failures + 1), error.retry_after_seconds)
         await self._keep(before.failed(error.state, error.message, self._clock(), wait))
         tell = _log.warning if before.state != error.state else _log.debug
         about = {"destination": self.to.name, "reason": error.message, "failures": before.failures + 1}
         tell("A destination does not take a change", **about, wait_seconds=wait)
-        await self._sleep(wait)
+        if wait is not None:
+            await self._sleep(wait)
 
     async def _wait(self, ends: FeedEnds) -> None:
         """Wait for changes; a place behind what is not told is kept when none come for a while."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self
@@ -31,7 +32,11 @@ ANSWER_SECONDS = 1.0
 """So long a body may take when the status has come, which is what counts."""
 SHOWN_CHARACTERS = 200
 
-_REFUSED = frozenset((HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN))
+_STATES: Mapping[int, State] = {
+    HTTPStatus.UNAUTHORIZED: "refused",
+    HTTPStatus.FORBIDDEN: "refused",
+    HTTPStatus.GONE: "stopped",  # it says that nothing shall come any more
+}
 
 
 class Undelivered(HookbridgeError):
@@ -84,7 +89,7 @@ class Sender:
             raise Undelivered(_of_error(error)) from None
         if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
             wait = retry_after_seconds(answer.headers.get("Retry-After", ""), time.time())
-            state: State = "refused" if answer.status in _REFUSED else "down"
+            state = _STATES.get(answer.status, "down")
             raise Undelivered(_of_status(answer, text), state=state, retry_after_seconds=wait or 0.0)
 
 

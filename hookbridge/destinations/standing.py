@@ -16,6 +16,23 @@ from hookbridge.clock import epoch_time
 from hookbridge.store.values import FeedEnds
 
 
+class Word(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What operators have said of a destination, the last word of each kind."""
+
+    number: int = 0
+    """Larger with each word."""
+    paused: bool = False
+    rewound: int = 0
+    """The number of the last word that gave it a place."""
+    place: str = ""
+
+    def and_then(self, *, paused: bool | None = None, place: feed.Place | None = None) -> Word:
+        """Give what was said when one of these is said as well."""
+        number = self.number + 1
+        after = replace(self, number=number, paused=self.paused if paused is None else paused)
+        return after if place is None else replace(after, rewound=number, place=str(place))
+
+
 class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of one destination; times are epoch seconds of the store."""
 
@@ -29,12 +46,22 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     failures: int = 0
     next_try_at: float | None = None
     behind_since: float | None = None
+    heard: int = 0
+    """The number of the last word of operators that it was done as."""
     delivered: int = 0
     delivered_at: float | None = None
 
     def begun(self, place: feed.Place) -> Standing:
         """Give it a place that does not follow from the one before."""
         return replace(self, place=str(place), series=uuid.uuid4().hex)
+
+    def obeying(self, word: Word) -> Standing:
+        """Give how it stands when operators have said this: it is tried at once, from where they say."""
+        if word.number == self.heard:
+            return self
+        place = feed.Place.parse(word.place) if word.rewound > self.heard else None
+        after = self if place is None else replace(self.begun(place), behind_since=None)
+        return replace(after, heard=word.number, state="running", reason="", since=None, failures=0, next_try_at=None)
 
     def passed(self, place: feed.Place, *, is_last: bool) -> Standing:
         """Take note that nothing is left to be told up to a place; ``is_last`` where nothing is behind it either."""
@@ -53,18 +80,18 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             delivered_at=now,
         )
 
-    def failed(self, state: State, reason: str, now: float, wait_seconds: float) -> Standing:
-        """Take note that it did not take what comes next, and is tried again in so many seconds."""
+    def failed(self, state: State, reason: str, now: float, wait_seconds: float | None) -> Standing:
+        """Take note that it did not take what comes next, and is tried again in so many seconds, or not."""
         return replace(
             self,
             state=state,
             reason=reason,
             since=now if self.since is None else self.since,
             failures=self.failures + 1,
-            next_try_at=now + wait_seconds,
+            next_try_at=None if wait_seconds is None else now + wait_seconds,
         )
 
-    def shown(self, name: str, url: str, ends: FeedEnds, now: float) -> DestinationState:
+    def shown(self, name: str, url: str, ends: FeedEnds, now: float, *, paused: bool) -> DestinationState:
         """Give it as operators see it."""
         place = feed.Place.parse(self.place) if self.place else None
         of_this_feed = place is not None and place.feed == ends.id
@@ -72,11 +99,11 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return DestinationState(
             name=name,
             url=url,
-            state=self.state,
-            reason=self.reason or None,
+            state="paused" if paused else self.state,
+            reason=PAUSED if paused else self.reason or None,
             since=epoch_time(self.since),
             failures=self.failures,
-            next_try_at=epoch_time(self.next_try_at),
+            next_try_at=None if paused else epoch_time(self.next_try_at),
             snapshot=place is not None and place.began_at is not None,
             seq=None if place is None else place.seq,
             changes_behind=behind,
@@ -86,7 +113,10 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         )
 
 
+PAUSED = "paused by an operator"
+
 _decode = msgspec.json.Decoder(Standing).decode
+_decode_word = msgspec.json.Decoder(Word).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -95,6 +125,11 @@ def read(text: str | None) -> Standing:
     return Standing() if text is None else _decode(text)
 
 
-def written(standing: Standing) -> str:
+def read_word(text: str | None) -> Word:
+    """Read what operators have said."""
+    return Word() if text is None else _decode_word(text)
+
+
+def written(standing: Standing | Word) -> str:
     """Write it as it is kept."""
     return _encode(standing).decode()

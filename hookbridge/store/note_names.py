@@ -44,3 +44,8 @@ def sweep(source: SourceName, table: str) -> str:
 def destination(name: str) -> str:
     """Where a destination stands."""
     return f"destination:{name}"
+
+
+def word_on_destination(name: str) -> str:
+    """What operators have said of a destination."""
+    return f"destination-word:{name}"

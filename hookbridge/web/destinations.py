@@ -1,14 +1,16 @@
-"""What operators see of destinations."""
+"""What operators see of destinations, and do to them: whichever node answers, the one that delivers hears of it."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
-from hookbridge.api.destinations import DestinationList
-from hookbridge.errors import StoreUnavailable
+from hookbridge.api.destinations import DestinationList, DestinationPath, DestinationState, RewindBody
+from hookbridge.errors import InvalidParameter, NotFound, StoreUnavailable
+from hookbridge.web.bodies import read_body
 from hookbridge.web.keys import SERVICE
+from hookbridge.web.parameters import json_body
 from hookbridge.web.replies import PRIVATE, json_reply
-from hookbridge.web.route import Answer, Route
+from hookbridge.web.route import Answer, Request, Route
 
 
 async def listing(request: web.Request) -> web.StreamResponse:
@@ -16,6 +18,40 @@ async def listing(request: web.Request) -> web.StreamResponse:
     states = await request.app[SERVICE].destinations.states()
     return json_reply(DestinationList(destinations=states), headers=PRIVATE)
 
+
+async def one(request: web.Request) -> web.StreamResponse:
+    """Say how a destination stands."""
+    return await _shown(request)
+
+
+async def pause(request: web.Request) -> web.StreamResponse:
+    """Send it nothing until it is resumed, restarts included; nothing is lost meanwhile."""
+    await request.app[SERVICE].destinations.pause(request.match_info["name"])
+    return await _shown(request)
+
+
+async def resume(request: web.Request) -> web.StreamResponse:
+    """Let it go on, also where it has stopped, and try it at once."""
+    await request.app[SERVICE].destinations.resume(request.match_info["name"])
+    return await _shown(request)
+
+
+async def rewind(request: web.Request) -> web.StreamResponse:
+    """Let it go on at another place of the feed."""
+    asked = json_body(await read_body(request), RewindBody)
+    try:
+        await request.app[SERVICE].destinations.rewind(request.match_info["name"], asked.to)
+    except ValueError as error:
+        raise InvalidParameter("to", str(error), where="body") from None
+    return await _shown(request)
+
+
+async def _shown(request: web.Request) -> web.StreamResponse:
+    state = await request.app[SERVICE].destinations.state(request.match_info["name"])
+    return json_reply(state, headers=PRIVATE)
+
+
+_STANDS = {200: Answer(description="How it stands", bodies=(DestinationState,))}
 
 ROUTES: tuple[Route, ...] = (
     Route(
@@ -26,5 +62,48 @@ ROUTES: tuple[Route, ...] = (
         name="destinations",
         answers={200: Answer(description="How they stand", bodies=(DestinationList,))},
         refusals=(StoreUnavailable,),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/destinations/{name}",
+        place=DestinationPath,
+        handler=one,
+        tag="destinations",
+        name="destination",
+        answers=_STANDS,
+        refusals=(NotFound, StoreUnavailable),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/destinations/{name}/pause",
+        place=DestinationPath,
+        handler=pause,
+        tag="destinations",
+        name="pauseDestination",
+        answers=_STANDS,
+        refusals=(NotFound, StoreUnavailable),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/destinations/{name}/resume",
+        place=DestinationPath,
+        handler=resume,
+        tag="destinations",
+        name="resumeDestination",
+        answers=_STANDS,
+        refusals=(NotFound, StoreUnavailable),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/destinations/{name}/rewind",
+        place=DestinationPath,
+        handler=rewind,
+        tag="destinations",
+        name="rewindDestination",
+        request=Request(
+            bodies=(RewindBody,), examples={"everything anew": {"to": "start"}, "what came since": {"to": "1234"}}
+        ),
+        answers=_STANDS,
+        refusals=(NotFound, StoreUnavailable),
     ),
 )

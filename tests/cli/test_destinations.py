@@ -35,3 +35,21 @@ async def test_without_destinations_it_says_where_they_are_named(tmp_path: Path)
         ran = await command(tmp_path, "destinations", "list", "--url", service.url)
         assert ran.code == 0
         assert "[[destinations]]" in ran.out
+
+
+async def test_one_is_paused_resumed_and_rewound(tmp_path: Path) -> None:
+    async with receiver() as there:
+        settings = make_settings(tmp_path, secrets={"destinations": (there.destination(),)})
+        async with running(settings) as service:
+            await wait_until(lambda: there.taken)
+            for words, shown in (
+                (("pause", "search"), "search is paused"),
+                (("resume", "search"), "search is running"),
+                (("rewind", "search", "--to", "start"), "search is running, snapshot"),
+            ):
+                ran = await command(tmp_path, "destinations", *words, "--url", service.url)
+                assert (ran.code, ran.out.startswith(shown)) == (0, True), ran.out + ran.err
+            ran = await command(tmp_path, "destinations", "pause", "other", "--url", service.url)
+            assert ran.code == 1
+            ran = await command(tmp_path, "destinations", "rewind", "search", "--to", "x", "--url", service.url)
+            assert ran.code == 2

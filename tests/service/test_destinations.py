@@ -14,7 +14,7 @@ from hookbridge.feed import Place
 from hookbridge.store import note_names
 from tests.support.metrics import Scrape
 from tests.support.receivers import Receiver, receiver
-from tests.support.running import Running, make_settings, running
+from tests.support.running import ADMIN, Running, make_settings, running
 from tests.support.waiting import wait_until
 
 WEBHOOK = "/api/v1/webhooks/supabase"
@@ -182,7 +182,6 @@ ANSWERS = [
     (401, "refused", "it answered 401"),
     (403, "refused", "it answered 403"),
     (404, "down", "it answered 404"),
-    (410, "down", "it answered 410"),
     (422, "down", "it answered 422"),
     (429, "down", "it answered 429"),
 ]
@@ -330,6 +329,101 @@ async def test_one_whose_place_is_gone_is_told_everything_anew(tmp_path: Path, t
     async with running(settings):
         await wait_until(lambda: len(there.taken) == 3)
     assert [kind for kind, _, _ in records(there)] == ["snapshot_begin", "upsert", "snapshot_end"]
+
+
+async def said(service: Running, verb: str, body: object = None) -> dict[str, Any]:
+    answer = await service.post(f"/api/v1/destinations/search/{verb}", {} if body is None else body, ADMIN)
+    assert answer.status == 200, await answer.text()
+    shown: dict[str, Any] = await answer.json()
+    return shown
+
+
+async def test_one_that_is_paused_is_sent_nothing_until_it_is_resumed(tmp_path: Path, there: Receiver) -> None:
+    settings = told(tmp_path, there.destination(start="now"))
+    async with running(settings) as service:
+        await follows(service)
+        assert (await said(service, "pause"))["state"] == "paused"
+        await changed(service, "1", n=1)
+    async with running(settings) as service:
+        await changed(service, "1", n=2)
+        now = await state(service)
+        assert (now["state"], now["delivered"], now["next_try_at"]) == ("paused", 0, None)
+        assert now["changes_behind"] > 0
+        assert not there.bodies
+        ready = await (await service.get("/readyz")).json()
+        assert "destination search paused" in [one["kind"] for one in ready["verdict"]["problems"]]
+        assert (await said(service, "resume"))["state"] == "running"
+        await wait_until(lambda: taken(there, "1", 2))
+        await delivered(service, 1)
+    assert len(there.bodies) == 1
+
+
+async def test_a_word_ends_a_long_wait(tmp_path: Path, there: Receiver) -> None:
+    there.answers = [web.Response(status=503, headers={"Retry-After": "3600"})]
+    async with running(told(tmp_path, there.destination())) as service:
+        await in_state(service, "down")
+        await said(service, "resume")
+        await wait_until(lambda: there.taken)
+        now = await in_state(service, "running")
+        assert now["failures"] == 0
+
+
+async def test_one_that_wants_nothing_more_is_sent_nothing_before_it_is_resumed(
+    tmp_path: Path, there: Receiver
+) -> None:
+    there.answers = [web.Response(status=410)]
+    settings = told(tmp_path, there.destination())
+    async with running(settings) as service:
+        now = await in_state(service, "stopped")
+        assert (now["reason"], now["next_try_at"]) == ("it answered 410", None)
+        await changed(service, "1", n=1)
+    async with running(settings) as service:
+        assert (await state(service))["state"] == "stopped"
+        await changed(service, "1", n=2)
+        assert len(there.bodies) == 1
+        await said(service, "resume")
+        await wait_until(lambda: taken(there, "1", 2))
+
+
+async def test_one_goes_on_where_an_operator_says(tmp_path: Path, there: Receiver) -> None:
+    settings = told(tmp_path, there.destination())
+    async with running(settings) as service:
+        await changed(service, "1", n=1)
+        await changed(service, "2", n=2)
+        await wait_until(lambda: taken(there, "2", 2))
+        (first,) = {one["seq"] for one in there.taken if one.get("id") == "1"}
+        there.taken.clear()
+        await said(service, "rewind", {"to": str(first)})
+        await wait_until(lambda: taken(there, "2", 2))
+        assert [id_ for _, id_, _ in records(there)] == ["2"]
+        there.taken.clear()
+        assert (await said(service, "rewind", {"to": "start"}))["snapshot"]
+        await wait_until(lambda: len(there.taken) == 4)
+        assert [kind for kind, _, _ in records(there)] == ["snapshot_begin", "upsert", "upsert", "snapshot_end"]
+        assert len(set(there.ids)) == len(there.ids)
+        await said(service, "pause")
+        await changed(service, "3", n=3)
+        await said(service, "rewind", {"to": "now"})
+        await said(service, "resume")
+        await changed(service, "4", n=4)
+        await wait_until(lambda: taken(there, "4", 4))
+        assert not taken(there, "3", 3)
+
+
+@pytest.mark.parametrize("to", ["", "yesterday", "-1", "999999", "1.5"])
+async def test_what_is_no_place_is_refused(tmp_path: Path, there: Receiver, to: str) -> None:
+    async with running(told(tmp_path, there.destination())) as service:
+        answer = await service.post("/api/v1/destinations/search/rewind", {"to": to}, ADMIN)
+        assert answer.status == 422
+        assert (await answer.json())["detail"][0]["loc"] == ["body", "to"]
+
+
+async def test_what_is_said_of_one_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    async with running(make_settings(tmp_path)) as service:
+        for verb in ("pause", "resume", "rewind"):
+            answer = await service.post(f"/api/v1/destinations/search/{verb}", {"to": "now"}, ADMIN)
+            assert answer.status == 404
+        assert (await service.get("/api/v1/destinations/search")).status == 404
 
 
 async def test_without_one_the_list_is_empty_and_an_operators(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ NOW = {
     "poll:supabase:public.users": note_names.poll("supabase", "public.users"),
     "sweep:notion:t": note_names.sweep("notion", "t"),
     "destination:search": note_names.destination("search"),
+    "destination-word:search": note_names.word_on_destination("search"),
 }
 """As they are on disk since the newest schema step that names one."""
 
