@@ -66,3 +66,10 @@ class RewindBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         str,
         means("`start`: everything is told anew; `now`: from now on; or a `seq`: what changed behind it.", "start"),
     ]
+
+
+class TrialAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a destination made of a message without changes."""
+
+    taken: Annotated[bool, means("Whether it answered 2xx.", True)]
+    reason: Annotated[str | None, means("Why it did not take it; null where it did.", None)]

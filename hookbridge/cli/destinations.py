@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import typer
 
-from hookbridge.api.destinations import DestinationList, DestinationState, RewindBody
+from hookbridge.api.destinations import DestinationList, DestinationState, RewindBody, TrialAnswer
 from hookbridge.cli.api import Refused
 from hookbridge.cli.command import (
     ConfigOption,
@@ -20,6 +20,7 @@ from hookbridge.cli.command import (
     say,
     service_at,
 )
+from hookbridge.cli.ending import NO
 from hookbridge.verdict import lasting
 
 LIST_EPILOG = """
@@ -42,7 +43,7 @@ Examples:
 Exit codes: 0 done, 1 there is no such destination, 2 it could not be done.
 """
 
-app = typer.Typer(help="List, pause, resume and rewind those who are told of changes.", epilog=EPILOG)
+app = typer.Typer(help="List, try, pause, resume and rewind those who are told of changes.", epilog=EPILOG)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As [[destinations]] has it.")]
 ToOption = Annotated[
@@ -110,6 +111,30 @@ def rewind(
 ) -> None:
     """Let a destination go on at another place of the feed."""
     _do(name, "rewind", RewindBody(to=to), as_json=as_json, config=config, url=url)
+
+
+TEST_EPILOG = """
+Examples:
+
+  ./scripts/run destinations test search
+
+The message has no changes; the destination's place and state stay as they are.
+
+Exit codes: 0 taken, 1 not taken or no such destination, 2 it could not be asked.
+"""
+
+
+@app.command("test", epilog=TEST_EPILOG)
+def trial(name: NameArgument, as_json: JsonOption = False, config: ConfigOption = None, url: UrlOption = None) -> None:
+    """Send a destination a message without changes, and say what it answers."""
+    with service_at(config, url) as api:
+        try:
+            made = api.ask("POST", f"/api/v1/destinations/{quote(name, safe='')}/test", TrialAnswer)
+        except Refused as error:
+            raise no_such(error, as_json=as_json) from None
+    print_answer(made, f"{name} takes what is sent" if made.taken else f"{name}: {made.reason}", as_json=as_json)
+    if not made.taken:
+        raise typer.Exit(NO)
 
 
 def _do(name: str, verb: str, body: RewindBody | None, *, as_json: bool, config: ConfigOption, url: UrlOption) -> None:

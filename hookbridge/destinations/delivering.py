@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 
 from hookbridge import feed
-from hookbridge.api.destinations import DestinationState
+from hookbridge.api.destinations import DestinationState, TrialAnswer
 from hookbridge.clock import Clock
 from hookbridge.cluster import Duty, delivering
 from hookbridge.config import Destination
 from hookbridge.destinations.driver import Driver
-from hookbridge.destinations.sender import origin
+from hookbridge.destinations.message import body_of
+from hookbridge.destinations.sender import Sender, Undelivered, origin
 from hookbridge.errors import NotFound
 from hookbridge.model import SourceName
 from hookbridge.settings.destinations import EVERY_TABLE
@@ -78,6 +80,20 @@ class Destinations:
                 raise ValueError(message)
             place = feed.Place(ends.id, int(to))
         await driver.say(place=place)
+
+    async def test(self, name: str) -> TrialAnswer:
+        """Send it a message without changes, from this node, in whichever state it is; nothing of that changes.
+
+        Raises NotFound, StoreUnavailable.
+        """
+        driver = self._driver(name)
+        place = str(await feed.newest(self._store))
+        async with Sender(driver.to) as sender:
+            try:
+                await sender.post(body_of((), place), f"msg_{uuid.uuid4().hex}")
+            except Undelivered as error:
+                return TrialAnswer(taken=False, reason=error.message)
+        return TrialAnswer(taken=True, reason=None)
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -62,12 +62,13 @@ async def message(telling: Telling, to: Destination, series: str, place: feed.Pl
             entries.append(_encode(SnapshotEnd(seq=part.next.seq)))
             told.append("end")
     id_ = "msg_" + sha256(" ".join((series, *told)).encode()).hexdigest()[:32]
-    return Message(_body(entries, reached), id_, number, reached, not entries, is_whole and part.is_last)
+    return Message(body_of(entries, str(reached)), id_, number, reached, not entries, is_whole and part.is_last)
 
 
 def _type(change: FeedEntry) -> str:
     return "delete" if change.copy.data is None else "upsert"
 
 
-def _body(entries: Sequence[bytes], reached: feed.Place) -> bytes:
-    return b'{"changes":[%s],"next":"%s"}' % (b",".join(entries), str(reached).encode())
+def body_of(entries: Sequence[bytes], place: str) -> bytes:
+    """Write a message: entries that are JSON already, and the place behind them."""
+    return b'{"changes":[%s],"next":"%s"}' % (b",".join(entries), place.encode())

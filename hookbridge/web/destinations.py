@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from hookbridge.api.destinations import DestinationList, DestinationPath, DestinationState, RewindBody
+from hookbridge.api.destinations import DestinationList, DestinationPath, DestinationState, RewindBody, TrialAnswer
 from hookbridge.errors import InvalidParameter, NotFound, StoreUnavailable
 from hookbridge.web.bodies import read_body
 from hookbridge.web.keys import SERVICE
@@ -44,6 +44,11 @@ async def rewind(request: web.Request) -> web.StreamResponse:
     except ValueError as error:
         raise InvalidParameter("to", str(error), where="body") from None
     return await _shown(request)
+
+
+async def test(request: web.Request) -> web.StreamResponse:
+    """Send it a message without changes now, and say what it made of that; its place and state stay as they are."""
+    return json_reply(await request.app[SERVICE].destinations.test(request.match_info["name"]), headers=PRIVATE)
 
 
 async def _shown(request: web.Request) -> web.StreamResponse:
@@ -104,6 +109,16 @@ ROUTES: tuple[Route, ...] = (
             bodies=(RewindBody,), examples={"everything anew": {"to": "start"}, "what came since": {"to": "1234"}}
         ),
         answers=_STANDS,
+        refusals=(NotFound, StoreUnavailable),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/destinations/{name}/test",
+        place=DestinationPath,
+        handler=test,
+        tag="destinations",
+        name="testDestination",
+        answers={200: Answer(description="What it made of it", bodies=(TrialAnswer,))},
         refusals=(NotFound, StoreUnavailable),
     ),
 )

@@ -49,6 +49,11 @@ async def test_one_is_paused_resumed_and_rewound(tmp_path: Path) -> None:
             ):
                 ran = await command(tmp_path, "destinations", *words, "--url", service.url)
                 assert (ran.code, ran.out.startswith(shown)) == (0, True), ran.out + ran.err
+            ran = await command(tmp_path, "destinations", "test", "search", "--url", service.url)
+            assert (ran.code, ran.out) == (0, "search takes what is sent\n")
+            there.otherwise = lambda: web.Response(status=403)
+            ran = await command(tmp_path, "destinations", "test", "search", "--url", service.url)
+            assert (ran.code, ran.out) == (1, "search: it answered 403\n")
             ran = await command(tmp_path, "destinations", "pause", "other", "--url", service.url)
             assert ran.code == 1
             ran = await command(tmp_path, "destinations", "rewind", "search", "--to", "x", "--url", service.url)

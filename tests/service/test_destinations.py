@@ -12,6 +12,7 @@ from hookbridge.config import Destination, Settings
 from hookbridge.destinations import standing
 from hookbridge.feed import Place
 from hookbridge.store import note_names
+from tests.service.test_cluster import named
 from tests.support.metrics import Scrape
 from tests.support.receivers import Receiver, receiver
 from tests.support.running import ADMIN, Running, make_settings, running
@@ -420,13 +421,56 @@ async def test_what_is_no_place_is_refused(tmp_path: Path, there: Receiver, to: 
 
 async def test_what_is_said_of_one_that_is_not_there_is_refused(tmp_path: Path) -> None:
     async with running(make_settings(tmp_path)) as service:
-        for verb in ("pause", "resume", "rewind"):
+        for verb in ("pause", "resume", "rewind", "test"):
             answer = await service.post(f"/api/v1/destinations/search/{verb}", {"to": "now"}, ADMIN)
             assert answer.status == 404
         assert (await service.get("/api/v1/destinations/search")).status == 404
+
+
+async def test_a_stop_waits_for_no_answer(tmp_path: Path, there: Receiver) -> None:
+    there.answers = [partial(Receiver.never, there)]
+    async with running(told(tmp_path, there.destination(timeout_seconds=3600.0))):
+        await wait_until(lambda: there.bodies)
+    assert not there.taken
+
+
+async def test_a_trial_says_what_it_answers_and_moves_nothing(tmp_path: Path, there: Receiver) -> None:
+    async with running(told(tmp_path, there.destination())) as service:
+        await wait_until(lambda: there.taken)
+        await said(service, "pause")
+        before = await state(service)
+        assert await said(service, "test") == {"taken": True, "reason": None}
+        assert there.bodies[-1]["changes"] == []
+        there.answers = [web.Response(status=401, text="who is it?")]
+        assert await said(service, "test") == {"taken": False, "reason": "it answered 401: who is it?"}
+        assert await state(service) == before
 
 
 async def test_without_one_the_list_is_empty_and_an_operators(tmp_path: Path) -> None:
     async with running(make_settings(tmp_path)) as service:
         assert await (await service.get("/api/v1/destinations")).json() == {"destinations": []}
         assert (await service.get("/api/v1/destinations", {})).status == 401
+
+
+@pytest.mark.on("postgres")
+async def test_one_node_delivers_any_node_is_told_of_it_and_another_one_goes_on(
+    tmp_path: Path, there: Receiver
+) -> None:
+    settings = told(tmp_path, there.destination(start="now"))
+    async with running(named(settings, "b")) as other, running(named(settings, "a")) as one:
+        await follows(other)
+        does = [node.service.membership.does("deliver:search") for node in (one, other)]
+        assert does == [False, True]
+        await changed(one, "1", n=1)
+        await wait_until(lambda: taken(there, "1", 1))
+        await delivered(one, 1)
+        assert (await said(one, "pause"))["state"] == "paused"
+        assert (await state(other))["state"] == "paused"
+        await said(one, "resume")
+        await changed(one, "2", n=2)
+        await delivered(one, 2)
+        other.service.membership.resign()
+        await wait_until(lambda: one.service.membership.does("deliver:search"))
+        await changed(one, "3", n=3)
+        await delivered(one, 3)
+    assert [id_ for _, id_, _ in records(there)] == ["1", "2", "3"]
