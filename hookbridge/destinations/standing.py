@@ -87,6 +87,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             state=state,
             reason=reason,
             since=now if self.since is None else self.since,
+            behind_since=now if self.behind_since is None else self.behind_since,
             failures=self.failures + 1,
             next_try_at=None if wait_seconds is None else now + wait_seconds,
         )

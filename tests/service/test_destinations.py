@@ -211,6 +211,7 @@ async def test_it_is_left_alone_for_as_long_as_it_says(tmp_path: Path, there: Re
         (waits,) = [standing.read(await service.service.store.note(note_names.destination("search")))]
         assert waits.since is not None
         assert waits.next_try_at is not None
+        assert waits.behind_since == waits.since  # the snapshot is empty, and waits all the same
         assert round(waits.next_try_at - waits.since) == (900 if form == "seconds" else 3600)
         assert len(there.bodies) == 1
 
