@@ -392,7 +392,12 @@ async def test_nobody_waits_for_a_client_that_went_away(bridge: Running) -> None
 @pytest.mark.parametrize("route", [one for one in ROUTES if one.access == "operators"], ids=lambda one: one.name)
 @pytest.mark.on("sqlite")
 async def test_a_reader_may_read_and_nothing_else(bridge: Running, route: Route) -> None:
-    path = route.path.replace("{source}", "supabase").replace("{table}", "users").replace("{id}", "1")
+    path = (
+        route.path.replace("{source}", "supabase")
+        .replace("{table}", "users")
+        .replace("{id}", "1")
+        .replace("{name}", "search")
+    )
     answer = await bridge.http.request(route.method, path, headers=READER)
     assert answer.status == 401
 
