@@ -25,6 +25,10 @@ ARGUMENTS = {
     "send": ("supabase",),
     "pause": ("supabase",),
     "resume": ("supabase",),
+    "destinations pause": ("search",),
+    "destinations resume": ("search",),
+    "destinations rewind": ("search", "--to", "now"),
+    "destinations test": ("search",),
     "poll": ("--to", NOBODY),
     "trigger-sql": ("--table", "users"),
 }
