@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from scripts.benchmarks import acks, backfill, backlog, bodies, ends, notion, search, start, verification
+from scripts.benchmarks import acks, backfill, backlog, bodies, changes, ends, notion, search, start, verification
 from scripts.benchmarks.machine import CannotMeasure, describe
 from scripts.benchmarks.row import Options, Row
 
@@ -30,6 +30,7 @@ def groups(store: str) -> Mapping[str, Measure]:
         "notion": notion.measure,
         "search": search.measure,
         "bodies": bodies.measure,
+        "changes": changes.measure,
     }
 
 
@@ -43,12 +44,14 @@ EPILOG = """groups:
   notion        requests for a thousand changed pages, and for none
   search        file, memory and processor time of pages with their bodies; searches through them
   bodies        requests of the first load of a database with its pages' bodies, whose service is killed half-way
+  changes       the feed: its share of a settlement, a snapshot, listeners, a destination, from a change to the POST
 
 groups with --store postgres, on a server of the benchmark's own:
   acks          acks of one node from 16, 64 and 256 senders, against the SQLite engine
   events        statements, log and processor time of the server for an event, from its request to its settlement
   claims        a claim with 2,000 and a million waiting, and after an analysis of empty tables
   nodes         statements of a node that idles; what a second node adds while reads are waited for
+  changes       from a change to the POST at a destination, from idle
 
 Servers have one core, their load the other. Rows of one group take turns, and the median counts. Figures in µs are the
 processor time of the server's process for each request: others on the machine change it little. The exit code is 1 when

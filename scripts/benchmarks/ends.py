@@ -59,7 +59,7 @@ def measure(options: Options) -> list[Row]:
             for kind in kinds:
                 if kind is not many:  # its requests are as long as the short ones
                     kind.bare.append(servers.bare(kind.requests, options.seconds))
-                kind.ended.append(_end_to_end(kind, options.seconds))
+                kind.ended.append(end_to_end(kind.requests, options.seconds, kind.data_file))
         return [
             short.against_bare("end to end, against bare", 0.5),
             long.against_bare(f"end to end, records of {LONG // 1000} KB, against bare", 0.3),
@@ -74,19 +74,20 @@ def _kind(folder: Path, options: Options, copies: int, size: int) -> _Kind:
         folder / f"requests-{copies}-{size}", options.requests // (4 if size else 1), records=copies, size=size
     )
     data_file = folder / f"copies-{copies}-{size}.db"
-    asyncio.run(_filled(data_file, copies, size))
+    asyncio.run(filled(data_file, copies, size))
     return _Kind(copies, size, requests, data_file)
 
 
-def _end_to_end(kind: _Kind, seconds: float) -> servers.Ended:
+def end_to_end(requests: Path, seconds: float, data_file: Path) -> servers.Ended:
     """Measure on a fresh copy of the data file: events that were stored once are duplicates."""
-    with tempfile.TemporaryDirectory(prefix="hookbridge-bench-", dir=kind.data_file.parent) as name:
-        data_file = Path(name) / "hookbridge.db"
-        shutil.copy(kind.data_file, data_file)
-        return servers.end_to_end(kind.requests, seconds, data_file)
+    with tempfile.TemporaryDirectory(prefix="hookbridge-bench-", dir=data_file.parent) as name:
+        used = Path(name) / "hookbridge.db"
+        shutil.copy(data_file, used)
+        return servers.end_to_end(requests, seconds, used)
 
 
-async def _filled(data_file: Path, copies: int, size: int) -> None:
+async def filled(data_file: Path, copies: int, size: int) -> None:
+    """Make a data file with so many copies."""
     store = await SqliteStore.open(data_file)
     await fill(store, copies, size)
     await store.close()

@@ -4,6 +4,7 @@ import hmac
 import json
 import random
 import re
+import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -119,6 +120,15 @@ def send(
         raise CannotMeasure("the server refused requests: " + said.strip().splitlines()[-1], "start it by hand")
     number = int(total[1])
     return Result(float(rate[1]), _latency(said, "50%"), _latency(said, "99%"), number, used / number * 1e6)
+
+
+def send_one(port: int, request: bytes) -> None:
+    """Send one prepared request.  Raises CannotMeasure when it is not accepted."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(request)
+        answer = connection.recv(4096)
+    if not answer.startswith(b"HTTP/1.1 202 "):
+        raise CannotMeasure(f"a webhook was answered {answer[:40]!r}", "start the service by hand")
 
 
 def _latency(said: str, share: str) -> float:
