@@ -12,9 +12,10 @@ from hookbridge.cluster import Duty, delivering
 from hookbridge.config import Destination
 from hookbridge.destinations.driver import Driver
 from hookbridge.destinations.message import body_of
-from hookbridge.destinations.sender import Sender, Undelivered, origin
+from hookbridge.destinations.sender import Sender, Undelivered
 from hookbridge.errors import NotFound
 from hookbridge.model import SourceName
+from hookbridge.outgoing import origin
 from hookbridge.settings.destinations import EVERY_TABLE
 from hookbridge.sources.source import Source
 from hookbridge.store import note_names

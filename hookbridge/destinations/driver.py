@@ -23,14 +23,13 @@ from hookbridge.destinations.message import Message, message
 from hookbridge.destinations.sender import Sender, Undelivered
 from hookbridge.destinations.standing import Standing, Word
 from hookbridge.errors import LeadLost, PlaceGone, StoreUnavailable
+from hookbridge.outgoing import wait_seconds
+from hookbridge.outgoing.calls import WAIT_SECONDS_MAX
 from hookbridge.store import note_names
 from hookbridge.store.contract import Store
 from hookbridge.store.nodes import Lead
 from hookbridge.store.values import FeedEnds, FeedFilter
 from hookbridge.telling import Telling
-
-WAIT_SECONDS_MAX = 300.0
-"""The gaps between attempts are 0, 2, 4, 8 … seconds, up to this."""
 
 STORE_SECONDS = 2.0
 """After so long a store that could not be asked is asked again."""
@@ -39,11 +38,6 @@ KEEP_SECONDS = 10.0
 """A place behind changes that are not told is kept when nothing has come for so long: it costs a write."""
 
 _log = structlog.get_logger(__name__)
-
-
-def wait_seconds(failures: int) -> float:
-    """Give the gap behind so many attempts in a row that failed."""
-    return 0.0 if failures <= 1 else min(2.0 ** min(failures - 1, 20), WAIT_SECONDS_MAX)
 
 
 class Driver:

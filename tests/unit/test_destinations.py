@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from hookbridge.config import Secrets
-from hookbridge.destinations.addresses import refusal
-from hookbridge.destinations.driver import wait_seconds
 from hookbridge.errors import ConfigError
+from hookbridge.outgoing import wait_seconds
+from hookbridge.outgoing.addresses import refusal
 from hookbridge.settings import load
 
 SECRET = "whsec_bm8gb25lIGd1ZXNzZXMgdGhpcw=="
