@@ -12,7 +12,7 @@ import msgspec
 
 from hookbridge.errors import PlaceGone
 from hookbridge.store.contract import Feed
-from hookbridge.store.values import EVERY_CHANGE, FeedEnds, FeedEntry, FeedFilter, FeedPage
+from hookbridge.store.values import EVERY_CHANGE, FeedEnds, FeedEntry, FeedFilter
 
 AGAIN = "begin a snapshot, with since=0: when it has ended, what it did not tell is gone"
 
@@ -40,6 +40,11 @@ class Place(msgspec.Struct, frozen=True):
             raise ValueError(text)
         feed, seq, began = found.groups()
         return cls(feed, int(seq), None if began is None else int(began))
+
+    @property
+    def needs(self) -> int:
+        """Behind which change every deletion has to be there: who began a snapshot has nothing of before."""
+        return self.seq if self.began_at is None else self.began_at
 
     def at(self, seq: int) -> Place:
         """Give the place of a change that is told from here on."""
@@ -95,7 +100,8 @@ async def read(
     while True:
         meant = msgspec.structs.replace(which, present_until=place.began_at or 0)
         page = await store.feed(meant, after=place.seq, limit=limit, contents=contents)
-        _check(place, page)
+        if (why := why_gone(place, page.ends)) is not None:
+            raise PlaceGone(why, hint=AGAIN)
         at_end = page.reached == page.ends.newest
         further = Place(place.feed, page.reached, None if at_end else place.began_at)
         if page.entries or at_end:
@@ -104,11 +110,12 @@ async def read(
         place = further  # there was much that is not meant
 
 
-def _check(place: Place, page: FeedPage) -> None:
-    """Raises PlaceGone unless everything behind the place was there when the page was read."""
-    if place.feed != page.ends.id:
-        raise PlaceGone("The place is one of another feed: the store was restored from a backup", hint=AGAIN)
-    if max(place.seq, place.began_at or 0) > page.ends.newest:
-        raise PlaceGone("The feed does not go as far as this place", hint=AGAIN)
-    if (place.seq if place.began_at is None else place.began_at) < page.ends.oldest:
-        raise PlaceGone("The place is older than the deletions that are remembered (tombstone_days)", hint=AGAIN)
+def why_gone(place: Place, ends: FeedEnds) -> str | None:
+    """Say why a place is gone; None where everything behind it is there."""
+    if place.feed != ends.id:
+        return "The place is one of another feed: the store was restored from a backup"
+    if max(place.seq, place.began_at or 0) > ends.newest:
+        return "The feed does not go as far as this place"
+    if place.needs < ends.oldest:
+        return "The place is older than the deletions that are remembered (tombstone_days)"
+    return None

@@ -141,12 +141,15 @@ def _of_destination(destination: DestinationState, now: float) -> Iterator[Probl
         return
     kind, lasts = f"destination {destination.name} {destination.state}", lasting(_since(destination.since, now) or 0.0)
     why = f"{destination.url}: {destination.reason}. Its changes wait"
+    anew = f"{destination.url}: {destination.reason}. It is running again when it has taken that."
     again = f"{why}, and it is tried again and again."
     match destination.state:
         case "refused":
             yield _bad(kind, f"The destination {destination.name} refuses our requests for {lasts}", again)
         case "stopped":
             yield _bad(kind, f"The destination {destination.name} wants nothing more", f"{why} until it is resumed.")
+        case "behind":
+            yield _warn(kind, f"The destination {destination.name} is told everything anew for {lasts}", anew)
         case "paused":
             yield _warn(kind, f"The destination {destination.name} is paused", "Resume it when it may go on.")
         case _:

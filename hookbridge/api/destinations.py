@@ -9,7 +9,7 @@ import msgspec
 from hookbridge.api.changes import Seq
 from hookbridge.api.fields import Time, means
 
-State = Literal["running", "down", "refused", "stopped", "paused"]
+State = Literal["running", "behind", "down", "refused", "stopped", "paused"]
 
 
 class SnapshotBegin(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="snapshot_begin"):
@@ -26,14 +26,15 @@ class DestinationState(msgspec.Struct, frozen=True, kw_only=True):
     state: Annotated[
         State,
         means(
-            "`running`, or `down`: it does not take what is sent, and is tried again; `refused`: it answers 401 or 403,"
+            "`running`, or `behind`: its place was gone, and it is told everything anew, until `snapshot_end`;"
+            " `down`: it does not take what is sent, and is tried again; `refused`: it answers 401 or 403,"
             " and is tried again; `stopped`: it answered 410, and is not tried again before it is resumed; `paused`: an"
             " operator paused it.",
             "running",
         ),
     ]
-    reason: Annotated[str | None, means("Why it does not take it; null while it runs.", None)]
-    since: Annotated[Time | None, means("Since when it does not; null while it runs.", None)]
+    reason: Annotated[str | None, means("Why it is in this state; null while it runs.", None)]
+    since: Annotated[Time | None, means("Since when it is; null while it runs.", None)]
     failures: Annotated[int, means("How often it did not take what comes next.", 0)]
     next_try_at: Annotated[Time | None, means("When it is tried again; null where it is not, or runs.", None)]
     snapshot: Annotated[bool, means("Whether everything is told to it now, because it began or was behind.", False)]

@@ -76,7 +76,7 @@ class Driver:
         name = note_names.word_on_destination(self.to.name)
         while True:
             before = await self._store.note(name)
-            after = standing.written(standing.read_word(before).and_then(paused=paused, place=place))
+            after = standing.written(standing.read_word(before).and_then(self._clock(), paused=paused, place=place))
             if before is None:
                 said = await self._store.put_note(name, after, only_if_absent=True)
             else:
@@ -131,7 +131,7 @@ class Driver:
             await self._keep(self._standing)
         if not self._standing.place:
             place = await (feed.snapshot if self.to.start == "snapshot" else feed.newest)(self._store)
-            await self._keep(self._standing.begun(place))
+            await self._keep(self._standing.begun(place, self._clock()))
 
     async def _deliver_all(self, sender: Sender) -> None:
         """Deliver until it is stopped."""
@@ -145,7 +145,8 @@ class Driver:
             part = await feed.read(self._store, place, self._which, limit=self.to.batch)
         except PlaceGone as error:
             _log.warning("A destination is told everything anew", destination=self.to.name, reason=error.message)
-            await self._keep(self._standing.begun(await feed.snapshot(self._store)))
+            start = await feed.snapshot(self._store)
+            await self._keep(self._standing.begun(start, self._clock(), anew=error.message))
             return
         if part.entries and self._standing.behind_since is None:
             self._standing = replace(self._standing, behind_since=self._clock())
@@ -172,8 +173,11 @@ class Driver:
                 break
         if self._standing.state != "running":
             _log.info("A destination takes changes again", destination=self.to.name)
+        anew = self._standing.anew
         passed = self._standing.passed(what.next, is_last=what.is_last)
         await self._keep(passed.taken(what.number, self._clock()))
+        if anew and not passed.anew:
+            _log.info("A destination has been told everything anew", destination=self.to.name)
 
     async def _failed(self, error: Undelivered) -> None:
         """Keep why it did not take a message, and wait until it is tried again."""

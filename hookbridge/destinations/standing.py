@@ -25,12 +25,14 @@ class Word(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     rewound: int = 0
     """The number of the last word that gave it a place."""
     place: str = ""
+    at: float = 0.0
+    """When it gave that."""
 
-    def and_then(self, *, paused: bool | None = None, place: feed.Place | None = None) -> Word:
+    def and_then(self, now: float, *, paused: bool | None = None, place: feed.Place | None = None) -> Word:
         """Give what was said when one of these is said as well."""
         number = self.number + 1
         after = replace(self, number=number, paused=self.paused if paused is None else paused)
-        return after if place is None else replace(after, rewound=number, place=str(place))
+        return after if place is None else replace(after, rewound=number, place=str(place), at=now)
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -40,6 +42,10 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """``feed.Place``, up to which it has taken everything; empty before it has one."""
     series: str = ""
     """Another one with each place that it was given anew: what is sent twice on purpose is no repetition."""
+    begun_at: float | None = None
+    """When it was given a place that did not follow from the one before."""
+    anew: str = ""
+    """Why everything is told to it anew, until that was done; empty where it is not, or an operator wanted it."""
     state: State = "running"
     reason: str = ""
     since: float | None = None
@@ -51,21 +57,26 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     delivered: int = 0
     delivered_at: float | None = None
 
-    def begun(self, place: feed.Place) -> Standing:
-        """Give it a place that does not follow from the one before."""
-        return replace(self, place=str(place), series=uuid.uuid4().hex)
+    def begun(self, place: feed.Place, now: float, *, anew: str = "") -> Standing:
+        """Give it a place that does not follow from the one before; ``anew`` says why, where nobody wanted that."""
+        return replace(self, place=str(place), series=uuid.uuid4().hex, begun_at=now, anew=anew)
 
     def obeying(self, word: Word) -> Standing:
         """Give how it stands when operators have said this: it is tried at once, from where they say."""
         if word.number == self.heard:
             return self
         place = feed.Place.parse(word.place) if word.rewound > self.heard else None
-        after = self if place is None else replace(self.begun(place), behind_since=None)
+        after = self if place is None else replace(self.begun(place, word.at), behind_since=None)
         return replace(after, heard=word.number, state="running", reason="", since=None, failures=0, next_try_at=None)
 
     def passed(self, place: feed.Place, *, is_last: bool) -> Standing:
         """Take note that nothing is left to be told up to a place; ``is_last`` where nothing is behind it either."""
-        return replace(self, place=str(place), behind_since=None if is_last else self.behind_since)
+        return replace(
+            self,
+            place=str(place),
+            anew="" if place.began_at is None else self.anew,
+            behind_since=None if is_last else self.behind_since,
+        )
 
     def taken(self, number: int, now: float) -> Standing:
         """Take note that it has so many more changes."""
@@ -97,12 +108,15 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         place = feed.Place.parse(self.place) if self.place else None
         of_this_feed = place is not None and place.feed == ends.id
         behind = max(ends.newest - place.seq, 0) if place is not None and of_this_feed else None
+        why = self.anew or (None if place is None else feed.why_gone(place, ends))
+        is_behind = why is not None and self.state == "running" and not paused
+        reasons = (PAUSED if paused else self.reason, f"{why}; {TOLD_ANEW}" if why else "")
         return DestinationState(
             name=name,
             url=url,
-            state="paused" if paused else self.state,
-            reason=PAUSED if paused else self.reason or None,
-            since=epoch_time(self.since),
+            state="paused" if paused else "behind" if is_behind else self.state,
+            reason="; ".join(filter(None, reasons)) or None,
+            since=epoch_time(self.begun_at if is_behind and self.anew else self.since),
             failures=self.failures,
             next_try_at=None if paused else epoch_time(self.next_try_at),
             snapshot=place is not None and place.began_at is not None,
@@ -115,6 +129,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 PAUSED = "paused by an operator"
+TOLD_ANEW = "so it is told everything anew"
 
 _decode = msgspec.json.Decoder(Standing).decode
 _decode_word = msgspec.json.Decoder(Word).decode

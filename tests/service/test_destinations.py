@@ -1,5 +1,6 @@
 """Destinations: each is told of every change, signed, in order and at least once, whatever another one does."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from hookbridge.config import Destination, Settings
 from hookbridge.destinations import standing
@@ -325,12 +327,53 @@ async def test_one_whose_place_is_gone_is_told_everything_anew(tmp_path: Path, t
         await wait_until(lambda: any(one["type"] == "snapshot_end" for one in there.taken))
         kept = standing.read(await service.service.store.note(name))
     there.taken.clear()
+    there.bodies.clear()
     async with running(make_settings(tmp_path)) as service:
-        restored = kept.begun(Place("0" * 32, 5))
+        restored = kept.begun(Place("0" * 32, 5), 0.0)
         await service.service.store.put_note(name, standing.written(restored))
-    async with running(settings):
-        await wait_until(lambda: len(there.taken) == 3)
+    may_go_on = asyncio.Event()
+
+    async def later(_: web.Request) -> web.StreamResponse:
+        await may_go_on.wait()
+        return web.Response(status=503)
+
+    there.answers = [later]
+    with capture_logs() as lines:
+        async with running(settings) as service:
+            await wait_until(lambda: there.bodies)
+            now = await in_state(service, "behind")
+            assert now["snapshot"]
+            assert "of another feed" in now["reason"]
+            assert now["since"]
+            ready = await (await service.get("/readyz")).json()
+            assert ready["ready"]
+            assert [one["state"] for one in ready["destinations"]] == ["behind"]
+            (problem,) = (one for one in ready["verdict"]["problems"] if one["kind"] == "destination search behind")
+            assert "of another feed" in problem["todo"]
+            seen = Scrape(await (await service.get("/metrics")).text())
+            assert seen("destination_state", destination="search", state="behind") == 1
+            await said(service, "pause")
+            now = await state(service)
+            assert (now["state"], now["snapshot"]) == ("paused", True)
+            assert "everything anew" in now["reason"]
+            may_go_on.set()
+            await said(service, "resume")
+            await wait_until(lambda: there.taken)
+            now = await in_state(service, "running")
+            assert (now["reason"], now["since"], now["snapshot"]) == (None, None, False)
     assert [kind for kind, _, _ in records(there)] == ["snapshot_begin", "upsert", "snapshot_end"]
+    told_of = [one["event"] for one in lines if one.get("destination") == "search" and "anew" in one["event"]]
+    assert told_of == ["A destination is told everything anew", "A destination has been told everything anew"]
+
+
+async def test_one_that_an_operator_has_told_everything_is_not_behind(tmp_path: Path, there: Receiver) -> None:
+    async with running(told(tmp_path, there.destination())) as service:
+        await changed(service, "1", n=1)
+        await wait_until(lambda: any(one["type"] == "snapshot_end" for one in there.taken))
+        there.otherwise = lambda: web.Response(status=503)
+        await said(service, "rewind", {"to": "start"})
+        now = await in_state(service, "down")
+        assert (now["snapshot"], now["reason"]) == (True, "it answered 503")
 
 
 async def said(service: Running, verb: str, body: object = None) -> dict[str, Any]:
