@@ -46,6 +46,15 @@ class Place(msgspec.Struct, frozen=True):
         """Behind which change every deletion has to be there: who began a snapshot has nothing of before."""
         return self.seq if self.began_at is None else self.began_at
 
+    def beginning(self) -> Place:
+        """Give the place at which a snapshot begins, when this one is behind everything that there is."""
+        return Place(self.feed, 0, self.seq)
+
+    @property
+    def begins_snapshot(self) -> bool:
+        """Whether nothing of a snapshot was told yet."""
+        return self.seq == 0 and self.began_at is not None
+
     def at(self, seq: int) -> Place:
         """Give the place of a change that is told from here on."""
         return msgspec.structs.replace(self, seq=seq)
@@ -86,8 +95,7 @@ async def newest(store: Feed) -> Place:
 
 async def snapshot(store: Feed) -> Place:
     """Give the place at which a snapshot begins."""
-    ends = await store.feed_ends()
-    return Place(ends.id, 0, ends.newest)
+    return (await newest(store)).beginning()
 
 
 async def read(

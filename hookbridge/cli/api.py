@@ -35,6 +35,8 @@ URL_VARIABLE = "HOOKBRIDGE_URL"
 SERVER = "hookbridge"
 """What a hookbridge says in ``Server``."""
 CONNECT_SECONDS = 3.0
+ANSWER_SECONDS = 15.0
+"""So long an answer may take that is held back no longer."""
 DELIVERY_SECONDS = 30.0
 """An ack waits for a disk; more than this is no answer."""
 
@@ -53,9 +55,9 @@ class Refused(HookbridgeError):
 
 
 class Api:
-    """The running service, as its operator."""
+    """The running service, as its operator; or as whoever only reads."""
 
-    def __init__(self, url: str, token: str | None) -> None:
+    def __init__(self, url: str, token: str | None, *, reads: bool = False) -> None:
         import httpx
 
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -71,19 +73,33 @@ class Api:
             raise ConfigError([problem], hint=hint) from None
         self.url = url
         self.token = token
+        self._reads = reads
 
     @classmethod
-    def of(cls, settings: Settings, url: str | None = None) -> Api:
-        """Find the service: where the user says that it is, else where the settings say that it listens."""
-        return cls(named(url) or address(settings), admin_token.known(settings))
+    def of(cls, settings: Settings, url: str | None = None, *, reads: bool = False) -> Api:
+        """Find the service: where the user says that it is, else where the settings say that it listens.
+
+        Who only ``reads`` shows the read token where there is one.
+        """
+        token = settings.secrets.read_token if reads else ""
+        return cls(named(url) or address(settings), token or admin_token.known(settings), reads=reads)
 
     def ask(self, method: str, path: str, kind: type[T], body: object = None, **query: object) -> T:
         """Send one request and give the decoded answer, every number with all its digits.
 
         Raises NotRunning or Refused.
         """
-        parameters = {name: str(value) for name, value in query.items() if value is not None}
-        return self._read(self._answered(method, path, params=parameters, **_json(body)), kind)
+        return self._read(self._answered(method, path, params=_given(query), **_json(body)), kind)
+
+    def held(self, path: str, kind: type[T], seconds: float, **query: object) -> T:
+        """Ask for something that the service may hold back for so many seconds, and give the decoded answer.
+
+        A connection that went without a word, as while a laptop sleeps, is noticed.  Raises NotRunning or Refused.
+        """
+        import httpx
+
+        timeout = httpx.Timeout(seconds + ANSWER_SECONDS, connect=CONNECT_SECONDS)
+        return self._read(self._answered("GET", path, params=_given({**query, "wait": seconds}), timeout=timeout), kind)
 
     def delete(self, path: str) -> None:
         """Have something removed.  Raises NotRunning or Refused."""
@@ -149,6 +165,12 @@ class Api:
         message = f"What answers at {self.url} is no hookbridge"
         return Refused(HTTPStatus.OK, message, hint=f"check --url and {URL_VARIABLE}")
 
+    def of_another_version(self, status: int, problem: str) -> Refused:
+        """Give what to raise where a hookbridge answers what this one cannot read."""
+        message = f"The hookbridge at {self.url} answers what this command does not know: {problem}"
+        hint = "the two are of different versions: run the command that belongs to the service"
+        return Refused(status, message, hint=hint)
+
     def close(self) -> None:
         """Close the connection."""
         self._http.close()
@@ -183,9 +205,7 @@ class Api:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             if answer.headers.get("Server") != SERVER:  # behind a proxy it may be the proxy's
                 raise self.stranger() from None
-            message = f"The hookbridge at {self.url} answers what this command does not know: {error}"
-            hint = "the two are of different versions: run the command that belongs to the service"
-            raise Refused(answer.status_code, message, hint=hint) from None
+            raise self.of_another_version(answer.status_code, str(error)) from None
 
     def _refused(self, answer: httpx.Response, path: str) -> HookbridgeError:
         """Say what an answer means that is no success."""
@@ -204,14 +224,17 @@ class Api:
         if refusal is None:
             return self.stranger()
         if status == HTTPStatus.UNAUTHORIZED:
-            return token_refused(refusal.error)
+            return token_refused(refusal.error, reads=self._reads)
         hint = refusal.hint or ("look at the service's log" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "")
         return Refused(status, refusal.message, hint=hint, code=refusal.error)
 
 
-def token_refused(code: str = "") -> Refused:
+def token_refused(code: str = "", *, reads: bool = False) -> Refused:
     """Give what to raise where the service does not take this machine's token."""
     message, hint = "The admin token is missing or wrong", "set HOOKBRIDGE_ADMIN_TOKEN"
+    if reads:
+        message = "The read token is missing or wrong"
+        hint = "set HOOKBRIDGE_READ_TOKEN as the service has it, or HOOKBRIDGE_ADMIN_TOKEN"
     return Refused(HTTPStatus.UNAUTHORIZED, message, hint=hint, code=code)
 
 
@@ -239,6 +262,10 @@ def record_path(source: str, table: str, record_id: str) -> str:
         raise ConfigError(problems)
     # An id may hold a slash, a percent sign or a comma of its own.
     return f"/api/v1/records/{source}/{quote(table, safe='')}/{quote(record_id, safe='')}"
+
+
+def _given(query: Mapping[str, object]) -> dict[str, str]:
+    return {name: str(value) for name, value in query.items() if value is not None}
 
 
 def _json(body: object) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from datetime import datetime
 from http import HTTPStatus
@@ -47,9 +47,9 @@ def settings_of(config: Path | None) -> Settings:
     return load(config, os.environ, Path.cwd())
 
 
-def service_at(config: Path | None, url: str | None) -> closing[Api]:
-    """Give the running service."""
-    return closing(Api.of(settings_of(config), url))
+def service_at(config: Path | None, url: str | None, *, reads: bool = False) -> closing[Api]:
+    """Give the running service; ``reads`` for what the read token opens, too."""
+    return closing(Api.of(settings_of(config), url, reads=reads))
 
 
 def no_such(error: Refused, *, as_json: bool) -> Exception:
@@ -125,13 +125,18 @@ def console() -> Console:
 
 def say(line: str, *, style: str = "") -> None:
     """Print one line, in colour on a terminal.  What senders wrote may stand in it: nothing of it is markup."""
+    say_parts([(line, style)])
+
+
+def say_parts(parts: Iterable[tuple[str, str]]) -> None:
+    """Print one line of several texts, each with its style.  As in ``say``, nothing of them is markup."""
     if sys.stdout.isatty():
         from rich.console import Console
         from rich.text import Text
 
-        Console().print(Text(printable(line), style=style), soft_wrap=True)
+        Console().print(Text.assemble(*((printable(text), style) for text, style in parts)), soft_wrap=True)
     else:
-        sys.stdout.write(printable(line) + "\n")
+        sys.stdout.write("".join(printable(text) for text, _ in parts) + "\n")
         sys.stdout.flush()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 
 import msgspec
 
@@ -33,7 +34,7 @@ def line_of(event: EventSummary) -> str:
     received = event.received_at
     record = f"{event.source}:{event.table}:{event.record_id}"
     parts = [
-        f"{received:%Y-%m-%d %H:%M:%S}.{received.microsecond // 1000:03d}Z",
+        stamp(received),
         f"{event.id:>8}",
         f"{status_of(event):<9}",
         f"{event.origin:<7}",
@@ -50,6 +51,11 @@ def line_of(event: EventSummary) -> str:
         parts.append(f"({event.reason})")
     parts.append(called(event))
     return " ".join(filter(None, parts))
+
+
+def stamp(at: datetime) -> str:
+    """Write a time of UTC as lines of a log begin."""
+    return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}Z"
 
 
 def lines_of(event: EventDetail) -> Iterator[str]:

@@ -6,7 +6,6 @@ can be read by its owner alone, and no secret is printed.  It asks no source and
 
 from __future__ import annotations
 
-import base64
 import re
 import secrets
 import shlex
@@ -24,6 +23,7 @@ from hookbridge.config import Config
 from hookbridge.errors import ConfigError, StartupError
 from hookbridge.names import SCHEMA, full_name, split
 from hookbridge.settings.secrets import is_http_url
+from hookbridge.sources.signing import new_secret
 
 EPILOG = """
 Examples:
@@ -140,8 +140,7 @@ class NewSecrets(msgspec.Struct, frozen=True, kw_only=True):
 
 def new_secrets() -> NewSecrets:
     """Draw them: 256 bits each, the first in the form of Standard Webhooks, which every sender of ours can use."""
-    webhook = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
-    return NewSecrets(webhook=webhook, admin=secrets.token_urlsafe(32))
+    return NewSecrets(webhook=new_secret(), admin=secrets.token_urlsafe(32))
 
 
 def config_text(tables: Sequence[str], databases: Sequence[str], *, content: bool = False) -> str:

@@ -14,6 +14,7 @@ from hookbridge.cli import (
     events,
     init,
     lanes,
+    listen,
     migrate,
     notion_token,
     poll,
@@ -136,6 +137,7 @@ app.command("trigger-sql", epilog=trigger_sql.EPILOG)(trigger_sql.trigger_sql)
 app.command("send", epilog=send.EPILOG)(send.send)
 app.command("sign", epilog=sign.EPILOG)(sign.sign)
 app.command("tail", epilog=tail.EPILOG)(tail.tail)
+app.command("listen", epilog=listen.EPILOG)(listen.listen)
 app.command("token", epilog=token.EPILOG)(token.token)
 app.command("notion-token", epilog=notion_token.EPILOG)(notion_token.notion_token)
 app.command("stats", epilog=stats.EPILOG)(stats.stats)

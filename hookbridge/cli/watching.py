@@ -17,16 +17,17 @@ from hookbridge.cli.api import NotRunning, Refused
 T = TypeVar("T")
 
 
-def looks(look: Callable[[], T], every: float) -> Iterator[T]:
+def looks(look: Callable[[], T], every: float, *, away_seconds: float | None = None) -> Iterator[T]:
     """Give what each look sees, the first one at once.
 
-    A service that goes away later is waited for: one that restarts, or is behind a proxy meanwhile.  Raises
-    BrokenPipeError when nobody reads the output any more.
+    A service that goes away later is waited for: one that restarts, or is behind a proxy meanwhile.  It is looked for
+    each ``away_seconds``; without them as often as otherwise.  Raises BrokenPipeError when nobody reads the output any
+    more.
     """
     yield look()
     away = False
     while True:
-        wait(every)
+        wait(every if away_seconds is None or not away else away_seconds)
         try:
             seen = look()
         except (NotRunning, Refused) as error:
@@ -36,6 +37,8 @@ def looks(look: Callable[[], T], every: float) -> Iterator[T]:
                 print(f"{error.message}; waiting for it", file=sys.stderr)
             away = True
         else:
+            if away:
+                print("it answers again", file=sys.stderr)
             away = False
             yield seen
 

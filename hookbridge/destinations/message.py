@@ -8,7 +8,7 @@ from hashlib import sha256
 import msgspec
 
 from hookbridge import feed
-from hookbridge.api.changes import SnapshotEnd
+from hookbridge.api.changes import DeleteEntry, SnapshotEnd, UpsertEntry
 from hookbridge.api.destinations import SnapshotBegin
 from hookbridge.config import Destination
 from hookbridge.store.values import FeedEntry
@@ -38,31 +38,72 @@ async def message(telling: Telling, to: Destination, series: str, place: feed.Pl
 
     ``series`` is what tells what is sent anew from what is sent again.  Raises StoreUnavailable.
     """
-    entries: list[bytes] = []
-    told: list[str] = []
-    size, is_whole, reached = 0, True, place
-    if place.seq == 0 and place.began_at is not None:
-        entries.append(_encode(SnapshotBegin(seq=place.began_at)))
-        told.append("begin")
-    number = -len(entries)
+    draft = Draft(to.batch_bytes)
+    is_whole, reached = True, place
+    if place.begins_snapshot:
+        draft.begin_snapshot(place)
     for change, behind in zip(part.entries, part.places(), strict=False):
         if _type(change) in to.types:
-            entry = _encode(await telling.entry(change, data=True, content=True))
-            size += len(entry)
-            if size > to.batch_bytes and number + len(entries):
+            entry = await telling.entry(change, data=True, content=True)
+            if not draft.takes(entry):
                 is_whole = False
                 break
-            entries.append(entry)
-            told.append(str(change.seq))
         reached = behind
-    number += len(entries)
     if is_whole:
         reached = part.next
         if part.ends_snapshot:
-            entries.append(_encode(SnapshotEnd(seq=part.next.seq)))
-            told.append("end")
-    id_ = "msg_" + sha256(" ".join((series, *told)).encode()).hexdigest()[:32]
-    return Message(body_of(entries, str(reached)), id_, number, reached, not entries, is_whole and part.is_last)
+            draft.end_snapshot(SnapshotEnd(seq=part.next.seq))
+    body, id_ = draft.body(str(reached)), draft.id(series)
+    return Message(body, id_, draft.number, reached, draft.is_empty, is_whole and part.is_last)
+
+
+class Draft:
+    """A message that is being put together, entry by entry in their order."""
+
+    def __init__(self, bytes_max: int) -> None:
+        self.number = 0
+        """How many changes it tells."""
+        self._bytes_max = bytes_max
+        self._size = 0
+        self._entries: list[bytes] = []
+        self._told: list[str] = []
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has nothing to tell."""
+        return not self._entries
+
+    def begin_snapshot(self, place: feed.Place) -> SnapshotBegin:
+        """Tell that everything is told from this place on."""
+        entry = SnapshotBegin(seq=place.began_at or 0)
+        self._add(_encode(entry), "begin")
+        return entry
+
+    def end_snapshot(self, entry: SnapshotEnd) -> None:
+        """Tell that everything was told."""
+        self._add(_encode(entry), "end")
+
+    def takes(self, entry: UpsertEntry | DeleteEntry) -> bool:
+        """Tell a change too, unless it would make the message too large: one alone never does."""
+        text = _encode(entry)
+        if self.number and self._size + len(text) > self._bytes_max:
+            return False
+        self._size += len(text)
+        self.number += 1
+        self._add(text, str(entry.seq))
+        return True
+
+    def body(self, place: str) -> bytes:
+        """Write it, with the place behind it."""
+        return body_of(self._entries, place)
+
+    def id(self, series: str) -> str:
+        """Name it: the same whenever the same is told again in this series."""
+        return "msg_" + sha256(" ".join((series, *self._told)).encode()).hexdigest()[:32]
+
+    def _add(self, entry: bytes, told: str) -> None:
+        self._entries.append(entry)
+        self._told.append(told)
 
 
 def _type(change: FeedEntry) -> str:

@@ -46,8 +46,8 @@ class Sender:
     ) -> None:
         await self._caller.__aexit__(kind, error, trace)
 
-    async def post(self, body: bytes, message_id: str) -> None:
-        """Have a message taken.  Raises Undelivered."""
+    async def post(self, body: bytes, message_id: str) -> int:
+        """Have a message taken; gives the status that says so.  Raises Undelivered."""
         signed = signing.headers(self._to.secret, body, now=time.time(), message_id=message_id)
         try:
             answer = await self._caller.post(self._to.url, body, {**self._to.headers, **signed})
@@ -56,3 +56,4 @@ class Sender:
         if not answer.is_success:
             state = _STATES.get(answer.status, "down")
             raise Undelivered(answer.reason, state=state, retry_after_seconds=answer.retry_after_seconds)
+        return answer.status

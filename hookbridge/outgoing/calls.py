@@ -7,6 +7,7 @@ a few thousand bytes, however long it is or takes.  It does not know what an ans
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -135,5 +136,7 @@ def _of_error(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return f"the name {error.host} leads to no address"
     if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientSSLError):
-        return f"it cannot be reached: {error.os_error.strerror or error.os_error}"
+        # Not its strerror: asyncio's own loop writes an address there, or one for each that a name leads to.
+        known = os.strerror(error.os_error.errno) if error.os_error.errno else str(error.os_error)
+        return f"it cannot be reached: {known}"
     return f"it cannot be reached: {without_secrets(one_line(str(error))) or type(error).__name__}"

@@ -95,11 +95,8 @@ def _in_file(one: Destination) -> Iterable[str]:
 def _wrong(one: Destination) -> Iterable[str]:
     if not _NAME.fullmatch(one.name):
         yield "name: expected small letters, digits, - and _, at most 63"
-    if not is_http_url(one.url) or not one.url.isascii() or not one.url.isprintable() or " " in one.url:
-        yield "url: expected an http or https URL"
-    elif urlsplit(one.url).fragment:
-        yield "url: what is behind # would not be sent"
-    yield from _of_secret(one.secret)
+    yield from wrong_url("url", one.url)
+    yield from wrong_secret("secret", one.secret)
     for name, value in one.headers.items():
         if name.lower() in OURS:
             yield f"headers {shown(name)}: this header is hookbridge's own"
@@ -113,10 +110,19 @@ def _wrong(one: Destination) -> Iterable[str]:
             yield f'tables: expected "supabase:users", or "notion:*" for all tables of a source, got {shown(table)}'
 
 
-def _of_secret(secret: str) -> Iterable[str]:
+def wrong_url(name: str, url: str) -> Iterable[str]:
+    """Say what is wrong with the URL of a destination that stands under this name."""
+    if not is_http_url(url) or not url.isascii() or not url.isprintable() or " " in url:
+        yield f"{name}: expected an http or https URL"
+    elif urlsplit(url).fragment:
+        yield f"{name}: what is behind # would not be sent"
+
+
+def wrong_secret(name: str, secret: str) -> Iterable[str]:
+    """Say what is wrong with the secret of a destination that stands under this name."""
     if not secret.startswith("whsec_"):
-        yield f"secret: expected whsec_ and base64, as Standard Webhooks have them: {_MAKE_ONE}"
+        yield f"{name}: expected whsec_ and base64, as Standard Webhooks have them: {_MAKE_ONE}"
         return
     problems: list[str] = []
-    check_strength("secret", [secret], problems)
+    check_strength(name, [secret], problems)
     yield from problems

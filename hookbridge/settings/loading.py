@@ -37,7 +37,7 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
     problems: list[str] = []
     written = _read_toml(file, problems) if there else {}
     # An empty value is as good as none: that is how a variable of .env is taken back.
-    merged = prefer(environ, read_dotenv(file.parent / ".env", problems))
+    merged = variables(file.parent, environ, problems)
     values = undress({name: value for name, value in merged.items() if value}, problems)
     sections = read_sections(written, file.name, problems)
     override(sections, values, problems)
@@ -52,6 +52,11 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
     if problems:
         raise ConfigError(problems, hint="config.toml as shipped shows every key with its default")
     return Settings(config=config, secrets=secrets, path=file if there else None, folder=file.parent)
+
+
+def variables(folder: Path, environ: Mapping[str, str], problems: list[str]) -> dict[str, str]:
+    """Give the variables of the environment and of ``.env`` in this folder, where the environment wins."""
+    return prefer(environ, read_dotenv(folder / ".env", problems))
 
 
 def _read_toml(file: Path, problems: list[str]) -> dict[str, Any]:

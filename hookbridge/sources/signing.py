@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import secrets
 import uuid
 
 from hookbridge.errors import ConfigError
@@ -29,6 +30,11 @@ def headers(secret: str, body: bytes, *, now: float, message_id: str | None = No
     signed = f"{message_id}.{timestamp}.".encode() + body
     signature = base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
     return {"webhook-id": message_id, "webhook-timestamp": timestamp, "webhook-signature": f"v1,{signature}"}
+
+
+def new_secret() -> str:
+    """Draw a secret of 256 bits that signs by Standard Webhooks."""
+    return STANDARD_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def hmac_hex(secret: str, body: bytes) -> str:

@@ -1,0 +1,71 @@
+"""Messages to an app on this machine, signed and sent as a destination's are, until it takes each.
+
+Invariant: nothing is sent before what comes before it was taken, and a message that is sent again has the same id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+
+from hookbridge.cli.change_line import Forwarded
+from hookbridge.cli.command import note
+from hookbridge.cli.following import Piece
+from hookbridge.cli.watching import wait
+from hookbridge.config import Destination
+from hookbridge.destinations.sender import Sender, Undelivered
+from hookbridge.outgoing.calls import wait_seconds
+
+GAP_SECONDS_MAX = 10.0
+"""Between two attempts, unless the app asks for more: somebody works on it, and waits."""
+
+
+class Unwanted(Exception):
+    """The app answered 410: it wants nothing any more."""
+
+
+class Forwarding:
+    """The way to the app."""
+
+    def __init__(self, to: Destination, runner: asyncio.Runner) -> None:
+        self._to = to
+        self._runner = runner
+        self._series = uuid.uuid4().hex
+        """What is listened to twice is sent anew."""
+        self.messages = 0
+        """So many were taken."""
+
+    def forward(self, piece: Piece) -> Forwarded:
+        """Have a message taken, however often it takes.  Raises Unwanted."""
+        body, message_id = piece.draft.body(str(piece.next)), piece.draft.id(self._series)
+        failures = 0
+        while True:
+            began = time.monotonic()
+            try:
+                status = self._runner.run(self._post(body, message_id))
+            except Undelivered as error:
+                failures += 1
+                self._failed(error, failures, piece)
+                continue
+            if failures:
+                note(f"{self._to.url} takes what is sent again")
+            self.messages += 1
+            return Forwarded(status=status, seconds=round(time.monotonic() - began, 4), message_id=message_id)
+
+    async def _post(self, body: bytes, message_id: str) -> int:
+        # A connection of its own: between two messages nobody would see that the app has closed one.
+        async with Sender(self._to) as sender:
+            return await sender.post(body, message_id)
+
+    def _failed(self, error: Undelivered, failures: int, piece: Piece) -> None:
+        """Say why it was not taken, and wait until it is tried again.  Raises Unwanted."""
+        if error.state == "stopped":
+            note(f"{self._to.url}: {error.message}; a destination stops then")
+            raise Unwanted
+        gap = max(min(wait_seconds(failures), GAP_SECONDS_MAX), error.retry_after_seconds)
+        why = f"{error.message} (has it the same secret?)" if error.state == "refused" else error.message
+        number = piece.draft.number
+        waiting = f"{number} change{'s' * (number != 1)} wait{'s' * (number == 1)}" if number else "a message waits"
+        note(f"{self._to.url}: {why}; {waiting}, again {f'in {gap:g} s' if gap else 'at once'}")
+        wait(gap)
