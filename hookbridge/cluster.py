@@ -26,6 +26,8 @@ LEAVE_SECONDS = 2.0
 """So long a clean end waits for the store to hear of it."""
 
 UPKEEP = "upkeep"
+PULLING = "pull"
+"""Taking changes from the outbox at Supabase."""
 
 Duty = Callable[[Lead], Awaitable[None]]
 """Is called with the lead, and cancelled when that ends; one that returns has nothing left to do."""

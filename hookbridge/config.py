@@ -89,6 +89,7 @@ class SupabaseTable(Section, frozen=True):
     title: Name | None = None
     index: tuple[Name, ...] | None = None
     partitions: tuple[Name, ...] = ()
+    pull: bool = False
 
     @property
     def full_name(self) -> str:
@@ -102,11 +103,19 @@ class SupabaseConfig(Section, frozen=True, dict=True):
     timeout_seconds: Seconds = 10.0
     unlisted_tables: Literal["accept", "ignore"] = "accept"
     batch_rows: Annotated[int, Meta(ge=1, le=1000)] = 200
+    api_schema: Name = SCHEMA
+    pull_seconds: Seconds = 0.25
+    pull_seconds_max: Seconds = 2.0
     tables: tuple[SupabaseTable, ...] = ()
 
     def table(self, schema: str, name: str) -> SupabaseTable | None:
         """Find the block of a table; None when it is not listed."""
         return self._by_name.get((schema, name))
+
+    @property
+    def pulled(self) -> tuple[str, ...]:
+        """Name the tables whose changes are taken from the outbox in their own database."""
+        return tuple(one.full_name for one in self.tables if one.pull)
 
     def root(self, table: str) -> str:
         """Give the full name of the listed table whose partition this is; the table's own where it is none."""
@@ -236,6 +245,8 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True):
 
     supabase_url: str = ""
     supabase_key: str = ""
+    supabase_db_url: str = ""
+    """The project's own Postgres; holds a password."""
     notion_token: str = ""
     webhook_secrets: tuple[str, ...] = ()
     notion_webhook_secrets: tuple[str, ...] = ()

@@ -24,6 +24,7 @@
     ├── SourceError                     a source could not be read; pipeline/retry.py decides what follows
     │   ├── SourceUnavailable           nobody can read it now (down, overloaded, rate limit): the lane may stop
     │   ├── SourceRefused               it refuses our key: the lane stops until it is taken again
+    │   │   └── PullRefused             its outbox gives us nothing, until somebody acts: changes wait there
     │   ├── RecordUnreadable            this read failed for its own reason: tried again, then a dead letter
     │   └── RecordImpossible            this record can never be read (malformed id): dead at once
     │       ├── ContentRefused          its source shows the record, and not the text behind it: copies go on without
@@ -205,6 +206,10 @@ class SourceUnavailable(SourceError):
 
 class SourceRefused(SourceError):
     """The source refuses our key.  It concerns every record, so no attempt of any record is used up."""
+
+
+class PullRefused(SourceRefused):
+    """The outbox at the source gives us nothing: no function, not for us, of another version, or another store's."""
 
 
 class RecordUnreadable(SourceError):

@@ -20,7 +20,14 @@ Role = Literal["receive", "process", "reconcile"]
 """What a node can do: take webhooks; work on changes; look for what no webhook announced."""
 ROLES: tuple[Role, ...] = get_args(Role)
 
-Origin = Literal["webhook", "poll", "sweep", "replay"]
+Origin = Literal["webhook", "pull", "poll", "sweep", "replay"]
+"""How an event came: sent by its source; taken from an outbox there; found by the reconciler; an operator's word."""
+
+ANNOUNCING: frozenset[Origin] = frozenset(("webhook", "pull"))
+"""Those with which a source tells of a change by itself: what only the others brought was missed.
+
+Engines count by the same two words: ``store/sqlite/sweeps.py``, ``store/postgres/schema/functions/sweeps.sql``.
+"""
 
 Columns = dict[str, Any]
 """A record's own columns (Supabase) or the page object (Notion), decoded.  The only untyped data there is."""

@@ -15,11 +15,13 @@ from msgspec.structs import replace
 
 from hookbridge.api.cluster import ClusterState, Lease, NodeLane, NodeState
 from hookbridge.api.health import BudgetState
+from hookbridge.api.pull import PullState
 from hookbridge.api.reconcile import TableStatus
 from hookbridge.clock import epoch_time
-from hookbridge.cluster import LEASE_SECONDS, Membership, processing, reconciling
+from hookbridge.cluster import LEASE_SECONDS, PULLING, Membership, processing, reconciling
 from hookbridge.model import ROLES, Fault, SourceName
 from hookbridge.pipeline.lanes import Lane
+from hookbridge.pulling import Pulling
 from hookbridge.readiness import problem_of
 from hookbridge.reconcile.loop import Reconciler
 from hookbridge.settings import admin_token
@@ -53,6 +55,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """By ``source:table``."""
     budget: BudgetState | None = None
     """Where it alone works on what Notion has."""
+    pull: PullState | None = None
+    """Where it alone takes from the outbox at Supabase."""
     admin_token: str = ""
     """Its fingerprint."""
     clock_seconds: float | None = None
@@ -76,13 +80,15 @@ class Neighbours:
         membership: Membership,
         *,
         token: str,
+        pulling: Pulling | None,
     ) -> None:
-        """``token`` is the admin token of this node."""
+        """``token`` is the admin token of this node; ``pulling`` is None where no table is pulled."""
         self._store = store
         self._lanes = lanes
         self._reconciler = reconciler
         self._budget = budget
         self._does, self._membership = membership.does, membership
+        self._pulling = pulling
         self._token = "" if store.links is None else admin_token.fingerprint(token)
         self._started_at = time.time()
         self._known: Cluster | None = None
@@ -102,6 +108,7 @@ class Neighbours:
             lanes=self._lane_figures() if processes else (),
             tables=tuple(one.status() for one in tables if self._does(reconciling(one.source))),
             lags=self._lags(),
+            pull=self._pulling.state() if self._pulling is not None and self._does(PULLING) else None,
             budget=self._budget.state() if self._does(processing("notion")) else None,
             admin_token=self._token,
             clock_seconds=round(time.time() - self._store.now(), 3),
@@ -207,6 +214,16 @@ class Neighbours:
                 if figures.budget is not None:
                     return figures.budget
         return self._budget.state()
+
+    def pull(self) -> PullState | None:
+        """Give how taking from the outbox goes, as the node knows that does it; None where no table is pulled."""
+        if self._pulling is None:
+            return None
+        if not self._does(PULLING):
+            for figures in map(said, self._others):
+                if figures.pull is not None:
+                    return figures.pull
+        return self._pulling.state()
 
     def queue_depth(self) -> dict[str, int]:
         """Count the claimed records that wait for a worker, on all nodes."""

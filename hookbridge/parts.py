@@ -14,7 +14,7 @@ from functools import partial
 
 from hookbridge import __version__
 from hookbridge.clock import Clock
-from hookbridge.cluster import UPKEEP, Duty, Membership, processing, reconciling
+from hookbridge.cluster import PULLING, UPKEEP, Duty, Membership, processing, reconciling
 from hookbridge.config import Settings
 from hookbridge.destinations import Destinations
 from hookbridge.errands import Errands
@@ -38,6 +38,8 @@ from hookbridge.pipeline.lanes import Lane
 from hookbridge.pipeline.stale import LOOK_SECONDS, StaleKeys
 from hookbridge.pipeline.traced import TracedStep, TracedWorker
 from hookbridge.pipeline.worker import Observer, Worker, Working
+from hookbridge.pulling import Pulling
+from hookbridge.pulling.standing import Standing
 from hookbridge.reconcile.findings import InboxSink
 from hookbridge.reconcile.loop import Beside, Reconciler, followed
 from hookbridge.settings import admin_token
@@ -139,11 +141,20 @@ class Parts:
         self.telling = Telling(self.naming, self.sources)
         self.destinations = Destinations(secrets.destinations, store, self.telling, self.sources, clock)
 
+        # What a source keeps for us until it is taken
+        self.pulling = self._pulling(supabase)
+
         # What only one node does, and how this one and the others hear of each other
         self.membership = Membership(store, dict(self._duties()), self._describe, self._heard)
         self.errands = Errands(store, self.reconciler, self.membership.does)
         self.neighbours = Neighbours(
-            store, self.lanes, self.reconciler, self.notion.budget, self.membership, token=self.admin_token
+            store,
+            self.lanes,
+            self.reconciler,
+            self.notion.budget,
+            self.membership,
+            token=self.admin_token,
+            pulling=self.pulling,
         )
 
     def _duties(self) -> Iterator[tuple[str, Duty]]:
@@ -156,6 +167,8 @@ class Parts:
                 yield processing(name), self.lanes[name].serve
         if "process" in roles:
             yield from self.destinations.duties()
+        if "reconcile" in roles and self.pulling is not None:
+            yield PULLING, self.pulling.run
         yield UPKEEP, self._keep_up
 
     async def _keep_up(self, lead: Lead) -> None:
@@ -165,6 +178,22 @@ class Parts:
             group.create_task(self.reconciler.keep_books(), name="reconcile-findings")
             group.create_task(self.indexing.run(), name="indexing")
             group.create_task(self._gone.run(), name="nodes-gone")
+
+    def _pulling(self, supabase: SupabaseSource) -> Pulling | None:
+        config = self.settings.config
+        if supabase.outbox is None:
+            return None
+        gaps = config.supabase.pull_seconds, config.supabase.pull_seconds_max
+        wait = config.processing.probe_max_seconds
+        return Pulling(
+            supabase,
+            supabase.outbox,
+            Standing(supabase.pulled, supabase.outbox.way, gaps, wait, self._clock),
+            self.intake,
+            self.store,
+            self.rejections,
+            is_followed=lambda table: ("supabase", table) in self._followed,
+        )
 
     def _lane(self, source: Source) -> Lane:
         config = self.settings.config
@@ -228,7 +257,7 @@ class Parts:
             version=__version__,
             roles=self.settings.config.node.roles,
             figures=self.neighbours.figures(processes="process" in self.settings.config.node.roles),
-            hears=(note_names.INDEX, *self.holds.notes, *self.destinations.notes),
+            hears=(note_names.INDEX, *self.holds.notes, *self.destinations.notes, *self.reconciler.notes),
             halts={"notion": halted} if halted else {},
         )
 
@@ -240,6 +269,7 @@ class Parts:
         self.notion.budget.hear(cluster.halts.get("notion", 0.0))
         self.holds.hear(cluster.notes)
         self.destinations.hear(cluster.notes)
+        self.reconciler.hear(cluster.notes)
         self.errands.hear(cluster)
         self.neighbours.hear(cluster)
         self._gone.hear(cluster)

@@ -64,6 +64,11 @@ def warnings_of(settings: Settings, sources: Mapping[SourceName, Source]) -> tup
             f"[node] roles lacks {' and '.join(missing)}, and no other node can have this data file:"
             " give it all roles, or its nodes a store that they share ([store] url)."
         )
+    if config.supabase.pulled and not (settings.secrets.supabase_db_url or sources["supabase"].has_credentials):
+        warnings.append(
+            f"{', '.join(config.supabase.pulled)}: nothing is taken from the outbox of a table with pull = true."
+            " Set SUPABASE_URL and SUPABASE_KEY, or SUPABASE_DB_URL."
+        )
     warnings += [source.credential_warning for source in sources.values() if source.credential_warning]
     return tuple(warnings)
 

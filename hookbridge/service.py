@@ -200,6 +200,7 @@ class Service(Parts):
             stuck_handlers=stuck,
             tables=self.neighbours.tables(),
             destinations=await self._destinations_by_now(),
+            pull=self.neighbours.pull(),
             notion_budget=self.neighbours.budget(),
             warnings=(*self.warnings(), *warnings_about(self.handshake.unconfirmed), *warnings_of_stuck(stuck)),
             oldest_open_seconds=oldest,

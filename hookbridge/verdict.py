@@ -13,6 +13,7 @@ from hookbridge.api.cluster import ClusterState
 from hookbridge.api.destinations import DestinationState
 from hookbridge.api.health import HealthVerdict, Level, Problem, Readiness
 from hookbridge.api.lanes import LaneState
+from hookbridge.api.pull import PullState
 from hookbridge.api.reconcile import ContentProgress, TableStatus
 from hookbridge.model import ROLES, SourceName
 from hookbridge.store.values import Totals
@@ -86,6 +87,8 @@ def _parts(seen: Readiness, totals: Totals, now: float) -> Iterator[Problem]:
         yield _bad("dead letters", _counted(dead, "dead letter"), todo, {"outcome": "dead"})
     for table in seen.tables:
         yield from _of_table(table, now)
+    if seen.pull is not None:
+        yield from _of_pull(seen.pull, now)
     for destination in seen.destinations:
         yield from _of_destination(destination, now)
     if seen.cluster:
@@ -134,6 +137,21 @@ def _of_table(table: TableStatus, now: float) -> Iterator[Problem]:
     elif table.state == "following" and not _is_fresh(table, now):
         todo = f"{which}Changes since then that no webhook told are not known yet."
         yield _warn(f"{table.table} stale", f"{name} was last compared {_ago(_compared(table), now)}", todo)
+
+
+def _of_pull(pull: PullState, now: float) -> Iterator[Problem]:
+    lasts, remedy = lasting(_since(pull.since, now) or 0.0), f" Try: {pull.hint}." if pull.hint else ""
+    kind, todo = f"pull {pull.state}", f"{pull.reason}.{remedy} Changes wait at Supabase, and none is lost."
+    match pull.state:
+        case "refused":
+            yield _bad(kind, f"Supabase's outbox gives us no changes for {lasts}", todo)
+        case "down":
+            yield _warn(kind, f"Supabase's outbox cannot be asked for {lasts}", todo)
+        case "held":
+            yield _warn(kind, f"No changes are taken from Supabase for {lasts}: our inbox takes none", todo)
+        case _ if (pull.oldest_seconds or 0.0) > LATE_SECONDS:
+            text = f"The oldest change in Supabase's outbox waits for {lasting(pull.oldest_seconds or 0.0)}"
+            yield _warn("pull late", text, "More changes than can be taken, or a transaction there that does not end.")
 
 
 def _of_destination(destination: DestinationState, now: float) -> Iterator[Problem]:

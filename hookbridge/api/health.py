@@ -10,6 +10,7 @@ from hookbridge.api.cluster import ClusterState
 from hookbridge.api.destinations import DestinationState
 from hookbridge.api.fields import means
 from hookbridge.api.lanes import LaneState, LaneSummary
+from hookbridge.api.pull import PullState
 from hookbridge.api.reconcile import TableStatus
 from hookbridge.api.stats import OldestOpen
 from hookbridge.model import Fault
@@ -118,6 +119,10 @@ class Readiness(ReadinessSummary, frozen=True, kw_only=True):
     ]
     tables: Annotated[tuple[TableStatus, ...], means("What the reconciler follows.")]
     destinations: Annotated[tuple[DestinationState, ...], means("Who is told of each change.", [])] = ()
+    pull: Annotated[
+        PullState | None,
+        means("Taking changes from the outbox at Supabase; null where no table has `pull = true`.", None),
+    ] = None
     notion_budget: Annotated[BudgetState, means("Of all requests to Notion.")]
     oldest_open_seconds: OldestOpen
     indexing: Annotated[

@@ -134,7 +134,13 @@ class RejectedRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     id: Annotated[int, means("Counted since the start of the process.", 7)]
     at: Annotated[Time, means("When it was refused.")]
-    endpoint: Annotated[str, means("The path that it was sent to.", "/api/v1/webhooks/supabase")]
+    endpoint: Annotated[
+        str,
+        means(
+            "The path that it was sent to; `pull` for a message that was taken from the outbox at Supabase.",
+            "/api/v1/webhooks/supabase",
+        ),
+    ]
     status: Annotated[int, means("The HTTP status of the answer.", 401)]
     reason: Annotated[str, means("The code of the answer.", "invalid_signature")]
     message: Annotated[

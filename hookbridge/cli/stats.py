@@ -62,6 +62,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     def as_json(self) -> dict[str, Any]:
         """Give everything that is shown of it."""
         shown = {**msgspec.structs.asdict(self.stats), "ready": self.readiness.ready, "lanes": self.readiness.lanes}
+        if isinstance(self.readiness, Readiness) and self.readiness.pull is not None:
+            shown["pull"] = self.readiness.pull
         cluster = isinstance(self.readiness, Readiness) and self.readiness.cluster
         return {**shown, "cluster": cluster} if cluster else shown
 
@@ -167,6 +169,10 @@ def _lanes(seen: Look) -> RenderableType:
         shown.row(lane.source, lane.state, lane.reason or "", str(lane.queued), str(lane.busy))
         for table in lane.waiting:
             shown.row("", "waits", f"{table.table}: {table.reason}", "", "")
+    if isinstance(seen.readiness, Readiness) and seen.readiness.pull is not None:
+        pull = seen.readiness.pull
+        waiting = "" if pull.waiting is None else str(pull.waiting)
+        shown.row("supabase outbox", pull.state, pull.reason or "", waiting, "")
     return shown
 
 

@@ -99,6 +99,7 @@ class Redaction:
             unquote(password),
             *chain.from_iterable((one.secret, *one.headers.values()) for one in secrets.destinations),
             *chain.from_iterable(store_url.passwords(one.url) for one in secrets.destinations),
+            *store_url.passwords(secrets.supabase_db_url),
             *store_url.passwords(secrets.store_url),  # without one it is no secret, and told at the start
         )
 

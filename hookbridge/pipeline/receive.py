@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from hookbridge.errors import Refusal
-from hookbridge.model import SourceName
+from hookbridge.model import Event, SourceName
 from hookbridge.sources.encodings import text_of
-from hookbridge.sources.source import Decoded, Source
+from hookbridge.sources.source import Decoded, Delivery, Source
 
 
 def receive(source: Source, headers: Mapping[str, str], body: bytes, now: float) -> Decoded:
@@ -21,6 +23,17 @@ def receive(source: Source, headers: Mapping[str, str], body: bytes, now: float)
     """
     source.authenticate(headers, body, now)
     return source.decode(headers, text_of(body))
+
+
+def taken(source: Source, name: str, body: bytes) -> tuple[Event, ...]:
+    """Give what a message says that was taken from an outbox at its source: nobody has to be authenticated.
+
+    It is read as the webhook is that would have brought it, ``name`` in its ``webhook-id``: whatever comes under this
+    name again is a duplicate.  Raises InvalidJson, InvalidSource or InvalidFields.
+    """
+    received = source.decode({"webhook-id": name}, text_of(body))
+    events = received.events if isinstance(received, Delivery) else ()
+    return tuple(msgspec.structs.replace(event, origin="pull") for event in events)
 
 
 def refusals_of(

@@ -15,7 +15,18 @@ import msgspec
 import structlog
 
 from hookbridge.errors import HandlerFailed, HookbridgeError, StoreError, describe
-from hookbridge.model import FINGERPRINT_BYTES, Change, Claim, Effects, Failure, Outcome, RecordKey, Settled, Settlement
+from hookbridge.model import (
+    ANNOUNCING,
+    FINGERPRINT_BYTES,
+    Change,
+    Claim,
+    Effects,
+    Failure,
+    Outcome,
+    RecordKey,
+    Settled,
+    Settlement,
+)
 from hookbridge.observe.places import traceback_of
 from hookbridge.observe.redaction import without_secrets
 from hookbridge.pipeline.attempts import Attempts
@@ -212,7 +223,7 @@ def shows_all(claim: Claim) -> bool:
 def is_announced(claim: Claim, effects: Effects) -> bool:
     """Whether webhooks, and no finding of the reconciler, brought a change of the copy."""
     origins = {one.event.origin for one in claim.events}
-    if "webhook" not in origins or not origins.isdisjoint(("poll", "sweep")) or effects.copy is None:
+    if origins.isdisjoint(ANNOUNCING) or not origins.isdisjoint(("poll", "sweep")) or effects.copy is None:
         return False  # a finding counts what is announced later
     before, after = claim.previous, effects.copy
     if before is None or before.data is None or after.data is None:

@@ -28,6 +28,7 @@ from hookbridge.reconcile.status import NOTHING_FOLLOWED, NOTHING_HINT
 from hookbridge.reconcile.table import FollowedTable, Pass
 from hookbridge.reconcile.term import Term
 from hookbridge.sources.source import Source
+from hookbridge.store import note_names
 from hookbridge.store.contract import Store
 from hookbridge.store.nodes import Lead
 
@@ -157,13 +158,24 @@ class Reconciler:
 
     async def _repeat(self, table: FollowedTable, kind: Pass) -> None:
         if kind == "sweep":
-            await self._sleep(table.until_sweep())
+            await self._until_sweep(table, table.until_sweep())
         while True:
             await self._attempt(table, kind)
-            if kind == "content" and table.content is not None and not table.fails(kind):
+            if kind == "sweep":
+                await self._until_sweep(table, table.gap(kind))
+            elif kind == "content" and table.content is not None and not table.fails(kind):
                 await table.content.until_woken(table.gap(kind))
             else:
                 await self._sleep(table.gap(kind))
+
+    async def _until_sweep(self, table: FollowedTable, seconds: float) -> None:
+        """Sleep so long, or until a sweep is asked for."""
+        either = {asyncio.ensure_future(self._sleep(seconds)), asyncio.ensure_future(table.sweep.woken.wait())}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for waiter in either:
+                waiter.cancel()
 
     async def _attempt(self, table: FollowedTable, kind: Pass) -> None:
         """Run one pass, and take what goes wrong."""
@@ -236,6 +248,18 @@ class Reconciler:
             table.content.applied(truth, previous)
         if truth.changed_at is not None:
             table.applied(truth.changed_at, None if previous is None else previous.changed_at)
+
+    # What a source asks
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The names of the notes that other nodes may write."""
+        return tuple(note_names.asked_sweep(source, name) for source, name in self.tables)
+
+    def hear(self, notes: Mapping[str, str]) -> None:
+        """Take note of what is noted, as of a moment ago."""
+        for (source, name), table in self.tables.items():
+            table.sweep.hear(notes.get(note_names.asked_sweep(source, name)))
 
     # What operators ask and do
 

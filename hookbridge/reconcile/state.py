@@ -69,7 +69,9 @@ class SweepState(msgspec.Struct, frozen=True, kw_only=True):
     vanished: int = 0
     """Deletions that wait for an operator: too many at once."""
     confirmed: bool = False
-    """Whether an operator has said that what vanished is really gone."""
+    """Whether an operator, or the source itself, has said that what vanished is really gone."""
+    answered: int = 0
+    """The number of the last sweep that was asked for and done."""
 
     def known_at(self, now: float, overlap_seconds: float) -> SweepState:  # noqa: ARG002  as of polls
         """Give what of it is known where nothing can lie ahead."""

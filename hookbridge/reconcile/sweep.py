@@ -8,14 +8,17 @@ restart goes on where it was.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import structlog
 from msgspec.structs import replace
 
 from hookbridge.api.reconcile import PassResult
+from hookbridge.reconcile import asked
 from hookbridge.reconcile.passes import Passes, Subject, forget
 from hookbridge.reconcile.state import SweepState, encoded
+from hookbridge.store import note_names
 from hookbridge.store.values import Unmet
 
 GONE_BATCH = 200
@@ -33,20 +36,47 @@ class Sweep(Passes[SweepState]):
     def __init__(self, subject: Subject) -> None:
         super().__init__(subject, SweepState)
         self._told_at = 0.0
+        self._asked = asked.Asked()
+        self.woken = asyncio.Event()
+        """Set when a sweep is asked for that the one under way, if there is one, does not answer."""
         self._about = {"source": self._source, "table": self._table}
+
+    async def open(self) -> None:
+        """Read where they stand, and what is asked for.  Raises StoreUnavailable."""
+        await super().open()
+        self.hear(await self._store.note(note_names.asked_sweep(self._source, self._table)))
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether a sweep is asked for that has not been complete."""
+        return self._asked.number > self.state.answered
+
+    def hear(self, words: str | None) -> None:
+        """Take note of what is asked for, as of a moment ago."""
+        heard = asked.read(words)
+        if heard.number > self._asked.number:
+            self._asked = heard
+            if self.is_asked:
+                self.woken.set()
 
     async def run(self, pace: Pace, *, confirmed: bool = False, whole: bool = False) -> PassResult:
         """Run one sweep, or the rest of one, ``pace`` before each request.  Raises SourceError.
 
         ``confirmed`` says that what is gone is really gone, however much that is.  ``whole`` asks for all that was
         changed before now: an interrupted sweep does not look again where it was, so that a whole one follows its rest.
+        What was asked for by then is answered, as it was asked.
         """
         async with self._one_at_a_time:
+            wanted, known = self._asked, self.state.answered
+            self.woken.clear()
+            whole, confirmed = whole or wanted.number > known, confirmed or wanted.confirmed > known
             is_rest = self.state.sweep is not None
             result = await self._complete(pace, confirmed=confirmed)
             if is_rest and whole:
                 again = await self._complete(pace, confirmed=confirmed)
                 result = PassResult(listed=again.listed, found=result.found + again.found)
+            if wanted.number > known:
+                await self._save(replace(self.state, answered=wanted.number))
             return result
 
     async def _complete(self, pace: Pace, *, confirmed: bool) -> PassResult:

@@ -36,7 +36,8 @@ class FollowedTable:
         self.content = ContentLoad(subject) if subject.followed.content else None
         self._clock = subject.clock
         self._config = subject.config
-        self._least = subject.followed.poll_seconds or subject.config.poll_seconds
+        usual = subject.config.poll_seconds_max if subject.followed.pulled else subject.config.poll_seconds
+        self._least = subject.followed.poll_seconds or usual
         self._quiet = self._least
         self._failures: dict[Pass, int] = {"poll": 0, "sweep": 0, "content": 0}
         self._errors: dict[Pass, Exception | None] = {"poll": None, "sweep": None, "content": None}
@@ -104,9 +105,12 @@ class FollowedTable:
         return max(wait, asked_seconds(self._errors[kind]))
 
     def until_sweep(self) -> float:
-        """Give the seconds until the next sweep is due, after a start; one that was interrupted goes on at once."""
+        """Give the seconds until the next sweep is due, after a start; one that was interrupted goes on at once.
+
+        So does one that was asked for.
+        """
         last = self.sweep.state.completed_at
-        if self.sweep.state.sweep is not None or last is None:
+        if self.sweep.state.sweep is not None or last is None or self.sweep.is_asked:
             return 0.0
         return max(0.0, last + self._config.sweep_seconds - self._clock())
 

@@ -22,6 +22,7 @@ SECRET_BYTES_MIN = 16
 NAMES = (
     "SUPABASE_URL",
     "SUPABASE_KEY",
+    "SUPABASE_DB_URL",
     "NOTION_TOKEN",
     "WEBHOOK_SECRET",
     "NOTION_WEBHOOK_SECRET",
@@ -45,6 +46,7 @@ def read_secrets(values: Mapping[str, str], folder: Path, problems: list[str]) -
     secrets = Secrets(
         supabase_url=texts["SUPABASE_URL"].rstrip("/"),
         supabase_key=texts["SUPABASE_KEY"],
+        supabase_db_url=texts["SUPABASE_DB_URL"],
         notion_token=texts["NOTION_TOKEN"],
         webhook_secrets=_several(texts["WEBHOOK_SECRET"]),
         notion_webhook_secrets=_several(texts["NOTION_WEBHOOK_SECRET"]),
@@ -61,6 +63,8 @@ def read_secrets(values: Mapping[str, str], folder: Path, problems: list[str]) -
     _check_supabase(secrets, problems)
     if secrets.redis_url and not _is_redis_url(secrets.redis_url):
         problems.append("REDIS_URL: expected a URL such as redis://:password@host:6379/0 (also rediss:// and unix://)")
+    if secrets.supabase_db_url and not store_url.is_address(secrets.supabase_db_url):
+        problems.append(f"SUPABASE_DB_URL: {store_url.EXPECTED}")
     if secrets.store_url and not store_url.is_address(secrets.store_url):
         problems.append(f"{store_url.VARIABLE}: {store_url.EXPECTED}")
     check_strength("WEBHOOK_SECRET", secrets.webhook_secrets, problems)

@@ -62,6 +62,8 @@ class Followed(msgspec.Struct, frozen=True, kw_only=True):
     """Its own gap between polls; None for the configured one."""
     content: bool = False
     """Whether it asks for the texts behind its records."""
+    pulled: bool = False
+    """Whether its changes are taken from an outbox that loses none: polls are in no hurry then."""
 
 
 class Unread(msgspec.Struct, frozen=True):

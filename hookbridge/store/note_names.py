@@ -41,6 +41,15 @@ def sweep(source: SourceName, table: str) -> str:
     return f"sweep:{source}:{table}"
 
 
+PULL = "pull"
+"""Up to where the losses of the outbox at Supabase were made good, and for which store it was taken from."""
+
+
+def asked_sweep(source: SourceName, table: str) -> str:
+    """Which sweep of a table is asked for, by what a source said of itself."""
+    return f"sweep-asked:{source}:{table}"
+
+
 def destination(name: str) -> str:
     """Where a destination stands."""
     return f"destination:{name}"

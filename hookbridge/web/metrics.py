@@ -28,6 +28,8 @@ from hookbridge.api.destinations import State as DestinationWord
 from hookbridge.api.health import Readiness
 from hookbridge.api.lanes import LaneState
 from hookbridge.api.lanes import State as LaneWord
+from hookbridge.api.pull import PullState
+from hookbridge.api.pull import State as PullWord
 from hookbridge.api.reconcile import State as TableState
 from hookbridge.api.stats import Freshness, WebhookLoss
 from hookbridge.books import webhook_loss
@@ -125,6 +127,7 @@ class Exposition(Collector):
             yield from _changes(seen.totals)
         if seen.tells_store:
             yield from _destinations(seen.readiness.destinations)
+            yield from _pull(seen.readiness.pull)
         yield from _tables(seen)
         for metric in chain(_sources(seen), _service(seen), self._observed()):
             yield metric if seen.cluster is None else _of_node(metric, seen.cluster.node)
@@ -234,6 +237,20 @@ def _destinations(destinations: Iterable[DestinationState]) -> Iterator[Metric]:
     yield _gauges("destination_changes_behind", "Changes since the last one that it has taken", DESTINATION, behind)
     waited = ((name, one.behind_seconds) for name, one in known.items())
     yield _gauges("destination_behind_seconds", "For how long changes have waited for it", DESTINATION, waited)
+
+
+def _pull(pull: PullState | None) -> Iterator[Metric]:
+    states = () if pull is None else (((one,), pull.state == one) for one in get_args(PullWord))
+    meaning = "1 for the state that taking changes from Supabase's outbox is in; absent where no table is pulled"
+    yield _gauges("pull_state", meaning, ("state",), states)
+    waiting = None if pull is None else pull.waiting
+    yield _gauges("pull_waiting", "Changes that wait in Supabase's outbox", (), [((), waiting)])
+    oldest = None if pull is None or pull.waiting is None else pull.oldest_seconds or 0.0
+    yield _gauges("pull_oldest_seconds", "For how long the oldest of them has waited", (), [((), oldest)])
+    kept = "Changes that the outbox did not keep, because it was full; the tables were swept for them"
+    yield _counters("pull_overflowed", kept, (), [((), None if pull is None else pull.overflowed)])
+    refused = "Messages of the outbox that no event could be made of"
+    yield _counters("pull_refused", refused, (), [((), None if pull is None else pull.refused)])
 
 
 def _service(seen: Snapshot) -> Iterator[Metric]:

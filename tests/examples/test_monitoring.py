@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from hookbridge.api.lanes import State as LaneState
+from hookbridge.api.pull import State as PullState
 from hookbridge.api.reconcile import State as TableState
 from tests.support.examples import EXAMPLES, run
 from tests.support.metrics import Scrape, scrape_with_every_figure
@@ -90,6 +91,9 @@ def test_there_is_an_alert_for_each_state_that_needs_somebody() -> None:
         "stuck_workers",
         "waiting_tables",
         "loop_lag_seconds",
+        "pull_state",
+        "pull_oldest_seconds",
+        "pull_overflowed_total",
     ):
         assert f"hookbridge_{figure}" in text
 
@@ -161,8 +165,8 @@ async def test_the_scrape_config_asks_the_endpoint_with_the_token(client: Runnin
 
 
 def test_every_state_that_is_asked_for_is_one() -> None:
-    states = {*get_args(LaneState), *get_args(TableState)}
-    found = [value for _, query in expressions() for value in re.findall(r'state=~?"([a-z|]+)"', query)]
+    states = {*get_args(LaneState), *get_args(TableState), *get_args(PullState)}
+    found = [value for _, query in expressions() for value in re.findall(r'state(?:=~?|!=)"([a-z|]+)"', query)]
     asked = {one for value in found for one in value.split("|")}
     assert asked
     assert asked <= states

@@ -23,6 +23,8 @@ NOW = {
     "paused:notion": note_names.paused("notion"),
     "poll:supabase:public.users": note_names.poll("supabase", "public.users"),
     "sweep:notion:t": note_names.sweep("notion", "t"),
+    "pull": note_names.PULL,
+    "sweep-asked:supabase:public.users": note_names.asked_sweep("supabase", "public.users"),
     "destination:search": note_names.destination("search"),
     "destination-word:search": note_names.word_on_destination("search"),
 }

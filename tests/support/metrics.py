@@ -7,6 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from hookbridge.config import Settings
 from tests.support.followed import Sources, loaded, sources
 from tests.support.handling import Handling
+from tests.support.outboxes import empty_answer, taking
 from tests.support.receivers import receiver
 from tests.support.running import Client, running, with_secrets
 from tests.support.waiting import wait_until
@@ -65,7 +66,10 @@ async def scrape_with_every_figure(folder: Path) -> Scrape:
     """Let a service follow a table, apply a change of it, tell it and refuse something; gives what it then tells."""
     user = Handling(folder)
     async with sources() as both, receiver() as there:
-        told = with_secrets(both.settings(folder, handlers=user.section), destinations=(there.destination(),))
+        both.supabase.faults.answer(empty_answer(), path=taking)
+        tables = [{"name": "users", "changed_at": "updated_at"}, {"name": "plain", "pull": True}]
+        followed = both.settings(folder, handlers=user.section, supabase={"tables": tables})
+        told = with_secrets(followed, destinations=(there.destination(),))
         return await _every_figure(told, both)
 
 
@@ -77,7 +81,8 @@ async def _every_figure(settings: Settings, both: Sources) -> Scrape:
 
         async def applied() -> bool:
             seen = await scrape(service)
-            return seen.total("poll_lag_seconds") > 0 and seen.total("destination_delivered_total") > 0
+            told = seen.total("poll_lag_seconds") > 0 and seen.total("destination_delivered_total") > 0
+            return told and seen("pull_waiting") is not None
 
         await wait_until(applied)
         return await scrape(service)

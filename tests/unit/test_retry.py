@@ -19,6 +19,7 @@ TABLE = {
     "StoreUnavailable": (Kind.STORE, True, Fate.LANE_STOPS),
     "LeadLost": (Kind.STORE, True, Fate.LANE_STOPS),
     "SourceRefused": (Kind.KEY, False, Fate.LANE_STOPS),
+    "PullRefused": (Kind.KEY, False, Fate.LANE_STOPS),
     "TableUnreadable": (Kind.TABLE, False, Fate.TABLE_WAITS),
     "RecordImpossible": (Kind.RECORD, False, Fate.DEAD),
     "ContentRefused": (Kind.RECORD, False, Fate.DEAD),

@@ -20,6 +20,7 @@ from hookbridge.sources.signatures import Signed
 from hookbridge.sources.source import Decoded, Source, Tickets
 from hookbridge.sources.supabase import agreement, payloads, rows, shown, titles, words
 from hookbridge.sources.supabase.changes import SupabaseChanges
+from hookbridge.sources.supabase.pull import Outbox, OverDataApi, OverDatabase, emptied_table
 from hookbridge.sources.supabase.truth import Reader
 from hookbridge.sources.times import instant_in
 from hookbridge.text import Fields
@@ -46,6 +47,10 @@ class SupabaseSource(Source):
     ) -> None:
         """``asked`` is told how many records each read asks for."""
         self._config = config
+        self.pulled = config.pulled
+        """The tables whose changes are taken from the outbox."""
+        self.outbox: Outbox | None = None
+        """None where no table is pulled, or nothing is known to ask with."""
         self._signature = Signed(signatures, secrets.webhook_secrets)
         self._key = secrets.supabase_key
         if secrets.supabase_url and self._key:
@@ -55,6 +60,10 @@ class SupabaseSource(Source):
             client = SupabaseClient(secrets.supabase_url, self._key, config.timeout_seconds)
             self.reader = Reader(client, config, tickets, asked)
             self.changes = SupabaseChanges(client, config, tickets, clock)
+            if config.pulled:
+                self.outbox = OverDataApi(client, config.api_schema)
+        if secrets.supabase_db_url and config.pulled:
+            self.outbox = OverDatabase(secrets.supabase_db_url, config.api_schema, config.timeout_seconds)
 
     @property
     def credential_warning(self) -> str | None:
@@ -78,6 +87,16 @@ class SupabaseSource(Source):
         except ValueError as error:
             raise InvalidParameter("id", str(error), where="path") from None
         return RecordKey("supabase", name, normal)
+
+    def emptied_table(self, body: bytes) -> str | None:
+        """Name the table that a message of the outbox says was emptied at once; None for every other message."""
+        return emptied_table(body, self._config)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self.outbox is not None:
+            await self.outbox.close()
+        await super().close()
 
     # What arrives
 

@@ -69,7 +69,10 @@ class SupabaseChanges:
 
     def followed(self) -> tuple[Followed, ...]:
         """Give the listed tables."""
-        return tuple(Followed(table=one.full_name, polled=one.changed_at is not None) for one in self._config.tables)
+        return tuple(
+            Followed(table=one.full_name, polled=one.changed_at is not None, pulled=one.pull)
+            for one in self._config.tables
+        )
 
     async def since(self, table: str, watermark: str, overlap_seconds: float, cursor: str | None) -> Slice:
         """List what changed.  Raises SourceError."""

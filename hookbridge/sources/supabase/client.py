@@ -15,11 +15,13 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 import httpx
+import msgspec
 from postgrest import APIError, AsyncRequestBuilder, AsyncSelectRequestBuilder, CountMethod
 from supabase import AsyncClient, AsyncClientOptions
 from supabase.client import SupabaseException
 
 from hookbridge.errors import (
+    PullRefused,
     RecordImpossible,
     RecordUnreadable,
     SourceError,
@@ -33,6 +35,7 @@ from hookbridge.settings.certificates import trusted, unreachable
 from hookbridge.sources.statuses import by_status, retry_after_seconds
 from hookbridge.sources.supabase import filters
 from hookbridge.sources.supabase.answers import Rows, rows_in
+from hookbridge.sources.supabase.pull.taken import RUN_AGAIN
 from hookbridge.sources.supabase.turns import Turns
 
 _NO_PARTS = frozenset(("", ".", ".."))
@@ -78,6 +81,24 @@ _HINTS: Mapping[str, str] = {
     "57014": "does the table have an index on its key, and one on changed_at and the key? docs/supabase.md has them",
     "42703": "check key and changed_at in [[supabase.tables]]",
 }
+
+_CALL_HINTS: Mapping[tuple[int, str], str] = {
+    (404, "PGRST202"): f"{RUN_AGAIN}; where that was done just now: notify pgrst, 'reload schema';",
+    (404, "42883"): RUN_AGAIN,
+    (404, "42P01"): RUN_AGAIN,
+    (406, "PGRST106"): "add the schema to the exposed schemas of the Data API, or correct [supabase] api_schema",
+    (403, "42501"): f"set SUPABASE_KEY to a secret key (sb_secret_…), or {RUN_AGAIN}",
+    (401, "42501"): f"set SUPABASE_KEY to a secret key (sb_secret_…), or {RUN_AGAIN}",
+}
+"""Of our functions: what is not there, or not for us, until somebody acts."""
+
+
+class _Said(msgspec.Struct, frozen=True):
+    """The body of an error, as far as it is one of PostgREST's."""
+
+    code: str | None = None
+    message: str = ""
+
 
 _answer: contextvars.ContextVar[list[httpx.Response] | None] = contextvars.ContextVar("answer", default=None)
 _total = re.compile(r"/(\d+)$")
@@ -132,6 +153,38 @@ class SupabaseClient:
             await self._ask(self._of(schema, table).select("*").limit(1))
         except (RecordImpossible, RecordUnreadable):
             return  # an answer about the table is an answer
+
+    async def call(self, schema: str, function: str, arguments: bytes) -> bytes:
+        """Call one of our functions there with JSON, and give its JSON.  Raises PullRefused or another SourceError.
+
+        Not by the SDK, which would make objects of megabytes that nobody looks at.
+        """
+        api = self._sdk.schema(schema)
+        try:
+            async with self._turns():
+                response = await self._http.post(
+                    str(api.base_url.joinpath("rpc", function)),
+                    content=arguments,
+                    headers={**api.headers, "Content-Type": "application/json"},
+                )
+        except TimeoutError:
+            raise _late() from None
+        except httpx.HTTPError as error:
+            raise _unreachable(error) from None
+        if not response.is_success:
+            raise self._refusal(response)
+        if "json" not in response.headers.get("Content-Type", ""):
+            raise _not_json(response)
+        return response.content
+
+    def _refusal(self, response: httpx.Response) -> SourceError:
+        try:
+            said = msgspec.json.decode(response.content, type=_Said)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            said = _Said()
+        error = _classified([response], said.code, said.message.replace(self._key, SECRET) or None)
+        hint = _CALL_HINTS.get((response.status_code, said.code or ""))
+        return error if hint is None else PullRefused(error.message, hint=hint)
 
     def _of(self, schema: str, table: str) -> AsyncRequestBuilder:
         """Address a table.  Raises TableUnreadable: a name that is more than one part of a path leads elsewhere.

@@ -49,7 +49,7 @@ _ROWS: dict[Kind, tuple[str, str]] = {
         record, found_at, last_event, record IN (
             SELECT events.record FROM events
             JOIN found AS told ON told.record = events.record AND events.id > told.last_event
-            WHERE events.id > (SELECT min(last_event) FROM found) AND events.origin = 'webhook'
+            WHERE events.id > (SELECT min(last_event) FROM found) AND events.origin IN ('webhook', 'pull')
         ) FROM found
         """,
     ),

@@ -51,7 +51,7 @@ _ANNOUNCED = f"""
 SELECT DISTINCT events.record FROM events
 JOIN found ON found.record = events.record AND events.id > found.last_event
 WHERE events.id > (SELECT min(last_event) FROM found WHERE {_DUE})
-  AND events.origin = 'webhook' AND {_DUE}
+  AND events.origin IN ('webhook', 'pull') AND {_DUE}
 """
 
 

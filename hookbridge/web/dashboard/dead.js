@@ -36,7 +36,7 @@ export const dead = {
   path: PATH,
   rows: "groups",
   whole: true,
-  filters: [SOURCE, TABLE, ["origin", "Origin", ["webhook", "poll", "sweep", "replay"]], ["record_id", "Record"], ["span", "Received", rangeFields], ["q", "Text"]],
+  filters: [SOURCE, TABLE, ["origin", "Origin", ["webhook", "pull", "poll", "sweep", "replay"]], ["record_id", "Record"], ["span", "Received", rangeFields], ["q", "Text"]],
   asks: (filters) => askedOf(filters),
   columns: () => plain("How many", "Reason", "Tables", "First died", "Last died"),
   opens: 1,

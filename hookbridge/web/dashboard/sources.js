@@ -24,6 +24,7 @@ function source(lane, ready, stats, done) {
     ], { className: "head" }),
     lane.reason && state !== PAUSED ? element("p", [foreign(lane.reason), probe(lane)], { className: "soft" }) : null,
     lane.has_credentials ? null : element("p", "No credentials: nothing is verified", { className: "soft" }),
+    lane.source === "supabase" && ready.pull ? outbox(ready.pull) : null,
     tables.length ? element("ul", tables.map((table) => followed(table, stats))) : element("p", "No table is followed", { className: "soft" }),
   ].filter(Boolean), { className: "card", data: { source: lane.source } });
 }
@@ -32,6 +33,24 @@ function probe(lane) {
   if (lane.next_probe_at === null) return "";
   const left = (new Date(lane.next_probe_at) - Date.now()) / 1000;
   return left > 1 ? `. Asked again in ${lasting(left)}` : ". Asked again now";
+}
+
+// Changes that are taken from an outbox in the project's database, instead of being sent by it.
+function outbox(pull) {
+  const facts = [
+    pull.waiting === null ? "not asked yet" : `${count(pull.waiting)} waiting`,
+    pull.oldest_seconds ? `the oldest for ${lasting(pull.oldest_seconds)}` : null,
+    pull.taken_at ? `taken ${ago(since(pull.taken_at))}` : null,
+    pull.refused ? `${count(pull.refused)} refused` : null,
+    pull.overflowed ? `${count(pull.overflowed)} not kept, swept for` : null,
+    pull.reason,
+    pull.hint,
+  ].filter(Boolean);
+  return element("p", [
+    "Outbox ",
+    element("span", pull.state, { className: { running: "good", refused: "bad" }[pull.state] ?? "warn" }),
+    element("span", [" · ", foreign(facts.join(" · "))], { className: "soft" }),
+  ], { data: { outbox: pull.state } });
 }
 
 function budget(lane, left) {

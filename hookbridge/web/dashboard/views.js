@@ -22,7 +22,7 @@ export const VIEWS = {
     path: "api/v1/events",
     rows: "events",
     filters: [SOURCE, ["state", "State", ["open", "settled"]], ["outcome", "Outcome", ["applied", "coalesced", "ignored", "dead"]],
-      ["origin", "Origin", ["webhook", "poll", "sweep", "replay"]], TABLE, ["record_id", "Record"], ["span", "Received", rangeFields],
+      ["origin", "Origin", ["webhook", "pull", "poll", "sweep", "replay"]], TABLE, ["record_id", "Record"], ["span", "Received", rangeFields],
       ["reason", "Reason", reasonField], ["q", "Text"]],
     asks: (filters) => askedOf(filters),
     columns: () => plain("Received", "Source", "Table", "Record", "Type", "Origin", "State"),
@@ -48,7 +48,7 @@ export const VIEWS = {
   rejected: {
     path: "api/v1/rejected",
     rows: "rejected",
-    filters: [["endpoint", "Endpoint", ["/api/v1/webhooks/supabase", "/api/v1/webhooks/notion"]], ["reason", "Reason"]],
+    filters: [["endpoint", "Endpoint", ["/api/v1/webhooks/supabase", "/api/v1/webhooks/notion", "pull"]], ["reason", "Reason"]],
     asks: (filters) => filters,
     columns: () => plain("At", "Endpoint", "Status", "Reason", "From", "Message"),
     opens: 3,

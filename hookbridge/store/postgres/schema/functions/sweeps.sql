@@ -102,7 +102,7 @@ BEGIN
         SELECT DISTINCT e.record
         FROM events AS e
         JOIN unnest(due, snapshots, horizons) AS d (record, snapshot, behind) ON e.record = d.record
-        WHERE e.id > (SELECT min(h) FROM unnest(horizons) AS h) AND e.origin = 'webhook'
+        WHERE e.id > (SELECT min(h) FROM unnest(horizons) AS h) AND e.origin IN ('webhook', 'pull')
           AND NOT pg_visible_in_snapshot(e.xid, d.snapshot::pg_snapshot)
     );
     DELETE FROM found WHERE record = ANY (due);

@@ -1,0 +1,99 @@
+"""What ``hookbridge_take`` answers, and what its messages are.  Pure."""
+
+from __future__ import annotations
+
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from hookbridge.config import SupabaseConfig
+from hookbridge.errors import PullRefused
+from hookbridge.names import full_name, is_name, is_schema
+
+VERSION = 1
+
+RUN_AGAIN = "run what trigger-sql --pull of this hookbridge prints in Supabase's SQL editor"
+TAKE_OVER = (
+    "stop the other hookbridge; then run what trigger-sql --pull --take-over prints, and this one takes its place"
+)
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One change."""
+
+    id: UUID
+    """Drawn at random when it was written."""
+    message: msgspec.Raw
+    """The body that a webhook would have."""
+
+    @property
+    def name(self) -> str:
+        """What names it: what the same message had in its ``webhook-id`` where the database had sent it before."""
+        return f"msg_{self.id.hex}"
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer."""
+
+    version: int
+    state: Literal["taken", "other_store"]
+    messages: tuple[Message, ...] = ()
+    """Of each record in the order of its changes."""
+    more: bool = False
+    waiting: int = 0
+    oldest_seconds: float | None = None
+    overflowed: int = 0
+    """Rises with each change that was not kept."""
+
+
+class _Version(msgspec.Struct, frozen=True):
+    version: int
+
+
+class _Head(msgspec.Struct, frozen=True):
+    type: str
+    table: str
+    schema: str = "public"
+
+
+_decode = msgspec.json.Decoder(Taken).decode
+_decode_version = msgspec.json.Decoder(_Version).decode
+_decode_head = msgspec.json.Decoder(_Head).decode
+
+
+def read(answer: bytes) -> Taken:
+    """Read an answer of this version.  Raises PullRefused."""
+    try:
+        version = _decode_version(answer).version
+        if version > VERSION:
+            message = (
+                f"The functions in Supabase are of a newer hookbridge (version {version}; this one knows {VERSION})"
+            )
+            raise PullRefused(message, hint="update this hookbridge")
+        taken = _decode(answer)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        message = "hookbridge_take in Supabase is none of this version's"
+        raise PullRefused(message, hint=RUN_AGAIN) from None
+    if version < VERSION:
+        raise PullRefused(f"The functions in Supabase are of an older hookbridge (version {version})", hint=RUN_AGAIN)
+    if taken.state == "other_store":
+        raise OtherStore("Another hookbridge takes these changes", hint=TAKE_OVER)
+    return taken
+
+
+class OtherStore(PullRefused):
+    """The outbox belongs to another store: what it has taken this one does not know of."""
+
+
+def emptied_table(body: bytes, config: SupabaseConfig) -> str | None:
+    """Name the table that was emptied by a TRUNCATE, which has no record; None for every other message."""
+    if b"TRUNCATE" not in body:
+        return None
+    try:
+        head = _decode_head(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if head.type != "TRUNCATE" or not (is_name(head.table) and is_schema(head.schema)):
+        return None
+    return config.root(full_name(head.table, head.schema))

@@ -1,0 +1,2 @@
+-- Nothing new is kept.  Functions are made anew with each version, and one of them is: a change that was taken from an
+-- outbox at its source (origin pull) was announced, as one that a webhook brought was.
