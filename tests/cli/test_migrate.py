@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 import msgspec
 import pytest
+from aiohttp import web
 from msgspec.structs import replace
 
 from hookbridge import migration
@@ -21,10 +22,13 @@ from hookbridge.store.postgres import Arrival, PostgresStore
 from hookbridge.store.sqlite import SqliteStore
 from hookbridge.store.values import EventFilter, RecordFilter
 from hookbridge.text import parse
+from tests.service import test_destinations as sent
 from tests.support import databases
 from tests.support.commands import command
-from tests.support.engines import at, open_lines, opened_file, opened_on
+from tests.support.engines import at, chosen, open_lines, opened_file, opened_on
 from tests.support.events import copy, document_of, effects, event, key, settlement
+from tests.support.receivers import receiver
+from tests.support.running import make_settings, running
 from tests.support.stores import add, bury, take
 from tests.support.waiting import wait_until
 
@@ -182,6 +186,45 @@ async def test_everything_is_there_and_the_file_has_another_name(folder: Path) -
         assert announced == {("public.users", 0, 1)}, "the other one waits for its webhook, which is open"
     finally:
         await carried.close()
+
+
+@pytest.mark.parametrize("where", ["at the end", "in a snapshot"])
+async def test_a_destination_goes_on_there_without_a_gap_or_a_snapshot(tmp_path: Path, where: str) -> None:
+    at_end = where == "at the end"
+    async with receiver() as there:
+        to = there.destination(batch=1)
+        with chosen("sqlite"):
+            async with running(make_settings(tmp_path)) as service:
+                for number in range(3):
+                    await sent.changed(service, str(number), n=number)
+            if not at_end:  # it has taken the first message of the snapshot, and not the next one
+                there.answers = [web.Response(status=204)]
+                there.otherwise = lambda: web.Response(status=503)
+            async with running(sent.told(tmp_path, to)) as service:
+                if at_end:
+                    await wait_until(lambda: any(one["type"] == "snapshot_end" for one in there.taken))
+                    there.otherwise = lambda: web.Response(status=503)
+                    await sent.changed(service, "0", n="new")
+                await sent.in_state(service, "down")
+                await sent.said(service, "pause")
+        waiting = there.ids[-1]
+        taken_before, bodies_before = len(there.taken), len(there.bodies)
+        await migrated(tmp_path)
+        there.otherwise = lambda: web.Response(status=204)
+        with chosen("postgres"):
+            async with running(sent.told(tmp_path, to)) as service:
+                now = await sent.in_state(service, "paused")
+                assert (now["snapshot"], now["reason"]) == (not at_end, "paused by an operator")
+                await sent.said(service, "resume")
+                await sent.changed(service, "3", n=3)
+                await wait_until(lambda: sent.taken(there, "3", 3))
+                await sent.in_state(service, "running")
+        assert there.ids[bodies_before] == waiting, "what is sent again has its id"
+        assert len(there.bodies) > bodies_before
+        kinds = [kind for kind, _, _ in sent.records(there)]
+        assert (kinds.count("snapshot_begin"), kinds.count("snapshot_end")) == (1, 1)
+        ids = [id_ for kind, id_, _ in sent.records(there)[taken_before:] if kind == "upsert"]
+        assert ids == (["0", "3"] if at_end else ["1", "2", "3"])
 
 
 @pytest.mark.parametrize("batches", [1, 3, 5, 8, 12, 13, 14])
