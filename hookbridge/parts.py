@@ -16,7 +16,7 @@ from hookbridge import __version__
 from hookbridge.clock import Clock
 from hookbridge.cluster import PULLING, UPKEEP, Duty, Membership, processing, reconciling
 from hookbridge.config import Settings
-from hookbridge.destinations import Destinations
+from hookbridge.destinations import Destinations, Places
 from hookbridge.errands import Errands
 from hookbridge.errors import HookbridgeError
 from hookbridge.gone import Gone
@@ -132,7 +132,8 @@ class Parts:
             beside=beside,
         )
         self.indexing = Indexing(store, self.sources, config)
-        self.upkeep = Upkeep(store, self.intake, config.retention, config.store, clock)
+        self.places = Places(store, [one.name for one in secrets.destinations], clock)
+        self.upkeep = Upkeep(store, self.intake, config.retention, config.store, self.places, clock)
         self._observers.append(self._settled)
 
         self._gone = Gone(store)

@@ -78,6 +78,7 @@ class Service(Parts):
             await service.reconciler.open()
             await service.holds.open()
             await service.indexing.open()
+            await service.places.open()
             await service.membership.beat()
         except BaseException:
             await store.close()
@@ -99,6 +100,7 @@ class Service(Parts):
                 tasks = [group.create_task(lane.run(), name=f"{name}-lane") for name, lane in lanes.items()]
                 tasks.append(group.create_task(self.upkeep.watch(), name="upkeep-watch"))
                 tasks.append(group.create_task(self.holds.run(), name="holds"))
+                tasks.append(group.create_task(self.places.run(), name="destinations-wanted"))
                 tasks.append(group.create_task(self.errands.run(), name="errands"))
                 tasks.append(group.create_task(self.history.run(), name="history"))
                 tasks.append(group.create_task(self.naming.run(self.sources), name="labels"))

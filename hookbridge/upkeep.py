@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 import structlog
@@ -23,6 +24,7 @@ from hookbridge.retention import Run, forgotten, noted, old
 from hookbridge.store import note_names
 from hookbridge.store.contract import Store
 from hookbridge.store.nodes import Lead
+from hookbridge.store.values import LAST_PLACE, Span
 
 WATCH_SECONDS = 5.0
 PAUSE_SECONDS = 0.05
@@ -37,6 +39,28 @@ _decode = msgspec.json.Decoder(tuple[Run, ...]).decode
 _log = structlog.get_logger(__name__)
 
 
+class Held(Protocol):
+    """What is kept for those who go on in the feed at places of their own."""
+
+    @property
+    def keeps_seconds(self) -> float:
+        """How old may become what nobody wants any more."""
+        ...
+
+    @property
+    def holds_max(self) -> int:
+        """How many absences are kept longer than others, for those who have not passed them yet."""
+        ...
+
+    async def drop(self, runs: Sequence[Run], now: float, lead: Lead | None) -> int:
+        """Drop what nobody has wanted for that long; gives how many.  Raises LeadLost, StoreUnavailable."""
+        ...
+
+    async def needs(self) -> Mapping[str, int]:
+        """Give the change behind which each of them needs every deletion.  Raises StoreUnavailable."""
+        ...
+
+
 class Upkeep:
     """The two loops: what is small stays so, and what is sound is watched."""
 
@@ -46,6 +70,7 @@ class Upkeep:
         intake: Intake,
         retention: RetentionConfig,
         limits: StoreConfig,
+        held: Held,
         clock: Clock,
         *,
         monotonic: Callable[[], float] = time.monotonic,
@@ -56,6 +81,7 @@ class Upkeep:
         self._intake = intake
         self._retention = retention
         self._min_free_bytes = limits.min_free_bytes
+        self._held = held
         self._clock = clock
         self._monotonic = monotonic
         self._sleep = sleep
@@ -81,21 +107,45 @@ class Upkeep:
         settled, dead = self._retention.settled_days * _DAY, self._retention.dead_days * _DAY
         gone = self._retention.tombstone_days * _DAY
         now = self._clock()
-        runs = await self._note_run(now, max(settled, dead, gone), lead)
-        total = 0
+        runs = await self._note_run(now, max(settled, dead, gone, self._held.keeps_seconds), lead)
+        total = await self._held.drop(runs, now, lead)
         for remove, age in (
             (self._store.remove_settled, settled),
             # A dead letter shows its failed attempts as long as it is kept.
             (self._store.remove_failures, max(settled, dead)),
             (self._store.remove_dead, dead),
-            (self._store.remove_tombstones, gone),
+            (self._remove_tombstones, gone),
         ):
             for when in old(runs, now, age):
                 while removed := await remove(when, batch):
                     total += removed
                     await self._sleep(PAUSE_SECONDS)
+        for when in old(runs, now, gone):
+            total += await self._remove_too_many(when)
         if total:
             _log.info("Retention removed rows", rows=total)
+        return total
+
+    async def _remove_tombstones(self, when: Span, limit: int) -> int:
+        """Forget absences, but for those that somebody has not passed yet."""
+        needs = await self._held.needs()
+        return await self._store.remove_tombstones(when, limit, passed=min(needs.values(), default=LAST_PLACE))
+
+    async def _remove_too_many(self, when: Span) -> int:
+        """Forget the oldest of the absences that are held, where they are too many; gives how many."""
+        needs = await self._held.needs()
+        place = await self._store.too_many_tombstones(when, self._held.holds_max) if needs else None
+        if place is None:
+            return 0
+        total = 0
+        while removed := await self._store.remove_tombstones(when, self._retention.batch_rows, passed=place):
+            total += removed
+            await self._sleep(PAUSE_SECONDS)
+        if total:
+            # They are told everything anew: what they did not take and is forgotten cannot be told any more.
+            lost = sorted(name for name, needed in needs.items() if needed < place)
+            said = "More deletions wait for destinations than are kept: the oldest are forgotten"
+            _log.error(said, deletions=total, destinations=lost, kept=self._held.holds_max)
         return total
 
     async def _note_run(self, now: float, longest: float, lead: Lead | None) -> tuple[Run, ...]:

@@ -43,7 +43,9 @@ class DestinationState(msgspec.Struct, frozen=True, kw_only=True):
         int | None,
         means("So many changes came since then, each of a record that it is told of or not; null before the first.", 0),
     ]
-    behind_seconds: Annotated[float, means("For how long changes have waited for it.", 0.0)]
+    behind_seconds: Annotated[
+        float, means("The age of the oldest change that it has not taken; in a snapshot, since that began.", 0.0)
+    ]
     delivered: Annotated[int, means("Changes that it has taken.", 1234)]
     delivered_at: Annotated[Time | None, means("When it took the last ones.")]
 

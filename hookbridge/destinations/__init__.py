@@ -6,5 +6,6 @@ Each is a durable reader of the feed with a task and a place of its own; none wa
 from __future__ import annotations
 
 from hookbridge.destinations.delivering import Destinations
+from hookbridge.destinations.places import Places
 
-__all__ = ["Destinations"]
+__all__ = ["Destinations", "Places"]

@@ -11,6 +11,7 @@ from hookbridge.clock import Clock
 from hookbridge.cluster import Duty, delivering
 from hookbridge.config import Destination
 from hookbridge.destinations.driver import Driver
+from hookbridge.destinations.lag import Lag
 from hookbridge.destinations.message import body_of
 from hookbridge.destinations.sender import Sender, Undelivered
 from hookbridge.errors import NotFound
@@ -38,6 +39,7 @@ class Destinations:
         self._store = store
         self._clock = clock
         self._drivers = [Driver(one, _meant(one, sources), store, telling, clock) for one in to]
+        self._lags = {one.name: Lag(store, _meant(one, sources), one.types) for one in to}
 
     def duties(self) -> Iterator[tuple[str, Duty]]:
         """Name what one node does for each."""
@@ -115,8 +117,10 @@ class Destinations:
 
     async def _state(self, driver: Driver, ends: FeedEnds) -> DestinationState:
         kept, word = await driver.kept()
+        now = kept.obeying(word)
+        since = await self._lags[driver.to.name].since(now, ends)
         about = driver.to.name, origin(driver.to.url), ends, self._clock()
-        return kept.obeying(word).shown(*about, paused=word.paused)
+        return now.shown(*about, waiting_since=since, paused=word.paused)
 
 
 def _meant(to: Destination, sources: Mapping[SourceName, Source]) -> FeedFilter:

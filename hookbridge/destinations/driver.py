@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import structlog
-from msgspec.structs import replace
 
 from hookbridge import feed
 from hookbridge.clock import Clock
@@ -35,7 +34,7 @@ STORE_SECONDS = 2.0
 """After so long a store that could not be asked is asked again."""
 
 KEEP_SECONDS = 10.0
-"""A place behind changes that are not told is kept when nothing has come for so long: it costs a write."""
+"""A place behind changes that are not told is kept after so long: it costs a write."""
 
 _log = structlog.get_logger(__name__)
 
@@ -60,8 +59,8 @@ class Driver:
         self._sleep = sleep
         self._lead: Lead | None = None
         self._standing = Standing()
-        self._kept = self._standing
-        """As it is in the store."""
+        self._keep_by: float | None = None
+        """When it is to be in the store as it stands here, in the loop's time; None where it is."""
         self._word = Word()
         self._woken = asyncio.Event()
 
@@ -125,9 +124,9 @@ class Driver:
 
     async def _begin(self) -> None:
         """Take up where it stands, or give it its first place."""
-        self._kept, self._word = await self.kept()
-        self._standing = self._kept.obeying(self._word)
-        if self._standing != self._kept:
+        kept, self._word = await self.kept()
+        self._standing, self._keep_by = kept.obeying(self._word), None
+        if self._standing != kept:
             await self._keep(self._standing)
         if not self._standing.place:
             place = await (feed.snapshot if self.to.start == "snapshot" else feed.newest)(self._store)
@@ -148,17 +147,24 @@ class Driver:
             start = await feed.snapshot(self._store)
             await self._keep(self._standing.begun(start, self._clock(), anew=error.message))
             return
-        if part.entries and self._standing.behind_since is None:
-            self._standing = replace(self._standing, behind_since=self._clock())
         next_ = await message(self._telling, self.to, self._standing.series, place, part)
         if not next_.is_empty:
             await self._deliver(sender, next_)
             if self._standing.state == "stopped":
                 return
         else:
-            self._standing = self._standing.passed(next_.next, is_last=next_.is_last)
+            await self._pass(next_)
         if next_.is_last:
             await self._wait(part.ends)
+
+    async def _pass(self, what: Message) -> None:
+        """Take note that there is nothing to tell up to somewhere; for long that is not kept."""
+        self._standing = self._standing.passed(what.next)
+        now = asyncio.get_running_loop().time()
+        if self._keep_by is None:
+            self._keep_by = now + KEEP_SECONDS
+        elif self._keep_by <= now:
+            await self._keep(self._standing)
 
     async def _deliver(self, sender: Sender, what: Message) -> None:
         """Have a message taken, however often it takes; or the destination stops."""
@@ -174,7 +180,7 @@ class Driver:
         if self._standing.state != "running":
             _log.info("A destination takes changes again", destination=self.to.name)
         anew = self._standing.anew
-        passed = self._standing.passed(what.next, is_last=what.is_last)
+        passed = self._standing.passed(what.next)
         await self._keep(passed.taken(what.number, self._clock()))
         if anew and not passed.anew:
             _log.info("A destination has been told everything anew", destination=self.to.name)
@@ -192,10 +198,10 @@ class Driver:
             await self._sleep(wait)
 
     async def _wait(self, ends: FeedEnds) -> None:
-        """Wait for changes; a place behind what is not told is kept when none come for a while."""
-        if self._standing != self._kept:
+        """Wait for changes; a place behind what is not told is kept when it has not been for a while."""
+        if self._keep_by is not None:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(KEEP_SECONDS):
+                async with asyncio.timeout_at(self._keep_by):
                     await self._store.beyond(ends)
                 return
             await self._keep(self._standing)
@@ -205,4 +211,4 @@ class Driver:
         """Write how it stands.  Raises LeadLost, StoreUnavailable."""
         name = note_names.destination(self.to.name)
         await self._store.put_note(name, standing.written(now), lead=self._lead)
-        self._standing = self._kept = now
+        self._standing, self._keep_by = now, None

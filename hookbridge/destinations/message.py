@@ -43,7 +43,7 @@ async def message(telling: Telling, to: Destination, series: str, place: feed.Pl
     if place.begins_snapshot:
         draft.begin_snapshot(place)
     for change, behind in zip(part.entries, part.places(), strict=False):
-        if _type(change) in to.types:
+        if type_of(change) in to.types:
             entry = await telling.entry(change, data=True, content=True)
             if not draft.takes(entry):
                 is_whole = False
@@ -106,7 +106,8 @@ class Draft:
         self._told.append(told)
 
 
-def _type(change: FeedEntry) -> str:
+def type_of(change: FeedEntry) -> str:
+    """Say what a change is told as."""
     return "delete" if change.copy.data is None else "upsert"
 
 

@@ -51,7 +51,6 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     since: float | None = None
     failures: int = 0
     next_try_at: float | None = None
-    behind_since: float | None = None
     heard: int = 0
     """The number of the last word of operators that it was done as."""
     delivered: int = 0
@@ -66,17 +65,12 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         if word.number == self.heard:
             return self
         place = feed.Place.parse(word.place) if word.rewound > self.heard else None
-        after = self if place is None else replace(self.begun(place, word.at), behind_since=None)
+        after = self if place is None else self.begun(place, word.at)
         return replace(after, heard=word.number, state="running", reason="", since=None, failures=0, next_try_at=None)
 
-    def passed(self, place: feed.Place, *, is_last: bool) -> Standing:
-        """Take note that nothing is left to be told up to a place; ``is_last`` where nothing is behind it either."""
-        return replace(
-            self,
-            place=str(place),
-            anew="" if place.began_at is None else self.anew,
-            behind_since=None if is_last else self.behind_since,
-        )
+    def passed(self, place: feed.Place) -> Standing:
+        """Take note that nothing is left to be told up to a place."""
+        return replace(self, place=str(place), anew="" if place.began_at is None else self.anew)
 
     def taken(self, number: int, now: float) -> Standing:
         """Take note that it has so many more changes."""
@@ -98,13 +92,14 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             state=state,
             reason=reason,
             since=now if self.since is None else self.since,
-            behind_since=now if self.behind_since is None else self.behind_since,
             failures=self.failures + 1,
             next_try_at=None if wait_seconds is None else now + wait_seconds,
         )
 
-    def shown(self, name: str, url: str, ends: FeedEnds, now: float, *, paused: bool) -> DestinationState:
-        """Give it as operators see it."""
+    def shown(
+        self, name: str, url: str, ends: FeedEnds, now: float, *, waiting_since: float | None, paused: bool
+    ) -> DestinationState:
+        """Give it as operators see it, where the oldest change that it has not taken was read then."""
         place = feed.Place.parse(self.place) if self.place else None
         of_this_feed = place is not None and place.feed == ends.id
         behind = max(ends.newest - place.seq, 0) if place is not None and of_this_feed else None
@@ -122,7 +117,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             snapshot=place is not None and place.began_at is not None,
             seq=None if place is None else place.seq,
             changes_behind=behind,
-            behind_seconds=0.0 if self.behind_since is None else round(max(now - self.behind_since, 0.0), 3),
+            behind_seconds=0.0 if waiting_since is None else round(max(now - waiting_since, 0.0), 3),
             delivered=self.delivered,
             delivered_at=epoch_time(self.delivered_at),
         )

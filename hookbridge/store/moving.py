@@ -27,7 +27,7 @@ COLUMNS: dict[Kind, tuple[str, ...]] = {
         # Where its words stand among the others (a later change has a larger place), and their tokens; null for none.
         *("words_place", "title_tokens", "properties_tokens", "body_tokens"),
     ),
-    "feed": ("seq", "record"),
+    "feed": ("seq", "record", "since"),
     "labels": ("source", "table_name", "label"),
     "events": (
         *("id", "source", "record", "type", "format", "origin", "identity", "received_at", "occurred_at", "body"),

@@ -50,6 +50,10 @@ def asked_sweep(source: SourceName, table: str) -> str:
     return f"sweep-asked:{source}:{table}"
 
 
+OF_DESTINATIONS = "destination"
+"""How the names of all notes about destinations begin, and of no others."""
+
+
 def destination(name: str) -> str:
     """Where a destination stands."""
     return f"destination:{name}"
@@ -58,3 +62,8 @@ def destination(name: str) -> str:
 def word_on_destination(name: str) -> str:
     """What operators have said of a destination."""
     return f"destination-word:{name}"
+
+
+def wanted(name: str) -> str:
+    """When a node last had a destination in its configuration."""
+    return f"destination-wanted:{name}"

@@ -147,6 +147,8 @@ class FeedEntry(msgspec.Struct, frozen=True):
 
     seq: int
     """Its place: larger than that of every change before it, in the whole store."""
+    since: float
+    """When the read was that found it so, in epoch seconds; a copy that was read again has a later one."""
     copy: Copy
 
 
@@ -161,6 +163,13 @@ class FeedEnds(msgspec.Struct, frozen=True):
     """
     newest: int
     """The place of the last change; 0 before the first one."""
+
+
+LAST_PLACE = 2**63 - 1
+"""Behind every change that there can be."""
+
+TOMBSTONES_LOOKED_AT = 5_000
+"""Of old absences so many are looked at for those that may be forgotten."""
 
 
 class FeedPage(msgspec.Struct, frozen=True):

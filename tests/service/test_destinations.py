@@ -14,7 +14,9 @@ from hookbridge.config import Destination, Settings
 from hookbridge.destinations import standing
 from hookbridge.feed import Place
 from hookbridge.store import note_names
+from hookbridge.store.values import Span
 from tests.service.test_cluster import named
+from tests.support.events import copy, key
 from tests.support.metrics import Scrape
 from tests.support.receivers import Receiver, receiver
 from tests.support.running import ADMIN, Running, make_settings, running
@@ -209,11 +211,11 @@ async def test_it_is_left_alone_for_as_long_as_it_says(tmp_path: Path, there: Re
     after = "900" if form == "seconds" else "Fri, 01 Jan 2100 00:00:00 GMT"
     there.otherwise = lambda: web.Response(status=503, headers={"Retry-After": after})
     async with running(told(tmp_path, there.destination())) as service:
-        await in_state(service, "down")
+        now = await in_state(service, "down")
+        assert now["behind_seconds"] > 0.0  # the snapshot is empty, and waits all the same
         (waits,) = [standing.read(await service.service.store.note(note_names.destination("search")))]
         assert waits.since is not None
         assert waits.next_try_at is not None
-        assert waits.behind_since == waits.since  # the snapshot is empty, and waits all the same
         assert round(waits.next_try_at - waits.since) == (900 if form == "seconds" else 3600)
         assert len(there.bodies) == 1
 
@@ -364,6 +366,133 @@ async def test_one_whose_place_is_gone_is_told_everything_anew(tmp_path: Path, t
     assert [kind for kind, _, _ in records(there)] == ["snapshot_begin", "upsert", "snapshot_end"]
     told_of = [one["event"] for one in lines if one.get("destination") == "search" and "anew" in one["event"]]
     assert told_of == ["A destination is told everything anew", "A destination has been told everything anew"]
+
+
+async def gone_long_ago(service: Running, id_: str) -> None:
+    """Have a record gone that nobody has looked for since."""
+    store = service.service.store
+    absent = copy(key(id_), await store.ticket(), None, read_at=1.0)
+    await store.put(absent, None, exclusive=False)
+
+
+@pytest.mark.parametrize("how", ["down", "paused", "stopped"])
+async def test_what_went_is_kept_for_one_that_was_not_told_of_it_yet(tmp_path: Path, there: Receiver, how: str) -> None:
+    async with running(told(tmp_path, there.destination())) as service:
+        await changed(service, "1", n=1)
+        await wait_until(lambda: taken(there, "1", 1))
+        await wait_until(lambda: any(one["type"] == "snapshot_end" for one in there.taken))
+        if how == "paused":
+            await said(service, "pause")
+        else:
+            status = 410 if how == "stopped" else 500
+            there.otherwise = lambda: web.Response(status=status)
+        await changed(service, "1", n=2)
+        await gone_long_ago(service, "old")
+        await changed(service, "2", n=2)
+        await in_state(service, how)
+        assert await service.service.upkeep.remove_old() == 0
+        there.otherwise = lambda: web.Response(status=204)
+        await said(service, "resume")
+        await wait_until(lambda: taken(there, "2", 2))
+        await in_state(service, "running")
+        assert ("delete", "old", None) in records(there)
+        await wait_until(lambda: passed(service))
+        assert await service.service.upkeep.remove_old() == 1
+    assert [kind for kind, _, _ in records(there)].count("snapshot_begin") == 1
+
+
+async def passed(service: Running) -> bool:
+    """Whether it has taken everything there is."""
+    return bool((await state(service))["changes_behind"] == 0)
+
+
+async def test_one_that_too_much_has_gone_behind_is_told_everything_anew(tmp_path: Path, there: Receiver) -> None:
+    async with running(told(tmp_path, there.destination(start="now"))) as service:
+        await follows(service)
+        await changed(service, "1", n=1)
+        await delivered(service, 1)
+        await said(service, "pause")
+        await gone_long_ago(service, "old")
+        await changed(service, "2", n=2)
+        assert await service.service.store.remove_tombstones(Span(0.0, 2.0), 10) == 1  # as if there were a million
+        assert "older than the deletions that are remembered" in (await state(service))["reason"]
+        await said(service, "resume")
+        await wait_until(lambda: any(one["type"] == "snapshot_end" for one in there.taken))
+        await in_state(service, "running")
+    assert [kind for kind, _, _ in records(there)][1:] == ["snapshot_begin", "upsert", "upsert", "snapshot_end"]
+
+
+async def test_one_that_left_the_configuration_and_comes_back_goes_on_where_it_was(
+    tmp_path: Path, there: Receiver
+) -> None:
+    settings = told(tmp_path, there.destination())
+    async with running(settings) as service:
+        await changed(service, "1", n=1)
+        await wait_until(lambda: any(one["type"] == "snapshot_end" for one in there.taken))
+        await in_state(service, "running")
+    there.taken.clear()
+    async with running(make_settings(tmp_path)) as service:
+        await gone_long_ago(service, "old")
+        await changed(service, "2", n=2)
+        assert await service.service.upkeep.remove_old() == 0
+    async with running(settings):
+        await wait_until(lambda: taken(there, "2", 2))
+    assert [id_ for _, id_, _ in records(there)][-2:] == ["old", "2"]
+    assert "snapshot_begin" not in [kind for kind, _, _ in records(there)]
+
+
+async def waits_about(service: Running, seconds: float) -> bool:
+    """Whether what it has not taken is so old, give or take the minutes that a test may last."""
+    behind: float = (await state(service))["behind_seconds"]
+    return seconds <= behind < seconds + 600.0
+
+
+async def changed_ago(service: Running, id_: str, seconds: float) -> None:
+    """Have a record changed that was read so long ago, and read again just now."""
+    store, now = service.service.store, service.service.now()
+    for read_at in (now - seconds, now):
+        fingerprint = f"of {seconds}".ljust(16).encode()
+        what = copy(key(id_), await store.ticket(), b"{}", read_at=read_at, fingerprint=fingerprint)
+        await store.put(what, None, exclusive=False)
+
+
+async def test_it_waits_since_its_oldest_change_however_often_that_was_read_and_it_was_restarted(
+    tmp_path: Path, there: Receiver
+) -> None:
+    settings = told(tmp_path, there.destination(start="now", tables=["supabase:users"], types=["upsert"]))
+    async with running(settings) as service:
+        await follows(service)
+        await said(service, "pause")
+        await changed(service, "no", n=0, table="orders")
+        await gone_long_ago(service, "neither")
+        assert (await state(service))["behind_seconds"] == 0.0  # of these it is not told
+        await changed_ago(service, "1", 7_200.0)
+        await changed_ago(service, "2", 3_600.0)
+        assert await waits_about(service, 7_200.0)
+    async with running(settings) as service:
+        assert await waits_about(service, 7_200.0)
+        await changed_ago(service, "1", 60.0)  # it goes behind the other one
+        assert await waits_about(service, 3_600.0)
+        there.answers = [web.Response(status=503, headers={"Retry-After": "3600"})]
+        await said(service, "resume")
+        await in_state(service, "down")
+        assert await waits_about(service, 3_600.0)
+        await said(service, "resume")
+        await wait_until(lambda: caught_up(service))
+        there.answers = [web.Response(status=503, headers={"Retry-After": "3600"})]
+        first = next(one["seq"] for one in there.taken if one["id"] == "2")
+        await said(service, "rewind", {"to": str(first - 1)})
+        await in_state(service, "down")
+        assert await waits_about(service, 3_600.0)
+        there.answers = [web.Response(status=503, headers={"Retry-After": "3600"})]
+        await said(service, "rewind", {"to": "start"})
+        await in_state(service, "down")
+        assert await waits_about(service, 0.0)  # everything waits since the snapshot began
+
+
+async def caught_up(service: Running) -> bool:
+    """Whether nothing waits for it."""
+    return bool((await state(service))["behind_seconds"] == 0.0)
 
 
 async def test_one_that_an_operator_has_told_everything_is_not_behind(tmp_path: Path, there: Receiver) -> None:

@@ -423,3 +423,26 @@ async def test_old_absences_are_forgotten_in_batches_and_copies_stay(store: Stor
     assert [await store.remove_tombstones(Span(0.0, 4.0), 3) for _ in range(3)] == [3, 1, 0]
     assert [await store.copy(key(number)) is not None for number in range(5)] == [False] * 4 + [True]
     assert await found(store, "red") == [key("kept")]
+
+
+async def test_old_absences_that_somebody_has_not_passed_stay(store: Store) -> None:
+    for number in range(6):
+        await put(store, copy(key(number), await store.ticket(), None, read_at=float(number)), "")
+    places = [entry.seq for entry in (await store.feed(after=0, limit=10)).entries]
+    assert await store.remove_tombstones(Span(0.0, 10.0), 10, passed=0) == 0
+    assert await store.remove_tombstones(Span(0.0, 10.0), 1, passed=places[1]) == 1
+    assert await store.remove_tombstones(Span(0.0, 10.0), 10, passed=places[1]) == 1
+    assert [await store.copy(key(number)) is not None for number in range(6)] == [False] * 2 + [True] * 4
+    assert (await store.feed_ends()).oldest == places[1]
+
+
+async def test_up_to_where_there_are_too_many_old_absences_is_known(store: Store) -> None:
+    for number in range(6):
+        await put(store, copy(key(number), await store.ticket(), None, read_at=float(number)), "")
+    places = [entry.seq for entry in (await store.feed(after=0, limit=10)).entries]
+    # The first one was looked for again: it is the oldest change all the same.
+    await put(store, copy(key(0), await store.ticket(), None, read_at=3.5), "")
+    assert await store.too_many_tombstones(Span(0.0, 4.0), 4) is None
+    assert await store.too_many_tombstones(Span(0.0, 4.0), 3) == places[0]
+    assert await store.too_many_tombstones(Span(0.0, 4.0), 1) == places[2]
+    assert await store.too_many_tombstones(Span(1.0, 4.0), 3) == places[0]

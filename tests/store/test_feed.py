@@ -285,6 +285,20 @@ async def test_a_feed_has_the_same_id_after_a_restart(reopen: Reopen) -> None:
     assert await store.feed_ends() == ends
 
 
+@pytest.mark.parametrize("way", WAYS)
+async def test_since_when_a_record_is_so_is_known_however_often_it_is_read_again(reopen: Reopen, way: Way) -> None:
+    store = await reopen()
+
+    async def since() -> list[float]:
+        return [entry.since for entry in (await store.feed(after=0, limit=10)).entries]
+
+    for content, read_at, expected in ((b"one", 5.0, 5.0), (b"one", 9.0, 5.0), (None, 12.0, 12.0), (None, 20.0, 12.0)):
+        await way(store, await read(store, R, content, read_at=read_at))
+        assert await since() == [expected]
+    store = await reopen()
+    assert await since() == [12.0]
+
+
 # Waiting for it to go on
 
 

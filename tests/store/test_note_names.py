@@ -27,6 +27,7 @@ NOW = {
     "sweep-asked:supabase:public.users": note_names.asked_sweep("supabase", "public.users"),
     "destination:search": note_names.destination("search"),
     "destination-word:search": note_names.word_on_destination("search"),
+    "destination-wanted:search": note_names.wanted("search"),
 }
 """As they are on disk since the newest schema step that names one."""
 

@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from hookbridge.config import RetentionConfig, ServerConfig, StoreConfig
+from hookbridge.destinations import Places
 from hookbridge.errors import TryLater
 from hookbridge.model import Failure, Outcome
 from hookbridge.pipeline.append import Intake
@@ -46,6 +47,7 @@ def upkeep(
         gate or intake(store),
         RetentionConfig(settled_days=10.0, dead_days=30.0, tombstone_days=1.0, batch_rows=2, interval_seconds=60.0),
         StoreConfig(min_free_bytes=min_free_bytes),
+        Places(store, [], lambda: NOW),
         lambda: NOW,
         sleep=naps or Naps(),
     )

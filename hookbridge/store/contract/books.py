@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from hookbridge.model import Counts
@@ -16,10 +17,21 @@ class Notes(Protocol):
         """Give the value."""
         ...
 
+    async def notes(self, beginning: str = "") -> dict[str, str]:
+        """Give all whose names begin so."""
+        ...
+
     async def put_note(
         self, name: str, value: str | None, *, only_if_absent: bool = False, lead: Lead | None = None
     ) -> bool:
         """Set the value, or remove it with None; gives whether it was written.  Raises LeadLost."""
+        ...
+
+    async def drop_notes(self, names: Sequence[str], *, value: str, lead: Lead | None = None) -> bool:
+        """Remove all of these where the first one has this value now, whoever else writes it; gives whether it had.
+
+        Raises LeadLost.
+        """
         ...
 
     async def replace_note(self, name: str, value: str, *, instead_of: str) -> bool:

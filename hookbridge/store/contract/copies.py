@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from hookbridge.model import Copy, Document, RecordKey, SourceName
-from hookbridge.store.values import Candidates, CopyPage, RecentPage, RecordFilter, RecordPage, Span
+from hookbridge.store.values import LAST_PLACE, Candidates, CopyPage, RecentPage, RecordFilter, RecordPage, Span
 from hookbridge.text import Query
 
 
@@ -83,9 +83,14 @@ class Copies(Protocol):
         """Give the copies with data of these names, one after the other until they have more than so many bytes."""
         ...
 
-    async def remove_tombstones(self, when: Span, limit: int) -> int:
-        """Forget at most ``limit`` absences noted then; gives how many.
+    async def remove_tombstones(self, when: Span, limit: int, *, passed: int = LAST_PLACE) -> int:
+        """Forget at most ``limit`` absences noted then, up to the place ``passed`` of the feed; gives how many.
 
+        It looks at the ``TOMBSTONES_LOOKED_AT`` that were noted first, so that those which stay cost no more than that.
         The feed says from where on nothing is missing (``FeedEnds.oldest``), in the same transaction.
         """
+        ...
+
+    async def too_many_tombstones(self, when: Span, most: int) -> int | None:
+        """Give the place up to which absences noted then are more than ``most``; None where there are not more."""
         ...

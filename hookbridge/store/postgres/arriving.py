@@ -53,8 +53,9 @@ _TAKE: dict[Kind, str] = {
     # Each copy has a place by now, behind all that come here.
     "feed": """
         WITH came AS (
-            UPDATE hookbridge.feed SET seq = one.seq
-            FROM unnest($2::bigint[], $3::text[]) AS one (seq, record) WHERE feed.record = one.record
+            UPDATE hookbridge.feed SET seq = one.seq, since = one.since
+            FROM unnest($2::bigint[], $3::text[], $4::float8[]) AS one (seq, record, since)
+            WHERE feed.record = one.record
         )
     """,
     "labels": """

@@ -14,7 +14,7 @@ from hookbridge.store.postgres import words
 from hookbridge.store.postgres.engine import Role
 from hookbridge.store.postgres.texts import shown
 from hookbridge.store.rows import COPY_COLUMNS, copy_of
-from hookbridge.store.values import Candidates, CopyPage, Span
+from hookbridge.store.values import Candidates, CopyPage
 from hookbridge.text import Query
 
 _ONE = f"SELECT {COPY_COLUMNS} FROM hookbridge.copies WHERE record = $1"
@@ -191,10 +191,3 @@ class Copies(Role):
         ]
         parameters = map(list, zip(*rows, strict=True)) if rows else ([],) * 5
         await self._engine.write("SELECT hookbridge.index_1($1, $2, $3, $4, $5, $6, $7)", *parameters, *note)
-
-    async def remove_tombstones(self, when: Span, limit: int) -> int:
-        """Forget old absences."""
-        removed = await self._engine.write(
-            "SELECT hookbridge.remove_tombstones_1($1, $2, $3)", when.start, when.end, limit
-        )
-        return int(removed[0][0])

@@ -12,9 +12,7 @@ from hookbridge.store.postgres.engine import Role
 from hookbridge.store.postgres.texts import has_form
 from hookbridge.store.postgres.watch import Watch
 from hookbridge.store.rows import COPY_COLUMNS, copy_of
-from hookbridge.store.values import EVERY_CHANGE, FEED_BYTES_MAX, FeedEnds, FeedEntry, FeedFilter, FeedPage
-
-_LAST_PLACE = 2**63 - 1
+from hookbridge.store.values import EVERY_CHANGE, FEED_BYTES_MAX, LAST_PLACE, FeedEnds, FeedEntry, FeedFilter, FeedPage
 
 ENDS = """
 SELECT hookbridge.feed_id_1(), m.oldest, coalesce((SELECT max(f.seq) FROM hookbridge.feed AS f), 0)
@@ -35,8 +33,8 @@ LEFT JOIN (
            sum(octet_length(data) + coalesce(octet_length(content), 0))
                  OVER (ORDER BY seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
     FROM (
-        SELECT f.seq, c.* FROM (
-            SELECT seq, record AS changed FROM hookbridge.feed WHERE seq > $1 AND seq <= $2 ORDER BY seq
+        SELECT f.seq, coalesce(f.since, c.read_at) AS since, c.* FROM (
+            SELECT seq, since, record AS changed FROM hookbridge.feed WHERE seq > $1 AND seq <= $2 ORDER BY seq
         ) AS f
         CROSS JOIN LATERAL (
             SELECT record, {_COLUMNS} FROM hookbridge.copies AS k
@@ -68,11 +66,11 @@ class Feed(Role):
         """Give what changed behind a place."""
         # Before the page is read: up to there nothing can come any more, because new places are larger.
         edge = await self._edge(after) if which.is_narrow else None
-        asked = (after, _LAST_PLACE if edge is None else edge, limit, bytes_max)
+        asked = (after, LAST_PLACE if edge is None else edge, limit, bytes_max)
         rows = await self._engine.browse(_CHANGES, *asked, *_meant(which), contents)
         ends = FeedEnds(*tuple(rows[0])[:3])
         entries = tuple(
-            FeedEntry(row["seq"], copy_of(RecordKey.parse(row["record"]), tuple(row)[5:-2]))
+            FeedEntry(row["seq"], row["since"], copy_of(RecordKey.parse(row["record"]), tuple(row)[6:-2]))
             for row in rows
             if row["seq"] is not None
         )

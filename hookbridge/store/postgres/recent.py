@@ -14,10 +14,8 @@ from hookbridge.store.postgres.engine import Role
 from hookbridge.store.postgres.texts import has_form
 from hookbridge.store.postgres.where import numbered
 from hookbridge.store.rows import COPY_COLUMNS, copy_of
-from hookbridge.store.values import RecentPage, RecordFilter
+from hookbridge.store.values import LAST_PLACE, RecentPage, RecordFilter
 from hookbridge.store.where import Where
-
-_LAST_PLACE = 2**63 - 1
 
 # How far a page looks: where there are more changes behind these, the last of these.
 _EDGE = "SELECT seq FROM hookbridge.feed WHERE seq < $1 ORDER BY seq DESC LIMIT 2 OFFSET $2"
@@ -71,7 +69,7 @@ class Recent(Role):
     async def recent(self, which: RecordFilter, *, before: int | None, limit: int) -> RecentPage:
         """List records, the last change first."""
         listed = self._engine.browse if which.text is None else self._engine.search
-        before = _LAST_PLACE if before is None else before
+        before = LAST_PLACE if before is None else before
         behind = await listed(_EDGE, before, LOOKED_AT - 1)
         edge = behind[0][0] if len(behind) > 1 else None
         meant = _meant(which)

@@ -27,6 +27,7 @@ from hookbridge.store.postgres.recent import Recent
 from hookbridge.store.postgres.samples import Samples
 from hookbridge.store.postgres.stale_keys import Stale
 from hookbridge.store.postgres.sweeps import Sweeps
+from hookbridge.store.postgres.tombstones import Tombstones
 from hookbridge.store.postgres.watch import Watch
 
 _log = structlog.get_logger(__name__)
@@ -40,7 +41,7 @@ def _server_clock() -> float | None:
 
 
 class PostgresStore(
-    Inbox, Claims, Stale, Listings, Copies, Feed, Records, Recent, Sweeps, Notes, Counters, Samples, Nodes
+    Inbox, Claims, Stale, Listings, Copies, Tombstones, Feed, Records, Recent, Sweeps, Notes, Counters, Samples, Nodes
 ):
     """``hookbridge.store.contract.Store`` in the schema ``hookbridge`` of a Postgres database."""
 

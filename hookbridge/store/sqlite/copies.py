@@ -18,7 +18,7 @@ from hookbridge.store.rows import COPY_COLUMNS, copy_of
 from hookbridge.store.sqlite import notes, words
 from hookbridge.store.sqlite.engine import Role, Transaction
 from hookbridge.store.sqlite.readers import one_moment
-from hookbridge.store.values import Candidates, CopyPage, Span
+from hookbridge.store.values import Candidates, CopyPage
 from hookbridge.text import Query
 
 _PUT = """
@@ -246,16 +246,6 @@ def _index(transaction: Transaction, read: Sequence[tuple[Copy, Document]]) -> N
     words.write(transaction.connection, documents, anew=True)
 
 
-def _remove_tombstones(transaction: Transaction, when: Span, limit: int) -> int:
-    """Forget old absences, but for the newest change: the feed counts its places from there."""
-    return transaction.connection.execute(
-        "DELETE FROM copies WHERE id IN"
-        " (SELECT id FROM copies WHERE data IS NULL AND read_at >= ? AND read_at < ?"
-        " AND id <> (SELECT record FROM feed ORDER BY seq DESC LIMIT 1) LIMIT ?)",
-        (when.start, when.end, limit),
-    ).rowcount
-
-
 class Copies(Role):
     """The records as last read, and their words."""
 
@@ -305,7 +295,3 @@ class Copies(Role):
             notes.put(transaction, *note, only_if_absent=False)
 
         await self._engine.call(both)
-
-    async def remove_tombstones(self, when: Span, limit: int) -> int:
-        """Forget old absences."""
-        return await self._engine.call(lambda transaction: _remove_tombstones(transaction, when, limit))

@@ -1,6 +1,6 @@
 """The feed on SQLite: the copies in the order of their last change, each once.
 
-The places are given by the triggers of steps 0009, 0012 and 0015, in the statement that changes a copy: whichever way
+The places are given by the triggers of steps 0015 and 0016, in the statement that changes a copy: whichever way
 it came, nothing can change without one.  What was read again and is as it was keeps its place.
 """
 
@@ -24,7 +24,8 @@ _ENDS = "SELECT id, oldest, (SELECT coalesce(max(seq), 0) FROM feed) FROM feed_m
 _EDGE = "SELECT seq FROM feed WHERE seq > ? ORDER BY seq LIMIT 1 OFFSET ?"
 
 _CHANGES = """
-SELECT seq, source, table_name, record_id, {columns} FROM feed CROSS JOIN copies ON copies.id = feed.record
+SELECT seq, coalesce(since, read_at), source, table_name, record_id, {columns}
+FROM feed CROSS JOIN copies ON copies.id = feed.record
 WHERE seq > ? AND seq <= ? AND {meant} ORDER BY seq
 """
 
@@ -79,8 +80,8 @@ def _edge(connection: sqlite3.Connection, after: int, ends: FeedEnds) -> int:
 def _page(rows: sqlite3.Cursor, ends: FeedEnds, limit: int, bytes_max: int, *, edge: int) -> FeedPage:
     entries: list[FeedEntry] = []
     size = 0
-    for seq, source, table, id_, *columns in rows:
-        entries.append(FeedEntry(seq, copy_of(RecordKey(source, table, id_), columns)))
+    for seq, since, source, table, id_, *columns in rows:
+        entries.append(FeedEntry(seq, since, copy_of(RecordKey(source, table, id_), columns)))
         size += entries[-1].copy.size
         if len(entries) == limit or size > bytes_max:
             return FeedPage(tuple(entries), seq, ends)

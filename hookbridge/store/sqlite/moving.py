@@ -27,7 +27,10 @@ _ROWS: dict[Kind, tuple[str, str]] = {
     ),
     "feed": (
         "seq",
-        "seq, source || ':' || table_name || ':' || record_id FROM feed JOIN copies ON copies.id = feed.record",
+        """
+        seq, source || ':' || table_name || ':' || record_id, coalesce(since, read_at)
+        FROM feed JOIN copies ON copies.id = feed.record
+        """,
     ),
     "labels": ("source, table_name", "source, table_name, label FROM labels"),
     "events": (
@@ -135,10 +138,6 @@ class Moving(Role):
     async def tally(self) -> Tally:
         """Count what is there."""
         return await self._engine.search(_tally)
-
-    async def notes(self) -> dict[str, str]:
-        """Give all notes."""
-        return await self._engine.read(lambda connection: dict(connection.execute("SELECT name, value FROM notes")))
 
     async def some_events(self, number: int) -> tuple[int, ...]:
         """Draw some events; gives their ids."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 
 from hookbridge.store.nodes import Lead
 from hookbridge.store.sqlite.engine import Role, Transaction
@@ -38,6 +39,11 @@ class Notes(Role):
         """Give a note."""
         return await self._engine.read(lambda connection: _note(connection, name))
 
+    async def notes(self, beginning: str = "") -> dict[str, str]:
+        """Give those whose names begin so."""
+        asked = "SELECT name, value FROM notes WHERE substr(name, 1, ?) = ?"
+        return await self._engine.read(lambda one: dict(one.execute(asked, (len(beginning), beginning)).fetchall()))
+
     async def put_note(
         self, name: str, value: str | None, *, only_if_absent: bool = False, lead: Lead | None = None
     ) -> bool:
@@ -45,9 +51,22 @@ class Notes(Role):
         self._engine.duties.require(lead)
         return await self._engine.call(lambda transaction: put(transaction, name, value, only_if_absent))
 
+    async def drop_notes(self, names: Sequence[str], *, value: str, lead: Lead | None = None) -> bool:
+        """Remove notes, the first of which has this value."""
+        self._engine.duties.require(lead)
+        return await self._engine.call(lambda transaction: _drop(transaction, names, value))
+
     async def replace_note(self, name: str, value: str, *, instead_of: str) -> bool:
         """Set a note that has this value."""
         return await self._engine.call(lambda transaction: _replace(transaction, name, value, instead_of))
+
+
+def _drop(transaction: Transaction, names: Sequence[str], value: str) -> bool:
+    first = transaction.connection.execute("SELECT value FROM notes WHERE name = ?", names[:1]).fetchone()
+    if first != (value,):
+        return False
+    transaction.connection.executemany("DELETE FROM notes WHERE name = ?", [(name,) for name in names])
+    return True
 
 
 def _replace(transaction: Transaction, name: str, value: str, before: str) -> bool:

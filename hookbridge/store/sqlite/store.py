@@ -27,9 +27,12 @@ from hookbridge.store.sqlite.recent import Recent
 from hookbridge.store.sqlite.samples import Samples
 from hookbridge.store.sqlite.stale_keys import Stale
 from hookbridge.store.sqlite.sweeps import Sweeps
+from hookbridge.store.sqlite.tombstones import Tombstones
 
 
-class SqliteStore(Inbox, Claims, Stale, Copies, Feed, Records, Recent, Sweeps, Notes, Counters, Samples, Nodes, Moving):
+class SqliteStore(
+    Inbox, Claims, Stale, Copies, Tombstones, Feed, Records, Recent, Sweeps, Notes, Counters, Samples, Nodes, Moving
+):
     """``hookbridge.store.contract.Store`` on one SQLite file."""
 
     def __init__(self, engine: Engine) -> None:

@@ -225,10 +225,11 @@ BEGIN
 END
 $$;
 
--- Forget at most so many absences that were noted then, but for the newest change, from which the feed's readers know where
--- it ends; gives how many.
-CREATE OR REPLACE FUNCTION hookbridge.remove_tombstones_1(first double precision, before double precision, most bigint)
-RETURNS bigint LANGUAGE plpgsql
+-- Forget at most so many of the absences that were noted then, those at a place of the feed or before it, but for the newest change,
+-- from which the feed's readers know where it ends; gives how many.
+CREATE OR REPLACE FUNCTION hookbridge.remove_tombstones_2(
+    first double precision, before double precision, passed bigint, looked_at bigint, most bigint
+) RETURNS bigint LANGUAGE plpgsql
 SET search_path = pg_catalog, hookbridge, pg_temp
 SET enable_seqscan = off
 SET enable_hashjoin = off
@@ -241,9 +242,16 @@ DECLARE
 BEGIN
     DELETE FROM copies WHERE record = ANY (ARRAY(
         SELECT c.record FROM copies AS c
-        WHERE c.gone_at >= first AND c.gone_at < before
-          AND c.record IS DISTINCT FROM (SELECT f.record FROM feed AS f ORDER BY f.seq DESC LIMIT 1)
-        ORDER BY c.gone_at LIMIT most FOR UPDATE SKIP LOCKED
+        WHERE c.record = ANY (ARRAY(
+            SELECT old.record FROM (
+                SELECT k.record FROM copies AS k WHERE k.gone_at >= first AND k.gone_at < before
+                ORDER BY k.gone_at LIMIT looked_at
+            ) AS old
+            CROSS JOIN LATERAL (SELECT f.seq FROM feed AS f WHERE f.record = old.record OFFSET 0) AS place
+            WHERE place.seq <= passed AND place.seq < (SELECT f.seq FROM feed AS f ORDER BY f.seq DESC LIMIT 1)
+            LIMIT most
+        )) AND c.gone_at >= first AND c.gone_at < before
+        ORDER BY c.record FOR UPDATE SKIP LOCKED
     ));
     GET DIAGNOSTICS removed = ROW_COUNT;
     RETURN removed;

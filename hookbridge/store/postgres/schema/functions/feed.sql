@@ -9,8 +9,9 @@
 CREATE OR REPLACE FUNCTION hookbridge.copy_changes_1() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_catalog.pg_advisory_xact_lock(1752131435, 2);  -- 'hook'
-    INSERT INTO hookbridge.feed (seq, record) VALUES (pg_catalog.nextval('hookbridge.feed_places'), NEW.record)
-    ON CONFLICT (record) DO UPDATE SET seq = excluded.seq;
+    INSERT INTO hookbridge.feed (seq, record, since)
+    VALUES (pg_catalog.nextval('hookbridge.feed_places'), NEW.record, NEW.read_at)
+    ON CONFLICT (record) DO UPDATE SET seq = excluded.seq, since = excluded.since;
     RETURN NULL;
 END
 $$;
