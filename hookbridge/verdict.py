@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from hookbridge.api.cluster import ClusterState
 from hookbridge.api.destinations import DestinationState
 from hookbridge.api.health import HealthVerdict, Level, Problem, Readiness
@@ -90,7 +92,7 @@ def _parts(seen: Readiness, totals: Totals, now: float) -> Iterator[Problem]:
     if seen.pull is not None:
         yield from _of_pull(seen.pull, now)
     for destination in seen.destinations:
-        yield from _of_destination(destination, now)
+        yield from (replace(one, destination=destination.name) for one in _of_destination(destination, now))
     if seen.cluster:
         yield from _of_cluster(seen.cluster)
     age = seen.oldest_open_seconds

@@ -64,6 +64,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
             {"outcome": "dead"},
         ),
     ]
+    destination: Annotated[str | None, means("The destination concerned; null where none is.", None)] = None
 
 
 class HealthVerdict(msgspec.Struct, frozen=True, kw_only=True):

@@ -184,3 +184,14 @@ async def test_on_a_phone_a_group_is_two_lines_and_its_panel_fits(page: Page, se
     await expect(page.locator("#panel-title")).to_be_focused()
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert await page.locator("#panel").evaluate("one => one.scrollWidth <= one.clientWidth")
+
+
+async def test_what_has_the_focus_stays_what_it_is_when_the_event_dies(page: Page, tmp_path: Path) -> None:
+    async with running(make_settings(tmp_path), process=False) as service:
+        await service.service.store.append([event(1)], service.service.now())
+        await opened(page, service, "?open=1")
+        await page.locator("#verify").focus()
+        (claim,) = await service.service.store.claim("supabase", 1, lease_seconds=60.0)
+        await service.service.store.settle(settlement(claim, Outcome.DEAD, reason="no such user"))
+        await expect(page.locator("#panel .reason")).to_have_text("no such user")
+        await expect(page.locator("#verify")).to_be_focused()

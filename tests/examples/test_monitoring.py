@@ -11,6 +11,7 @@ import promql_parser
 import pytest
 import yaml
 
+from hookbridge.api.destinations import State as DestinationState
 from hookbridge.api.lanes import State as LaneState
 from hookbridge.api.pull import State as PullState
 from hookbridge.api.reconcile import State as TableState
@@ -94,6 +95,7 @@ def test_there_is_an_alert_for_each_state_that_needs_somebody() -> None:
         "pull_state",
         "pull_oldest_seconds",
         "pull_overflowed_total",
+        "destination_behind_seconds",
     ):
         assert f"hookbridge_{figure}" in text
 
@@ -165,8 +167,18 @@ async def test_the_scrape_config_asks_the_endpoint_with_the_token(client: Runnin
 
 
 def test_every_state_that_is_asked_for_is_one() -> None:
-    states = {*get_args(LaneState), *get_args(TableState), *get_args(PullState)}
-    found = [value for _, query in expressions() for value in re.findall(r'state(?:=~?|!=)"([a-z|]+)"', query)]
-    asked = {one for value in found for one in value.split("|")}
-    assert asked
-    assert asked <= states
+    known = {"lane": LaneState, "table": TableState, "pull": PullState, "destination": DestinationState}
+    query = " ".join(one for _, one in expressions())
+    found = re.findall(r'hookbridge_(\w+)_state\{[^}]*state(?:=~|!=|=)"([a-z|]+)"', query)
+    assert {what for what, _ in found} == set(known)
+    for what, value in found:
+        assert set(value.split("|")) <= set(get_args(known[what])), what
+
+
+def test_each_state_in_which_a_destination_takes_nothing_has_its_alert() -> None:
+    """One that is paused, or told everything anew, is alerted about when changes have waited for it too long."""
+    rules = " ".join(
+        rule["expr"] for rule in ALERTS if "destination_state" in rule["expr"] and "unless" not in rule["expr"]
+    )
+    asked = {one for value in re.findall(r'state=~?"([a-z|]+)"', rules) for one in value.split("|")}
+    assert asked == set(get_args(DestinationState)) - {"running", "paused", "behind"}

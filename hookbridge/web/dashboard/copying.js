@@ -1,9 +1,9 @@
-// A call to copy. Where the browser gives no clipboard (plain http from another machine), the text is selected instead.
+// A call, or another text, to copy. Where the browser gives no clipboard (plain http from another machine), the text is selected instead.
 
 import { button, element } from "./format.js";
 
-export const copyable = (text) =>
-  element("div", [element("pre", text, { className: "curl", tabIndex: 0, "aria-label": "The call as curl" }), button("Copy", copy)], { className: "copyable" });
+export const copyable = (text, what = "The call as curl") =>
+  element("div", [element("pre", text, { className: "curl", tabIndex: 0, "aria-label": what }), button("Copy", copy)], { className: "copyable" });
 
 // It asks the press for its place: the button may have been put into another copy of the page's part.
 async function copy({ currentTarget: pressed }) {

@@ -1,37 +1,32 @@
 // The page: what is asked when, and what a press means.
 
-import { NeedsToken, call, forgetToken, keepToken, knownToken, tokenOfAddress } from "./api.js";
+import { NeedsToken, forgetToken, keepToken, knownToken, tokenOfAddress } from "./api.js";
 import { recordKey, recordNamed } from "./actions.js";
 import { go, here } from "./address.js";
-import { pressHours, showChart, startChart } from "./chart.js";
+import { sayFailed } from "./around.js";
+import { startChart } from "./chart.js";
 import { chooseColumns } from "./columns.js";
 import { DISMISS } from "./dead.js";
+import { destinationKey, destinationPanel } from "./destination.js";
 import { eventPanel } from "./event.js";
 import { $ } from "./format.js";
-import { showHealth, showSilence } from "./health.js";
+import { showSilence } from "./health.js";
 import { startKeys } from "./keys.js";
 import { Left, List } from "./list.js";
+import { Overview } from "./overview.js";
 import { closePanel, openPanel, panelIs, panelKey, refreshPanel } from "./panel.js";
-import { showNodes } from "./nodes.js";
 import { recordPanel } from "./record.js";
 import { REPLAY, replayMatching } from "./replay.js";
 import { doInRounds } from "./rounds.js";
 import { sendTest } from "./send.js";
-import { showSources } from "./sources.js";
-import { VIEWS, looksOf, suggestTables } from "./views.js";
+import { VIEWS, looksOf } from "./views.js";
 
 const REFRESH_MS = 2000;
-const HISTORY_MS = 10000;
 const TYPING_MS = 250; // without a key, until a filter applies
 
-const list = new List({ opened: openRow, context: () => ({ followed }) });
+const overview = new Overview({ hours: here().hours, changed });
+const list = new List({ opened: openRow, context: () => overview });
 const hooks = { changed, openEvent, openRecord, eventsOf, showEvents, scope: () => list.asked };
-let hours = here().hours;
-let historyAt = 0;
-let perSecond = null;
-let table = "users";
-let followed = false;
-let asked = 0;
 let typing = null; // the timer of a filter that is being typed
 let typed = false; // whether what is typed stands in the address already
 
@@ -54,39 +49,16 @@ async function tell(work) {
     return await work;
   } catch (error) {
     if (error instanceof NeedsToken) askForToken(error.message);
-    else if (!(error instanceof Left)) list.failed(error);
+    else if (!(error instanceof Left)) sayFailed(error);
     return null;
   }
 }
 
 // ------------------------------------------------------------------------------------------------------------- refresh
 
-async function refresh() {
-  const turn = ++asked;
-  const [ready, stats] = await Promise.all([call("GET", "readyz"), call("GET", "api/v1/webhooks/stats")]);
-  if (!("tables" in ready)) throw new NeedsToken("This token was refused."); // a stranger is told less
-  if (Date.now() - historyAt >= HISTORY_MS) await refreshHistory();
-  if (turn !== asked) return; // a later look was faster
-  table = ready.tables.find((one) => one.source === "supabase")?.table ?? table;
-  followed = ready.tables.length > 0;
-  suggestTables(ready.tables);
-  showHealth(ready, stats, perSecond);
-  showSources(ready, stats, changed);
-  showNodes(ready.cluster);
-}
-
-async function refreshHistory() {
-  const asked = hours;
-  const found = await call("GET", `api/v1/history?hours=${asked}`);
-  if (asked !== hours) return;
-  historyAt = Date.now();
-  perSecond = found.per_second;
-  showChart(found);
-}
-
 async function health() {
   try {
-    await refresh();
+    await overview.refresh();
   } catch (error) {
     if (error instanceof NeedsToken) askForToken(error.message);
     else showSilence(error);
@@ -204,7 +176,7 @@ async function follow({ first = false } = {}) {
   endTyping();
   const { view, filters, open: name, hours: chosen, live } = here();
   turnLive(live);
-  if (chosen !== hours || first) turnChart(chosen);
+  if (chosen !== overview.hours || first) overview.turnChart(chosen);
   if (first || (view in VIEWS ? view : "events") !== list.name || String(filters) !== String(list.filters)) await tell(list.turnTo(view, filters));
   if (name) await openNamed(name);
   else closePanel();
@@ -217,6 +189,7 @@ function openNamed(name) {
 
 function panelOf(name) {
   if (/^\d+$/.test(name)) return eventPanel(Number(name), hooks);
+  if (name.startsWith(destinationKey(""))) return destinationPanel(name.slice(destinationKey("").length), hooks);
   const one = list.shown.find((row) => list.view.name(row) === name);
   if (one) return list.view.panel(one, hooks);
   return /^(rejected|dead):/.test(name) ? null : recordPanel(recordNamed(name), hooks); // of an earlier process, or done with
@@ -245,18 +218,12 @@ function doSelected(deed) {
   }));
 }
 
-function turnChart(chosen) {
-  hours = chosen;
-  pressHours(hours);
-  if (knownToken()) refreshHistory().catch(() => { historyAt = 0; }); // the next look asks again, and says why not
-}
-
 // --------------------------------------------------------------------------------------------------------------- start
 
 function listen() {
   startChart((chosen) => {
     go({ hours: chosen });
-    turnChart(chosen);
+    overview.turnChart(chosen);
   });
   $("ask").addEventListener("submit", () => {
     keepToken($("token").value);
@@ -278,7 +245,7 @@ function listen() {
   $("show-news").addEventListener("click", showNews);
   $("older").addEventListener("click", () => tell(list.more()));
   $("replay-matching").addEventListener("click", () => tell(replayMatching(list.asked, changed)));
-  $("test").addEventListener("click", () => sendTest(table, hooks));
+  $("test").addEventListener("click", () => sendTest(overview.table, hooks));
   $("help").addEventListener("click", () => $("keys").showModal());
   $("panel").addEventListener("shut", () => closeSide());
   $("panel").addEventListener("coming", ({ detail }) => list.showOpening(detail));
@@ -308,7 +275,8 @@ function pressedLink(press) {
   const link = press.target.closest("a[data-goto]");
   if (!link || press.ctrlKey || press.metaKey || press.shiftKey || press.button !== 0) return;
   press.preventDefault();
-  turnTo(link.dataset.goto, here(new URL(link.href).search).filters);
+  const { filters, open: name } = here(new URL(link.href).search);
+  turnTo(link.dataset.goto, filters).then(() => name && openNamed(name));
   $("views").scrollIntoView({ block: "nearest" });
 }
 

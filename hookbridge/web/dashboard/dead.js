@@ -45,6 +45,7 @@ export const dead = {
   name: ({ reason }) => deadKey(reason),
   cells: (one) => [word(count(one.count)), word(one.reason || "(no reason)"), tables(one), when(one.first_at), when(one.last_at)],
   look: lookAtWhole,
+  gone: { count: 0 },
   matches: ({ count: left }) => left > 0,
   again: ({ reason }, hooks) => reason && replayGroup(whichOf(reason, hooks.scope()), hooks),
   dismiss: ({ reason }, hooks) => reason && dismissGroup(whichOf(reason, hooks.scope()), hooks),

@@ -21,7 +21,7 @@ async function build(id, hooks) {
     parts: [
       element("p", [element("span", called(event.title, event.record_id), { className: "name" }), element("br"), placed(event)]),
       state(event),
-      event.reason ? element("p", foreign(event.reason), { className: `reason ${event.outcome === "dead" ? "bad" : ""}` }) : null,
+      element("p", foreign(event.reason ?? ""), { className: `reason ${event.outcome === "dead" ? "bad" : ""}`, hidden: !event.reason }), // it may come, and moves no button
       buttons(event, record, hooks), said(),
       heading("Timeline"), timeline(event),
       ...failures(event.failures),

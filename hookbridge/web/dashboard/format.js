@@ -58,6 +58,12 @@ export const ago = (seconds) => (seconds === null ? "never" : seconds < 1 ? "jus
 // The seconds since a time of the API, which is ISO 8601; null since none.
 export const since = (time) => (time === null || time === undefined ? null : Math.max(0, (Date.now() - new Date(time)) / 1000));
 
+// When a time of the API comes.
+export function until(time) {
+  const left = (new Date(time) - Date.now()) / 1000;
+  return left > 1 ? `in ${lasting(left)}` : "now";
+}
+
 export function took(seconds) {
   if (seconds < 1) return `${Math.max(0, Math.round(seconds * 1000))} ms`;
   return seconds < 90 ? `${seconds.toFixed(1)} s` : lasting(seconds);
@@ -81,4 +87,4 @@ export function moment(time) {
   return element("time", clock(time), { dateTime: new Date(time).toISOString(), title: WHOLE.format(new Date(time)) });
 }
 
-export const CLASSES = { dead: "bad", open: "warn", applied: "good", present: "good", waiting: "warn" };
+export const CLASSES = { dead: "bad", open: "warn", applied: "good", present: "good", waiting: "warn", up: "good", down: "warn", behind: "warn", paused: "warn", refused: "bad", stopped: "bad" };

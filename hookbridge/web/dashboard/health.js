@@ -1,5 +1,6 @@
 // The first line, the figures, and what needs somebody, as the service judges it.
 
+import { destinationKey } from "./destination.js";
 import { $, count, element, foreign, lasting, rate, since } from "./format.js";
 import { morphChildren } from "./morph.js";
 
@@ -59,6 +60,10 @@ function linkTo(words, { outcome, ...others }) {
   return element("a", words, { href: `?${new URLSearchParams(which)}`, data: { goto } });
 }
 
+function linkToDestination(words, name) {
+  return element("a", words, { href: `?${new URLSearchParams({ view: "destinations", open: destinationKey(name) })}`, data: { goto: "destinations" } });
+}
+
 function figure(name, value, { className = "", filters = null, title = null }) {
   const shown = filters === null ? value : linkTo(value, filters);
   return element("div", [element("dt", name), element("dd", shown, { className })], { title });
@@ -67,9 +72,10 @@ function figure(name, value, { className = "", filters = null, title = null }) {
 function showAttention({ problems, notes }, warnings) {
   const all = problems.length + warnings.length;
   $("attention-title").textContent = all ? `Needs attention (${all})` : "Nothing needs attention";
-  const wrong = problems.map(({ level, text, todo, events }) => element("li", [
+  const wrong = problems.map(({ level, text, todo, events, destination }) => element("li", [
     element("strong", foreign(text)), element("span", [" ", foreign(todo)]),
     events ? linkTo("Show them", events) : null,
+    destination ? linkToDestination("Show it", destination) : null,
   ], { className: level }));
   const warned = warnings.map((text) => element("li", element("span", foreign(text)), { className: "warn" }));
   const said = notes.map((text) => element("li", foreign(text), { className: "soft" }));

@@ -46,11 +46,11 @@ async function newest(sight) {
   return { rows, horizon: sight.horizon };
 }
 
-// News of a list that is answered whole: what is missing has left it, and counts none any more.
+// News of a list that is answered whole: what is missing has left it, and is what the view says of such a one.
 export async function lookAtWhole({ view, shown, places, ask }) {
   const page = await ask({});
   const found = page[view.rows];
   const there = new Set(found.map(view.key));
-  const gone = shown.filter((one) => !there.has(view.key(one))).map((one) => ({ ...one, count: 0 }));
+  const gone = shown.filter((one) => !there.has(view.key(one))).map((one) => ({ ...one, ...view.gone }));
   return { newer: found.filter((one) => !places.has(view.key(one))).length, known: [...found, ...gone], anywhere: true };
 }

@@ -3,8 +3,9 @@
 // Everything here belongs to one `sight`: a view with its filters, from the moment they are chosen. What an earlier one
 // has asked is given up, and a sight begins with nothing, so that rows of two lists never mix.
 
-import { Refusal, call } from "./api.js";
-import { $, count } from "./format.js";
+import { call } from "./api.js";
+import { sayBegun, sayEmpty, sayEnded, sayNews, sayPage } from "./around.js";
+import { $ } from "./format.js";
 import { NEWS_MAX } from "./latest.js";
 import { morph } from "./morph.js";
 import { Selection } from "./selection.js";
@@ -80,15 +81,11 @@ export class List {
   // The newest page, of nothing else than this sight.
   async load({ retry = false } = {}) {
     this.remembered[this.name] = this.filters;
-    $("list").style.minHeight = `${$("list").offsetHeight}px`; // the page keeps its length until the answer is there
+    sayBegun({ narrowed: isNarrowed(this.filters), retry });
     this.#begin();
     showColumns(this.view, this.filters);
     $("rows").replaceChildren();
     this.selection.show();
-    for (const id of ["news", "older", "empty", "partial"]) $(id).hidden = true;
-    if (!retry) $("failed").hidden = true;
-    $("clear").hidden = !isNarrowed(this.filters);
-    $("loading").hidden = retry; // it says why not
     await this.#page();
   }
 
@@ -107,9 +104,7 @@ export class List {
     } finally {
       if (sight === this.sight) {
         this.loading = false;
-        $("list").style.minHeight = "";
-        $("loading").hidden = true;
-        $("older").textContent = this.view.older;
+        sayEnded(this.view.older);
       }
     }
   }
@@ -123,10 +118,8 @@ export class List {
     this.cursor = page.next_cursor ?? null;
     this.horizon ??= page.horizon ?? null;
     this.loaded = true;
-    $("older").hidden = this.cursor === null;
-    $("failed").hidden = true;
-    $("partial").hidden = !this.view.whole || page.complete;
-    this.#sayEmpty();
+    sayPage({ more: this.cursor !== null, complete: page.complete !== false });
+    sayEmpty(this.shown.length ? null : this.#whyEmpty());
   }
 
   // Raises Left where the reader has gone on to another sight before the answer, or the failure, was there.
@@ -141,10 +134,9 @@ export class List {
     return answered;
   }
 
-  #sayEmpty() {
-    $("empty").hidden = this.shown.length > 0;
+  #whyEmpty() {
     // A search for words looks at so many events, and says where the next page goes on.
-    $("empty").textContent = this.cursor === null ? this.view.empty(isNarrowed(this.filters), this.context()) : "Nothing among the latest. “Older” looks further back.";
+    return this.cursor === null ? this.view.empty(isNarrowed(this.filters), this.context()) : "Nothing among the latest. “Older” looks further back.";
   }
 
   // ------------------------------------------------------------------------------------------------------------ rows
@@ -252,9 +244,7 @@ export class List {
       return found.newer > 0;
     }
     if (this.live && found.fresh && this.#mayMove()) return this.#letIn(found);
-    $("show-news").textContent = `${found.newer >= NEWS_MAX ? `${NEWS_MAX} or more` : count(found.newer)} newer – show`;
-    if (found.anywhere) $("show-news").textContent = `${count(found.newer)} more – show`;
-    $("news").hidden = found.newer === 0;
+    sayNews(found);
     return this.#put(found.known);
   }
 
@@ -296,13 +286,5 @@ export class List {
       view: this.view, shown: this.shown, places: this.places, atTheEnd: this.cursor === null, horizon: this.horizon, key: this.view.key,
       order: this.filters.get("order"), ask: (more, filters) => this.#ask(more, filters),
     };
-  }
-
-  // An error of the list stands above it, and goes with the next answer.
-  failed(error) {
-    const text = error instanceof Refusal ? `The list cannot be shown: ${error.message}` : error.message;
-    if ($("failed").textContent !== text) $("failed").textContent = text;
-    $("failed").hidden = false;
-    $("empty").hidden = true;
   }
 }

@@ -1,7 +1,7 @@
 // Each source: how its lane is, what is left of its budget, the tables that are followed, and its switch.
 
 import { pauseOrResume } from "./actions.js";
-import { $, ago, button, count, element, foreign, lasting, since } from "./format.js";
+import { $, ago, button, count, element, foreign, lasting, since, until } from "./format.js";
 import { morphChildren } from "./morph.js";
 import { DOWN, PAUSED, STANDBY, UP, stateOfLane } from "./words.js";
 
@@ -22,17 +22,11 @@ function source(lane, ready, stats, done) {
       element("span", [state !== UP && lane.since && since(lane.since) >= 1 ? `for ${lasting(since(lane.since))}` : "", budget(lane, ready.notion_budget)].filter(Boolean).join(" · "), { className: "soft" }),
       button(turn, () => pauseOrResume(lane.source, turn, done), { data: { lane: lane.source }, "aria-label": `${turn} ${lane.source}` }),
     ], { className: "head" }),
-    lane.reason && state !== PAUSED ? element("p", [foreign(lane.reason), probe(lane)], { className: "soft" }) : null,
+    lane.reason && state !== PAUSED ? element("p", [foreign(lane.reason), lane.next_probe_at && `. Asked again ${until(lane.next_probe_at)}`], { className: "soft" }) : null,
     lane.has_credentials ? null : element("p", "No credentials: nothing is verified", { className: "soft" }),
     lane.source === "supabase" && ready.pull ? outbox(ready.pull) : null,
     tables.length ? element("ul", tables.map((table) => followed(table, stats))) : element("p", "No table is followed", { className: "soft" }),
   ].filter(Boolean), { className: "card", data: { source: lane.source } });
-}
-
-function probe(lane) {
-  if (lane.next_probe_at === null) return "";
-  const left = (new Date(lane.next_probe_at) - Date.now()) / 1000;
-  return left > 1 ? `. Asked again in ${lasting(left)}` : ". Asked again now";
 }
 
 // Changes that are taken from an outbox in the project's database, instead of being sent by it.

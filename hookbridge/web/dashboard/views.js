@@ -3,6 +3,7 @@
 import { REPLAYABLE } from "./api.js";
 import { SOURCE, TABLE, named, plain, state, table, when, word } from "./cells.js";
 import { dead } from "./dead.js";
+import { destinations } from "./destinations.js";
 import { eventPanel } from "./event.js";
 import { $, element, foreign, visible } from "./format.js";
 import { lookAtLatest } from "./latest.js";
@@ -65,6 +66,7 @@ export const VIEWS = {
     older: "Older",
     empty: (filtered) => filtered ? "None of the last 500 matches." : "No webhook was refused since the service began. A wrong signature or body would be listed here, with the reason.",
   },
+  destinations,
 };
 
 // What says how a list is shown, not what is in it.

@@ -8,6 +8,17 @@ export const STANDBY = "standby"; // another node works on it
 
 export const stateOfLane = (lane) => ({ running: UP, refused: REFUSED })[lane.state] ?? lane.state;
 
+// A destination of which nothing is known any more: the service was started without it.
+export const GONE = "gone";
+
+export const stateOfDestination = ({ state }) => (state === "running" ? UP : state);
+
+// What one that is up does beside telling each change as it comes; null where that is all.
+export function doingOf({ state, snapshot, behind_seconds: behind }) {
+  if (state !== "running") return null;
+  return snapshot ? "is told everything" : behind >= 1 ? "catches up" : null;
+}
+
 export const stateOfEvent = (event) => event.outcome ?? event.state;
 export const stateOfRecord = (record) => (record.waiting_since ? "waiting" : record.present ? "present" : "absent");
 
