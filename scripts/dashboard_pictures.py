@@ -1,6 +1,7 @@
-"""Make the pictures of docs/dashboard.md: a service that follows two sources while webhooks get lost and one is down.
+"""Make the pictures of docs/dashboard.md and docs/destinations.md: a service that follows two sources.
 
-Nothing in them is made up: the sources are those of `python -m hookbridge demo`, and Chromium shows what it is told.
+Webhooks get lost, one source is down for a while, and later a destination is.  Nothing in them is made up: the
+sources are those of `python -m hookbridge demo`, and Chromium shows what it is told.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 from urllib.parse import quote
 
 from aiohttp import ClientSession
+from msgspec.structs import replace
 from playwright.async_api import Page, async_playwright
 
 from hookbridge.config import (
@@ -45,6 +47,8 @@ from hookbridge.observe.logs import configure
 from hookbridge.service import Service
 from hookbridge.standins import NotionStandin, PostgrestStandin
 from hookbridge.web.server import bind, listening, working
+from scripts import destination_pictures
+from scripts.destination_pictures import Receiver
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs" / "images"
@@ -94,12 +98,13 @@ def config(folder: Path, places: Places) -> Config:
 
 
 class Scene:
-    """A service at work, and whoever edits its sources."""
+    """A service at work, whoever edits its sources, and a destination that may be down."""
 
-    def __init__(self, places: Places, sender: Sender, random: Random) -> None:
+    def __init__(self, places: Places, sender: Sender, random: Random, warehouse: Receiver) -> None:
         self.places = places
         self.sender = sender
         self.random = random
+        self.warehouse = warehouse
 
     async def edit(self, seconds: float) -> None:
         """Edit both sources for so long, and deliver most of the webhooks."""
@@ -121,10 +126,13 @@ async def scene(folder: Path, seed: int) -> AsyncIterator[tuple[Scene, str, str]
         NotionStandin(
             token=given.notion_token, verification_token=given.notion_webhook_secrets[0], clock=calendar
         ) as notion,
+        Receiver("search").there() as search,
+        Receiver("warehouse").there() as warehouse,
     ):
         places = Places(supabase, notion, random, calendar)
-        named = {name: getattr(given, name) for name in given.__struct_fields__} | {"supabase_url": supabase.url}
-        settings = Settings(config=config(folder, places), secrets=Secrets(**named), folder=folder)
+        to = (search.destination(), warehouse.destination())
+        known = replace(given, supabase_url=supabase.url, destinations=to)
+        settings = Settings(config=config(folder, places), secrets=known, folder=folder)
         async with (
             working(await Service.open(settings)) as (service, _),
             listening(service, bind(settings.config.server)) as url,
@@ -132,7 +140,7 @@ async def scene(folder: Path, seed: int) -> AsyncIterator[tuple[Scene, str, str]
         ):
             ids = lambda: f"msg_{random.getrandbits(64):016x}"  # noqa: E731
             yield (
-                Scene(places, Sender(http, (url,), given.webhook_secrets[0], ids, time.time), random),
+                Scene(places, Sender(http, (url,), given.webhook_secrets[0], ids, time.time), random, warehouse),
                 url,
                 given.admin_token,
             )
@@ -207,6 +215,8 @@ async def main(asked: argparse.Namespace) -> None:
             query = f"?view=records&q={quote(await named_most(address, token))}&columns=Status&order=changed"
             page = await opened(browser, address, token, query, viewport=DESK, color_scheme="light")
             await records(page, asked.into)
+            page = await opened(browser, address, token, "?view=destinations", viewport=DESK, color_scheme="light")
+            await destination_pictures.take(page, play.warehouse, play.edit, asked.into)
             await browser.close()
 
 
