@@ -279,7 +279,7 @@ async def test_tabs_are_turned_with_the_arrows(page: Page, service: Running) -> 
     await expect(page.locator("#tab-dead")).to_have_attribute("aria-selected", "true")
     await expect(page.locator("#tab-events")).to_have_attribute("tabindex", "-1")
     await page.keyboard.press("End")
-    await expect(page.locator("#list")).to_have_attribute("aria-labelledby", "tab-rejected")
+    await expect(page.locator("#list")).to_have_attribute("aria-labelledby", "tab-destinations")
 
 
 # --------------------------------------------------------------------------------------------------------- how it looks
