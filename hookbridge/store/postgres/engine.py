@@ -153,11 +153,11 @@ class Engine:
 
         Raises StoreUnavailable, after which it may have been done or not, and StoreError.
         """
-        return await asyncio.shield(self._spawn(_again(lambda: self._writes.call(sql, *arguments))))
+        return await self._to_its_end(_again(lambda: self._writes.call(sql, *arguments)))
 
     async def at_once(self, sql: str, *arguments: object) -> list[Record]:
         """Write as ``write`` does, and not behind what it writes: a lease may hang on this."""
-        return await asyncio.shield(self._spawn(_again(lambda: self._reads.call(sql, *arguments))))
+        return await self._to_its_end(_again(lambda: self._reads.call(sql, *arguments)))
 
     def ticket(self) -> Awaitable[int]:
         """Give a number that is larger than every one that was given, on any node, before this call."""
@@ -200,6 +200,12 @@ class Engine:
 
         return GroupCommit(commit, lambda job: job.weight, at_once=at_once, spacing_seconds=spacing_seconds)
 
+    async def _to_its_end(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Do this, also when the caller is cancelled meanwhile."""
+        task = self._spawn(work)
+        task.add_done_callback(_heard)
+        return await asyncio.shield(task)
+
     def _spawn(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
@@ -221,6 +227,12 @@ class Engine:
         except StoreError as error:
             return error
         return [ticket for (ticket,) in rows]
+
+
+def _heard(task: asyncio.Task[Any]) -> None:
+    """Take what a call raised as heard: whoever waited may be gone, and asyncio would log it as nobody's."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _give(waiting: Sequence[asyncio.Future[int]], tickets: list[int] | StoreError) -> None:

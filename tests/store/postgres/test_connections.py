@@ -1,6 +1,7 @@
 """Connections that end, calls that are in each other's way, values that have no form on disk, and poolers."""
 
 import asyncio
+import gc
 import random
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -10,8 +11,9 @@ import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
-from hookbridge.errors import StoreError, StoreUnavailable
-from hookbridge.store.postgres import connections
+from hookbridge.errors import LeadLost, StoreError, StoreUnavailable
+from hookbridge.store.nodes import Lead
+from hookbridge.store.postgres import PostgresStore, connections
 from hookbridge.store.postgres.connections import Link, Server
 from hookbridge.store.postgres.engine import Engine, Job, Writer
 from tests.store.postgres.conftest import Opened
@@ -334,3 +336,20 @@ async def test_what_a_lease_hangs_on_does_not_wait_behind_other_writes(
     assert not writing.done()
     await locker.execute("COMMIT")
     await writing
+
+
+async def test_what_fails_behind_a_caller_who_was_cancelled_is_logged_by_nobody(url: str) -> None:
+    logged: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: logged.append(context))
+    store = await PostgresStore.open(url, node="one")
+    lost = Lead("nobody's", epoch=1)
+    writing = asyncio.create_task(store.put_note("a note", "text", lead=lost))
+    await asyncio.sleep(0)
+    writing.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
+    await store.put_note("another note", "text")  # on the same connection, so the other one is over
+    with pytest.raises(LeadLost):
+        await store.put_note("a note", "text", lead=lost)
+    gc.collect()
+    await store.close()
+    assert logged == []
