@@ -139,4 +139,11 @@ def _of_error(error: Exception) -> str:
         # Not its strerror: asyncio's own loop writes an address there, or one for each that a name leads to.
         known = os.strerror(error.os_error.errno) if error.os_error.errno else str(error.os_error)
         return f"it cannot be reached: {known}"
+    # Of these the text has the whole address, or the answer's headers, in which secrets may be.
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"its answer is no HTTP: {without_secrets(one_line(error.message))[:SHOWN_CHARACTERS]}"
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "it closed the connection before it had answered"
+    if isinstance(error, aiohttp.InvalidURL):
+        return "its url is none that can be called"
     return f"it cannot be reached: {without_secrets(one_line(str(error))) or type(error).__name__}"
