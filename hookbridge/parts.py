@@ -140,7 +140,7 @@ class Parts:
 
         # Who is told of changes
         self.telling = Telling(self.naming, self.sources)
-        self.destinations = Destinations(secrets.destinations, store, self.telling, self.sources, clock)
+        self.destinations = Destinations(secrets.destinations, store, self.telling, self.sources, clock, self._leads)
 
         # What a source keeps for us until it is taken
         self.pulling = self._pulling(supabase)
@@ -157,6 +157,10 @@ class Parts:
             token=self.admin_token,
             pulling=self.pulling,
         )
+
+    def _leads(self, duty: str) -> bool:
+        """Whether this node has a duty, as far as it knows."""
+        return self.membership.does(duty)
 
     def _duties(self) -> Iterator[tuple[str, Duty]]:
         """Name what this node would do alone: what its roles allow, and upkeep, which is no role."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from hookbridge import feed
 from hookbridge.api.destinations import DestinationState, TrialAnswer
@@ -35,10 +35,12 @@ class Destinations:
         telling: Telling,
         sources: Mapping[SourceName, Source],
         clock: Clock,
+        leads: Callable[[str], bool],
     ) -> None:
+        """``leads``: whether this node has a duty, as far as it knows at this moment."""
         self._store = store
         self._clock = clock
-        self._drivers = [Driver(one, _meant(one, sources), store, telling, clock) for one in to]
+        self._drivers = [Driver(one, _meant(one, sources), store, telling, clock, leads) for one in to]
         self._lags = {one.name: Lag(store, _meant(one, sources), one.types) for one in to}
 
     def duties(self) -> Iterator[tuple[str, Duty]]:

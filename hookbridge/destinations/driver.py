@@ -49,13 +49,16 @@ class Driver:
         store: Store,
         telling: Telling,
         clock: Clock,
+        leads: Callable[[str], bool],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        """``leads``: whether this node has a duty, as far as it knows at this moment."""
         self.to = to
         self._which = which
         self._store = store
         self._telling = telling
         self._clock = clock
+        self._leads = leads
         self._sleep = sleep
         self._lead: Lead | None = None
         self._standing = Standing()
@@ -169,6 +172,7 @@ class Driver:
     async def _deliver(self, sender: Sender, what: Message) -> None:
         """Have a message taken, however often it takes; or the destination stops."""
         while True:
+            self._must_lead()
             try:
                 await sender.post(what.body, what.id)
             except Undelivered as error:
@@ -184,6 +188,14 @@ class Driver:
         await self._keep(passed.taken(what.number, self._clock()))
         if anew and not passed.anew:
             _log.info("A destination has been told everything anew", destination=self.to.name)
+
+    def _must_lead(self) -> None:
+        """Raises LeadLost where another node may have told something newer than what is in hand here.
+
+        A node that stood still goes on wherever it was, and only then finds its duties ended.
+        """
+        if self._lead is not None and not self._leads(self._lead.duty):
+            raise LeadLost(self._lead.duty)
 
     async def _failed(self, error: Undelivered) -> None:
         """Keep why it did not take a message, and wait until it is tried again."""
