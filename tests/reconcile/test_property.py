@@ -45,6 +45,9 @@ steps = st.one_of(
 class World:
     """Both sources, their webhooks on the way, and the service that follows them."""
 
+    tables: tuple[str, ...] = ("users", "plain")
+    """Of Supabase."""
+
     def __init__(self, made: Sources, config: Settings) -> None:
         self.made = made
         self._config = config
@@ -160,7 +163,7 @@ class World:
         assert (totals.books.open, totals.books.dead) == (0, 0)
         expected: dict[str, str] = {}
         bodies: dict[str, str] = {}
-        for table in ("users", "plain"):
+        for table in self.tables:
             expected |= {
                 f"supabase:public.{table}:{row['id']}": str(row["name"]) for row in self.made.supabase.rows(table)
             }
@@ -168,7 +171,7 @@ class World:
             if not page.in_trash:
                 expected[f"notion:{self.made.database}:{page.id}"] = page.title
                 bodies[f"notion:{self.made.database}:{page.id}"] = page.markdown
-        copied = await self._copied()
+        copied = await self.copied()
         assert {record: name_of(copy) for record, copy in copied.items()} == expected
         assert {record: body_of(copied[record]) for record in bodies} == bodies
         for record, name in expected.items():
@@ -183,7 +186,7 @@ class World:
         hits = (await self.service.search.find(words, source=None, table=None, limit=500)).hits
         return {str(hit.record) for hit in hits}
 
-    async def _copied(self) -> dict[str, Copy]:
+    async def copied(self) -> dict[str, Copy]:
         copied = {}
         for source, table in self.service.reconciler.tables:
             unmet = await self.service.store.unmet(source, table, 1 << 62, limit=500)
