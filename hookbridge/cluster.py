@@ -28,6 +28,8 @@ LEAVE_SECONDS = 2.0
 UPKEEP = "upkeep"
 PULLING = "pull"
 """Taking changes from the outbox at Supabase."""
+ALERTING = "alert"
+"""Telling people of trouble."""
 
 Duty = Callable[[Lead], Awaitable[None]]
 """Is called with the lead, and cancelled when that ends; one that returns has nothing left to do."""

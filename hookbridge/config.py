@@ -233,6 +233,18 @@ class Destination(Section, frozen=True):
         return f"Destination({self.name})"
 
 
+class AlertsConfig(Section, frozen=True):
+    """``[alerts]``: which people are told when it is not healthy, and who misses a service that says nothing."""
+
+    url: str = ""
+    form: Literal["auto", "json", "slack", "discord"] = "auto"
+    hold_seconds: Seconds = 30.0
+    gap_seconds: Seconds = 900.0
+    remind_seconds: Annotated[float, Meta(ge=0)] = 86_400.0
+    beat_url: str = ""
+    beat_seconds: Annotated[float, Meta(ge=1)] = 60.0
+
+
 class LoggingConfig(Section, frozen=True):
     """``[logging]``."""
 
@@ -257,6 +269,12 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True):
     """May hold a password."""
     store_url: str = ""
     """As ``[store] url``; this one may hold a password."""
+    alerts_url: str = ""
+    """As ``[alerts] url``; whoever knows this one may write there."""
+    alerts_secret: str = ""
+    """Signs what people are sent."""
+    alerts_beat_url: str = ""
+    """As ``[alerts] beat_url``."""
     destinations: tuple[Destination, ...] = ()
     """As ``[[destinations]]``, with what each ``{env:NAME}`` stands for in its place."""
 
@@ -278,6 +296,7 @@ class Config(Section, frozen=True):
     reconcile: ReconcileConfig = ReconcileConfig()
     handlers: HandlersConfig = HandlersConfig()
     retention: RetentionConfig = RetentionConfig()
+    alerts: AlertsConfig = AlertsConfig()
     logging: LoggingConfig = LoggingConfig()
     destinations: tuple[Destination, ...] = ()
 
@@ -299,6 +318,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         A secret: it may hold a password.
         """
         return self.secrets.store_url or self.config.store.url
+
+    @property
+    def alerts_url(self) -> str:
+        """Where people are told that it is not healthy; empty where they are not.  A secret."""
+        return self.secrets.alerts_url or self.config.alerts.url
+
+    @property
+    def beat_url(self) -> str:
+        """What is asked for while it is healthy, and misses it when it is not; empty without one.  A secret."""
+        return self.secrets.alerts_beat_url or self.config.alerts.beat_url
 
     @property
     def node_name(self) -> str:

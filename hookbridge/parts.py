@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from functools import partial
 
 from hookbridge import __version__
+from hookbridge.alerts import Alerts
+from hookbridge.api.health import Readiness
 from hookbridge.clock import Clock
-from hookbridge.cluster import PULLING, UPKEEP, Duty, Membership, processing, reconciling
+from hookbridge.cluster import ALERTING, PULLING, UPKEEP, Duty, Membership, processing, reconciling
 from hookbridge.config import Settings
 from hookbridge.destinations import Destinations, Places
 from hookbridge.errands import Errands
@@ -60,7 +63,7 @@ from hookbridge.telling import Telling
 from hookbridge.upkeep import Upkeep
 
 
-class Parts:
+class Parts(ABC):
     """Everything that works together in one process, made and not yet at work."""
 
     def __init__(
@@ -145,6 +148,9 @@ class Parts:
         # What a source keeps for us until it is taken
         self.pulling = self._pulling(supabase)
 
+        # Who is told when it is not healthy
+        self.alerts = Alerts(settings, store, self.readiness, self._told_last, clock)
+
         # What only one node does, and how this one and the others hear of each other
         self.membership = Membership(store, dict(self._duties()), self._describe, self._heard)
         self.errands = Errands(store, self.reconciler, self.membership.does)
@@ -174,6 +180,8 @@ class Parts:
             yield from self.destinations.duties()
         if "reconcile" in roles and self.pulling is not None:
             yield PULLING, self.pulling.run
+        if self.alerts.is_wanted:
+            yield ALERTING, self.alerts.lead
         yield UPKEEP, self._keep_up
 
     async def _keep_up(self, lead: Lead) -> None:
@@ -243,6 +251,16 @@ class Parts:
         )
 
     # What the parts say to each other
+
+    @abstractmethod
+    async def readiness(self) -> Readiness:
+        """Say how everything is, with a verdict."""
+
+    def _told_last(self) -> bool:
+        """Whether no node hears of the store any more, and this one is whose duty it was to tell people of trouble."""
+        cluster = self.membership.cluster
+        leader = None if cluster is None else cluster.leaders.get(ALERTING)
+        return self.neighbours.problem is not None and leader is not None and leader.mine
 
     def _follows(self, record: RecordKey) -> bool:
         return (record.source, record.table) in self._followed

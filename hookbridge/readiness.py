@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from hookbridge.api.alerts import AlertsState
 from hookbridge.api.health import StuckHandler
 from hookbridge.clock import Clock
 from hookbridge.config import Settings
@@ -91,3 +92,18 @@ def warnings_of_stuck(stuck: Sequence[StuckHandler]) -> tuple[str, ...]:
         " although its time is up: restart to have their records tried again, and let CancelledError through in it."
         for one in stuck
     )
+
+
+def warnings_of_alerts(alerts: AlertsState | None) -> tuple[str, ...]:
+    """Say that people cannot be told of trouble, which is no trouble to tell them of."""
+    if alerts is None:
+        return ()
+    warnings = []
+    if alerts.failures:
+        warnings.append(
+            f"An alert does not reach anybody: {alerts.url}: {alerts.reason}. It is tried again and again;"
+            " correct HOOKBRIDGE_ALERTS__URL if it is wrong, and try it with: alerts test."
+        )
+    if alerts.beat is not None and alerts.beat.reason is not None:
+        warnings.append(f"A beat was not taken: {alerts.beat.url}: {alerts.beat.reason}.")
+    return tuple(warnings)

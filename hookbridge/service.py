@@ -16,6 +16,7 @@ import msgspec
 import structlog
 from msgspec.structs import replace
 
+from hookbridge.api.alerts import AlertsState
 from hookbridge.api.destinations import DestinationState
 from hookbridge.api.health import Readiness
 from hookbridge.api.lanes import LaneState
@@ -30,7 +31,14 @@ from hookbridge.model import Books, Counts, Event, Outcome, Receipt, RecordKey
 from hookbridge.observe.history import History
 from hookbridge.parts import Parts
 from hookbridge.pipeline.replay import replay
-from hookbridge.readiness import WritableInbox, problem_of, warnings_of, warnings_of_clock, warnings_of_stuck
+from hookbridge.readiness import (
+    WritableInbox,
+    problem_of,
+    warnings_of,
+    warnings_of_alerts,
+    warnings_of_clock,
+    warnings_of_stuck,
+)
 from hookbridge.reconcile.status import freshness
 from hookbridge.records import Records
 from hookbridge.search import Search
@@ -65,6 +73,7 @@ class Service(Parts):
         self._senders_gone = asyncio.Event()
         self._ended = asyncio.Event()
         self._destinations: tuple[DestinationState, ...] = ()
+        self._alerts: AlertsState | None = None
 
     @classmethod
     async def open(cls, settings: Settings, clock: Clock | None = None) -> Service:
@@ -107,6 +116,8 @@ class Service(Parts):
                 if self._stale is not None and "process" in roles:
                     tasks.append(group.create_task(self._stale.run(self._stop_lanes), name="stale-keys"))
                 tasks.append(group.create_task(self._loop_watch.run(), name="loop-watch"))
+                if self.alerts.is_wanted:
+                    tasks.append(group.create_task(self.alerts.run(), name="people"))
                 tasks.append(group.create_task(self.membership.run(), name="membership"))
                 await self._stop_asked.wait()
                 self.membership.resign()
@@ -193,6 +204,8 @@ class Service(Parts):
                 oldest = await self.store.oldest_open_seconds()
             except StoreUnavailable as error:  # what cannot be read may have been found damaged just now
                 problem = self.store.fault if self.store.links is None else problem_of(error)
+        with suppress(StoreUnavailable):  # it stays as it was when the store could be asked
+            self._alerts = await self.alerts.state()
         seen = Readiness(
             ready=problem is None and self.accepting and not self.intake.disk_is_low,
             inbox_writable=problem is None,
@@ -204,7 +217,13 @@ class Service(Parts):
             destinations=await self._destinations_by_now(),
             pull=self.neighbours.pull(),
             notion_budget=self.neighbours.budget(),
-            warnings=(*self.warnings(), *warnings_about(self.handshake.unconfirmed), *warnings_of_stuck(stuck)),
+            alerts=self._alerts or msgspec.UNSET,
+            warnings=(
+                *self.warnings(),
+                *warnings_about(self.handshake.unconfirmed),
+                *warnings_of_stuck(stuck),
+                *warnings_of_alerts(self._alerts),
+            ),
             oldest_open_seconds=oldest,
             indexing=self.indexing.progress,
             cluster=self.neighbours.state() or msgspec.UNSET,

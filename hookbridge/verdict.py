@@ -56,12 +56,17 @@ def lasting(seconds: float) -> str:
 # What is wrong
 
 
-def _bad(kind: str, text: str, todo: str, events: dict[str, str] | None = None) -> Problem:
-    return Problem(level="bad", kind=kind, text=text, todo=todo, events=events)
+def _bad(
+    kind: str, text: str, todo: str, events: dict[str, str] | None = None, *, remedy: str | None = None
+) -> Problem:
+    """Without a ``remedy`` what is to do quotes nobody."""
+    return Problem(level="bad", kind=kind, text=text, todo=todo, remedy=remedy or todo, events=events)
 
 
-def _warn(kind: str, text: str, todo: str, events: dict[str, str] | None = None) -> Problem:
-    return Problem(level="warn", kind=kind, text=text, todo=todo, events=events)
+def _warn(
+    kind: str, text: str, todo: str, events: dict[str, str] | None = None, *, remedy: str | None = None
+) -> Problem:
+    return Problem(level="warn", kind=kind, text=text, todo=todo, remedy=remedy or todo, events=events)
 
 
 def _whole(seen: Readiness, totals: Totals) -> Iterator[Problem]:
@@ -94,6 +99,7 @@ def _parts(seen: Readiness, totals: Totals, now: float) -> Iterator[Problem]:
     for destination in seen.destinations:
         yield from (replace(one, destination=destination.name) for one in _of_destination(destination, now))
     if seen.cluster:
+        yield from _of_other_lanes(seen.cluster, seen.lanes)
         yield from _of_cluster(seen.cluster)
     age = seen.oldest_open_seconds
     # A lane that stands still has said so already, and why.
@@ -109,19 +115,39 @@ def _of_lane(lane: LaneState, now: float) -> Iterator[Problem]:
     kind = f"{lane.source} {lane.state}"
     match lane.state:
         case "refused":
-            todo = f"{why}Set {CREDENTIALS[lane.source]} to one that may read, and restart. Its events wait."
-            yield _bad(kind, f"{lane.source} refuses our key{lasts}", todo)
+            remedy = f"Set {CREDENTIALS[lane.source]} to one that may read, and restart. Its events wait."
+            yield _bad(kind, f"{lane.source} refuses our key{lasts}", f"{why}{remedy}", remedy=remedy)
         case "down":
-            todo = f"{why}It is asked again and again; its events wait and lose no attempt."
-            yield _warn(kind, f"{lane.source} is down{lasts}", todo)
+            remedy = "It is asked again and again; its events wait and lose no attempt."
+            yield _warn(kind, f"{lane.source} is down{lasts}", f"{why}{remedy}", remedy=remedy)
         case "paused":
             yield _warn(kind, f"{lane.source} is paused{lasts}", "Resume it when it may go on. Its events wait.")
         case "running" | "standby":
             pass
     for table in lane.waiting:
-        remedy = f"Try: {table.hint}. " if table.hint else ""
-        todo = f"{table.reason}. {remedy}It is asked for again and again."
-        yield _warn(f"{table.table} waiting", f"{table.table} cannot be read: its records wait", todo)
+        remedy = (f"Try: {table.hint}. " if table.hint else "") + "It is asked for again and again."
+        text = f"{table.table} cannot be read: its records wait"
+        yield _warn(f"{table.table} waiting", text, f"{table.reason}. {remedy}", remedy=remedy)
+
+
+def _of_other_lanes(cluster: ClusterState, ours: tuple[LaneState, ...]) -> Iterator[Problem]:
+    """What stands still on other nodes, and not here, where it has been said already."""
+    here = {(lane.source, lane.state) for lane in ours}
+    elsewhere: dict[tuple[SourceName, str], list[str]] = {}
+    reasons: dict[tuple[SourceName, str], str] = {}
+    for node in cluster.nodes:
+        for lane in node.lanes if node.name != cluster.node and not node.away else ():
+            if lane.state in {"down", "refused"} and (lane.source, lane.state) not in here:
+                elsewhere.setdefault((lane.source, lane.state), []).append(node.name)
+                reasons.setdefault((lane.source, lane.state), f"{lane.reason}. " if lane.reason else "")
+    for (source, state), names in elsewhere.items():
+        where, kind, why = ", ".join(names), f"{source} {state}", reasons[source, state]
+        if state == "refused":
+            remedy = f"Set {CREDENTIALS[source]} there to one that may read, and restart. Its events wait."
+            yield _bad(kind, f"{source} refuses the key of {where}", f"{why}{remedy}", remedy=remedy)
+        else:
+            remedy = "It is asked again and again; its events wait and lose no attempt."
+            yield _warn(kind, f"{source} is down, as {where} knows it", f"{why}{remedy}", remedy=remedy)
 
 
 def _of_table(table: TableStatus, now: float) -> Iterator[Problem]:
@@ -129,28 +155,35 @@ def _of_table(table: TableStatus, now: float) -> Iterator[Problem]:
     name = name[0].upper() + name[1:] if table.source == "notion" else name
     which = f"{table.table}: " if table.source == "notion" else ""
     if table.state == "unconfirmed":
-        todo = f"{which}{table.reason}, with POST /api/v1/reconcile, kind “sweep” and “confirm”."
-        yield _bad(kind, f"{name}: deletions wait for you", todo)
+        how = "with POST /api/v1/reconcile, kind “sweep” and “confirm”."
+        remedy = f"{which}Look whether they are meant, and confirm them {how}"
+        todo = f"{which}{table.reason}, {how}"
+        yield _bad(kind, f"{name}: deletions wait for you", todo, remedy=remedy)
     elif table.state == "failing":
-        yield _warn(kind, f"{name} cannot be compared", f"{which}{table.reason}. It is tried again and again.")
+        remedy = "It is tried again and again."
+        todo = f"{which}{table.reason}. {remedy}"
+        yield _warn(kind, f"{name} cannot be compared", todo, remedy=f"{which}{remedy}")
     elif table.content is not None and table.content.refused is not None:
-        todo = f"{which}{table.content.refused}. Its pages are copied without, and their bodies are asked for again."
-        yield _warn(f"{table.table} bodies", f"{name}: the bodies of its pages are not given", todo)
+        remedy = "Its pages are copied without, and their bodies are asked for again."
+        todo, text = f"{which}{table.content.refused}. {remedy}", f"{name}: the bodies of its pages are not given"
+        yield _warn(f"{table.table} bodies", text, todo, remedy=f"{which}{remedy}")
     elif table.state == "following" and not _is_fresh(table, now):
         todo = f"{which}Changes since then that no webhook told are not known yet."
         yield _warn(f"{table.table} stale", f"{name} was last compared {_ago(_compared(table), now)}", todo)
 
 
 def _of_pull(pull: PullState, now: float) -> Iterator[Problem]:
-    lasts, remedy = lasting(_since(pull.since, now) or 0.0), f" Try: {pull.hint}." if pull.hint else ""
-    kind, todo = f"pull {pull.state}", f"{pull.reason}.{remedy} Changes wait at Supabase, and none is lost."
+    lasts, hint = lasting(_since(pull.since, now) or 0.0), f"Try: {pull.hint}. " if pull.hint else ""
+    kind, remedy = f"pull {pull.state}", f"{hint}Changes wait at Supabase, and none is lost."
+    todo = f"{pull.reason}. {remedy}"
     match pull.state:
         case "refused":
-            yield _bad(kind, f"Supabase's outbox gives us no changes for {lasts}", todo)
+            yield _bad(kind, f"Supabase's outbox gives us no changes for {lasts}", todo, remedy=remedy)
         case "down":
-            yield _warn(kind, f"Supabase's outbox cannot be asked for {lasts}", todo)
+            yield _warn(kind, f"Supabase's outbox cannot be asked for {lasts}", todo, remedy=remedy)
         case "held":
-            yield _warn(kind, f"No changes are taken from Supabase for {lasts}: our inbox takes none", todo)
+            text = f"No changes are taken from Supabase for {lasts}: our inbox takes none"
+            yield _warn(kind, text, todo, remedy=remedy)
         case _ if (pull.oldest_seconds or 0.0) > LATE_SECONDS:
             text = f"The oldest change in Supabase's outbox waits for {lasting(pull.oldest_seconds or 0.0)}"
             yield _warn("pull late", text, "More changes than can be taken, or a transaction there that does not end.")
@@ -160,20 +193,25 @@ def _of_destination(destination: DestinationState, now: float) -> Iterator[Probl
     if destination.state == "running":
         return
     kind, lasts = f"destination {destination.name} {destination.state}", lasting(_since(destination.since, now) or 0.0)
-    why = f"{destination.url}: {destination.reason}. Its changes wait"
-    anew = f"{destination.url}: {destination.reason}. It is running again when it has taken that."
-    again = f"{why}, and it is tried again and again."
+    why = f"{destination.url}: {destination.reason}. "
+    again = "Its changes wait, and it is tried again and again."
+    resumed = "Its changes wait until it is resumed."
+    anew = "It is running again when it has taken that."
     match destination.state:
         case "refused":
-            yield _bad(kind, f"The destination {destination.name} refuses our requests for {lasts}", again)
+            text = f"The destination {destination.name} refuses our requests for {lasts}"
+            yield _bad(kind, text, f"{why}{again}", remedy=again)
         case "stopped":
-            yield _bad(kind, f"The destination {destination.name} wants nothing more", f"{why} until it is resumed.")
+            text = f"The destination {destination.name} wants nothing more"
+            yield _bad(kind, text, f"{why}{resumed}", remedy=resumed)
         case "behind":
-            yield _warn(kind, f"The destination {destination.name} is told everything anew for {lasts}", anew)
+            text = f"The destination {destination.name} is told everything anew for {lasts}"
+            yield _warn(kind, text, f"{why}{anew}", remedy=anew)
         case "paused":
             yield _warn(kind, f"The destination {destination.name} is paused", "Resume it when it may go on.")
         case _:
-            yield _warn(kind, f"The destination {destination.name} is down for {lasts}", again)
+            text = f"The destination {destination.name} is down for {lasts}"
+            yield _warn(kind, text, f"{why}{again}", remedy=again)
 
 
 def _of_cluster(cluster: ClusterState) -> Iterator[Problem]:

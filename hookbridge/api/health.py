@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from hookbridge.api.alerts import AlertsState
 from hookbridge.api.cluster import ClusterState
 from hookbridge.api.destinations import DestinationState
 from hookbridge.api.fields import means
@@ -57,6 +58,13 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     kind: Annotated[str, means("Changes when the state does, and not with a figure.", "dead letters")]
     text: Annotated[str, means("What is wrong.", "2 dead letters")]
     todo: Annotated[str, means("What to do.", "Look at the reason, repair what it names, then replay or dismiss them.")]
+    remedy: Annotated[
+        str,
+        means(
+            "What to do, without a word of what a source or a receiver has said: as it is told to people elsewhere.",
+            "Look at the reason, repair what it names, then replay or dismiss them.",
+        ),
+    ]
     events: Annotated[
         dict[str, str] | None,
         means(
@@ -132,6 +140,9 @@ class Readiness(ReadinessSummary, frozen=True, kw_only=True):
     ] = None
     cluster: Annotated[
         ClusterState | msgspec.UnsetType, means("The nodes that share the store; left out where there is one file.")
+    ] = msgspec.UNSET
+    alerts: Annotated[
+        AlertsState | msgspec.UnsetType, means("How telling people goes; left out where nobody is to be told.")
     ] = msgspec.UNSET
     verdict: Annotated[HealthVerdict | msgspec.UnsetType, means("Is it healthy, what is wrong, and what to do.")] = (
         msgspec.UNSET

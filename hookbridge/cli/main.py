@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from hookbridge.cli import (
+    alerts,
     backup,
     check,
     demo,
@@ -143,6 +144,7 @@ app.command("notion-token", epilog=notion_token.EPILOG)(notion_token.notion_toke
 app.command("stats", epilog=stats.EPILOG)(stats.stats)
 app.command("pause", epilog=lanes.PAUSE_EPILOG)(lanes.pause)
 app.command("resume", epilog=lanes.RESUME_EPILOG)(lanes.resume)
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(destinations.app, name="destinations")
 app.add_typer(events.app, name="events")
 app.add_typer(records.app, name="records")

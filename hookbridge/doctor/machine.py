@@ -16,6 +16,8 @@ from hookbridge.config import Settings
 from hookbridge.doctor.finding import Finding, Findings, FindingsNow, broken, failed, ok, skipped, warning
 from hookbridge.errors import CacheUnavailable, StartupError
 from hookbridge.handlers import load_handlers
+from hookbridge.outgoing import origin
+from hookbridge.settings.alerts import form_of
 from hookbridge.steps.external import RedisKeys
 from hookbridge.store.sqlite import free_bytes, inspect
 
@@ -34,6 +36,20 @@ def look(settings: Settings) -> FindingsNow:
         yield _data_folder(settings)
     if settings.config.handlers.module:
         yield _handlers(settings)
+    yield _alerts(settings)
+    if settings.beat_url:
+        every = settings.config.alerts.beat_seconds
+        yield ok("beats", f"while it is healthy, {origin(settings.beat_url)} hears so every {every:g} s")
+
+
+def _alerts(settings: Settings) -> Finding:
+    url = settings.alerts_url
+    if not url:
+        hint = "set HOOKBRIDGE_ALERTS__URL, and try it with: alerts test"
+        return skipped("alerts", "nobody is told when it is not healthy", hint)
+    signed = "signed" if settings.secrets.alerts_secret else "not signed"
+    form = form_of(url, settings.config.alerts.form)
+    return ok("alerts", f"people are told at {origin(url)}, as {form}, {signed}; alerts test sends one")
 
 
 def _secrets_file(file: Path) -> FindingsNow:

@@ -6,7 +6,7 @@ Invariants: text is shown only under a key that is known to be safe, never with 
 from __future__ import annotations
 
 import re
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
 from itertools import chain
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from hookbridge.config import Secrets
-from hookbridge.settings import store_url
+from hookbridge.settings import alerts, store_url
 
 HIDDEN = "[hidden]"
 """Text under a key that is not in ``SHOWN``."""
@@ -97,6 +97,7 @@ class Redaction:
             secrets.redis_url,
             password,
             unquote(password),
+            *_of_alerts(secrets),
             *chain.from_iterable((one.secret, *one.headers.values()) for one in secrets.destinations),
             *chain.from_iterable(store_url.passwords(one.url) for one in secrets.destinations),
             *store_url.passwords(secrets.supabase_db_url),
@@ -163,6 +164,13 @@ def _plain(value: object) -> str | list[Any]:
     if isinstance(value, _MANY):
         return [one if isinstance(one, str) else _plain(one) for one in value]
     return str(value)
+
+
+def _of_alerts(secrets: Secrets) -> Iterator[str]:
+    yield secrets.alerts_secret
+    for url in (secrets.alerts_url, secrets.alerts_beat_url):
+        hidden = alerts.secrets_in(url)
+        yield from (*hidden, url) if hidden else ()
 
 
 def _with(known: list[str], secrets: set[str]) -> list[str]:

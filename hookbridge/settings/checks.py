@@ -10,7 +10,7 @@ from datetime import date
 
 from hookbridge.config import Config, NotionConfig, Secrets, SupabaseTable
 from hookbridge.names import NAME_MAX, dashed, is_name, is_schema, is_uuid
-from hookbridge.settings import store_url
+from hookbridge.settings import alerts, store_url
 from hookbridge.settings.hosts import name_of, network_of
 from hookbridge.settings.secrets import is_http_url
 from hookbridge.settings.values import shown
@@ -55,6 +55,7 @@ def check_together(config: Config, secrets: Secrets, problems: list[str]) -> Non
     ]
     _check_lease(config, problems)
     _check_store(config, secrets, problems)
+    problems += alerts.problems(config.alerts, secrets)
 
 
 def _check_store(config: Config, secrets: Secrets, problems: list[str]) -> None:

@@ -19,6 +19,10 @@ from hookbridge.settings.texts import read_text, undressed
 SECRET_BYTES_MIN = 16
 """What is shorter can be tried out."""
 
+ALERTS_URL = "HOOKBRIDGE_ALERTS__URL"
+ALERTS_SECRET = "HOOKBRIDGE_ALERTS__SECRET"  # noqa: S105  the variable's name
+ALERTS_BEAT_URL = "HOOKBRIDGE_ALERTS__BEAT_URL"
+
 NAMES = (
     "SUPABASE_URL",
     "SUPABASE_KEY",
@@ -30,8 +34,11 @@ NAMES = (
     "HOOKBRIDGE_READ_TOKEN",
     "REDIS_URL",
     store_url.VARIABLE,
+    ALERTS_URL,
+    ALERTS_SECRET,
+    ALERTS_BEAT_URL,
 )
-"""One of them is also a key of the file, which may stand there as long as it holds no password."""
+"""Those of URLs are also keys of the file, which may stand there as long as they hold no secret."""
 
 _LINE = re.compile(r"(?:export\s+)?[A-Z]+_[A-Z0-9_]+\s*=\s*[^=\s]")
 _OF_A_LINE = "it begins with a name and =, as a line of .env does; write the secret alone"
@@ -54,6 +61,9 @@ def read_secrets(values: Mapping[str, str], folder: Path, problems: list[str]) -
         read_token=texts["HOOKBRIDGE_READ_TOKEN"],
         redis_url=texts["REDIS_URL"],
         store_url=texts[store_url.VARIABLE],
+        alerts_url=texts[ALERTS_URL],
+        alerts_secret=texts[ALERTS_SECRET],
+        alerts_beat_url=texts[ALERTS_BEAT_URL],
     )
     problems += [
         f"{name}: expected printable ASCII characters without spaces, because it is sent in a header"

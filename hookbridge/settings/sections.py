@@ -17,8 +17,8 @@ from hookbridge.settings.values import convert, expected, nearest, shown
 _REPLACED = {"retention__tombstone_hours": "tombstone_days, in days,"}
 """What has the place of a key that was there once."""
 
-MAY_HOLD_SECRETS = "destinations"
-"""Whose values are in no message: secrets and headers stand among them."""
+MAY_HOLD_SECRETS = ("alerts", "destinations")
+"""Whose values are in no message: secrets, headers and URLs of chats stand among them."""
 
 _SECRET_WORDS = {"apikey", "key", "password", "secret", "secrets", "token"}
 
@@ -72,7 +72,7 @@ def read_value(value: Any, type_: Any, section: str, where: str, problems: list[
 
 def mistaken(value: Any, type_: Any, section: str) -> str:
     """Say what was expected instead of a value, and the value where no secret can stand in it."""
-    got = "" if section == MAY_HOLD_SECRETS else f", got {shown(value)}"
+    got = "" if section in MAY_HOLD_SECRETS else f", got {shown(value)}"
     return f"expected {expected(type_)}{got}"
 
 

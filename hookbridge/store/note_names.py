@@ -22,6 +22,9 @@ INDEX = "index"
 LEFTOVERS = "leftovers"
 """Up to which sweep and proof it is looked next for what nobody goes on with."""
 
+ALERTS = "alerts"
+"""What people were told of trouble, and what they are to be told."""
+
 MIGRATION = "migration"
 """How far a data file was carried into this store."""
 

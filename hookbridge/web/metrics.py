@@ -22,6 +22,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
+from hookbridge.api.alerts import AlertsState
 from hookbridge.api.cluster import ClusterState
 from hookbridge.api.destinations import DestinationState
 from hookbridge.api.destinations import State as DestinationWord
@@ -128,6 +129,7 @@ class Exposition(Collector):
         if seen.tells_store:
             yield from _destinations(seen.readiness.destinations)
             yield from _pull(seen.readiness.pull)
+            yield from _alerts(seen.readiness.alerts)
         yield from _tables(seen)
         for metric in chain(_sources(seen), _service(seen), self._observed()):
             yield metric if seen.cluster is None else _of_node(metric, seen.cluster.node)
@@ -253,6 +255,16 @@ def _pull(pull: PullState | None) -> Iterator[Metric]:
     yield _counters("pull_refused", refused, (), [((), None if pull is None else pull.refused)])
 
 
+def _alerts(alerts: AlertsState | msgspec.UnsetType) -> Iterator[Metric]:
+    known = alerts or None
+    sent = "Alerts to people that were taken"
+    yield _counters("alerts_sent", sent, (), [] if known is None else [((), known.sent)])
+    unhealthy = "Whether people were told that it is not healthy"
+    yield _gauge("alerts_unhealthy", unhealthy, None if known is None else known.told == "unhealthy")
+    failed = "How often the alert that waits was not taken"
+    yield _gauge("alert_failures", failed, None if known is None else known.failures)
+
+
 def _service(seen: Snapshot) -> Iterator[Metric]:
     ready = seen.readiness
     stuck = "Workers that wait for a handler which does not end, although its time is up and it was cancelled"
@@ -261,6 +273,10 @@ def _service(seen: Snapshot) -> Iterator[Metric]:
     yield _gauge("ready", "Whether webhooks can be taken", ready.ready)
     yield _gauge("inbox_writable", "Whether the inbox can be written", ready.inbox_writable)
     yield _gauge("store_sound", "Whether the store can be relied on", ready.store_fault is None)
+    beats = "How many beats in a row were not taken, on the node that sends them"
+    alerts = ready.alerts or None
+    beat = None if alerts is None else alerts.beat
+    yield _gauge("beat_failures", beats, None if beat is None else beat.failures)
     unread = "Lines of the log that were dropped: nobody took them in time, or they could not be written"
     yield _counter("log_lines_dropped", unread, dropped())
     versions = (version("hookbridge"), platform.python_version())

@@ -35,6 +35,9 @@ PLANTED: dict[str, Any] = {
     "admin_token": "",
     "read_token": "planted-read-token",
     "redis_url": "redis://:planted-password@127.0.0.1:9/0",
+    "alerts_url": "http://me:planted-alert-password@127.0.0.1:9/services/PLANTED-ALERT-PATH",
+    "alerts_beat_url": "http://127.0.0.1:9/PLANTED-BEAT-PATH-0",
+    "alerts_secret": "whsec_cGxhbnRlZC1hbGVydC1zZWNyZXQ=",
     "destinations": (
         Destination(
             name="search",
@@ -51,6 +54,10 @@ EVERY = (
     *PLANTED["webhook_secrets"],
     "planted-password",
     "planted-url-password",
+    "planted-alert-password",
+    "PLANTED-ALERT-PATH",
+    "PLANTED-BEAT-PATH-0",
+    "cGxhbnRlZC1hbGVydC1zZWNyZXQ",
     "whsec_cGxhbnRlZC1kZXN0aW5hdGlvbg==",
     "planted-header",
     LEARNT,

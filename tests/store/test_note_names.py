@@ -18,6 +18,7 @@ NOW = {
     "runs": note_names.RUNS,
     "index": note_names.INDEX,
     "leftovers": note_names.LEFTOVERS,
+    "alerts": note_names.ALERTS,
     "migration": note_names.MIGRATION,
     "paused:supabase": note_names.paused("supabase"),
     "paused:notion": note_names.paused("notion"),

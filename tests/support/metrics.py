@@ -69,7 +69,8 @@ async def scrape_with_every_figure(folder: Path) -> Scrape:
         both.supabase.faults.answer(empty_answer(), path=taking)
         tables = [{"name": "users", "changed_at": "updated_at"}, {"name": "plain", "pull": True}]
         followed = both.settings(folder, handlers=user.section, supabase={"tables": tables})
-        told = with_secrets(followed, destinations=(there.destination(),))
+        nobody = {"alerts_url": "http://127.0.0.1:9/", "alerts_beat_url": "http://127.0.0.1:9/"}
+        told = with_secrets(followed, destinations=(there.destination(),), **nobody)
         return await _every_figure(told, both)
 
 
