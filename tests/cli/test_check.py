@@ -46,7 +46,10 @@ async def test_where_nothing_is_wrong_nothing_is_found(scene: Scene, project: Pr
     finally:
         await worker.close()
     assert states(found, "failed", "warning") == {}
-    assert states(found, "skipped") == {"cache": "no REDIS_URL: there are no keys of your own to delete"}
+    assert states(found, "skipped") == {
+        "alerts": "nobody is told when it is not healthy",
+        "cache": "no REDIS_URL: there are no keys of your own to delete",
+    }
     assert "refused unsigned" in found["round trip"].message
 
 

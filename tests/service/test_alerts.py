@@ -145,6 +145,26 @@ async def test_an_end_takes_the_place_of_what_nobody_could_be_told(tmp_path: Pat
     assert "Nobody could be told of that before." in there.told[0]["text"]
 
 
+@pytest.mark.on("sqlite")
+async def test_people_are_told_that_nothing_can_be_kept_although_nothing_can(tmp_path: Path, there: People) -> None:
+    settings = telling(tmp_path, there, gap_seconds=900.0)
+    async with running(settings) as service:
+        await pause(service)
+        await wait_until(lambda: taken(service, 1))
+        elsewhere = settings.data_file.rename(tmp_path / "elsewhere.db")
+        await wait_until(lambda: len(there.told) == 2)
+        assert (there.told[1]["type"], there.told[1]["problems"][0]["kind"]) == ("worse", "store fault")
+        elsewhere.rename(settings.data_file)
+
+        async def is_writable() -> bool:
+            return bool((await shown(service))["inbox_writable"])
+
+        await wait_until(is_writable)
+        await pause(service, "resume")
+        await wait_until(lambda: there.types[-1] == "healthy")
+    assert there.types == ["unhealthy", "worse", "healthy"]
+
+
 async def test_a_chat_gets_lines_in_its_form_unsigned_where_there_is_no_secret(tmp_path: Path, there: People) -> None:
     async with running(telling(tmp_path, there, secret="", form="discord")) as service:
         await pause(service)

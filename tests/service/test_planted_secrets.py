@@ -57,7 +57,7 @@ EVERY = (
     "planted-alert-password",
     "PLANTED-ALERT-PATH",
     "PLANTED-BEAT-PATH-0",
-    "cGxhbnRlZC1hbGVydC1zZWNyZXQ",
+    "whsec_cGxhbnRlZC1hbGVydC1zZWNyZXQ=",
     "whsec_cGxhbnRlZC1kZXN0aW5hdGlvbg==",
     "planted-header",
     LEARNT,

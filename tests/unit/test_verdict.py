@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from hookbridge.api.cluster import ClusterState, NodeLane, NodeState
+from hookbridge.api.destinations import DestinationState
 from hookbridge.api.health import BudgetState, Readiness
 from hookbridge.api.lanes import LaneState, WaitingTable
 from hookbridge.api.reconcile import ContentProgress, TableStatus
@@ -236,3 +238,55 @@ def test_bodies_that_are_not_given_are_a_warning_with_the_remedy() -> None:
     verdict = judge(seen(tables=(database(content=content),)), counted(), NOW)
     assert (verdict.level, len(verdict.problems)) == ("warn", 1)
     assert "give the capability to read content. Its pages are copied without" in verdict.problems[0].todo
+
+
+def node(name: str, *lanes: NodeLane, away: bool = False) -> NodeState:
+    return NodeState(
+        name=name, version="1", roles=("receive", "process", "reconcile"), leads=(), seen_seconds=0.0, started_at=None,
+        away=away, same_admin_token=True, lanes=lanes, clock_seconds=0.0, links_lost=0,
+    )  # fmt: skip
+
+
+def cluster(*nodes: NodeState) -> ClusterState:
+    return ClusterState(store="postgresql://…", node="a", nodes=(node("a"), *nodes), leases=())
+
+
+SEARCH = DestinationState(
+    name="search", url="http://search", state="running", reason=None, since=None, failures=0, next_try_at=None,
+    snapshot=False, seq=1, changes_behind=0, behind_seconds=0.0, delivered=1, delivered_at=None,
+)  # fmt: skip
+REFUSED = NodeLane(source="supabase", state="refused", reason="401 of Ada")
+
+
+def test_what_another_node_alone_cannot_do_is_said_once_for_all_of_them() -> None:
+    others = cluster(node("b", REFUSED), node("c", REFUSED), node("d", REFUSED, away=True))
+    standing_by = replace(LANE, state="standby")
+    (problem, away) = judge(seen(lanes=(standing_by,), cluster=others), WELL, NOW).problems
+    assert (problem.kind, problem.text) == ("supabase refused", "supabase refuses the key of b, c")
+    assert problem.todo.startswith("401 of Ada. Set SUPABASE_URL")
+    assert away.kind == "node d away"
+    down = NodeLane(source="supabase", state="down", reason="no answer")
+    (problem,) = judge(seen(lanes=(LANE,), cluster=cluster(node("b", down))), WELL, NOW).problems
+    assert (problem.level, problem.text) == ("warn", "supabase is down, as b knows it")
+    (problem,) = judge(seen(lanes=(DOWN,), cluster=cluster(node("b", down))), WELL, NOW).problems
+    assert problem.text == "supabase is down for 2 h"
+
+
+QUOTES = [
+    seen(lanes=(replace(DOWN, reason="Ada"),)),
+    seen(lanes=(replace(LANE, state="refused", reason="Ada"),)),
+    seen(lanes=(replace(LANE, waiting=(replace(ORDERS, reason="Ada"),)),)),
+    seen(tables=(table(state="failing", reason="Ada"),)),
+    seen(tables=(table(state="unconfirmed", reason="Ada"),)),
+    seen(tables=(table(content=ContentProgress(stored=1, total=1, left_seconds=None, refused="Ada")),)),
+    *(seen(destinations=(replace(SEARCH, state=state, reason="Ada"),)) for state in ("down", "refused", "stopped")),
+    seen(cluster=cluster(node("b", replace(REFUSED, reason="Ada")))),
+]
+
+
+@pytest.mark.parametrize("parts", QUOTES)
+def test_what_a_source_or_a_receiver_has_said_is_in_what_to_do_and_not_in_the_remedy(parts: Readiness) -> None:
+    (problem,) = judge(parts, WELL, NOW).problems
+    assert "Ada" in problem.todo
+    assert problem.remedy
+    assert "Ada" not in problem.remedy + problem.text
