@@ -61,7 +61,8 @@ class Watch:
         self.began_at: float | None = None
         """When trouble was seen first that is not over yet."""
         self._ill_seconds = 0.0
-        self._well_since: float | None = None
+        self.well_since: float | None = None
+        """Since when nothing is wrong; None while something is."""
         self._bad_since: dict[str, float] = {}
 
     def look(self, problems: Sequence[Problem], now: float) -> None:
@@ -71,10 +72,10 @@ class Watch:
         self._at, self.problems = now, problems
         self._bad_since = {one.kind: self._bad_since.get(one.kind, now) for one in problems if one.level == "bad"}
         if problems:
-            self._well_since = None
+            self.well_since = None
             self.began_at = now if self.began_at is None else self.began_at
             return
-        self._well_since = now if self._well_since is None else self._well_since
+        self.well_since = now if self.well_since is None else self.well_since
         if self.is_well:
             self.began_at, self._ill_seconds = None, 0.0
 
@@ -86,7 +87,7 @@ class Watch:
     @property
     def is_well(self) -> bool:
         """Whether nothing was wrong for so long."""
-        return self._lasts(self._well_since)
+        return self._lasts(self.well_since)
 
     @property
     def bad(self) -> frozenset[str]:

@@ -189,8 +189,9 @@ class Alerts:
     def _say(self, told: Told, type_: AlertType, seen: Readiness, now: float) -> Told:
         nodes = [one.name for one in seen.cluster.nodes if not one.away] if seen.cluster else []
         before = replace(told, since=self._watch.began_at) if told.since is None else told
-        problems = self._watch.problems
-        what = words.message(type_, before, problems, node=self._settings.node_name, nodes=nodes, now=now)
+        watch, node = self._watch, self._settings.node_name
+        until = watch.well_since
+        what = words.message(type_, before, watch.problems, node=node, nodes=nodes, now=now, until=until)
         _log.info("People are told how it is", state=type_, reason=what.text)
         after = decided(told, what, _new_id(), self._watch, now)
         return after if self._settings.alerts_url else replace(after, waiting=None, id="")

@@ -35,11 +35,21 @@ _encode = msgspec.json.Encoder().encode
 
 
 def message(
-    type_: AlertType, told: Told, problems: Sequence[Problem], *, node: str, nodes: Sequence[str], now: float
+    type_: AlertType,
+    told: Told,
+    problems: Sequence[Problem],
+    *,
+    node: str,
+    nodes: Sequence[str],
+    now: float,
+    until: float | None = None,
 ) -> AlertMessage:
-    """Say it: what people were told before, what is wrong now.  ``nodes`` are those that there are, of several."""
+    """Say it: what people were told before, what is wrong now, or until when it was.
+
+    ``nodes`` are those that there are, of several.
+    """
     shown = tuple(_problem(one) for one in problems[:PROBLEMS_MAX])
-    text = without_secrets(one_line(f"{_who(node)} {_said(type_, told, shown, nodes, now)}"))
+    text = without_secrets(one_line(f"{_who(node)} {_said(type_, told, shown, nodes, until or now)}"))
     return AlertMessage(type=type_, at=time_of(now), since=epoch_time(told.since), node=node, text=text, problems=shown)
 
 
@@ -53,8 +63,8 @@ def _who(node: str) -> str:
     return f"hookbridge ({node})" if node else "hookbridge"
 
 
-def _said(type_: AlertType, told: Told, problems: Sequence[AlertProblem], nodes: Sequence[str], now: float) -> str:
-    lasts = lasting(max(now - told.since, 0.0)) if told.since is not None else ""
+def _said(type_: AlertType, told: Told, problems: Sequence[AlertProblem], nodes: Sequence[str], until: float) -> str:
+    lasts = lasting(max(until - told.since, 0.0)) if told.since is not None else ""
     match type_:
         case "healthy":
             there = f" Nodes that are there: {', '.join(nodes)}." if nodes else ""

@@ -48,7 +48,8 @@ class Bystander:
             now = BEGAN + self.now
             if (type_ := decide(self.told, self.watch, self.rules, now)) is not None:
                 before = self.told if self.told.since else replace(self.told, since=self.watch.began_at)
-                self.last = words.message(type_, before, self.watch.problems, node="a", nodes=(), now=now)
+                about: dict[str, Any] = {"node": "a", "nodes": (), "now": now, "until": self.watch.well_since}
+                self.last = words.message(type_, before, self.watch.problems, **about)
                 self.told = decided(self.told, self.last, f"msg_{self.now}", self.watch, now).taken(now)
                 self.heard.append((self.now, type_))
             self.now += LOOK
@@ -68,6 +69,8 @@ def test_trouble_is_told_of_when_it_has_lasted_and_its_end_when_that_has() -> No
     one.go_on(100)
     assert one.heard == [(HOLD, "unhealthy"), (100 + HOLD, "healthy")]
     assert one.told.since is None
+    assert one.last is not None
+    assert one.last.text == "hookbridge (a) is healthy again, after 2 min. What was wrong: supabase is down."
 
 
 def test_what_is_over_before_it_has_lasted_is_not_told_of() -> None:

@@ -10,6 +10,7 @@ from hookbridge.api.cluster import ClusterState, NodeLane, NodeState
 from hookbridge.api.destinations import DestinationState
 from hookbridge.api.health import BudgetState, Readiness
 from hookbridge.api.lanes import LaneState, WaitingTable
+from hookbridge.api.pull import PullState
 from hookbridge.api.reconcile import ContentProgress, TableStatus
 from hookbridge.clock import time_of
 from hookbridge.model import Books, Fault
@@ -255,6 +256,10 @@ SEARCH = DestinationState(
     name="search", url="http://search", state="running", reason=None, since=None, failures=0, next_try_at=None,
     snapshot=False, seq=1, changes_behind=0, behind_seconds=0.0, delivered=1, delivered_at=None,
 )  # fmt: skip
+PULL = PullState(
+    tables=("public.users",), way="data_api", state="down", reason="Ada", hint="look", since=None, next_try_at=None,
+    waiting=None, oldest_seconds=None, answered_at=None, taken_at=None, taken=0, overflowed=0, refused=0,
+)  # fmt: skip
 REFUSED = NodeLane(source="supabase", state="refused", reason="401 of Ada")
 
 
@@ -279,7 +284,11 @@ QUOTES = [
     seen(tables=(table(state="failing", reason="Ada"),)),
     seen(tables=(table(state="unconfirmed", reason="Ada"),)),
     seen(tables=(table(content=ContentProgress(stored=1, total=1, left_seconds=None, refused="Ada")),)),
-    *(seen(destinations=(replace(SEARCH, state=state, reason="Ada"),)) for state in ("down", "refused", "stopped")),
+    *(
+        seen(destinations=(replace(SEARCH, state=state, reason="Ada"),))
+        for state in ("down", "refused", "stopped", "behind")
+    ),
+    *(seen(pull=replace(PULL, state=state)) for state in ("down", "refused", "held")),
     seen(cluster=cluster(node("b", replace(REFUSED, reason="Ada")))),
 ]
 
