@@ -1,8 +1,9 @@
-"""A PostgREST of which only the reads are there, before a real Postgres: each statement is run, and its plan kept."""
+"""A PostgREST before a real Postgres, of which the reads are there, each with its plan, and the calls of functions."""
 
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -12,8 +13,10 @@ from aiohttp import web
 from hookbridge.standins.faults import Faults
 from hookbridge.standins.postgrest import errors
 from hookbridge.standins.postgrest.keys import Keys
+from hookbridge.standins.postgrest.standin import PREFIX
 from hookbridge.standins.server import Standin
 from hookbridge.standins.wire import Reply
+from tests.support.rpc import Rpc
 from tests.support.statements import Read, Statement, read
 
 
@@ -103,25 +106,45 @@ class Planner:
 
 
 class PostgrestOnPostgres(Standin):
-    """Answers reads from a real database; `asked` has each statement that it ran."""
+    """Answers reads from a real database, and calls its functions; `asked` has each statement that a read was."""
 
-    def __init__(self, planner: Planner, key: str, *, max_rows: int = 1000) -> None:
-        keys = Keys(key, None, gateway=True)
-        super().__init__(port=0, faults=Faults(errors.own_error, lambda: keys.refused().reply))
+    def __init__(
+        self,
+        planner: Planner,
+        key: str,
+        *,
+        max_rows: int = 1000,
+        rpc: Rpc | None = None,
+        anon_key: str | None = None,
+    ) -> None:
+        self.keys = Keys(key, anon_key, gateway=True)
+        super().__init__(port=0, faults=Faults(errors.own_error, lambda: self.keys.refused().reply))
         self._planner = planner
         self._max_rows = max_rows
+        self._rpc = rpc
         self.asked: list[Asked] = []
 
     async def answer(self, request: web.BaseRequest, body: bytes) -> Reply:
-        """Answer a GET of rows."""
-        preferred = re.search(r"\bcount=(\w+)", ",".join(request.headers.getall("Prefer", [])))
-        count = preferred[1] if preferred else None
+        """Answer a GET of rows, or a POST that calls a function."""
         try:
+            role = self.keys.role(request.headers)
+            if request.path.startswith(f"{PREFIX}rpc/"):
+                return await self._called(request, role, body)
+            preferred = re.search(r"\bcount=(\w+)", ",".join(request.headers.getall("Prefer", [])))
             schema = request.headers.get("Accept-Profile", "public")
-            asked = read(request.raw_path, schema, count, self._max_rows)
+            asked = read(request.raw_path, schema, preferred[1] if preferred else None, self._max_rows)
             return await self._answer(asked)
+        except errors.WireError as refused:
+            return refused.reply
         except asyncpg.PostgresError as error:
             return errors.error(400, error.sqlstate, str(error)).reply
+
+    async def _called(self, request: web.BaseRequest, role: str, body: bytes) -> Reply:
+        name = request.path.removeprefix(f"{PREFIX}rpc/")
+        if self._rpc is None:
+            raise errors.unknown_function("public", name)
+        schema = request.headers.get("Content-Profile", self._rpc.schemas[0])
+        return await self._rpc.call(role, schema, name, body)
 
     async def _answer(self, asked: Read) -> Reply:
         self.asked.append(await self._planner.explained(asked.page, asked.shape))
@@ -130,3 +153,17 @@ class PostgrestOnPostgres(Standin):
         extent = f"0-{row['page_total'] - 1}" if row["page_total"] else "*"
         headers = {"Content-Type": errors.JSON_TYPE, "Content-Range": f"{extent}/{'*' if total is None else total}"}
         return Reply(status=200, body=row["body"].encode(), headers=headers)
+
+
+@asynccontextmanager
+async def data_api(url: str, key: str, *, anon_key: str | None = None) -> AsyncIterator[PostgrestOnPostgres]:
+    """The Data API of a project whose database this is."""
+    connection: asyncpg.Connection = await asyncpg.connect(url)
+    try:
+        async with (
+            Rpc(url) as rpc,
+            PostgrestOnPostgres(Planner(connection), key, rpc=rpc, anon_key=anon_key) as standin,
+        ):
+            yield standin
+    finally:
+        await connection.close()

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 from aiohttp import ClientSession
 
-from hookbridge.sources.supabase.trigger import Trigger, install, uninstall
+from hookbridge.sources.supabase.trigger import Pull, Trigger, install, uninstall
 from tests.support.postgres import database
 
 SETTING_UP = Path(__file__).parents[1] / "trigger" / "supabase.sql"
@@ -41,6 +41,19 @@ class Project:
 
     async def install(self, service_url: str, table: str = "users", **more: Any) -> None:  # noqa: ANN401
         await self.sql.execute(install(Trigger(table=table, url=service_url, **more)))
+
+    async def pull(self, table: str = "users", *, key: tuple[str, ...] = ("id",), **how: Any) -> None:  # noqa: ANN401
+        """Let hookbridge take the table's changes."""
+        await self.sql.execute(install(Trigger(table=table, key=key, pull=Pull(**how))))
+
+    async def take_changes(self, most: int = 500, lease_seconds: float = 60.0, store: str = "a store") -> Any:  # noqa: ANN401
+        """What the Data API answers to `rpc/hookbridge_take`."""
+        return json.loads(await self.sql.fetchval("select hookbridge_take($1, $2, $3)", most, lease_seconds, store))
+
+    async def done(self, *messages: dict[str, Any]) -> int:
+        """Say that messages have been taken; gives how many were there."""
+        removed: int = await self.sql.fetchval("select hookbridge_done($1)", [message["id"] for message in messages])
+        return removed
 
     async def uninstall(self, table: str = "users", schema: str = "public") -> None:
         await self.sql.execute(uninstall(schema, table))

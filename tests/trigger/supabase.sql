@@ -1,5 +1,23 @@
 -- What a Supabase project has beside the user's tables, as far as the generated SQL can see it.
 
+-- A server's databases share its roles.
+do $$
+declare
+  name text;
+begin
+  foreach name in array array['anon', 'authenticated', 'service_role'] loop
+    begin
+      execute format('create role %I nologin', name);
+    exception when duplicate_object or unique_violation then
+      null;
+    end;
+  end loop;
+end
+$$;
+grant usage on schema public to anon, authenticated, service_role;
+alter default privileges in schema public grant all on tables to anon, authenticated, service_role;
+alter default privileges in schema public grant all on functions to anon, authenticated, service_role;
+
 create schema net;
 create unlogged table net.http_request_queue (
   id bigserial primary key, method text not null, url text not null, headers jsonb, body bytea,

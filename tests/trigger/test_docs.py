@@ -34,7 +34,7 @@ async def test_every_statement_runs_in_a_project(project: Project) -> None:
 def test_the_options_are_those_of_the_command() -> None:
     command = typer.main.get_group(app).commands["trigger-sql"]
     options = {option for parameter in command.params for option in parameter.opts}
-    assert set(re.findall(r"^\| `(--[a-z]+)` \|", TEXT, re.MULTILINE)) == options
+    assert set(re.findall(r"^\| `(--[a-z-]+)` \|", TEXT, re.MULTILINE)) == options
 
 
 def test_the_settings_it_shows_are_settings_with_a_secret_made_as_it_says(tmp_path: Path) -> None:

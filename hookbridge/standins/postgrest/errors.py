@@ -5,6 +5,7 @@ the key carries `WWW-Authenticate`.  Sources: PostgREST documentation, "Errors";
 """
 
 import json
+from collections.abc import Sequence
 
 from hookbridge.standins.faults import html_reply
 from hookbridge.standins.wire import Reply
@@ -97,10 +98,16 @@ def invalid_path() -> WireError:
     return error(404, "PGRST125", "Invalid path specified in request URL")
 
 
-def unknown_function(schema: str, name: str) -> WireError:
-    """PGRST202: `rpc/<name>`, of which there are none here."""
-    called = f"the function {schema}.{name} without parameters"
-    details = f"Searched for {called}, but no matches were found in the schema cache."
+def unknown_function(schema: str, name: str, parameters: Sequence[str] = ()) -> WireError:
+    """PGRST202: `rpc/<name>`, of which there is none with these parameters."""
+    called = f"the function {schema}.{name}"
+    if not parameters:
+        called = searched = f"{called} without parameters"
+    else:
+        kind = "parameter" if len(parameters) == 1 else "parameters"
+        searched = f"{called} with {kind} {', '.join(parameters)} or with a single unnamed json/jsonb parameter"
+        called = f"{called}({', '.join(parameters)})"
+    details = f"Searched for {searched}, but no matches were found in the schema cache."
     return error(404, "PGRST202", f"Could not find {called} in the schema cache", details=details)
 
 

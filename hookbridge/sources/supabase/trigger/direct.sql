@@ -26,3 +26,29 @@ exception when others then
   return null;
 end
 $$;
+
+-- What waits to be taken from this table is sent, under the same names.
+create or replace function hookbridge_webhooks.send_waiting(relation regclass, url text) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  waiting record;
+begin
+  if to_regclass('hookbridge_webhooks.changes') is null then
+    return;
+  end if;
+  for waiting in
+    with moved as (
+      delete from hookbridge_webhooks.changes c
+      where c.message @> hookbridge_webhooks.envelope(c.message ->> 'type', relation)
+      returning c.number, c.id, c.message
+    )
+    select * from moved order by number
+  loop
+    -- No webhook tells of TRUNCATE.
+    continue when waiting.message ->> 'type' = 'TRUNCATE';
+    perform hookbridge_webhooks.post(url, 'msg_' || replace(waiting.id::text, '-', ''), waiting.message);
+  end loop;
+end
+$$;

@@ -80,6 +80,28 @@ begin
 end
 $$;
 
+-- What waits to be taken from this table goes out with the next delivery, under the same names.  No webhook tells of
+-- TRUNCATE.
+create or replace function hookbridge_webhooks.enqueue_waiting(relation regclass, url text) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if to_regclass('hookbridge_webhooks.changes') is null then
+    return;
+  end if;
+  with moved as (
+    delete from hookbridge_webhooks.changes c
+    where c.message @> hookbridge_webhooks.envelope(c.message ->> 'type', relation)
+    returning c.number, c.id, c.message, c.created_at
+  )
+  insert into hookbridge_webhooks.outbox (message_id, url, body, created_at, attempts, due_at)
+  select 'msg_' || replace(m.id::text, '-', ''), url, m.message, m.created_at, 0, clock_timestamp()
+  from (select * from moved order by moved.number) m
+  where m.message ->> 'type' <> 'TRUNCATE';
+end
+$$;
+
 -- Removes what has arrived and hands over again what was refused, timed out or lost with pg_net's queue: 2,000 at most,
 -- what pg_net sends in ten seconds.  Gives the number of messages that it handed over.  Call it every few seconds; a
 -- second call at the same time does nothing.

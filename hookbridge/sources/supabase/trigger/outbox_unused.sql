@@ -17,6 +17,7 @@ begin
     perform cron.unschedule(jobname) from cron.job where jobname = 'hookbridge_webhooks';
   end if;
   drop function hookbridge_webhooks.enqueue(), hookbridge_webhooks.deliver(),
+    hookbridge_webhooks.enqueue_waiting(regclass, text),
     hookbridge_webhooks.hand_over(hookbridge_webhooks.outbox), hookbridge_webhooks.backoff(int);
   drop table hookbridge_webhooks.requests, hookbridge_webhooks.outbox;
 end

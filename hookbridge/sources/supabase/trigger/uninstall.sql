@@ -15,6 +15,9 @@ begin
   if to_regclass('cron.job') is not null then
     perform cron.unschedule(jobname) from cron.job where jobname = 'hookbridge_webhooks';
   end if;
+  if to_regprocedure('hookbridge_webhooks.hide()') is not null then
+    perform hookbridge_webhooks.hide();
+  end if;
   drop schema hookbridge_webhooks cascade;
 end
 $$;

@@ -1,0 +1,2 @@
+-- The Data API knows functions from its cache.
+notify pgrst, 'reload schema';

@@ -1,0 +1,171 @@
+-- What hookbridge calls, by way of `hookbridge_take` and `hookbridge_done` in a schema of the Data API.  One call at a time: takers wait
+-- for each other, and writers for none of them.  They read what writers insert, and what a SERIALIZABLE transaction
+-- reads may end that of a writer: so they run in no such transaction.
+create or replace function hookbridge_webhooks.one_at_a_time() returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'hookbridge takes changes in READ COMMITTED transactions, and this one is %',
+      upper(current_setting('transaction_isolation'));
+  end if;
+  perform pg_advisory_xact_lock(hashtext('hookbridge_webhooks.changes'));
+end
+$$;
+
+-- How many wait, counted as long as that costs nothing; beyond, what the two sequences are apart.
+create or replace function hookbridge_webhooks.count_waiting(out waiting bigint, out counted boolean)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  counted_max constant bigint := 10000;
+begin
+  select count(*) into waiting from (select from hookbridge_webhooks.changes limit counted_max + 1) looked_at;
+  counted := waiting <= counted_max;
+  if not counted then
+    waiting := greatest(
+      waiting,
+      hookbridge_webhooks.last_of('hookbridge_webhooks.given') - hookbridge_webhooks.last_of('hookbridge_webhooks.taken')
+    );
+  end if;
+end
+$$;
+
+-- The oldest messages that may be given, in order: at most so many, and 4 MiB, but one in any case; and whether there
+-- are more.  Whoever changes a row holds its lock until the commit, so of one record the earlier change is seen first,
+-- and nothing is passed over because a later one was seen before it.  A message waits while an earlier one of its
+-- record is leased, or waits for that.
+create or replace function hookbridge_webhooks.next_numbers(most int, out numbers bigint[], out more boolean)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  most_bytes constant bigint := 4194304;
+  leased bigint[];
+  held bigint[];
+  candidate record;
+  bytes bigint := 0;
+begin
+  numbers := '{}';
+  more := false;
+  select coalesce(array_agg(number), '{}') into leased
+  from hookbridge_webhooks.leases l cross join unnest(l.numbers) as number;
+  select coalesce(array_agg(record), '{}') into held
+  from hookbridge_webhooks.changes c cross join unnest(c.records) as record
+  where c.number = any(leased);
+  for candidate in select c.number, c.records, c.message from hookbridge_webhooks.changes c order by c.number loop
+    continue when candidate.number = any(leased);
+    if candidate.records && held then
+      if not candidate.records <@ held then
+        held := held || candidate.records;
+      end if;
+      continue;
+    end if;
+    more := cardinality(numbers) >= most;
+    exit when more;
+    bytes := bytes + octet_length(candidate.message::text);
+    more := bytes > most_bytes and numbers <> '{}';
+    exit when more;
+    numbers := numbers || candidate.number;
+  end loop;
+end
+$$;
+
+-- Leases messages to the store that the changes belong to, which is the first one that asks.  With `most` 0 it only
+-- looks.  The state is `taken`, or `other_store`.
+create or replace function hookbridge_webhooks.take(most int, lease_seconds double precision, store text) returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+-- By the index, whatever the statistics say of a table that was empty when they were made.
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_sort = off
+as $$
+declare
+  owner text;
+  numbers bigint[] := '{}';
+  more boolean := false;
+  messages jsonb;
+  oldest double precision;
+begin
+  if most is null or most < 0 or lease_seconds is null or lease_seconds < 0 or coalesce(store, '') = '' then
+    raise exception 'hookbridge_take needs most and lease_seconds of 0 or more, and the id of a store'
+      using errcode = 'invalid_parameter_value';
+  end if;
+  perform hookbridge_webhooks.one_at_a_time();
+  select t.store into owner from hookbridge_webhooks.taker t;
+  if owner is null and most > 0 then
+    insert into hookbridge_webhooks.taker (store) values (take.store);
+  end if;
+  if most > 0 and coalesce(owner, store) = store then
+    delete from hookbridge_webhooks.leases where until <= clock_timestamp();
+    select n.numbers, n.more into numbers, more from hookbridge_webhooks.next_numbers(most) n;
+    if numbers <> '{}' then
+      insert into hookbridge_webhooks.leases (numbers, until)
+      values (numbers, clock_timestamp() + make_interval(secs => lease_seconds));
+    end if;
+  end if;
+  select jsonb_agg(jsonb_build_object('id', c.id, 'message', c.message) order by c.number) into messages
+  from hookbridge_webhooks.changes c where c.number = any(numbers);
+  select extract(epoch from clock_timestamp() - c.created_at) into oldest
+  from hookbridge_webhooks.changes c order by c.number limit 1;
+  return jsonb_build_object(
+    'version', 1,
+    'state', case when coalesce(owner, store) = store then 'taken' else 'other_store' end,
+    'messages', coalesce(messages, '[]'),
+    'more', more,
+    'waiting', (select w.waiting from hookbridge_webhooks.count_waiting() w),
+    'oldest_seconds', oldest,
+    'overflowed', hookbridge_webhooks.last_of('hookbridge_webhooks.overflowed')
+  );
+end
+$$;
+
+-- Removes messages, whoever holds their lease, and gives how many there were.
+create or replace function hookbridge_webhooks.done(ids uuid[]) returns int
+language plpgsql
+set search_path = pg_catalog, pg_temp
+-- By the index, whatever the statistics say of a table that was empty when they were made.
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_sort = off
+as $$
+declare
+  removed int;
+  given bigint;
+  left_over record;
+begin
+  perform hookbridge_webhooks.one_at_a_time();
+  given := hookbridge_webhooks.last_of('hookbridge_webhooks.given');
+  delete from hookbridge_webhooks.changes c where c.id = any(ids);
+  get diagnostics removed = row_count;
+  delete from hookbridge_webhooks.leases l
+  where not exists (select from hookbridge_webhooks.changes c where c.number = any(l.numbers));
+  -- A number that was rolled back waits for nobody, which shows as soon as few enough wait to be counted.
+  select * into left_over from hookbridge_webhooks.count_waiting();
+  perform setval(
+    'hookbridge_webhooks.taken',
+    case
+      when left_over.counted then greatest(given - left_over.waiting, 0)
+      else least(hookbridge_webhooks.last_of('hookbridge_webhooks.taken') + removed, given)
+    end
+  );
+  return removed;
+end
+$$;
+
+-- Lets another store take.  What was given to the former one gets new names, so that its late word removes nothing.
+create or replace function hookbridge_webhooks.take_over() returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform hookbridge_webhooks.one_at_a_time();
+  update hookbridge_webhooks.changes c set id = gen_random_uuid()
+  where c.number in (select unnest(l.numbers) from hookbridge_webhooks.leases l);
+  delete from hookbridge_webhooks.leases;
+  delete from hookbridge_webhooks.taker;
+end
+$$;
