@@ -22,10 +22,12 @@ def _blocks(language: str) -> list[str]:
 
 
 async def test_every_statement_runs_in_a_project(project: Project) -> None:
+    await project.sql.execute("create table orders (id int)")
+    await project.pull("orders")
     await project.install(URL, outbox=True)
     await project.sql.execute("alter table users add column updated_at timestamptz")  # the page's changed_at
     statements = _blocks("sql") + re.findall(r"`(select [^`]*;)`", TEXT)
-    assert len(statements) == 8
+    assert len(statements) == 9
     for statement in statements:
         await project.sql.execute(statement)
     assert await project.sql.fetchval("select hookbridge_webhooks.secret()") == "the new secret"

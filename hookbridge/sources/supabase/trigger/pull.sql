@@ -116,8 +116,8 @@ begin
   if tg_op = 'UPDATE' and new *= old then
     return null;
   end if;
-  if hookbridge_webhooks.last_of('hookbridge_webhooks.given')
-    - hookbridge_webhooks.last_of('hookbridge_webhooks.taken') >= most_waiting
+  if coalesce(pg_sequence_last_value('hookbridge_webhooks.given'), 0)
+    - coalesce(pg_sequence_last_value('hookbridge_webhooks.taken'), 0) >= most_waiting
   then
     perform hookbridge_webhooks.not_kept();
     return null;
