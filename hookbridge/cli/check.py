@@ -36,8 +36,8 @@ Examples:
   ./scripts/run check --json | jq 'select(.state == "failed")'
 
 Looks at the settings, the data folder, the clock, both sources with every configured table and database, the running
-service (a signed webhook to its test endpoint), and with a database URL at pg_net and what it was answered. Nothing is
-changed. Each line says ok, warning, failed or skipped, with a remedy.
+service (a signed webhook to its test endpoint), the outbox that changes are taken from, and with a database URL at pg_net
+and what it was answered. Nothing is changed. Each line says ok, warning, failed or skipped, with a remedy.
 
 Exit codes: 0 nothing failed, 1 something failed, 2 wrong usage.
 """
@@ -45,19 +45,28 @@ Exit codes: 0 nothing failed, 1 something failed, 2 wrong usage.
 DatabaseUrlOption = Annotated[
     str, typer.Option("--database-url", envvar="DATABASE_URL", help="Of the Supabase project's Postgres.")
 ]
+PublishableKeyOption = Annotated[
+    str,
+    typer.Option(
+        "--publishable-key",
+        envvar="SUPABASE_PUBLISHABLE_KEY",
+        help="Of the Supabase project: looks whether it may take changes, which it must not.",
+    ),
+]
 DATABASE_VARIABLE = "DATABASE_URL"
 STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red", "skipped": "dim"}
 
 
 def check(
     database_url: DatabaseUrlOption = "",
+    publishable_key: PublishableKeyOption = "",
     as_json: JsonOption = False,
     config: ConfigOption = None,
     url: UrlOption = None,
 ) -> None:
     """Say what is wrong with settings, sources and the running service, and what to do."""
     with asyncio.Runner() as runner:
-        count = runner.run(_print(_findings(config, url, database_url), as_json=as_json))
+        count = runner.run(_print(_findings(config, url, database_url, publishable_key), as_json=as_json))
     fine = not count["failed"]
     if as_json:
         print_json({"type": "result", "fine": fine, **{state: count[state] for state in STYLES}})
@@ -66,7 +75,9 @@ def check(
     raise typer.Exit(FINE if fine else NO)
 
 
-async def _findings(config: Path | None, url: str | None, database_url: str) -> AsyncIterator[Finding]:
+async def _findings(
+    config: Path | None, url: str | None, database_url: str, publishable_key: str
+) -> AsyncIterator[Finding]:
     from hookbridge.doctor import Examined, examine
     from hookbridge.doctor.finding import failed, skipped
 
@@ -94,7 +105,8 @@ async def _findings(config: Path | None, url: str | None, database_url: str) -> 
         server_url=named(url) or address(settings),
         server_expected=named(url) is not None,
         admin_token=token,
-        database_url=database_url or _from_dotenv(settings),
+        database_url=database_url or settings.secrets.supabase_db_url or _from_dotenv(settings),
+        publishable_key=publishable_key,
     )
     async for finding in examine(what):
         yield finding

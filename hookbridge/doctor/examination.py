@@ -26,6 +26,8 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
     admin_token: str | None
     database_url: str
     """Of the Supabase project's database; empty when it is not to be looked at."""
+    publishable_key: str = ""
+    """A key of the project that may take no changes; empty when there is none to try."""
 
 
 async def examine(what: Examined, *, now: Callable[[], float] = time.time) -> Findings:
@@ -40,14 +42,14 @@ async def examine(what: Examined, *, now: Callable[[], float] = time.time) -> Fi
         yield finding
     async for finding in clock.look(settings, now):
         yield finding
-    async for finding in supabase.look(settings):
+    async for finding in supabase.look(settings, what.publishable_key):
         yield finding
     async for finding in notion.look(settings, now):
         yield finding
     async for finding in server.look(settings, what.server_url, what.admin_token, now, expected=what.server_expected):
         yield finding
     async for finding in pg_net.look(
-        what.database_url, settings.secrets.webhook_secrets, settings.config.supabase.tables, _names(what)
+        what.database_url, settings.secrets.webhook_secrets, settings.config.supabase, _names(what)
     ):
         yield finding
 

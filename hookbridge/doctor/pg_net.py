@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hookbridge.config import SupabaseTable
-from hookbridge.doctor import outbox, triggers
+from hookbridge.config import SupabaseConfig
+from hookbridge.doctor import outbox, outbox_taken, triggers
 from hookbridge.doctor.finding import Finding, Findings, failed, ok, skipped, warning
 from hookbridge.errors import named, to_install
 from hookbridge.sources.signatures import STANDARD_PREFIX
@@ -45,10 +45,10 @@ from net._http_response where status_code is null or status_code >= 400 order by
 """
 
 
-async def look(url: str, secrets: Sequence[str], tables: Sequence[SupabaseTable], names: Collection[str]) -> Findings:
+async def look(url: str, secrets: Sequence[str], config: SupabaseConfig, names: Collection[str]) -> Findings:
     """Look into the project's database.
 
-    ``secrets`` is what the service verifies with, ``tables`` what it follows, ``names`` where it is known to answer.
+    ``secrets`` is what the service verifies with, ``config`` what it follows, ``names`` where it is known to answer.
     """
     if not url:
         hint = "give --database-url or DATABASE_URL (Supabase's dashboard: Connect)"
@@ -70,11 +70,16 @@ async def look(url: str, secrets: Sequence[str], tables: Sequence[SupabaseTable]
         yield failed(CHECK, f"the database cannot be reached: {why}", "check the database URL and its password")
         return
     try:
-        async for finding in _database(sql, secrets):
-            yield finding
-        async for finding in triggers.look(sql, tables, names):
+        if config.tables and len(config.pulled) == len(config.tables):
+            yield skipped(CHECK, "nothing is sent: the changes of every table are taken")
+        else:
+            async for finding in _database(sql, secrets):
+                yield finding
+        async for finding in triggers.look(sql, config.tables, names):
             yield finding
         async for finding in outbox.look(sql):
+            yield finding
+        async for finding in outbox_taken.look_inside(sql, config.api_schema, expected=bool(config.pulled)):
             yield finding
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
         yield failed(CHECK, f"the database cannot be looked at: {named(error)}", "connect as the role postgres")

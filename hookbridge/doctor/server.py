@@ -90,6 +90,8 @@ async def _readiness(http: httpx.AsyncClient, token: str | None) -> Findings:
         for table in lane.get("waiting", ()):
             why = f"its records wait: {table['reason']}"
             yield failed(f"table {lane['source']} {table['table']}", why, table.get("hint", ""))
+    if (pull := readiness.get("pull")) is not None and pull["state"] != "running":
+        yield failed("pull", f"takes no changes from Supabase: {pull['reason']}", pull.get("hint") or "look at its log")
     for found_table in map(_table, readiness.get("tables", ())):
         if found_table is not None:
             yield found_table

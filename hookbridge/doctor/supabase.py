@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from hookbridge.config import Settings, SupabaseTable
+from hookbridge.doctor import outbox_taken
 from hookbridge.doctor.finding import Finding, Findings, broken, failed, ok, skipped, warning
 from hookbridge.errors import RecordUnreadable, SourceError, SourceRefused, SourceUnavailable, StartupError
 from hookbridge.sources.bodies import decode_columns
@@ -26,8 +27,8 @@ KEYS_LOOKED_AT = 200
 REACHABLE_HINT = "check SUPABASE_URL and the network; a project that was paused has to be restored in the dashboard"
 
 
-async def look(settings: Settings) -> Findings:
-    """Look at the project and every configured table."""
+async def look(settings: Settings, publishable_key: str = "") -> Findings:
+    """Look at the project, every configured table, and the outbox.  ``publishable_key`` is one to be refused there."""
     secrets, config = settings.secrets, settings.config.supabase
     if not (secrets.supabase_url and secrets.supabase_key):
         yield skipped(CHECK, "no credentials: its webhooks are applied unverified", "set SUPABASE_URL and SUPABASE_KEY")
@@ -51,6 +52,8 @@ async def look(settings: Settings) -> Findings:
         for table in config.tables:
             found = await _table(client, table)
             yield await _named_columns(client, table, found) if found.state == "ok" else found
+        async for finding in outbox_taken.look(settings, client, publishable_key):
+            yield finding
     finally:
         await client.close()
         await source.close()

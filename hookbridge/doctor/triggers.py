@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 EACH_ROW = 1 << 0
 OPERATIONS = {"insert": 1 << 2, "update": 1 << 4, "delete": 1 << 3}
+TRUNCATE = 1 << 5
 
 _TABLE = """
 select pg_class.oid, relkind = 'p' as partitioned
@@ -32,7 +33,7 @@ where nspname = $1 and relname = $2 and relkind in ('r', 'p')
 _TRIGGERS = """
 select tgenabled::text as fires, tgtype::int as bits, tgargs as arguments,
        tgqual is not null as conditional, tgattr::text <> '' as some_columns,
-       nspname = 'hookbridge_webhooks' as signs,
+       nspname = 'hookbridge_webhooks' as signs, nspname = 'hookbridge_webhooks' and proname = 'keep' as keeps,
        format('alter table %I.%I enable trigger %I;', $2::text, $3::text, tgname) as remedy
 from pg_trigger join pg_proc on pg_proc.oid = tgfoid join pg_namespace on pg_namespace.oid = pronamespace
 where tgrelid = $1 and nspname in ('hookbridge_webhooks', 'supabase_functions')
@@ -64,6 +65,10 @@ class _Trigger(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     key: tuple[str, ...] | None
     """The key columns that it names; a Database Webhook names none."""
+    keeps: bool
+    """Whether it sends nothing and keeps what is to be taken."""
+    truncates: bool
+    """Whether it tells of TRUNCATE."""
     remedy: str
 
     @property
@@ -109,21 +114,44 @@ def _read(row: Any) -> _Trigger:  # noqa: ANN401  asyncpg has no types
     return _Trigger(
         fires=row["fires"],
         sends=frozenset(sends),
-        url=arguments[0] if arguments else "",
-        key=tuple(arguments[1:]) if row["signs"] else None,
+        url=arguments[0] if arguments and not row["keeps"] else "",
+        key=tuple(arguments if row["keeps"] else arguments[1:]) if row["signs"] else None,
+        keeps=row["keeps"],
+        truncates=bool(row["bits"] & TRUNCATE),
         remedy=row["remedy"],
     )
 
 
 def _finding_of(table: SupabaseTable, triggers: list[_Trigger], names: Collection[str]) -> Finding:
     check, hint = f"trigger {table.full_name}", _remake(table)
-    if not triggers:
+    of_rows = [one for one in triggers if not one.truncates]
+    if not of_rows:
         return warning(check, "there is none, so changes are found by polls and sweeps only", hint)
+    if not any(one.is_enabled for one in of_rows):
+        why = "it fires on a replica only" if of_rows[0].fires == "R" else "it is disabled"
+        return failed(check, why, of_rows[0].remedy)
     enabled = [one for one in triggers if one.is_enabled]
-    if not enabled:
-        why = "it fires on a replica only" if triggers[0].fires == "R" else "it is disabled"
-        return failed(check, why, triggers[0].remedy)
+    if table.pull or any(one.keeps for one in enabled):
+        return _kept(table, enabled, check, hint)
     return _elsewhere(enabled, names, check, hint) or _sent(table, enabled, check, hint)
+
+
+def _kept(table: SupabaseTable, enabled: list[_Trigger], check: str, hint: str) -> Finding:
+    """Tell of a table whose changes are to be taken, or are kept although nobody takes them."""
+    kept = [one for one in enabled if one.keeps]
+    sending = [one for one in enabled if not one.keeps]
+    if not kept:
+        message = f"pull = true, and it sends to {_shown(sending[0].url)}: nothing is there to be taken"
+        return failed(check, message, hint)
+    if not table.pull:
+        return failed(check, "it keeps changes that nobody takes", "set pull = true in its [[supabase.tables]]")
+    if sending:
+        message = f"it keeps changes to be taken, and a webhook sends them to {_shown(sending[0].url)}, too"
+        return warning(check, message, "remove it in Supabase's dashboard: Database > Webhooks")
+    problem = _incomplete(table, [one for one in kept if not one.truncates], check, hint)
+    if problem is None and not any(one.truncates for one in kept):
+        return warning(check, "it does not tell of TRUNCATE: a sweep finds it", hint)
+    return problem or ok(check, "keeps every change to be taken")
 
 
 def _elsewhere(enabled: list[_Trigger], names: Collection[str], check: str, hint: str) -> Finding | None:
@@ -139,6 +167,11 @@ def _elsewhere(enabled: list[_Trigger], names: Collection[str], check: str, hint
 
 
 def _sent(table: SupabaseTable, enabled: list[_Trigger], check: str, hint: str) -> Finding:
+    sent = f"sends every change to {', '.join(sorted({_shown(trigger.url) for trigger in enabled}))}"
+    return _incomplete(table, enabled, check, hint) or ok(check, sent)
+
+
+def _incomplete(table: SupabaseTable, enabled: list[_Trigger], check: str, hint: str) -> Finding | None:
     missing = OPERATIONS.keys() - frozenset[str]().union(*(trigger.sends for trigger in enabled))
     if missing:
         named = ", ".join(name.upper() for name in OPERATIONS if name in missing)
@@ -147,7 +180,7 @@ def _sent(table: SupabaseTable, enabled: list[_Trigger], check: str, hint: str) 
         if trigger.key is not None and not set(table.key) <= set(trigger.key):
             message = f"its key is {_columns(trigger.key)} and [[supabase.tables]] has {_columns(table.key)}"
             return warning(check, f"{message}: a row that is too large to send is refused", hint)
-    return ok(check, f"sends every change to {', '.join(sorted({_shown(trigger.url) for trigger in enabled}))}")
+    return None
 
 
 def _partitions(table: SupabaseTable, tables: Sequence[SupabaseTable], leaves: Sequence[str]) -> Finding:
@@ -180,7 +213,7 @@ def _key(table: SupabaseTable, unique: list[Any], *, partitioned: bool) -> Findi
 def _remake(table: SupabaseTable) -> str:
     options = f"--table {shlex.quote(table.name)} --schema {shlex.quote(table.schema)}"
     key = "" if table.key == ("id",) else "".join(f" --key {shlex.quote(column)}" for column in table.key)
-    return f"python -m hookbridge trigger-sql {options}{key} --url https://…"
+    return f"python -m hookbridge trigger-sql {options}{key} {'--pull' if table.pull else '--url https://…'}"
 
 
 def _columns(names: Iterable[str]) -> str:

@@ -27,6 +27,7 @@ class Scene:
         self.server_url = NOWHERE
         self.server_expected = False
         self.database_url = ""
+        self.publishable_key = ""
         self.admin_token: str | None = ADMIN_TOKEN
         self._sources = sources
 
@@ -45,6 +46,7 @@ class Scene:
             server_expected=self.server_expected,
             admin_token=self.admin_token,
             database_url=self.database_url,
+            publishable_key=self.publishable_key,
         )
         found = examine(what) if now is None else examine(what, now=now)
         return {one.check: one async for one in found}

@@ -14,16 +14,18 @@ from hookbridge.sources.supabase.pull.outbox import (
     OverDataApi,
     OverDatabase,
 )
-from hookbridge.sources.supabase.pull.taken import Message, Taken, emptied_table, read
+from hookbridge.sources.supabase.pull.taken import RUN_AGAIN, Message, Taken, decoded, emptied_table, read
 
 __all__ = [
     "LEASE_SECONDS",
     "MESSAGES_MAX",
+    "RUN_AGAIN",
     "Message",
     "Outbox",
     "OverDataApi",
     "OverDatabase",
     "Taken",
+    "decoded",
     "emptied_table",
     "read",
 ]

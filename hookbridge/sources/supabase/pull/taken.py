@@ -63,7 +63,15 @@ _decode_head = msgspec.json.Decoder(_Head).decode
 
 
 def read(answer: bytes) -> Taken:
-    """Read an answer of this version.  Raises PullRefused."""
+    """Read an answer of this version, to this store.  Raises PullRefused."""
+    taken = decoded(answer)
+    if taken.state == "other_store":
+        raise OtherStore("Another hookbridge takes these changes", hint=TAKE_OVER)
+    return taken
+
+
+def decoded(answer: bytes) -> Taken:
+    """Read an answer of this version, whoever the outbox belongs to.  Raises PullRefused."""
     try:
         version = _decode_version(answer).version
         if version > VERSION:
@@ -77,8 +85,6 @@ def read(answer: bytes) -> Taken:
         raise PullRefused(message, hint=RUN_AGAIN) from None
     if version < VERSION:
         raise PullRefused(f"The functions in Supabase are of an older hookbridge (version {version})", hint=RUN_AGAIN)
-    if taken.state == "other_store":
-        raise OtherStore("Another hookbridge takes these changes", hint=TAKE_OVER)
     return taken
 
 
