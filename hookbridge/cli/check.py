@@ -36,8 +36,8 @@ Examples:
   ./scripts/run check --json | jq 'select(.state == "failed")'
 
 Looks at the settings, the data folder, the clock, both sources with every configured table and database, the running
-service (a signed webhook to its test endpoint), the outbox that changes are taken from, and with a database URL at pg_net
-and what it was answered. Nothing is changed. Each line says ok, warning, failed or skipped, with a remedy.
+service (a signed webhook to its test endpoint), the outbox that changes are taken from, and with a database URL at
+pg_net and what it was answered. Nothing is changed. Each line says ok, warning, failed or skipped, with a remedy.
 
 Exit codes: 0 nothing failed, 1 something failed, 2 wrong usage.
 """

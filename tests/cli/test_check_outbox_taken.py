@@ -54,8 +54,10 @@ async def test_what_is_right_is_told_without_a_database_url(pulled: Scene, proje
         ),
         ("revoke execute on function hookbridge_take from service_role", "403 42501", "trigger-sql --pull"),
         (
-            "create or replace function hookbridge_take(most int, lease_seconds double precision, store text)"
-            " returns jsonb language sql as $$ select '{}'::jsonb $$",
+            (
+                "create or replace function hookbridge_take(most int, lease_seconds double precision, store text)"
+                " returns jsonb language sql as $$ select '{}'::jsonb $$"
+            ),
             *("none of this version's", "trigger-sql --pull"),
         ),
         ("drop schema hookbridge_webhooks cascade", "hookbridge_webhooks", "trigger-sql --pull"),
