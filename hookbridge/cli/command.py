@@ -65,9 +65,15 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun} is" if number == 1 else f"{number} {noun}s are"
 
 
-def note(line: str) -> None:
-    """Say something beside the output: that there is none, or how far it is."""
-    print(printable(line), file=sys.stderr)
+def note(line: str, *, style: str = "") -> None:
+    """Say something beside the output: that there is none, or how far it is; in colour on a terminal."""
+    if style and sys.stderr.isatty():
+        from rich.console import Console
+        from rich.text import Text
+
+        Console(stderr=True).print(Text(printable(line), style=style), soft_wrap=True)
+    else:
+        print(printable(line), file=sys.stderr)
 
 
 def refuse_ignored(ignored: Mapping[str, object], because: str) -> None:

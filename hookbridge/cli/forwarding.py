@@ -9,7 +9,8 @@ import asyncio
 import time
 import uuid
 
-from hookbridge.cli.change_line import Forwarded
+from hookbridge.api.changes import DeleteEntry, UpsertEntry
+from hookbridge.cli.change_line import NAMES, Forwarded
 from hookbridge.cli.command import note
 from hookbridge.cli.following import Piece
 from hookbridge.cli.watching import wait
@@ -49,7 +50,7 @@ class Forwarding:
                 self._failed(error, failures, piece)
                 continue
             if failures:
-                note(f"{self._to.url} takes what is sent again")
+                note(f"{self._to.url} takes what is sent again", style="green")
             self.messages += 1
             return Forwarded(status=status, seconds=round(time.monotonic() - began, 4), message_id=message_id)
 
@@ -61,11 +62,19 @@ class Forwarding:
     def _failed(self, error: Undelivered, failures: int, piece: Piece) -> None:
         """Say why it was not taken, and wait until it is tried again.  Raises Unwanted."""
         if error.state == "stopped":
-            note(f"{self._to.url}: {error.message}; a destination stops then")
+            note(f"{self._to.url}: {error.message}; a destination stops then", style="red")
             raise Unwanted
         gap = max(min(wait_seconds(failures), GAP_SECONDS_MAX), error.retry_after_seconds)
         why = f"{error.message} (has it the same secret?)" if error.state == "refused" else error.message
-        number = piece.draft.number
-        waiting = f"{number} change{'s' * (number != 1)} wait{'s' * (number == 1)}" if number else "a message waits"
-        note(f"{self._to.url}: {why}; {waiting}, again {f'in {gap:g} s' if gap else 'at once'}")
+        note(f"{self._to.url}: {why}; {_waiting(piece)}, again {f'in {gap:g} s' if gap else 'at once'}", style="yellow")
         wait(gap)
+
+
+def _waiting(piece: Piece) -> str:
+    """Say what was not taken."""
+    changes = [one for one in piece.told if isinstance(one, UpsertEntry | DeleteEntry)]
+    if not changes:
+        return "the end of a snapshot waits"
+    first = changes[0]
+    name = f"{NAMES[type(first)]} {first.source}:{first.table}:{first.id}"
+    return f"{name} waits" if len(changes) == 1 else f"{len(changes)} changes wait, first {name}"

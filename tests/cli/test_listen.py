@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +15,16 @@ import pytest
 from aiohttp import web
 from standardwebhooks import Webhook
 
-from hookbridge.store.values import Span
 from scripts.programs import Program, free_port
+from tests.support import changing
 from tests.support.commands import command, environment, lasting
-from tests.support.events import copy, key
 from tests.support.receivers import SECRET, Receiver, receiver
 from tests.support.running import Running, make_settings, running
 from tests.support.terminals import on_terminal
 from tests.support.waiting import wait_until
 
 READ_TOKEN = "read-token-for-tests"
+USERS = "supabase:public.users"
 ONLY_READS = {"HOOKBRIDGE_ADMIN_TOKEN": "", "HOOKBRIDGE_READ_TOKEN": READ_TOKEN}
 
 
@@ -43,13 +42,9 @@ async def app() -> AsyncIterator[Receiver]:
         yield one
 
 
-async def put(service: Running, name: str, data: dict[str, Any] | None, read_at: float = 50.0) -> None:
+async def put(service: Running, name: str, data: dict[str, Any] | None) -> None:
     """Have a record changed, or gone."""
-    text = None if data is None else msgspec.json.encode(data)
-    store = service.service.store
-    told_apart = sha256(text or b"").digest()[:16]
-    read = copy(key(name), await store.ticket(), text, fingerprint=told_apart, read_at=read_at)
-    await store.put(read, None, exclusive=False)
+    await changing.put(service.service.store, name, None if data is None else msgspec.json.encode(data))
 
 
 @asynccontextmanager
@@ -155,7 +150,7 @@ async def test_an_app_that_fails_or_is_not_there_is_told_again_in_order(tmp_path
     async with listening(tmp_path, bridge, *forwarding(app)) as one:
         await put(bridge, "1", {"a": 1})
         await wait_until(lambda: len(one.errors) >= 2)
-        down = f"{app.url}: it cannot be reached: Connection refused; 1 change waits, again "
+        down = f"{app.url}: it cannot be reached: Connection refused; upsert {USERS}:1 waits, again "
         assert one.errors[:2] == [f"{down}at once", f"{down}in 2 s"]
         app.answers = [web.Response(status=500, text="\x1b[31mboom\n"), web.Response(status=401)]
         await put(bridge, "2", {"a": 1})
@@ -163,7 +158,7 @@ async def test_an_app_that_fails_or_is_not_there_is_told_again_in_order(tmp_path
             await wait_until(lambda: len(one.lines) == 2)
         assert ids(app.bodies) == [["1"], ["1"], ["1"], ["2"]]
         assert len(set(app.ids)) == 2
-        assert any("it answered 500: " in line and "boom; 1 change waits" in line for line in one.errors)
+        assert any("it answered 500: " in line and f"boom; upsert {USERS}:" in line for line in one.errors)
         assert any("it answered 401 (has it the same secret?); " in line for line in one.errors)
         assert one.errors[-1] == f"{app.url} takes what is sent again"
         assert "\x1b" not in "".join(one.errors)
@@ -211,14 +206,12 @@ async def test_a_place_that_is_gone_is_said_or_a_snapshot_is_taken(
     await put(bridge, "a", {"a": 1})
     async with listening(tmp_path, bridge) as one:
         place = await place_of(one)
-    await put(bridge, "a", None, read_at=5.0)
-    await put(bridge, "b", {"a": 1})
-    assert await bridge.service.store.remove_tombstones(Span(0.0, 10.0), 10) == 1
+    await changing.go_unnoticed(bridge.service.store, "a")
     words = ("--since", place, *(("--snapshot-if-gone",) if again else ()))
     async with listening(tmp_path, bridge, *forwarding(app), *words) as one:
         if again:
             await wait_until(lambda: app.taken)
-            assert ids(app.bodies) == [["snapshot_begin", "b", "snapshot_end"]]
+            assert ids(app.bodies) == [["snapshot_begin", "another", "snapshot_end"]]
             assert one.errors == [
                 "The place is older than the deletions that are remembered (tombstone_days): a snapshot follows"
             ]
@@ -278,7 +271,7 @@ async def test_a_message_has_as_many_changes_as_was_said_and_no_more_than_a_mebi
 async def test_of_a_message_that_was_cut_the_place_is_behind_what_was_taken(
     tmp_path: Path, bridge: Running, app: Receiver
 ) -> None:
-    for name in "bc":
+    for name in "bcd":
         await put(bridge, name, {"a": name * 700_000})
     app.answers = [web.Response(status=204), web.Response(status=410)]
     async with listening(tmp_path, bridge, "--since", "start", *forwarding(app)) as one:
@@ -286,8 +279,8 @@ async def test_of_a_message_that_was_cut_the_place_is_behind_what_was_taken(
         place = one.errors[-1].rpartition(" ")[2]
         assert place == app.bodies[0]["next"]
     async with listening(tmp_path, bridge, "--since", place, *forwarding(app)):
-        await wait_until(lambda: len(app.bodies) == 3)
-        assert ids(app.bodies)[1:] == [["c", "snapshot_end"]] * 2
+        await wait_until(lambda: len(app.bodies) == 4)
+        assert ids(app.bodies) == [["snapshot_begin", "b"], ["c"], ["c"], ["d", "snapshot_end"]]
 
 
 @pytest.mark.parametrize(
@@ -328,8 +321,8 @@ async def test_a_secret_may_stand_in_dotenv_or_in_a_file(tmp_path: Path, bridge:
 
 async def test_a_token_that_is_wrong_or_missing_is_said(tmp_path: Path, bridge: Running) -> None:
     for token in ("", "token-of-another-service"):
-        environ = {"HOOKBRIDGE_ADMIN_TOKEN": "", "HOOKBRIDGE_READ_TOKEN": token}
-        ran = await command(tmp_path, "listen", "--url", bridge.url, **environ)
+        words = ("listen", "--url", bridge.url)
+        ran = await command(tmp_path, *words, HOOKBRIDGE_ADMIN_TOKEN="", HOOKBRIDGE_READ_TOKEN=token)
         assert ran.code == 2
         assert ran.err.startswith("error: The read token is missing or wrong\ntry: set HOOKBRIDGE_READ_TOKEN")
 
