@@ -57,12 +57,18 @@ class Following:
         self._wanted = wanted
         self.place: Place
 
-    def begin(self, since: Place | None, *, snapshot: bool = False) -> None:
-        """Begin at a place; without one now, or with everything that there is.  Raises NotRunning or Refused."""
-        if since is None:
-            now = self._parsed(self._api.held(PATH, ChangesAnswer, 0.0, since="now", include="").next)
-            since = now.beginning() if snapshot else now
-        self.place = since
+    def begin(self, since: Place | int | None) -> None:
+        """Begin at a place, or behind the change with a number: 0 is everything, None now.
+
+        Raises NotRunning or Refused.
+        """
+        if isinstance(since, Place):
+            self.place = since
+            return
+        now = self._parsed(self._api.held(PATH, ChangesAnswer, 0.0, since="now", include="").next)
+        if since is not None:
+            now = now.at(since) if since else now.beginning()
+        self.place = now
 
     def look(self) -> Iterator[Piece]:
         """Give what is new; where that is nothing, it takes a while.  Raises NotRunning or Refused."""
@@ -77,7 +83,7 @@ class Following:
                 hint = "listen --since start, for everything anew; --snapshot-if-gone does that by itself"
                 raise Refused(error.status, error.message, hint=hint, code=error.code) from None
             note(f"{error.message}: a snapshot follows")
-            self.begin(None, snapshot=True)
+            self.begin(0)
             return iter(())
         return self._pieces(answer)
 

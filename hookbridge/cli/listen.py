@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -74,14 +75,12 @@ BATCH_BYTES = 1024 * 1024
 AWAY_SECONDS = 1.0
 """So often a service that is away is looked for."""
 
-STARTS = ("start", "0")
-"""The second one is how the feed's API says it."""
-
 ToOption = Annotated[
     str | None, typer.Option("--forward-to", metavar="URL", help="POST each change to this app; without it, print.")
 ]
 SinceOption = Annotated[
-    str, typer.Option("--since", metavar="PLACE", help="now, start (everything first), or a place that was printed.")
+    str,
+    typer.Option("--since", metavar="PLACE", help="now, start (everything first), a seq, or a place that was printed."),
 ]
 TableOption = Annotated[str | None, typer.Option("--table", help="Only this table.")]
 TypeOption = Annotated[ChangeType | None, typer.Option("--type", help="Only upsert, or only delete.")]
@@ -135,21 +134,21 @@ def listen(
     )
     with service_at(config, url, reads=True) as api, asyncio.Runner() as runner:
         following = Following(api, wanted)
-        following.begin(place, snapshot=since in STARTS)
+        following.begin(place)
         _greet(api.url, since, to, drawn=secret_env is None)
         _Listening(following, None if to is None else Forwarding(to, runner), as_json=as_json).go_on()
 
 
-def _place(since: str) -> Place | None:
-    """Read where to begin; None where the service says where that is.  Raises ConfigError."""
+def _place(since: str) -> Place | int | None:
+    """Read where to begin, as ``Following`` does.  Raises ConfigError."""
     from hookbridge.feed import Place
 
-    if since in (*STARTS, "now"):
-        return None
+    if since in {"now", "start"}:
+        return None if since == "now" else 0
     try:
-        return Place.parse(since)
+        return int(since) if re.fullmatch("[0-9]{1,18}", since) else Place.parse(since)
     except ValueError:
-        problem = f"--since: expected now, start, or a place as it is printed at the end, got {since!a}"
+        problem = f"--since: expected now, start, a seq, or a place as it is printed at the end, got {since!a}"
         raise ConfigError([problem]) from None
 
 
@@ -184,9 +183,9 @@ def _secret(name: str, folder: Path, problems: list[str]) -> str:
 
 def _greet(service: str, since: str, to: Destination | None, *, drawn: bool) -> None:
     """Say what happens now, and what the app needs for it."""
-    begins = {"now": "from now on", "start": "everything that there is first"}
+    begins = {"now": "from now on", "start": "everything that there is first", "0": "everything that there is first"}
     where = "" if to is None else f", forwarded to {to.url}"
-    note(f"Changes of {service}, {begins.get(since, 'from that place on')}{where}; Ctrl-C ends it")
+    note(f"Changes of {service}, {begins.get(since, f'behind {since}')}{where}; Ctrl-C ends it")
     if to is not None and drawn:
         note(f"Signed with a new secret: {to.secret}   (one of yours: --secret-env NAME)")
 

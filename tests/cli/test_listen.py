@@ -18,6 +18,7 @@ from standardwebhooks import Webhook
 from scripts.programs import Program, free_port
 from tests.support import changing
 from tests.support.commands import command, environment, lasting
+from tests.support.engines import ENGINES, chosen
 from tests.support.receivers import SECRET, Receiver, receiver
 from tests.support.running import Running, make_settings, running
 from tests.support.terminals import on_terminal
@@ -89,6 +90,11 @@ async def test_it_prints_what_changes_from_now_on_and_goes_on_where_it_ended(tmp
         told = msgspec.json.decode(one.lines[0])
         assert (told["type"], told["id"], told["data"]) == ("upsert", "9", {"name": "Bob"})
         assert "forwarded" not in told
+    async with listening(tmp_path, bridge, "--since", str(told["seq"] - 1), "--json") as one:
+        await wait_until(lambda: one.lines)
+        assert msgspec.json.decode(one.lines[0]) == told
+    ran = await command(tmp_path, "listen", "--since", "999", "--url", bridge.url)
+    assert (ran.code, ran.err.splitlines()[-2]) == (2, "error: The feed does not go as far as this place")
 
 
 async def test_the_app_is_sent_what_a_destination_is_sent(tmp_path: Path, app: Receiver) -> None:
@@ -178,8 +184,12 @@ async def test_an_app_that_answers_410_ends_it(tmp_path: Path, bridge: Running, 
         assert len(set(app.ids)) == 2, "what is sent anew is no repetition"
 
 
-async def test_a_service_that_restarts_is_waited_for_and_nothing_is_missed(tmp_path: Path, app: Receiver) -> None:
-    settings = make_settings(tmp_path / "data", server={"port": free_port()}, secrets={"read_token": READ_TOKEN})
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_a_service_that_restarts_is_waited_for_and_nothing_is_missed(
+    tmp_path: Path, app: Receiver, engine: str
+) -> None:
+    with chosen(engine):
+        settings = make_settings(tmp_path / "data", server={"port": free_port()}, secrets={"read_token": READ_TOKEN})
     async with AsyncExitStack() as stack:
         async with running(settings) as first:
             one = await stack.enter_async_context(listening(tmp_path, first, *forwarding(app)))
@@ -286,7 +296,7 @@ async def test_of_a_message_that_was_cut_the_place_is_behind_what_was_taken(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--since", "yesterday"), "--since: expected now, start, or a place"),
+        (("--since", "yesterday"), "--since: expected now, start, a seq, or a place"),
         (("--batch", "5"), "--batch: only with --forward-to"),
         (("--secret-env", "X"), "--secret-env: only with --forward-to"),
         (("--timeout", "5"), "--timeout: only with --forward-to"),

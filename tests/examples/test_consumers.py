@@ -19,9 +19,11 @@ from aiohttp import web
 from hookbridge.config import Destination
 from scripts.programs import Program, free_port, program
 from tests.support.changing import go_unnoticed, put
+from tests.support.engines import ENGINES, chosen
 from tests.support.examples import EXAMPLES
 from tests.support.postgres import database
 from tests.support.processes import REPOSITORY
+from tests.support.receivers import SECRET
 from tests.support.running import ADMIN, Running, make_settings, running
 from tests.support.search_engines import KEY, Meilisearch, Typesense, served
 from tests.support.waiting import wait_until
@@ -144,7 +146,6 @@ def needs(*programs: str) -> pytest.MarkDecorator:
 
 
 TARGETS = [
-    pytest.param(in_sqlite, id="python"),
     pytest.param(by_node, id="node", marks=needs("node")),
     pytest.param(by_shell, id="shell", marks=needs("curl", "jq")),
     pytest.param(by_shell_without_jq, id="shell-without-jq", marks=needs("curl")),
@@ -189,6 +190,13 @@ async def follows(target: Target, folder: Path) -> None:
             await wait_until(lambda: has({"another": {"now": 0}, "d": {"now": None, "of": [1.5, "x"]}}))
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_the_first_one_has_what_the_copies_have_on_every_engine(tmp_path: Path, engine: str) -> None:
+    async with in_sqlite(tmp_path) as target:
+        with chosen(engine):
+            await follows(target, tmp_path)
+
+
 @pytest.mark.parametrize("made", TARGETS)
 async def test_it_has_what_the_copies_have_also_after_its_place_was_gone(tmp_path: Path, made: Made) -> None:
     async with made(tmp_path) as target:
@@ -205,19 +213,19 @@ def test_the_page_shows_the_first_one_as_it_is() -> None:
     assert f"```python\n{(CONSUMERS / 'consumer.py').read_text()}```" in page
 
 
-@pytest.mark.parametrize("engine", [Meilisearch(), Typesense()], ids=["meilisearch", "typesense"])
-async def test_what_an_engine_refuses_is_not_passed_over(tmp_path: Path, engine: Meilisearch | Typesense) -> None:
-    engine.refused = "not this one"
+@pytest.mark.parametrize("searched", [Meilisearch(), Typesense()], ids=["meilisearch", "typesense"])
+async def test_what_an_engine_refuses_is_not_passed_over(tmp_path: Path, searched: Meilisearch | Typesense) -> None:
+    searched.refused = "not this one"
     async with (
         running(make_settings(tmp_path / "data", secrets={"read_token": READ_TOKEN})) as bridge,
-        served(engine.app()) as url,
+        served(searched.app()) as url,
     ):
         await put(bridge.service.store, "1", b'{"now": "not this one"}')
-        name = type(engine).__name__.lower()
+        name = type(searched).__name__.lower()
         variables = {"MEILI_URL": url, "MEILI_KEY": KEY, "TYPESENSE_URL": url, "TYPESENSE_KEY": KEY}
 
         async def known() -> Known:
-            there = engine.indexes if isinstance(engine, Meilisearch) else engine.collections
+            there = searched.indexes if isinstance(searched, Meilisearch) else searched.collections
             return dict(there.get("records", {}))
 
         command = (sys.executable, CONSUMERS / f"to_{name}.py")
@@ -225,7 +233,7 @@ async def test_what_an_engine_refuses_is_not_passed_over(tmp_path: Path, engine:
         async with started(target, tmp_path, bridge.url) as one:
             assert await one.ended() == 1
             assert any(name in line.lower() for line in one.errors)
-        engine.refused = ""
+        searched.refused = ""
         async with started(target, tmp_path, bridge.url):
             await wait_until(known)
 
@@ -249,11 +257,11 @@ class Cache:
 
 
 async def test_the_pages_of_a_record_that_changes_are_purged(tmp_path: Path) -> None:
-    cache, port, secret = Cache(), free_port(), "whsec_bm8gb25lIGd1ZXNzZXMgdGhpcw=="
-    to = {"name": "purge", "url": f"http://127.0.0.1:{port}/", "secret": secret, "start": "now"}
+    cache, port = Cache(), free_port()
+    to = {"name": "purge", "url": f"http://127.0.0.1:{port}/", "secret": SECRET, "start": "now"}
     destination = msgspec.convert(to, Destination)
     async with served(cache.app()) as url:
-        environ = {"PURGE_SECRET": secret, "CACHE_URL": url, "PAGES": "/{table}/{id} /{table}"}
+        environ = {"PURGE_SECRET": SECRET, "CACHE_URL": url, "PAGES": "/{table}/{id} /{table}"}
         async with (
             program((sys.executable, CONSUMERS / "purge.py", str(port)), env=environ),
             running(make_settings(tmp_path, secrets={"destinations": (destination,)})) as bridge,
@@ -283,3 +291,31 @@ async def begun(bridge: Running) -> bool:
     tried = await (await bridge.post("/api/v1/destinations/purge/test", b"", ADMIN)).json()
     state = await (await bridge.get("/api/v1/destinations/purge")).json()
     return bool(tried["taken"]) and state["seq"] is not None
+
+
+@needs("node")
+async def test_a_destination_of_node_has_what_the_copies_have(tmp_path: Path) -> None:
+    port, file = free_port(), tmp_path / "mine.json"
+    receives = in_a_file(tmp_path, "node", CONSUMERS / "receiver.mjs", str(port), HOOK_SECRET=SECRET)
+    to = msgspec.convert({"name": "app", "url": f"http://127.0.0.1:{port}/", "secret": SECRET}, Destination)
+    async with running(make_settings(tmp_path / "data", secrets={"destinations": (to,)})) as bridge:
+        store = bridge.service.store
+
+        async def has(expected: Mapping[str, Any]) -> bool:
+            return await receives.known() == {f"{USERS}{name}": data for name, data in expected.items()}
+
+        for name in ("a", ODD):
+            await put(store, name, b'{"now": 1}')
+        async with started(receives, tmp_path, bridge.url):
+            await wait_until(lambda: has({"a": {"now": 1}, ODD: {"now": 1}}))
+            answer = await bridge.http.post(to.url, json={"changes": [{"type": "snapshot_end"}]})
+            assert answer.status == 401
+        # It lost what came meanwhile, and is told everything anew.
+        await put(store, "a", None)
+        kept = json.loads(file.read_text())
+        async with started(receives, tmp_path, bridge.url):
+            await wait_until(lambda: has({ODD: {"now": 1}}))
+        file.write_text(json.dumps(kept))
+        async with started(receives, tmp_path, bridge.url):
+            await bridge.post("/api/v1/destinations/app/rewind", {"to": "start"}, ADMIN)
+            await wait_until(lambda: has({ODD: {"now": 1}}))

@@ -5,7 +5,7 @@
 #   HOOKBRIDGE_URL=http://localhost:8080 HOOKBRIDGE_READ_TOKEN=… sh consumer.sh mine.json
 set -eu
 file=${1:-mine.json}
-[ -e "$file" ] || echo '{"since": "0", "round": 1, "records": {}}' > "$file"
+[ -e "$file" ] || { echo '{"since": "0", "round": 1, "records": {}}' > "$file.new" && mv "$file.new" "$file"; }
 
 # Each reads the file, and prints what is wanted of it, or what it becomes; an answer comes on stdin.
 if command -v jq > /dev/null; then
