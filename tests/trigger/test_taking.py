@@ -221,3 +221,64 @@ async def test_what_is_asked_of_a_long_queue_is_answered_from_an_index(pulled: P
         taken = await pulled.take_changes(10)
         await pulled.done(*taken["messages"])
         assert await pulled.sql.fetchval(scans) == 0
+
+
+async def test_what_a_long_report_keeps_in_the_table_is_passed_over(pulled: Project) -> None:
+    report: asyncpg.Connection = await asyncpg.connect(pulled.url)
+    try:
+        reading = report.transaction(isolation="repeatable_read")
+        await reading.start()
+        await report.execute("select * from users")
+        for _ in range(3):
+            await pulled.sql.execute("insert into users select n from generate_series(1, 100) n; delete from users")
+            await pulled.done(*(await pulled.take_changes())["messages"])
+        # What the first of these two marks, the second passes over.
+        await pulled.take_changes()
+        await pulled.take_changes()
+        assert await pulled.sql.fetchval("select last_value from hookbridge_webhooks.gone") == 600
+        await write(pulled, (1, "a"))
+        assert names(await pulled.take_changes()) == [(1, "a")]
+    finally:
+        await report.close()
+
+
+async def test_nothing_is_passed_over_while_somebody_who_has_a_number_has_not_committed(pulled: Project) -> None:
+    late: asyncpg.Connection = await asyncpg.connect(pulled.url)
+    try:
+        open_ = late.transaction()
+        await open_.start()
+        await late.execute("insert into users values (1, 'late')")
+        for number in range(2, 6):
+            await write(pulled, (number, "b"))
+            await pulled.done(*(await pulled.take_changes())["messages"])
+        await open_.commit()
+        taken = await pulled.take_changes()
+        assert names(taken) == [(1, "late")]
+        await pulled.take_changes(lease_seconds=0)
+        assert names(await pulled.take_changes()) == []
+        assert (await pulled.take_changes())["waiting"] == 1
+    finally:
+        await late.close()
+
+
+async def test_a_removal_that_is_rolled_back_is_taken_again(pulled: Project) -> None:
+    await write(pulled, (1, "a"))
+    taken = await pulled.take_changes(lease_seconds=0)
+    removing = pulled.sql.transaction()
+    await removing.start()
+    await pulled.done(*taken["messages"])
+    await removing.rollback()
+    for _ in range(3):
+        assert names(await pulled.take_changes(lease_seconds=0)) == [(1, "a")]
+
+
+async def test_rows_that_a_dump_has_behind_its_sequences_are_found_a_minute_later(pulled: Project) -> None:
+    await write(pulled, (1, "a"))
+    await pulled.sql.execute(
+        "select setval('hookbridge_webhooks.gone', 100), setval('hookbridge_webhooks.given', 100),"
+        " setval('hookbridge_webhooks.marked', 100),"
+        " setval('hookbridge_webhooks.looked_at', extract(epoch from now())::bigint)"
+    )
+    assert names(await pulled.take_changes()) == []
+    await pulled.sql.execute("select setval('hookbridge_webhooks.looked_at', extract(epoch from now())::bigint - 61)")
+    assert names(await pulled.take_changes()) == [(1, "a")]

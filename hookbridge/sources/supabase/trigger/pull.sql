@@ -47,6 +47,13 @@ begin
   create sequence hookbridge_webhooks.given;
   create sequence hookbridge_webhooks.taken minvalue 0;
   create sequence hookbridge_webhooks.overflowed;
+
+  -- What takers pass over: up to `gone` every message was removed, or never committed.  `marked` may be next, when all
+  -- have ended whose transaction is older than `marked_xid`.  `looked_at`, in epoch seconds, is when nothing was passed over.
+  create sequence hookbridge_webhooks.gone minvalue 0;
+  create sequence hookbridge_webhooks.marked minvalue 0;
+  create sequence hookbridge_webhooks.marked_xid minvalue 0;
+  create sequence hookbridge_webhooks.looked_at minvalue 0;
 end
 $$;
 

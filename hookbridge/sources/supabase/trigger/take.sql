@@ -14,6 +14,44 @@ begin
 end
 $$;
 
+-- Moves `gone` on.  As long as somebody's report is open, removed rows stay where they are, and each look would read
+-- all of them again: with a million of them that is a second.  When every transaction has ended that had a number up to
+-- the marked one, what is left up to there is all that there will be.  Only a taker moves it, who has removed nothing: a
+-- removal that is rolled back must not be passed over.
+create or replace function hookbridge_webhooks.pass_over() returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  given constant bigint := hookbridge_webhooks.last_of('hookbridge_webhooks.given');
+  -- Whoever has one of these numbers has an older transaction than this is going to be.
+  later constant boolean := pg_current_xact_id_if_assigned() is null;
+  marked constant bigint := hookbridge_webhooks.last_of('hookbridge_webhooks.marked');
+  now_seconds constant bigint := extract(epoch from clock_timestamp());
+  before constant bigint := hookbridge_webhooks.last_of('hookbridge_webhooks.gone');
+  gone bigint := before;
+  first_left bigint;
+begin
+  if pg_snapshot_xmin(pg_current_snapshot())::text::bigint < hookbridge_webhooks.last_of('hookbridge_webhooks.marked_xid') then
+    return;
+  end if;
+  -- A database that was restored from a dump may have sequences that are ahead of its rows.
+  if now_seconds - hookbridge_webhooks.last_of('hookbridge_webhooks.looked_at') not between 0 and 60 then
+    perform setval('hookbridge_webhooks.looked_at', now_seconds);
+    gone := 0;
+  end if;
+  select min(c.number) into first_left from hookbridge_webhooks.changes c where c.number > gone;
+  gone := greatest(least(marked, first_left - 1), 0);
+  if gone <> before then
+    perform setval('hookbridge_webhooks.gone', gone);
+  end if;
+  if given > marked and later then
+    perform setval('hookbridge_webhooks.marked', given);
+    perform setval('hookbridge_webhooks.marked_xid', pg_current_xact_id()::text::bigint);
+  end if;
+end
+$$;
+
 -- How many wait, counted as long as that costs nothing; beyond, what the two sequences are apart.
 create or replace function hookbridge_webhooks.count_waiting(out waiting bigint, out counted boolean)
 language plpgsql
@@ -21,8 +59,11 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   counted_max constant bigint := 10000;
+  gone constant bigint := hookbridge_webhooks.last_of('hookbridge_webhooks.gone');
 begin
-  select count(*) into waiting from (select from hookbridge_webhooks.changes limit counted_max + 1) looked_at;
+  select count(*) into waiting from (
+    select from hookbridge_webhooks.changes c where c.number > gone limit counted_max + 1
+  ) looked_at;
   counted := waiting <= counted_max;
   if not counted then
     waiting := greatest(
@@ -43,6 +84,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   most_bytes constant bigint := 4194304;
+  gone constant bigint := hookbridge_webhooks.last_of('hookbridge_webhooks.gone');
   leased bigint[];
   held bigint[];
   candidate record;
@@ -55,7 +97,9 @@ begin
   select coalesce(array_agg(record), '{}') into held
   from hookbridge_webhooks.changes c cross join unnest(c.records) as record
   where c.number = any(leased);
-  for candidate in select c.number, c.records, c.message from hookbridge_webhooks.changes c order by c.number loop
+  for candidate in
+    select c.number, c.records, c.message from hookbridge_webhooks.changes c where c.number > gone order by c.number
+  loop
     continue when candidate.number = any(leased);
     if candidate.records && held then
       if not candidate.records <@ held then
@@ -95,6 +139,7 @@ begin
       using errcode = 'invalid_parameter_value';
   end if;
   perform hookbridge_webhooks.one_at_a_time();
+  perform hookbridge_webhooks.pass_over();
   select t.store into owner from hookbridge_webhooks.taker t;
   if owner is null and most > 0 then
     insert into hookbridge_webhooks.taker (store) values (take.store);
@@ -110,7 +155,8 @@ begin
   select jsonb_agg(jsonb_build_object('id', c.id, 'message', c.message) order by c.number) into messages
   from hookbridge_webhooks.changes c where c.number = any(numbers);
   select extract(epoch from clock_timestamp() - c.created_at) into oldest
-  from hookbridge_webhooks.changes c order by c.number limit 1;
+  from hookbridge_webhooks.changes c
+  where c.number > hookbridge_webhooks.last_of('hookbridge_webhooks.gone') order by c.number limit 1;
   return jsonb_build_object(
     'version', 1,
     'state', case when coalesce(owner, store) = store then 'taken' else 'other_store' end,
