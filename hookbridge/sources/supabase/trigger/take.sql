@@ -14,11 +14,11 @@ begin
 end
 $$;
 
--- Moves `gone` on.  As long as somebody's report is open, removed rows stay where they are, and each look would read
+-- Moves `gone` on, and gives it.  As long as somebody's report is open, removed rows stay where they are, and each look would read
 -- all of them again: with a million of them that is a second.  When every transaction has ended that had a number up to
 -- the marked one, what is left up to there is all that there will be.  Only a taker moves it, who has removed nothing: a
 -- removal that is rolled back must not be passed over.
-create or replace function hookbridge_webhooks.pass_over() returns void
+create or replace function hookbridge_webhooks.pass_over() returns bigint
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
@@ -33,7 +33,7 @@ declare
   first_left bigint;
 begin
   if pg_snapshot_xmin(pg_current_snapshot())::text::bigint < hookbridge_webhooks.last_of('hookbridge_webhooks.marked_xid') then
-    return;
+    return before;
   end if;
   -- A database that was restored from a dump may have sequences that are ahead of its rows.
   if now_seconds - hookbridge_webhooks.last_of('hookbridge_webhooks.looked_at') not between 0 and 60 then
@@ -49,6 +49,7 @@ begin
     perform setval('hookbridge_webhooks.marked', given);
     perform setval('hookbridge_webhooks.marked_xid', pg_current_xact_id()::text::bigint);
   end if;
+  return gone;
 end
 $$;
 
@@ -132,6 +133,7 @@ declare
   numbers bigint[] := '{}';
   more boolean := false;
   messages jsonb;
+  gone bigint;
   oldest double precision;
 begin
   if most is null or most < 0 or lease_seconds is null or lease_seconds < 0 or coalesce(store, '') = '' then
@@ -139,7 +141,7 @@ begin
       using errcode = 'invalid_parameter_value';
   end if;
   perform hookbridge_webhooks.one_at_a_time();
-  perform hookbridge_webhooks.pass_over();
+  gone := hookbridge_webhooks.pass_over();
   select t.store into owner from hookbridge_webhooks.taker t;
   if owner is null and most > 0 then
     insert into hookbridge_webhooks.taker (store) values (take.store);
@@ -156,7 +158,7 @@ begin
   from hookbridge_webhooks.changes c where c.number = any(numbers);
   select extract(epoch from clock_timestamp() - c.created_at) into oldest
   from hookbridge_webhooks.changes c
-  where c.number > hookbridge_webhooks.last_of('hookbridge_webhooks.gone') order by c.number limit 1;
+  where c.number > gone order by c.number limit 1;
   return jsonb_build_object(
     'version', 1,
     'state', case when coalesce(owner, store) = store then 'taken' else 'other_store' end,
