@@ -8,6 +8,8 @@ from hookbridge.sources.supabase.trigger import ENDPOINT, Pull, Trigger, install
 from tests.support.faults import Scene, expect
 from tests.support.postgrest import PostgrestOnPostgres, data_api
 from tests.support.project import Project
+from tests.support.running import running
+from tests.support.waiting import wait_until
 
 KEY, PUBLISHABLE = "sb_secret_x", "sb_publishable_x"
 WEBHOOK = (
@@ -152,3 +154,17 @@ async def test_changes_that_are_kept_of_a_table_without_pull_are_told(pulled: Sc
     pulled.set("supabase", tables=[{"name": "users"}])
     pulled.database_url = project.url
     expect((await pulled.findings())["trigger public.users"], "failed", "nobody takes", "pull = true")
+
+
+async def test_an_outbox_of_another_store_is_told_with_the_way_to_take_it_over(pulled: Scene, project: Project) -> None:
+    await project.pull()
+    await project.take_changes(store="another")
+    async with running(pulled.settings) as service:
+        pulled.server_url = service.url
+
+        async def is_told() -> bool:
+            return "pull" in await pulled.findings()
+
+        await wait_until(is_told)
+        told = (await pulled.findings())["pull"]
+    expect(told, "failed", "takes no changes from Supabase: Another hookbridge", "trigger-sql --pull --take-over")
