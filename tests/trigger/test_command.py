@@ -57,6 +57,30 @@ async def test_the_outbox_is_an_option(project: Project) -> None:
     assert len(await project.waiting()) == 1
 
 
+async def test_taking_is_an_option_and_the_heading_has_the_key_for_the_configuration(project: Project) -> None:
+    words = ("--table", "users", "--pull")
+    said = trigger_sql(*words).stdout
+    for _ in range(2):
+        assert "warning" not in psql(project.url, said).lower()
+    await project.sql.execute("insert into users values (1)")
+    assert len((await project.take_changes())["messages"]) == 1
+    heading = said.partition("\nbegin;")[0]
+    assert heading.endswith('--   key = ["id"]\n--   pull = true\n')
+    assert "Vault" not in heading
+    assert said.endswith("notify pgrst, 'reload schema';\n\ncommit;\n")
+    (block,) = msgspec.json.decode(trigger_sql(*words, "--json").stdout)["config"]["supabase"]["tables"]
+    assert block == {"schema": "public", "name": "users", "key": ["id"], "pull": True}
+
+
+async def test_another_store_and_another_schema_are_options_of_it(project: Project) -> None:
+    await project.sql.execute("create schema api")
+    psql(project.url, trigger_sql("--table", "users", "--pull", "--api-schema", "api").stdout)
+    await project.sql.execute("select api.hookbridge_take(1, 60, 'one')")
+    psql(project.url, trigger_sql("--table", "users", "--pull", "--api-schema", "api", "--take-over").stdout)
+    state = await project.sql.fetchval("select api.hookbridge_take(1, 60, 'another') ->> 'state'")
+    assert state == "taken"
+
+
 def test_a_table_with_its_schema_before_a_dot_is_understood() -> None:
     assert trigger_sql("--table", "shop.lines").stdout == trigger_sql("--table", "lines", "--schema", "shop").stdout
 
@@ -124,6 +148,12 @@ def test_as_json_the_sql_stands_beside_the_block_for_the_configuration() -> None
         (("--table", "t", "--url", "hooks.example.com"), "'hooks.example.com' is no http(s) address"),
         (("--table", "t", "--key", "id,no", "--key", "id"), "the key column 'id' is named twice"),
         (("--table", "t", "--url", "https://[x"), "is no http(s) address"),
+        (("--table", "t", "--pull", "--url", URL), "--url: with --pull nothing is sent"),
+        (("--table", "t", "--pull", "--outbox"), "--outbox sends and --pull does not: choose one"),
+        (("--table", "t", "--take-over"), "--take-over: it belongs to --pull"),
+        (("--table", "t", "--api-schema", "api"), "--api-schema: it belongs to --pull"),
+        (("--table", "t", "--pull", "--api-schema", "x" * 64), "is no name in Postgres: 1 to 63 bytes"),
+        (("--table", "t", "--uninstall", "--pull"), "--pull: nothing of it is needed"),
         (("--table", "t", "--url", "https://hooks.example.com/#there"), "is no http(s) address"),
     ],
 )
