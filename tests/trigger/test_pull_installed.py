@@ -23,6 +23,15 @@ async def test_running_it_twice_changes_nothing_and_loses_nothing(project: Proje
     assert await project.done(*first["messages"]) == 1
 
 
+async def test_a_database_that_is_serializable_by_default_is_no_other(project: Project) -> None:
+    await project.sql.execute("set default_transaction_isolation = 'serializable'")
+    await project.pull()
+    await project.pull(take_over=True)
+    await project.sql.execute("insert into users values (1)")
+    async with project.sql.transaction(isolation="read_committed"):
+        assert await _ids(project) == [1]
+
+
 async def test_neither_pg_net_nor_pg_cron_is_needed(project: Project) -> None:
     await project.sql.execute("drop schema net cascade; drop schema cron cascade; drop schema vault cascade")
     await project.pull()

@@ -23,7 +23,7 @@ IDENTIFIER_MAX_BYTES = 63
 _PARTS = Path(__file__).with_suffix("")
 _FIXED_DIRECT = ("functions", "signed", "direct", "rights")
 _FIXED_OUTBOX = ("functions", "signed", "outbox", "rights")
-_FIXED_PULLED = ("functions", "pull", "take", "exposed", "rights")
+_FIXED_PULLED = ("isolation", "functions", "pull", "take", "exposed", "rights")
 
 
 class Pull(msgspec.Struct, frozen=True, kw_only=True):
