@@ -29,9 +29,8 @@ class Unwanted(Exception):
 class Forwarding:
     """The way to the app."""
 
-    def __init__(self, to: Destination, runner: asyncio.Runner) -> None:
+    def __init__(self, to: Destination) -> None:
         self._to = to
-        self._runner = runner
         self._series = uuid.uuid4().hex
         """What is listened to twice is sent anew."""
         self.messages = 0
@@ -44,7 +43,7 @@ class Forwarding:
         while True:
             began = time.monotonic()
             try:
-                status = self._runner.run(self._post(body, message_id))
+                status = asyncio.run(self._post(body, message_id))
             except Undelivered as error:
                 failures += 1
                 self._failed(error, failures, piece)
@@ -55,7 +54,7 @@ class Forwarding:
             return Forwarded(status=status, seconds=round(time.monotonic() - began, 4), message_id=message_id)
 
     async def _post(self, body: bytes, message_id: str) -> int:
-        # A connection of its own: between two messages nobody would see that the app has closed one.
+        # A loop and a connection of its own: between two messages nobody would see that the app has closed one.
         async with Sender(self._to) as sender:
             return await sender.post(body, message_id)
 

@@ -5,7 +5,6 @@ Only an outgoing connection is made: the app is told as a destination would be, 
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import time
@@ -132,11 +131,11 @@ def listen(
         batch_bytes=BATCH_BYTES,
         snapshot_if_gone=snapshot_if_gone,
     )
-    with service_at(config, url, reads=True) as api, asyncio.Runner() as runner:
+    with service_at(config, url, reads=True) as api:
         following = Following(api, wanted)
         following.begin(place)
         _greet(api.url, since, to, drawn=secret_env is None)
-        _Listening(following, None if to is None else Forwarding(to, runner), as_json=as_json).go_on()
+        _Listening(following, None if to is None else Forwarding(to), as_json=as_json).go_on()
 
 
 def _place(since: str) -> Place | int | None:
@@ -159,12 +158,14 @@ def _destination(url: str, secret_env: str | None, timeout: float | None, config
 
     url = url if "://" in url else f"http://{url}"
     problems = list(wrong_url("--forward-to", url))
+    if problems:
+        raise ConfigError(problems)
     secret = new_secret()
     if secret_env is not None:
         secret = _secret(secret_env, settings_of(config).folder, problems)
         problems += wrong_secret(secret_env, secret) if not problems else ()
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(problems, hint="set it as the app has it; without --secret-env a new one is made and shown")
     to = Destination(name="listen", url=url, secret=secret)
     return to if timeout is None else Destination(name="listen", url=url, secret=secret, timeout_seconds=timeout)
 
