@@ -13,6 +13,7 @@ from hookbridge.config import Settings
 from hookbridge.model import RecordKey
 from hookbridge.standins.wire import Reply
 from hookbridge.store.sqlite.backups import back_up
+from tests.support.commands import command
 from tests.support.engines import store_section
 from tests.support.metrics import Scrape
 from tests.support.outboxes import Answer, OutboxStandin, confirming, taking
@@ -431,3 +432,15 @@ async def test_the_names_of_messages_are_those_of_their_webhooks(tmp_path: Path,
         await all_done(service, there)
         answer = await service.post("/api/v1/webhooks/supabase", body, {"webhook-id": f"msg_{uuid.UUID(id_).hex}"})
         assert (answer.status, (await service.service.store.totals()).duplicates) == (202, 1)
+
+
+async def test_the_command_stats_has_a_line_of_it(tmp_path: Path, there: OutboxStandin) -> None:
+    there.installed = False
+    async with running(pulled(tmp_path, there)) as service:
+        await in_state(service, "refused")
+        ran = await command(tmp_path, "stats", "--url", service.url)
+        assert (ran.code, "supabase outbox" in ran.out, "refused" in ran.out) == (0, True, True)
+        ran = await command(tmp_path, "stats", "--json", "--url", service.url)
+        assert ran.lines[0]["pull"]["state"] == "refused"
+        ran = await command(tmp_path, "events", "list", "--origin", "pull", "--json", "--url", service.url)
+        assert ran.code == 0

@@ -118,12 +118,12 @@ class OverDatabase:
                 self._give_up()
                 if isinstance(error, self._asyncpg.PostgresError):
                     raise self._refused(error) from None
+                if isinstance(error, ValueError):  # also what asyncpg makes one of
+                    raise SourceRefused("SUPABASE_DB_URL cannot be used", hint=_OPERATOR_HINT) from None
                 unreached = (self._asyncpg.InterfaceError, self._asyncpg.InternalClientError, OSError, TimeoutError)
                 if isinstance(error, unreached):
                     message = f"Supabase's database cannot be reached: {type(error).__name__}"
                     raise SourceUnavailable(message, hint="look whether SUPABASE_DB_URL can be reached") from None
-                if isinstance(error, ValueError):
-                    raise SourceRefused("SUPABASE_DB_URL cannot be used", hint=_OPERATOR_HINT) from None
                 raise
 
     async def _connected(self) -> asyncpg.Connection:
