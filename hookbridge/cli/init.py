@@ -32,6 +32,8 @@ Examples:
 
   ./scripts/run init --table users --table orders   follows these tables
 
+  ./scripts/run init --table users --pull   fetches its changes: no address that Supabase can reach is needed
+
   ./scripts/run init --database ID --content   follows pages with their text
 
   SUPABASE_URL=… SUPABASE_KEY=… ./scripts/run init   asks nothing
@@ -59,6 +61,12 @@ NotionTokenOption = Annotated[
 TablesOption = Annotated[
     list[str] | None, typer.Option("--table", help="A Supabase table to follow: name, or schema.name; may be repeated.")
 ]
+PullOption = Annotated[
+    bool,
+    typer.Option(
+        "--pull", help="Fetch the tables' changes from an outbox in their database: nothing has to reach hookbridge."
+    ),
+]
 DatabasesOption = Annotated[
     list[str] | None, typer.Option("--database", help="The id of a Notion database to follow; may be repeated.")
 ]
@@ -80,6 +88,7 @@ def init(
     supabase_key: SupabaseKeyOption = "",
     notion_token: NotionTokenOption = "",
     table: TablesOption = None,
+    pull: PullOption = False,
     database: DatabasesOption = None,
     content: ContentOption = False,
     force: ForceOption = False,
@@ -94,20 +103,23 @@ def init(
     if files[1] in to_write and not any(answers.values()) and not as_json and sys.stdin.isatty():
         try:
             answers = _ask_for_answers()
+            pull = pull or (bool(answers["SUPABASE_URL"]) and _ask_for_pull())
             content = content or (bool(answers["NOTION_TOKEN"]) and _ask_for_content())
         except typer.Abort:
             print(file=sys.stderr)  # the question stands in its line
             note("Stopped: nothing is written")
             raise typer.Exit(STOPPED) from None
+    ways = Ways(pull=pull, content=content)
     texts = {
-        files[0]: config_text(table or (), database or (), content=content),
+        files[0]: config_text(table or (), database or (), ways),
         files[1]: env_text(answers, new_secrets()),
     }
     _check(texts[files[0]], answers, file)
     for path in to_write:
         _write(path, texts[path])
-    paste = "" if files[0] in to_write else "\n".join(followed(table or (), database or (), content=content))
-    _tell(files, to_write, answers, config, paste, as_json=as_json)
+    paste = "" if files[0] in to_write else "\n".join(followed(table or (), database or (), ways))
+    steps = _steps(answers, table or (), ways, "" if config is None else f" --config {shlex.quote(str(config))}")
+    _tell(files, to_write, answers, steps, paste, as_json=as_json)
     raise typer.Exit(FINE if to_write else NO)
 
 
@@ -120,6 +132,12 @@ def _ask_for_answers() -> Answers:
     return {"SUPABASE_URL": url, "SUPABASE_KEY": key, "NOTION_TOKEN": token}
 
 
+def _ask_for_pull() -> bool:
+    say("Changes of tables can be fetched from an outbox in Supabase's database: nothing has to reach this machine,")
+    say("and none is lost. Otherwise Supabase sends webhooks to an https address of yours.")
+    return _answer("Fetch changes? y or n (Enter: y)").lower() not in ("n", "no")
+
+
 def _ask_for_content() -> bool:
     say("The text of Notion's pages can be copied and searched, too. It costs one more request for each changed page;")
     say("a first load of N pages takes N/3 seconds behind everything else: an hour for 10,000.")
@@ -129,6 +147,18 @@ def _ask_for_content() -> bool:
 def _answer(question: str, *, hidden: bool = False) -> str:
     answer: str = typer.prompt(question, default="", show_default=False, hide_input=hidden)
     return answer.strip()
+
+
+class Ways(msgspec.Struct, frozen=True, kw_only=True):
+    """How what is followed comes."""
+
+    pull: bool = False
+    """Whether the changes of tables are fetched."""
+    content: bool = False
+    """Whether the bodies of pages are copied."""
+
+
+DEFAULT_WAYS = Ways()
 
 
 class NewSecrets(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,18 +173,18 @@ def new_secrets() -> NewSecrets:
     return NewSecrets(webhook=new_secret(), admin=secrets.token_urlsafe(32))
 
 
-def config_text(tables: Sequence[str], databases: Sequence[str], *, content: bool = False) -> str:
+def config_text(tables: Sequence[str], databases: Sequence[str], ways: Ways = DEFAULT_WAYS) -> str:
     """Give the text of config.toml: what is followed; everything else has its default."""
-    blocks = followed(tables, (), content=content) or [_commented(_table_block(SCHEMA, "users"))]
-    example = _commented(_database_block("ID-OF-THE-DATABASE", content=content))
-    blocks += followed((), databases, content=content) or [example]
+    blocks = followed(tables, (), ways) or [_commented(_table_block(SCHEMA, "users", pull=ways.pull))]
+    example = _commented(_database_block("ID-OF-THE-DATABASE", content=ways.content))
+    blocks += followed((), databases, ways) or [example]
     return "\n".join([_CONFIG_HEAD, *blocks])
 
 
-def followed(tables: Sequence[str], databases: Sequence[str], *, content: bool) -> list[str]:
-    """Give the blocks of what is followed; ``content`` says whether the bodies of pages are copied."""
-    blocks = [_table_block(*split(full_name(name))) for name in tables]
-    return blocks + [_database_block(id_, content=content) for id_ in databases]
+def followed(tables: Sequence[str], databases: Sequence[str], ways: Ways) -> list[str]:
+    """Give the blocks of what is followed."""
+    blocks = [_table_block(*split(full_name(name)), pull=ways.pull) for name in tables]
+    return blocks + [_database_block(id_, content=ways.content) for id_ in databases]
 
 
 _CONFIG_HEAD = """\
@@ -172,11 +202,17 @@ path = "data/hookbridge.db"           # relative to the folder of this file
 """
 
 
-def _table_block(schema: str, name: str) -> str:
+_PULL = (
+    "pull = true                           # its changes are fetched: run the SQL of trigger-sql --pull in Supabase\n"
+)
+
+
+def _table_block(schema: str, name: str, *, pull: bool) -> str:
     return (
         f"[[supabase.tables]]\nschema = {_toml(schema)}\nname = {_toml(name)}\n"
         'key = ["id"]                          # the key columns, in order\n'
         '# changed_at = "updated_at"           # the column that moves with every change, if there is one\n'
+        + (_PULL if pull else f"# {_PULL}")
     )
 
 
@@ -264,11 +300,10 @@ def _write(file: Path, text: str) -> None:
 
 
 def _tell(
-    files: tuple[Path, Path], written: list[Path], answers: Answers, config: Path | None, paste: str, *, as_json: bool
+    files: tuple[Path, Path], written: list[Path], answers: Answers, steps: list[str], paste: str, *, as_json: bool
 ) -> None:
     """Say what was done; ``paste`` is what would stand in the settings if their file were not kept."""
     kept = [str(path) for path in files if path not in written]
-    steps = _steps(answers, "" if config is None else f" --config {shlex.quote(str(config))}")
     if as_json:
         print_json({"written": [str(path) for path in written], "kept": kept, "paste": paste, "next": steps})
         return
@@ -289,7 +324,7 @@ def _tell(
         say(f"  {number}. {step}")
 
 
-def _steps(answers: Answers, option: str) -> list[str]:
+def _steps(answers: Answers, tables: Sequence[str], ways: Ways, option: str) -> list[str]:
     here = f"{program()}{option}"
     steps = [
         f"{here}    serves, until Ctrl-C",
@@ -297,7 +332,12 @@ def _steps(answers: Answers, option: str) -> list[str]:
         f"{here} token    the link to the dashboard",
         f"{here} send supabase --wait    a signed event, from there to its end",
     ]
-    if answers["SUPABASE_URL"]:
+    if ways.pull:
+        steps += [
+            f"{here} trigger-sql --table {shlex.quote(name)} --pull    SQL for Supabase's editor: it keeps its changes"
+            for name in tables or ["users"]
+        ]
+    elif answers["SUPABASE_URL"]:
         steps.append(f"{here} trigger-sql --table users --url https://…    SQL that makes a table tell")
     if answers["NOTION_TOKEN"]:
         steps.append("in Notion: share each database with the integration (… > Connections)")

@@ -11,7 +11,9 @@ import msgspec
 import pytest
 
 from tests.support.commands import command
+from tests.support.postgrest import data_api
 from tests.support.processes import REPOSITORY, process
+from tests.support.project import project
 from tests.support.running import ADMIN
 from tests.support.waiting import wait_until
 
@@ -50,6 +52,28 @@ async def test_the_first_event_of_the_readme_is_sent_signed_and_found(tmp_path: 
         admin = {"Authorization": f"Bearer {link.partition('=')[2]}"}
         event = await (await service.get("/api/v1/events/1", admin)).json()
         assert (event["outcome"], event["verification"], event["origin"]) == ("applied", "skipped", "webhook")
+
+
+async def test_five_minutes_to_a_table_whose_changes_are_fetched(tmp_path: Path, postgres_url: str) -> None:
+    """What the README says, done to a real database with a Data API before it, without an address of ours."""
+    async with project(postgres_url) as database, data_api(database.url, "sb_secret_1") as api:
+        (tmp_path / "config.toml").write_text(block("toml", "pull = true"))
+        (tmp_path / ".env").write_text(f"SUPABASE_URL={api.url}\nSUPABASE_KEY=sb_secret_1\n")
+        words = block("sh", "--pull").split()
+        printed = await command(tmp_path, *words[1:], stdin=b"")
+        assert (words[0], printed.code) == ("./scripts/run", 0)
+        await database.sql.execute(printed.out)
+        async with process(tmp_path) as service:
+            await wait_until(lambda: service.said("Backfill complete"))
+            await database.sql.execute("insert into users (id, name) values (1, 'Ada')")
+
+            async def is_seen() -> bool:
+                answer = await service.get("/api/v1/events?origin=pull&outcome=applied")
+                return len((await answer.json())["events"]) == 1
+
+            await wait_until(is_seen)
+            record = await (await service.get("/api/v1/records/supabase/users/1")).json()
+            assert (record["data"]["name"], record["verified"]) == ("Ada", True)
 
 
 async def test_the_handler_of_the_readme_is_called(tmp_path: Path) -> None:

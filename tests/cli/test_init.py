@@ -80,6 +80,26 @@ async def test_tables_and_databases_are_followed(tmp_path: Path) -> None:
     assert [one.id for one in config.notion.databases] == [database]
 
 
+async def test_changes_are_fetched_where_that_is_asked_for(tmp_path: Path) -> None:
+    ran = await written(tmp_path, "--table", "users", "--table", "shop.so many", "--pull")
+    assert [one.pull for one in loaded(tmp_path).config.supabase.tables] == [True, True]
+    assert "trigger-sql --table users --pull" in ran.out
+    assert "trigger-sql --table 'shop.so many' --pull" in ran.out
+    ran = await written(tmp_path, "--table", "users", "--force", **GIVEN)
+    assert [one.pull for one in loaded(tmp_path).config.supabase.tables] == [False]
+    assert "trigger-sql --table users --url" in ran.out
+
+
+@pytest.mark.parametrize(("answer", "lines"), [("", 1), ("y", 1), ("n", 0), ("No", 0)])
+def test_who_has_a_url_is_asked_whether_changes_are_fetched(tmp_path: Path, answer: str, lines: int) -> None:
+    terminal = Terminal(tmp_path, "--table", "users")
+    questions = ((b"URL", GIVEN["SUPABASE_URL"]), (b"key", "sb_secret_x"), (b"token", ""), (b"Fetch", answer))
+    for question, given in questions:
+        terminal.answer(question, given + "\n")
+    assert terminal.ended() == 0
+    assert [one.pull for one in loaded(tmp_path).config.supabase.tables] == [lines == 1]
+
+
 @pytest.mark.parametrize("words", [("--content",), ()])
 async def test_the_bodies_of_pages_are_copied_where_that_is_asked_for(tmp_path: Path, words: tuple[str, ...]) -> None:
     await written(tmp_path, "--database", "e8d4b0a1c7f24a9e8f2d5c3b1a6e9f4d", *words)
@@ -191,7 +211,7 @@ class Terminal:
 
 def test_on_a_terminal_it_asks_and_shows_no_secret(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path)
-    for question, answer in ((b"URL", GIVEN["SUPABASE_URL"]), (b"key", "sb_secret_x"), (b"token", "")):
+    for question, answer in ((b"URL", GIVEN["SUPABASE_URL"]), (b"key", "sb_secret_x"), (b"token", ""), (b"Fetch", "")):
         terminal.answer(question, answer + "\n")
     assert terminal.ended() == 0
     secrets = loaded(tmp_path).secrets
@@ -235,7 +255,12 @@ def test_a_url_that_is_none_is_asked_for_again_at_once(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path)
     terminal.answer(b"URL", "abc\n")
     terminal.read_until(b"This is no http or https URL")
-    for question, answer in ((b"URL", "https://abc.supabase.co"), (b"key", "sb_secret_x"), (b"token", "")):
+    for question, answer in (
+        (b"URL", "https://abc.supabase.co"),
+        (b"key", "sb_secret_x"),
+        (b"token", ""),
+        (b"Fetch", ""),
+    ):
         terminal.answer(question, answer + "\n")
     assert terminal.ended() == 0
     assert loaded(tmp_path).secrets.supabase_url == "https://abc.supabase.co"
