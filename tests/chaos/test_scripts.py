@@ -18,6 +18,7 @@ MODULES = {
     "fuzz": "scripts.fuzzing",
     "timing-test": "scripts.timing",
     "race-test": "scripts.racing",
+    "pull-test": "scripts.pulling",
 }
 LONG = {
     "scripts.crashes": ("--load-seconds", "60"),

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,7 +16,7 @@ from hookbridge.standins.postgrest.keys import Keys
 from hookbridge.standins.postgrest.standin import PREFIX
 from hookbridge.standins.server import Standin
 from hookbridge.standins.wire import Reply
-from tests.support.rpc import Rpc
+from tests.support.rpc import LOST, Rpc
 from tests.support.statements import Read, Statement, read
 
 
@@ -65,8 +65,12 @@ def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 class Planner:
     """One connection that prepares each statement once, as PostgREST does: its plans may become generic ones."""
 
-    def __init__(self, connection: asyncpg.Connection) -> None:
+    def __init__(
+        self, connection: asyncpg.Connection, again: Callable[[], Awaitable[asyncpg.Connection]] | None = None
+    ) -> None:
+        """``again`` makes another connection where the server was stopped and started."""
         self._connection = connection
+        self._again = again
         self._prepared: dict[str, str] = {}
         self._turn = asyncio.Lock()
 
@@ -97,6 +101,9 @@ class Planner:
         return int(explained["Plan"]["Plan Rows"])
 
     async def _execute(self, statement: Statement) -> str:
+        if self._again is not None and self._connection.is_closed():
+            self._connection = await self._again()
+            self._prepared.clear()
         name = self._prepared.get(statement.sql)
         if name is None:
             name = self._prepared[statement.sql] = f"s{len(self._prepared)}"
@@ -136,6 +143,8 @@ class PostgrestOnPostgres(Standin):
             return await self._answer(asked)
         except errors.WireError as refused:
             return refused.reply
+        except LOST:
+            return errors.no_schema_cache().reply
         except asyncpg.PostgresError as error:
             return errors.error(400, error.sqlstate, str(error)).reply
 
@@ -158,12 +167,16 @@ class PostgrestOnPostgres(Standin):
 @asynccontextmanager
 async def data_api(url: str, key: str, *, anon_key: str | None = None) -> AsyncIterator[PostgrestOnPostgres]:
     """The Data API of a project whose database this is."""
-    connection: asyncpg.Connection = await asyncpg.connect(url)
+    connections: list[asyncpg.Connection] = []
+
+    async def connected() -> asyncpg.Connection:
+        connections.append(await asyncpg.connect(url))
+        return connections[-1]
+
+    planner = Planner(await connected(), connected)
     try:
-        async with (
-            Rpc(url) as rpc,
-            PostgrestOnPostgres(Planner(connection), key, rpc=rpc, anon_key=anon_key) as standin,
-        ):
+        async with Rpc(url) as rpc, PostgrestOnPostgres(planner, key, rpc=rpc, anon_key=anon_key) as standin:
             yield standin
     finally:
-        await connection.close()
+        for connection in connections:
+            await connection.close()

@@ -15,7 +15,7 @@ from hookbridge.standins.postgrest import errors
 from hookbridge.standins.postgrest.keys import ANON
 from hookbridge.standins.wire import Reply
 
-_LOST = (asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, OSError)
+LOST = (asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, OSError)
 _FUNCTIONS = """
 select n.nspname as schema, p.proname as name, coalesce(p.proargnames, '{}') as parameters,
        array(select format_type(t, null) from unnest(p.proargtypes) t) as types,
@@ -73,7 +73,7 @@ class Rpc:
             if function is None:
                 raise errors.unknown_function(schema, name, sorted(arguments))
             text = await _called(pool, role, f"{_quoted(schema)}.{_quoted(name)}", function, body)
-        except _LOST:
+        except LOST:
             raise errors.no_schema_cache() from None
         except asyncpg.PostgresError as error:
             raise _refused(error, anonymous=role == ANON) from None
