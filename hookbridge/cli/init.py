@@ -32,7 +32,7 @@ Examples:
 
   ./scripts/run init --table users --table orders   follows these tables
 
-  ./scripts/run init --table users --pull   fetches its changes: no address that Supabase can reach is needed
+  ./scripts/run init --table users --pull   fetches its changes
 
   ./scripts/run init --database ID --content   follows pages with their text
 
