@@ -30,6 +30,7 @@ pytestmark = pytest.mark.on("sqlite")  # it starts without a token, as with the 
 LEARNT = "secret_planted_learnt_token"
 PLANTED: dict[str, Any] = {
     "supabase_key": "sb_secret_planted_key",
+    "supabase_db_url": "postgresql://postgres:planted-db-password@127.0.0.1:9/postgres",
     "notion_token": "ntn_planted_token",
     "webhook_secrets": ("planted-webhook-secret", "whsec_cGxhbnRlZC1zdGFuZGFyZA=="),
     "admin_token": "",
@@ -53,6 +54,7 @@ EVERY = (
     "planted-read-token",
     *PLANTED["webhook_secrets"],
     "planted-password",
+    "planted-db-password",
     "planted-url-password",
     "planted-alert-password",
     "PLANTED-ALERT-PATH",
@@ -98,6 +100,7 @@ async def serving(folder: Path) -> AsyncIterator[Running]:
             secrets={**PLANTED, "supabase_url": supabase.url},
             server={"access_log": "all"},
             signatures={"verify": True},
+            supabase={"tables": [{"name": "users", "pull": True}]},
             notion={"base_url": notion.url, "requests_per_second": 1000.0},
         )
         yield await stack.enter_async_context(running(settings))
@@ -195,6 +198,7 @@ async def test_no_secret_is_in_what_a_command_prints(tmp_path: Path) -> None:
     environ: dict[str, Any] = {
         "SUPABASE_URL": "http://127.0.0.1:9",
         "SUPABASE_KEY": PLANTED["supabase_key"],
+        "SUPABASE_DB_URL": PLANTED["supabase_db_url"],
         "NOTION_TOKEN": PLANTED["notion_token"],
         "HOOKBRIDGE_NOTION__BASE_URL": "http://127.0.0.1:9",
         "VERIFY_WEBHOOK_SIGNATURES": "true",
@@ -222,6 +226,7 @@ async def test_no_secret_is_in_what_a_command_prints(tmp_path: Path) -> None:
         {"NOTION_WEBHOOK_SECRET": " secret_planted_learnt_token"},
         {"WEBHOOK_SECRET": "whsec_planted-webhook-secret"},
         {"REDIS_URL": "planted-password@"},
+        {"SUPABASE_DB_URL": "postgresql://postgres:planted-db-password@ 127.0.0.1/postgres"},
         {"HOOKBRIDGE_ADMIN_TOKEN": "planted-password\u00e9"},
         {"HOOKBRIDGE_SERVER__PORT": "many"},
         {"HOOKBRIDGE_SERVER__HOST": "planted.invalid"},
