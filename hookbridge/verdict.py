@@ -190,6 +190,11 @@ def _of_pull(pull: PullState, now: float) -> Iterator[Problem]:
 
 
 def _of_destination(destination: DestinationState, now: float) -> Iterator[Problem]:
+    if destination.rejected:
+        number = f"{destination.rejected:,} change{'s' * (destination.rejected > 1)}"
+        todo = "Look at the reasons (destinations rejected), repair what they name, then replay them."
+        text = f"The destination {destination.name} has rejected {number}"
+        yield _warn(f"destination {destination.name} rejected", text, todo)
     if destination.state == "running":
         return
     kind, lasts = f"destination {destination.name} {destination.state}", lasting(_since(destination.since, now) or 0.0)
@@ -202,7 +207,7 @@ def _of_destination(destination: DestinationState, now: float) -> Iterator[Probl
             text = f"The destination {destination.name} refuses our requests for {lasts}"
             yield _bad(kind, text, f"{why}{again}", remedy=again)
         case "stopped":
-            text = f"The destination {destination.name} wants nothing more"
+            text = f"The destination {destination.name} has stopped"
             yield _bad(kind, text, f"{why}{resumed}", remedy=resumed)
         case "behind":
             text = f"The destination {destination.name} is told everything anew for {lasts}"

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from hookbridge.api.changes import Seq
-from hookbridge.api.fields import Time, means
+from hookbridge.api.fields import Cursor, Limit, NextCursor, Time, means
+from hookbridge.api.records import Named
 
 State = Literal["running", "behind", "down", "refused", "stopped", "paused"]
 
@@ -28,8 +29,8 @@ class DestinationState(msgspec.Struct, frozen=True, kw_only=True):
         means(
             "`running`, or `behind`: its place was gone, and it is told everything anew, until `snapshot_end`;"
             " `down`: it does not take what is sent, and is tried again; `refused`: it answers 401 or 403,"
-            " and is tried again; `stopped`: it answered 410, and is not tried again before it is resumed; `paused`: an"
-            " operator paused it.",
+            " and is tried again; `stopped`: it answered 410, rejected three changes in a row, or no more rejected ones"
+            " are kept: it is not tried again before it is resumed; `paused`: an operator paused it.",
             "running",
         ),
     ]
@@ -48,6 +49,11 @@ class DestinationState(msgspec.Struct, frozen=True, kw_only=True):
     ]
     delivered: Annotated[int, means("Changes that it has taken.", 1234)]
     delivered_at: Annotated[Time | None, means("When it took the last ones.")]
+    rejected: Annotated[
+        int,
+        means("Changes that it does not take though it takes others, and has not taken since: they are kept.", 0),
+    ]
+    replaying: Annotated[bool, means("Whether those are sent to it again now.", False)]
 
 
 class DestinationList(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +75,28 @@ class RewindBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         str,
         means("`start`: everything is told anew; `now`: from now on; or a `seq`: what changed behind it.", "start"),
     ]
+
+
+class RejectionQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which page of what a destination has rejected."""
+
+    limit: Limit = 100
+    cursor: Cursor | None = None
+
+
+class RejectedChange(Named, frozen=True, kw_only=True):
+    """A change that a destination does not take, though it takes others."""
+
+    seq: Seq
+    reason: Annotated[str, means("What it answered.", "it answered 422: name is too long")]
+    rejected_at: Annotated[Time, means("When it was rejected, or was rejected again.")]
+
+
+class RejectedChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """What a destination has rejected, of each record the last change, until it takes a later one."""
+
+    rejected: Annotated[tuple[RejectedChange, ...], means("The newest change first.")]
+    next_cursor: NextCursor
 
 
 class TrialAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import typer
 
 from hookbridge.api.destinations import DestinationList, DestinationState, RewindBody, TrialAnswer
+from hookbridge.cli import rejections
 from hookbridge.cli.api import Refused
 from hookbridge.cli.command import (
     ConfigOption,
@@ -21,6 +22,7 @@ from hookbridge.cli.command import (
     service_at,
 )
 from hookbridge.cli.ending import NO
+from hookbridge.cli.rejections import NameArgument
 from hookbridge.verdict import lasting
 
 LIST_EPILOG = """
@@ -43,9 +45,10 @@ Examples:
 Exit codes: 0 done, 1 there is no such destination, 2 it could not be done.
 """
 
-app = typer.Typer(help="List, try, pause, resume and rewind those who are told of changes.", epilog=EPILOG)
+app = typer.Typer(
+    help="List, try, pause, resume and rewind those who are told of changes; what they rejected.", epilog=EPILOG
+)
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As [[destinations]] has it.")]
 ToOption = Annotated[
     str, typer.Option("--to", metavar="PLACE", help="start (everything anew), now, or the seq behind which it goes on.")
 ]
@@ -137,6 +140,10 @@ def trial(name: NameArgument, as_json: JsonOption = False, config: ConfigOption 
         raise typer.Exit(NO)
 
 
+app.command("rejected", epilog=rejections.REJECTED_EPILOG)(rejections.rejected)
+app.command("replay", epilog=rejections.REPLAY_EPILOG)(rejections.replay)
+
+
 def _do(name: str, verb: str, body: RewindBody | None, *, as_json: bool, config: ConfigOption, url: UrlOption) -> None:
     with service_at(config, url) as api:
         try:
@@ -150,11 +157,11 @@ def _do(name: str, verb: str, body: RewindBody | None, *, as_json: bool, config:
 def _print(known: DestinationList) -> None:
     from hookbridge.cli.tables import Rows
 
-    shown = Rows("destination", "state", "behind", "for", "delivered", "reason")
+    shown = Rows("destination", "state", "behind", "for", "delivered", "rejected", "reason")
     for one in known.destinations:
         lasts = lasting(one.behind_seconds) if one.behind_seconds else ""
         behind = "" if one.changes_behind is None else str(one.changes_behind)
-        shown.row(one.name, _state(one), behind, lasts, str(one.delivered), one.reason or "")
+        shown.row(one.name, _state(one), behind, lasts, str(one.delivered), str(one.rejected), one.reason or "")
     console().print(shown)
 
 

@@ -21,7 +21,7 @@ from hookbridge.settings.destinations import EVERY_TABLE
 from hookbridge.sources.source import Source
 from hookbridge.store import note_names
 from hookbridge.store.contract import Store
-from hookbridge.store.values import FeedEnds, FeedFilter
+from hookbridge.store.values import FeedEnds, FeedFilter, Rejection
 from hookbridge.telling import Telling
 
 
@@ -53,12 +53,13 @@ class Destinations:
         if not self._drivers:
             return ()
         ends = await self._store.feed_ends()
-        return tuple([await self._state(one, ends) for one in self._drivers])
+        rejected = await self._store.rejection_counts()
+        return tuple([await self._state(one, ends, rejected) for one in self._drivers])
 
     async def state(self, name: str) -> DestinationState:
         """Say how one stands.  Raises NotFound, StoreUnavailable."""
         driver = self._driver(name)
-        return await self._state(driver, await self._store.feed_ends())
+        return await self._state(driver, await self._store.feed_ends(), await self._store.rejection_counts())
 
     async def pause(self, name: str) -> None:
         """Send it nothing until ``resume``, restarts included.  Raises NotFound, StoreUnavailable."""
@@ -85,6 +86,17 @@ class Destinations:
                 raise ValueError(message)
             place = feed.Place(ends.id, int(to))
         await driver.say(place=place)
+
+    async def rejected(self, name: str, *, before: int | None, limit: int) -> tuple[Rejection, ...]:
+        """Give what it has rejected, the newest change first.  Raises NotFound, StoreUnavailable."""
+        return await self._store.rejections(self._driver(name).to.name, before=before, limit=limit)
+
+    async def replay(self, name: str) -> None:
+        """Send it what it has rejected again, and let it go on, also where it has stopped.
+
+        Raises NotFound, StoreUnavailable.
+        """
+        await self._driver(name).say(replay=True)
 
     async def test(self, name: str) -> TrialAnswer:
         """Send it a message without changes, from this node, in whichever state it is; nothing of that changes.
@@ -117,12 +129,13 @@ class Destinations:
         message = f"There is no destination {name}"
         raise NotFound(message, hint="those that there are: destinations list")
 
-    async def _state(self, driver: Driver, ends: FeedEnds) -> DestinationState:
+    async def _state(self, driver: Driver, ends: FeedEnds, rejected: Mapping[str, int]) -> DestinationState:
         kept, word = await driver.kept()
         now = kept.obeying(word)
         since = await self._lags[driver.to.name].since(now, ends)
         about = driver.to.name, origin(driver.to.url), ends, self._clock()
-        return now.shown(*about, waiting_since=since, paused=word.paused)
+        number = rejected.get(driver.to.name, 0)
+        return now.shown(*about, waiting_since=since, paused=word.paused, rejected=number)
 
 
 def _meant(to: Destination, sources: Mapping[SourceName, Source]) -> FeedFilter:

@@ -1,15 +1,16 @@
 """The task of one destination: it reads the feed behind the destination's place, and has one message taken by one.
 
-Invariants: the place is kept only when everything up to it was taken, with the lead of the node that drives it; what
-was not taken is sent again, by whichever node, under the same id; nothing is sent before what comes before it was
-taken.  It holds one message, however far behind the destination is.
+Invariants: the place is kept only when everything up to it was taken or rejected, in the transaction that keeps what
+was rejected, with the lead of the node that drives it; what was not taken is sent again, by whichever node, under the
+same id; nothing is sent before what comes before it was taken or refused alone.  It holds one message, however far
+behind the destination is.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from typing import Any
 
 import structlog
@@ -18,16 +19,19 @@ from hookbridge import feed
 from hookbridge.clock import Clock
 from hookbridge.config import Destination
 from hookbridge.destinations import standing
+from hookbridge.destinations.cutting import ALONE, Cutting
 from hookbridge.destinations.message import Message, message
+from hookbridge.destinations.replaying import MISSES_MAX, again
 from hookbridge.destinations.sender import Sender, Undelivered
-from hookbridge.destinations.standing import Standing, Word
+from hookbridge.destinations.standing import FULL, REJECTED_MAX, Standing, Word
 from hookbridge.errors import LeadLost, PlaceGone, StoreUnavailable
+from hookbridge.model import RecordKey
 from hookbridge.outgoing import wait_seconds
 from hookbridge.outgoing.calls import WAIT_SECONDS_MAX
 from hookbridge.store import note_names
 from hookbridge.store.contract import Store
 from hookbridge.store.nodes import Lead
-from hookbridge.store.values import FeedEnds, FeedFilter
+from hookbridge.store.values import FeedEnds, FeedFilter, Rejected
 from hookbridge.telling import Telling
 
 STORE_SECONDS = 2.0
@@ -64,7 +68,10 @@ class Driver:
         self._standing = Standing()
         self._keep_by: float | None = None
         """When it is to be in the store as it stands here, in the loop's time; None where it is."""
+        self._rejected = 0
+        """How many rejected changes are kept."""
         self._word = Word()
+        self._cutting = Cutting()
         self._woken = asyncio.Event()
 
     async def kept(self) -> tuple[Standing, Word]:
@@ -73,12 +80,13 @@ class Driver:
         kept = standing.read(await self._store.note(note_names.destination(self.to.name)))
         return kept, word
 
-    async def say(self, *, paused: bool | None = None, place: feed.Place | None = None) -> None:
+    async def say(self, *, paused: bool | None = None, place: feed.Place | None = None, replay: bool = False) -> None:
         """Say a word that whichever node drives it does, restarts included.  Raises StoreUnavailable."""
         name = note_names.word_on_destination(self.to.name)
         while True:
             before = await self._store.note(name)
-            after = standing.written(standing.read_word(before).and_then(self._clock(), paused=paused, place=place))
+            word = standing.read_word(before).and_then(self._clock(), paused=paused, place=place, replay=replay)
+            after = standing.written(word)
             if before is None:
                 said = await self._store.put_note(name, after, only_if_absent=True)
             else:
@@ -127,36 +135,48 @@ class Driver:
 
     async def _begin(self) -> None:
         """Take up where it stands, or give it its first place."""
+        self._cutting = Cutting()
+        await self._count_rejected()
         kept, self._word = await self.kept()
         self._standing, self._keep_by = kept.obeying(self._word), None
         if self._standing != kept:
             await self._keep(self._standing)
         if not self._standing.place:
+            await self._store.forget_rejections(self.to.name)  # of another one that had its name
             place = await (feed.snapshot if self.to.start == "snapshot" else feed.newest)(self._store)
             await self._keep(self._standing.begun(place, self._clock()))
 
     async def _deliver_all(self, sender: Sender) -> None:
         """Deliver until it is stopped."""
+        if self._standing.replay:
+            await self._replay(sender)
         while self._standing.state != "stopped":
             await self._go_on(sender)
 
     async def _go_on(self, sender: Sender) -> None:
         """Have the next changes taken; where there are none, wait for some."""
-        place = feed.Place.parse(self._standing.place)
+        cut = self._cutting
+        place = cut.place(feed.Place.parse(self._standing.place))
         try:
-            part = await feed.read(self._store, place, self._which, limit=self.to.batch)
+            limit = 1 if cut.suspects else self.to.batch
+            part = await feed.read(self._store, place, self._which, limit=limit)
         except PlaceGone as error:
             _log.warning("A destination is told everything anew", destination=self.to.name, reason=error.message)
+            self._cutting = Cutting()
             start = await feed.snapshot(self._store)
             await self._keep(self._standing.begun(start, self._clock(), anew=error.message))
             return
-        next_ = await message(self._telling, self.to, self._standing.series, place, part)
-        if not next_.is_empty:
-            await self._deliver(sender, next_)
-            if self._standing.state == "stopped":
+        about = self._telling, self.to, self._standing.series
+        next_ = await message(*about, place, part, until=cut.until, has_begun=cut.has_begun)
+        if next_.places:
+            if not await self._deliver(sender, next_):
                 return
+        elif cut.suspects:
+            await self._look_behind(next_, is_end=part.is_last)
+            return
         else:
             await self._pass(next_)
+            cut.passed(next_.next)
         if next_.is_last:
             await self._wait(part.ends)
 
@@ -169,25 +189,37 @@ class Driver:
         elif self._keep_by <= now:
             await self._keep(self._standing)
 
-    async def _deliver(self, sender: Sender, what: Message) -> None:
-        """Have a message taken, however often it takes; or the destination stops."""
+    async def _look_behind(self, what: Message, *, is_end: bool) -> None:
+        """Go on to look for a neighbour of what was refused alone; at the end of the feed, wait for one."""
+        if not is_end:
+            self._cutting.look_behind(what.next)
+            return
+        reason = f"{self._cutting.suspects[-1].reason}; {ALONE}"
+        self._cutting.start_over()
+        await self._failed(Undelivered(reason))
+
+    async def _deliver(self, sender: Sender, what: Message) -> bool:
+        """Have a message taken, however often it takes; gives whether nothing of it is left to be told.
+
+        It is left when it is sent otherwise from now on, or the destination has stopped.
+        """
         while True:
             self._must_lead()
+            looks_behind = bool(self._cutting.suspects)
             try:
                 await sender.post(what.body, what.id)
             except Undelivered as error:
-                await self._failed(error)
-                if error.state == "stopped":
-                    return
+                match self._cutting.refused(what, error, self._clock()):
+                    case "otherwise":
+                        return False
+                    case "reject":
+                        return await self._done(what, taken=False)
+                    case _:
+                        await self._failed(error, also=ALONE if looks_behind else None)
+                        if looks_behind or self._standing.state == "stopped":
+                            return False
             else:
-                break
-        if self._standing.state != "running":
-            _log.info("A destination takes changes again", destination=self.to.name)
-        anew = self._standing.anew
-        passed = self._standing.passed(what.next)
-        await self._keep(passed.taken(what.number, self._clock()))
-        if anew and not passed.anew:
-            _log.info("A destination has been told everything anew", destination=self.to.name)
+                return await self._done(what, taken=True)
 
     def _must_lead(self) -> None:
         """Raises LeadLost where another node may have told something newer than what is in hand here.
@@ -197,14 +229,62 @@ class Driver:
         if self._lead is not None and not self._leads(self._lead.duty):
             raise LeadLost(self._lead.duty)
 
-    async def _failed(self, error: Undelivered) -> None:
+    async def _done(self, what: Message, *, taken: bool) -> bool:
+        """Keep that nothing is left of a message, and that what was suspected is rejected; False where it cannot be."""
+        rejected = tuple(self._cutting.suspects)
+        now, anew = self._clock(), self._standing.anew
+        if rejected and self._rejected + len(rejected) > REJECTED_MAX:
+            await self._keep(self._standing.stopped(FULL, now))
+            return False
+        if taken and self._standing.state != "running":
+            _log.info("A destination takes changes again", destination=self.to.name)
+        for one in rejected:
+            about = {"record": str(one.record), "seq": one.seq, "reason": one.reason}
+            _log.warning("A destination has rejected a change", destination=self.to.name, **about)
+        standing = self._standing.passed(what.next).rejecting(rejected, now)
+        records = [record for _, record in what.told] if taken else []
+        await self._keep(standing.taken(len(records), now) if taken else standing, rejected, records)
+        self._cutting.passed(what.next, taken=bool(records), begins=taken and what.begins)
+        if anew and not standing.anew:
+            _log.info("A destination has been told everything anew", destination=self.to.name)
+        return True
+
+    async def _replay(self, sender: Sender) -> None:
+        """Send again what was rejected; what is not taken stays so, and where the destination fails, the rest does."""
+        misses, about = 0, (self._store, self._telling, self.to, self._which)
+        while self._standing.replay:
+            before = self._standing
+            rows = await self._store.rejections(self.to.name, before=before.replayed_to, limit=1)
+            if not rows or misses >= MISSES_MAX:
+                await self._keep(before.replayed(None))
+                return
+            (row,) = rows
+            now = before.replayed(row.seq)
+            series = f"{before.series} replay {before.replay}"
+            what = await again(*about, row, series, feed.Place.parse(before.place))
+            try:
+                if what is not None:
+                    self._must_lead()
+                    await sender.post(what.body, what.id)
+                    now, misses = now.taken(1, self._clock()), 0
+                await self._keep(now, taken=[row.record])
+            except Undelivered as error:
+                _log.warning("A destination rejects a change again", record=str(row.record), reason=error.message)
+                misses = 0 if error.about == "message" else MISSES_MAX if error.about == "destination" else misses + 1
+                if error.state == "stopped":
+                    now = now.stopped(error.message, self._clock())
+                refused = Rejected(record=row.record, seq=row.seq, reason=error.message)
+                await self._keep(now, [refused] if error.about == "message" else [])
+
+    async def _failed(self, error: Undelivered, *, also: str | None = None) -> None:
         """Keep why it did not take a message, and wait until it is tried again."""
         before, wait = self._standing, None
+        reason = error.message if also is None else f"{error.message}; {also}"
         if error.state != "stopped":
             wait = max(wait_seconds(before.failures + 1), error.retry_after_seconds)
-        await self._keep(before.failed(error.state, error.message, self._clock(), wait))
+        await self._keep(before.failed(error.state, reason, self._clock(), wait))
         tell = _log.warning if before.state != error.state else _log.debug
-        about = {"destination": self.to.name, "reason": error.message, "failures": before.failures + 1}
+        about = {"destination": self.to.name, "reason": reason, "failures": before.failures + 1}
         tell("A destination does not take a change", **about, wait_seconds=wait)
         if wait is not None:
             await self._sleep(wait)
@@ -219,8 +299,16 @@ class Driver:
             await self._keep(self._standing)
         await self._store.beyond(ends)
 
-    async def _keep(self, now: Standing) -> None:
-        """Write how it stands.  Raises LeadLost, StoreUnavailable."""
-        name = note_names.destination(self.to.name)
-        await self._store.put_note(name, standing.written(now), lead=self._lead)
+    async def _keep(self, now: Standing, rejected: Sequence[Rejected] = (), taken: Collection[RecordKey] = ()) -> None:
+        """Write how it stands, and what it has rejected and taken.  Raises LeadLost, StoreUnavailable."""
+        name, note = self.to.name, (note_names.destination(self.to.name), standing.written(now))
+        over = taken if self._rejected else ()
+        if rejected or over:
+            await self._store.reject(name, rejected, taken=over, note=note, lead=self._lead)
+            await self._count_rejected()
+        else:
+            await self._store.put_note(*note, lead=self._lead)
         self._standing, self._keep_by = now, None
+
+    async def _count_rejected(self) -> None:
+        self._rejected = (await self._store.rejection_counts()).get(self.to.name, 0)

@@ -11,50 +11,98 @@ from hookbridge import feed
 from hookbridge.api.changes import DeleteEntry, SnapshotEnd, UpsertEntry
 from hookbridge.api.destinations import SnapshotBegin
 from hookbridge.config import Destination
-from hookbridge.store.values import FeedEntry
+from hookbridge.model import RecordKey
+from hookbridge.store.values import LAST_PLACE, FeedEntry
 from hookbridge.telling import Telling
 
 _encode = msgspec.json.Encoder().encode
 
 
-class Message(msgspec.Struct, frozen=True):
+END = LAST_PLACE
+"""Where ``snapshot_end`` is told: behind every change.  ``snapshot_begin`` is told at 0."""
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
     """What comes next for a destination."""
 
     body: bytes
     id: str
     """The same whenever the same changes are sent again, also by another process."""
-    number: int
-    """How many changes it tells."""
+    told: tuple[tuple[int, RecordKey], ...]
+    """The changes, by their places in the feed."""
+    begins: bool
+    """Whether it says that a snapshot begins."""
+    ends: bool
+    """Whether it says that one has ended."""
     next: feed.Place
     """The place of whoever has taken it."""
-    is_empty: bool
-    """Whether there is nothing to tell, though there may have been changes."""
     is_last: bool
     """Whether there was nothing behind it."""
 
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Where each part of it stands; empty where there is nothing to tell, though there may have been changes."""
+        return (*(0,) * self.begins, *(seq for seq, _ in self.told), *(END,) * self.ends)
 
-async def message(telling: Telling, to: Destination, series: str, place: feed.Place, part: feed.Part) -> Message:
-    """Make a message of what lies behind a place; it ends early with the entry that makes it too large.
 
-    ``series`` is what tells what is sent anew from what is sent again.  Raises StoreUnavailable.
+async def message(
+    telling: Telling,
+    to: Destination,
+    series: str,
+    place: feed.Place,
+    part: feed.Part,
+    *,
+    until: int = END,
+    has_begun: bool = False,
+) -> Message:
+    """Make a message of what lies behind a place, up to ``until``; it ends early where it would be too large.
+
+    ``series`` is what tells what is sent anew from what is sent again.  ``has_begun``: it was told already that the
+    snapshot begins.  Raises StoreUnavailable.
     """
-    draft = Draft(to.batch_bytes)
-    is_whole, reached = True, place
-    if place.begins_snapshot:
+    draft, told = Draft(to.batch_bytes), list[tuple[int, RecordKey]]()
+    if begins := place.begins_snapshot and not has_begun:
         draft.begin_snapshot(place)
+    reached, ends_early = place, False
     for change, behind in zip(part.entries, part.places(), strict=False):
+        if ends_early := change.seq > until:
+            reached = place.at(until)
+            break
         if type_of(change) in to.types:
             entry = await telling.entry(change, data=True, content=True)
-            if not draft.takes(entry):
-                is_whole = False
+            if ends_early := not draft.takes(entry):
                 break
+            told.append((change.seq, change.copy.record))
         reached = behind
-    if is_whole:
-        reached = part.next
-        if part.ends_snapshot:
-            draft.end_snapshot(SnapshotEnd(seq=part.next.seq))
-    body, id_ = draft.body(str(reached)), draft.id(series)
-    return Message(body, id_, draft.number, reached, draft.is_empty, is_whole and part.is_last)
+    if part.ends_snapshot and not ends_early and until < END:
+        reached, ends_early = place.at(min(until, part.next.seq)), True
+    if ends := part.ends_snapshot and not ends_early:
+        draft.end_snapshot(SnapshotEnd(seq=part.next.seq))
+    reached = reached if ends_early else part.next
+    return Message(
+        body=draft.body(str(reached)),
+        id=draft.id(series),
+        told=tuple(told),
+        begins=begins,
+        ends=ends,
+        next=reached,
+        is_last=part.is_last and not ends_early,
+    )
+
+
+async def alone(telling: Telling, to: Destination, series: str, place: feed.Place, change: FeedEntry) -> Message:
+    """Make a message of one change, whose reader stays at his place.  Raises StoreUnavailable."""
+    draft = Draft(to.batch_bytes)
+    draft.takes(await telling.entry(change, data=True, content=True))
+    return Message(
+        body=draft.body(str(place)),
+        id=draft.id(series),
+        told=((change.seq, change.copy.record),),
+        begins=False,
+        ends=False,
+        next=place,
+        is_last=False,
+    )
 
 
 class Draft:
@@ -67,11 +115,6 @@ class Draft:
         self._size = 0
         self._entries: list[bytes] = []
         self._told: list[str] = []
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether it has nothing to tell."""
-        return not self._entries
 
     def begin_snapshot(self, place: feed.Place) -> SnapshotBegin:
         """Tell that everything is told from this place on."""

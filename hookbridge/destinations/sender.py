@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from http import HTTPStatus
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from hookbridge.api.destinations import State
 from hookbridge.config import Destination
@@ -21,11 +21,27 @@ _STATES: Mapping[int, State] = {
 }
 
 
+About = Literal["destination", "message", "server"]
+"""What an answer speaks of: the destination, whatever it is sent; the message; or, with 5xx, nobody knows what."""
+
+_ABOUT_THE_MESSAGE = frozenset(
+    {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY}
+)
+
+
 class Undelivered(HookbridgeError):
     """A destination did not take a message."""
 
-    def __init__(self, reason: str, *, state: State = "down", retry_after_seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        about: About = "destination",
+        state: State = "down",
+        retry_after_seconds: float = 0.0,
+    ) -> None:
         super().__init__(reason)
+        self.about = about
         self.state = state
         self.retry_after_seconds = retry_after_seconds
 
@@ -55,5 +71,12 @@ class Sender:
             raise Undelivered(error.message) from None
         if not answer.is_success:
             state = _STATES.get(answer.status, "down")
-            raise Undelivered(answer.reason, state=state, retry_after_seconds=answer.retry_after_seconds)
+            about, wait = _about(answer.status), answer.retry_after_seconds
+            raise Undelivered(answer.reason, about=about, state=state, retry_after_seconds=wait)
         return answer.status
+
+
+def _about(status: int) -> About:
+    if status in _ABOUT_THE_MESSAGE:
+        return "message"
+    return "server" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "destination"

@@ -6,6 +6,7 @@ Invariant: it is written by the one node that has the duty, with its lead, and r
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -13,7 +14,7 @@ from msgspec.structs import replace
 from hookbridge import feed
 from hookbridge.api.destinations import DestinationState, State
 from hookbridge.clock import epoch_time
-from hookbridge.store.values import FeedEnds
+from hookbridge.store.values import FeedEnds, Rejected
 
 
 class Word(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -27,11 +28,20 @@ class Word(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     place: str = ""
     at: float = 0.0
     """When it gave that."""
+    replayed: int = 0
+    """The number of the last word that wants what was rejected sent again."""
 
-    def and_then(self, now: float, *, paused: bool | None = None, place: feed.Place | None = None) -> Word:
+    def and_then(
+        self, now: float, *, paused: bool | None = None, place: feed.Place | None = None, replay: bool = False
+    ) -> Word:
         """Give what was said when one of these is said as well."""
         number = self.number + 1
-        after = replace(self, number=number, paused=self.paused if paused is None else paused)
+        after = replace(
+            self,
+            number=number,
+            paused=self.paused if paused is None else paused,
+            replayed=number if replay else self.replayed,
+        )
         return after if place is None else replace(after, rewound=number, place=str(place), at=now)
 
 
@@ -51,6 +61,11 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     since: float | None = None
     failures: int = 0
     next_try_at: float | None = None
+    rejected_in_a_row: int = 0
+    replay: int = 0
+    """The number of the word that wants what was rejected sent again; 0 where that is done."""
+    replayed_to: int | None = None
+    """The ``seq`` of what was sent again last; they are from the newest one on."""
     heard: int = 0
     """The number of the last word of operators that it was done as."""
     delivered: int = 0
@@ -66,24 +81,24 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             return self
         place = feed.Place.parse(word.place) if word.rewound > self.heard else None
         after = self if place is None else self.begun(place, word.at)
-        return replace(after, heard=word.number, state="running", reason="", since=None, failures=0, next_try_at=None)
+        if word.replayed > self.heard:
+            after = replace(after, replay=word.replayed, replayed_to=None)
+        return replace(after.going(), heard=word.number, rejected_in_a_row=0)
+
+    def going(self) -> Standing:
+        """Take note that nothing is wrong with it."""
+        return replace(self, state="running", reason="", since=None, failures=0, next_try_at=None)
 
     def passed(self, place: feed.Place) -> Standing:
         """Take note that nothing is left to be told up to a place."""
         return replace(self, place=str(place), anew="" if place.began_at is None else self.anew)
 
     def taken(self, number: int, now: float) -> Standing:
-        """Take note that it has so many more changes."""
-        return replace(
-            self,
-            state="running",
-            reason="",
-            since=None,
-            failures=0,
-            next_try_at=None,
-            delivered=self.delivered + number,
-            delivered_at=now,
-        )
+        """Take note that it has so many more changes; one that has stopped stays so."""
+        after = replace(self, delivered=self.delivered + number, delivered_at=now)
+        if self.state == "stopped":
+            return after
+        return replace(after.going(), rejected_in_a_row=0 if number else self.rejected_in_a_row)
 
     def failed(self, state: State, reason: str, now: float, wait_seconds: float | None) -> Standing:
         """Take note that it did not take what comes next, and is tried again in so many seconds, or not."""
@@ -96,8 +111,36 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             next_try_at=None if wait_seconds is None else now + wait_seconds,
         )
 
+    def rejecting(self, rejected: Sequence[Rejected], now: float) -> Standing:
+        """Take note that it does not take these, though it takes others; after so many in a row it stops."""
+        if not rejected:
+            return self
+        number = self.rejected_in_a_row + len(rejected)
+        after = replace(self.going(), rejected_in_a_row=number)
+        if number < IN_A_ROW_MAX:
+            return after
+        last = rejected[-1]
+        why = f"it has rejected {number} changes in a row, the last one of {last.record}: {last.reason}"
+        return after.stopped(why, now)
+
+    def replayed(self, to: int | None) -> Standing:
+        """Take note that what was rejected was sent again, down to this ``seq``; None ends that."""
+        return replace(self, replay=0 if to is None else self.replay, replayed_to=to)
+
+    def stopped(self, reason: str, now: float) -> Standing:
+        """Take note that it is sent nothing more until an operator says so."""
+        return self.failed("stopped", reason, now, None)
+
     def shown(
-        self, name: str, url: str, ends: FeedEnds, now: float, *, waiting_since: float | None, paused: bool
+        self,
+        name: str,
+        url: str,
+        ends: FeedEnds,
+        now: float,
+        *,
+        waiting_since: float | None,
+        paused: bool,
+        rejected: int,
     ) -> DestinationState:
         """Give it as operators see it, where the oldest change that it has not taken was read then."""
         place = feed.Place.parse(self.place) if self.place else None
@@ -120,11 +163,20 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             behind_seconds=0.0 if waiting_since is None else round(max(now - waiting_since, 0.0), 3),
             delivered=self.delivered,
             delivered_at=epoch_time(self.delivered_at),
+            rejected=rejected,
+            replaying=self.replay > 0,
         )
 
 
 PAUSED = "paused by an operator"
 TOLD_ANEW = "so it is told everything anew"
+
+IN_A_ROW_MAX = 3
+"""When so many changes are rejected, none taken between them, a destination stops: it may be another one by now."""
+
+REJECTED_MAX = 10_000
+"""So many rejected changes of a destination are kept."""
+FULL = f"{REJECTED_MAX:,} changes that it rejected are kept, and no more are"
 
 _decode = msgspec.json.Decoder(Standing).decode
 _decode_word = msgspec.json.Decoder(Word).decode

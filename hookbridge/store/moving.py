@@ -15,7 +15,9 @@ import msgspec
 from hookbridge.errors import StartupError
 from hookbridge.store.values import FeedEnds
 
-Kind = Literal["copies", "feed", "labels", "events", "open", "failures", "stale_keys", "found", "met", "samples"]
+Kind = Literal[
+    "copies", "feed", "labels", "events", "open", "failures", "stale_keys", "found", "met", "samples", "rejected"
+]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """In the order in which they are carried: what is open refers to events, a finding to those that came after it."""
@@ -42,6 +44,7 @@ COLUMNS: dict[Kind, tuple[str, ...]] = {
     "found": ("record", "found_at", "last_event", "announced"),
     "met": ("sweep", "record_id"),
     "samples": ("minute", "at", "received", "applied", "open"),
+    "rejected": ("destination", "record", "seq", "reason", "rejected_at"),
 }
 
 NAMES = frozenset({"record", "table_name", "record_id", "key"})

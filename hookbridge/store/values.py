@@ -133,6 +133,12 @@ class FeedFilter(msgspec.Struct, frozen=True, kw_only=True):
     present_until: int = 0
     """Up to this place absences are left out: whoever began a snapshot there has nothing that they could take away."""
 
+    def means(self, record: RecordKey) -> bool:
+        """Say whether changes of a record are meant."""
+        if not (self.sources or self.tables):
+            return True
+        return record.source in self.sources or (record.source, record.table) in self.tables
+
     @property
     def is_narrow(self) -> bool:
         """Whether there may be changes that are not meant."""
@@ -150,6 +156,20 @@ class FeedEntry(msgspec.Struct, frozen=True):
     since: float
     """When the read was that found it so, in epoch seconds; a copy that was read again has a later one."""
     copy: Copy
+
+
+class Rejected(msgspec.Struct, frozen=True, kw_only=True):
+    """A change that a destination does not take, though it takes others."""
+
+    record: RecordKey
+    seq: int
+    reason: str
+
+
+class Rejection(Rejected, frozen=True, kw_only=True):
+    """One that is kept."""
+
+    rejected_at: float
 
 
 class FeedEnds(msgspec.Struct, frozen=True):

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from hookbridge.api.destinations import DestinationList, DestinationPath, DestinationState, RewindBody, TrialAnswer
+from hookbridge.api.destinations import (
+    DestinationList,
+    DestinationPath,
+    DestinationState,
+    RejectedChange,
+    RejectedChanges,
+    RejectionQuery,
+    RewindBody,
+    TrialAnswer,
+)
+from hookbridge.clock import time_of
 from hookbridge.errors import InvalidParameter, NotFound, StoreUnavailable
+from hookbridge.naming import Called
+from hookbridge.store.values import Rejection
 from hookbridge.web.bodies import read_body
 from hookbridge.web.keys import SERVICE
-from hookbridge.web.parameters import json_body
+from hookbridge.web.parameters import json_body, query
 from hookbridge.web.replies import PRIVATE, json_reply
 from hookbridge.web.route import Answer, Request, Route
 
@@ -43,6 +55,42 @@ async def rewind(request: web.Request) -> web.StreamResponse:
         await request.app[SERVICE].destinations.rewind(request.match_info["name"], asked.to)
     except ValueError as error:
         raise InvalidParameter("to", str(error), where="body") from None
+    return await _shown(request)
+
+
+async def rejected(request: web.Request) -> web.StreamResponse:
+    """List what a destination has rejected: of each record the last change, until it takes one."""
+    service, asked = request.app[SERVICE], query(request, RejectionQuery)
+    name = request.match_info["name"]
+    found = await service.destinations.rejected(name, before=asked.cursor, limit=asked.limit + 1)
+    rows = found[: asked.limit]
+    called = await service.naming.of_each(one.record for one in rows)
+    page = RejectedChanges(
+        rejected=tuple(_rejected(one, called[one.record]) for one in rows),
+        next_cursor=rows[-1].seq if len(found) > len(rows) else None,
+    )
+    return json_reply(page, headers=PRIVATE)
+
+
+def _rejected(one: Rejection, called: Called) -> RejectedChange:
+    return RejectedChange(
+        source=one.record.source,
+        table=one.record.table,
+        table_label=called.table_label,
+        id=one.record.id,
+        title=called.title,
+        seq=one.seq,
+        reason=one.reason,
+        rejected_at=time_of(one.rejected_at),
+    )
+
+
+async def replay(request: web.Request) -> web.StreamResponse:
+    """Send what a destination has rejected again: each record as it is by now, or that it is gone.
+
+    It goes on then, also where it has stopped. What it does not take stays rejected.
+    """
+    await request.app[SERVICE].destinations.replay(request.match_info["name"])
     return await _shown(request)
 
 
@@ -108,6 +156,27 @@ ROUTES: tuple[Route, ...] = (
         request=Request(
             bodies=(RewindBody,), examples={"everything anew": {"to": "start"}, "what came since": {"to": "1234"}}
         ),
+        answers=_STANDS,
+        refusals=(NotFound, StoreUnavailable),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/destinations/{name}/rejected",
+        place=DestinationPath,
+        query=RejectionQuery,
+        handler=rejected,
+        tag="destinations",
+        name="rejectedChanges",
+        answers={200: Answer(description="What it has rejected", bodies=(RejectedChanges,))},
+        refusals=(NotFound, StoreUnavailable),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/destinations/{name}/replay",
+        place=DestinationPath,
+        handler=replay,
+        tag="destinations",
+        name="replayDestination",
         answers=_STANDS,
         refusals=(NotFound, StoreUnavailable),
     ),

@@ -233,6 +233,8 @@ def _destinations(destinations: Iterable[DestinationState]) -> Iterator[Metric]:
     known = {(one.name,): one for one in destinations}
     taken = "Changes that a destination has taken"
     yield _counters("destination_delivered", taken, DESTINATION, ((name, one.delivered) for name, one in known.items()))
+    rejected = ((name, one.rejected) for name, one in known.items())
+    yield _gauges("destination_rejected", "Changes that it rejected, and has not taken since", DESTINATION, rejected)
     states = (((*name, one), to.state == one) for name, to in known.items() for one in get_args(DestinationWord))
     yield _gauges("destination_state", "1 for the state that it is in", (*DESTINATION, "state"), states)
     behind = ((name, one.changes_behind) for name, one in known.items())

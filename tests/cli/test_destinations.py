@@ -4,6 +4,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from tests.service.test_rejections import filled, refuses, rejected, told_ids
 from tests.support.commands import command
 from tests.support.receivers import receiver
 from tests.support.running import make_settings, running
@@ -58,3 +59,35 @@ async def test_one_is_paused_resumed_and_rewound(tmp_path: Path) -> None:
             assert ran.code == 1
             ran = await command(tmp_path, "destinations", "rewind", "search", "--to", "x", "--url", service.url)
             assert ran.code == 2
+
+
+async def test_what_one_has_rejected_is_listed_and_sent_again(tmp_path: Path) -> None:
+    await filled(tmp_path, 6)
+    async with receiver() as there:
+        refuses(there, {"1", "4"})
+        settings = make_settings(tmp_path, secrets={"destinations": (there.destination(),)})
+        async with running(settings) as service:
+            await rejected(service, 2)
+            await wait_until(lambda: "snapshot_end" in told_ids(there))
+            at = ("search", "--url", service.url)
+            ran = await command(tmp_path, "destinations", "rejected", *at)
+            first, second = ran.out.splitlines()
+            assert "supabase:public.users:4  it answered 422: bad: 4" in first
+            assert "supabase:public.users:1  it answered 422: bad: 1" in second
+            ran = await command(tmp_path, "destinations", "rejected", *at, "--limit", "1", "--json")
+            (line,) = ran.lines
+            assert (line["id"], ran.err) == ("4", f"There are more: --cursor {line['seq']}\n")
+            ran = await command(tmp_path, "destinations", "rejected", *at, "--cursor", str(line["seq"]), "--json")
+            assert [one["id"] for one in ran.lines] == ["1"]
+            ran = await command(tmp_path, "destinations", "list", "--url", service.url)
+            assert "rejected" in ran.out
+            refuses(there, set())
+            ran = await command(tmp_path, "destinations", "replay", *at)
+            assert (ran.code, ran.out) == (0, "search: 2 rejected changes are sent again\n")
+            await rejected(service, 0)
+            ran = await command(tmp_path, "destinations", "rejected", *at)
+            assert (ran.code, ran.out) == (0, "")
+            assert "has rejected nothing" in ran.err
+            for verb in ("rejected", "replay"):
+                ran = await command(tmp_path, "destinations", verb, "other", "--url", service.url)
+                assert ran.code == 1

@@ -29,6 +29,8 @@ ARGUMENTS = {
     "destinations resume": ("search",),
     "destinations rewind": ("search", "--to", "now"),
     "destinations test": ("search",),
+    "destinations rejected": ("search",),
+    "destinations replay": ("search",),
     "poll": ("--to", NOBODY),
     "trigger-sql": ("--table", "users"),
 }

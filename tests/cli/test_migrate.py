@@ -20,7 +20,7 @@ from hookbridge.store.moving import ROWS_MAX
 from hookbridge.store.nodes import Report
 from hookbridge.store.postgres import Arrival, PostgresStore
 from hookbridge.store.sqlite import SqliteStore
-from hookbridge.store.values import EventFilter, RecordFilter
+from hookbridge.store.values import EventFilter, RecordFilter, Rejected
 from hookbridge.text import parse
 from tests.service import test_destinations as sent
 from tests.support import databases
@@ -92,6 +92,8 @@ async def rest(store: SqliteStore) -> None:
     """Labels, notes, samples, and what a reconciler remembers."""
     for minute in range(MANY):
         await at(store, 60.0 * minute + 1).take_sample()
+    rejected = Rejected(record=key(1), seq=3, reason="it answered 422: “no”")
+    await store.reject("search", [rejected], note=("destination:search", "{}"))
     await store.put_label("supabase", "public.users", "People")
     for name in (note_names.NOTION_TOKEN, note_names.paused("notion"), note_names.poll("supabase", "public.users")):
         await store.put_note(name, f"value of {name}")
@@ -147,6 +149,7 @@ async def everything(store: Store) -> dict[str, Any]:
         "notes": [await store.note(name) for name in (note_names.NOTION_TOKEN, note_names.paused("notion"))],
         "totals": await store.totals(),
         "samples": await store.samples(since=0.0),
+        "rejected": await store.rejections("search", limit=100),
         "stale keys": (await store.stale_keys(100)).keys,
         "searches": [
             await store.candidates(parse(text), source=None, table=None)
@@ -227,7 +230,7 @@ async def test_a_destination_goes_on_there_without_a_gap_or_a_snapshot(tmp_path:
         assert ids == (["0", "3"] if at_end else ["1", "2", "3"])
 
 
-@pytest.mark.parametrize("batches", [1, 3, 5, 8, 12, 13, 14])
+@pytest.mark.parametrize("batches", [1, 3, 5, 8, 12, 13, 14, 15])
 async def test_who_is_interrupted_goes_on_where_he_was(folder: Path, batches: int) -> None:
     await begun(folder, batches)
     with pytest.raises(StartupError, match="being carried"):
@@ -249,6 +252,7 @@ async def test_who_is_interrupted_goes_on_where_he_was(folder: Path, batches: in
         "met",
         "samples",
         "samples",
+        "rejected",
     ]
     assert [step["kind"] for step in steps] == whole[batches:]
     store = await PostgresStore.open(url_of(folder))

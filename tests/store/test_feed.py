@@ -339,3 +339,13 @@ async def test_a_table_has_a_name_for_people_once_somebody_said_it(reopen: Reope
     await store.put_label("notion", "t", "Tasks of 2026")
     store = await reopen()
     assert await store.labels() == {("notion", "t"): "Tasks of 2026", ("supabase", "t"): "Other tasks"}
+
+
+async def test_the_last_change_of_a_record_is_its_entry_in_the_feed(store: Store) -> None:
+    assert await store.last_change(R) is None
+    for content in (b"one", b"two", None):
+        await by_read_through(store, await read(store, R, content))
+        await by_read_through(store, await read(store, key(2), content))
+        page = await store.feed(after=0, limit=10)
+        assert await store.last_change(R) == page.entries[0]
+        assert await store.last_change(key(2)) == page.entries[1]

@@ -7,11 +7,13 @@ import pytest
 from hookbridge.errors import LeadLost
 from hookbridge.store.contract import Store
 from hookbridge.store.nodes import Cluster, Lead, Report
+from hookbridge.store.values import Rejected
 from tests.support.engines import at
 from tests.support.events import copy, event, key
 
 NOW = 1_000.0
 DUTY = "reconcile:supabase"
+REJECTED = Rejected(record=key(1), seq=1, reason="it answered 422")
 
 
 def report(*wants: str, hears: tuple[str, ...] = ()) -> Report:
@@ -57,6 +59,7 @@ async def write_all(store: Store, lead: Lead) -> list[type[BaseException] | None
         store.meet(sweep, ["1"], note=("place", "there"), lead=lead),
         store.load([(copy(key(1), sweep), None)], exclusive=False, lead=lead),
         store.note_findings([key(2)], standings, lead=lead),
+        store.reject("search", [REJECTED], note=("stands", "so"), lead=lead),
     )
     raised = await asyncio.gather(*writes, return_exceptions=True)
     return [type(one) if isinstance(one, BaseException) else None for one in raised]
@@ -64,7 +67,7 @@ async def write_all(store: Store, lead: Lead) -> list[type[BaseException] | None
 
 async def test_what_is_written_with_a_lead_that_holds_is_written(store: Store) -> None:
     held = lead(await store.beat(report(DUTY)))
-    assert await write_all(store, held) == [None] * 5
+    assert await write_all(store, held) == [None] * 6
     assert (await store.note("where"), await store.note("place")) == ("here", "there")
     assert await store.note("goes") is None
     assert await store.copy(key(1)) is not None
@@ -79,7 +82,8 @@ async def test_nothing_is_written_with_a_lead_that_has_ended(store: Store, how: 
         await store.leave()
     if how == "left and back":
         assert lead(await store.beat(report(DUTY))).epoch > held.epoch
-    assert await write_all(store, held) == [LeadLost] * 5
+    assert await write_all(store, held) == [LeadLost] * 6
+    assert (await store.note("stands"), await store.rejection_counts()) == (None, {})
     assert (await store.note("where"), await store.note("place")) == (None, None)
     assert await store.note("goes") == "there"
     assert await store.copy(key(1)) is None

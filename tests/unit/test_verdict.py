@@ -254,7 +254,8 @@ def cluster(*nodes: NodeState) -> ClusterState:
 
 SEARCH = DestinationState(
     name="search", url="http://search", state="running", reason=None, since=None, failures=0, next_try_at=None,
-    snapshot=False, seq=1, changes_behind=0, behind_seconds=0.0, delivered=1, delivered_at=None,
+    snapshot=False, seq=1, changes_behind=0, behind_seconds=0.0, delivered=1, delivered_at=None, rejected=0,
+    replaying=False,
 )  # fmt: skip
 PULL = PullState(
     tables=("public.users",), way="data_api", state="down", reason="Ada", hint="look", since=None, next_try_at=None,

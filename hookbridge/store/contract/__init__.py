@@ -1,4 +1,5 @@
-"""What is asked of a store, in roles: Inbox, Claims, Stale, Copies, Feed, Sweeps, Notes, Counters, Samples, Nodes.
+"""What is asked of a store, in roles: Inbox, Claims, Stale, Copies, Feed, Rejections, Sweeps, Notes, Counters, Samples,
+Nodes.
 
 The invariants that every engine keeps, and that ``tests/store`` holds against it:
 
@@ -30,11 +31,12 @@ from hookbridge.store.contract.copies import Copies
 from hookbridge.store.contract.events import Claims, Inbox, Stale
 from hookbridge.store.contract.feed import Feed
 from hookbridge.store.contract.nodes import Nodes
+from hookbridge.store.contract.rejections import Rejections
 from hookbridge.store.contract.sweeps import Sweeps
 from hookbridge.store.nodes import Links
 
 
-class Store(Inbox, Claims, Stale, Copies, Feed, Sweeps, Notes, Counters, Samples, Nodes, Protocol):
+class Store(Inbox, Claims, Stale, Copies, Feed, Rejections, Sweeps, Notes, Counters, Samples, Nodes, Protocol):
     """One engine."""
 
     def describe(self) -> str:
@@ -76,4 +78,17 @@ class Store(Inbox, Claims, Stale, Copies, Feed, Sweeps, Notes, Counters, Samples
         ...
 
 
-__all__ = ["Claims", "Copies", "Counters", "Feed", "Inbox", "Nodes", "Notes", "Samples", "Stale", "Store", "Sweeps"]
+__all__ = [
+    "Claims",
+    "Copies",
+    "Counters",
+    "Feed",
+    "Inbox",
+    "Nodes",
+    "Notes",
+    "Rejections",
+    "Samples",
+    "Stale",
+    "Store",
+    "Sweeps",
+]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from hookbridge.store.values import EVERY_CHANGE, FEED_BYTES_MAX, FeedEnds, FeedFilter, FeedPage
+from hookbridge.model import RecordKey
+from hookbridge.store.values import EVERY_CHANGE, FEED_BYTES_MAX, FeedEnds, FeedEntry, FeedFilter, FeedPage
 
 
 class Feed(Protocol):
@@ -34,6 +35,10 @@ class Feed(Protocol):
 
         Without ``contents`` copies come without the text behind their records.
         """
+        ...
+
+    async def last_change(self, record: RecordKey) -> FeedEntry | None:
+        """Give the last change of a record; None where it has no copy, or its absence was forgotten."""
         ...
 
     async def feed_ends(self) -> FeedEnds:

@@ -138,6 +138,13 @@ _TAKE: dict[Kind, str] = {
             ON CONFLICT DO NOTHING
         )
     """,
+    "rejected": """
+        WITH came AS (
+            INSERT INTO hookbridge.rejected (destination, record, seq, reason, rejected_at)
+            SELECT * FROM unnest($2::text[], $3::text[], $4::bigint[], $5::text[], $6::float8[])
+            ON CONFLICT DO NOTHING
+        )
+    """,
 }
 
 # Where there is something else, or a node, there is no note of it, and then nothing is changed.

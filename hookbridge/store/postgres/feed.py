@@ -49,6 +49,12 @@ ORDER BY page.seq
 """
 
 
+_LAST = f"""
+SELECT f.seq, coalesce(f.since, c.read_at), {COPY_COLUMNS}
+FROM hookbridge.copies AS c JOIN hookbridge.feed AS f USING (record) WHERE record = $1
+"""
+
+
 class Feed(Role):
     """The copies by their last change."""
 
@@ -78,6 +84,14 @@ class Feed(Role):
         if entries and (len(entries) < rows[0]["number"] or len(entries) == limit):
             return FeedPage(entries, entries[-1].seq, ends)
         return FeedPage(entries, max(after, ends.newest if edge is None else edge), ends)
+
+    async def last_change(self, record: RecordKey) -> FeedEntry | None:
+        """Give a record's."""
+        rows = await self._engine.read(_LAST, str(record))
+        if not rows:
+            return None
+        seq, since, *columns = rows[0]
+        return FeedEntry(seq, since, copy_of(record, columns))
 
     async def feed_ends(self) -> FeedEnds:
         """Say where it begins and ends."""

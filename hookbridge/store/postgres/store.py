@@ -24,6 +24,7 @@ from hookbridge.store.postgres.named import Records
 from hookbridge.store.postgres.nodes import Nodes, refuse_unfinished
 from hookbridge.store.postgres.notes import Counters, Notes
 from hookbridge.store.postgres.recent import Recent
+from hookbridge.store.postgres.rejections import Rejections
 from hookbridge.store.postgres.samples import Samples
 from hookbridge.store.postgres.stale_keys import Stale
 from hookbridge.store.postgres.sweeps import Sweeps
@@ -41,7 +42,21 @@ def _server_clock() -> float | None:
 
 
 class PostgresStore(
-    Inbox, Claims, Stale, Listings, Copies, Tombstones, Feed, Records, Recent, Sweeps, Notes, Counters, Samples, Nodes
+    Inbox,
+    Claims,
+    Stale,
+    Listings,
+    Copies,
+    Tombstones,
+    Feed,
+    Rejections,
+    Records,
+    Recent,
+    Sweeps,
+    Notes,
+    Counters,
+    Samples,
+    Nodes,
 ):
     """``hookbridge.store.contract.Store`` in the schema ``hookbridge`` of a Postgres database."""
 

@@ -29,6 +29,11 @@ FROM feed CROSS JOIN copies ON copies.id = feed.record
 WHERE seq > ? AND seq <= ? AND {meant} ORDER BY seq
 """
 
+_LAST = f"""
+SELECT seq, coalesce(since, read_at), {COPY_COLUMNS} FROM copies CROSS JOIN feed ON feed.record = copies.id
+WHERE source = ? AND table_name = ? AND record_id = ?
+"""
+
 _WITHOUT_CONTENT = COPY_COLUMNS.removesuffix("content") + "NULL"
 
 
@@ -58,6 +63,10 @@ class Feed(Role):
 
         return await self._engine.browse(page)
 
+    async def last_change(self, record: RecordKey) -> FeedEntry | None:
+        """Give a record's."""
+        return await self._engine.read(lambda connection: _last_change(connection, record))
+
     async def feed_ends(self) -> FeedEnds:
         """Say where it begins and ends."""
         return await self._engine.read(feed_ends)
@@ -70,6 +79,11 @@ class Feed(Role):
 def feed_ends(connection: sqlite3.Connection) -> FeedEnds:
     """Say where it begins and ends."""
     return FeedEnds(*connection.execute(_ENDS).fetchone())
+
+
+def _last_change(connection: sqlite3.Connection, record: RecordKey) -> FeedEntry | None:
+    row = connection.execute(_LAST, (record.source, record.table, record.id)).fetchone()
+    return None if row is None else FeedEntry(row[0], row[1], copy_of(record, row[2:]))
 
 
 def _edge(connection: sqlite3.Connection, after: int, ends: FeedEnds) -> int:

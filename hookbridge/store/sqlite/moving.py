@@ -58,6 +58,7 @@ _ROWS: dict[Kind, tuple[str, str]] = {
     ),
     "met": ("sweep, record_id", "sweep, record_id FROM met"),
     "samples": ("minute", "minute, at, received, applied, open FROM samples"),
+    "rejected": ("destination, record", "destination, record, seq, reason, rejected_at FROM rejected"),
 }
 
 _OPEN = """
@@ -85,6 +86,7 @@ _TABLES: dict[Kind, str] = {
     "found": "found",
     "met": "met",
     "samples": "samples",
+    "rejected": "rejected",
 }
 
 

@@ -24,6 +24,7 @@ from hookbridge.store.sqlite.named import Records
 from hookbridge.store.sqlite.nodes import Nodes
 from hookbridge.store.sqlite.notes import Counters, Notes
 from hookbridge.store.sqlite.recent import Recent
+from hookbridge.store.sqlite.rejections import Rejections
 from hookbridge.store.sqlite.samples import Samples
 from hookbridge.store.sqlite.stale_keys import Stale
 from hookbridge.store.sqlite.sweeps import Sweeps
@@ -31,7 +32,21 @@ from hookbridge.store.sqlite.tombstones import Tombstones
 
 
 class SqliteStore(
-    Inbox, Claims, Stale, Copies, Tombstones, Feed, Records, Recent, Sweeps, Notes, Counters, Samples, Nodes, Moving
+    Inbox,
+    Claims,
+    Stale,
+    Copies,
+    Tombstones,
+    Feed,
+    Rejections,
+    Records,
+    Recent,
+    Sweeps,
+    Notes,
+    Counters,
+    Samples,
+    Nodes,
+    Moving,
 ):
     """``hookbridge.store.contract.Store`` on one SQLite file."""
 

@@ -1,0 +1,261 @@
+"""A destination refuses what is in a message: that is cut down to the record, rejected where others are taken."""
+
+from collections.abc import AsyncIterator, Callable, Collection
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from hookbridge.store import note_names
+from hookbridge.store.values import Rejected
+from tests.service.test_destinations import changed, follows, in_state, said, state, taken, told
+from tests.support.events import key
+from tests.support.metrics import Scrape
+from tests.support.receivers import Receiver, receiver
+from tests.support.running import Running, make_settings, running
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture
+async def there() -> AsyncIterator[Receiver]:
+    async with receiver() as one:
+        yield one
+
+
+def refuses(there: Receiver, ids: Collection[str], status: int = 422) -> None:
+    """Let it refuse every message that has one of these records in it."""
+
+    def answer() -> web.Response:
+        bad = sorted(str(one.get("id")) for one in there.bodies[-1]["changes"] if one.get("id") in ids)
+        return web.Response(status=status, text=f"bad: {', '.join(bad)}") if bad else web.Response(status=204)
+
+    there.otherwise = answer
+
+
+async def filled(folder: Path, number: int) -> None:
+    """Have so many records, before anybody is told of them."""
+    async with running(make_settings(folder)) as service:
+        for one in range(number):
+            await changed(service, str(one), n=one)
+
+
+async def rejected(service: Running, number: int) -> dict[str, Any]:
+    """Wait until so many are rejected."""
+
+    async def is_so() -> bool:
+        return bool((await state(service))["rejected"] == number)
+
+    await wait_until(is_so)
+    return await state(service)
+
+
+async def has_told_all(service: Running) -> None:
+    """Wait until its place is kept behind all that there was."""
+
+    async def is_so() -> bool:
+        now = await state(service)
+        return now["seq"] is not None and not now["snapshot"]
+
+    await wait_until(is_so)
+
+
+def told_ids(there: Receiver) -> list[str | None]:
+    return [one.get("id", one["type"]) for one in there.taken]
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+@pytest.mark.parametrize("bad", ["0", "3", "6"])
+async def test_a_message_is_cut_down_to_the_record_that_is_refused_and_the_others_are_taken_in_their_order(
+    tmp_path: Path, there: Receiver, status: int, bad: str
+) -> None:
+    await filled(tmp_path, 7)
+    refuses(there, {bad}, status)
+    async with running(told(tmp_path, there.destination())) as service:
+        await has_told_all(service)
+        now = await rejected(service, 1)
+        expected = [str(one) for one in range(7) if str(one) != bad]
+        assert told_ids(there) == ["snapshot_begin", *expected, "snapshot_end"]
+        assert (now["state"], now["reason"], now["delivered"]) == ("running", None, 6)
+        (kept,) = await service.service.store.rejections("search", limit=10)
+        assert kept.record.id == bad
+        assert kept.reason == f"it answered {status}: bad: {bad}"
+        ready = await (await service.get("/readyz")).json()
+        assert ready["ready"]
+        assert "destination search rejected" in [one["kind"] for one in ready["verdict"]["problems"]]
+        seen = Scrape(await (await service.get("/metrics")).text())
+        assert seen("destination_rejected", destination="search") == 1
+
+
+async def test_a_later_change_of_a_rejected_record_is_sent_and_ends_the_rejection(
+    tmp_path: Path, there: Receiver
+) -> None:
+    await filled(tmp_path, 3)
+    refuses(there, {"1"})
+    async with running(told(tmp_path, there.destination())) as service:
+        await rejected(service, 1)
+        await has_told_all(service)
+        refuses(there, set())
+        await changed(service, "1", n="new")
+        await wait_until(lambda: taken(there, "1", "new"))
+        await rejected(service, 0)
+    assert not taken(there, "1", 1)
+
+
+async def test_a_record_without_a_neighbour_waits_until_another_one_is_taken(tmp_path: Path, there: Receiver) -> None:
+    refuses(there, {"0"})
+    async with running(told(tmp_path, there.destination(start="now"))) as service:
+        await follows(service)
+        await changed(service, "0", n=0)
+        now = await in_state(service, "down")
+        assert now["reason"] == "it answered 422: bad: 0; nothing is rejected before it takes another change"
+        assert now["rejected"] == 0
+        await changed(service, "1", n=1)
+        await said(service, "resume")  # at once
+        now = await rejected(service, 1)
+        assert taken(there, "1", 1)
+        assert (now["state"], now["changes_behind"]) == ("running", 0)
+
+
+async def test_one_that_refuses_everything_rejects_nothing_and_goes_on_when_it_is_mended(
+    tmp_path: Path, there: Receiver
+) -> None:
+    await filled(tmp_path, 9)
+    there.otherwise = lambda: web.Response(status=422)
+    async with running(told(tmp_path, there.destination())) as service:
+
+        async def has_tried() -> bool:
+            return bool((await state(service))["failures"] >= 2)
+
+        await wait_until(has_tried)
+        now = await state(service)
+        assert (now["state"], now["rejected"], now["delivered"], now["seq"]) == ("down", 0, 0, 0)
+        there.otherwise = lambda: web.Response(status=204)
+        await said(service, "resume")
+        await has_told_all(service)
+        assert told_ids(there) == ["snapshot_begin", *map(str, range(9)), "snapshot_end"]
+        assert (await state(service))["rejected"] == 0
+
+
+@pytest.mark.parametrize("batch", [1, 100])
+async def test_three_rejections_in_a_row_stop_it_until_it_is_resumed(
+    tmp_path: Path, there: Receiver, batch: int
+) -> None:
+    await filled(tmp_path, 9)
+    refuses(there, {"0", "2", "5", "6", "7"})
+    settings = told(tmp_path, there.destination(batch=batch))
+    async with running(settings) as service:
+        now = await in_state(service, "stopped")
+        assert "it has rejected 3 changes in a row, the last one of supabase:public.users:7" in now["reason"]
+        assert (now["rejected"], now["next_try_at"]) == (5, None)
+        ready = await (await service.get("/readyz")).json()
+        assert "destination search stopped" in [one["kind"] for one in ready["verdict"]["problems"]]
+    async with running(settings) as service:
+        assert (await state(service))["state"] == "stopped"
+        assert "snapshot_end" not in told_ids(there)
+        await said(service, "resume")
+        await has_told_all(service)
+        assert [one for one in dict.fromkeys(told_ids(there)) if one] == [
+            *("snapshot_begin", "1", "3", "4", "8", "snapshot_end")
+        ]
+        assert (await rejected(service, 5))["state"] == "running"
+
+
+STATES: list[Callable[[], web.Response]] = [
+    *(
+        lambda status=status: web.Response(status=status)
+        for status in (302, 401, 403, 404, 405, 408, 409, 415, 425, 429)
+    ),
+    lambda: web.Response(status=500),
+]
+
+
+@pytest.mark.parametrize("answer", STATES)
+async def test_what_speaks_of_the_destination_cuts_nothing(
+    tmp_path: Path, there: Receiver, answer: Callable[[], web.Response]
+) -> None:
+    await filled(tmp_path, 4)
+    there.otherwise = answer
+    async with running(told(tmp_path, there.destination())) as service:
+        await wait_until(lambda: len(there.bodies) == 3)
+        assert len(set(there.ids)) == 1
+        assert (await state(service))["rejected"] == 0
+
+
+async def test_a_destination_that_goes_down_while_a_message_is_cut_rejects_nothing_for_what_it_took_before(
+    tmp_path: Path, there: Receiver
+) -> None:
+    await filled(tmp_path, 4)
+
+    def answer() -> web.Response:
+        ids = [one.get("id") for one in there.bodies[-1]["changes"]]
+        if len(there.bodies) == 3:  # the first half is taken, then it is away for a moment, then it is another one
+            return web.Response(status=503)
+        return web.Response(status=422 if "3" in ids or len(there.bodies) > 3 else 204)
+
+    there.otherwise = answer
+    async with running(told(tmp_path, there.destination(start="snapshot"))) as service:
+
+        async def has_tried() -> bool:
+            return bool((await state(service))["failures"] >= 2)
+
+        await wait_until(has_tried)
+        assert (await state(service))["rejected"] == 0
+        assert len(there.bodies) > 4
+
+
+async def test_a_snapshots_marks_are_never_rejected(tmp_path: Path, there: Receiver) -> None:
+    await filled(tmp_path, 2)
+
+    def answer() -> web.Response:
+        kinds = {one["type"] for one in there.bodies[-1]["changes"]}
+        return web.Response(status=400 if "snapshot_end" in kinds else 204)
+
+    there.otherwise = answer
+    async with running(told(tmp_path, there.destination())) as service:
+        now = await in_state(service, "down")
+        assert (now["rejected"], now["snapshot"]) == (0, True)
+        assert told_ids(there) == ["snapshot_begin", "0", "1"]
+        there.otherwise = lambda: web.Response(status=204)
+        await said(service, "resume")
+        await has_told_all(service)
+        assert (await in_state(service, "running"))["rejected"] == 0
+
+
+async def test_one_that_has_rejected_as_much_as_is_kept_stops(tmp_path: Path, there: Receiver) -> None:
+    many = [Rejected(record=key(number), seq=number + 1, reason="bad") for number in range(100, 10_100)]
+    settings = told(tmp_path, there.destination())
+    async with running(settings) as service:
+        await has_told_all(service)
+        note = note_names.destination("search")
+        stands = await service.service.store.note(note)
+        assert stands is not None
+        await service.service.store.reject("search", many, note=(note, stands))
+    refuses(there, {"1"})
+    async with running(settings) as service:
+        await changed(service, "1", n=1)
+        await changed(service, "2", n=2)
+        now = await in_state(service, "stopped")
+        assert now["reason"] == "10,000 changes that it rejected are kept, and no more are"
+        assert now["rejected"] == 10_000
+        await service.service.store.reject("search", [], taken=[many[0].record], note=(note, stands))
+        assert (await state(service))["rejected"] == 9_999
+        await said(service, "resume")
+        now = await rejected(service, 10_000)
+        assert (now["state"], now["changes_behind"]) == ("running", 0)
+        assert taken(there, "2", 2)
+
+
+@pytest.mark.parametrize("status", [422, 500])
+async def test_what_is_refused_comes_again_under_its_id_after_a_restart(
+    tmp_path: Path, there: Receiver, status: int
+) -> None:
+    await filled(tmp_path, 3)
+    there.otherwise = lambda: web.Response(status=status)
+    settings = told(tmp_path, there.destination())
+    for _ in range(2):
+        there.bodies.clear()
+        async with running(settings) as service:
+            await in_state(service, "down")
+    assert there.ids[0] == there.ids[len(there.ids) - len(there.bodies)]
+    assert [len(there.bodies[0]["changes"])] == [5]
