@@ -25,7 +25,8 @@ PAUSE_SECONDS = 0.02
 """Between two tries, and between two looks of the one that does not wait."""
 WAIT_SECONDS = 2
 INCLUDED = {"include": "data,content"}
-TIMEOUT = ClientTimeout(total=None, connect=5.0, sock_read=30.0)
+SILENT_SECONDS: Mapping[Way, float] = {"pages": 5.0, "slowly": 5.0, "waits": 7.0, "streams": 20.0}
+"""After so long without a word another connection is made: a stream says every 15 s that it lives."""
 LOST_SHARE = 0.1
 OK, GONE = 200, 410
 
@@ -55,7 +56,8 @@ class Consumer:
 
     async def run(self) -> None:
         """Read until cancelled."""
-        async with ClientSession(headers=self._headers, timeout=TIMEOUT) as http:
+        timeout = ClientTimeout(total=None, connect=5.0, sock_read=SILENT_SECONDS[self._way])
+        async with ClientSession(headers=self._headers, timeout=timeout) as http:
             while True:
                 try:
                     await (self._read_stream(http) if self._way == "streams" else self._read_page(http))
@@ -123,11 +125,11 @@ class Receiver:
     """A destination with state that fails at random; it takes each message whole, or not."""
 
     def __init__(self, replica: Replica, moments: random.Random, *, fails: float = 0.4) -> None:
-        """``fails``: the share of messages that it does not take, or does not say so."""
         self.replica = replica
+        self.fails = fails
+        """The share of messages that it does not take, or does not say so."""
         self.fates: dict[Fate, int] = {}
         self._random = moments
-        self._fails = fails
         self._told: dict[str, Any] = {}
         """By id of a message, what it told."""
         self._over = asyncio.Event()
@@ -167,7 +169,7 @@ class Receiver:
         return web.Response(status=204)
 
     def _fate(self, changes: list[Mapping[str, Any]]) -> Fate:
-        if self._random.random() >= self._fails:
+        if self._random.random() >= self.fails:
             return "taken"
         fates: list[Fate] = ["unanswered", "refused", "closed", "never"]
         # A change alone is always small enough: what was refused as such would be lost to it.

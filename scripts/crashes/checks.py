@@ -120,6 +120,14 @@ def books(data: Path) -> dict[str, int]:
         return {name: int(value) for name, value in connection.execute("SELECT name, value FROM counters")}
 
 
+def copies(data: Path) -> list[tuple[str, bytes, str | None]]:
+    """Give what the copies are: of each record its data, and the text behind it."""
+    with closing(_connect(data)) as connection:
+        return connection.execute(
+            "SELECT source || ':' || table_name || ':' || record_id, data, content FROM copies WHERE data IS NOT NULL"
+        ).fetchall()
+
+
 def differing(data: Path, state: dict[str, dict[str, str]]) -> list[str]:
     """Name the records whose copy or words are not what their source says; ``state``: the text of every record."""
     with closing(_connect(data)) as connection:

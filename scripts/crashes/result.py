@@ -51,6 +51,14 @@ class Result(msgspec.Struct, kw_only=True):
     events_with_effect: int = 0
     applied_twice: int = 0
     """Calls of a handler for an event that it was called for before: at least once is what is promised."""
+    told: int = 0
+    """Changes that the consumers of the feed and the destination were told."""
+    messages: int = 0
+    """Messages that came to the destination."""
+    messages_not_taken: int = 0
+    """Those of them that it refused, let wait or took without saying so."""
+    slowest_catch_up_seconds: float = 0.0
+    """From when every event was applied until whoever follows the feed had what the copies have."""
     audits: int = 0
     """Snapshots of a cluster's Postgres that were looked through while everything went on."""
     backends_ended: int = 0

@@ -11,12 +11,13 @@ import json
 import random
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from scripts.crashes import checks
 from scripts.crashes.blows import NAMES, Blows, empty_folder
+from scripts.crashes.followers import Followers, followers, held
 from scripts.crashes.forgetting import NEVER_SYNCED
 from scripts.crashes.layers import compiled
 from scripts.crashes.lives import Lives
@@ -33,15 +34,18 @@ REMOVES_AFTER_SECONDS = 2 * RETAINED_SECONDS
 class Trial:
     """The state of a running test."""
 
-    def __init__(self, folder: Path, options: Options, outside: World, port: int, result: Result) -> None:
+    def __init__(
+        self, folder: Path, options: Options, outside: World, followed_by: Followers, port: int, result: Result
+    ) -> None:
         self.result = result
         self._folder = folder
         self._options = options
         self._world = outside
+        self._followers = followed_by
         self._random = random.Random(options.seed)  # noqa: S311  moments, not secrets
         self._environment = environment(outside.urls["supabase"], outside.urls["notion"]) | SHORT_LEASES
         self._layer = compiled(folder, "forget") if options.power_loss else None
-        self._lives = self._lives_in(folder, port)
+        self._lives = self._lives_in(folder, port, followed_by.environment)
         self._effects = checks.Effects(folder)
         self._read = 0
         self._young: list[checks.Acknowledged] = []
@@ -51,13 +55,13 @@ class Trial:
             self._lives, self._lives_in_empty_folder, self._random, self._recover, self._look, options.load_seconds
         )
 
-    def _lives_in(self, folder: Path, port: int) -> Lives:
+    def _lives_in(self, folder: Path, port: int, more: Mapping[str, str]) -> Lives:
         prepare(folder)
         command = [sys.executable, "-c", NEVER_SYNCED] if self._options.never_sync else module("hookbridge")
-        return Lives(folder, port, self._environment, command, self._layer, self.result)
+        return Lives(folder, port, {**self._environment, **more}, command, self._layer, self.result)
 
     def _lives_in_empty_folder(self) -> Lives:
-        return self._lives_in(empty_folder(self._folder), free_port())
+        return self._lives_in(empty_folder(self._folder), free_port(), {})  # nobody follows it
 
     async def run(self) -> None:
         """Strike until there were enough kills or the time is over."""
@@ -112,8 +116,10 @@ class Trial:
             *checks.uncounted(data, said["acknowledged"] - said["duplicates"]),
             *checks.differing(data, json.loads(state.read_text()))[:SHOWN_MAX],
             *self._effects.missing(data)[:SHOWN_MAX],
+            *(await self._followers.broken(held(checks.copies(data))))[:SHOWN_MAX],
         ]
         self.result.broken += found
+        self._followers.count(self.result)
         self.result.removed = checks.removed(data)
         self.result.events_with_effect, self.result.applied_twice = self._effects.events, self._effects.again
 
@@ -140,8 +146,11 @@ class Trial:
 @asynccontextmanager
 async def _trial(folder: Path, options: Options, result: Result) -> AsyncIterator[Trial]:
     port = free_port()
-    async with world([port], folder / "journal", options.seed) as outside:
-        trial = Trial(folder, options, outside, port, result)
+    async with (
+        world([port], folder / "journal", options.seed) as outside,
+        followers([port], options.seed) as followed_by,
+    ):
+        trial = Trial(folder, options, outside, followed_by, port, result)
         try:
             yield trial
         finally:

@@ -235,6 +235,12 @@ async def differing(database: Database, state: dict[str, dict[str, str]]) -> lis
     return compared(copies, state)
 
 
+async def copies(database: Database) -> list[tuple[str, bytes, str | None]]:
+    """Give what the copies are, as ``checks.copies`` does."""
+    rows = await database.fetch("SELECT record, data, content FROM hookbridge.copies WHERE data IS NOT NULL")
+    return [tuple(row) for row in rows]
+
+
 async def handled(database: Database) -> list[list[int]]:
     """Give the events that were settled and that retention leaves alone, those of one change together."""
     return [row["ids"] for row in await database.fetch(_HANDLED, RETAINED_SECONDS)]

@@ -64,10 +64,13 @@ class Nodes:
 
     def __init__(
         self, folder: Path, ports: Sequence[int], urls: Mapping[str, str], database: Database, clocks: Path | None,
-        result: Result,
+        result: Result, more: Mapping[str, str],
     ) -> None:  # fmt: skip
-        """``urls`` are the sources', ``clocks`` is the layer that shifts them: without it they are right."""
-        shared = environment(urls["supabase"], urls["notion"]) | SHORT_LEASES | RECONCILING
+        """``urls`` are the sources', ``clocks`` is the layer that shifts them: without it they are right.
+
+        ``more`` is what else they are told by their environment.
+        """
+        shared = {**environment(urls["supabase"], urls["notion"]), **SHORT_LEASES, **RECONCILING, **more}
         self.all: list[Node] = []
         plans = itertools.islice(zip(itertools.cycle(ROLES), itertools.cycle(OFF_SECONDS), strict=False), len(ports))
         for number, (roles, off) in enumerate(plans):

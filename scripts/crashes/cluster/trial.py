@@ -20,28 +20,39 @@ from scripts.crashes.cluster import audit
 from scripts.crashes.cluster.blows import NAMES, ROLLING, Blows
 from scripts.crashes.cluster.database import Database, database
 from scripts.crashes.cluster.nodes import Nodes, receiving
+from scripts.crashes.followers import Followers, followers, held
 from scripts.crashes.layers import compiled, compiler
 from scripts.crashes.processes import Failed, World, world
 from scripts.crashes.result import Options, Result
-from scripts.crashes.setup import RETAINED_SECONDS
+from scripts.crashes.setup import LEASE_SECONDS, RETAINED_SECONDS
 from scripts.programs import free_port
 
 SHOWN_MAX = 5
 AUDIT_SECONDS = 0.5
 SETTLED_SECONDS = 120.0
 LOOK_SECONDS = 0.05
+OVERLAP_SECONDS = 2 * LEASE_SECONDS
+"""Of reads by several nodes at once any may end first; ``audit.History`` knows more of that."""
 
 
 class Trial:
     """The state of a running test."""
 
     def __init__(
-        self, folder: Path, options: Options, outside: World, nodes: Nodes, postgres: Database, result: Result
+        self,
+        folder: Path,
+        options: Options,
+        outside: World,
+        followed_by: Followers,
+        nodes: Nodes,
+        postgres: Database,
+        result: Result,
     ) -> None:
         self.result = result
         self._folder = folder
         self._options = options
         self._world = outside
+        self._followers = followed_by
         self._nodes = nodes
         self._database = postgres
         self._random = random.Random(options.seed)  # noqa: S311  moments, not secrets
@@ -140,7 +151,9 @@ class Trial:
             *seen.uncounted(said["acknowledged"] - said["duplicates"]),
             *(await audit.differing(self._database, json.loads(state.read_text())))[:SHOWN_MAX],
             *audit.without_effect(handled, known)[:SHOWN_MAX],
+            *(await self._followers.broken(held(await audit.copies(self._database))))[:SHOWN_MAX],
         ]
+        self._followers.count(self.result)
         self.result.removed = await audit.removed(self._database)
         self.result.events_with_effect = len(known)
         self.result.applied_twice = sum(one.events + one.again for one in self._effects) - len(known)
@@ -192,10 +205,11 @@ async def _trial(folder: Path, options: Options, result: Result) -> AsyncIterato
     async with (
         database(subfolder(folder, "postgres"), options.nodes) as postgres,
         world(receiving(ports), folder / "journal", options.seed) as outside,
+        followers(ports, options.seed, overlap_seconds=OVERLAP_SECONDS) as followed_by,
     ):
-        nodes = Nodes(folder, ports, outside.urls, postgres, clocks, result)
+        nodes = Nodes(folder, ports, outside.urls, postgres, clocks, result, followed_by.environment)
         try:
-            yield Trial(folder, options, outside, nodes, postgres, result)
+            yield Trial(folder, options, outside, followed_by, nodes, postgres, result)
         finally:
             await nodes.end()
             result.errors = dict(postgres.said())
