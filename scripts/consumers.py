@@ -28,6 +28,8 @@ INCLUDED = {"include": "data,content"}
 SILENT_SECONDS: Mapping[Way, float] = {"pages": 5.0, "slowly": 5.0, "waits": 7.0, "streams": 20.0}
 """After so long without a word another connection is made: a stream says every 15 s that it lives."""
 LOST_SHARE = 0.1
+CUT_SHARE = 0.05
+"""Of the events of a stream, those behind which it is left."""
 OK, GONE = 200, 410
 
 
@@ -101,6 +103,8 @@ class Consumer:
                     self.replica.take([json.loads(event["data"])], _now())
                 self.place = event.get("id", self.place)
                 event = {}
+                if self._random.random() < CUT_SHARE:
+                    return
 
     async def _is_told(self, answer: ClientResponse) -> bool:
         if answer.status == GONE:
