@@ -11,6 +11,7 @@ from hookbridge.feed import Place
 from hookbridge.pipeline.append import Intake
 from hookbridge.store import note_names
 from hookbridge.store.contract import Store
+from hookbridge.store.values import Rejected
 from hookbridge.upkeep import Upkeep
 from tests.support.events import copy, key
 from tests.support.naps import Naps
@@ -128,6 +129,8 @@ async def test_one_that_no_node_has_any_more_is_dropped_after_thirty_days(store:
     await stands(store, "search", Place(id_, 0))
     await store.put_note(note_names.word_on_destination("search"), standing.written(Word(number=1, paused=True)))
     await stands(store, "of before that was noted", Place(id_, 0))
+    note = "destination:search", await store.note("destination:search") or ""
+    await store.reject("search", [Rejected(record=key(1), seq=1, reason="it answered 422")], note=note)
     await has_not.tidy()
     for _ in range(60):  # a change of the configuration that lasts: one node has it, the other one has not
         Node.now += DAY
@@ -140,10 +143,12 @@ async def test_one_that_no_node_has_any_more_is_dropped_after_thirty_days(store:
         Node.now += DAY
         await has_not.tidy()
     assert await store.notes("destination") == kept
+    assert await store.rejection_counts() == {"search": 1}
     for _ in range(3):
         Node.now += DAY
         await has_not.tidy()
     assert await store.notes("destination") == {}
+    assert await store.rejection_counts() == {}
 
 
 async def test_one_that_comes_back_in_time_is_kept(store: Store) -> None:
