@@ -277,6 +277,8 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True):
     """As ``[alerts] beat_url``."""
     destinations: tuple[Destination, ...] = ()
     """As ``[[destinations]]``, with what each ``{env:NAME}`` stands for in its place."""
+    named: tuple[str, ...] = ()
+    """What those variables hold, but for what is shown of a URL."""
 
     def __repr__(self) -> str:
         return "Secrets(…)"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, MutableMapping
-from itertools import chain
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -59,6 +58,9 @@ SHORTEST_SECRET = 4
 _LIKE_A_SECRET = re.compile(r"secret_[!-~]{9,}|(?=.*[0-9A-Z])[!-~]{16,}")
 """What nobody takes for a word of a line: Notion's tokens are ``secret_`` and 43 letters and digits."""
 
+_SCHEMES = frozenset(("apikey", "basic", "bearer", "token"))
+"""In front of a token in a header."""
+
 _NO_TEXT = (bool, int, float, type(None))
 _NUMBERS = frozenset(_NO_TEXT)
 _MANY = (list, tuple, set, frozenset)
@@ -98,8 +100,7 @@ class Redaction:
             password,
             unquote(password),
             *_of_alerts(secrets),
-            *chain.from_iterable((one.secret, *one.headers.values()) for one in secrets.destinations),
-            *chain.from_iterable(store_url.passwords(one.url) for one in secrets.destinations),
+            *_of_destinations(secrets),
             *store_url.passwords(secrets.supabase_db_url),
             *store_url.passwords(secrets.store_url),  # without one it is no secret, and told at the start
         )
@@ -169,8 +170,23 @@ def _plain(value: object) -> str | list[Any]:
 def _of_alerts(secrets: Secrets) -> Iterator[str]:
     yield secrets.alerts_secret
     for url in (secrets.alerts_url, secrets.alerts_beat_url):
-        hidden = alerts.secrets_in(url)
-        yield from (*hidden, url) if hidden else ()
+        yield from _of_url(url)
+
+
+def _of_destinations(secrets: Secrets) -> Iterator[str]:
+    """Give also parts in which an answer may quote them: a token without its scheme, a path without its host."""
+    for value in secrets.named:
+        yield from (value, unquote(value))
+    for one in secrets.destinations:
+        yield from (one.secret, *_of_url(one.url), *store_url.passwords(one.url))
+        for value in one.headers.values():
+            scheme, _, token = value.partition(" ")
+            yield from (value, token) if scheme.lower() in _SCHEMES else (value,)
+
+
+def _of_url(url: str) -> Iterator[str]:
+    hidden = alerts.secrets_in(url)
+    yield from (*hidden, url) if hidden else ()
 
 
 def _with(known: list[str], secrets: set[str]) -> list[str]:

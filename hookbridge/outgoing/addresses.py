@@ -16,7 +16,8 @@ METADATA = frozenset(
 )
 """Where clouds tell their machines secrets, beyond 169.254.169.254: Alibaba, Azure, Oracle, AWS and Google by IPv6."""
 
-NAT64 = ipaddress.ip_network("64:ff9b::/96")
+EMBEDDING = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")))
+"""Addresses that end with one of IPv4: those of NAT64, of NAT64 within a network, and the first form that IPv6 had."""
 
 
 class AddressRefused(OSError):
@@ -37,9 +38,10 @@ def _meant(address: Address) -> Address:
     """Give the address that another one leads to."""
     if not isinstance(address, ipaddress.IPv6Address):
         return address
-    if address in NAT64:
+    if any(address in network for network in EMBEDDING) and not (address.is_loopback or address.is_unspecified):
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or address
+    _, client = address.teredo or (None, None)
+    return address.ipv4_mapped or address.sixtofour or client or address
 
 
 class Sockets:

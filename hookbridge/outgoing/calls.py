@@ -128,8 +128,16 @@ async def _beginning(answer: aiohttp.ClientResponse) -> bytes:
 def _of_status(status: int, body: bytes) -> str:
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         return f"it answered {status}, and redirections are never followed: write the url where it leads"
-    text = one_line(body.decode(errors="replace"))[:SHOWN_CHARACTERS]
-    return f"it answered {status}" + (f": {without_secrets(text)}" if text else "")
+    text = _shown(body.decode(errors="replace"))
+    return f"it answered {status}" + (f": {text}" if text else "")
+
+
+def _shown(text: str) -> str:
+    """Give the beginning of a foreign text as one line.
+
+    It is clean before it is cut: half a secret is not known as one.
+    """
+    return one_line(without_secrets(text))[:SHOWN_CHARACTERS]
 
 
 def _of_error(error: Exception) -> str:
@@ -141,9 +149,9 @@ def _of_error(error: Exception) -> str:
         return f"it cannot be reached: {known}"
     # Of these the text has the whole address, or the answer's headers, in which secrets may be.
     if isinstance(error, aiohttp.ClientResponseError):
-        return f"its answer is no HTTP: {without_secrets(one_line(error.message))[:SHOWN_CHARACTERS]}"
+        return f"its answer is no HTTP: {_shown(error.message)}"
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return "it closed the connection before it had answered"
     if isinstance(error, aiohttp.InvalidURL):
         return "its url is none that can be called"
-    return f"it cannot be reached: {without_secrets(one_line(str(error))) or type(error).__name__}"
+    return f"it cannot be reached: {_shown(str(error)) or type(error).__name__}"

@@ -24,7 +24,7 @@ _CHATS: dict[str, Form] = {
 }
 
 _LIKE_A_SECRET = re.compile(r"(?=.*[0-9A-Z])[\w.~-]{16,}", re.ASCII)
-"""A part of a path that nobody takes for a word."""
+"""A part of a path, or a value behind it, that nobody takes for a word."""
 
 
 def form_of(url: str, written: Literal["auto", "json", "slack", "discord"]) -> Form:
@@ -49,8 +49,9 @@ def sent_to(url: str, form: Form) -> str:
 def secrets_in(url: str) -> tuple[str, ...]:
     """Give what of a URL must not be seen."""
     parts = urlsplit(url)
-    segments = tuple(one for one in parts.path.split("/") if _LIKE_A_SECRET.fullmatch(one))
-    return tuple(one for one in (parts.password, parts.query, *segments) if one)
+    words = (*parts.path.split("/"), *(one.partition("=")[2] for one in parts.query.split("&")))
+    alone = tuple(one for one in words if _LIKE_A_SECRET.fullmatch(one))
+    return tuple(one for one in (parts.password, parts.query, *alone) if one)
 
 
 def problems(config: AlertsConfig, secrets: Secrets) -> Iterator[str]:

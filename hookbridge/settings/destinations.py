@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import get_args
+from typing import NamedTuple, get_args
 from urllib.parse import urlsplit
 
 from msgspec.structs import replace
@@ -24,6 +24,7 @@ EVERY_TABLE = "*"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _VARIABLE = re.compile(r"\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
+_LIKE_A_VARIABLE = re.compile(r"\{\s*env\s*:", re.IGNORECASE)
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 OURS = frozenset(
@@ -35,6 +36,14 @@ OURS = frozenset(
 """Headers that a request has from us."""
 
 _MAKE_ONE = "python3 -c 'import base64, os; print(\"whsec_\" + base64.b64encode(os.urandom(32)).decode())'"
+
+
+class Resolved(NamedTuple):
+    """Destinations as they are driven."""
+
+    destinations: tuple[Destination, ...]
+    named: tuple[str, ...]
+    """What the variables hold that are named in them, and must not be seen: where a URL leads to may be."""
 
 
 def names_in(destinations: Iterable[Destination]) -> frozenset[str]:
@@ -50,7 +59,7 @@ def resolved(
     problems: list[str],
     *,
     in_file: bool,
-) -> tuple[Destination, ...]:
+) -> Resolved:
     """Put what variables hold in the place of their names, and tell what is wrong.
 
     Files are relative to ``folder``; ``in_file`` says that the destinations stand in ``config.toml``.
@@ -63,13 +72,14 @@ def resolved(
     whole = []
     for number, one in enumerate(destinations, start=1):
         where = f"[[destinations]] {one.name if _NAME.fullmatch(one.name) else number}"
-        problems += [f"{where} {text}" for text in (_in_file(one) if in_file else ())]
+        problems += [f"{where} {text}" for text in (*_misspelt(one), *(_in_file(one) if in_file else ()))]
         if not problems:
             whole.append(_with(one, known))
             problems += [f"{where} {text}" for text in _wrong(whole[-1])]
     names = [one.name for one in destinations]
     problems += [f"[[destinations]]: {name} is there twice" for name in sorted(set(names)) if names.count(name) > 1]
-    return tuple(whole)
+    shown_of = [urlsplit(one.url).netloc.rpartition("@")[2] for one in whole if is_http_url(one.url)]
+    return Resolved(tuple(whole), tuple(one for one in known.values() if not any(one in text for text in shown_of)))
 
 
 def _with(one: Destination, known: Mapping[str, str]) -> Destination:
@@ -78,6 +88,18 @@ def _with(one: Destination, known: Mapping[str, str]) -> Destination:
 
     headers = {name: said(value) for name, value in one.headers.items()}
     return replace(one, url=said(one.url), secret=said(one.secret), headers=headers)
+
+
+def _misspelt(one: Destination) -> Iterable[str]:
+    """Say where the name of a variable cannot be read: it would be sent as it stands there."""
+    texts = {
+        "url": one.url,
+        "secret": one.secret,
+        **{f"headers {shown(name)}": one.headers[name] for name in one.headers},
+    }
+    for where, text in texts.items():
+        if _LIKE_A_VARIABLE.search(_VARIABLE.sub("", text)):
+            yield f"{where}: expected {{env:NAME}}, with a name of letters, digits and _"
 
 
 def _in_file(one: Destination) -> Iterable[str]:

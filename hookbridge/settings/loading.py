@@ -44,8 +44,8 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
     secrets = read_secrets(values, file.parent, problems)
     if not problems:
         in_file = DESTINATIONS not in values
-        destinations = resolved(sections["destinations"], merged, file.parent, problems, in_file=in_file)
-        secrets = msgspec.structs.replace(secrets, destinations=destinations)
+        theirs = resolved(sections["destinations"], merged, file.parent, problems, in_file=in_file)
+        secrets = msgspec.structs.replace(secrets, destinations=theirs.destinations, named=theirs.named)
     config = msgspec.structs.replace(Config(), **sections)
     if not problems:
         check_together(config, secrets, problems)
