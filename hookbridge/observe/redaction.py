@@ -28,6 +28,7 @@ SHOWN = frozenset(
             "record",
             "source",
             "table",
+            "tables",
             "outcome",
             "verification",
             "steps",
@@ -39,6 +40,7 @@ SHOWN = frozenset(
             "handler",
             "place",
             "destination",
+            "destinations",
         ),
         # What a node does alone.
         "duty",
