@@ -117,7 +117,10 @@ def _in_file(one: Destination) -> Iterable[str]:
 def _wrong(one: Destination) -> Iterable[str]:
     if not _NAME.fullmatch(one.name):
         yield "name: expected small letters, digits, - and _, at most 63"
-    yield from wrong_url("url", one.url)
+    problems = tuple(wrong_url("url", one.url))
+    yield from problems
+    if not problems and "@" in urlsplit(one.url).netloc and "authorization" in {name.lower() for name in one.headers}:
+        yield "headers: the url has a user or password, which is sent as Authorization: expected only one of both"
     yield from wrong_secret("secret", one.secret)
     for name, value in one.headers.items():
         if name.lower() in OURS:

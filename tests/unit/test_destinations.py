@@ -37,7 +37,7 @@ def problems(folder: Path, toml: str, environ: Mapping[str, str] = KNOWN) -> lis
 
 
 def listed(**keys: object) -> dict[str, str]:
-    block = {"name": "search", "url": "https://example.com/changes", "secret": SECRET, **keys}
+    block: dict[str, object] = {"name": "search", "url": "https://example.com/changes", "secret": SECRET, **keys}
     return {"HOOKBRIDGE_DESTINATIONS": msgspec.json.encode([block]).decode()}
 
 
@@ -96,6 +96,17 @@ def test_a_mistake_is_named_and_shows_no_secret(tmp_path: Path, line: str, probl
 def test_a_secret_that_cannot_sign_is_refused(tmp_path: Path, secret: str, problem: str) -> None:
     (text,) = problems(tmp_path, BLOCK, {"SEARCH_SECRET": secret})
     assert problem in text
+
+
+@pytest.mark.parametrize("user", ["me", "me:planted", ":planted"])
+def test_credentials_are_said_once(tmp_path: Path, user: str) -> None:
+    environ = listed(url=f"https://{user}@example.com/", headers={"authorization": "Bearer planted"})
+    (text,) = problems(tmp_path, "", environ)
+    assert "expected only one of both" in text
+    whole = listed(url=f"https://{user}@example.com/a@b", headers={"X-Key": "planted"})
+    assert secrets(tmp_path, "", whole).destinations
+    other = listed(url="https://example.com/a@b", headers={"Authorization": "Bearer planted"})
+    assert secrets(tmp_path, "", other).destinations
 
 
 def test_a_name_stands_for_one_destination(tmp_path: Path) -> None:
