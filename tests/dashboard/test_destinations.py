@@ -17,11 +17,23 @@ from hookbridge.settings.loading import load
 from hookbridge.store import note_names
 from tests.dashboard.driving import confirm, in_bash, opened, rows, send
 from tests.support.receivers import Receiver, receiver
-from tests.support.running import Running, make_settings, running
+from tests.support.running import ADMIN, Running, make_settings, running
 from tests.support.waiting import wait_until
 
 EVIL = "<img src=x onerror=alert(1)> \u202egnp.exe"
-HEADS = (*("Destination", "Leads to", "Changes behind", "Waiting for", "Next try", "Delivered", "Last error", "State"),)
+HEADS = (
+    *(
+        "Destination",
+        "Leads to",
+        "Changes behind",
+        "Waiting for",
+        "Next try",
+        "Delivered",
+        "Rejected",
+        "Last error",
+        "State",
+    ),
+)
 
 
 @pytest.fixture
@@ -283,6 +295,74 @@ async def test_another_place_is_asked_about_before_it_is_given(
     await wait_until(lambda: there.taken[-1].get("id") == "new")
     assert await begins(there) == anew
     assert any(one.get("id") == "old" for one in there.taken) == (deed == "start")
+
+
+def refuses_alone(there: Receiver, id_: str) -> None:
+    """Let it refuse every message in which a record is."""
+
+    def answer() -> web.Response:
+        is_bad = any(one.get("id") == id_ for one in there.bodies[-1]["changes"])
+        return refuses(422, f"bad: {EVIL}") if is_bad else web.Response(status=204)
+
+    there.otherwise = answer
+
+
+@pytest.mark.parametrize("by", ["button", "key", "call"])
+async def test_what_one_has_rejected_is_shown_and_sent_again(
+    page: Page, service: Running, there: Receiver, by: str
+) -> None:
+    refuses_alone(there, "2")
+    for number in range(1, 4):
+        await send(service, str(number))
+    cells = await row(page, service)
+    await expect(cells["Rejected"]).to_have_text("1")
+    await expect(cells["Rejected"].locator("span")).to_have_class("bad")
+    await expect(cells["State"]).to_have_text("up")
+    await page.locator("#attention li", has_text="search has rejected 1 change").get_by_text("Show it").click()
+    line = page.locator("#panel .tables li")
+    await expect(line).to_contain_text("supabase · ")
+    await expect(line.locator(".bad")).to_have_text("it answered 422: bad: <img src=x onerror=alert(1)> \\u202egnp.exe")
+    there.otherwise = lambda: web.Response(status=204)
+    if by == "key":
+        await page.keyboard.press("Escape")
+        await page.keyboard.press("j")
+        await page.keyboard.press("r")
+    else:
+        await page.click("[data-deed=replay]")
+    if by == "call":
+        await in_bash(await page.locator("#action .curl").inner_text())
+        await page.keyboard.press("Escape")
+    else:
+        await confirm(page, "/api/v1/destinations/search/replay")
+        await expect(page.locator("#note" if by == "key" else "#panel-said")).to_contain_text("They are sent again.")
+    await expect(cells["Rejected"]).to_have_text("0")
+    await expect(page.locator("#panel .tables")).to_be_hidden()
+    assert there.taken[-1]["id"] == "2"
+
+
+async def test_while_that_lasts_it_says_that_it_is_sent_again(page: Page, service: Running, there: Receiver) -> None:
+    refuses_alone(there, "2")
+    for number in range(1, 4):
+        await send(service, str(number))
+    cells = await row(page, service)
+    await expect(cells["Rejected"]).to_have_text("1")
+    there.answers = [there.never]
+    assert (await service.post("/api/v1/destinations/search/replay", b"", ADMIN)).status == 200
+    await expect(cells["State"]).to_have_text("up is sent again what it rejected")
+
+
+async def test_a_record_that_was_rejected_is_looked_at_from_there(
+    page: Page, service: Running, there: Receiver
+) -> None:
+    refuses_alone(there, "2")
+    for number in range(1, 4):
+        await send(service, str(number))
+    cells = await row(page, service)
+    await expect(cells["Rejected"]).to_have_text("1")
+    await rows(page).locator(".open").click()
+    await page.locator("#panel .tables button").click()
+    await expect(page.locator("#panel-title")).to_have_text("Ada")
+    assert "open=supabase%3Apublic.users%3A2" in page.url
 
 
 async def test_what_has_the_focus_stays_what_it_is_when_the_state_changes(

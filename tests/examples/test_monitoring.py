@@ -96,6 +96,7 @@ def test_there_is_an_alert_for_each_state_that_needs_somebody() -> None:
         "pull_oldest_seconds",
         "pull_overflowed_total",
         "destination_behind_seconds",
+        "destination_rejected",
     ):
         assert f"hookbridge_{figure}" in text
 

@@ -1,21 +1,30 @@
 // The panel of a destination: how it stands and why, and what an operator can do to it.
 
 import { call, curl } from "./api.js";
+import { called, placed } from "./cells.js";
 import { confirm } from "./dialog.js";
+import { tellIn } from "./follow.js";
 import { CLASSES, button, count, element, foreign, lasting, moment, plural, since, until } from "./format.js";
-import { said, saySo } from "./panel.js";
-import { facts } from "./sections.js";
+import { said } from "./panel.js";
+import { facts, heading } from "./sections.js";
 import { DOWN, PAUSED, doingOf, stateOfDestination } from "./words.js";
+
+const REJECTED_SHOWN = 50;
 
 export const destinationKey = (name) => `destination:${name}`;
 
 export function destinationPanel(name, hooks) {
-  return { key: destinationKey(name), build: async () => panelOf(await call("GET", pathOf(name)), hooks) };
+  return { key: destinationKey(name), build: async () => panelOf(...await asked(name), hooks) };
+}
+
+async function asked(name) {
+  const one = await call("GET", pathOf(name));
+  return [one, one.rejected ? (await call("GET", `${pathOf(name, "/rejected")}?limit=${REJECTED_SHOWN}`)).rejected : []];
 }
 
 const pathOf = (name, deed = "") => `api/v1/destinations/${encodeURIComponent(name)}${deed}`;
 
-function panelOf(one, hooks) {
+function panelOf(one, rejected, hooks) {
   const now = stateOfDestination(one);
   const lasts = one.since && since(one.since) >= 1 ? ` for ${lasting(since(one.since))}` : "";
   return {
@@ -34,11 +43,31 @@ function panelOf(one, hooks) {
         one.failures ? ["Failed", `${plural(one.failures, "time")} in a row`] : null,
         ["Delivered", plural(one.delivered, "change")],
         ["Last one", moment(one.delivered_at)],
+        ["Rejected", plural(one.rejected, "change")],
         ["Place", one.seq === null ? "–" : count(one.seq)],
       ]),
+      ...(one.rejected ? rejections(one, rejected, hooks) : []),
     ],
   };
 }
+
+function rejections(one, shown, hooks) {
+  const more = one.rejected - shown.length;
+  return [
+    heading("What it rejected"),
+    element("p", "It takes others, and refuses these alone. Repair what its answers name, then have them sent again.", { className: "soft" }),
+    element("div", deed("replay", one, hooks), { className: "buttons" }),
+    element("ul", shown.map((of) => rejection(of, hooks)), { className: "tables" }),
+    more > 0 ? element("p", ["and ", plural(more, "change"), ": ", element("code", `destinations rejected ${one.name}`)], { className: "soft" }) : null,
+  ];
+}
+
+const rejection = (of, hooks) => element("li", [
+  element("span", [button(called(of.title, of.id), () => hooks.openRecord(of), { className: "link" }), " ", placed(of)]),
+  element("span", ""),
+  element("span", moment(of.rejected_at), { className: "soft" }),
+  element("span", foreign(of.reason), { className: "bad" }),
+]);
 
 // ------------------------------------------------------------------------------------------------------------- actions
 
@@ -68,6 +97,12 @@ const DEEDS = {
     text: "It is sent a message without changes, signed as all are. Its place and its state stay as they are.",
     told: ({ taken, reason }) => taken ? ["It takes what is sent.", "good"] : [["Not taken: ", foreign(reason)], "bad"],
   },
+  replay: {
+    label: "Replay rejected",
+    title: (name) => `Replay what ${name} rejected`,
+    text: "It is sent these again, each record as it is by now, and goes on where it has stopped. What it does not take stays rejected.",
+    told: () => ["They are sent again."],
+  },
   start: {
     label: "Tell everything anew…",
     title: (name) => `Tell ${name} everything anew`,
@@ -96,15 +131,23 @@ function deeds(one, hooks) {
   ];
 }
 
-function deed(name, one, hooks, properties = {}) {
+const deed = (name, one, hooks, properties = {}) =>
+  button(DEEDS[name].label, () => ask(name, one, hooks), { data: { deed: name }, ...properties });
+
+function ask(name, one, hooks) {
   const { label, title, path = name, body, text, told } = DEEDS[name];
   const whole = pathOf(one.name, `/${path}`);
-  const done = (answered) => {
-    saySo(destinationKey(one.name), ...told(answered));
-    hooks.changed();
-  };
-  const ask = () => confirm({
-    title: title(one.name), text, shown: curl("POST", whole, body), label: label.replace("…", ""), work: () => call("POST", whole, body), done,
+  confirm({
+    title: title(one.name),
+    text,
+    shown: curl("POST", whole, body),
+    label: label.replace("…", ""),
+    work: () => call("POST", whole, body),
+    done: (answered) => {
+      tellIn([destinationKey(one.name)], ...told(answered));
+      hooks.changed();
+    },
   });
-  return button(label, ask, { data: { deed: name }, ...properties });
 }
+
+export const replayRejected = (one, hooks) => ask("replay", one, hooks);

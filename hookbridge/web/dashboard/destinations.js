@@ -2,7 +2,7 @@
 
 import { plain, state, word } from "./cells.js";
 import { copyable } from "./copying.js";
-import { destinationKey, destinationPanel } from "./destination.js";
+import { destinationKey, destinationPanel, replayRejected } from "./destination.js";
 import { count, element, lasting, until } from "./format.js";
 import { lookAtWhole } from "./latest.js";
 import { GONE, PAUSED, doingOf, stateOfDestination } from "./words.js";
@@ -33,20 +33,21 @@ export const destinations = {
   asks: () => new URLSearchParams(),
   columns: () => [
     ...plain("Destination", "Leads to"),
-    ...["Changes behind", "Waiting for", "Next try", "Delivered"].map((name) => ({ name, kind: "figure" })),
+    ...["Changes behind", "Waiting for", "Next try", "Delivered", "Rejected"].map((name) => ({ name, kind: "figure" })),
     ...plain("Last error", "State"),
   ],
   opens: 0,
-  how: 7,
+  how: 8,
   key: ({ name }) => destinationKey(name),
   name: ({ name }) => destinationKey(name),
   cells: (one) => [
     word(one.name), word(one.url), figure(one.changes_behind, count), figure(one.behind_seconds || null, lasting), figure(one.next_try_at, until), figure(one.delivered, count),
-    one.state === PAUSED || one.reason === null ? NOTHING : word(one.reason), state(stateOfDestination(one), doingOf(one)),
+    [element("span", count(one.rejected), { className: one.rejected ? "bad" : "" }), ""], one.state === PAUSED || one.reason === null ? NOTHING : word(one.reason), state(stateOfDestination(one), doingOf(one)),
   ],
   look: lookAtWhole,
   gone: { state: GONE, reason: null, next_try_at: null },
   matches: (one) => one.state !== GONE,
+  again: (one, hooks) => one.rejected && replayRejected(one, hooks),
   panel: (one, hooks) => destinationPanel(one.name, hooks),
   empty: guide,
 };

@@ -82,14 +82,15 @@ export async function followTo(tell, { id, record, before, known = "" }, changed
   changed();
 }
 
-// Tell in the panels of these keys, or in a note at the edge when none of them is open.
+// Tell what becomes of an event, wherever one looks.
 export function follow({ keys, ...made }, { changed, openEvent }) {
   const link = () => button(`Event ${made.id}`, () => openEvent(made.id), { className: "link" });
-  const tell = (words, level) => {
-    const line = [link(), ": ", foreign(words)];
-    if (!keys.map((key) => saySo(key, line, level)).some(Boolean)) note(line, level);
-  };
-  return followTo(tell, made, changed);
+  return followTo((words, level) => tellIn(keys, [link(), ": ", foreign(words)], level), made, changed);
+}
+
+// What came of an action, in the panels of these keys, or in a note at the edge when none of them is open.
+export function tellIn(keys, line, level = "") {
+  if (!keys.map((key) => saySo(key, line, level)).some(Boolean)) note(line, level);
 }
 
 function note(content, level) {

@@ -27,7 +27,7 @@ export function startKeys({ list, hooks, openRow, closeSide, turnTo }) {
     const one = list.current;
     if (!one) return;
     if (list.name === "records") verifyRecord(one, [recordKey(one)], hooks);
-    if (list.name === "dead") list.view.again(one, hooks);
+    list.view.again?.(one, hooks);
     if (list.name === "events" && REPLAYABLE.includes(one.outcome)) replayOne(one, hooks);
   }
 

@@ -14,8 +14,9 @@ export const GONE = "gone";
 export const stateOfDestination = ({ state }) => (state === "running" ? UP : state);
 
 // What one that is up does beside telling each change as it comes; null where that is all.
-export function doingOf({ state, snapshot, behind_seconds: behind }) {
+export function doingOf({ state, snapshot, replaying, behind_seconds: behind }) {
   if (state !== "running") return null;
+  if (replaying) return "is sent again what it rejected";
   return snapshot ? "is told everything" : behind >= 1 ? "catches up" : null;
 }
 
