@@ -149,7 +149,7 @@ class Parts(ABC):
         self.pulling = self._pulling(supabase)
 
         # Who is told when it is not healthy
-        self.alerts = Alerts(settings, store, self.readiness, self._told_last, clock)
+        self.alerts = Alerts(settings, store, self.readiness, self._leads, self._told_last, clock)
 
         # What only one node does, and how this one and the others hear of each other
         self.membership = Membership(store, dict(self._duties()), self._describe, self._heard)

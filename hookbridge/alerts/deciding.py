@@ -14,10 +14,15 @@ from msgspec.structs import replace
 
 from hookbridge.api.alerts import AlertMessage, AlertType
 from hookbridge.api.health import Problem
+from hookbridge.clock import happened
 from hookbridge.config import AlertsConfig
+from hookbridge.sources.statuses import RETRY_AFTER_SECONDS_MAX
 
 STEP_SECONDS_MAX = 30.0
 """What lies between two looks counts for no more: a machine that slept was not ill meanwhile."""
+
+LOOKED_SECONDS = 60.0
+"""What was seen is good for so long: a node that does not come to look again knows nothing."""
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -79,6 +84,10 @@ class Watch:
         if self.is_well:
             self.began_at, self._ill_seconds = None, 0.0
 
+    def has_looked(self, now: float) -> bool:
+        """Whether what was seen is not long ago."""
+        return self._at is not None and now - self._at <= LOOKED_SECONDS
+
     @property
     def is_ill(self) -> bool:
         """Whether there is trouble, and was for so long in all, never over for as long in between."""
@@ -112,6 +121,14 @@ def decide(told: Told, watch: Watch, rules: AlertsConfig, now: float) -> AlertTy
     return "reminder" if is_due and watch.problems else None
 
 
+def is_healthy(told: Told, watch: Watch, now: float) -> bool:
+    """Whether a beat may say so: nothing is wrong, as was seen just now, and people were told of nothing that is.
+
+    Trouble that has not lasted yet counts: a service that is restarted before it has would beat for ever.
+    """
+    return told.since is None and not watch.problems and watch.has_looked(now)
+
+
 def decided(told: Told, what: AlertMessage, id_: str, watch: Watch, now: float) -> Told:
     """Give what people are told with this message, which takes the place of one that still waits."""
     after = replace(told, waiting=what, id=id_, failures=0, reason="", next_try_at=None)
@@ -127,9 +144,23 @@ _decode = msgspec.json.Decoder(Told).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def read(text: str | None) -> Told:
-    """Read what was kept; before anything was, people believe that it is healthy."""
-    return Told() if text is None else _decode(text)
+def read(text: str | None, now: float) -> Told:
+    """Read what was kept; before anything was, people believe that it is healthy.
+
+    No time is ahead of now, when it was kept while the clock was, or people would hear nothing until then.
+    """
+    told = Told() if text is None else _decode(text)
+    return replace(
+        told,
+        since=_at_most(told.since, now),
+        told_at=_at_most(told.told_at, now),
+        next_try_at=_at_most(told.next_try_at, now + RETRY_AFTER_SECONDS_MAX),
+        sent_at=happened(told.sent_at, now),
+    )
+
+
+def _at_most(at: float | None, latest: float) -> float | None:
+    return None if at is None else min(at, latest)
 
 
 def written(told: Told) -> str:

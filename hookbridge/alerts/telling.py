@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from hookbridge.alerts import deciding, words
 from hookbridge.alerts.beats import Beats, beat
-from hookbridge.alerts.deciding import Told, Watch, decide, decided
+from hookbridge.alerts.deciding import Told, Watch, decide, decided, is_healthy
 from hookbridge.api.alerts import AlertMessage, AlertsState, AlertType
 from hookbridge.api.health import Readiness
 from hookbridge.clock import Clock, epoch_time
@@ -95,15 +95,20 @@ class Alerts:
         settings: Settings,
         store: Store,
         seen: Callable[[], Awaitable[Readiness]],
+        leads: Callable[[str], bool],
         stands_in: Callable[[], bool],
         clock: Clock,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """``stands_in`` says whether the store is away and this node is the one that told last."""
+        """``leads``: whether this node has a duty, as far as it knows at this moment.
+
+        ``stands_in`` says whether the store is away and this node is the one that told last.
+        """
         self._settings = settings
         self._rules = settings.config.alerts
         self._store = store
         self._seen = seen
+        self._leads = leads
         self._stands_in = stands_in
         self._clock = clock
         self._sleep = sleep
@@ -159,23 +164,30 @@ class Alerts:
 
     def _is_ours(self) -> bool:
         """Whether this node tells; what it told while nobody had the duty, it also brings to its end."""
-        alone = not self._is_kept and self._told is not None and self._told.since is not None
-        return self._lead is not None or alone or (self._told is not None and self._stands_in())
+        if self._lead is not None:
+            return True
+        told = self._told
+        if told is None:
+            return False
+        is_at_it = told.since is not None or told.waiting is not None
+        return (is_at_it and not self._is_kept) or self._stands_in()
 
     def _forget(self) -> None:
         self._watch, self._told, self._is_kept = Watch(self._rules.hold_seconds), None, True
 
     def _is_healthy(self) -> bool:
         """Whether this node is the one that tells, and has nothing to tell."""
-        return self._told is not None and self._told.since is None and not self._watch.is_ill
+        return self._told is not None and is_healthy(self._told, self._watch, self._clock())
 
     async def _go_on(self, caller: Caller) -> None:
         """Look once.  Raises StoreUnavailable."""
+        lead = self._lead
         seen = await self._seen()
-        told = self._told
-        if told is None:
-            told = self._told = deciding.read(await self._store.note(note_names.ALERTS))
-        now = self._clock()
+        told = await self._recalled() if self._told is None else self._told
+        # A node that stood still goes on here, when another one may have told something newer: it looks anew.
+        if self._lead is not lead or not (lead is None or self._leads(lead.duty)):
+            return
+        self._told, now = told, self._clock()
         self._watch.look(seen.verdict.problems if seen.verdict else (), now)
         type_ = decide(told, self._watch, self._rules, now)
         if type_ is not None:
@@ -185,6 +197,11 @@ class Alerts:
             await self._keep(told)
         if told.waiting is not None and (told.next_try_at is None or told.next_try_at <= now):
             await self._send(caller, told, told.waiting)
+
+    async def _recalled(self) -> Told:
+        """Give what people were told, as it is kept; nothing where only beats are wanted.  Raises StoreUnavailable."""
+        text = await self._store.note(note_names.ALERTS) if self._settings.alerts_url else None
+        return deciding.read(text, self._clock())
 
     def _say(self, told: Told, type_: AlertType, seen: Readiness, now: float) -> Told:
         nodes = [one.name for one in seen.cluster.nodes if not one.away] if seen.cluster else []
@@ -226,9 +243,7 @@ class Alerts:
         """Say how it goes, whichever node tells; None where nobody is to be told.  Raises StoreUnavailable."""
         if not self.is_wanted:
             return None
-        told = self._told
-        if told is None:
-            told = deciding.read(await self._store.note(note_names.ALERTS))
+        told = await self._recalled() if self._told is None else self._told
         url = self._settings.alerts_url
         return AlertsState(
             url=origin(url) if url else None,

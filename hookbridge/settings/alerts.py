@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Literal
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from hookbridge.config import AlertsConfig, Secrets
 from hookbridge.settings.destinations import wrong_secret, wrong_url
@@ -23,7 +23,7 @@ _CHATS: dict[str, Form] = {
     "discordapp.com": "discord",
 }
 
-_LIKE_A_SECRET = re.compile(r"(?=.*[0-9A-Z])[\w.~-]{16,}", re.ASCII)
+_LIKE_A_SECRET = re.compile(r"(?=.*[0-9A-Z])[!-~]{16,}")
 """A part of a path, or a value behind it, that nobody takes for a word."""
 
 
@@ -32,7 +32,7 @@ def form_of(url: str, written: Literal["auto", "json", "slack", "discord"]) -> F
     if written != "auto":
         return written
     parts = urlsplit(url)
-    host = parts.hostname or ""
+    host = (parts.hostname or "").rstrip(".")
     form: Form = next((form for name, form in _CHATS.items() if host == name or host.endswith(f".{name}")), "json")
     # Discord's webhooks take what is meant for Slack under this path.
     return "slack" if form == "discord" and parts.path.rstrip("/").endswith("/slack") else form
@@ -47,11 +47,13 @@ def sent_to(url: str, form: Form) -> str:
 
 
 def secrets_in(url: str) -> tuple[str, ...]:
-    """Give what of a URL must not be seen."""
+    """Give what of a URL must not be seen, each as it is written there and as it is meant."""
     parts = urlsplit(url)
     words = (*parts.path.split("/"), *(one.partition("=")[2] for one in parts.query.split("&")))
     alone = tuple(one for one in words if _LIKE_A_SECRET.fullmatch(one))
-    return tuple(one for one in (parts.password, parts.query, *alone) if one)
+    # Without a password, what stands where a name does is a token: https://TOKEN@host/.
+    written = (parts.password or parts.username, parts.query, *alone)
+    return tuple(form for one in written if one for form in (one, unquote(one)))
 
 
 def problems(config: AlertsConfig, secrets: Secrets) -> Iterator[str]:

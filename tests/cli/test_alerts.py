@@ -25,6 +25,17 @@ async def test_a_test_is_sent_signed_and_what_is_answered_is_said(tmp_path: Path
         ]
 
 
+async def test_an_answer_that_quotes_what_is_secret_in_a_url_is_not_shown_so(tmp_path: Path) -> None:
+    async with people() as there:
+        there.beat_answer = (403, "planted-value-000 and bot1:planted-path0 are not known")
+        environ: dict[str, Any] = {BEAT: f"{there.beat_url}?token=planted-value-000"}
+        ran = await command(tmp_path, "alerts", "test", **environ)
+        assert (ran.code, "planted-value-000" in ran.out) == (1, False)
+        environ = {BEAT: f"{there.url}/bot1:planted-path0"}
+        ran = await command(tmp_path, "alerts", "test", **environ)
+        assert (ran.code, "planted-path0" in ran.out) == (1, False)
+
+
 async def test_where_nobody_would_be_told_it_says_how_somebody_is(tmp_path: Path) -> None:
     ran = await command(tmp_path, "alerts", "test")
     assert ran.code == 2

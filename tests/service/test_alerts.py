@@ -210,6 +210,21 @@ async def test_beats_end_while_it_is_not_healthy(there: People) -> None:
     assert there.beats == 2
 
 
+async def test_where_only_beats_are_wanted_any_more_nothing_waits_for_people(tmp_path: Path) -> None:
+    async with people() as there:
+        pass
+    async with running(telling(tmp_path, there)) as service:
+        await pause(service)
+        await wait_until(lambda: waits(service))
+        await pause(service, "resume")
+    only = make_settings(tmp_path, secrets={"alerts_beat_url": there.beat_url}, alerts=SOON)
+    async with there.there(), running(only) as service:
+        await wait_until(lambda: there.beats)
+        seen = await shown(service)
+        assert (seen["alerts"]["failures"], seen["alerts"]["waiting"]) == (0, False)
+        assert not [one for one in seen["warnings"] if "does not reach" in one]
+
+
 async def test_nobody_is_told_where_nobody_is_named(tmp_path: Path) -> None:
     async with running(make_settings(tmp_path)) as service:
         assert "alerts" not in await shown(service)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from hookbridge.cluster import BEAT_SECONDS
 from tests.service.test_alerts import pause, taken, telling, waits
 from tests.service.test_cluster import named, nodes
 from tests.support import databases
@@ -53,12 +54,16 @@ async def test_another_node_sends_what_was_not_taken(tmp_path: Path) -> None:
 
 async def test_people_are_told_when_no_node_reaches_the_store(tmp_path: Path) -> None:
     async with people() as there:
-        settings = telling(tmp_path, there)
+        # When the store is back, each hears of the other one a beat later: until then that is away.
+        settings = telling(tmp_path, there, hold_seconds=2 * BEAT_SECONDS)
         async with nodes(named(settings, "a"), named(settings, "b")) as (one, other):
             await wait_until(lambda: tells(one))
             with databases.away(settings.store_url):
                 await wait_until(lambda: there.told, deadline_seconds=60.0)
                 assert "The inbox cannot be written" in there.told[0]["text"]
                 await wait_until(lambda: not tells(one) and not tells(other), deadline_seconds=60.0)
+                there.status = 500
+            await wait_until(lambda: len(there.ids) > 1, deadline_seconds=60.0)
+            there.status = 204
             await wait_until(lambda: there.types[-1] == "healthy", deadline_seconds=60.0)
             assert there.types == ["unhealthy", "healthy"]

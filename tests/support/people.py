@@ -58,7 +58,7 @@ class People:
         """Be reached."""
         app = web.Application()
         app.router.add_post("/{path:.*}", self._take)
-        app.router.add_get("/beats", self._beat)
+        app.router.add_get("/{path:.*}", self._beat)
         runner = web.AppRunner(app, shutdown_timeout=0.0)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", self.port).start()

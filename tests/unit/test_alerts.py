@@ -56,7 +56,10 @@ class Bystander:
 
     def restarted(self) -> None:
         """Know what is kept, and nothing else."""
-        self.told, self.watch = deciding.read(deciding.written(self.told)), Watch(self.rules.hold_seconds)
+        self.told, self.watch = (
+            deciding.read(deciding.written(self.told), BEGAN + self.now),
+            Watch(self.rules.hold_seconds),
+        )
 
 
 def flapping(seconds: float) -> Wrong:
@@ -136,6 +139,34 @@ def test_a_machine_that_slept_was_not_ill_meanwhile() -> None:
     one.go_on(LOOK, (DOWN,))
     one.go_on(300)
     assert one.heard == []
+
+
+def test_what_was_kept_by_a_clock_that_was_ahead_holds_nothing_back() -> None:
+    one = Bystander()
+    one.now += 10 * 365 * DAY
+    one.go_on(60, (DOWN,))
+    one.go_on(60)
+    one.told = one.told.failed("it answered 500", BEGAN + one.now + 60)
+    one.now = 0.0
+    one.restarted()
+    assert one.told.next_try_at is not None
+    assert one.told.next_try_at <= BEGAN + 3600
+    one.go_on(2 * GAP, (DOWN,))
+    assert one.heard[2:] == [(GAP, "unhealthy")]
+
+
+def test_a_beat_is_sent_while_nothing_is_wrong_and_that_was_seen_just_now() -> None:
+    one = Bystander()
+    assert not deciding.is_healthy(one.told, one.watch, BEGAN)
+    one.go_on(LOOK, (DOWN,))
+    assert not deciding.is_healthy(one.told, one.watch, BEGAN + one.now)  # nor before that has lasted
+    one.go_on(LOOK)
+    assert deciding.is_healthy(one.told, one.watch, BEGAN + one.now)
+    assert not deciding.is_healthy(one.told, one.watch, BEGAN + one.now + 120)
+    one.go_on(HOLD, (DOWN,))
+    one.go_on(HOLD, (DOWN,))
+    one.go_on(LOOK)
+    assert not deciding.is_healthy(one.told, one.watch, BEGAN + one.now)  # people were not told of its end
 
 
 def test_the_end_says_so_when_nobody_could_be_told_of_the_trouble() -> None:
@@ -224,6 +255,7 @@ SIGNS = "whsec_bm8gb25lIGd1ZXNzZXMgdGhpcw=="
         ("https://canary.discord.com/api/webhooks/1/x", "auto", "discord"),
         (f"{DISCORD}/slack", "auto", "slack"),
         (OWN, "auto", "json"),
+        ("https://hooks.slack.com./services/x", "auto", "slack"),
         ("https://notdiscord.com/x", "auto", "json"),
         ("https://chat.example.com/hooks/x", "slack", "slack"),
         (SLACK, "json", "json"),
@@ -261,6 +293,8 @@ def test_a_url_of_ones_own_may_stand_in_the_file_and_a_secret_comes_from_elsewhe
         ('url = "https://me:planted@example.com/"', {}, "[alerts] url: whoever knows it"),
         ('url = "https://example.com/?token=planted"', {}, "[alerts] url: whoever knows it"),
         ('beat_url = "https://hc-ping.com/5bf66975-d4c7-4bf5-bcc8-planted0"', {}, "as HOOKBRIDGE_ALERTS__BEAT_URL"),
+        ('url = "https://planted@example.com/"', {}, "[alerts] url: whoever knows it"),
+        ('url = "https://api.example.com/bot1:planted-planted0/send"', {}, "[alerts] url: whoever knows it"),
         ('url = "planted"', {}, "[alerts] url: expected an http or https URL"),
         ('url = ["planted"]', {}, "[alerts] url: expected a text"),
         ('secret = "planted"', {}, "secrets stand in the environment or .env"),
