@@ -13,6 +13,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import structlog
 from msgspec.structs import replace
@@ -132,6 +133,10 @@ class Alerts:
             self._forget()  # another node may have told meanwhile
         self._lead = lead
         try:
+            # Known at once: the store may be away at the first look, and whoever knows nothing tells nothing then.
+            with suppress(StoreUnavailable):
+                told = await self._recalled()
+                self._told = told if self._told is None else self._told
             await asyncio.get_running_loop().create_future()
         finally:
             self._lead = None
