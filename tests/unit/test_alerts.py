@@ -105,8 +105,7 @@ def test_trouble_that_gets_bad_is_told_of_at_once_and_more_of_it_with_a_gap() ->
     one = Bystander()
     one.go_on(60, (DOWN,))
     one.go_on(60, (FULL, DOWN))
-    one.go_on(GAP, (FULL, DEAD, DOWN))
-    one.go_on(GAP, (DEAD, DOWN))
+    one.go_on(2 * GAP, (DEAD, DOWN))
     one.go_on(GAP, (FULL, DEAD, DOWN))
     assert one.heard == [(HOLD, "unhealthy"), (60 + HOLD, "worse"), (60 + HOLD + GAP, "worse")]
 
