@@ -13,8 +13,9 @@ VARIABLE = "HOOKBRIDGE_STORE__URL"
 
 EXPECTED = "expected postgresql://USER:PASSWORD@HOST:5432/DATABASE, with %40 for an @ in the password and so on"
 
-_HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]/@]+)(:[1-9][0-9]*)?")
+_HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]/@]+)(?::([1-9][0-9]*))?")
 """There may be several, with commas between them."""
+_PORT_MAX = 65_535
 
 _SHOWN = frozenset({"host", "port", "dbname", "user", "sslmode", "target_session_attrs"})
 """Parameters that say where and how; what another one says is nobody's business."""
@@ -27,12 +28,17 @@ def is_address(url: str) -> bool:
     except ValueError:  # brackets of a placeholder
         return False
     places = parts.netloc.rpartition("@")[2]
-    hosts = all(_HOST.fullmatch(one) for one in places.split(",")) if places else parse_qs(parts.query).get("host")
+    hosts = all(map(_is_place, places.split(","))) if places else parse_qs(parts.query).get("host")
     # What is behind a ``/``, ``?`` or ``#`` of a password that was not quoted looks like the rest of an address; behind
     # an ``@`` of it the driver looks for a host.
     whole = url.isprintable() and " " not in url and not parts.fragment and url.count("@") <= bool("@" in parts.netloc)
     whole = whole and all("=" in one for one in _parameters(parts))
     return whole and parts.scheme in ("postgresql", "postgres") and bool(hosts)
+
+
+def _is_place(text: str) -> bool:
+    found = _HOST.fullmatch(text)
+    return found is not None and int(found[2] or 0) <= _PORT_MAX
 
 
 def passwords(url: str) -> tuple[str, ...]:

@@ -69,6 +69,7 @@ def test_a_password_in_config_toml_is_refused_with_where_it_belongs(tmp_path: Pa
         "postgresql:///planted",
         "postgresql://hookbridge:planted@db.example.com:port/postgres",
         "postgresql://hookbridge:planted@db.example.com:0/postgres",
+        "postgresql://hookbridge:planted@db.example.com:65536/postgres",
         "postgresql://hookbridge:planted@db.example.com,/postgres",
         "postgresql://hookbridge:[planted]@db.example.com/postgres",
         "postgresql://hookbridge:planted @db.example.com/postgres",
