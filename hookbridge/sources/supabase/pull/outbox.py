@@ -111,9 +111,13 @@ class OverDatabase:
                 async with asyncio.timeout(2 * self._timeout):
                     connection = await self._connected()
                     # In a transaction, so that a pooler keeps one session for it; and of this isolation, without which
-                    # what is read here would be a reason to end the users' own serializable ones.
-                    async with connection.transaction(isolation="read_committed"):
-                        return await connection.fetchval(sql, *arguments)
+                    # what is read here would be a reason to end the users' own serializable ones.  Not by ``async
+                    # with``: its rollback waits for a database that is silent, and its error ends a cancellation.
+                    transaction = connection.transaction(isolation="read_committed")
+                    await transaction.start()
+                    value: object = await connection.fetchval(sql, *arguments)
+                    await transaction.commit()
+                    return value
             except BaseException as error:
                 self._give_up()
                 if isinstance(error, self._asyncpg.PostgresError):
