@@ -288,3 +288,24 @@ async def test_rows_that_a_dump_has_behind_its_sequences_are_found_a_minute_late
     assert names(await pulled.take_changes()) == []
     await pulled.sql.execute("select setval('hookbridge_webhooks.looked_at', extract(epoch from now())::bigint - 61)")
     assert names(await pulled.take_changes()) == [(1, "a")]
+
+
+@pytest.mark.parametrize("elsewhere", ["marked_xid", "marked"])
+async def test_rows_of_a_dump_are_found_where_transactions_have_lower_numbers(pulled: Project, elsewhere: str) -> None:
+    await write(pulled, (1, "a"))
+    await pulled.sql.execute(
+        "select setval('hookbridge_webhooks.gone', 100), setval('hookbridge_webhooks.given', 100),"
+        f" setval('hookbridge_webhooks.marked', 100), setval('hookbridge_webhooks.{elsewhere}', 1::bigint << 40),"
+        " setval('hookbridge_webhooks.looked_at', extract(epoch from now())::bigint)"
+    )
+    await write(pulled, (2, "b"))
+    taken = await pulled.take_changes()
+    assert names(taken) == [(1, "a"), (2, "b")]
+    await pulled.done(*taken["messages"])
+    for _ in range(3):
+        assert (await pulled.take_changes())["waiting"] == 0
+    gone, given = await pulled.sql.fetchrow(
+        "select hookbridge_webhooks.last_of('hookbridge_webhooks.gone'),"
+        " hookbridge_webhooks.last_of('hookbridge_webhooks.given')"
+    )
+    assert given - gone <= 1

@@ -27,12 +27,20 @@ declare
   -- Whoever has one of these numbers has an older transaction than this is going to be.
   later constant boolean := pg_current_xact_id_if_assigned() is null;
   marked constant bigint := hookbridge_webhooks.last_of('hookbridge_webhooks.marked');
+  marked_xid constant bigint := hookbridge_webhooks.last_of('hookbridge_webhooks.marked_xid');
   now_seconds constant bigint := extract(epoch from clock_timestamp());
   before constant bigint := hookbridge_webhooks.last_of('hookbridge_webhooks.gone');
   gone bigint := before;
   first_left bigint;
 begin
-  if pg_snapshot_xmin(pg_current_snapshot())::text::bigint < hookbridge_webhooks.last_of('hookbridge_webhooks.marked_xid') then
+  -- Restored from a dump elsewhere, the database has transactions of other numbers, and sequences that were read later
+  -- than the rows were, one after the other: they say nothing here.
+  if marked > given or marked_xid >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint then
+    perform setval('hookbridge_webhooks.marked', 0), setval('hookbridge_webhooks.marked_xid', 0),
+      setval('hookbridge_webhooks.gone', 0);
+    return 0;
+  end if;
+  if pg_snapshot_xmin(pg_current_snapshot())::text::bigint < marked_xid then
     return before;
   end if;
   -- A database that was restored from a dump may have sequences that are ahead of its rows.
