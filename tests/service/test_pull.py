@@ -201,6 +201,24 @@ async def test_a_message_that_is_no_event_is_told_and_holds_nothing_up(tmp_path:
         assert any("record.id" in one["message"] for one in rejected)
 
 
+@pytest.mark.parametrize("depth", [1_500, 100_000])
+async def test_a_message_that_is_nested_too_deeply_holds_nothing_up(
+    tmp_path: Path, there: OutboxStandin, depth: int
+) -> None:
+    record = b'{"id": 3, "odd": "]}\\"", "nested": %b}' % (b"[" * depth + b"{}" + b"]" * depth)
+    there.insert("users", {"id": 1, "name": "Ada"})
+    there.put(b'{"type": "INSERT", "schema": "public", "table": "users", "record": %b, "old_record": null}' % record)
+    there.put(b"5")
+    there.insert("users", {"id": 2, "name": "Grace"})
+    async with running(pulled(tmp_path, there)) as service:
+        await has(service, 1, "Ada")
+        await has(service, 2, "Grace")
+        await all_done(service, there)
+        assert (await state(service))["refused"] == 2
+        rejected = (await (await service.get("/api/v1/rejected")).json())["rejected"]
+        assert {one["endpoint"] for one in rejected} == {"pull"}
+
+
 @pytest.mark.on("postgres")  # whose indexes take no name that is so long, however it is compressed
 async def test_a_name_that_the_store_cannot_have_takes_no_other_with_it(tmp_path: Path, there: OutboxStandin) -> None:
     there.insert("users", {"id": 1, "name": "Ada"})

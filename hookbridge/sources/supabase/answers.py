@@ -41,18 +41,29 @@ def rows_in(content: bytes) -> tuple[bytes, ...]:
 
 def _cut(text: bytes) -> list[bytes]:
     """Cut a list at its rows by their brackets, where one of them is nested deeper than the decoder goes."""
-    rows: list[bytes] = []
-    depth = start = 0
-    for found in _STRINGS_AND_BRACKETS.finditer(text):
-        sign = found[0]
-        if sign in (b"[", b"{"):
-            start = found.start() if depth == 1 else start
-            depth += 1
-        elif sign in (b"]", b"}"):
-            depth -= 1
-            if depth == 1:
-                rows.append(text[start : found.end()])
-    if depth or not text.lstrip().startswith(b"["):
-        msg = "no list, or half of one"
+    if not text.lstrip().startswith(b"["):
+        msg = "no list"
         raise ValueError(msg)
-    return rows
+    return [text[start:end] for start, end in spans(text, 1)]
+
+
+def spans(text: bytes, depth: int) -> list[tuple[int, int]]:
+    """Give where each object and list begins and ends that lies within so many others, however deep itself is.
+
+    Raises ValueError where the brackets are those of half an answer.
+    """
+    found: list[tuple[int, int]] = []
+    now = start = 0
+    for one in _STRINGS_AND_BRACKETS.finditer(text):
+        sign = one[0]
+        if sign in (b"[", b"{"):
+            start = one.start() if now == depth else start
+            now += 1
+        elif sign in (b"]", b"}"):
+            now -= 1
+            if now == depth:
+                found.append((start, one.end()))
+    if now:
+        msg = "half an answer"
+        raise ValueError(msg)
+    return found

@@ -6,10 +6,12 @@ from typing import Literal
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from hookbridge.config import SupabaseConfig
 from hookbridge.errors import PullRefused
 from hookbridge.names import full_name, is_name, is_schema
+from hookbridge.sources.supabase.answers import spans
 
 VERSION = 1
 
@@ -57,6 +59,10 @@ class _Head(msgspec.Struct, frozen=True):
     schema: str = "public"
 
 
+_DEPTH_OF_MESSAGE = 3
+"""It lies in the answer, the list and its own object."""
+_EMPTY = b"{}"
+
 _decode = msgspec.json.Decoder(Taken).decode
 _decode_version = msgspec.json.Decoder(_Version).decode
 _decode_head = msgspec.json.Decoder(_Head).decode
@@ -73,19 +79,42 @@ def read(answer: bytes) -> Taken:
 def decoded(answer: bytes) -> Taken:
     """Read an answer of this version, whoever the outbox belongs to.  Raises PullRefused."""
     try:
-        version = _decode_version(answer).version
-        if version > VERSION:
-            message = (
-                f"The functions in Supabase are of a newer hookbridge (version {version}; this one knows {VERSION})"
-            )
-            raise PullRefused(message, hint="update this hookbridge")
-        taken = _decode(answer)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        try:
+            return _of_this_version(answer)
+        except RecursionError:
+            return _beside_their_messages(answer)
+    except (msgspec.DecodeError, ValueError, RecursionError):
         message = "hookbridge_take in Supabase is none of this version's"
         raise PullRefused(message, hint=RUN_AGAIN) from None
+
+
+def _of_this_version(answer: bytes) -> Taken:
+    version = _decode_version(answer).version
+    if version > VERSION:
+        message = f"The functions in Supabase are of a newer hookbridge (version {version}; this one knows {VERSION})"
+        raise PullRefused(message, hint="update this hookbridge")
+    taken = _decode(answer)
     if version < VERSION:
         raise PullRefused(f"The functions in Supabase are of an older hookbridge (version {version})", hint=RUN_AGAIN)
     return taken
+
+
+def _beside_their_messages(answer: bytes) -> Taken:
+    """Read an answer where a message is nested deeper than the decoder goes: it would hold up all others for ever."""
+    places = spans(answer, _DEPTH_OF_MESSAGE)
+    ends = [0, *(end for _, end in places)]
+    starts = [*(start for start, _ in places), len(answer)]
+    around = _EMPTY.join(answer[end:start] for end, start in zip(ends, starts, strict=True))
+    taken = _of_this_version(around)
+    cut_out = iter(places)
+    messages = []
+    for one in taken.messages:
+        if bytes(one.message) == _EMPTY:
+            start, end = next(cut_out)
+            messages.append(replace(one, message=msgspec.Raw(answer[start:end])))
+        else:
+            messages.append(one)
+    return replace(taken, messages=tuple(messages))
 
 
 class OtherStore(PullRefused):
