@@ -44,6 +44,11 @@ class Intake:
         self._stopping = False
         self.disk_is_low = False
 
+    @property
+    def most_at_once(self) -> int:
+        """So many events of one request fit when nothing else is there."""
+        return min(self._in_flight_max, self._open_max)
+
     async def accept(self, events: tuple[Event, ...], headers: bytes | None = None) -> tuple[Receipt, ...]:
         """Store the events of one request durably, with its masked headers, and give their receipts.
 

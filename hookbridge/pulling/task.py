@@ -41,7 +41,10 @@ from hookbridge.store.contract import Store
 from hookbridge.store.nodes import Lead
 
 MESSAGES_PER_APPEND = 100
-"""One transaction each, and at most two events a message: one record where its key changed, two."""
+"""One transaction each; fewer where the inbox has smaller bounds."""
+
+EVENTS_PER_MESSAGE = 2
+"""At most: where a key changed, one of each record."""
 
 STORE_SECONDS = 2.0
 """After so long a store that could not be asked is asked again."""
@@ -76,6 +79,7 @@ class Pulling:
         self._intake = intake
         self._store = store
         self._rejections = rejections
+        self._per_append = max(1, min(MESSAGES_PER_APPEND, intake.most_at_once // EVENTS_PER_MESSAGE))
         self._tables = source.pulled
         self._is_followed = is_followed
         self._sleep = sleep
@@ -115,7 +119,7 @@ class Pulling:
         return self._standing.went_on()
 
     async def _go_on(self) -> None:
-        self._intake.check(MESSAGES_PER_APPEND)
+        self._intake.check(self._per_append)
         # A store that was restored from a backup is another one: what was taken since then it does not know of.
         store = (await self._store.feed_ends()).id
         taken = await self._outbox.take(store)
@@ -123,8 +127,8 @@ class Pulling:
         await self._make_good(store, taken)
         stored: list[UUID] = []
         try:
-            for start in range(0, len(taken.messages), MESSAGES_PER_APPEND):
-                some = taken.messages[start : start + MESSAGES_PER_APPEND]
+            for start in range(0, len(taken.messages), self._per_append):
+                some = taken.messages[start : start + self._per_append]
                 await self._store_all(some)
                 stored += [message.id for message in some]
         except (TryLater, StoreUnavailable):

@@ -305,12 +305,27 @@ async def test_what_does_not_fit_any_more_comes_again_when_there_is_room(tmp_pat
     few = pulled(tmp_path, there, store={**store_section(tmp_path), "max_open_events": 120})
     async with running(few, process=False) as service:
         await in_state(service, "held")
-        assert (len(there.messages), service.service.store.open_events) == (50, 100)
+        assert (len(there.messages), service.service.store.open_events) == (30, 120)
     there.release()
     async with running(pulled(tmp_path, there)) as service:
         await all_done(service, there)
         assert [await name_of(service, number) for number in range(150)] == ["new"] * 150
         assert (await service.service.store.totals()).duplicates == 0
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [{"server": {"max_appends_in_flight": 20}}, {"store": {"max_open_events": 50}}],
+    ids=["in flight", "open"],
+)
+async def test_bounds_that_are_smaller_than_what_is_stored_at_once_hold_nothing_up(
+    tmp_path: Path, there: OutboxStandin, limits: dict[str, dict[str, Any]]
+) -> None:
+    for number in range(150):
+        there.insert("users", {"id": number, "name": "new"})
+    sections = {**limits, "store": {**store_section(tmp_path), **limits.get("store", {})}}
+    async with running(pulled(tmp_path, there, **sections)):
+        await wait_until(lambda: len(there.messages) < 150)
 
 
 def json_reply(status: int, code: str | None = None, message: str = "no") -> Reply:
