@@ -35,7 +35,7 @@ class Cutting:
 
     def __init__(self) -> None:
         self.suspects: list[Rejected] = []
-        """Refused alone, in their order."""
+        """Refused alone, in their order, each record once."""
         self.has_begun = False
         """Whether it has taken that a snapshot begins, alone."""
         self._bounds: list[int] = []
@@ -85,7 +85,9 @@ class Cutting:
             return "wait"  # that a snapshot begins, or has ended, is nobody's fault
         ((seq, record),) = what.told
         self._bound(seq)
-        self.suspects.append(Rejected(record=record, seq=seq, reason=error.message))
+        suspect = Rejected(record=record, seq=seq, reason=error.message)
+        # Of a record that has changed since it was refused only the last state is left.
+        self.suspects = [*(one for one in self.suspects if one.record != record), suspect]
         if self._neighbour_taken:
             return "reject"
         if len(self.suspects) > SUSPECTS_MAX:

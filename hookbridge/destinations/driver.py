@@ -231,7 +231,9 @@ class Driver:
 
     async def _done(self, what: Message, *, taken: bool) -> bool:
         """Keep that nothing is left of a message, and that what was suspected is rejected; False where it cannot be."""
-        rejected = tuple(self._cutting.suspects)
+        records = [record for _, record in what.told] if taken else []
+        # One that has changed since it was refused, and is taken as it is now, is not rejected.
+        rejected = tuple(one for one in self._cutting.suspects if one.record not in records)
         now, anew = self._clock(), self._standing.anew
         if rejected and self._rejected + len(rejected) > REJECTED_MAX:
             await self._keep(self._standing.stopped(FULL, now))
@@ -242,7 +244,6 @@ class Driver:
             about = {"record": str(one.record), "seq": one.seq, "reason": one.reason}
             _log.warning("A destination has rejected a change", destination=self.to.name, **about)
         standing = self._standing.passed(what.next).rejecting(rejected, now)
-        records = [record for _, record in what.told] if taken else []
         await self._keep(standing.taken(len(records), now) if taken else standing, rejected, records)
         self._cutting.passed(what.next, taken=bool(records), begins=taken and what.begins)
         if anew and not standing.anew:

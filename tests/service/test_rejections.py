@@ -12,7 +12,7 @@ from hookbridge.store.values import Rejected
 from tests.service.test_destinations import changed, follows, in_state, said, state, taken, told
 from tests.support.events import key
 from tests.support.metrics import Scrape
-from tests.support.receivers import Receiver, receiver
+from tests.support.receivers import Answering, Receiver, receiver
 from tests.support.running import Running, make_settings, running
 from tests.support.waiting import wait_until
 
@@ -259,3 +259,44 @@ async def test_what_is_refused_comes_again_under_its_id_after_a_restart(
             await in_state(service, "down")
     assert there.ids[0] == there.ids[len(there.ids) - len(there.bodies)]
     assert [len(there.bodies[0]["changes"])] == [5]
+
+
+def meanwhile(service: Running, id_: str, n: int, status: int) -> Answering:
+    """Have a record changed before this is answered."""
+
+    async def answer(_request: web.Request) -> web.Response:
+        await changed(service, id_, n=n)
+        return web.Response(status=status, text="bad")
+
+    return answer
+
+
+async def test_a_record_that_changes_while_a_neighbour_is_looked_for_is_rejected_once_as_it_was_last(
+    tmp_path: Path, there: Receiver
+) -> None:
+    async with running(told(tmp_path, there.destination(start="now"))) as service:
+        await follows(service)
+        again = [meanwhile(service, "0", n, 422) for n in (2, 3)]
+        there.answers = [*again, meanwhile(service, "1", 1, 422), meanwhile(service, "2", 2, 204)]
+        await changed(service, "0", n=1)
+        await wait_until(lambda: taken(there, "2", 2))
+        now = await rejected(service, 1)
+        assert (now["state"], now["reason"]) == ("running", None)
+        (kept,) = await service.service.store.rejections("search", limit=10)
+        last = await service.service.store.last_change(kept.record)
+        assert last is not None
+        assert kept.seq == last.seq
+
+
+async def test_a_record_that_is_mended_while_a_neighbour_is_looked_for_is_not_rejected(
+    tmp_path: Path, there: Receiver
+) -> None:
+    async with running(told(tmp_path, there.destination(start="now"))) as service:
+        await follows(service)
+        there.answers = [meanwhile(service, "0", 2, 422)]
+        await changed(service, "0", n=1)
+        await wait_until(lambda: taken(there, "0", 2))
+        await changed(service, "1", n=1)
+        await wait_until(lambda: taken(there, "1", 1))
+        now = await in_state(service, "running")
+        assert (now["rejected"], now["delivered"]) == (0, 2)
