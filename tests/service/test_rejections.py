@@ -1,6 +1,7 @@
 """A destination refuses what is in a message: that is cut down to the record, rejected where others are taken."""
 
 from collections.abc import AsyncIterator, Callable, Collection
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -300,3 +301,21 @@ async def test_a_record_that_is_mended_while_a_neighbour_is_looked_for_is_not_re
         await wait_until(lambda: taken(there, "1", 1))
         now = await in_state(service, "running")
         assert (now["rejected"], now["delivered"]) == (0, 2)
+
+
+@pytest.mark.parametrize("to", ["start", "now"])
+async def test_a_rewind_while_a_neighbour_is_tried_forgets_who_was_suspected(
+    tmp_path: Path, there: Receiver, to: str
+) -> None:
+    await filled(tmp_path, 3)
+    async with running(told(tmp_path, there.destination(batch=1))) as service:
+        refused = web.Response(status=422, text="bad")
+        there.answers = [web.Response(status=204), refused, partial(Receiver.never, there)]
+        await wait_until(lambda: len(there.bodies) == 3)
+        await said(service, "rewind", {"to": to})
+        await changed(service, "3", n=3)
+        await wait_until(lambda: taken(there, "3", 3))
+        await has_told_all(service)
+        expected = ["snapshot_begin", "0", "1", "2"] if to == "start" else []
+        assert [one for one in told_ids(there)[2:] if one != "snapshot_end"] == [*expected, "3"]
+        assert (await state(service))["rejected"] == 0
