@@ -257,6 +257,7 @@ async def test_what_is_refused_comes_again_under_its_id_after_a_restart(
     for _ in range(2):
         there.bodies.clear()
         async with running(settings) as service:
+            await wait_until(lambda: there.bodies)  # that it is down is known of before
             await in_state(service, "down")
     assert there.ids[0] == there.ids[len(there.ids) - len(there.bodies)]
     assert [len(there.bodies[0]["changes"])] == [5]
