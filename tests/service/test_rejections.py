@@ -320,3 +320,16 @@ async def test_a_rewind_while_a_neighbour_is_tried_forgets_who_was_suspected(
         expected = ["snapshot_begin", "0", "1", "2"] if to == "start" else []
         assert [one for one in told_ids(there)[2:] if one != "snapshot_end"] == [*expected, "3"]
         assert (await state(service))["rejected"] == 0
+
+
+async def test_marks_that_are_taken_between_rejections_do_not_make_it_take_changes(
+    tmp_path: Path, there: Receiver
+) -> None:
+    await filled(tmp_path, 3)
+    refuses(there, {"1", "2"})
+    async with running(told(tmp_path, there.destination())) as service:
+        await has_told_all(service)
+        assert (await state(service))["state"] == "running"
+        await changed(service, "1", n="new")
+        await changed(service, "0", n="new")
+        assert (await in_state(service, "stopped"))["rejected"] == 2
