@@ -1,7 +1,8 @@
 """The two local sources of the demonstration, and the edits that are made in them.
 
 Invariant: the same seed makes the same edits, whatever the service does meanwhile.  Each edit leaves its webhook in the
-outbox; whether it ever arrives is decided elsewhere.
+outbox; whether it ever arrives is decided elsewhere.  An edit of the table that is pulled leaves its message in an
+outbox of Supabase's own, where the service takes it.
 """
 
 from __future__ import annotations
@@ -20,11 +21,14 @@ from hookbridge.standins.notion.objects import page_object
 
 TABLE = "customers"
 COLUMNS = {"id": "bigint", "name": "text", "city": "text", "updated_at": "timestamptz"}
+PULLED = "orders"
+PULLED_COLUMNS = {"id": "bigint", "work": "text", "status": "text", "updated_at": "timestamptz"}
 DATABASE = "Projects"
 SCHEMA = {"Name": "title", "Status": "select"}
 NOTION_VERSION = "2025-09-03"
 
 ROWS = 40
+PULLED_ROWS = 20
 PAGES = 24
 FEWEST = 12
 """With fewer records than this, a source gets a new one instead of losing another."""
@@ -88,14 +92,18 @@ class Places:
         self._newest = 0
         self.outbox: list[Told] = []
         supabase.create_table(TABLE, COLUMNS, changed_at="updated_at")
+        supabase.create_table(PULLED, PULLED_COLUMNS, changed_at="updated_at")
         self.database = notion.create_database(DATABASE, SCHEMA)
         (self._data_source,) = notion.data_source_ids(self.database)
         for _ in range(ROWS):
             self._insert_row()
+        for _ in range(PULLED_ROWS):
+            self._insert_row(PULLED)
         for _ in range(PAGES):
             self._create_page()
         self._seen = set(self.truths())
-        # What was there before the service is found by its first sweep: no webhook tells of it.
+        # What was there before the service is found by its first sweep: no webhook tells of it, and no outbox.
+        supabase.pull(PULLED)
         supabase.listen(lambda webhook: self.outbox.append(Told("supabase", webhook)))
         notion.listen(lambda webhook: self.outbox.append(Told("notion", webhook)))
 
@@ -111,6 +119,13 @@ class Places:
             edit()
         self._seen |= set(self.truths())
 
+    def edit_pulled(self, times: int) -> None:
+        """Edit the table whose changes the service takes so many times, at random."""
+        kinds = self._row_edits()
+        for edit in self._random.choices(list(kinds), weights=list(kinds.values()), k=times):
+            edit(PULLED)
+        self._seen |= set(self.truths())
+
     def take_outbox(self) -> list[Told]:
         """Empty the outbox, in an order of chance."""
         told, self.outbox = self.outbox, []
@@ -120,7 +135,9 @@ class Places:
     def truths(self) -> dict[RecordKey, Known]:
         """Give every record that the sources have now, as they show it."""
         found = {
-            RecordKey("supabase", f"public.{TABLE}", str(row["id"])): Known(row) for row in self.supabase.rows(TABLE)
+            RecordKey("supabase", f"public.{table}", str(row["id"])): Known(row)
+            for table in (TABLE, PULLED)
+            for row in self.supabase.rows(table)
         }
         for page in self.notion.pages.values():
             if not page.in_trash:
@@ -134,26 +151,26 @@ class Places:
 
     # Edits
 
-    def _row_edits(self) -> Mapping[Callable[[], None], int]:
+    def _row_edits(self) -> Mapping[Callable[..., None], int]:
         return {self._insert_row: 2, self._update_row: 6, self._delete_row: 2}
 
     def _page_edits(self) -> Mapping[Callable[[], None], int]:
         return {self._create_page: 2, self._edit_page: 3, self._edit_body: 3, self._trash_page: 2}
 
-    def _insert_row(self) -> None:
+    def _insert_row(self, table: str = TABLE) -> None:
         self._newest += 1
-        self.supabase.insert(TABLE, {"id": self._newest, **self._row()})
+        self.supabase.insert(table, {"id": self._newest, **self._row(table)})
 
-    def _update_row(self) -> None:
-        row = self._random.choice(self.supabase.rows(TABLE))
-        self.supabase.update(TABLE, row["id"], self._row())
+    def _update_row(self, table: str = TABLE) -> None:
+        row = self._random.choice(self.supabase.rows(table))
+        self.supabase.update(table, row["id"], self._row(table))
 
-    def _delete_row(self) -> None:
-        rows = self.supabase.rows(TABLE)
+    def _delete_row(self, table: str = TABLE) -> None:
+        rows = self.supabase.rows(table)
         if len(rows) < FEWEST:
-            self._insert_row()
+            self._insert_row(table)
         else:
-            self.supabase.delete(TABLE, self._random.choice(rows)["id"])
+            self.supabase.delete(table, self._random.choice(rows)["id"])
 
     def _create_page(self) -> None:
         page = self._page()
@@ -175,8 +192,11 @@ class Places:
     def _living(self) -> list[str]:
         return [page.id for page in self.notion.pages.values() if not page.in_trash]
 
-    def _row(self) -> dict[str, object]:
+    def _row(self, table: str) -> dict[str, object]:
         # The number makes every edit a change, also where the same name is drawn again.
+        if table == PULLED:
+            work = f"{self._random.choice(WORKS)} {self._number()}"
+            return {"work": work, "status": self._random.choice(STATUSES)}
         return {"name": f"{self._random.choice(NAMES)} {self._number()}", "city": self._random.choice(CITIES)}
 
     def _page(self) -> dict[str, object]:

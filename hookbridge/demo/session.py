@@ -40,7 +40,7 @@ from hookbridge.config import (
     SupabaseTable,
 )
 from hookbridge.demo.others import Others, others
-from hookbridge.demo.places import TABLE, Calendar, Places
+from hookbridge.demo.places import PULLED, TABLE, Calendar, Places
 from hookbridge.demo.postgres import postgres
 from hookbridge.demo.processes import free_port
 from hookbridge.demo.sender import Sender
@@ -150,7 +150,12 @@ def _config(port: int, folder: Path, places: Places) -> Config:
         store=StoreConfig(path=str(folder / "hookbridge.db"), min_free_bytes=0),
         processing=ProcessingConfig(retry_delay_seconds=0.2, probe_max_seconds=1.0),
         signatures=SignaturesConfig(verify=True),
-        supabase=SupabaseConfig(tables=(SupabaseTable(name=TABLE, changed_at="updated_at"),)),
+        supabase=SupabaseConfig(
+            tables=(
+                SupabaseTable(name=TABLE, changed_at="updated_at"),
+                SupabaseTable(name=PULLED, changed_at="updated_at", pull=True),
+            )
+        ),
         notion=NotionConfig(
             base_url=places.notion.url,
             databases=(NotionDatabase(id=places.database, content=True),),

@@ -1,7 +1,7 @@
 """What happens in the demonstration, round after round, and what is said of it.
 
 A round: records are edited and some of their webhooks are lost, and of several nodes one is killed; then a source goes
-down while edits go on.
+down while edits go on.  One table has no webhooks: its changes wait in an outbox until they are taken, so none is lost.
 Invariant: both halves end with copy and source equal, counted from outside and proven by the service, or with
 NotConverged.
 """
@@ -16,15 +16,17 @@ from itertools import count
 from hookbridge.api.reconcile import TableProof, Verdict
 from hookbridge.demo.comparison import differing
 from hookbridge.demo.others import Others
-from hookbridge.demo.places import Places, Told, other
+from hookbridge.demo.places import PULLED, Places, Told, other
 from hookbridge.demo.sender import Sender
 from hookbridge.demo.telling import Kind, Line, Tell, counted
 from hookbridge.errors import HookbridgeError
-from hookbridge.model import SOURCES, SourceName
+from hookbridge.model import SOURCES, RecordKey, SourceName
 from hookbridge.service import Service
 
 EDITS = 12
 """In each source, in each half of a round."""
+PULLED_EDITS = 6
+"""Besides, in the table whose changes are taken."""
 LOST_OF = 3
 """Every third webhook of the first half is lost."""
 TITLES = {"supabase": "Supabase", "notion": "Notion"}
@@ -123,11 +125,12 @@ class Story:
             posts = self._edit()
             await self._sender.deliver(posts)
             await self._until(lambda: self._lane_waits(source), f"{name}'s lane did not notice that {name} is down")
-            waiting = len(await self._differing(source))
+            waiting = sum(record.table != f"public.{PULLED}" for record in await self._differing(source))
             self._say(
                 "waiting",
                 f"All {counted(len(posts), 'webhook')} arrived. {name}'s lane waits, with"
-                f" {counted(waiting, 'record')} to read when it is back, and gives none up.",
+                f" {counted(waiting, 'record')} to read when it is back, and gives none up."
+                + (f" What changed in {PULLED} waits in Supabase's own outbox." if source == "supabase" else ""),
                 source=source,
                 delivered=len(posts),
                 waiting=waiting,
@@ -146,10 +149,14 @@ class Story:
     def _edit(self) -> list[Told]:
         for source in SOURCES:
             self._places.edit(source, EDITS)
+        self._places.edit_pulled(PULLED_EDITS)
         posts = self._places.take_outbox()
         what = "records are added, changed and deleted, texts of pages rewritten."
-        text = f"{EDITS} edits in Supabase and {EDITS} in Notion: {what}"
-        self._say("edited", text, edits=EDITS * len(SOURCES))
+        text = (
+            f"{EDITS} edits in Supabase and {EDITS} in Notion: {what} {PULLED_EDITS} more in Supabase's table {PULLED},"
+            " whose changes hookbridge fetches itself."
+        )
+        self._say("edited", text, edits=EDITS * len(SOURCES) + PULLED_EDITS)
         return posts
 
     # What is shown to hold
@@ -177,15 +184,24 @@ class Story:
         self._say("proven", text, equal=equal, differing=0)
 
     async def _balance(self) -> None:
+        outbox = self._places.supabase.outbox
+
+        async def is_taken() -> bool:
+            return not len(outbox)
+
+        await self._until(is_taken, f"Changes of {PULLED} still wait in Supabase's outbox")
         statistics = await self._service.statistics()
         books = statistics.books
-        missed = sum(loss.missed for loss in statistics.webhook_loss.values())
+        pulled = f"supabase:public.{PULLED}"
+        missed = sum(loss.missed for name, loss in statistics.webhook_loss.items() if name != pulled)
         self._say(
             "books",
             f"So far: {books.received} events received = {books.open} open + {books.applied} applied"
             f" + {books.coalesced} coalesced + {books.ignored} ignored + {books.dead} dead;"
             f" {counted(missed, 'change')} missed, which no webhook announced (fewer than webhooks were lost: where"
-            " another one of the same record arrived, the record was read all the same).",
+            " another one of the same record arrived, the record was read all the same)."
+            f" Of {PULLED} all {outbox.kept} changes were fetched, and none can get lost: each stays in an outbox in"
+            " Supabase until it is on disk here.",
             received=books.received,
             open=books.open,
             applied=books.applied,
@@ -193,9 +209,10 @@ class Story:
             ignored=books.ignored,
             dead=books.dead,
             missed=missed,
+            fetched=outbox.kept,
         )
 
-    async def _differing(self, source: SourceName | None = None) -> list[object]:
+    async def _differing(self, source: SourceName | None = None) -> list[RecordKey]:
         return list(await differing(self._service.store, self._places.expected(), source))
 
     async def _lane_waits(self, source: SourceName) -> bool:

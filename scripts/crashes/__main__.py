@@ -112,6 +112,7 @@ def show(result: Result) -> None:
         "acknowledged": result.acknowledged,
         "  of them duplicates": result.duplicates,
         "  of them only counted": result.only_counted,
+        "taken from an outbox": result.taken,
         "lost": result.lost,
         "rows removed by retention": result.removed,
         "writes forgotten": result.forgotten_writes,

@@ -66,6 +66,12 @@ def lost(data: Path, acknowledged: Iterable[Acknowledged], kept_since: float) ->
     return lost_, len(missing) - len(lost_)
 
 
+def identities(data: Path) -> set[bytes | None]:
+    """Give the identities of all events that are there."""
+    with closing(_connect(data)) as connection:
+        return {identity for (identity,) in connection.execute("SELECT identity FROM events")}
+
+
 def uncounted(data: Path, acknowledged: int) -> list[str]:
     """Say that the books know of fewer events than were ever acknowledged (duplicates aside)."""
     received = books(data).get("received", 0)

@@ -37,7 +37,10 @@ class Result(msgspec.Struct, kw_only=True):
     duplicates: int = 0
     refused: dict[str, int] = {}
     """Answers other than 202 by status; each was sent again."""
+    taken: int = 0
+    """Changes that the service took from an outbox and said to have stored."""
     lost: int = 0
+    """Of both, what is not there."""
     only_counted: int = 0
     """Acknowledged events that retention may have removed before the look: for them stands the counter alone."""
     removed: int = 0

@@ -16,6 +16,8 @@ SECRET, NOTION_SECRET = "a-secret-of-the-crash-test", "secret_of_the_crash_test"
 ADMIN_TOKEN = "admin-token-of-the-crash-test"  # noqa: S105  of a service that lives for minutes
 DATABASE = "11111111-1111-4111-8111-111111111111"
 TABLE = "users"
+PULLED = "orders"
+"""A table whose changes are taken from an outbox; all others are told by webhooks."""
 
 RETAINED_SECONDS = 20.0
 """How long settled events and absences stay: so short that every run sees them go, and longer than it is from one look
@@ -27,6 +29,14 @@ id = "{DATABASE}"
 content = true
 """
 """What every service's settings have: pages are read with their bodies."""
+
+TAKEN = f"""
+[[supabase.tables]]
+name = "{PULLED}"
+changed_at = "updated_at"
+pull = true
+"""
+"""What those have that take changes."""
 
 LEASE_SECONDS = 5.5
 """So short that a service which was stopped finds its claims taken over."""
@@ -58,10 +68,10 @@ Many small files: what is full for the data file must not be full for them, or t
 letters."""
 
 
-def prepare(folder: Path) -> None:
-    """Write what the service finds in its folder."""
+def prepare(folder: Path, *, takes: bool = True) -> None:
+    """Write what the service finds in its folder; only one of several takes the changes of an outbox."""
     (folder / "effects.py").write_text(HANDLERS)
-    (folder / "config.toml").write_text(WITH_BODIES)
+    (folder / "config.toml").write_text(TAKEN * takes + WITH_BODIES)
 
 
 def environment(supabase_url: str, notion_url: str) -> dict[str, str]:
@@ -81,6 +91,8 @@ def environment(supabase_url: str, notion_url: str) -> dict[str, str]:
         "HOOKBRIDGE_NOTION__REQUESTS_PER_SECOND": "10000",
         "HOOKBRIDGE_NOTION__TIMEOUT_SECONDS": "2",
         "HOOKBRIDGE_SUPABASE__TIMEOUT_SECONDS": "2",
+        "HOOKBRIDGE_SUPABASE__PULL_SECONDS": "0.05",
+        "HOOKBRIDGE_SUPABASE__PULL_SECONDS_MAX": "0.25",
         "HOOKBRIDGE_PROCESSING__RETRY_DELAY_SECONDS": "0.1",
         "HOOKBRIDGE_PROCESSING__PROBE_MAX_SECONDS": "1",
         "HOOKBRIDGE_RECONCILE__ENABLED": "false",

@@ -22,6 +22,7 @@ from scripts.crashes.forgetting import NEVER_SYNCED
 from scripts.crashes.layers import compiled
 from scripts.crashes.lives import Lives
 from scripts.crashes.processes import Failed, World, world
+from scripts.crashes.pulled import Pulled
 from scripts.crashes.result import KILL, Options, Result
 from scripts.crashes.setup import RETAINED_SECONDS, SHORT_LEASES, environment, module, prepare
 from scripts.programs import free_port
@@ -47,6 +48,7 @@ class Trial:
         self._layer = compiled(folder, "forget") if options.power_loss else None
         self._lives = self._lives_in(folder, port, followed_by.environment)
         self._effects = checks.Effects(folder)
+        self._pulled = Pulled(folder / "journal")
         self._read = 0
         self._young: list[checks.Acknowledged] = []
         """Acknowledged so lately that retention cannot have removed it at the last look."""
@@ -55,13 +57,14 @@ class Trial:
             self._lives, self._lives_in_empty_folder, self._random, self._recover, self._look, options.load_seconds
         )
 
-    def _lives_in(self, folder: Path, port: int, more: Mapping[str, str]) -> Lives:
-        prepare(folder)
+    def _lives_in(self, folder: Path, port: int, more: Mapping[str, str], *, takes: bool = True) -> Lives:
+        prepare(folder, takes=takes)
         command = [sys.executable, "-c", NEVER_SYNCED] if self._options.never_sync else module("hookbridge")
         return Lives(folder, port, {**self._environment, **more}, command, self._layer, self.result)
 
     def _lives_in_empty_folder(self) -> Lives:
-        return self._lives_in(empty_folder(self._folder), free_port(), {})  # nobody follows it
+        # Nobody follows it, and it takes nothing: an outbox belongs to one store.
+        return self._lives_in(empty_folder(self._folder), free_port(), {}, takes=False)
 
     async def run(self) -> None:
         """Strike until there were enough kills or the time is over."""
@@ -137,6 +140,11 @@ class Trial:
         self.result.only_counted += only_counted
         self.result.lost += len(lost)
         self.result.broken += [f"event {id_} was acknowledged and is not there" for id_ in lost[:SHOWN_MAX]]
+        self._pulled.read()
+        gone = self._pulled.lost(checks.identities(self._lives.data))
+        self.result.taken = self._pulled.done
+        self.result.lost += len(gone)
+        self.result.broken += gone[:SHOWN_MAX]
 
     async def end(self) -> None:
         """End the service, however it stands."""

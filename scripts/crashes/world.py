@@ -18,15 +18,17 @@ import random
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
+from uuid import UUID
 
 import uvloop
 
 from hookbridge.sources.bodies import named
 from hookbridge.standins import NotionStandin, PostgrestStandin
 from hookbridge.standins.wire import Webhook
+from scripts.crashes.pulled import journal_of
 from scripts.crashes.senders import Delivery, Senders
-from scripts.crashes.setup import DATABASE, KEY, NOTION_SECRET, SECRET, TABLE, TOKEN
+from scripts.crashes.setup import DATABASE, KEY, NOTION_SECRET, PULLED, SECRET, TABLE, TOKEN
 
 CONNECTIONS = 24
 RECORDS_MAX = 300
@@ -34,12 +36,20 @@ HOT = 5
 """Records that a fifth of all changes meet."""
 WAITING_MAX = 400
 BURST = 20
+COLUMNS = {"id": "bigint", "name": "text", "updated_at": "timestamptz"}
+PULLED_EVERY = 4
+"""Each row with such a number is in the table whose changes are taken."""
+OUTBOX_LEASE_SECONDS = 0.5
+"""So that what a killed service had in hand is not waited for after every blow."""
 
 
 class World:
     """The sources, and what happens in them."""
 
-    def __init__(self, supabase: PostgrestStandin, notion: NotionStandin, senders: Senders, seed: int) -> None:
+    def __init__(
+        self, supabase: PostgrestStandin, notion: NotionStandin, senders: Senders, seed: int, done: TextIO
+    ) -> None:
+        """``done`` is written a line for each message that was taken from the outbox."""
         self.going = False
         self.rate: float | None = None
         """Webhooks a second; without one as many as the senders get away."""
@@ -51,7 +61,12 @@ class World:
         self._ids = itertools.count(1)
         self._rows: list[int] = []
         self._pages: list[str] = []
-        supabase.create_table(TABLE, {"id": "bigint", "name": "text", "updated_at": "timestamptz"})
+        self._done = done
+        supabase.create_table(TABLE, COLUMNS)
+        supabase.create_table(PULLED, COLUMNS)
+        supabase.pull(PULLED)
+        supabase.outbox.lease_seconds_max = OUTBOX_LEASE_SECONDS
+        supabase.outbox.listen(self._taken)
         notion.create_database("Tasks", {"Name": "title"}, database_id=DATABASE)
         (self._source,) = notion.data_source_ids(DATABASE)
         supabase.listen(self._row_changed)
@@ -95,17 +110,17 @@ class World:
         what = self._random.random()
         if len(self._rows) <= HOT or (what < 0.15 and len(self._rows) < RECORDS_MAX):  # noqa: PLR2004
             self._rows.append(next(self._ids))
-            self._supabase.insert(TABLE, {"id": self._rows[-1], **self._row()})
+            self._supabase.insert(_table(self._rows[-1]), {"id": self._rows[-1], **self._row()})
         elif what > 0.9:  # noqa: PLR2004
             gone = self._rows.pop(self._random.randrange(HOT, len(self._rows)))
-            self._supabase.delete(TABLE, gone)
+            self._supabase.delete(_table(gone), gone)
         else:
             hot = self._random.random() < 0.2  # noqa: PLR2004
             self._update_row(self._random.choice(self._rows[:HOT] if hot else self._rows))
 
     def _update_row(self, row: int | None) -> None:
         if row is not None:
-            self._supabase.update(TABLE, row, self._row())
+            self._supabase.update(_table(row), row, self._row())
 
     def _change_page(self) -> None:
         what = self._random.random()
@@ -142,11 +157,26 @@ class World:
         delivery = Delivery("/api/v1/webhooks/notion", dict(webhook.headers), webhook.body, identity, record)
         self._senders.waiting.append(delivery)
 
+    # What is taken
+
+    def _taken(self, message: UUID, written_at: datetime) -> None:
+        identity = named("supabase", "webhook-id", f"msg_{message.hex}") + b"\0"
+        self._done.write(f"{identity.hex()} {written_at.timestamp()}\n")
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing changes and everything is with the service."""
+        return not self.going and self._senders.idle and not len(self._supabase.outbox)
+
     def write_state(self, path: Path) -> None:
         """Write down what is true: the text of every record that there is, of a page also its body."""
-        rows = {str(row["id"]): str(row["name"]) for row in self._supabase.rows(TABLE)}
+        rows = {str(row["id"]): str(row["name"]) for name in (TABLE, PULLED) for row in self._supabase.rows(name)}
         pages = {page: f"{self._notion.page_title(page)} {self._notion.pages[page].markdown}" for page in self._pages}
         path.write_text(json.dumps({"supabase": rows, "notion": pages}))
+
+
+def _table(row: int) -> str:
+    return TABLE if row % PULLED_EVERY else PULLED
 
 
 def _guide(native: bytes) -> bytes:
@@ -166,12 +196,17 @@ def _guide(native: bytes) -> bytes:
 
 async def main(ports: list[int], journal: Path, seed: int) -> None:
     """Serve until standard input ends."""
+    with journal_of(journal).open("a", buffering=1) as done:
+        await _serve(ports, journal, seed, done)
+
+
+async def _serve(ports: list[int], journal: Path, seed: int, done: TextIO) -> None:
     async with (
         PostgrestStandin(key=KEY) as supabase,
         NotionStandin(token=TOKEN, verification_token=NOTION_SECRET) as notion,
     ):
         senders = Senders(ports, journal, seed)
-        world = World(supabase, notion, senders, seed)
+        world = World(supabase, notion, senders, seed, done)
         tasks = [asyncio.create_task(world.run()), asyncio.create_task(senders.run(CONNECTIONS))]
         _say({"supabase": supabase.url, "notion": notion.url})
         while line := await asyncio.to_thread(sys.stdin.readline):
@@ -190,7 +225,7 @@ async def main(ports: list[int], journal: Path, seed: int) -> None:
                     "refused": senders.refused,
                     **senders.take_latencies(),
                     "wrong": senders.wrong + [repr(error) for error in ended],
-                    "idle": senders.idle and not world.going,
+                    "idle": world.idle,
                 }
             )
         for task in tasks:

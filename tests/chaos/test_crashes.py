@@ -1,5 +1,6 @@
 """``scripts/crash-test`` in short: each kind of blow once, power that fails, and a service that must be found out."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,9 @@ import pytest
 from scripts.crashes import checks
 from scripts.crashes.blows import NAMES
 from scripts.crashes.layers import compiler
+from scripts.crashes.pulled import Pulled, journal_of
 from scripts.crashes.result import Options, Result
+from scripts.crashes.setup import RETAINED_SECONDS
 from scripts.crashes.trial import run
 from tests.support.scripts import needs_linux
 
@@ -20,6 +23,7 @@ async def test_every_kind_of_blow_leaves_every_promise_kept(tmp_path: Path) -> N
     assert result.kept, (result.broken, result.failure)
     assert set(result.blows) == set(NAMES)
     assert result.acknowledged > 0
+    assert result.taken > 0
     assert result.removed > 0
     assert result.events_with_effect > 0
 
@@ -61,3 +65,13 @@ def test_an_effect_is_looked_for_with_every_event_and_counted_when_it_comes_agai
     effects.read()
     effects.read()
     assert (effects.events, effects.again) == (4, 3)
+
+
+def test_what_was_taken_from_an_outbox_and_is_not_there_is_named(tmp_path: Path) -> None:
+    pulled = Pulled(tmp_path / "journal")
+    now = time.time()
+    journal_of(tmp_path / "journal").write_text(f"0a {now}\n0b {now}\n0c {now - RETAINED_SECONDS}\n")
+    pulled.read()
+    assert pulled.lost({b"\x0a"}) == ["a change 0b was taken and is not there"]
+    assert pulled.lost({b"\x0a", b"\x0b"}) == []
+    assert pulled.done == 3

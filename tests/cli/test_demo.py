@@ -12,7 +12,7 @@ import pytest
 from aiohttp import ClientSession
 
 from hookbridge.demo.comparison import Known, differing
-from hookbridge.demo.places import TABLE, Places
+from hookbridge.demo.places import PULLED, TABLE, Places
 from hookbridge.model import Content, Copy, RecordKey
 from hookbridge.standins import NotionStandin, PostgrestStandin
 from hookbridge.store.sqlite import SqliteStore
@@ -62,6 +62,8 @@ async def test_a_round_loses_webhooks_survives_an_outage_and_ends_equal_twice(tm
     figures = books["figures"]
     assert figures["open"] == figures["dead"] == 0
     assert figures["received"] == figures["applied"] + figures["coalesced"] + figures["ignored"]
+    assert figures["fetched"] == 12
+    assert "none can get lost" in books["text"]
     assert names(temporary) == []
 
 
@@ -204,9 +206,20 @@ def edited(seed: int) -> list[Any]:
     one = places(seed)
     one.edit("supabase", 50)
     one.edit("notion", 50)
+    one.edit_pulled(20)
     rows = [(row["id"], row["name"], row["city"]) for row in one.supabase.rows(TABLE)]
+    rows += [(row["id"], row["work"], row["status"]) for row in one.supabase.rows(PULLED)]
     living = [page for page in one.notion.pages.values() if not page.in_trash]
     return [*rows, *((page.title, page.markdown) for page in living)]
+
+
+def test_an_edit_of_the_pulled_table_waits_in_supabase_and_in_no_webhook() -> None:
+    one = places(7)
+    assert (len(one.supabase.outbox), one.outbox) == (0, [])
+    one.edit_pulled(20)
+    assert (len(one.supabase.outbox), one.outbox) == (20, [])
+    one.edit("supabase", 5)
+    assert (len(one.supabase.outbox), len(one.outbox)) == (20, 5)
 
 
 def test_the_same_seed_makes_the_same_edits() -> None:

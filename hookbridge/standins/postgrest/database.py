@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from hookbridge.standins.postgrest import errors
 from hookbridge.standins.postgrest.jsonb import Json
 from hookbridge.standins.postgrest.moments import Session
+from hookbridge.standins.postgrest.outbox import Outbox
 from hookbridge.standins.postgrest.similar import similar_table
 from hookbridge.standins.postgrest.tables import Change, Default, Row, Table, table_of
 from hookbridge.standins.postgrest.webhooks import native_webhook
@@ -27,6 +28,8 @@ class Database:
         self.tables: dict[tuple[str, str], Table] = {}
         self.session = Session(clock)
         self._triggers: list[tuple[Listener, Mapping[str, str]]] = []
+        self.outbox = Outbox(clock)
+        self._pulled: set[tuple[str, str]] = set()
 
     def create_table(
         self,
@@ -85,10 +88,12 @@ class Database:
         return target.shown(row)
 
     def truncate(self, table: str, *, schema: str = "public") -> None:
-        """Remove all rows; like TRUNCATE it fires no row trigger, so no webhook tells of it."""
+        """Remove all rows; like TRUNCATE it fires no row trigger, so no webhook tells of it, but an outbox."""
         target = self.table(table, schema)
         target.rows.clear()
         target.version += 1
+        if (schema, table) in self._pulled:
+            self.outbox.keep_truncate(target)
 
     def get(self, table: str, key: object, *, schema: str = "public") -> dict[str, Json] | None:
         """The row with this key, if there is one; hidden rows are there too."""
@@ -147,6 +152,15 @@ class Database:
         self._triggers.append(trigger)
         return lambda: self._triggers.remove(trigger)
 
+    def pull(self, table: str, *, schema: str = "public") -> None:
+        """Run what `trigger-sql --pull` prints: the table's changes go to the outbox, and no webhook tells of them."""
+        self._pulled.add((schema, self.table(table, schema).name))
+
+    @property
+    def has_outbox(self) -> bool:
+        """Whether that was ever run, and so the functions are there."""
+        return bool(self._pulled)
+
     def table(self, name: str, schema: str = "public") -> Table:
         """A table's state; KeyError when it was not created."""
         return table_of(self.tables, schema, name)
@@ -178,5 +192,8 @@ class Database:
 
     def tell(self, change: Change) -> None:
         """Fire the triggers for one change."""
+        if (change.table.schema, change.table.name) in self._pulled:
+            self.outbox.keep(change)
+            return
         for callback, headers in tuple(self._triggers):
             callback(native_webhook(change, headers))

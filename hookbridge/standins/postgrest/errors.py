@@ -148,7 +148,15 @@ def duplicate_key(table: str, columns: tuple[str, ...], values: tuple[str, ...])
 
 def permission_denied(table: str, *, anonymous: bool) -> WireError:
     """42501: 403 for a role, 401 for the anonymous one."""
-    message = f"permission denied for table {table}"
+    return _denied(f"permission denied for table {table}", anonymous=anonymous)
+
+
+def function_denied(name: str, *, anonymous: bool) -> WireError:
+    """42501 as well, of a function that the role may not execute."""
+    return _denied(f"permission denied for function {name}", anonymous=anonymous)
+
+
+def _denied(message: str, *, anonymous: bool) -> WireError:
     if anonymous:
         return error(401, "42501", message, headers={"WWW-Authenticate": "Bearer"})
     return error(403, "42501", message)

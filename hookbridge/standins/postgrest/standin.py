@@ -1,7 +1,8 @@
-"""The HTTP side of the PostgREST stand-in: `GET` and `HEAD /rest/v1/<table>`, and `POST` (insert and upsert).
+"""The HTTP side of the PostgREST stand-in: `GET` and `HEAD /rest/v1/<table>`, `POST` (insert and upsert), and
+`POST /rest/v1/rpc/<name>` for the outbox's two functions.
 
 It parses, asks the state and words the answer; errors are raised as `WireError` and sent as they are.  Not here: PATCH,
-DELETE, embedding of other tables, stored procedures, operators for patterns and full text.
+DELETE, embedding of other tables, other stored procedures, operators for patterns and full text.
 
 Sources: PostgREST documentation, "Tables and Views", "Pagination and Count", "Schemas"; exchanges recorded with
 PostgREST 14 and the `supabase` client (tests/fixtures/supabase).
@@ -88,8 +89,9 @@ class PostgrestStandin(Database, Standin):
             return Reply(status=200, body=b'{"swagger":"2.0"}', headers=self._headers(self.schemas[0], OPENAPI_TYPE))
         if "/" in name:
             first, _, rest = name.partition("/")
-            is_function = first == "rpc" and rest and "/" not in rest
-            raise errors.unknown_function(self.schemas[0], rest) if is_function else errors.invalid_path()
+            if first != "rpc" or not rest or "/" in rest:
+                raise errors.invalid_path()
+            return self._call(request, role, rest, body)
         if request.method in {"GET", "HEAD"}:
             schema = request.headers.get("Accept-Profile", self.schemas[0])
             return self._read(request, self.requested(schema, name, role), query_string)
@@ -100,6 +102,14 @@ class PostgrestStandin(Database, Standin):
             schema = request.headers.get("Content-Profile", self.schemas[0])
             return self._write(request, self.requested(schema, name, role), body)
         raise errors.error(405, "PGRST117", f"Unsupported HTTP method: {request.method}")
+
+    def _call(self, request: web.BaseRequest, role: str, name: str, body: bytes) -> Reply:
+        """Call one of the outbox's functions: there are no others."""
+        schema = request.headers.get("Content-Profile", self.schemas[0])
+        if request.method != "POST" or not self.has_outbox or schema != self.schemas[0]:
+            raise errors.unknown_function(schema, name)
+        answer = self.outbox.call(role, schema, name, body)
+        return Reply(status=200, body=answer, headers=self._headers(schema, JSON_TYPE))
 
     def _read(self, request: web.BaseRequest, table: Table, query_string: str) -> Reply:
         query = narrowed(parse_query(table, query_string), request.headers.get("Range", ""))

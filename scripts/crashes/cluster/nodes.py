@@ -15,7 +15,7 @@ from scripts.crashes.cluster.database import Database
 from scripts.crashes.layers import shifted
 from scripts.crashes.lives import Lives
 from scripts.crashes.result import Result
-from scripts.crashes.setup import SHORT_LEASES, TABLE, WITH_BODIES, environment, module, prepare
+from scripts.crashes.setup import SHORT_LEASES, TABLE, TAKEN, WITH_BODIES, environment, module, prepare
 
 ROLES: Sequence[tuple[str, ...]] = (
     ("receive", "process", "reconcile"),
@@ -29,7 +29,7 @@ FOLLOWED = f"""
 [[supabase.tables]]
 name = "{TABLE}"
 changed_at = "updated_at"
-{WITH_BODIES}"""
+{TAKEN}{WITH_BODIES}"""
 RECONCILING = {
     "HOOKBRIDGE_RECONCILE__ENABLED": "true",
     "HOOKBRIDGE_RECONCILE__POLL_SECONDS": "1",

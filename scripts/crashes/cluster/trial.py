@@ -23,6 +23,7 @@ from scripts.crashes.cluster.nodes import Nodes, receiving
 from scripts.crashes.followers import Followers, followers, held
 from scripts.crashes.layers import compiled, compiler
 from scripts.crashes.processes import Failed, World, world
+from scripts.crashes.pulled import Pulled
 from scripts.crashes.result import Options, Result
 from scripts.crashes.setup import LEASE_SECONDS, RETAINED_SECONDS
 from scripts.programs import free_port
@@ -60,6 +61,7 @@ class Trial:
         self._effects = [checks.Effects(folder / node.name) for node in nodes.all]
         self._history = audit.History()
         self._auditing = asyncio.Lock()
+        self._pulled = Pulled(folder / "journal")
         self._read = 0
         self._young: list[checks.Acknowledged] = []
         """Acknowledged so lately that retention cannot have removed it at the last look."""
@@ -189,6 +191,11 @@ class Trial:
         self.result.lost += len(lost)
         self.result.broken += [f"event {id_} was acknowledged and is not there" for id_ in lost[:SHOWN_MAX]]
         self.result.broken += audit.out_of_order(found, self._young)[:SHOWN_MAX]
+        self._pulled.read()
+        gone = self._pulled.lost({one.identity for one in (await audit.found(self._database, 0)).values()})
+        self.result.taken = self._pulled.done
+        self.result.lost += len(gone)
+        self.result.broken += gone[:SHOWN_MAX]
 
 
 def subfolder(folder: Path, name: str) -> Path:
