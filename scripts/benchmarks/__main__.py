@@ -31,7 +31,16 @@ def groups(store: str) -> Mapping[str, Measure]:
         "search": search.measure,
         "bodies": bodies.measure,
         "changes": changes.measure,
+        "pull": _pull,
     }
+
+
+def _pull(options: Options) -> list[Row]:
+    try:
+        from scripts.benchmarks import pull  # what it needs comes with the tests' packages alone
+    except ImportError as error:
+        raise CannotMeasure(f"{error.name} is not installed", "./scripts/bench, which installs it") from error
+    return pull.measure(options)
 
 
 EPILOG = """groups:
@@ -45,6 +54,7 @@ EPILOG = """groups:
   search        file, memory and processor time of pages with their bodies; searches through them
   bodies        requests of the first load of a database with its pages' bodies, whose service is killed half-way
   changes       the feed: its share of a settlement, a snapshot, listeners, a destination, from a change to the POST
+  pull          from a commit to the copy where changes are taken from an outbox; what each way costs the writer
 
 groups with --store postgres, on a server of the benchmark's own:
   acks          acks of one node from 16, 64 and 256 senders, against the SQLite engine

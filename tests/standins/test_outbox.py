@@ -210,9 +210,13 @@ async def test_what_cannot_be_is_refused(
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
+async def nothing_is_done() -> None:
+    """There is no table."""
+
+
 async def test_a_project_without_the_functions_answers_that_there_are_none() -> None:
     async with PostgrestStandin(key=KEY) as supabase:
-        place = Place(supabase.url, lambda: None)  # type: ignore[arg-type,return-value]  nothing is done there
+        place = Place(supabase.url, nothing_is_done)
         answer = await place.call("hookbridge_take", most=1, lease_seconds=1, store="s")
         await place.close()
     assert (answer.status_code, answer.json()["code"]) == (404, "PGRST202")

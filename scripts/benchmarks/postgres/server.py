@@ -59,7 +59,8 @@ class Server:
 
     def __init__(self, runner: asyncio.Runner, url: str, watch: asyncpg.Connection) -> None:
         self._runner = runner
-        self._url = url
+        self.url = url
+        """Of the database of its owner's own."""
         self._watch = watch
         self._numbers = itertools.count(1)
 
@@ -72,7 +73,7 @@ class Server:
         name = f"bench_{next(self._numbers)}"
         template = "" if like is None else f" TEMPLATE {_name(like)}"
         self.run(self._watch.execute(f"CREATE DATABASE {name}{template}"))
-        return urlunsplit(urlsplit(self._url)._replace(path=f"/{name}"))
+        return urlunsplit(urlsplit(self.url)._replace(path=f"/{name}"))
 
     def execute(self, url: str, statement: str) -> None:
         """Run a statement in a database as its owner."""
@@ -93,7 +94,7 @@ class Server:
             return await self._watch.fetchval(_STATEMENTS, name), await self._watch.fetchval(_WAL), backends
 
         statements, wal_bytes, backends = self.run(look())
-        return Figures(statements, wal_bytes, sum(map(_on_processor_us, backends)))
+        return Figures(statements, wal_bytes, sum(map(backend_us, backends)))
 
 
 async def opened(url: str) -> Store:
@@ -145,8 +146,8 @@ def _pin(pid: int) -> None:
             os.sched_setaffinity(one, {LOAD_CORE})
 
 
-def _on_processor_us(pid: int) -> float:
-    """Give a process's time on the processor: by the scheduler, where it tells; ticks are too long for a claim."""
+def backend_us(pid: int) -> float:
+    """Give a backend's time on the processor: by the scheduler, where it tells; ticks are too long for a claim."""
     try:
         return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1000
     except FileNotFoundError:
