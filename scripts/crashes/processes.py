@@ -117,7 +117,7 @@ class Service(Program):
 
 
 async def get(port: int, path: str) -> tuple[int, dict[str, Any]]:
-    """Ask as an operator; gives status and body."""
+    """Ask as an operator; gives status and body.  Raises OSError, also where it hangs up without an answer."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         lines = [f"GET {path} HTTP/1.1", "Host: localhost", f"Authorization: Bearer {ADMIN_TOKEN}", "Connection: close"]
@@ -125,6 +125,8 @@ async def get(port: int, path: str) -> tuple[int, dict[str, Any]]:
         answer = await reader.read()
     finally:
         writer.close()
+    if not answer:
+        raise ConnectionResetError("the service hung up without an answer")
     first, _, body = answer.partition(b"\r\n\r\n")
     return int(first.split()[1]), json.loads(body)
 

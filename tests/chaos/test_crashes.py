@@ -1,5 +1,6 @@
 """``scripts/crash-test`` in short: each kind of blow once, power that fails, and a service that must be found out."""
 
+import asyncio
 import time
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from scripts.crashes import checks
 from scripts.crashes.blows import NAMES
 from scripts.crashes.layers import compiler
+from scripts.crashes.processes import get
 from scripts.crashes.pulled import Pulled, journal_of
 from scripts.crashes.result import Options, Result
 from scripts.crashes.setup import RETAINED_SECONDS
@@ -75,3 +77,13 @@ def test_what_was_taken_from_an_outbox_and_is_not_there_is_named(tmp_path: Path)
     assert pulled.lost({b"\x0a"}) == ["a change 0b was taken and is not there"]
     assert pulled.lost({b"\x0a", b"\x0b"}) == []
     assert pulled.done == 3
+
+
+async def test_a_service_that_hangs_up_without_an_answer_is_one_that_cannot_be_reached() -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        with pytest.raises(OSError, match="hung up"):
+            await get(server.sockets[0].getsockname()[1], "/healthz")
