@@ -247,7 +247,7 @@ def env_text(answers: Answers, new: NewSecrets) -> str:
 VERIFY_WEBHOOK_SIGNATURES=true
 WEBHOOK_SECRET={new.webhook}
 # Notion's own verification token is learnt when the subscription is made; to set it by hand:
-#NOTION_WEBHOOK_SECRET=
+NOTION_WEBHOOK_SECRET=
 
 # --- Bearer token of the admin API and the dashboard ---
 
@@ -259,9 +259,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.:/@%+=~,?&-]+")
 
 
 def _variable(name: str, value: str) -> str:
-    if not value:
-        return f"#{name}="
-    if _PLAIN.fullmatch(value):
+    if not value or _PLAIN.fullmatch(value):  # an empty one is as if it were not there
         return f"{name}={value}"
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
     return f"{name}='{escaped}'"

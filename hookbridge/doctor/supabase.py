@@ -31,7 +31,7 @@ async def look(settings: Settings, publishable_key: str = "") -> Findings:
     """Look at the project, every configured table, and the outbox.  ``publishable_key`` is one to be refused there."""
     secrets, config = settings.secrets, settings.config.supabase
     if not (secrets.supabase_url and secrets.supabase_key):
-        yield skipped(CHECK, "no credentials: its webhooks are applied unverified", "set SUPABASE_URL and SUPABASE_KEY")
+        yield _without_credentials(settings)
         return
     from hookbridge.sources.supabase.client import SupabaseClient  # noqa: PLC0415  a second, see the source
 
@@ -57,6 +57,14 @@ async def look(settings: Settings, publishable_key: str = "") -> Findings:
     finally:
         await client.close()
         await source.close()
+
+
+def _without_credentials(settings: Settings) -> Finding:
+    pulled = settings.config.supabase.pulled
+    if pulled and not settings.secrets.supabase_db_url:
+        hint = "set SUPABASE_URL and SUPABASE_KEY; in .env a line that begins with # sets nothing"
+        return failed(CHECK, f"no credentials: nothing is taken from the outbox of {', '.join(pulled)}", hint)
+    return skipped(CHECK, "no credentials: its webhooks are applied unverified", "set SUPABASE_URL and SUPABASE_KEY")
 
 
 async def _project(source: SupabaseSource) -> Finding:
@@ -90,7 +98,8 @@ async def _table(client: SupabaseClient, table: SupabaseTable) -> Finding:
         message = f"key {columns}: two of its rows have {repeated}, and would be one record"
         return warning(check, message, "name the columns of the primary key in [[supabase.tables]] key")
     if table.changed_at is None:
-        return ok(check, "readable; without changed_at its changes are found by sweeps only")
+        found = "taken from the outbox, and found by sweeps" if table.pull else "found by sweeps only"
+        return ok(check, f"readable; without changed_at its changes are {found}")
     return await _change_column(client, table, check, table.changed_at)
 
 

@@ -45,6 +45,30 @@ async def test_what_is_right_is_told_without_a_database_url(pulled: Scene, proje
     assert (await pulled.findings())["supabase outbox"].state == "ok"
 
 
+async def test_without_credentials_nothing_is_taken_which_is_no_matter_of_choice(pulled: Scene) -> None:
+    given = dict(pulled.secrets)
+    pulled.secrets |= {"supabase_url": "", "supabase_key": ""}
+    expect(
+        (await pulled.findings())["supabase"], "failed", "outbox of public.users", "set SUPABASE_URL and SUPABASE_KEY"
+    )
+    # Over the database itself it is taken all the same; and what is not pulled comes by webhooks.
+    pulled.secrets["supabase_db_url"] = "postgresql://127.0.0.1:9/postgres"
+    assert (await pulled.findings())["supabase"].state == "skipped"
+    pulled.secrets["supabase_db_url"] = ""
+    pulled.set("supabase", tables=[{"name": "users"}])
+    assert (await pulled.findings())["supabase"].state == "skipped"
+    pulled.secrets |= given
+    assert (await pulled.findings())["supabase public.users"].message.endswith("found by sweeps only")
+
+
+async def test_a_pulled_table_without_a_time_of_change_is_not_said_to_be_swept_only(
+    pulled: Scene, project: Project
+) -> None:
+    await project.pull()
+    told = (await pulled.findings())["supabase public.users"]
+    assert (told.state, "taken from the outbox" in told.message) == ("ok", True)
+
+
 @pytest.mark.parametrize(
     ("fault", "cause", "remedy"),
     [

@@ -72,6 +72,18 @@ async def test_what_is_given_arrives_character_for_character(tmp_path: Path, way
     assert secrets.notion_token == GIVEN["NOTION_TOKEN"]
 
 
+async def test_a_line_that_was_left_empty_is_filled_in_as_it_stands(tmp_path: Path) -> None:
+    await written(tmp_path)
+    file = tmp_path / ".env"
+    given = {"SUPABASE_URL": "https://abc.supabase.co", "SUPABASE_KEY": "sb_secret_x", "NOTION_TOKEN": "ntn_123"}
+    text = file.read_text()
+    for name, value in given.items():
+        text = text.replace(f"{name}=\n", f"{name}={value}\n")
+    file.write_text(text)
+    secrets = loaded(tmp_path).secrets
+    assert [secrets.supabase_url, secrets.supabase_key, secrets.notion_token] == list(given.values())
+
+
 async def test_tables_and_databases_are_followed(tmp_path: Path) -> None:
     database = "e8d4b0a1c7f24a9e8f2d5c3b1a6e9f4d"
     await written(tmp_path, "--table", "users", "--table", 'shop.so "quoted"', "--database", database)
