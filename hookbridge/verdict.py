@@ -69,13 +69,18 @@ def _warn(
     return Problem(level="warn", kind=kind, text=text, todo=todo, remedy=remedy or todo, events=events)
 
 
+def _sentence(reason: str | None) -> str:
+    """End with one full stop what others have said, with or without one."""
+    return f"{(reason or '').removesuffix('.')}."
+
+
 def _whole(seen: Readiness, totals: Totals) -> Iterator[Problem]:
     """What concerns the whole service: one reason at most, the nearest one."""
     if seen.store_fault:
         text = "The data file cannot be relied on: webhooks are refused"
-        yield _bad("store fault", text, f"{seen.store_fault.reason}. {seen.store_fault.remedy}.")
+        yield _bad("store fault", text, f"{_sentence(seen.store_fault.reason)} {seen.store_fault.remedy}.")
     elif not seen.inbox_writable:
-        why = "" if (found := seen.inbox_problem) is None else f"{found.reason}. Try: {found.remedy}. "
+        why = "" if (found := seen.inbox_problem) is None else f"{_sentence(found.reason)} Try: {found.remedy}. "
         todo = f"{why}Senders that try again lose nothing."
         yield _bad("inbox", "The inbox cannot be written: webhooks are refused", todo)
     elif not seen.ready:
@@ -109,7 +114,7 @@ def _parts(seen: Readiness, totals: Totals, now: float) -> Iterator[Problem]:
 
 
 def _of_lane(lane: LaneState, now: float) -> Iterator[Problem]:
-    why = f"{lane.reason}. " if lane.reason else ""
+    why = f"{_sentence(lane.reason)} " if lane.reason else ""
     since = _since(lane.since, now)
     lasts = f" for {lasting(since)}" if since is not None and since >= 1 else ""
     kind = f"{lane.source} {lane.state}"
@@ -127,7 +132,7 @@ def _of_lane(lane: LaneState, now: float) -> Iterator[Problem]:
     for table in lane.waiting:
         remedy = (f"Try: {table.hint}. " if table.hint else "") + "It is asked for again and again."
         text = f"{table.table} cannot be read: its records wait"
-        yield _warn(f"{table.table} waiting", text, f"{table.reason}. {remedy}", remedy=remedy)
+        yield _warn(f"{table.table} waiting", text, f"{_sentence(table.reason)} {remedy}", remedy=remedy)
 
 
 def _of_other_lanes(cluster: ClusterState, ours: tuple[LaneState, ...]) -> Iterator[Problem]:
@@ -139,7 +144,7 @@ def _of_other_lanes(cluster: ClusterState, ours: tuple[LaneState, ...]) -> Itera
         for lane in node.lanes if node.name != cluster.node and not node.away else ():
             if lane.state in {"down", "refused"} and (lane.source, lane.state) not in here:
                 elsewhere.setdefault((lane.source, lane.state), []).append(node.name)
-                reasons.setdefault((lane.source, lane.state), f"{lane.reason}. " if lane.reason else "")
+                reasons.setdefault((lane.source, lane.state), f"{_sentence(lane.reason)} " if lane.reason else "")
     for (source, state), names in elsewhere.items():
         where, kind, why = ", ".join(names), f"{source} {state}", reasons[source, state]
         if state == "refused":
@@ -161,11 +166,12 @@ def _of_table(table: TableStatus, now: float) -> Iterator[Problem]:
         yield _bad(kind, f"{name}: deletions wait for you", todo, remedy=remedy)
     elif table.state == "failing":
         remedy = "It is tried again and again."
-        todo = f"{which}{table.reason}. {remedy}"
+        todo = f"{which}{_sentence(table.reason)} {remedy}"
         yield _warn(kind, f"{name} cannot be compared", todo, remedy=f"{which}{remedy}")
     elif table.content is not None and table.content.refused is not None:
         remedy = "Its pages are copied without, and their bodies are asked for again."
-        todo, text = f"{which}{table.content.refused}. {remedy}", f"{name}: the bodies of its pages are not given"
+        todo = f"{which}{_sentence(table.content.refused)} {remedy}"
+        text = f"{name}: the bodies of its pages are not given"
         yield _warn(f"{table.table} bodies", text, todo, remedy=f"{which}{remedy}")
     elif table.state == "following" and not _is_fresh(table, now):
         todo = f"{which}Changes since then that no webhook told are not known yet."
@@ -175,7 +181,7 @@ def _of_table(table: TableStatus, now: float) -> Iterator[Problem]:
 def _of_pull(pull: PullState, now: float) -> Iterator[Problem]:
     lasts, hint = lasting(_since(pull.since, now) or 0.0), f"Try: {pull.hint}. " if pull.hint else ""
     kind, remedy = f"pull {pull.state}", f"{hint}Changes wait at Supabase, and none is lost."
-    todo = f"{pull.reason}. {remedy}"
+    todo = f"{_sentence(pull.reason)} {remedy}"
     match pull.state:
         case "refused":
             yield _bad(kind, f"Supabase's outbox gives us no changes for {lasts}", todo, remedy=remedy)
@@ -198,7 +204,7 @@ def _of_destination(destination: DestinationState, now: float) -> Iterator[Probl
     if destination.state == "running":
         return
     kind, lasts = f"destination {destination.name} {destination.state}", lasting(_since(destination.since, now) or 0.0)
-    why = f"{destination.url}: {destination.reason}. "
+    why = f"{destination.url}: {_sentence(destination.reason)} "
     again = "Its changes wait, and it is tried again and again."
     resumed = "Its changes wait until it is resumed."
     anew = "It is running again when it has taken that."

@@ -178,6 +178,13 @@ def test_an_inbox_that_cannot_be_written_says_why_in_the_words_of_its_store() ->
     assert "data folder" not in problem.todo
 
 
+@pytest.mark.parametrize("stop", ["", "."])
+def test_a_reason_ends_with_one_full_stop_whoever_wrote_it(stop: str) -> None:
+    why = Fault(reason=f"The data file was cut short{stop}", remedy="Restore a backup")
+    (problem,) = judge(seen(ready=False, inbox_writable=False, store_fault=why), WELL, NOW).problems
+    assert problem.todo == "The data file was cut short. Restore a backup."
+
+
 def test_a_data_file_that_is_gone_is_told_with_its_reason_and_remedy() -> None:
     (problem,) = judge(seen(ready=False, inbox_writable=False, store_fault=FAULT), WELL, NOW).problems
     assert problem.todo == "The data file was cut short. Restore a backup."
