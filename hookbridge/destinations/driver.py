@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
 import structlog
@@ -39,6 +39,8 @@ STORE_SECONDS = 2.0
 
 KEEP_SECONDS = 10.0
 """A place behind changes that are not told is kept after so long: it costs a write."""
+
+UNEXPECTED = "A destination failed unexpectedly"
 
 _log = structlog.get_logger(__name__)
 
@@ -116,10 +118,13 @@ class Driver:
                     _log.warning("A destination waits for the store", destination=self.to.name, error=error.message)
                     await self._sleep(STORE_SECONDS)
                 except Exception as error:  # noqa: BLE001  it is logged as what it is, and tried again
-                    _log.error("A destination failed unexpectedly", destination=self.to.name, exc_info=error)
-                    await self._sleep(WAIT_SECONDS_MAX)
+                    self._tell_bug(error)
+                    await self._until_woken(self._sleep(WAIT_SECONDS_MAX))
 
-    async def _until_woken(self, work: Coroutine[Any, Any, None] | None) -> None:
+    def _tell_bug(self, error: Exception) -> None:
+        _log.error(UNEXPECTED, destination=self.to.name, exc_info=error)
+
+    async def _until_woken(self, work: Awaitable[None] | None) -> None:
         """Do this until it is done or an operator says something; without work wait for that."""
         tasks: set[asyncio.Future[Any]] = {asyncio.ensure_future(self._woken.wait())}
         if work is not None:
@@ -147,11 +152,17 @@ class Driver:
             await self._keep(self._standing.begun(place, self._clock()))
 
     async def _deliver_all(self, sender: Sender) -> None:
-        """Deliver until it is stopped."""
-        if self._standing.replay:
-            await self._replay(sender)
-        while self._standing.state != "stopped":
-            await self._go_on(sender)
+        """Deliver until it is stopped, or a bug of ours was waited for as a destination that fails is."""
+        try:
+            if self._standing.replay:
+                await self._replay(sender)
+            while self._standing.state != "stopped":
+                await self._go_on(sender)
+        except (LeadLost, StoreUnavailable):
+            raise
+        except Exception as error:  # noqa: BLE001  it is logged as what it is, shown, and tried again
+            self._tell_bug(error)
+            await self._failed(Undelivered(f"{UNEXPECTED}: the log says where"))
 
     async def _go_on(self, sender: Sender) -> None:
         """Have the next changes taken; where there are none, wait for some."""

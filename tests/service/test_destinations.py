@@ -542,6 +542,31 @@ async def test_a_word_ends_a_long_wait(tmp_path: Path, there: Receiver) -> None:
         assert now["failures"] == 0
 
 
+async def test_a_bug_of_ours_is_shown_as_a_failure_and_a_word_ends_the_wait(tmp_path: Path, there: Receiver) -> None:
+    async with running(told(tmp_path, there.destination(start="now"))) as service:
+        await follows(service)
+        store = service.service.store
+        with capture_logs() as lines:
+            unreadable = copy(key(1), await store.ticket(), b'{"n": 1}', content="no JSON", fingerprint=b"a" * 16)
+            await store.put(unreadable, None, exclusive=False)
+
+            async def fails_on() -> bool:
+                return bool((await state(service))["failures"] >= 2)  # the first time it is tried again at once
+
+            await wait_until(fails_on)
+        now = await state(service)
+        assert (now["state"], now["reason"]) == ("down", "A destination failed unexpectedly: the log says where")
+        assert now["next_try_at"]
+        assert any(one["event"] == "A destination failed unexpectedly" and one["exc_info"] for one in lines)
+        assert not there.bodies
+        readable = copy(key(1), await store.ticket(), b'{"n": 2}', fingerprint=b"b" * 16)
+        await store.put(readable, None, exclusive=False)
+        await said(service, "resume")
+        await wait_until(lambda: taken(there, "1", 2))
+        now = await in_state(service, "running")
+        assert (now["failures"], now["changes_behind"]) == (0, 0)
+
+
 async def test_one_that_wants_nothing_more_is_sent_nothing_before_it_is_resumed(
     tmp_path: Path, there: Receiver
 ) -> None:
