@@ -11,6 +11,7 @@ from aiohttp import web
 from hookbridge.store import note_names
 from hookbridge.store.values import Rejected
 from tests.service.test_destinations import changed, follows, in_state, said, state, taken, told
+from tests.support.changing import go_unnoticed, put
 from tests.support.events import key
 from tests.support.metrics import Scrape
 from tests.support.receivers import Answering, Receiver, receiver
@@ -333,3 +334,25 @@ async def test_marks_that_are_taken_between_rejections_do_not_make_it_take_chang
         await changed(service, "1", n="new")
         await changed(service, "0", n="new")
         assert (await in_state(service, "stopped"))["rejected"] == 2
+
+
+async def test_a_place_that_goes_while_a_neighbour_is_looked_for_begins_a_snapshot_that_suspects_nobody(
+    tmp_path: Path, there: Receiver
+) -> None:
+    async with running(told(tmp_path, there.destination(start="now"))) as service:
+        await follows(service)
+        store = service.service.store
+
+        async def goes(_: web.Request) -> web.StreamResponse:
+            await go_unnoticed(store, "9")
+            return web.Response(status=422)
+
+        there.answers = [web.Response(status=422), web.Response(status=422), goes]
+        await said(service, "pause")
+        for one in range(2):
+            await put(store, str(one), b"{}")
+        await said(service, "resume")
+        await wait_until(lambda: "snapshot_end" in told_ids(there))
+        assert told_ids(there) == ["snapshot_begin", "0", "1", "another", "snapshot_end"]
+        assert (await in_state(service, "running"))["rejected"] == 0
+    assert [[one.get("id") for one in body["changes"]] for body in there.bodies[:3]] == [["0", "1"], ["0"], ["1"]]
