@@ -147,9 +147,10 @@ class Driver:
         if self._standing != kept:
             await self._keep(self._standing)
         if not self._standing.place:
-            await self._store.forget_rejections(self.to.name)  # of another one that had its name
+            others = await self._store.rejections(self.to.name, limit=REJECTED_MAX)  # of another one that had its name
             place = await (feed.snapshot if self.to.start == "snapshot" else feed.newest)(self._store)
-            await self._keep(self._standing.begun(place, self._clock()))
+            # In one transaction, with the lead: a node that stood still here forgets nothing of the one that went on.
+            await self._keep(self._standing.begun(place, self._clock()), taken=[one.record for one in others])
 
     async def _deliver_all(self, sender: Sender) -> None:
         """Deliver until it is stopped, or a bug of ours was waited for as a destination that fails is."""

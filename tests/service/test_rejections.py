@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from hookbridge.destinations.driver import Driver
+from hookbridge.errors import LeadLost
 from hookbridge.store import note_names
-from hookbridge.store.values import Rejected
+from hookbridge.store.nodes import Lead
+from hookbridge.store.values import EVERY_CHANGE, Rejected
 from tests.service.test_destinations import changed, follows, in_state, said, state, taken, told
 from tests.support.changing import go_unnoticed, put
 from tests.support.events import key
@@ -356,3 +359,18 @@ async def test_a_place_that_goes_while_a_neighbour_is_looked_for_begins_a_snapsh
         assert told_ids(there) == ["snapshot_begin", "0", "1", "another", "snapshot_end"]
         assert (await in_state(service, "running"))["rejected"] == 0
     assert [[one.get("id") for one in body["changes"]] for body in there.bodies[:3]] == [["0", "1"], ["0"], ["1"]]
+
+
+async def test_what_another_one_of_its_name_has_rejected_is_forgotten_with_the_lead_alone(
+    tmp_path: Path, there: Receiver
+) -> None:
+    async with running(make_settings(tmp_path)) as service:
+        store, telling, now = service.service.store, service.service.telling, service.service.now
+        await store.reject("search", [Rejected(record=key(1), seq=1, reason="bad")], note=("another", ""))
+        driver = Driver(there.destination(), EVERY_CHANGE, store, telling, now, lambda _: True)
+        with pytest.raises(LeadLost):
+            await driver.run(Lead("deliver:search", 7))
+        assert await store.rejection_counts() == {"search": 1}
+    async with running(told(tmp_path, there.destination())) as service:
+        await has_told_all(service)
+        assert (await state(service))["rejected"] == 0
