@@ -96,7 +96,7 @@ def list_(
     which = {"source": source, "table": table, "record_id": record, "state": state, "q": text}
     columns = ",".join(name.replace("%", "%25").replace(",", "%2C") for name in column or ()) or None
     shown, behind = 0, cursor
-    with service_at(config, url) as api:
+    with service_at(config, url, reads=True) as api:
         while shown < limit:
             asked = {**which, "order": order, "columns": columns, "cursor": behind}
             page = api.ask("GET", "/api/v1/records", RecordPageAnswer, **asked, limit=min(limit - shown, PAGE_MAX))
@@ -122,7 +122,7 @@ def search(
     url: UrlOption = None,
 ) -> None:
     """Find records by words, the best first."""
-    with service_at(config, url) as api:
+    with service_at(config, url, reads=True) as api:
         found = api.ask("GET", "/api/v1/search", SearchAnswer, q=words, source=source, table=table, limit=limit)
     for hit in found.hits:
         _print_hit(hit, as_json=as_json)

@@ -92,7 +92,7 @@ def show(
     url: UrlOption = None,
 ) -> None:
     """Show a record from the copy; a missing one is read from its source."""
-    with service_at(config, url) as api:
+    with service_at(config, url, reads=True) as api:
         try:
             path = record_path(source, table, record_id)
             record = api.ask("GET", path, RecordAnswer, fresh=1 if fresh else None)

@@ -19,6 +19,7 @@ from hookbridge.cli.tail import Follower, Wanted
 from hookbridge.model import Outcome
 from hookbridge.web.routes import ROUTES
 from hookbridge.web.schemas import Schemas
+from tests.support.changing import put
 from tests.support.commands import command, environment, lasting
 from tests.support.followed import Sources, loaded, sources, user
 from tests.support.followed import has as copied
@@ -220,6 +221,30 @@ async def test_a_token_that_is_wrong_is_said_by_what_answers_anybody_too(
     ran = await command(tmp_path, *words, "--url", five.url, HOOKBRIDGE_ADMIN_TOKEN="token-of-another-service")
     assert (ran.code, ran.out if words[0] == "stats" else "") == (2, "")
     assert ran.err.startswith("error: The admin token is missing or wrong\ntry: set HOOKBRIDGE_ADMIN_TOKEN\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("list",), 0),
+        (("search", "Ada"), 0),
+        (("show", "supabase", "users", "1"), 0),
+        (("diff", "supabase", "users", "1"), 2),
+        (("verify", "supabase", "users", "1"), 2),
+    ],
+)
+async def test_records_are_found_and_shown_with_the_read_token_alone(
+    tmp_path: Path, words: tuple[str, ...], code: int
+) -> None:
+    given = "read-token-for-tests"
+    async with running(make_settings(tmp_path / "data", secrets={"read_token": given})) as service:
+        await put(service.service.store, "1", b'{"name": "Ada"}')
+        asked = ("records", *words, "--url", service.url)
+        ran = await command(tmp_path, *asked, HOOKBRIDGE_ADMIN_TOKEN="", HOOKBRIDGE_READ_TOKEN=given)
+        assert ran.code == code, ran.err
+        ran = await command(tmp_path, *asked, HOOKBRIDGE_ADMIN_TOKEN="", HOOKBRIDGE_READ_TOKEN="another-services")
+        assert ran.code == 2
+        assert ("HOOKBRIDGE_READ_TOKEN" in ran.err) == (code == 0)
 
 
 async def test_who_has_no_token_sees_what_anybody_sees(five: Running, tmp_path: Path) -> None:
