@@ -95,6 +95,9 @@ async def tried(folder: Path, options: Options, *, as_json: bool) -> int:
     except asyncio.CancelledError:
         result.failure = "interrupted; above is what was found until then"
         raise
+    except Exception as error:
+        result.failure = f"the test itself failed: {error!r}"
+        raise
     finally:
         if as_json:
             print(msgspec.json.encode(result).decode())

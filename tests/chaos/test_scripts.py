@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from scripts.crashes.__main__ import tried
 from scripts.crashes.layers import compiler
+from scripts.crashes.result import Options
 from tests.support.scripts import begin, needs_linux, script
 from tests.support.waiting import wait_until
 
@@ -92,6 +94,18 @@ async def test_a_crash_test_without_a_kill_is_no_success(tmp_path: Path) -> None
     assert ran.code == 1
     assert "FAILED: nobody was killed" in ran.err
     assert "every promise was kept" not in ran.out
+
+
+@needs_linux
+async def test_a_crash_test_that_fails_itself_does_not_say_that_promises_were_kept(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config.toml").mkdir()
+    with pytest.raises(IsADirectoryError):
+        await tried(tmp_path, Options(seed=1), as_json=False)
+    out, err = capfd.readouterr()
+    assert "every promise was kept" not in out
+    assert "FAILED: the test itself failed: IsADirectoryError" in err
 
 
 @needs_linux
