@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -26,6 +27,8 @@ CANNOT = 2
 """It could not be done: a wrong option, no service, no token."""
 STOPPED = 130
 """By Ctrl-C, as shells say it."""
+TERMINATED = 143
+"""By SIGTERM, likewise."""
 CUT = 141
 """Whoever read the output wanted no more of it (``| head``), as shells say it: 128 + SIGPIPE."""
 
@@ -128,6 +131,20 @@ def tell(problems: Sequence[str], hint: str) -> int:
         if hint:
             print(f"try: {as_called(hint)}", file=sys.stderr)
     return CANNOT
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end what is done in here as Ctrl-C does: what it says at its end is said.  In the main thread."""
+
+    def end(*_: object) -> NoReturn:
+        raise SystemExit(TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def lose_output() -> None:

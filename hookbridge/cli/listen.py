@@ -26,7 +26,7 @@ from hookbridge.cli.command import (
     service_at,
     settings_of,
 )
-from hookbridge.cli.ending import NO
+from hookbridge.cli.ending import NO, ended_by_sigterm
 from hookbridge.cli.watching import looks
 from hookbridge.config import ChangeType, Destination
 from hookbridge.errors import ConfigError
@@ -58,14 +58,14 @@ machine asks, and the service answers.
 The app gets what a destination gets: a POST with {"changes": …, "next": …},
 signed by Standard Webhooks. What it does not answer with 2xx is sent again,
 after 0, 2, 4, 8, 10 … seconds, and what comes behind it waits: it is told
-everything, in order, at least once. At the end, also by Ctrl-C, the place is
-printed with which --since goes on.
+everything, in order, at least once. At the end, by Ctrl-C and SIGTERM too, the
+place is printed with which --since goes on.
 
 A line: when hookbridge read it, upsert or delete, how the app answered and in
 how many ms, the record, and what people call it.
 
-Exit codes: 130 ended by Ctrl-C, 141 nobody reads it any more, 1 the app said
-410, 2 it could not be asked, or the place is gone.
+Exit codes: 130 ended by Ctrl-C, 143 by SIGTERM, 141 nobody reads it any more,
+1 the app said 410, 2 it could not be asked, or the place is gone.
 """
 
 BATCH = 100
@@ -131,7 +131,7 @@ def listen(
         batch_bytes=BATCH_BYTES,
         snapshot_if_gone=snapshot_if_gone,
     )
-    with service_at(config, url, reads=True) as api:
+    with service_at(config, url, reads=True) as api, ended_by_sigterm():
         following = Following(api, wanted)
         following.begin(place)
         _greet(api.url, since, to, drawn=secret_env is None)

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -327,6 +328,27 @@ async def test_a_secret_may_stand_in_dotenv_or_in_a_file(tmp_path: Path, bridge:
     async with listening(tmp_path, bridge, *forwarding(app), HOOK_SECRET=""):
         await put(bridge, "1", {"a": 1})
         await wait_until(lambda: app.taken)
+
+
+@pytest.mark.parametrize("is_forwarded", [False, True])
+async def test_a_sigterm_ends_it_as_a_person_does(
+    tmp_path: Path, bridge: Running, app: Receiver, *, is_forwarded: bool
+) -> None:
+    app.answers = [partial(Receiver.never, app)]
+    async with listening(tmp_path, bridge, *(forwarding(app) if is_forwarded else ())) as one:
+        await put(bridge, "7", {"name": "Ada"})
+        await wait_until(lambda: app.bodies if is_forwarded else one.lines)
+        one.send(signal.SIGTERM)
+        assert await one.ended() == 143
+        counted = "0 changes forwarded in 0 messages" if is_forwarded else "1 change"
+        assert re.fullmatch(f"{counted} in .*; it goes on with --since .*", one.errors[-1])
+        assert not any("Traceback" in line for line in one.errors)
+    place = one.errors[-1].rpartition(" --since ")[2]
+    async with listening(tmp_path, bridge, "--since", place) as one:
+        await put(bridge, "8", None)
+        await wait_until(lambda: any(":8" in line for line in one.lines))
+        if is_forwarded:  # what was not taken comes again
+            assert ":7" in one.lines[0]
 
 
 async def test_a_token_that_is_wrong_or_missing_is_said(tmp_path: Path, bridge: Running) -> None:
