@@ -120,20 +120,20 @@ async def _waited(listening: Listening, reading: _Reading, part: feed.Part, seco
 async def _stream(request: web.Request, reading: _Reading, part: feed.Part) -> web.StreamResponse:
     """Tell one part after the other, until the client goes or the service stops."""
     listening = request.app[LISTENING]
+    text = RETRY + await _events(reading, part)  # before the answer begins: behind that nothing can be refused
     response = web.StreamResponse(
         headers={**JSON_HEADERS, **PRIVATE, "Content-Type": STREAM, "X-Accel-Buffering": "no"}
     )
     await response.prepare(request)
-    text = RETRY + await _events(reading, part)
     while await listening.unless_over(response.write(text)):
         try:
             part = await reading.part(part.next) if not part.is_last else part.nothing_behind()
             part = await _waited(listening, reading, part, HEARTBEAT_SECONDS)
+            text = await _events(reading, part) or _heartbeat(part.next)
         except (PlaceGone, StoreUnavailable):
             return response  # it is told so when it comes again
         if listening.is_over:
             return response
-        text = await _events(reading, part) or _heartbeat(part.next)
     protocol_of(request).force_close()  # it reads nothing, and would not read the end either
     return response
 

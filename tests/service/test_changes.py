@@ -367,6 +367,13 @@ async def test_a_stream_without_changes_says_that_it_lives_and_how_far_it_is(
     stream.close()
 
 
+async def test_a_stream_whose_beginning_cannot_be_told_says_so_and_does_not_begin(bridge: Running) -> None:
+    await put(bridge, "1", {"a": 1}, content="no JSON")
+    query = {"since": "0", "include": "content"}
+    async with bridge.http.get("/api/v1/changes", params=query, headers=STREAM) as answer:
+        assert (answer.status, answer.content_type) == (500, "application/json")
+
+
 async def test_a_stream_is_refused_at_its_place_and_not_within(bridge: Running) -> None:
     answer = await bridge.http.get("/api/v1/changes", headers={**STREAM, "Last-Event-ID": f"{'0' * 32}-1"})
     assert answer.status == 410
