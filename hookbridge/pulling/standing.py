@@ -15,6 +15,9 @@ FIRST_WAIT_SECONDS = 1.0
 REFUSED_SECONDS_MAX = 5.0
 """What somebody mends in the database is seen at once, and a look costs one small request."""
 
+OVERFLOW_SECONDS = 60.0
+"""So seldom sweeps are asked for while an outbox stays full: each look finds that more was not kept."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -47,6 +50,7 @@ class Standing:
         self._last: Taken | None = None
         self._answered_at: float | None = None
         self._taken_at: float | None = None
+        self._asked_at: float | None = None
         self.taken = 0
         self.refused = 0
 
@@ -82,6 +86,14 @@ class Standing:
         self._since = now if self._state == "running" else self._since
         self._state, self._error, self._next_try_at = state, error, now + wait_seconds
         return wait_seconds
+
+    def may_ask_for_sweeps(self) -> bool:
+        """Whether sweeps for what was not kept may be asked for again."""
+        return self._asked_at is None or self._clock() >= self._asked_at + OVERFLOW_SECONDS
+
+    def asked_for_sweeps(self) -> None:
+        """Take note that they are asked for."""
+        self._asked_at = self._clock()
 
     def shown(self) -> PullState:
         """Give it as operators see it."""

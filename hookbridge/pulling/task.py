@@ -143,7 +143,10 @@ class Pulling:
     # What was not kept
 
     async def _make_good(self, store: str, taken: Taken) -> None:
-        """Have everything swept where changes were not kept for us, once for each time that more were not."""
+        """Have everything swept where changes were not kept for us: at once, and then once a minute while more are not.
+
+        What is put off is not noted, so that it is not forgotten: the last sweep begins after the last loss was seen.
+        """
         if self._kept is None:
             note = await self._store.note(note_names.PULL)
             self._kept = None if note is None else msgspec.json.decode(note, type=Kept)
@@ -151,12 +154,15 @@ class Pulling:
         if before == now:
             return
         if taken.overflowed and (before is None or taken.overflowed != before.overflowed):
+            if before is not None and before.store == store and not self._standing.may_ask_for_sweeps():
+                return
             _log.error(
                 "The outbox at Supabase was full: changes were not kept, and every pulled table is swept for them",
                 changes=taken.overflowed,
                 tables=self._tables,
             )
             await self._sweep_all()
+            self._standing.asked_for_sweeps()
         elif before is not None and before.store != store:
             _log.warning("Another store has taken changes before: every pulled table is swept", tables=self._tables)
             await self._sweep_all()

@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -283,6 +284,39 @@ async def test_what_the_outbox_did_not_keep_is_swept_for_once(tmp_path: Path, th
         looks = len(there.stores)
         await wait_until(lambda: len(there.stores) > looks + 3)
         assert await service.service.store.note("sweep-asked:supabase:public.users") == asked
+
+
+async def test_while_an_outbox_stays_full_sweeps_are_asked_for_once_a_minute_and_after_the_last_loss(
+    tmp_path: Path, there: OutboxStandin
+) -> None:
+    ahead = [0.0]
+
+    def full(answer: Answer) -> Answer:
+        there.overflowed += 1
+        return {**answer, "overflowed": there.overflowed}
+
+    async def sweeps_asked(service: Running) -> int:
+        note = await service.service.store.note("sweep-asked:supabase:public.users")
+        return 0 if note is None else int(json.loads(note)["number"])
+
+    async with running(pulled(tmp_path, there), clock=lambda: time.time() + ahead[0]) as service:
+        await loaded(service)
+        there.changes_answer = full
+        looks = len(there.stores)
+        await wait_until(lambda: len(there.stores) > looks + 5)
+        assert await sweeps_asked(service) == 1
+        there.changes_answer = lambda answer: answer
+        there.insert("users", {"id": 1, "name": "not told"})
+        there.messages.clear()
+        looks = len(there.stores)
+        await wait_until(lambda: len(there.stores) > looks + 2)
+        assert await sweeps_asked(service) == 1
+        ahead[0] = 61.0
+        await has(service, 1, "not told")
+        assert await sweeps_asked(service) == 2
+        looks, ahead[0] = len(there.stores), 200.0
+        await wait_until(lambda: len(there.stores) > looks + 2)
+        assert await sweeps_asked(service) == 2
 
 
 async def test_nothing_is_taken_while_the_inbox_takes_nothing(tmp_path: Path, there: OutboxStandin) -> None:
