@@ -2,7 +2,7 @@
 
 A difference becomes an event in the inbox and takes the way of every other one; it carries what the listing showed.
 Invariants: what equals its copy raises nothing; what an open event will read anyway raises nothing; a listing older
-than the copy proves nothing against it; what no webhook could announce is not noted as a loss.
+than the copy proves nothing against it; what no webhook could announce, or something else has, is not noted as a loss.
 """
 
 from __future__ import annotations
@@ -188,15 +188,18 @@ class Findings:
                 reason=unread[0].reason,
             )
 
-    async def gone(self, table: str, records: Sequence[RecordKey], origin: Origin) -> int:
-        """Hand over records that only the copy has, which a read of their own confirms; gives how many."""
+    async def gone(self, table: str, records: Sequence[RecordKey], origin: Origin, *, announced: bool) -> int:
+        """Hand over records that only the copy has, which a read of their own confirms; gives how many.
+
+        ``announced``: it was told already that they are gone, so that none counts as missed.
+        """
         standings = await self._standings(table, records)
         differences = [
             Difference(record=record, kind="extra", standing=standing)
             for record in records
             if (standing := standings.by_id[record.id]).present and not (standing.dirty and not standing.claimed)
         ]
-        await self._hand_over(differences, origin, standings)
+        await self._hand_over(differences, origin, None if announced else standings)
         return len(differences)
 
     async def completed(self, truth: Truth, standing: Standing) -> None:

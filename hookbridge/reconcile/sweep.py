@@ -69,17 +69,18 @@ class Sweep(Passes[SweepState]):
         async with self._one_at_a_time:
             wanted, known = self._asked, self.state.answered
             self.woken.clear()
-            whole, confirmed = whole or wanted.number > known, confirmed or wanted.confirmed > known
+            emptied = wanted.confirmed > known
+            whole, confirmed = whole or wanted.number > known, confirmed or emptied
             is_rest = self.state.sweep is not None
-            result = await self._complete(pace, confirmed=confirmed)
+            result = await self._complete(pace, confirmed=confirmed, emptied=emptied)
             if is_rest and whole:
-                again = await self._complete(pace, confirmed=confirmed)
+                again = await self._complete(pace, confirmed=confirmed, emptied=emptied)
                 result = PassResult(listed=again.listed, found=result.found + again.found)
             if wanted.number > known:
                 await self._save(replace(self.state, answered=wanted.number))
             return result
 
-    async def _complete(self, pace: Pace, *, confirmed: bool) -> PassResult:
+    async def _complete(self, pace: Pace, *, confirmed: bool, emptied: bool) -> PassResult:
         if confirmed:
             await self._save(replace(self.state, confirmed=True))
         if self.state.sweep is None:
@@ -89,7 +90,7 @@ class Sweep(Passes[SweepState]):
             if self.state.loaded:
                 await pace()  # a first load is waited for, and goes as fast as the source allows
             found += await self._slice()
-        gone = await self._gone()
+        gone = await self._gone(emptied=emptied)
         await self._end()
         return PassResult(listed=self.state.listed, found=found + gone)
 
@@ -147,8 +148,11 @@ class Sweep(Passes[SweepState]):
             listed, total = self.state.listed, self.state.total
             _log.info("Backfill goes on", listed=listed, total=total, **self._about)
 
-    async def _gone(self) -> int:
-        """Raise deletions for what was not met, unless that is too much at once; gives how many were raised."""
+    async def _gone(self, *, emptied: bool) -> int:
+        """Raise deletions for what was not met, unless that is too much at once; gives how many were raised.
+
+        ``emptied``: the database itself has said that rows are gone, so no webhook was missing.
+        """
         if self.state.unnamed:
             _log.warning("Records without a key that can be read: no other one counts as gone", **self._about)
             return 0
@@ -167,7 +171,7 @@ class Sweep(Passes[SweepState]):
             return 0
         count = 0
         while unmet.records:
-            count += await self._findings.gone(self._table, unmet.records, "sweep")
+            count += await self._findings.gone(self._table, unmet.records, "sweep", announced=emptied)
             unmet = await self._unmet(unmet.records[-1].id)
         return count
 

@@ -250,6 +250,29 @@ async def test_a_table_that_was_emptied_is_swept_as_confirmed(tmp_path: Path, th
         assert (table["state"], table["reason"]) == ("following", None)
 
 
+async def test_what_went_with_an_emptied_table_counts_as_told(tmp_path: Path, there: OutboxStandin) -> None:
+    for number in range(3):
+        there.insert("users", {"id": number, "name": "there"})
+        there.insert("plain", {"id": number, "name": "there"})
+    tables = [{"name": "users", "pull": True}, {"name": "plain"}]
+    at_once = {**SLOW, "grace_seconds": 0.05, "vanished_min": 10}
+    async with running(pulled(tmp_path, there, supabase={"tables": tables}, reconcile=at_once)) as service:
+        await loaded(service)
+        await all_done(service, there)
+        there.empty("plain")
+        there.messages.clear()
+        there.empty("users")
+        for number in range(3):
+            await has(service, number, None)
+        await service.service.reconciler.reconcile("supabase", "public.plain", "sweep", confirm=True)
+
+        async def is_counted() -> bool:
+            return (await service.service.store.totals()).missed.get("supabase:public.plain") == 3
+
+        await wait_until(is_counted)
+        assert "supabase:public.users" not in (await service.service.store.totals()).missed
+
+
 async def test_the_sweep_that_is_asked_for_outlives_a_restart(tmp_path: Path, there: OutboxStandin) -> None:
     there.insert("users", {"id": 1, "name": "Ada"})
     settings = pulled(tmp_path, there)
