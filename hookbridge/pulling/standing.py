@@ -58,8 +58,13 @@ class Standing:
         """Take note of an answer."""
         self._last, self._answered_at = taken, self._clock()
 
+    def took(self, messages: int) -> None:
+        """Take note that so many are stored, and gone there."""
+        self.taken += messages
+        self._taken_at = self._clock()
+
     def went_on(self) -> float:
-        """Take note that what came last is stored; gives the seconds until the next look."""
+        """Take note that what was given last is stored; gives the seconds until the next look."""
         if self._state != "running":
             _log.info("Changes are taken from Supabase again")
         self._state, self._error, self._since, self._next_try_at, self._failures = "running", None, None, None, 0
@@ -67,8 +72,7 @@ class Standing:
         if last is None or not last.messages:
             self._gap = min(self._gap * GROWTH, self._longest)
             return self._gap
-        self._taken_at, self._gap = self._clock(), self._least
-        self.taken += len(last.messages)
+        self._gap = self._least
         return 0.0 if last.more else self._gap
 
     def failed(self, state: State, error: HookbridgeError, wait_seconds: float | None = None) -> float:

@@ -85,6 +85,8 @@ class Pulling:
         self._sleep = sleep
         self._lead: Lead | None = None
         self._kept: Kept | None = None
+        self._undone: Sequence[UUID] = ()
+        """Stored, and not known to be removed: as long as they are leased, later changes of their records wait."""
 
     def state(self) -> PullState:
         """Say how it goes, as far as this node knows."""
@@ -92,7 +94,7 @@ class Pulling:
 
     async def run(self, lead: Lead) -> None:
         """Take until cancelled.  Raises LeadLost."""
-        self._lead, self._kept = lead, None
+        self._lead, self._kept, self._undone = lead, None, ()
         while True:
             await self._sleep(await self._look())
 
@@ -119,6 +121,7 @@ class Pulling:
         return self._standing.went_on()
 
     async def _go_on(self) -> None:
+        await self._done(self._undone)
         self._intake.check(self._per_append)
         # A store that was restored from a backup is another one: what was taken since then it does not know of.
         store = (await self._store.feed_ends()).id
@@ -138,7 +141,10 @@ class Pulling:
 
     async def _done(self, stored: Sequence[UUID]) -> None:
         if stored:
+            self._undone = stored
             await self._outbox.done(stored)
+            self._undone = ()
+            self._standing.took(len(stored))
 
     # What was not kept
 

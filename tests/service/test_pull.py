@@ -179,12 +179,32 @@ async def test_what_was_stored_and_not_done_comes_again_as_a_duplicate(tmp_path:
         assert "500" in down["reason"]
         await has(service, 1, "Ada")
         assert there.messages
-        lost.clear()
-        there.release()
+    lost.clear()
+    there.release()
+    async with running(pulled(tmp_path, there)) as service:
         await all_done(service, there)
         await in_state(service, "running")
         totals = await service.service.store.totals()
         assert (totals.by_origin.get("supabase:pull"), totals.duplicates > 0) == (1, True)
+
+
+async def test_what_could_not_be_said_to_be_done_is_said_again_and_not_stored_again(
+    tmp_path: Path, there: OutboxStandin
+) -> None:
+    there.insert("users", {"id": 1, "name": "Ada"})
+    lost = there.faults.status(500, path=confirming)
+    async with running(pulled(tmp_path, there)) as service:
+        await in_state(service, "down")
+        there.insert("users", {"id": 2, "name": "Grace"})
+        lost.clear()
+        await has(service, 2, "Grace")
+        await all_done(service, there)  # though no lease has ended
+        assert (await service.service.store.totals()).duplicates == 0
+
+        async def are_counted() -> bool:
+            return bool((await state(service))["taken"] == 2)
+
+        await wait_until(are_counted)
 
 
 async def test_a_message_that_is_no_event_is_told_and_holds_nothing_up(tmp_path: Path, there: OutboxStandin) -> None:
