@@ -124,7 +124,7 @@ class Parts(ABC):
         self.holds = Holds(store, self.lanes, self.handshake, signed_is_believed=believed)
 
         # What else brings events, or finds what became of them
-        beside = Beside(loads=self._nobody_listens, settles=True, answered=self._answered)
+        beside = Beside(loads=self._nobody_listens, settles=True, takes=self._takes, answered=self._answered)
         self.reconciler = Reconciler(
             self.sources,
             store,
@@ -207,6 +207,11 @@ class Parts(ABC):
             self.rejections,
             is_followed=lambda table: ("supabase", table) in self._followed,
         )
+
+    def _takes(self) -> bool:
+        """Whether changes come from the outbox at Supabase, as far as this node knows."""
+        pull = self.neighbours.pull()
+        return pull is not None and pull.state not in ("down", "refused")
 
     def _lane(self, source: Source) -> Lane:
         config = self.settings.config

@@ -46,6 +46,8 @@ class Beside(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a table's first load may be written directly, because nobody listens."""
     settles: bool = False
     """Whether somebody processes open events meanwhile, so that a proof may wait for them."""
+    takes: Callable[[], bool] = lambda: False
+    """Whether changes of pulled tables come from their outbox just now."""
     answered: Callable[[SourceName, float], None] = lambda source, asked_at: None
     """Is told when a source answered all of a pass, and when that began, in seconds since 1970."""
 
@@ -103,7 +105,7 @@ class Reconciler:
                 clock=self._clock,
                 term=term,
             )
-            self.tables[name, followed.table] = FollowedTable(subject)
+            self.tables[name, followed.table] = FollowedTable(subject, self._beside.takes)
 
     async def open(self) -> None:
         """Read where everything stands."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 from hookbridge.api.reconcile import PassResult, State, TableStatus
@@ -25,7 +26,8 @@ Pass = Literal["poll", "sweep", "content"]
 class FollowedTable:
     """What the reconciler knows of one table."""
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: Subject, is_taken: Callable[[], bool] = lambda: False) -> None:
+        """``is_taken`` says whether changes of pulled tables come from their outbox just now."""
         self.source: SourceName = subject.of.name
         self.name = subject.followed.table
         self.polled = subject.followed.polled
@@ -36,8 +38,9 @@ class FollowedTable:
         self.content = ContentLoad(subject) if subject.followed.content else None
         self._clock = subject.clock
         self._config = subject.config
-        usual = subject.config.poll_seconds_max if subject.followed.pulled else subject.config.poll_seconds
-        self._least = subject.followed.poll_seconds or usual
+        self._pulled, self._is_taken = subject.followed.pulled, is_taken
+        self._least = subject.followed.poll_seconds or subject.config.poll_seconds
+        self._longest = max(subject.config.poll_seconds_max, self._least)
         self._quiet = self._least
         self._failures: dict[Pass, int] = {"poll": 0, "sweep": 0, "content": 0}
         self._errors: dict[Pass, Exception | None] = {"poll": None, "sweep": None, "content": None}
@@ -58,8 +61,7 @@ class FollowedTable:
             self._asked_error = None
         if kind == "poll":
             # A quiet table costs ever fewer requests; the first change may be the first of many.
-            longest = max(self._config.poll_seconds_max, self._least)
-            self._quiet = self._least if result.found else min(self._quiet * GROWTH, longest)
+            self._quiet = self._least if result.found else min(self._quiet * GROWTH, self._longest)
 
     def failed(self, kind: Pass, error: Exception) -> None:
         """Take note of a pass that failed."""
@@ -99,7 +101,9 @@ class FollowedTable:
         """Give the seconds until the next pass."""
         if not (failures := self._failures[kind]):
             # Copies that come to wait wake what reads their texts.
-            gaps = {"poll": self._quiet, "sweep": self._config.sweep_seconds, "content": self._config.poll_seconds_max}
+            # While its outbox tells of every change, polls find none; while it does not, they are all there is.
+            poll = self._longest if self._pulled and self._is_taken() else self._quiet
+            gaps = {"poll": poll, "sweep": self._config.sweep_seconds, "content": self._config.poll_seconds_max}
             return gaps[kind]
         wait: float = min(FIRST_GAP_SECONDS * 2 ** min(failures, 30), self._config.poll_seconds_max)
         return max(wait, asked_seconds(self._errors[kind]))

@@ -524,15 +524,30 @@ async def test_a_store_that_was_restored_is_another_one_and_has_missed_what_was_
     assert len(set(there.stores)) == 2
 
 
-async def test_polls_of_a_pulled_table_are_in_no_hurry(tmp_path: Path, there: OutboxStandin) -> None:
+async def test_polls_of_a_pulled_table_are_in_no_hurry_while_its_changes_are_taken(
+    tmp_path: Path, there: OutboxStandin
+) -> None:
     there.create_table("timed", {"id": "bigint", "name": "text", "at": "timestamptz"}, changed_at="at")
     there.create_table("others", {"id": "bigint", "name": "text", "at": "timestamptz"}, changed_at="at")
     tables = [{"name": "timed", "changed_at": "at", "pull": True}, {"name": "others", "changed_at": "at"}]
     pace = {**SLOW, "poll_seconds": 30.0, "poll_seconds_max": 300.0}
     async with running(pulled(tmp_path, there, supabase={"tables": tables}, reconcile=pace)) as service:
-        gaps = {one["table"]: one["poll_gap_seconds"] for one in (await ready(service))["tables"]}
-        assert gaps["public.timed"] == 300.0
-        assert gaps["public.others"] < 300.0
+
+        async def gap(table: str) -> float:
+            (seconds,) = [
+                float(one["poll_gap_seconds"]) for one in (await ready(service))["tables"] if one["table"] == table
+            ]
+            return seconds
+
+        await in_state(service, "running")
+        assert await gap("public.timed") == 300.0
+        assert await gap("public.others") < 300.0
+        there.installed = False
+        await in_state(service, "refused")
+        assert await gap("public.timed") < 300.0
+        there.installed = True
+        await in_state(service, "running")
+        assert await gap("public.timed") == 300.0
 
 
 async def test_the_names_of_messages_are_those_of_their_webhooks(tmp_path: Path, there: OutboxStandin) -> None:
