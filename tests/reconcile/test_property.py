@@ -222,7 +222,7 @@ async def world() -> AsyncIterator[World]:
                 await one.stop()
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(taken=st.lists(steps, max_size=25))
 def test_one_quiet_reconcile_after_anything_copy_and_source_are_equal(taken: list[tuple[str, Any, Any, Any]]) -> None:
     async def run() -> None:
