@@ -111,7 +111,7 @@ async def test_a_crash_test_that_fails_itself_does_not_say_that_promises_were_ke
 @needs_linux
 @needs_a_compiler
 async def test_a_service_that_does_not_sync_ends_the_crash_test_with_1(tmp_path: Path) -> None:
-    words = ("--never-sync", "--kills", "1", "--blow", "kill", "--load-seconds", "2", "--seed", "1")
+    words = ("--never-sync", "--kills", "3", "--blow", "kill", "--load-seconds", "2", "--seed", "1")
     ran = await script(tmp_path, "scripts.crashes", *words)
     assert ran.code == 1, ran.err
     assert "was acknowledged and is not there" in ran.err
