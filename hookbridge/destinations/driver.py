@@ -216,10 +216,9 @@ class Driver:
         It is left when it is sent otherwise from now on, or the destination has stopped.
         """
         while True:
-            self._must_lead()
             looks_behind = bool(self._cutting.suspects)
             try:
-                await sender.post(what.body, what.id)
+                await self._post(sender, what)
             except Undelivered as error:
                 match self._cutting.refused(what, error, self._clock()):
                     case "otherwise":
@@ -233,13 +232,15 @@ class Driver:
             else:
                 return await self._done(what, taken=True)
 
-    def _must_lead(self) -> None:
-        """Raises LeadLost where another node may have told something newer than what is in hand here.
+    async def _post(self, sender: Sender, what: Message) -> None:
+        """Have a message taken, unless another node may have told something newer than what is in hand here.
 
         A node that stood still goes on wherever it was, and only then finds its duties ended.
+        Raises LeadLost, Undelivered.
         """
         if self._lead is not None and not self._leads(self._lead.duty):
             raise LeadLost(self._lead.duty)
+        await sender.post(what.body, what.id)
 
     async def _done(self, what: Message, *, taken: bool) -> bool:
         """Keep that nothing is left of a message, and that what was suspected is rejected; False where it cannot be."""
@@ -277,8 +278,7 @@ class Driver:
             what = await again(*about, row, series, feed.Place.parse(before.place))
             try:
                 if what is not None:
-                    self._must_lead()
-                    await sender.post(what.body, what.id)
+                    await self._post(sender, what)
                     now, misses = now.taken(1, self._clock()), 0
                 await self._keep(now, taken=[row.record])
             except Undelivered as error:
