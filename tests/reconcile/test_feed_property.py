@@ -5,7 +5,6 @@ And on the way no consumer is ever told an older state after a newer one of the 
 
 import asyncio
 import json
-import math
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -19,12 +18,12 @@ from aiohttp import ClientSession
 from hookbridge.config import Destination, Settings
 from hookbridge.outgoing import calls
 from hookbridge.standins.wire import Webhook
-from hookbridge.store.values import Span
 from hookbridge.web.server import bind, listening
 from scripts.consumers import Consumer, Receiver, Way
 from scripts.programs import free_port
 from scripts.replica import Held, Replica
 from tests.reconcile.test_property import QUICK, World, body_of
+from tests.support.changing import EVER
 from tests.support.followed import Sources, sources
 from tests.support.receivers import SECRET
 from tests.support.running import ADMIN, ADMIN_TOKEN, with_secrets
@@ -38,7 +37,6 @@ RECORDS = 6
 ROW_EDITS = ("put", "put", "delete")
 PAGE_EDITS = ("put", "put", "body", "trash", "restore", "remove")
 BEGIN: dict[str, Way] = {"pages": "pages", "waits": "waits", "streams": "streams", "away": "slowly"}
-EVER = Span(-math.inf, math.inf)
 LATE, AWAY, BACK = 50, 60, 110
 """At which step one consumer begins in the middle, and one goes and comes back."""
 

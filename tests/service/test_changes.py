@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,9 @@ from msgspec.structs import replace
 
 from hookbridge.model import Copy
 from hookbridge.store.sqlite import back_up
-from hookbridge.store.values import Span
 from hookbridge.web.route import Route
 from hookbridge.web.routes import ROUTES
+from tests.support.changing import EVER
 from tests.support.events import copy, key
 from tests.support.running import ADMIN, Running, make_settings, running
 from tests.support.waiting import wait_until
@@ -37,7 +39,7 @@ async def put(one: Running, name: str, data: object = None, **changes: object) -
     """Write a copy as a read-through does; without data the knowledge that there is none."""
     store = one.service.store
     raw = None if data is None else json.dumps(data).encode()
-    written = copy(key(name), await store.ticket(), raw, fingerprint=(raw or b"").ljust(16))
+    written = copy(key(name), await store.ticket(), raw, fingerprint=(raw or b"").ljust(16), read_at=time.time())
     written = replace(written, **changes)
     await store.put(written, None, exclusive=False)
     return written
@@ -66,13 +68,16 @@ def told(answer: dict[str, Any]) -> list[str]:
 
 
 async def test_an_entry_says_what_is_known_of_its_record(bridge: Running) -> None:
-    await put(bridge, "1", {"id": 1, "amount": 1.50}, title="First", changed_at="2026-01-01T15:00:00Z", read_at=100.0)
-    await put(bridge, "2", None, read_at=100.0)
+    read = datetime.now(UTC).replace(microsecond=0)
+    read_at, settled_at = read.timestamp(), f"{read:%Y-%m-%dT%H:%M:%SZ}"
+    changed_at = "2026-01-01T15:00:00Z"
+    await put(bridge, "1", {"id": 1, "amount": 1.50}, title="First", changed_at=changed_at, read_at=read_at)
+    await put(bridge, "2", None, read_at=read_at)
     await put(bridge, "3", {"id": 3}, verified=False)
     place = (await asked(bridge, since="now"))["next"]
     assert place == (await asked(bridge, since=place))["next"]
     await put(bridge, "2", {"id": 2})
-    await put(bridge, "2", None, read_at=100.0)
+    await put(bridge, "2", None, read_at=read_at)
     answer = await asked(bridge, since=0)
     first, third, end = answer["changes"]
     assert first == {
@@ -84,9 +89,9 @@ async def test_an_entry_says_what_is_known_of_its_record(bridge: Running) -> Non
         "title": "First",
         "seq": first["seq"],
         "data": {"id": 1, "amount": 1.5},
-        "changed_at": "2026-01-01T15:00:00Z",
+        "changed_at": changed_at,
         "verification": "verified",
-        "settled_at": "1970-01-01T00:01:40Z",
+        "settled_at": settled_at,
     }
     assert (third["id"], third["verification"]) == ("3", "skipped")
     assert end == {"type": "snapshot_end", "seq": end["seq"]}
@@ -95,7 +100,7 @@ async def test_an_entry_says_what_is_known_of_its_record(bridge: Running) -> Non
         "type": "delete",
         "id": "2",
         "verification": "absent",
-        "settled_at": "1970-01-01T00:01:40Z",
+        "settled_at": settled_at,
     }
     assert gone["seq"] == end["seq"]
     assert "data" not in gone
@@ -184,11 +189,11 @@ async def test_a_place_behind_forgotten_deletions_is_gone_and_later_ones_are_not
     await put(bridge, "1", {})
     early = (await asked(bridge, since="now"))["next"]
     unfinished = (await asked(bridge, since=0, limit=1, source="notion"))["next"]
-    await put(bridge, "1", None, read_at=10.0)
+    await put(bridge, "1", None)
     late = (await asked(bridge, since="now"))["next"]
     await put(bridge, "2", {})
     assert told(await asked(bridge, since=early)) == ["delete 1", "upsert 2"]
-    assert await bridge.service.store.remove_tombstones(Span(0.0, 20.0), 10) == 1
+    assert await bridge.service.store.remove_tombstones(EVER, 10) == 1
     assert "tombstone_days" in (await refused(bridge, early))["message"]
     await refused(bridge, unfinished)
     assert told(await asked(bridge, since=late)) == ["upsert 2"]
@@ -200,9 +205,9 @@ async def test_a_snapshot_that_takes_longer_than_deletions_are_kept_is_gone(brid
         await put(bridge, name, {})
     begun = (await asked(bridge, since=0, limit=1))["next"]
     assert told(await asked(bridge, since=begun, limit=1)) == ["upsert b"]
-    await put(bridge, "a", None, read_at=10.0)
+    await put(bridge, "a", None)
     await put(bridge, "c", {"new": True})
-    assert await bridge.service.store.remove_tombstones(Span(0.0, 20.0), 10) == 1
+    assert await bridge.service.store.remove_tombstones(EVER, 10) == 1
     await refused(bridge, begun)
     fresh = await asked(bridge, since=0, limit=1)
     assert told(await asked(bridge, since=fresh["next"])) == ["upsert c", "snapshot_end"]

@@ -10,9 +10,9 @@ from aiohttp import web
 
 from hookbridge.destinations import standing
 from hookbridge.store import note_names
-from hookbridge.store.values import Span
 from tests.service.test_destinations import changed, in_state, said, state, taken, told
 from tests.service.test_rejections import filled, has_told_all, refuses, rejected, told_ids
+from tests.support.changing import EVER
 from tests.support.receivers import Receiver, receiver
 from tests.support.running import ADMIN, Running, make_settings, running
 from tests.support.waiting import wait_until
@@ -117,7 +117,7 @@ async def test_a_replay_says_that_a_record_is_gone(tmp_path: Path, there: Receiv
         await wait_until(lambda: taken(there, "2", "new"))
         assert await ids(service) == ["1"]
         if is_forgotten:
-            assert await service.service.store.remove_tombstones(Span(0.0, 1e12), 10) == 1
+            assert await service.service.store.remove_tombstones(EVER, 10) == 1
         refuses(there, set())
         await said(service, "replay")
         await rejected(service, 0)
