@@ -1,4 +1,7 @@
-"""One run: the database with its table and outbox, a Data API before it, the service, eight writers, and the blows."""
+"""One run: the database with its tables and outbox, a Data API before it, the service, the writers, and what happens.
+
+Either the service and the database are struck while the writers work, or the Data API is away for as long as they do.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import aiohttp
 import asyncpg
@@ -22,6 +25,7 @@ import msgspec
 from hookbridge.demo.postgres import Postgres, postgres
 from hookbridge.sources.supabase.trigger import Pull, Trigger, install
 from scripts.programs import free_port, start
+from scripts.pulling.away import Told, paced
 from scripts.pulling.writers import COMMON, SETTING_UP, Writer, own_table, refused
 from tests.support.postgrest import PostgrestOnPostgres, data_api
 
@@ -29,6 +33,7 @@ KEY = "sb_secret_of_the_trial"
 TOKEN = secrets.token_urlsafe(24)
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
 PATIENCE_SECONDS = 1800.0
+LOOK_SECONDS = 1.0
 
 Way = Literal["data_api", "database"]
 
@@ -40,6 +45,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     writers: int = 8
     kills: int = 10
     stops: int = 5
+    away_seconds: float = 0.0
+    """For so long the Data API is away, and nothing is struck."""
+    rows: int = 200
+    """In the table that is a writer's own, at most."""
     way: Way = "data_api"
     seed: int = 1
 
@@ -60,6 +69,17 @@ class Result(msgspec.Struct, kw_only=True):
     """Transactions that the database refused, by SQLSTATE."""
     kills: int = 0
     stops: int = 0
+    away_seconds: float = 0.0
+    said: list[str] = []
+    """What ``/readyz`` told of taking while the Data API was away."""
+    told_at_last: bool = False
+    """Whether it was told as down, with a remedy, when the Data API came back."""
+    waited: int = 0
+    """Messages in the outbox at that moment."""
+    taken_seconds: float = 0.0
+    """From then until the outbox was empty."""
+    applied_seconds: float = 0.0
+    """From then until nothing was open here either."""
     events: int = 0
     duplicates: int = 0
     overtaken: int = 0
@@ -71,6 +91,8 @@ class Result(msgspec.Struct, kw_only=True):
     @property
     def kept(self) -> bool:
         """Whether every promise was."""
+        if self.away_seconds and not (self.told_at_last and self.waited == self.changes):
+            return False
         return self.events > 0 and not (self.differing or self.overtaken or self.refused)
 
 
@@ -86,13 +108,16 @@ class Trial:
         self._folder = folder
         self._options = options
         self._server = server
+        self._api = api
         self._port = free_port()
         self._random = random.Random(options.seed)  # noqa: S311  moments, not secrets
         self._struck = False
         self._log = folder / "service.log"
         self._process: asyncio.subprocess.Process | None = None
         self.result = Result(seed=options.seed, way=options.way)
-        self.writers = [Writer(number, server.url, options.seed) for number in range(1, options.writers + 1)]
+        self.writers = [
+            Writer(number, server.url, options.seed, options.rows) for number in range(1, options.writers + 1)
+        ]
         database = server.url if options.way == "database" else ""
         tables = "".join(TABLE.format(name=name) for name in names(options))
         (folder / "config.toml").write_text(CONFIG.format(port=self._port) + tables)
@@ -128,11 +153,30 @@ class Trial:
     async def write(self, tell: Callable[[str], None]) -> None:
         """Let the writers work, and strike meanwhile."""
         most = self._options.changes
+
+        async def more() -> bool:
+            return self._changes() < most or not self._struck
+
         async with asyncio.TaskGroup() as group:
             for writer in self.writers:
-                group.create_task(writer.write(lambda: self._changes() < most or not self._struck))
+                group.create_task(writer.write(more))
             await self._strike(most, tell)
             self._struck = True
+
+    async def write_without_api(self, tell: Callable[[str], None]) -> None:
+        """Let the writers work while the Data API takes no connection, and look at what is told of that."""
+        options, result, told = self._options, self.result, Told()
+        began = time.monotonic()
+        more = paced(self._changes, options.changes, options.away_seconds)
+        async with self._api.down(), self._http() as http, asyncio.TaskGroup() as group:
+            writing = [group.create_task(writer.write(more)) for writer in self.writers]
+            while time.monotonic() - began < options.away_seconds or not all(one.done() for one in writing):
+                await asyncio.sleep(LOOK_SECONDS)
+                told.look(await _asked(http, "/readyz"))
+            result.away_seconds = round(time.monotonic() - began, 1)
+            result.said, result.told_at_last = told.said, told.is_down
+            result.waited = await self._waiting()
+        tell(f"the Data API was away for {result.away_seconds} s, and {result.waited} changes wait")
 
     async def _strike(self, most: int, tell: Callable[[str], None]) -> None:
         blows = ["kill"] * self._options.kills + ["stop"] * self._options.stops
@@ -153,21 +197,27 @@ class Trial:
 
     async def all_taken(self) -> None:
         """Wait until nothing waits there, and nothing is open here."""
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{self._port}", headers=ADMIN) as http:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                while not await self._is_quiet(http):  # noqa: ASYNC110  another process
-                    await asyncio.sleep(0.1)
+        began = time.monotonic()
+        async with self._http() as http, asyncio.timeout(PATIENCE_SECONDS):
+            while await self._waiting():  # noqa: ASYNC110  another process
+                await asyncio.sleep(0.1)
+            taken = time.monotonic() - began
+            while (stats := await _asked(http, "/api/v1/webhooks/stats"))["books"]["open"]:  # noqa: ASYNC110  another process
+                await asyncio.sleep(0.1)
+        self.result.duplicates = stats["duplicates"]
+        if self.result.away_seconds:
+            self.result.taken_seconds, self.result.applied_seconds = round(taken, 1), round(time.monotonic() - began, 1)
 
-    async def _is_quiet(self, http: aiohttp.ClientSession) -> bool:
+    def _http(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(f"http://127.0.0.1:{self._port}", headers=ADMIN)
+
+    async def _waiting(self) -> int:
+        """Count the messages in the outbox."""
         sql = await asyncpg.connect(self._server.url)
         try:
-            waiting = await sql.fetchval("select count(*) from hookbridge_webhooks.changes")
+            return int(await sql.fetchval("select count(*) from hookbridge_webhooks.changes"))
         finally:
             await sql.close()
-        async with http.get("/api/v1/webhooks/stats") as answer:
-            stats = await answer.json()
-        self.result.duplicates = stats["duplicates"]
-        return not waiting and stats["books"]["open"] == 0
 
     async def judge(self) -> None:
         """Compare the copies with the table, and look at the order in which events came."""
@@ -189,6 +239,11 @@ class Trial:
             _kept, self._folder / "data" / "hookbridge.db"
         )
         result.differing = len(truth.items() ^ copies.items())
+
+
+async def _asked(http: aiohttp.ClientSession, path: str) -> Any:  # noqa: ANN401  any JSON
+    async with http.get(path) as answer:
+        return await answer.json()
 
 
 def _kept(file: Path) -> tuple[dict[str, int], int, int]:
@@ -267,7 +322,7 @@ async def run(folder: Path, options: Options, tell: Callable[[str], None]) -> Re
         trial = Trial(folder, options, server, api)
         try:
             await trial.serve()
-            await trial.write(tell)
+            await (trial.write_without_api(tell) if options.away_seconds else trial.write(tell))
             await trial.all_taken()
             await trial.judge()
         finally:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Literal
 
@@ -33,7 +33,6 @@ LOST = (
 
 COMMON = "users"
 COMMON_ROWS = 40
-OWN_ROWS = 200
 IN_COMMON_SHARE = 0.3
 
 SETTING_UP = f"""
@@ -66,8 +65,10 @@ def own_table(number: int) -> str:
 class Writer:
     """One connection after the other, as long as there is something to write."""
 
-    def __init__(self, number: int, url: str, seed: int) -> None:
+    def __init__(self, number: int, url: str, seed: int, rows: int) -> None:
+        """``rows``: how many keys its own table has at most."""
         self._own = own_table(number)
+        self._rows = rows
         self._url = url
         self._random = random.Random(seed * 100 + number)  # noqa: S311  changes, not secrets
         self._sql: asyncpg.Connection | None = None
@@ -80,9 +81,9 @@ class Writer:
         self.refused: Counter[str] = Counter()
         """By their SQLSTATE: what the database refused."""
 
-    async def write(self, more: Callable[[], bool]) -> None:
-        """Write until that says no."""
-        while more():
+    async def write(self, more: Callable[[], Awaitable[bool]]) -> None:
+        """Write each time that says yes, until it says no."""
+        while await more():
             try:
                 self.changes += await self._transaction(await self._connected())
                 self.transactions += 1
@@ -108,7 +109,7 @@ class Writer:
 
     async def _change(self, sql: asyncpg.Connection) -> int:
         kind = self._random.choice(_KINDS)
-        key, other = (self._random.randint(1, OWN_ROWS) for _ in range(2))
+        key, other = (self._random.randint(1, self._rows) for _ in range(2))
         text = "x" * self._random.choice((10, 10, 10, 3_000))
         rows = _rows(await sql.execute(_STATEMENTS[kind].format(own=self._own), key, other, text))
         return 0 if kind == "same" else rows
