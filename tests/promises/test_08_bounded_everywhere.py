@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.books import WEBHOOKS, balanced, hint, send, settled, statistics
+from tests.support.data import disk_gets_low
 from tests.support.handling import Handling
 from tests.support.running import ADMIN, Running, make_settings, running
 from tests.support.truths import lane
@@ -111,7 +112,7 @@ async def test_a_replay_passes_neither_the_cap_nor_a_full_disk(tmp_path: Path) -
         assert await balanced(service) == {"received": 80, "open": 40, "applied": 40}
         refused = await service.post("/api/v1/events/replay", everything, ADMIN)
         assert (refused.status, "Retry-After" in refused.headers) == (503, True)
-        service.service.intake.disk_is_low = True
+        await disk_gets_low(service)
         await service.service.holds.resume("supabase")
         refused = await service.post("/api/v1/events/replay", {"limit": 1, "all": True}, ADMIN)
         assert (refused.status, "Retry-After" in refused.headers) == (503, True)

@@ -68,7 +68,8 @@ async def test_a_body_that_is_still_arriving_at_sigterm_is_read_answered_and_kep
 
 async def test_what_is_being_processed_is_finished_and_what_waits_is_still_dirty(tmp_path: Path) -> None:
     user = Handling(tmp_path)
-    settings = make_settings(tmp_path, handlers=user.section, processing={"workers": 2, "queue_size": 4})
+    processing, server = {"workers": 2, "queue_size": 4}, {"shutdown_deadline_seconds": 60.0}
+    settings = make_settings(tmp_path, handlers=user.section, processing=processing, server=server)
     async with running(settings) as service:
         module = user.module
         module.gate.clear()

@@ -10,6 +10,7 @@ import pytest
 
 from hookbridge.alerts.beats import Beats
 from hookbridge.config import Settings
+from tests.support.engines import HandClock
 from tests.support.metrics import scrape
 from tests.support.people import SECRET, People, people
 from tests.support.running import ADMIN, Running, make_settings, running
@@ -87,9 +88,11 @@ async def taken(service: Running, number: int) -> bool:
 
 async def test_one_that_is_not_taken_is_shown_and_sent_again_under_its_id(tmp_path: Path, there: People) -> None:
     there.status = 500
-    async with running(telling(tmp_path, there)) as service:
+    clock = HandClock()
+    async with running(telling(tmp_path, there), clock=clock) as service:
         await pause(service)
         await wait_until(lambda: len(there.ids) == 2)  # at once, and then with gaps
+        clock.now = clock()  # the next gap does not end while it is looked at
 
         async def is_shown() -> bool:
             return bool((await shown(service))["alerts"]["failures"] == 2)
@@ -102,7 +105,7 @@ async def test_one_that_is_not_taken_is_shown_and_sent_again_under_its_id(tmp_pa
         assert there.url not in str(seen)
         figures = await scrape(service)
         assert (figures.total("alert_failures"), figures.total("alerts_unhealthy")) == (2, 1)
-        there.status = 200
+        there.status, clock.now = 200, None
         await wait_until(lambda: there.told)
         assert len(set(there.ids)) == 1
         await wait_until(lambda: taken(service, 1))

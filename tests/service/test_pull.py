@@ -15,6 +15,7 @@ from hookbridge.model import RecordKey
 from hookbridge.standins.wire import Reply
 from hookbridge.store.sqlite.backups import back_up
 from tests.support.commands import command
+from tests.support.data import disk_gets_low
 from tests.support.engines import store_section
 from tests.support.metrics import Scrape
 from tests.support.outboxes import Answer, OutboxStandin, confirming, taking
@@ -365,7 +366,7 @@ async def test_while_an_outbox_stays_full_sweeps_are_asked_for_once_a_minute_and
 async def test_nothing_is_taken_while_the_inbox_takes_nothing(tmp_path: Path, there: OutboxStandin) -> None:
     async with running(pulled(tmp_path, there)) as service:
         await loaded(service)
-        service.service.intake.disk_is_low = True
+        await disk_gets_low(service)
         await in_state(service, "held")
         there.insert("users", {"id": 1, "name": "Ada"})
         looks = len(there.stores)

@@ -25,6 +25,8 @@ _REFUSE = """
     CREATE FUNCTION public.full() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN RAISE 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$
 """
+NO_DISK_HAS = 1 << 60
+"""Bytes."""
 _EACH = "SELECT tablename FROM pg_tables WHERE schemaname = 'hookbridge'"
 
 
@@ -109,6 +111,19 @@ async def _full_server(url: str) -> AsyncIterator[None]:
             yield
         finally:
             await database.execute("DROP FUNCTION public.full() CASCADE")
+
+
+async def disk_gets_low(service: Running) -> None:
+    """Have the disk nearly full from now on, as the service sees it, which looks again every few seconds."""
+    upkeep, store = service.service.upkeep, service.service.store
+
+    async def nothing() -> int:
+        return 0
+
+    upkeep._min_free_bytes = NO_DISK_HAS
+    store.free_bytes = store.reusable_bytes = nothing  # type: ignore[method-assign]
+    await upkeep.look_at_disk()
+    assert service.service.intake.disk_is_low
 
 
 @asynccontextmanager
