@@ -207,7 +207,7 @@ async def test_another_key_begins_an_interrupted_sweep_anew(both: Sources, tmp_p
         await wait_until(lambda: table(bridge, "plain").sweep.state.cursor is not None)
         interrupted = table(bridge, "plain").sweep.state
     both.supabase.faults.clear()
-    other = {"tables": [{"name": "plain", "key": ["name"]}], "timeout_seconds": 2.0}
+    other = {"tables": [{"name": "plain", "key": ["name"]}]}
     async with running(both.settings(tmp_path, supabase=other, reconcile=STILL)) as bridge:
         await wait_until(lambda: loaded(bridge))
         sweep = table(bridge, "plain").sweep.state

@@ -32,9 +32,7 @@ def following(
 ) -> AbstractAsyncContextManager[Running]:
     secrets = {"supabase_url": supabase.url, "supabase_key": KEY}
     tables = [{"name": "things", "key": ["k"]}]
-    return running(
-        make_settings(folder, secrets=secrets, supabase={"tables": tables, "timeout_seconds": 2.0}, reconcile=reconcile)
-    )
+    return running(make_settings(folder, secrets=secrets, supabase={"tables": tables}, reconcile=reconcile))
 
 
 def thing(id_: str) -> RecordKey:

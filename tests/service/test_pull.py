@@ -39,7 +39,6 @@ def pulled(folder: Path, there: OutboxStandin, **sections: Mapping[str, Any]) ->
     given: dict[str, Mapping[str, Any]] = {
         "supabase": {
             "tables": [{"name": "users", "pull": True}],
-            "timeout_seconds": 2.0,
             "pull_seconds": 0.01,
             "pull_seconds_max": 0.02,
         },

@@ -13,7 +13,7 @@ from tests.support.waiting import wait_until
 UUID = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
 OWN = RecordKey("supabase", "public.items", UUID)
 ALIAS = RecordKey("supabase", "public.items", UUID.upper())
-FOLLOWED = {"tables": [{"name": "items"}], "timeout_seconds": 2.0}
+FOLLOWED = {"tables": [{"name": "items"}]}
 UNHEARD = {"enabled": False}
 
 

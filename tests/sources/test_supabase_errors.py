@@ -77,7 +77,7 @@ async def reading() -> AsyncIterator[tuple[PostgrestStandin, SupabaseSource]]:
         standin.insert("users", {"id": 1, "name": "Ada"})
         tickets = counting()
         secrets = Secrets(supabase_url=standin.url, supabase_key=KEY)
-        source = SupabaseSource(SupabaseConfig(timeout_seconds=2.0), SignaturesConfig(), secrets, tickets)
+        source = SupabaseSource(SupabaseConfig(), SignaturesConfig(), secrets, tickets)
         try:
             yield standin, source
         finally:
@@ -98,7 +98,7 @@ async def failure(reply: Reply) -> SourceError:
 async def test_a_certificate_that_nobody_trusts_is_named_with_where_its_ca_belongs() -> None:
     async with PostgrestStandin(key=KEY) as standin, proxied(standin.url, UNTRUSTED) as proxy:
         secrets = Secrets(supabase_url=proxy.url, supabase_key=KEY)
-        source = SupabaseSource(SupabaseConfig(timeout_seconds=5.0), SignaturesConfig(), secrets, unordered)
+        source = SupabaseSource(SupabaseConfig(), SignaturesConfig(), secrets, unordered)
         with pytest.raises(SourceUnavailable) as caught:
             await source.read(RECORD)
         await source.close()

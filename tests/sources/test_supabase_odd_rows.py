@@ -30,7 +30,7 @@ async def supabase() -> AsyncIterator[PostgrestStandin]:
 
 
 def make(standin: PostgrestStandin, **config: object) -> SupabaseSource:
-    settings = msgspec.convert({"timeout_seconds": 2.0, **config}, SupabaseConfig)
+    settings = msgspec.convert(config, SupabaseConfig)
     secrets = Secrets(supabase_url=standin.url, supabase_key=KEY)
     return SupabaseSource(settings, SignaturesConfig(), secrets, counting())
 

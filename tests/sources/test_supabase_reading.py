@@ -35,7 +35,7 @@ async def supabase() -> AsyncIterator[PostgrestStandin]:
 
 
 def make(standin: PostgrestStandin, *, key: str = KEY, **config: object) -> SupabaseSource:
-    settings = msgspec.convert({"timeout_seconds": 0.5, **config}, SupabaseConfig)
+    settings = msgspec.convert(config, SupabaseConfig)
     secrets = Secrets(supabase_url=standin.url, supabase_key=key)
     return SupabaseSource(settings, SignaturesConfig(), secrets, counting())
 

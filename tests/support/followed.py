@@ -56,12 +56,11 @@ class Sources:
         """Settings that follow all of it."""
         tables = [{"name": "users", "changed_at": "updated_at"}, {"name": "plain"}]
         given: dict[str, Mapping[str, Any]] = {
-            "supabase": {"tables": tables, "timeout_seconds": 2.0},
+            "supabase": {"tables": tables},
             "notion": {
                 "base_url": self.notion.url,
                 "databases": [{"id": one} for one in databases or (self.database,)],
                 "requests_per_second": 1000.0,
-                "timeout_seconds": 2.0,
             },
             "reconcile": QUICK,
         }

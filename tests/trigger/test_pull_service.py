@@ -34,7 +34,6 @@ def taking(folder: Path, api: PostgrestOnPostgres, project: Project, way: str, *
         secrets={**given, **secrets},
         supabase={
             "tables": [{"name": "users", "pull": True}],
-            "timeout_seconds": 2.0,
             "pull_seconds": 0.01,
             "pull_seconds_max": 0.02,
         },
