@@ -9,7 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from playwright.async_api import ConsoleMessage, Page, async_playwright
+from playwright.async_api import ConsoleMessage, Page, async_playwright, expect
 
 from tests.dashboard.seeded import Seeded, seed
 
@@ -22,6 +22,9 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-sync",
 ]
+# Playwright's own 5 seconds are a guess at how fast the machine is; none of a test's waits is meant to end in vain.
+expect.set_options(timeout=60_000)
+
 REFUSAL = re.compile(r"Failed to load resource: the server responded with a status of (\d+)")
 
 

@@ -111,13 +111,13 @@ async def test_a_service_that_hangs_is_not_shown_as_well(page: Page, service: Ru
         await asyncio.Event().wait()
 
     await page.route("**/readyz", hang)
-    await expect(page.locator("#health")).to_have_class("bad", timeout=30_000)
+    await expect(page.locator("#health")).to_have_class("bad")
     await expect(page.locator("#health-text")).to_have_text("The service did not answer within 10 s.")
     await expect(page.locator("#as-of")).to_have_text(re.compile(r"Figures as of \d"))
     await expect(page.locator("body")).to_have_class(re.compile("stale"))
     assert "did not answer" in await page.title()
     await page.unroute("**/readyz")
-    await expect(page.locator("#health-text")).to_have_text("Nothing received yet", timeout=30_000)
+    await expect(page.locator("#health-text")).to_have_text("Nothing received yet")
     await expect(page.locator("#as-of")).to_be_empty()
     await expect(page.locator("body")).not_to_have_class(re.compile("stale"))
 
@@ -241,7 +241,7 @@ async def test_the_chart_shows_what_was_before_a_restart(page: Page, tmp_path: P
     async with running(settings) as service:
         await opened(page, service, f"?hours={hours}")
         said = re.compile("3 events received.* 3 applied")
-        await expect(page.locator("#chart")).to_have_attribute("aria-label", said, timeout=20_000)
+        await expect(page.locator("#chart")).to_have_attribute("aria-label", said)
         await expect(page.locator("#chart path.received:not(.area)")).to_have_count(1)
         clock = "at => new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' }).format(at)"
         await expect(page.locator("#since")).to_have_text(f"since {await page.evaluate(clock, began * 1000)}")

@@ -197,7 +197,7 @@ def _pooler(url: str) -> Iterator[str]:
 
 
 def _wait_for(socket: Path, process: "subprocess.Popen[bytes]") -> None:
-    for _ in range(2_000):
+    for _ in range(12_000):
         if socket.exists():
             return
         assert process.poll() is None, "pgbouncer ended"
