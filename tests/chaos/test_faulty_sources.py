@@ -29,12 +29,13 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def bridge(folder: Path, both: Sources, urls: Mapping[str, str]) -> AsyncIterator[Running]:
+async def bridge(folder: Path, both: Sources, broken: SourceName, urls: Mapping[str, str]) -> AsyncIterator[Running]:
     """A service that is told of changes by webhooks alone; ``urls``: of the proxies before both sources."""
+    sections: dict[str, dict[str, Any]] = {"supabase": {}, "notion": {"base_url": urls["notion"]}}
+    sections[broken]["timeout_seconds"] = TIMEOUT_SECONDS  # the other one may take as long as this machine needs
     settings = both.settings(
         folder,
-        supabase={"timeout_seconds": TIMEOUT_SECONDS},
-        notion={"timeout_seconds": TIMEOUT_SECONDS, "base_url": urls["notion"]},
+        **sections,
         reconcile={"enabled": False},
         processing={"max_attempts": 2, "retry_delay_seconds": 0.01, "probe_max_seconds": 0.2},
     )
@@ -112,7 +113,9 @@ async def test_a_source_that_fails_stops_its_lane_alone_and_heals_by_itself(
             page = both.notion.create_page(both.data_source, {"Name": "somebody else"})
             place = Place(both.notion, before_notion, await strange_page(both.notion, page, TOKEN))
         heal = await FAULTS[fault](place)
-        async with bridge(tmp_path, both, {"supabase": before_supabase.url, "notion": before_notion.url}) as service:
+        async with bridge(
+            tmp_path, both, broken, {"supabase": before_supabase.url, "notion": before_notion.url}
+        ) as service:
             await goes_through(service, both, broken, heal, SAYS.get(fault, ""))
 
 
