@@ -99,7 +99,7 @@ class Replica:
         self.snapshots += 1
 
     def _apply(self, entry: Mapping[str, Any], now: float) -> None:
-        record, seq = f"{entry['source']}:{entry['table']}:{entry['id']}", int(entry["seq"])
+        record, seq = name_of(entry), int(entry["seq"])
         held = None
         self.told += 1
         if entry["type"] == "upsert":
@@ -138,6 +138,11 @@ class Replica:
     def _say(self, what: str) -> None:
         if len(self.wrong) < SHOWN_MAX:
             self.wrong.append(f"{self.name}: {what}")
+
+
+def name_of(entry: Mapping[str, Any]) -> str:
+    """Name the record that an entry of the feed tells of."""
+    return f"{entry['source']}:{entry['table']}:{entry['id']}"
 
 
 def _other(held: Held | None, is_: Held | None) -> str:

@@ -42,10 +42,9 @@ class Followers:
 
     def count(self, result: Result) -> None:
         """Say what they have seen."""
-        fates = self._receiver.fates
         result.told = sum(replica.told for replica in self._replicas())
-        result.messages = sum(fates.values())
-        result.messages_not_taken = result.messages - fates.get("taken", 0)
+        result.messages = sum(self._receiver.fates.values())
+        result.messages_not_taken = self._receiver.not_acknowledged
         result.slowest_catch_up_seconds = self._slowest_seconds
 
     async def broken(self, copies: Mapping[str, Held]) -> list[str]:
@@ -54,7 +53,7 @@ class Followers:
         The destination is well meanwhile: what is waited for is the service.
         """
         began = time.monotonic()
-        self._receiver.fails = 0.0
+        self._receiver.be_well()
         while time.monotonic() < began + CATCHES_UP_SECONDS:
             if all(one.records == copies for one in self._replicas()):
                 break

@@ -1,1 +1,1 @@
-"""``scripts/fault-test``: every way in which a source fails, between the service and a real one."""
+"""``scripts/fault-test``: every way in which a source or a destination fails, beside those that are well."""

@@ -104,6 +104,11 @@ class Load:
         async with self._http.get(path, headers=ADMIN) as answer:
             return msgspec.json.decode(await answer.read())
 
+    async def tell(self, path: str) -> None:
+        """Tell the service something as an operator.  Raises ClientResponseError when it refuses."""
+        async with self._http.post(path, headers=ADMIN) as answer:
+            answer.raise_for_status()
+
     async def applied_seconds(self, source: str, since: float) -> list[float]:
         """Give how long each change of a source took from its webhook to its application, of those since then."""
         times: list[float] = []

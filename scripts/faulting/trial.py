@@ -13,18 +13,25 @@ from aiohttp import ClientSession, ClientTimeout
 
 from hookbridge.standins import NotionStandin, PostgrestStandin
 from hookbridge.standins.wire import Reply
+from scripts.crashes import checks
+from scripts.crashes.followers import held
 from scripts.crashes.processes import Failed, Service
 from scripts.crashes.setup import KEY, NOTION_SECRET, TOKEN, environment, module, prepare
+from scripts.faulting.destinations import RANDOM, WELL, Destinations, Told, destinations, not_shown
 from scripts.faulting.faults import FAULTS, Place
 from scripts.faulting.load import Load
 from scripts.faulting.proxy import TRUSTED, proxied
 from scripts.programs import free_port
+from scripts.replica import Held
 
 STANDS_SECONDS = 20.0
 RECOVERS_SECONDS = 60.0
 LOOK_SECONDS = 0.05
 HARMED_RATIO, HARMED_SECONDS = 3.0, 0.25
 """A 99th percentile is called harmed when it is more than so many times what it was just before, and this besides."""
+GROWTH_MB_MAX = 60.0
+"""From before the first fault on; a run in which nothing fails takes as much."""
+SHOWN_MAX = 5
 AGAIN_MAX = 2
 """What was harmed and nothing else is struck again so often: on a machine that others use, once proves nothing.  A harm
 that comes from the fault comes each time."""
@@ -50,6 +57,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """Webhooks that were not answered with 202."""
     recovery_seconds: float
     """From the end of the fault until every event was applied."""
+    memory_mb: float
+    """Of the service, behind it."""
     wrong: tuple[str, ...]
     """What was broken, but for times."""
     harmed: tuple[str, ...]
@@ -64,12 +73,28 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ground:
-    """The service, both sources behind their proxies, and the load."""
+    """The service, both sources behind their proxies, the load, and the destinations."""
 
-    def __init__(self, service: Service, places: dict[str, Place], load: Load) -> None:
+    def __init__(
+        self, folder: Path, service: Service, places: dict[str, Place], load: Load, told: Destinations
+    ) -> None:
         self.service = service
         self.places = places
         self.load = load
+        self.told = told
+        self.memory_mb = self.memory()
+        """Before the first fault."""
+        self.memory_mb_max = self.memory_mb
+        """The most there was behind one."""
+        self._data = folder / "data" / "hookbridge.db"
+
+    def memory(self) -> float:
+        """Give the megabytes that the service has in use.  Raises Failed when it has ended."""
+        return round(self.service.size()[0] / 1e6, 1)
+
+    def copies(self) -> dict[str, Held]:
+        """Give the copies as whoever is told of them has to hold them."""
+        return held(checks.copies(self._data))
 
     async def lane(self, source: str) -> dict[str, object]:
         """What an operator sees of a lane."""
@@ -86,8 +111,8 @@ class Ground:
 
 
 @asynccontextmanager
-async def ground(folder: Path) -> AsyncIterator[Ground]:
-    """Start all of it in an empty folder.  Raises Failed."""
+async def ground(folder: Path, seed: int) -> AsyncIterator[Ground]:
+    """Start all of it in an empty folder; ``seed`` is of how destinations fail.  Raises Failed."""
     prepare(folder)
     port = free_port()
     async with (
@@ -95,10 +120,11 @@ async def ground(folder: Path) -> AsyncIterator[Ground]:
         NotionStandin(token=TOKEN, verification_token=NOTION_SECRET) as notion,
         proxied(supabase.url, TRUSTED) as before_supabase,
         proxied(notion.url, TRUSTED) as before_notion,
+        destinations(seed) as told,
         ClientSession(f"http://127.0.0.1:{port}", timeout=ClientTimeout(total=30)) as http,
     ):
         load = Load(supabase, notion, http)
-        given = environment(before_supabase.url, before_notion.url) | {"SSL_CERT_FILE": str(TRUSTED)}
+        given = environment(before_supabase.url, before_notion.url) | {"SSL_CERT_FILE": str(TRUSTED)} | told.environment
         service = await Service.start(folder, port, given, module("hookbridge"))
         try:
             await service.ready()
@@ -110,7 +136,7 @@ async def ground(folder: Path) -> AsyncIterator[Ground]:
                 load.change("supabase", number)
                 load.change("notion", number)
             await load.run(0.5)
-            here = Ground(service, places, load)
+            here = Ground(folder, service, places, load, told)
             if not await until(here.settled, RECOVERS_SECONDS):
                 raise Failed("\n".join(["the first changes were not applied:", *service.lines]))
             yield here
@@ -158,6 +184,7 @@ async def _struck(here: Ground, source: str, fault: str, seconds: float) -> Row:
     other = "notion" if source == "supabase" else "supabase"
     other_before, ack_before = await measured(here, other, seconds)
     dead_before, refused_before = (await here.books())["dead"], here.load.refused
+    await here.load.tell(f"/api/v1/destinations/{RANDOM}/resume")  # or it would wait for longer and longer
     heal = await FAULTS[fault](here.places[source])
     try:
         for number in range(5):
@@ -184,6 +211,8 @@ async def _struck(here: Ground, source: str, fault: str, seconds: float) -> Row:
     if refused:
         wrong.append(f"{refused} webhooks were not taken")
     wrong += [f"{name} differs from its source" for name in (await here.load.differing())[:3]]
+    wrong += await untold(here)
+    here.memory_mb_max = max(here.memory_mb_max, memory := here.memory())
     return Row(
         source=source,
         fault=fault,
@@ -196,8 +225,40 @@ async def _struck(here: Ground, source: str, fault: str, seconds: float) -> Row:
         dead=dead,
         refused=refused,
         recovery_seconds=recovery,
+        memory_mb=memory,
         wrong=tuple(wrong),
         harmed=(*harmed(f"changes of {other}", other_before, other_during), *harmed("acks", ack_before, ack_during)),
+    )
+
+
+async def untold(here: Ground) -> list[str]:
+    """Say what the destination that is well has not, though nothing changes any more, and who is not shown as it is."""
+    copies = here.copies()
+
+    async def has_all() -> bool:
+        return here.told.have(copies, only=WELL)
+
+    found = [] if await until(has_all, STANDS_SECONDS) else ["the destination that is well has not everything"]
+    return found + not_shown(await here.load.ask("/readyz"))
+
+
+async def finish(here: Ground) -> Told:
+    """Mend the destinations, and hold what each has against the copies."""
+    for name in here.told.be_well():
+        await here.load.tell(f"/api/v1/destinations/{name}/resume")
+    began, copies = time.monotonic(), here.copies()
+
+    async def have_all() -> bool:
+        return here.told.have(copies)
+
+    await until(have_all, RECOVERS_SECONDS)  # what differs says more
+    wrong = [*here.told.wrong(), *here.told.differing(copies)][:SHOWN_MAX]
+    if here.memory_mb_max > here.memory_mb + GROWTH_MB_MAX:
+        wrong.append(f"memory has grown from {here.memory_mb:g} to {here.memory_mb_max:g} MB")
+    return here.told.told(
+        catch_up_seconds=time.monotonic() - began,
+        memory_mb=(here.memory_mb, here.memory_mb_max),
+        wrong=tuple(wrong),
     )
 
 

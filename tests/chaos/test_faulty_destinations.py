@@ -1,12 +1,18 @@
 """Destinations that fail in every way, all at once: each is shown for what it is, and nobody else notices."""
 
+import random
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
+import pytest
 
+from hookbridge.outgoing import Caller, Unanswered
+from scripts.consumers import ACKNOWLEDGED, APPLIED, Fate
+from scripts.consumers import Receiver as Destination
 from scripts.programs import free_port
+from scripts.replica import Replica
 from tests.chaos.test_abuse import memory_mb, needs_proc
 from tests.support.books import hint, send, settled
 from tests.support.faulty_receivers import FAULTS, LONG_BYTES, PATH, POISON, faulty_receivers
@@ -104,3 +110,48 @@ async def test_destinations_that_fail_in_every_way_are_shown_and_in_nobodys_way(
         assert set(faulty["redirects"][1].paths) == {PATH.encode()}
         for name in ("long-error", "long-answer", "long-gzip", "endless-headers"):
             assert 0 < faulty[name][1].sent < READ_BYTES_MAX < LONG_BYTES, name
+
+
+class Always(random.Random):
+    """Draws one fate whenever it can be drawn."""
+
+    def __init__(self, fate: Fate) -> None:
+        super().__init__()
+        self._fate = fate
+
+    def random(self) -> float:
+        return 0.0
+
+    def choice(self, seq: Any) -> Any:  # noqa: ANN401  as random.Random has it
+        return self._fate if self._fate in seq else seq[0]
+
+
+@pytest.mark.parametrize("fate", get_args(Fate))
+async def test_a_destination_that_fails_at_random_applies_and_acknowledges_what_it_says(fate: Fate) -> None:
+    about = {"type": "delete", "source": "supabase", "table": "public.users"}
+    body = msgspec.json.encode({"changes": [{**about, "id": "1", "seq": 1}, {**about, "id": "2", "seq": 2}]})
+    port = free_port()
+    one = Destination(Replica(fate), Always(fate), fails=0.0 if fate == "taken" else 1.0)
+    async with one.there(port), Caller(timeout_seconds=0.5, allow_private=True) as caller:
+        try:
+            answer = await caller.post(f"http://127.0.0.1:{port}/changes", body, {"webhook-id": "1"})
+            acknowledged = answer.is_success
+        except Unanswered:
+            acknowledged = False
+    assert one.fates == {fate: 1}
+    assert acknowledged == (fate in ACKNOWLEDGED) == (one.not_acknowledged == 0)
+    assert (one.replica.told == 2) == (fate in APPLIED)
+    assert one.longest < READ_BYTES_MAX
+
+
+async def test_a_destination_that_is_mended_takes_the_record_that_it_refused() -> None:
+    body = b'{"changes": [{"type": "delete", "source": "supabase", "table": "public.users", "id": "1", "seq": 1}]}'
+    port = free_port()
+    one = Destination(Replica("one"), Always("never"), fails=0.0, refuses="supabase:public.users:1")
+    async with one.there(port), Caller(timeout_seconds=0.5, allow_private=True) as caller:
+        statuses = []
+        for is_mended in (False, False, True):
+            if is_mended:
+                one.be_well()
+            statuses.append((await caller.post(f"http://127.0.0.1:{port}/changes", body, {"webhook-id": "1"})).status)
+    assert statuses == [500, 500, 204]

@@ -5,14 +5,19 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from aiohttp import ClientSession
 from msgspec.structs import replace
 
 from hookbridge.model import RecordKey, SourceName
 from hookbridge.pipeline import health
+from scripts.crashes.followers import DESTINATIONS
+from scripts.faulting.destinations import SHOWN, WELL, destinations, not_shown
 from scripts.faulting.faults import FAULTS, Heal, Place
 from scripts.faulting.proxy import TRUSTED, proxied
-from scripts.faulting.trial import ground, harmed, strange_page, strange_row, strike
+from scripts.faulting.trial import finish, ground, harmed, strange_page, strange_row, strike
+from scripts.replica import Held
 from tests.support.books import balanced, hint, send, settled, statistics
 from tests.support.followed import TOKEN, Sources, copied, sources, user
 from tests.support.running import Running, running
@@ -119,14 +124,18 @@ async def test_a_source_that_fails_stops_its_lane_alone_and_heals_by_itself(
             await goes_through(service, both, broken, heal, SAYS.get(fault, ""))
 
 
-async def test_the_fault_test_strikes_each_source_and_sees_it_recover(tmp_path: Path) -> None:
-    async with ground(tmp_path) as here:
+async def test_the_fault_test_strikes_each_source_and_sees_it_recover_while_destinations_fail(tmp_path: Path) -> None:
+    async with ground(tmp_path, seed=3) as here:
         for source, fault in (("supabase", "no answer"), ("notion", "a key that is refused")):
             row = await strike(here, source, fault, 0.5)
             assert row.wrong == ()
             assert SAYS[fault] in row.reason
             assert row.state in {"down", "refused"}
             assert (row.dead, row.refused) == (0, 0)
+        told = await finish(here)
+    assert told.wrong == ()
+    assert told.fates.keys() > {"taken"}
+    assert min(told.messages.values()) > 0
 
 
 def test_harm_is_what_got_much_slower_than_just_before() -> None:
@@ -135,3 +144,40 @@ def test_harm_is_what_got_much_slower_than_just_before() -> None:
     assert not harmed("acks", 0.020, 0.3)
     assert not harmed("acks", 0.5, 1.7)
     assert harmed("acks", 0.020, float("inf"))
+
+
+def entry(seq: int, name: str) -> dict[str, Any]:
+    about = {"type": "upsert", "source": "supabase", "table": "public.users", "id": "1", "content": None}
+    return {**about, "seq": seq, "data": {"id": 1, "name": name}}
+
+
+async def test_what_a_destination_has_otherwise_or_is_told_too_late_is_a_finding() -> None:
+    copies = {"supabase:public.users:1": Held({"id": 1, "name": "name2"}, None)}
+    async with destinations(seed=1) as told, ClientSession() as http:
+        urls = {one["name"]: one["url"] for one in msgspec.json.decode(told.environment[DESTINATIONS])}
+
+        async def tell(name: str, id_: str, *changes: dict[str, Any]) -> None:
+            await http.post(urls[name], json={"changes": changes}, headers={"webhook-id": id_})
+
+        assert told.be_well() == (WELL, "at-random", "one-record")
+        await tell(WELL, "a", entry(2, "name2"))
+        assert told.have(copies, only=WELL)
+        assert not told.have(copies)
+        assert len(told.differing(copies)) == 2
+        assert told.wrong() == []
+        await tell("one-record", "b", entry(2, "name2"))
+        await tell("one-record", "c", entry(1, "name2"))
+        await tell("at-random", "d", entry(2, "name2"))
+        assert told.have(copies)
+        (wrong,) = told.wrong()
+        assert "came as of place 1 after it had come as of 2" in wrong
+
+
+def test_a_destination_that_is_not_shown_as_it_is_is_a_finding() -> None:
+    ready = {"destinations": [{"name": name, "state": state, "reason": says} for name, (state, says) in SHOWN.items()]}
+    assert not_shown(ready) == []
+    ready["destinations"][1]["state"] = "running"
+    ready["destinations"][2]["reason"] = "it answered 500"
+    one, other = not_shown(ready)
+    assert one.startswith("the destination one-record is ('running'")
+    assert other.startswith("the destination nowhere is ('down', 'it answered 500')")
