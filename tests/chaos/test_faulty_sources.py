@@ -40,7 +40,8 @@ async def bridge(folder: Path, both: Sources, broken: SourceName, urls: Mapping[
     sections[broken]["timeout_seconds"] = TIMEOUT_SECONDS  # the other one may take as long as this machine needs
     settings = both.settings(
         folder,
-        **sections,
+        supabase=sections["supabase"],
+        notion=sections["notion"],
         reconcile={"enabled": False},
         processing={"max_attempts": 2, "retry_delay_seconds": 0.01, "probe_max_seconds": 0.2},
     )
