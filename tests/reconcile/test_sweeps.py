@@ -34,6 +34,7 @@ async def bridge(both: Sources, tmp_path: Path) -> AsyncIterator[Running]:
 
 
 async def sweep(bridge: Running, **more: object) -> int:
+    """Run a pass to its end; gives the answer's status."""
     answer = await bridge.post("/api/v1/reconcile", {**SWEEP, **more}, headers=ADMIN)
     return answer.status
 
@@ -140,13 +141,15 @@ async def test_a_table_that_is_empty_at_first_is_polled_from_its_first_row(both:
 
 
 async def test_ties_of_the_change_column_and_rows_committed_late_are_found(both: Sources, tmp_path: Path) -> None:
-    async with running(both.settings(tmp_path)) as bridge:
+    async with running(both.settings(tmp_path, reconcile=STILL)) as bridge:
         await wait_until(lambda: loaded(bridge))
         now = both.clock().isoformat()
         both.supabase.insert_many("users", [{"id": n, "name": "tie", "updated_at": now} for n in range(2_500)])
+        assert await sweep(bridge, kind="poll") == 200
         await wait_until(has(bridge, user(2_499), name="tie"))
         late = (both.clock() - timedelta(seconds=60)).isoformat()
         both.supabase.insert("users", {"id": 9_000, "name": "late", "updated_at": late})
+        assert await sweep(bridge, kind="poll") == 200
         await wait_until(has(bridge, user(9_000), name="late"))
 
 
