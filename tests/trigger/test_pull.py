@@ -7,6 +7,7 @@ from typing import Any, Literal
 import asyncpg
 import pytest
 
+from hookbridge.sources.supabase.trigger import Pull, Trigger, install
 from tests.support.project import Project
 
 Isolation = Literal["serializable", "repeatable_read", "read_committed"]
@@ -250,6 +251,41 @@ async def test_a_writer_waits_for_no_taker_and_no_installation(pulled: Project) 
         await writing.commit()
     finally:
         await other.close()
+
+
+async def test_nobody_writes_behind_a_taking_over_that_waits_for_a_taker(pulled: Project) -> None:
+    taker, installer = await asyncpg.connect(pulled.url), await asyncpg.connect(pulled.url)
+    try:
+        taking = taker.transaction()
+        await taking.start()
+        await taker.execute("select hookbridge_take(1, 60, 's')")
+        again = install(Trigger(table="users", pull=Pull(take_over=True)))
+        taking_over = asyncio.create_task(installer.execute(again))
+        waits = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+        while not await pulled.sql.fetchval(waits):
+            assert not taking_over.done()
+            await asyncio.sleep(0.01)
+        await pulled.sql.execute("set lock_timeout = '100ms'; insert into users values (1)")
+        await taking.commit()
+        await taking_over
+    finally:
+        await taker.close()
+        await installer.close()
+
+
+async def test_an_installation_does_not_keep_writers_waiting_behind_a_long_report(pulled: Project) -> None:
+    report: asyncpg.Connection = await asyncpg.connect(pulled.url)
+    try:
+        async with report.transaction():
+            await report.execute("select * from users")
+            again = install(Trigger(table="users", pull=Pull()))
+            assert "lock_timeout = '10s'" in again
+            with pytest.raises(asyncpg.LockNotAvailableError):
+                await pulled.sql.execute(again.replace("'10s'", "'10ms'"))
+        await pulled.sql.execute("rollback")
+        await pulled.sql.execute("insert into users values (1)")
+    finally:
+        await report.close()
 
 
 async def _messages(project: Project) -> list[dict[str, Any]]:

@@ -20,6 +20,12 @@ ENDPOINT = "/api/v1/webhooks/supabase"
 IDENTIFIER_MAX_BYTES = 63
 """Postgres cuts what is longer, and would then mean another table."""
 
+_BEGIN = """\
+begin;
+-- To change a table's trigger waits for who uses the table, and everybody else waits behind that: no longer than so.
+set local lock_timeout = '10s';
+"""
+
 _PARTS = Path(__file__).with_suffix("")
 _FIXED_DIRECT = ("functions", "signed", "direct", "rights")
 _FIXED_OUTBOX = ("functions", "signed", "outbox", "rights")
@@ -77,7 +83,7 @@ def uninstall(schema: str, table: str) -> str:
 
 def _joined(heading: str, before: tuple[str, ...], own: str, after: tuple[str, ...] = ()) -> str:
     """Put the table's own lines between fixed parts, as one transaction."""
-    return "\n".join([heading, "begin;\n", *map(_part, before), own, *map(_part, after), "commit;\n"])
+    return "\n".join([heading, _BEGIN, *map(_part, before), own, *map(_part, after), "commit;\n"])
 
 
 def _heading(trigger: Trigger, url: str) -> str:
@@ -119,14 +125,15 @@ def _pulled(trigger: Trigger, pull: Pull) -> str:
     relation = f"{_literal(name)}::regclass"
     take_over = "select hookbridge_webhooks.take_over();\n" if pull.take_over else ""
     return (
-        f"{_checks(trigger)}{_off(name)}"
+        # Taking over waits for who takes just now: before writers wait for the table.
+        f"{_checks(trigger)}{take_over}{_off(name)}"
         f"create trigger hookbridge after insert or update or delete on {name}\n"
         f"for each row execute function hookbridge_webhooks.keep({key});\n"
         f"create trigger hookbridge_truncate after truncate on {name}\n"
         f"for each statement execute function hookbridge_webhooks.keep({key});\n"
         f"select hookbridge_webhooks.take_from_outbox({relation}, array[{key}]);\n"
         f"select hookbridge_webhooks.warn_of_webhooks({relation}, {_literal(ENDPOINT)});\n"
-        f"select hookbridge_webhooks.expose({_literal(pull.api_schema)});\n{take_over}"
+        f"select hookbridge_webhooks.expose({_literal(pull.api_schema)});\n"
     )
 
 
