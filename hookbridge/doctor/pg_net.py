@@ -51,7 +51,7 @@ async def look(url: str, secrets: Sequence[str], config: SupabaseConfig, names: 
     ``secrets`` is what the service verifies with, ``config`` what it follows, ``names`` where it is known to answer.
     """
     if not url:
-        hint = "give --database-url or DATABASE_URL (Supabase's dashboard: Connect)"
+        hint = "give --database-url or SUPABASE_DB_URL (Supabase's dashboard: Connect)"
         yield skipped(CHECK, "no database URL, so how Supabase sends cannot be seen", hint)
         return
     try:

@@ -27,9 +27,12 @@ async def test_every_statement_runs_in_a_project(project: Project) -> None:
     await project.install(URL, outbox=True)
     await project.sql.execute("alter table users add column updated_at timestamptz")  # the page's changed_at
     statements = _blocks("sql") + re.findall(r"`(select [^`]*;)`", TEXT)
-    assert len(statements) == 9
-    for statement in statements:
-        await project.sql.execute(statement)
+    assert len(statements) == 10
+    try:
+        for statement in statements:
+            await project.sql.execute(statement)
+    finally:
+        await project.sql.execute("drop owned by hookbridge_taker; drop role hookbridge_taker")
     assert await project.sql.fetchval("select hookbridge_webhooks.secret()") == "the new secret"
 
 

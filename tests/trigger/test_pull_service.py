@@ -1,15 +1,20 @@
 """A service takes what the real functions of a real database give it, by either way, and knows what it is refused."""
 
+import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
+from uuid import UUID
 
 import pytest
 
 from hookbridge.config import Settings
+from hookbridge.sources.supabase.pull import OverDatabase
 from tests.service.test_pull import SLOW, has, in_state, loaded, state
+from tests.support import databases
 from tests.support.postgrest import PostgrestOnPostgres, data_api
 from tests.support.project import Project
 from tests.support.running import Running, make_settings, running
@@ -89,6 +94,20 @@ async def test_functions_that_come_later_are_found(
 
 
 @pytest.mark.parametrize("way", WAYS)
+async def test_an_outbox_that_was_dropped_has_its_remedy(
+    tmp_path: Path, project: Project, api: PostgrestOnPostgres, way: str
+) -> None:
+    await project.pull("users")
+    async with running(taking(tmp_path, api, project, way)) as service:
+        await in_state(service, "running")
+        await project.sql.execute("drop schema hookbridge_webhooks cascade")
+        shown = await in_state(service, "refused")
+        assert "trigger-sql --pull" in shown["hint"]
+        await project.pull("users")
+        await in_state(service, "running")
+
+
+@pytest.mark.parametrize("way", WAYS)
 async def test_two_stores_do_not_share_an_outbox_until_one_takes_over(
     tmp_path: Path, project: Project, api: PostgrestOnPostgres, way: str
 ) -> None:
@@ -158,3 +177,46 @@ async def test_without_the_data_api_what_a_message_says_is_applied(tmp_path: Pat
         await all_done(service, project)
         copy = await service.get("/api/v1/records/supabase/users/1")
         assert (await copy.json())["verified"] is False
+
+
+async def test_a_role_that_may_do_nothing_else_takes_by_a_connection(
+    tmp_path: Path, project: Project, api: PostgrestOnPostgres
+) -> None:
+    role = f"taker_{os.getpid()}"
+    await project.pull("users")
+    await project.sql.execute(f"create role {role} login password 'of the taker'")
+    try:
+        await project.sql.execute(f"grant execute on function hookbridge_take, hookbridge_done to {role}")
+        await project.pull("users")  # running it again takes nothing from it
+        place = urlsplit(project.url)
+        netloc = f"{role}:of%20the%20taker@{place.netloc.rpartition('@')[2]}"
+        address = urlunsplit(place._replace(netloc=netloc))
+        async with running(taking(tmp_path, api, project, "database", supabase_db_url=address)) as service:
+            await loaded(service)
+            await project.sql.execute("insert into users (id, name) values (1, 'Ada')")
+            await has(service, 1, "Ada")
+            await all_done(service, project)
+    finally:
+        await project.sql.execute(f"drop owned by {role}; drop role {role}")
+
+
+@pytest.mark.skipif(not databases.has_pooler(), reason="pgbouncer is not installed")
+async def test_a_pooler_that_changes_sessions_between_transactions_may_lie_between(project: Project) -> None:
+    await project.pull("users")
+    await project.sql.execute("insert into users select number from generate_series(1, 1000) as number")
+    seen: list[UUID] = []
+
+    async def take() -> None:
+        outbox = OverDatabase(databases.pooled(project.url), "public", 30.0)
+        try:
+            for _ in range(10):
+                taken = await outbox.take("a store")
+                seen.extend(message.id for message in taken.messages)
+                await outbox.done([message.id for message in taken.messages])
+        finally:
+            await outbox.close()
+
+    # More of them than the pooler has sessions.
+    await asyncio.gather(*(take() for _ in range(4 * databases.POOLED_SERVERS)))
+    assert len(seen) == len(set(seen)) == 1000
+    assert await project.sql.fetchval("select count(*) from hookbridge_webhooks.changes") == 0

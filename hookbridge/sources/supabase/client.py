@@ -86,6 +86,7 @@ _CALL_HINTS: Mapping[tuple[int, str], str] = {
     (404, "PGRST202"): f"{RUN_AGAIN}; where that was done just now: notify pgrst, 'reload schema';",
     (404, "42883"): RUN_AGAIN,
     (404, "42P01"): RUN_AGAIN,
+    (400, "3F000"): RUN_AGAIN,
     (406, "PGRST106"): "add the schema to the exposed schemas of the Data API, or correct [supabase] api_schema",
     (403, "42501"): f"set SUPABASE_KEY to a secret key (sb_secret_…), or {RUN_AGAIN}",
     (401, "42501"): f"set SUPABASE_KEY to a secret key (sb_secret_…), or {RUN_AGAIN}",
