@@ -85,6 +85,8 @@ class Pulling:
         self._sleep = sleep
         self._lead: Lead | None = None
         self._kept: Kept | None = None
+        self._swept_for = 0
+        """For so many that were not kept sweeps were asked for, and not all of them may have been committed by then."""
         self._undone: Sequence[UUID] = ()
         """Stored, and not known to be removed: as long as they are leased, later changes of their records wait."""
 
@@ -151,7 +153,8 @@ class Pulling:
     async def _make_good(self, store: str, taken: Taken) -> None:
         """Have everything swept where changes were not kept for us: at once, and then once a minute while more are not.
 
-        What is put off is not noted, so that it is not forgotten: the last sweep begins after the last loss was seen.
+        And once more when all of them are committed.  What is put off is not noted, so that it is not forgotten: the
+        last sweep begins after the last loss was seen, and could be seen by it.
         """
         if self._kept is None:
             note = await self._store.note(note_names.PULL)
@@ -160,15 +163,24 @@ class Pulling:
         if before == now:
             return
         if taken.overflowed and (before is None or taken.overflowed != before.overflowed):
+            again = taken.overflowed == self._swept_for
+            if again and taken.overflowing:
+                return
             if before is not None and before.store == store and not self._standing.may_ask_for_sweeps():
                 return
-            _log.error(
-                "The outbox at Supabase was full: changes were not kept, and every pulled table is swept for them",
-                changes=taken.overflowed,
-                tables=self._tables,
-            )
+            if again:
+                _log.warning("What was not kept is committed by now: every pulled table is swept again")
+            else:
+                _log.error(
+                    "The outbox at Supabase was full: changes were not kept, and every pulled table is swept for them",
+                    changes=taken.overflowed,
+                    tables=self._tables,
+                )
             await self._sweep_all()
             self._standing.asked_for_sweeps()
+            self._swept_for = taken.overflowed
+            if taken.overflowing:
+                now = Kept(store=store, overflowed=0 if before is None else before.overflowed)
         elif before is not None and before.store != store:
             _log.warning("Another store has taken changes before: every pulled table is swept", tables=self._tables)
             await self._sweep_all()

@@ -329,6 +329,48 @@ async def test_what_the_outbox_did_not_keep_is_swept_for_once(tmp_path: Path, th
         assert await service.service.store.note("sweep-asked:supabase:public.users") == asked
 
 
+async def test_what_was_not_kept_is_swept_for_again_when_its_transaction_has_ended(
+    tmp_path: Path, there: OutboxStandin
+) -> None:
+    ahead = [0.0]
+    settings = pulled(tmp_path, there)
+    async with running(settings, clock=lambda: time.time() + ahead[0]) as service:
+        await loaded(service)
+        there.overflowed, there.overflowing = 1, True
+        await looks(there)
+        assert await sweeps_asked(service) == 1
+        ahead[0] += 61.0
+        await looks(there)
+        assert await sweeps_asked(service) == 1  # nothing more can be seen yet
+        there.insert("users", {"id": 1, "name": "committed"})
+        there.messages.clear()
+        there.overflowing = False
+        await has(service, 1, "committed")
+        assert await sweeps_asked(service) == 2
+        await looks(there)
+        assert await sweeps_asked(service) == 2
+        there.overflowed, there.overflowing = 2, True
+        ahead[0] += 61.0
+        await looks(there)
+        assert await sweeps_asked(service) == 3
+    there.overflowing = False  # while nobody looks
+    async with running(settings, clock=lambda: time.time() + ahead[0]) as service:
+        await looks(there)
+        assert await sweeps_asked(service) == 4
+
+
+async def looks(there: OutboxStandin) -> None:
+    """Wait until it was asked a few times more."""
+    before = len(there.stores)
+    await wait_until(lambda: len(there.stores) > before + 3)
+
+
+async def sweeps_asked(service: Running) -> int:
+    """Give how many sweeps of the users were asked for."""
+    note = await service.service.store.note("sweep-asked:supabase:public.users")
+    return 0 if note is None else int(json.loads(note)["number"])
+
+
 async def test_while_an_outbox_stays_full_sweeps_are_asked_for_once_a_minute_and_after_the_last_loss(
     tmp_path: Path, there: OutboxStandin
 ) -> None:
@@ -338,27 +380,21 @@ async def test_while_an_outbox_stays_full_sweeps_are_asked_for_once_a_minute_and
         there.overflowed += 1
         return {**answer, "overflowed": there.overflowed}
 
-    async def sweeps_asked(service: Running) -> int:
-        note = await service.service.store.note("sweep-asked:supabase:public.users")
-        return 0 if note is None else int(json.loads(note)["number"])
-
     async with running(pulled(tmp_path, there), clock=lambda: time.time() + ahead[0]) as service:
         await loaded(service)
         there.changes_answer = full
-        looks = len(there.stores)
-        await wait_until(lambda: len(there.stores) > looks + 5)
+        await looks(there)
         assert await sweeps_asked(service) == 1
         there.changes_answer = lambda answer: answer
         there.insert("users", {"id": 1, "name": "not told"})
         there.messages.clear()
-        looks = len(there.stores)
-        await wait_until(lambda: len(there.stores) > looks + 2)
+        await looks(there)
         assert await sweeps_asked(service) == 1
         ahead[0] = 61.0
         await has(service, 1, "not told")
         assert await sweeps_asked(service) == 2
-        looks, ahead[0] = len(there.stores), 200.0
-        await wait_until(lambda: len(there.stores) > looks + 2)
+        ahead[0] = 200.0
+        await looks(there)
         assert await sweeps_asked(service) == 2
 
 

@@ -125,6 +125,7 @@ async def test_messages_come_in_order_and_stay_until_they_are_done(place: Place)
         "waiting": 0,
         "oldest_seconds": None,
         "overflowed": 0,
+        "overflowing": False,
     }
 
 

@@ -46,6 +46,7 @@ class OutboxStandin(PostgrestStandin):
         self.taken = 0
         """How often messages were given."""
         self.overflowed = 0
+        self.overflowing = False
         self.most = 500
         """At once, whatever is asked for."""
         self.changes_answer: Callable[[Answer], Answer] = lambda answer: answer
@@ -109,6 +110,7 @@ class OutboxStandin(PostgrestStandin):
             "waiting": len(self.messages),
             "oldest_seconds": 0.5 if self.messages else None,
             "overflowed": self.overflowed,
+            "overflowing": self.overflowing,
         }
 
 

@@ -210,6 +210,62 @@ async def test_two_takers_at_once_take_each_message_once(pulled: Project) -> Non
         assert [name for id_, name in seen if id_ == number] == ["x", "y"]
 
 
+async def test_what_was_not_kept_may_show_later_as_long_as_its_transaction_is_open(pulled: Project) -> None:
+    open_: asyncpg.Connection = await asyncpg.connect(pulled.url)
+    late: asyncpg.Connection = await asyncpg.connect(pulled.url)
+    try:
+        await pulled.sql.execute("select setval('hookbridge_webhooks.given', 1000000)")
+        losing = open_.transaction()
+        await losing.start()
+        await open_.execute("insert into users values (1)")
+        for _ in range(2):
+            assert _lost(await pulled.take_changes()) == (1, True)
+        # Whoever begins to write later has nothing to do with it.
+        writing = late.transaction()
+        await writing.start()
+        await late.execute("create table later ()")
+        await losing.commit()
+        for _ in range(2):
+            assert _lost(await pulled.take_changes()) == (1, False)
+        await writing.commit()
+        await pulled.sql.execute("insert into users values (2)")
+        assert _lost(await pulled.take_changes()) == (2, False)
+    finally:
+        await open_.close()
+        await late.close()
+
+
+async def test_a_taker_that_has_a_transaction_already_does_not_say_that_all_is_committed(pulled: Project) -> None:
+    await pulled.sql.execute("select setval('hookbridge_webhooks.given', 1000000)")
+    async with pulled.sql.transaction():
+        await pulled.sql.execute("insert into users values (1)")
+        assert _lost(await pulled.take_changes()) == (1, True)
+    assert _lost(await pulled.take_changes()) == (1, False)
+
+
+async def test_what_a_dump_says_of_another_servers_transactions_is_not_waited_for(pulled: Project) -> None:
+    await pulled.sql.execute(
+        "select setval('hookbridge_webhooks.lost_xid', 1::bigint << 40),"
+        " setval('hookbridge_webhooks.lost_seen', 3), setval('hookbridge_webhooks.overflowed', 3)"
+    )
+    assert _lost(await pulled.take_changes()) == (3, False)
+
+
+def _lost(taken: dict[str, Any]) -> tuple[int, bool]:
+    return taken["overflowed"], taken["overflowing"]
+
+
+async def test_a_taker_that_stands_still_holds_up_the_others_for_seconds_only(pulled: Project) -> None:
+    """Who is cut off between its question and its commit: the server would wait for it for hours."""
+    shown = "show idle_in_transaction_session_timeout"
+    before = await pulled.sql.fetchval(shown)
+    for call in ("hookbridge_take(1, 60, 's')", "hookbridge_done('{}')"):
+        async with pulled.sql.transaction():
+            await pulled.sql.execute(f"select {call}")
+            assert await pulled.sql.fetchval(shown) == "15s"
+        assert await pulled.sql.fetchval(shown) == before
+
+
 @pytest.mark.parametrize("analysed", [True, False])
 async def test_what_is_asked_of_a_long_queue_is_answered_from_an_index(pulled: Project, analysed: bool) -> None:  # noqa: FBT001
     """Whatever the statistics and the plans of a connection say: they are made while the queue is empty."""

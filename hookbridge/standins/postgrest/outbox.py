@@ -137,6 +137,7 @@ class Outbox:
             "waiting": len(self._messages),
             "oldest_seconds": None if oldest is None else (now - oldest.since).total_seconds(),
             "overflowed": 0,
+            "overflowing": False,
         }
 
     def _next(self, most: int, now: datetime) -> tuple[list[UUID], bool]:

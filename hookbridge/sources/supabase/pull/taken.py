@@ -47,6 +47,8 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     oldest_seconds: float | None = None
     overflowed: int = 0
     """Rises with each change that was not kept."""
+    overflowing: bool = False
+    """Whether some of these may not be committed yet, so that no sweep would find them."""
 
 
 class _Version(msgspec.Struct, frozen=True):

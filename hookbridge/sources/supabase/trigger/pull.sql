@@ -57,6 +57,11 @@ begin
 end
 $$;
 
+-- Up to `lost_seen` of the messages that were not kept, all have been committed or rolled back when no transaction is open
+-- that is older than `lost_xid`.
+create sequence if not exists hookbridge_webhooks.lost_seen minvalue 0;
+create sequence if not exists hookbridge_webhooks.lost_xid minvalue 0;
+
 create or replace function hookbridge_webhooks.last_of(sequence regclass) returns bigint
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp

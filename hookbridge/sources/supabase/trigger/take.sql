@@ -10,6 +10,9 @@ begin
     raise exception 'hookbridge takes changes in READ COMMITTED transactions, and this one is %',
       upper(current_setting('transaction_isolation'));
   end if;
+  -- Whoever is cut off, or stands still, between this and the end of the transaction would keep all others waiting for as
+  -- long as the connection is thought to live, which is hours.
+  perform set_config('idle_in_transaction_session_timeout', '15s', true);
   perform pg_advisory_xact_lock(hashtext('hookbridge_webhooks.changes'));
 end
 $$;
@@ -58,6 +61,30 @@ begin
     perform setval('hookbridge_webhooks.marked_xid', pg_current_xact_id()::text::bigint);
   end if;
   return gone;
+end
+$$;
+
+-- Whether a transaction may still be open of whose messages one is among so many that were not kept: no sweep finds yet
+-- what it has changed.  `later` says that this transaction had no number when `overflowed` was read, so whoever raised it
+-- so far has an older one.
+create or replace function hookbridge_webhooks.overflowing(overflowed bigint, later boolean) returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  lost_xid bigint := hookbridge_webhooks.last_of('hookbridge_webhooks.lost_xid');
+begin
+  if lost_xid >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint then
+    lost_xid := 0; -- restored from a dump, it is of another server's transactions
+  end if;
+  if overflowed > hookbridge_webhooks.last_of('hookbridge_webhooks.lost_seen') then
+    if not later then
+      return true;
+    end if;
+    lost_xid := pg_current_xact_id()::text::bigint;
+    perform setval('hookbridge_webhooks.lost_seen', overflowed), setval('hookbridge_webhooks.lost_xid', lost_xid);
+  end if;
+  return pg_snapshot_xmin(pg_current_snapshot())::text::bigint < lost_xid;
 end
 $$;
 
@@ -142,6 +169,8 @@ declare
   more boolean := false;
   messages jsonb;
   gone bigint;
+  overflowed bigint;
+  later boolean;
   oldest double precision;
 begin
   if most is null or most < 0 or lease_seconds is null or lease_seconds < 0 or coalesce(store, '') = '' then
@@ -149,6 +178,8 @@ begin
       using errcode = 'invalid_parameter_value';
   end if;
   perform hookbridge_webhooks.one_at_a_time();
+  overflowed := hookbridge_webhooks.last_of('hookbridge_webhooks.overflowed');
+  later := pg_current_xact_id_if_assigned() is null;
   gone := hookbridge_webhooks.pass_over();
   select t.store into owner from hookbridge_webhooks.taker t;
   if owner is null and most > 0 then
@@ -174,7 +205,8 @@ begin
     'more', more,
     'waiting', (select w.waiting from hookbridge_webhooks.count_waiting() w),
     'oldest_seconds', oldest,
-    'overflowed', hookbridge_webhooks.last_of('hookbridge_webhooks.overflowed')
+    'overflowed', overflowed,
+    'overflowing', hookbridge_webhooks.overflowing(overflowed, later)
   );
 end
 $$;
