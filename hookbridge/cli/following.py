@@ -12,6 +12,7 @@ from http import HTTPStatus
 import msgspec
 
 from hookbridge.api.changes import ChangesAnswer, SnapshotEnd
+from hookbridge.api.destinations import SnapshotBegin
 from hookbridge.cli.api import Api, Refused
 from hookbridge.cli.change_line import NAMES, Told
 from hookbridge.cli.command import note
@@ -43,10 +44,20 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 class Piece(msgspec.Struct, frozen=True):
     """What one message tells."""
 
+    place: Place
+    """Before it."""
     told: tuple[Told, ...]
     draft: Draft
     next: Place
     """Behind it."""
+
+    def halves(self) -> tuple[Piece, Piece]:
+        """Cut it in two, each a message of its own."""
+        half = len(self.told) // 2
+        first, second = self.draft.cut(half)
+        last = self.told[half - 1]
+        between = self.place if isinstance(last, SnapshotBegin) else self.place.at(last.seq)
+        return Piece(self.place, self.told[:half], first, between), Piece(between, self.told[half:], second, self.next)
 
 
 class Following:
@@ -88,7 +99,10 @@ class Following:
         return self._pieces(answer)
 
     def _pieces(self, answer: ChangesAnswer) -> Iterator[Piece]:
-        """Take an answer apart as messages are; the place moves on when the next one is asked for."""
+        """Take an answer apart as messages are; the place moves on when the next one is asked for.
+
+        Who has dealt with a part of one may have it moved so far himself.
+        """
         draft, told = Draft(self._wanted.batch_bytes), list[Told]()
         if self.place.begins_snapshot:
             told.append(draft.begin_snapshot(self.place))
@@ -98,13 +112,13 @@ class Following:
             elif not self._wanted.has(entry):
                 continue
             elif not draft.takes(entry):
-                piece = Piece(tuple(told), draft, self.place.at(told[-1].seq))
+                piece = Piece(self.place, tuple(told), draft, self.place.at(told[-1].seq))
                 yield piece
                 self.place = piece.next
                 draft, told = Draft(self._wanted.batch_bytes), []
                 draft.takes(entry)
             told.append(entry)
-        piece = Piece(tuple(told), draft, self._parsed(answer.next))
+        piece = Piece(self.place, tuple(told), draft, self._parsed(answer.next))
         if told:
             yield piece
         self.place = piece.next

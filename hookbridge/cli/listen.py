@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hookbridge.cli.change_line import json_of, parts_of
+from hookbridge.cli.change_line import Forwarded, json_of, parts_of
 from hookbridge.cli.command import (
     ConfigOption,
     JsonOption,
@@ -58,8 +58,9 @@ machine asks, and the service answers.
 The app gets what a destination gets: a POST with {"changes": …, "next": …},
 signed by Standard Webhooks. What it does not answer with 2xx is sent again,
 after 0, 2, 4, 8, 10 … seconds, and what comes behind it waits: it is told
-everything, in order, at least once. At the end, by Ctrl-C and SIGTERM too, the
-place is printed with which --since goes on.
+everything, in order, at least once. A message that it answers with 400, 413 or
+422 is cut in halves, down to the change that it does not take. At the end, by
+Ctrl-C and SIGTERM too, the place is printed with which --since goes on.
 
 A line: when hookbridge read it, upsert or delete, how the app answered and in
 how many ms, the record, and what people call it.
@@ -219,7 +220,14 @@ class _Listening:
             raise
 
     def _deal(self, piece: Piece) -> None:
-        forwarded = None if self._forwarding is None else self._forwarding.forward(piece)
+        if self._forwarding is None:
+            self._say(piece, None)
+            return
+        for part, forwarded in self._forwarding.forward(piece):
+            self._say(part, forwarded)
+            self._following.place = part.next  # the other half may never be taken
+
+    def _say(self, piece: Piece, forwarded: Forwarded | None) -> None:
         self._changes += piece.draft.number
         for entry in piece.told:
             if self._as_json:

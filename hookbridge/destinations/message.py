@@ -17,6 +17,8 @@ from hookbridge.telling import Telling
 
 _encode = msgspec.json.Encoder().encode
 
+_BEGIN, _END = _MARKS = ("begin", "end")
+"""What names that a snapshot begins, or has ended, in the id of a message; a change is named by its place."""
 
 END = LAST_PLACE
 """Where ``snapshot_end`` is told: behind every change.  ``snapshot_begin`` is told at 0."""
@@ -108,23 +110,24 @@ async def alone(telling: Telling, to: Destination, series: str, place: feed.Plac
 class Draft:
     """A message that is being put together, entry by entry in their order."""
 
-    def __init__(self, bytes_max: int) -> None:
-        self.number = 0
-        """How many changes it tells."""
+    def __init__(self, bytes_max: int, told: Sequence[tuple[str, bytes]] = ()) -> None:
         self._bytes_max = bytes_max
-        self._size = 0
-        self._entries: list[bytes] = []
-        self._told: list[str] = []
+        self._told = [*told]
+        """Each entry behind what names it in the message's id."""
+        changes = [text for name, text in told if name not in _MARKS]
+        self.number = len(changes)
+        """How many changes it tells."""
+        self._size = sum(map(len, changes))
 
     def begin_snapshot(self, place: feed.Place) -> SnapshotBegin:
         """Tell that everything is told from this place on."""
         entry = SnapshotBegin(seq=place.began_at or 0)
-        self._add(_encode(entry), "begin")
+        self._told.append((_BEGIN, _encode(entry)))
         return entry
 
     def end_snapshot(self, entry: SnapshotEnd) -> None:
         """Tell that everything was told."""
-        self._add(_encode(entry), "end")
+        self._told.append((_END, _encode(entry)))
 
     def takes(self, entry: UpsertEntry | DeleteEntry) -> bool:
         """Tell a change too, unless it would make the message too large: one alone never does."""
@@ -133,20 +136,21 @@ class Draft:
             return False
         self._size += len(text)
         self.number += 1
-        self._add(text, str(entry.seq))
+        self._told.append((str(entry.seq), text))
         return True
+
+    def cut(self, number: int) -> tuple[Draft, Draft]:
+        """Give its first entries, so many, and the others, as messages of their own."""
+        return Draft(self._bytes_max, self._told[:number]), Draft(self._bytes_max, self._told[number:])
 
     def body(self, place: str) -> bytes:
         """Write it, with the place behind it."""
-        return body_of(self._entries, place)
+        return body_of([text for _, text in self._told], place)
 
     def id(self, series: str) -> str:
         """Name it: the same whenever the same is told again in this series."""
-        return "msg_" + sha256(" ".join((series, *self._told)).encode()).hexdigest()[:32]
-
-    def _add(self, entry: bytes, told: str) -> None:
-        self._entries.append(entry)
-        self._told.append(told)
+        names = [name for name, _ in self._told]
+        return "msg_" + sha256(" ".join((series, *names)).encode()).hexdigest()[:32]
 
 
 def type_of(change: FeedEntry) -> str:

@@ -171,6 +171,44 @@ async def test_an_app_that_fails_or_is_not_there_is_told_again_in_order(tmp_path
         assert "\x1b" not in "".join(one.errors)
 
 
+async def test_what_is_refused_for_its_content_is_cut_down_to_the_change_which_is_tried_until_it_is_taken(
+    tmp_path: Path, bridge: Running, app: Receiver
+) -> None:
+    refused = {"b", "snapshot_end"}
+
+    async def take(request: web.Request) -> web.StreamResponse:
+        told = ids([msgspec.json.decode(await request.read())])[0]
+        return web.Response(status=422, text="too long") if refused.intersection(told) else web.Response(status=204)
+
+    for name in "abcd":
+        await put(bridge, name, {"a": name})
+    app.answers, app.otherwise = [web.Response(status=500)], lambda: take
+    async with listening(tmp_path, bridge, "--since", "start", *forwarding(app)) as one:
+        await wait_until(lambda: any("in 2 s" in line for line in one.errors))
+        whole = ["snapshot_begin", "a", "b", "c", "d", "snapshot_end"]
+        assert ids(app.bodies)[:7] == [whole, whole, whole[:3], ["snapshot_begin"], ["a", "b"], ["a"], ["b"]]
+        first = f"4 changes wait, first upsert {USERS}:a, in halves"
+        assert one.errors[1] == f"{app.url}: it answered 422: too long; {first}"
+        assert "it answered 500 (for which of them? --batch 1 says it); " in one.errors[0]
+        alone = next(line for line in one.errors if f"upsert {USERS}:b waits" in line)
+        left_out = re.findall(r"\(to leave it out: --since (\S+)\); ", alone)
+        place = await place_of(one)
+        assert place == app.bodies[5]["next"]
+    app.bodies.clear()
+    async with listening(tmp_path, bridge, "--since", left_out[0], *forwarding(app)) as one:
+        refused.clear()
+        await wait_until(lambda: len(one.lines) == 3)
+        assert ids(app.bodies) == [["c", "d", "snapshot_end"]]
+    app.bodies.clear()
+    refused.add("b")
+    async with listening(tmp_path, bridge, "--since", place, *forwarding(app)) as one:
+        await wait_until(lambda: any(f"upsert {USERS}:b waits" in line for line in one.errors))
+        refused.clear()
+        await wait_until(lambda: len(one.lines) == 4)
+        assert one.errors[-1] == f"{app.url} takes what is sent again"
+        assert ids(app.bodies)[-3:] == [["b"], ["c"], ["d", "snapshot_end"]]
+
+
 async def test_an_app_that_answers_410_ends_it(tmp_path: Path, bridge: Running, app: Receiver) -> None:
     app.answers = [web.Response(status=410, text="enough")]
     async with listening(tmp_path, bridge, *forwarding(app)) as one:

@@ -33,7 +33,7 @@ class Receiver:
         self.answers: list[web.Response | Answering] = []
         """What is answered next; when none is left, 204."""
         self._over = asyncio.Event()
-        self.otherwise: Callable[[], web.Response] = lambda: web.Response(status=204)
+        self.otherwise: Callable[[], web.Response | Answering] = lambda: web.Response(status=204)
 
     async def _take(self, request: web.Request) -> web.StreamResponse:
         raw = await request.read()
