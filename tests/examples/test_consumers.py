@@ -81,15 +81,6 @@ async def by_shell(folder: Path) -> AsyncIterator[Target]:
     yield in_a_file(folder, "sh", CONSUMERS / "consumer.sh")
 
 
-@asynccontextmanager
-async def by_shell_without_jq(folder: Path) -> AsyncIterator[Target]:
-    tools = folder / "tools"
-    tools.mkdir()
-    for name in ("sh", "curl", "mv", "cat", "python3"):
-        (tools / name).symlink_to(sys.executable if name == "python3" else shutil.which(name) or name)
-    yield in_a_file(folder, "sh", CONSUMERS / "consumer.sh", PATH=str(tools))
-
-
 def named(document: Mapping[str, Any]) -> str:
     return f"{document['source']}:{document['table']}:{document['record_id']}"
 
@@ -148,7 +139,6 @@ def needs(*programs: str) -> pytest.MarkDecorator:
 TARGETS = [
     pytest.param(by_node, id="node", marks=needs("node")),
     pytest.param(by_shell, id="shell", marks=needs("curl", "jq")),
-    pytest.param(by_shell_without_jq, id="shell-without-jq", marks=needs("curl")),
     pytest.param(in_meilisearch, id="meilisearch"),
     pytest.param(in_typesense, id="typesense"),
 ]

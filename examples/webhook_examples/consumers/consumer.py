@@ -6,36 +6,31 @@ HOOKBRIDGE_URL=http://localhost:8080 HOOKBRIDGE_READ_TOKEN=… python3 consumer.
 import json
 import os
 import sqlite3
-import urllib.error
-import urllib.parse
-import urllib.request
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
-URL, TOKEN = os.environ["HOOKBRIDGE_URL"], os.environ["HOOKBRIDGE_READ_TOKEN"]
+URL = f"{os.environ['HOOKBRIDGE_URL']}/api/v1/changes?limit=500&wait=30&since="
+HEADERS = {"Authorization": f"Bearer {os.environ['HOOKBRIDGE_READ_TOKEN']}"}
+NAME = "{source}:{table}:{id}"
 mine = sqlite3.connect("mine.db")
-mine.executescript("""
-CREATE TABLE IF NOT EXISTS records (name TEXT PRIMARY KEY, data TEXT, round INTEGER);
-CREATE TABLE IF NOT EXISTS place (since TEXT, round INTEGER);
-INSERT INTO place SELECT '0', 1 WHERE NOT EXISTS (SELECT * FROM place);
-""")
+mine.execute("CREATE TABLE IF NOT EXISTS records (name TEXT PRIMARY KEY, data TEXT, round INTEGER)")
+mine.execute("CREATE TABLE IF NOT EXISTS place AS SELECT '0' AS since, 1 AS round")
 while True:
     since, round_ = mine.execute("SELECT since, round FROM place").fetchone()
-    query = urllib.parse.urlencode({"since": since, "limit": 500, "wait": 30})
-    request = urllib.request.Request(f"{URL}/api/v1/changes?{query}", headers={"Authorization": f"Bearer {TOKEN}"})
     try:
-        answer = json.load(urllib.request.urlopen(request, timeout=60))
-    except urllib.error.HTTPError as error:
+        answer = json.load(urlopen(Request(URL + since, headers=HEADERS), timeout=60))
+    except HTTPError as error:
         if error.code != 410:
             raise  # whoever runs this starts it again
-        with mine:  # the place is gone: a snapshot, at whose end everything of earlier rounds goes
-            mine.execute("UPDATE place SET since = '0', round = round + 1")
-        continue
+        # The place is gone: a snapshot, at whose end everything of earlier rounds goes.
+        answer, round_ = {"changes": [], "next": "0"}, round_ + 1
     with mine:  # one transaction: the changes, and the place behind them
         for one in answer["changes"]:
-            if one["type"] == "snapshot_end":
-                mine.execute("DELETE FROM records WHERE round < ?", (round_,))
-                continue
-            name = f"{one['source']}:{one['table']}:{one['id']}"
-            mine.execute("DELETE FROM records WHERE name = ?", (name,))
             if one["type"] == "upsert":
-                mine.execute("INSERT INTO records VALUES (?, ?, ?)", (name, json.dumps(one["data"]), round_))
-        mine.execute("UPDATE place SET since = ?", (answer["next"],))
+                row = (NAME.format_map(one), json.dumps(one["data"]), round_)
+                mine.execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", row)
+            elif one["type"] == "delete":
+                mine.execute("DELETE FROM records WHERE name = ?", (NAME.format_map(one),))
+            else:  # snapshot_end
+                mine.execute("DELETE FROM records WHERE round < ?", (round_,))
+        mine.execute("UPDATE place SET since = ?, round = ?", (answer["next"], round_))

@@ -5,11 +5,13 @@
 // Try it on your machine: ./scripts/run listen --since start --forward-to localhost:3000 --secret-env HOOK_SECRET
 
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { dirname } from 'node:path';
 
 const [, , port, file = 'mine.json'] = process.argv;
 const key = Buffer.from(process.env.HOOK_SECRET.replace(/^whsec_/, ''), 'base64');
+const folder = openSync(dirname(file));
 const mine = existsSync(file) ? JSON.parse(readFileSync(file)) : { round: 0, records: {} };
 
 // Whether hookbridge signed this body, byte for byte, in the last five minutes (Standard Webhooks).
@@ -39,9 +41,10 @@ async function take(request) {
   const body = Buffer.concat(parts);
   if (!isSigned(request.headers, body)) return 401;
   JSON.parse(body).changes.forEach(apply);
-  writeFileSync(`${file}.new`, JSON.stringify(mine));
+  writeFileSync(`${file}.new`, JSON.stringify(mine), { flush: true });
   renameSync(`${file}.new`, file);
-  return 204; // only now: what is not answered with 2xx comes again
+  fsyncSync(folder); // on disk, under its name: the place is not kept here, and goes on behind what is answered with 2xx
+  return 204; // only now: what is not comes again
 }
 
 createServer((request, response) => {
