@@ -136,7 +136,7 @@ class Driver:
         finally:
             for one in tasks:
                 one.cancel()
-            await asyncio.wait(tasks)
+            await asyncio.gather(*tasks, return_exceptions=True)  # or asyncio logs that nobody looks at what they raise
 
     async def _begin(self) -> None:
         """Take up where it stands, or give it its first place."""

@@ -37,9 +37,9 @@ class Listening:
             return True
         finally:
             self._waiting.discard(over)
-            if not task.done():
-                task.cancel()
-                await asyncio.wait({task})
+            task.cancel()
+            # What it raises by now is nobody's any more, and asyncio would log it as what nobody has looked at.
+            await asyncio.gather(task, return_exceptions=True)
 
     async def stop(self, _app: web.Application) -> None:
         """Let nobody wait any longer."""

@@ -1,6 +1,7 @@
 """The feed of changes: pages, snapshots, places that are gone, answers that wait, and streams."""
 
 import asyncio
+import gc
 import json
 import time
 from collections.abc import AsyncIterator
@@ -396,6 +397,21 @@ async def test_nobody_waits_for_a_client_that_went_away(bridge: Running) -> None
     stream.close()
     waits.cancel()
     await wait_until(lambda: not tasks("Feed.beyond"))
+
+
+async def test_a_client_that_breaks_off_what_it_does_not_read_is_no_failure_of_ours(bridge: Running) -> None:
+    failures: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, failure: failures.append(failure))
+    await put(bridge, "1", {"text": "x" * 4_000_000})
+    for _ in range(3):
+        _, writer = await asyncio.open_connection("127.0.0.1", bridge.port)
+        head = f"GET /api/v1/changes HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {READ_TOKEN}\r\n"
+        writer.write(f"{head}Accept: text/event-stream\r\n\r\n".encode())
+        await wait_until(lambda: tasks("StreamResponse.write"))
+        writer.transport.abort()
+        await wait_until(lambda: not tasks("StreamResponse.write"))
+    gc.collect()
+    assert [one["message"] for one in failures] == []
 
 
 # Who may
