@@ -12,7 +12,7 @@ import msgspec
 
 from hookbridge.errors import PlaceGone
 from hookbridge.store.contract import Feed
-from hookbridge.store.values import EVERY_CHANGE, FeedEnds, FeedEntry, FeedFilter
+from hookbridge.store.values import EVERY_CHANGE, FEED_BYTES_MAX, FeedEnds, FeedEntry, FeedFilter
 
 AGAIN = "begin a snapshot, with since=0: when it has ended, what it did not tell is gone"
 
@@ -99,15 +99,21 @@ async def snapshot(store: Feed) -> Place:
 
 
 async def read(
-    store: Feed, place: Place, which: FeedFilter = EVERY_CHANGE, *, limit: int, contents: bool = True
+    store: Feed,
+    place: Place,
+    which: FeedFilter = EVERY_CHANGE,
+    *,
+    limit: int,
+    bytes_max: int = FEED_BYTES_MAX,
+    contents: bool = True,
 ) -> Part:
-    """Give the next changes that are meant, at most so many.  Raises PlaceGone.
+    """Give the next changes that are meant, at most so many, and none behind so many bytes.  Raises PlaceGone.
 
     A snapshot leaves out what was gone before it began.
     """
     while True:
         meant = msgspec.structs.replace(which, present_until=place.began_at or 0)
-        page = await store.feed(meant, after=place.seq, limit=limit, contents=contents)
+        page = await store.feed(meant, after=place.seq, limit=limit, bytes_max=bytes_max, contents=contents)
         if (why := why_gone(place, page.ends)) is not None:
             raise PlaceGone(why, hint=AGAIN)
         at_end = page.reached == page.ends.newest

@@ -171,7 +171,7 @@ class Driver:
         place = cut.place(feed.Place.parse(self._standing.place))
         try:
             limit = 1 if cut.suspects else self.to.batch
-            part = await feed.read(self._store, place, self._which, limit=limit)
+            part = await feed.read(self._store, place, self._which, limit=limit, bytes_max=self.to.batch_bytes)
         except PlaceGone as error:
             _log.warning("A destination is told everything anew", destination=self.to.name, reason=error.message)
             self._cutting = Cutting()

@@ -7,6 +7,7 @@ a few thousand bytes, however long it is or takes.  It does not know what an ans
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import time
 from collections.abc import Mapping
@@ -93,8 +94,9 @@ class Caller:
 
     async def _call(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answered:
         ours = {**headers, "User-Agent": f"hookbridge/{__version__}"}
+        data = None if body is None else io.BytesIO(body)  # which is written piece by piece: others go on meanwhile
         try:
-            async with self._http.request(method, url, data=body, headers=ours, allow_redirects=False) as answer:
+            async with self._http.request(method, url, data=data, headers=ours, allow_redirects=False) as answer:
                 text = await _beginning(answer)
         except TimeoutError:
             raise Unanswered(f"it did not answer within {self._timeout_seconds:g} s") from None

@@ -121,8 +121,8 @@ class StaleKeys(msgspec.Struct, frozen=True):
     """In which they were read; of one key there may be others, which came later."""
 
 
-FEED_BYTES_MAX = 4 * 1024 * 1024
-"""A page of the feed ends behind so many bytes of data and contents."""
+FEED_BYTES_MAX = 1024 * 1024
+"""A page of the feed ends behind so many bytes of data and contents: each reader that is slow holds one."""
 
 
 class FeedFilter(msgspec.Struct, frozen=True, kw_only=True):

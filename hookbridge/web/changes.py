@@ -125,11 +125,13 @@ async def _stream(request: web.Request, reading: _Reading, part: feed.Part) -> w
         headers={**JSON_HEADERS, **PRIVATE, "Content-Type": STREAM, "X-Accel-Buffering": "no"}
     )
     await response.prepare(request)
+    part = part.nothing_behind()  # what was told is not held as well, however long its client takes
     while await listening.unless_over(response.write(text)):
         try:
-            part = await reading.part(part.next) if not part.is_last else part.nothing_behind()
+            part = await reading.part(part.next) if not part.is_last else part
             part = await _waited(listening, reading, part, HEARTBEAT_SECONDS)
             text = await _events(reading, part) or _heartbeat(part.next)
+            part = part.nothing_behind()
         except (PlaceGone, StoreUnavailable):
             return response  # it is told so when it comes again
         if listening.is_over:

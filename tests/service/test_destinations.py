@@ -311,13 +311,19 @@ async def test_only_what_is_meant_is_told(tmp_path: Path, there: Receiver) -> No
     assert ("upsert", "5", 5) in records(every)
 
 
-async def test_a_message_has_so_many_bytes_or_one_change(tmp_path: Path, there: Receiver) -> None:
+@pytest.mark.parametrize(
+    ("each", "most", "numbers"),
+    [(3_000, 1024, [1, 1, 1, 1]), (3_000, 7_500, [2, 2]), (1_000_000, 16 * 1024 * 1024, [4])],
+)
+async def test_a_message_has_so_many_bytes_or_one_change(
+    tmp_path: Path, there: Receiver, each: int, most: int, numbers: list[int]
+) -> None:
     async with running(make_settings(tmp_path)) as service:
         for number in range(4):
-            await changed(service, str(number), n=number, text="x" * 3000)
-    async with running(told(tmp_path, there.destination(batch_bytes=1024))):
+            await changed(service, str(number), n=number, text="x" * each)
+    async with running(told(tmp_path, there.destination(batch_bytes=most))):
         await wait_until(lambda: len(there.taken) == 6)
-    assert [len([one for one in body["changes"] if "id" in one]) for body in there.bodies] == [1, 1, 1, 1]
+    assert [len([one for one in body["changes"] if "id" in one]) for body in there.bodies] == numbers
 
 
 async def test_one_whose_place_is_gone_is_told_everything_anew(tmp_path: Path, there: Receiver) -> None:
