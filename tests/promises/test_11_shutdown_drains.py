@@ -48,9 +48,23 @@ async def test_sigterm_under_load_ends_with_code_0_and_every_ack_is_kept(tmp_pat
         assert books["received"] == len(acknowledged)
 
 
+PATIENT = """
+from hookbridge import bridge
+from hookbridge.web import arriving
+
+arriving.LAST_SECONDS = 60.0
+
+@bridge.on("notion")
+async def handle(change):
+    pass
+"""
+"""So long a body may take once the service stops: this process may stand still for the second that it has otherwise."""
+
+
 async def test_a_body_that_is_still_arriving_at_sigterm_is_read_answered_and_kept(tmp_path: Path) -> None:
     body = msgspec.json.encode(hint(1))
-    async with process(tmp_path) as service:
+    (tmp_path / "patient.py").write_text(PATIENT)
+    async with process(tmp_path, {"HOOKBRIDGE_HANDLERS__MODULE": "patient"}) as service:
         wire = await Wire.open(service)
         wire.writer.write(POST + b"Content-Length: %d\r\n\r\n" % len(body) + body[:10])
         # Another request that was answered afterwards: the beginning of this one has arrived.
