@@ -204,6 +204,10 @@ async def test_an_operators_own_pause_outlives_the_confirmation_and_the_other_wa
         assert (await lane(service))["state"] == "running"
 
 
+async def _runs(service: Running) -> bool:
+    return bool((await lane(service))["state"] == "running")
+
+
 @pytest.mark.parametrize("way", ["credentials", "a token of the environment", "nothing is verified", "forgotten"])
 async def test_nothing_waits_where_nobody_would_be_believed(tmp_path: Path, way: str) -> None:
     async with NotionStandin(token="ntn_x") as standin:
@@ -215,7 +219,7 @@ async def test_nothing_waits_where_nobody_would_be_believed(tmp_path: Path, way:
                 assert (await lane(service))["state"] == "paused"
                 await service.http.delete(TOKEN_PATH, headers=ADMIN)
             if way != "a token of the environment":
-                assert (await lane(service))["state"] == "running"
+                await wait_until(lambda: _runs(service))  # of a database's pages one node alone works, from its duty on
     if way == "a token of the environment":
         secrets = {**SECRETS, "notion_webhook_secrets": (TOKEN,)}
         async with receiving(tmp_path, secrets=secrets, handshake="accept") as service:
