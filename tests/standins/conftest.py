@@ -56,14 +56,14 @@ async def notion(clock: Clock) -> AsyncIterator[NotionStandin]:
 
 @pytest.fixture
 async def http() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(timeout=5.0) as client:
+    async with httpx.AsyncClient(timeout=60.0) as client:
         yield client
 
 
 @pytest.fixture
 async def supabase_client(supabase: PostgrestStandin) -> AsyncIterator[SupabaseClient]:
     """The real client, with its own retries off."""
-    async with httpx.AsyncClient(timeout=5.0) as transport:
+    async with httpx.AsyncClient(timeout=60.0) as transport:
         options = AsyncClientOptions(httpx_client=transport, postgrest_client_retry=False)
         yield await create_async_client(supabase.url, KEY, options=options)
 

@@ -21,7 +21,7 @@ class Place:
     def __init__(self, url: str, act: Act) -> None:
         self.act = act
         """Does one of: write(id, name), same(id), move(id, new id), delete(id), truncate()."""
-        self._http = httpx.AsyncClient(base_url=f"{url}/rest/v1/rpc", timeout=10.0)
+        self._http = httpx.AsyncClient(base_url=f"{url}/rest/v1/rpc", timeout=60.0)
 
     async def call(self, name: str, key: str = KEY, **arguments: object) -> httpx.Response:
         headers = {"apikey": key, "Content-Profile": "public"}

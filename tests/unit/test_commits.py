@@ -120,7 +120,7 @@ async def test_closing_waits_for_what_was_submitted_and_refuses_the_rest() -> No
     closing = asyncio.create_task(disk.commits.close())
     await asyncio.sleep(0)
     with pytest.raises(StoreUnavailable):
-        await asyncio.wait_for(disk.commits.submit(3), 5)
+        await asyncio.wait_for(disk.commits.submit(3), 60)
     disk.finish()
     await wait_until(lambda: disk.under_way)
     await asyncio.sleep(0)

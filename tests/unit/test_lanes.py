@@ -60,7 +60,7 @@ async def test_large_records_are_claimed_until_they_weigh_too_much_and_the_other
         for id_ in range(fit + 3):
             await add(rig.store, event(id_, body=body), at=rig.now)
         async with working(rig):
-            await wait_until(lambda: rig.lane.state().queued == fit - 1, deadline_seconds=20.0)
+            await wait_until(lambda: rig.lane.state().queued == fit - 1)
             assert len(await take(rig.store, now=rig.now, lease=0.0)) == 3  # nobody has them
             rig.truth.open.set()
             await rig.until(received=fit + 3, applied=fit + 3)

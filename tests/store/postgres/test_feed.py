@@ -174,4 +174,4 @@ async def test_an_earlier_moment_of_a_server_has_another_feed(
     other = await store.feed_ends()
     assert len(other.id) == 32
     assert other == replace(ends, id=other.id) != ends
-    await asyncio.wait_for(store.beyond(ends), 10)
+    await asyncio.wait_for(store.beyond(ends), 60)
