@@ -409,7 +409,8 @@ async def test_a_webhook_is_read_before_the_bodies_of_a_first_load(written: Writ
     written.later()
     async with written.service(tmp_path, notion={"requests_per_second": 6.0}) as bridge:
         await wait_until(lambda: bridge.service.notion_budget.state().waiting >= 2)
-        before = written.notion.requests.total
+        written.notion.requests.clear()
         fresh = await bridge.get(f"/api/v1/records/notion/{written.table}/{pages[-1]}?fresh=1", headers=ADMIN)
         assert (await fresh.json())["content"]["markdown"] == "body 59"
-        assert written.notion.requests.total - before < 12
+        paths = [seen.path_qs for seen in written.notion.requests.entries]
+        assert paths.index(f"/v1/pages/{pages[-1]}/markdown") < 12

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hookbridge.cluster import BEAT_SECONDS
-from tests.service.test_alerts import pause, shown, taken, telling, waits
+from tests.service.test_alerts import pause, taken, telling, waits
 from tests.service.test_cluster import named, nodes
 from tests.support import databases
 from tests.support.people import people
@@ -57,8 +57,7 @@ async def test_people_are_told_when_no_node_reaches_the_store(tmp_path: Path) ->
         # When the store is back, each hears of the other one a beat later: until then that is away.
         settings = telling(tmp_path, there, hold_seconds=2 * BEAT_SECONDS)
         async with nodes(named(settings, "a"), named(settings, "b")) as (one, other):
-            await wait_until(lambda: tells(one))
-            await shown(one)  # which reads after the duty has: it knows what people were told
+            await wait_until(lambda: one.service.alerts._told is not None)  # it knows what people were told
             with databases.away(settings.store_url):
                 await wait_until(lambda: there.told, deadline_seconds=60.0)
                 assert "The inbox cannot be written" in there.told[0]["text"]
