@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import itertools
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,8 +20,11 @@ from aiohttp import ClientError, ClientSession
 from hookbridge.standins import NotionStandin, PostgrestStandin
 from hookbridge.standins.wire import Webhook
 from scripts.crashes.setup import ADMIN_TOKEN, DATABASE, SECRET, TABLE
+from scripts.replica import Held
 
 RECORDS = 200
+GOES_EVERY = 9
+"""Of the changes of rows, one is a deletion."""
 CHANGES_PER_SECOND = {"supabase": 60.0, "notion": 30.0}
 ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 ACCEPTED = 202
@@ -37,6 +41,7 @@ class Load:
         self._notion = notion
         self._http = http
         self._numbers = itertools.count(1)
+        self._rows_changed = itertools.count(1)
         self._sending: set[asyncio.Task[None]] = set()
         supabase.create_table(TABLE, {"id": "bigint", "name": "text", "updated_at": "timestamptz"})
         notion.create_database("Tasks", {"Name": "title"}, database_id=DATABASE)
@@ -54,11 +59,15 @@ class Load:
         return {"name": self._text(), "updated_at": datetime.now(UTC).isoformat()}
 
     def change(self, source: str, number: int) -> None:
-        """Change one record, which tells the service."""
-        if source == "supabase":
-            self._supabase.update(TABLE, number % RECORDS, self._row())
-        else:
+        """Change one record, which tells the service; now and then a row goes, and comes again with its next change."""
+        if source == "notion":
             self._notion.update_page(self.pages[number % RECORDS], {"Name": self._text()})
+        elif self._supabase.get(TABLE, number % RECORDS) is None:
+            self._supabase.insert(TABLE, {"id": number % RECORDS, **self._row()})
+        elif next(self._rows_changed) % GOES_EVERY == 0:
+            self._supabase.delete(TABLE, number % RECORDS)
+        else:
+            self._supabase.update(TABLE, number % RECORDS, self._row())
 
     def _row_changed(self, webhook: Webhook) -> None:
         signature = hmac.new(SECRET.encode(), webhook.body, hashlib.sha256).hexdigest()
@@ -124,17 +133,20 @@ class Load:
                 return times
             cursor = f"&cursor={page['next_cursor']}"
 
-    async def differing(self) -> list[str]:
-        """Name the records whose copy is not what their source says."""
-        found = []
-        for number in range(RECORDS):
-            row = self._supabase.get(TABLE, number)
-            copy = await self.ask(f"/api/v1/records/supabase/public.{TABLE}/{number}")
-            if row is None or copy["data"]["name"] != row["name"]:
-                found.append(f"supabase {number}")
-        for page in self.pages:
-            copy = await self.ask(f"/api/v1/records/notion/{DATABASE}/{page}")
-            title = "".join(part["plain_text"] for part in copy["data"]["properties"]["Name"]["title"])
-            if title != self._notion.page_title(page):
-                found.append(f"notion {page}")
-        return found
+    def differing(self, copies: Mapping[str, Held]) -> list[str]:
+        """Name the records that are not what their source says."""
+        names = {f"supabase:public.{TABLE}:{number}": self._name_of_row(number) for number in range(RECORDS)}
+        names |= {f"notion:{DATABASE}:{page}": self._notion.page_title(page) for page in self.pages}
+        return [record for record, name in names.items() if name != _name_of_copy(copies.get(record))]
+
+    def _name_of_row(self, number: int) -> str | None:
+        row = self._supabase.get(TABLE, number)
+        return None if row is None else str(row["name"])
+
+
+def _name_of_copy(copy: Held | None) -> str | None:
+    if copy is None:
+        return None
+    if "name" in copy.data:
+        return str(copy.data["name"])
+    return "".join(part["plain_text"] for part in copy.data["properties"]["Name"]["title"])

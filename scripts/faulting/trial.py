@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -210,8 +210,9 @@ async def _struck(here: Ground, source: str, fault: str, seconds: float) -> Row:
         wrong.append(f"{dead} events are dead that should have waited")
     if refused:
         wrong.append(f"{refused} webhooks were not taken")
-    wrong += [f"{name} differs from its source" for name in (await here.load.differing())[:3]]
-    wrong += await untold(here)
+    copies = here.copies()
+    wrong += [f"{name} differs from its source" for name in here.load.differing(copies)[:3]]
+    wrong += await untold(here, copies)
     here.memory_mb_max = max(here.memory_mb_max, memory := here.memory())
     return Row(
         source=source,
@@ -231,9 +232,8 @@ async def _struck(here: Ground, source: str, fault: str, seconds: float) -> Row:
     )
 
 
-async def untold(here: Ground) -> list[str]:
+async def untold(here: Ground, copies: Mapping[str, Held]) -> list[str]:
     """Say what the destination that is well has not, though nothing changes any more, and who is not shown as it is."""
-    copies = here.copies()
 
     async def has_all() -> bool:
         return here.told.have(copies, only=WELL)
