@@ -97,10 +97,13 @@ async def followers(ports: Sequence[int], seed: int, *, overlap_seconds: float =
 
 def held(rows: Iterable[tuple[str, bytes, str | None]]) -> dict[str, Held]:
     """Give copies (record, data, content) as whoever follows them has to hold them."""
-    return {
-        record: Held.of(json.loads(data), None if content is None else json.loads(content)["markdown"])
-        for record, data, content in rows
-    }
+    return {record: Held.of(json.loads(data), _markdown(content)) for record, data, content in rows}
+
+
+def _markdown(content: str | None) -> str | None:
+    """Give the text behind a record where its source gave one: that it was refused is kept, too."""
+    kept = {} if content is None else json.loads(content)
+    return None if kept.get("refused") else kept.get("markdown")
 
 
 def _destination(port: int) -> dict[str, object]:

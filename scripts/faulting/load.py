@@ -23,6 +23,8 @@ from scripts.crashes.setup import ADMIN_TOKEN, DATABASE, SECRET, TABLE
 from scripts.replica import Held
 
 RECORDS = 200
+NO_TEXT = ""
+"""Behind a page: a body that was read, and is empty."""
 GOES_EVERY = 9
 """Of the changes of rows, one is a deletion."""
 CHANGES_PER_SECOND = {"supabase": 60.0, "notion": 30.0}
@@ -135,18 +137,20 @@ class Load:
 
     def differing(self, copies: Mapping[str, Held]) -> list[str]:
         """Name the records that are not what their source says."""
-        names = {f"supabase:public.{TABLE}:{number}": self._name_of_row(number) for number in range(RECORDS)}
-        names |= {f"notion:{DATABASE}:{page}": self._notion.page_title(page) for page in self.pages}
-        return [record for record, name in names.items() if name != _name_of_copy(copies.get(record))]
+        rows = {f"supabase:public.{TABLE}:{number}": (self._name_of_row(number), None) for number in range(RECORDS)}
+        pages = {f"notion:{DATABASE}:{page}": (self._notion.page_title(page), NO_TEXT) for page in self.pages}
+        known: dict[str, tuple[str | None, str | None]] = {**rows, **pages}
+        return [record for record, there in known.items() if there != _of_copy(copies.get(record))]
 
     def _name_of_row(self, number: int) -> str | None:
         row = self._supabase.get(TABLE, number)
         return None if row is None else str(row["name"])
 
 
-def _name_of_copy(copy: Held | None) -> str | None:
+def _of_copy(copy: Held | None) -> tuple[str | None, str | None]:
+    """Give its name, and the text behind it."""
     if copy is None:
-        return None
+        return None, None
     if "name" in copy.data:
-        return str(copy.data["name"])
-    return "".join(part["plain_text"] for part in copy.data["properties"]["Name"]["title"])
+        return str(copy.data["name"]), copy.markdown
+    return "".join(part["plain_text"] for part in copy.data["properties"]["Name"]["title"]), copy.markdown

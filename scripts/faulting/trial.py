@@ -236,9 +236,10 @@ async def untold(here: Ground, copies: Mapping[str, Held]) -> list[str]:
     """Say what the destination that is well has not, though nothing changes any more, and who is not shown as it is."""
 
     async def has_all() -> bool:
-        return here.told.have(copies, only=WELL)
+        return not here.told.differing(copies, only=WELL)
 
-    found = [] if await until(has_all, STANDS_SECONDS) else ["the destination that is well has not everything"]
+    await until(has_all, STANDS_SECONDS)  # what differs says more
+    found = here.told.differing(copies, only=WELL)[:SHOWN_MAX]
     return found + not_shown(await here.load.ask("/readyz"))
 
 
@@ -249,7 +250,7 @@ async def finish(here: Ground) -> Told:
     began, copies = time.monotonic(), here.copies()
 
     async def have_all() -> bool:
-        return here.told.have(copies)
+        return not here.told.differing(copies)
 
     await until(have_all, RECOVERS_SECONDS)  # what differs says more
     wrong = [*here.told.wrong(), *here.told.differing(copies)][:SHOWN_MAX]

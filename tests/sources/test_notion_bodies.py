@@ -8,10 +8,12 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from hookbridge.errors import SourceUnavailable
 from hookbridge.model import Copy, RecordKey, Truth
 from hookbridge.sources.kept import kept
 from hookbridge.sources.notion.markdown import completed, links_expire_at, read_of, without_signatures
 from hookbridge.standins import Reply
+from hookbridge.standins.faults import Fault
 from tests.support.workspace import RETRIEVE, Tasks, tasks
 
 BODY = "GET /v1/pages/{id}/markdown"
@@ -101,6 +103,49 @@ async def test_without_content_no_body_is_asked_for_and_a_listing_shows_the_whol
         assert plain.source.changes is not None
         await plain.source.changes.listing(plain.database, None)
         assert plain.asked() == with_bodies
+
+
+@pytest.mark.parametrize("kind", ["page_markdown", "page"])
+async def test_an_answer_about_the_body_of_another_page_is_no_body_and_an_outage(bodies: Written, kind: str) -> None:
+    record, other = bodies.page("mine"), bodies.page("another's")
+    told = {"object": kind, "id": other.id, "markdown": "another's", "truncated": False, "unknown_block_ids": []}
+    fault = bodies.notion.faults.answer(
+        Reply(status=200, body=msgspec.json.encode(told), headers={"Content-Type": "application/json"}),
+        path=lambda path: path.endswith("/markdown"),
+    )
+    with pytest.raises(SourceUnavailable) as caught:
+        await bodies.source.read(record)
+    assert caught.value.message == f"Notion answered with the body of {other.id} where {record.id} was asked for"
+    fault.clear()
+    assert markdown_of(await bodies.source.read(record)) == "mine"
+
+
+async def test_a_block_s_answer_may_be_about_the_block_or_its_page_and_about_nothing_else() -> None:
+    async with written() as bodies:
+        bodies.notion.blocks_max = 3
+        record = bodies.page("\n".join(f"line {number}" for number in range(9)))
+        whole = markdown_of(await bodies.source.read(record))
+        assert bodies.asked() > 1
+        told = {"object": "page_markdown", "markdown": "x", "truncated": False, "unknown_block_ids": []}
+
+        def answer(id_: str) -> Fault:
+            return bodies.notion.faults.answer(
+                Reply(
+                    status=200,
+                    body=msgspec.json.encode({**told, "id": id_}),
+                    headers={"Content-Type": "application/json"},
+                ),
+                path=lambda path: path.endswith("/markdown") and record.id not in path,
+            )
+
+        fault = answer(record.id)
+        assert "x" in markdown_of(await bodies.source.read(record))
+        fault.clear()
+        fault = answer(bodies.page().id)
+        with pytest.raises(SourceUnavailable):
+            await bodies.source.read(record)
+        fault.clear()
+        assert markdown_of(await bodies.source.read(record)) == whole
 
 
 async def test_an_edit_of_a_body_alone_shows_in_the_next_listing_and_what_was_read_since_does_not(

@@ -2,19 +2,24 @@
 
 import json
 import logging
+import time
 
 import httpx
 import pytest
 from notion_client.errors import APIErrorCode, InvalidPathParameterError, RequestTimeoutError
 
+from hookbridge.config import NotionConfig
 from hookbridge.errors import RecordImpossible, RecordUnreadable, SourceError, SourceRefused, SourceUnavailable
-from hookbridge.sources.notion.client import BY_CODE, SHOWN_MAX, translate
+from hookbridge.sources.notion.budget import Budget, Urgency
+from hookbridge.sources.notion.client import BY_CODE, SHOWN_MAX, NotionClient, translate
 from hookbridge.sources.statuses import retry_after_seconds
 from hookbridge.standins import Reply
 from hookbridge.standins.notion import errors
 from scripts.faulting.proxy import UNTRUSTED, proxied
+from tests.support.tickets import counting
 from tests.support.workspace import RETRIEVE, TOKEN, Tasks, tasks
 
+ANOTHER = "99999999-9999-4999-8999-999999999999"
 JSON = {"Content-Type": "application/json"}
 
 
@@ -118,6 +123,26 @@ async def test_whatever_breaks_on_the_way_is_an_outage(trouble: str) -> None:
         else:
             await workspace.notion.stop()
         assert type(await failure(workspace)) is SourceUnavailable
+
+
+@pytest.mark.parametrize("kind", ["page", "database", "data source"])
+async def test_an_answer_about_something_else_is_an_outage(kind: str) -> None:
+    """A cache that takes one question for another one answers so."""
+    async with tasks() as workspace:
+        config = NotionConfig(base_url=workspace.notion.url)
+        client = NotionClient(config, TOKEN, Budget(1e6), counting(), clock=time.time)
+        asked, ask = {
+            "page": (workspace.page().id, client.page),
+            "database": (workspace.database, client.database),
+            "data source": (workspace.data_source, client.data_source),
+        }[kind]
+        await ask(asked.replace("-", "").upper(), Urgency.READ)
+        told = {"object": kind, "id": ANOTHER, "properties": {}, "data_sources": []}
+        workspace.notion.faults.answer(json_reply(told))
+        with pytest.raises(SourceUnavailable) as caught:
+            await ask(asked, Urgency.READ)
+        await client.close()
+    assert caught.value.message == f"Notion answered with {kind} {ANOTHER} where {asked} was asked for"
 
 
 async def test_an_answer_that_does_not_come_is_an_outage() -> None:

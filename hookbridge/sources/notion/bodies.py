@@ -121,7 +121,7 @@ class Bodies:
                 break
             block, *_ = read.unknown
             try:
-                found = await self._client.markdown(block, urgency)
+                found = await self._client.markdown(block, urgency, of=page_id)
                 part = None if found is None else markdown.read_of(found)
             except RecordImpossible:
                 part = None  # not shared with the integration, or of a kind that markdown has no form for

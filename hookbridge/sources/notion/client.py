@@ -156,9 +156,7 @@ class NotionClient:
         page = await self._ask(lambda: self._sdk.pages.retrieve(page_id=page_id), about=page_id)
         if page is None:
             return None, ticket
-        came = str(_whole(page)["id"])
-        if dashed(came) != dashed(page_id):
-            raise SourceUnavailable(f"Notion answered with page {came} where {page_id} was asked for")
+        _is_about("page", _whole(page), page_id)
         return page, ticket
 
     async def database(self, database_id: str, urgency: Urgency) -> Database | None:
@@ -167,6 +165,7 @@ class NotionClient:
         database = await self._ask(lambda: self._sdk.databases.retrieve(database_id=database_id), about=database_id)
         if database is None:
             return None
+        _is_about("database", database, database_id)
         ids = [entry.get("id") for entry in _list(database, "data_sources")]
         if not all(isinstance(id_, str) for id_ in ids):
             raise SourceUnavailable("Notion answered with a data source without its id", hint=_BASE_URL_HINT)
@@ -180,6 +179,7 @@ class NotionClient:
         )
         if source is None:
             return None
+        _is_about("data source", source, data_source_id)
         parent = source.get("parent")
         database = parent.get("database_id") if isinstance(parent, dict) else None
         return DataSource(text_of(source.get("title")), database if isinstance(database, str) else None)
@@ -239,16 +239,19 @@ class NotionClient:
             items, following if isinstance(following, str) else None, rollup if isinstance(rollup, dict) else None
         )
 
-    async def markdown(self, id_: str, urgency: Urgency) -> Columns | None:
-        """Give the answer about the body of a page, or of a block in it; None when there is no such one.
+    async def markdown(self, id_: str, urgency: Urgency, *, of: str | None = None) -> Columns | None:
+        """Give the answer about the body of a page, or of a block, ``of`` a page; None when there is no such one.
 
         Raises ContentRefused where bodies may not be read, RecordImpossible where this one has none.
         Wire format: https://developers.notion.com/reference/retrieve-page-markdown.
         """
         await self._budget.permit(urgency)
-        return await self._ask(
+        answer = await self._ask(
             lambda: self._sdk.pages.retrieve_markdown(page_id=id_), about=id_, kinds=BY_CODE_OF_BODIES
         )
+        if answer is not None:
+            _is_about("the body of", answer, id_, *([] if of is None else [of]))
+        return answer
 
     async def me(self) -> None:
         """Ask who we are: the cheapest question that needs the token."""
@@ -280,6 +283,13 @@ class NotionClient:
         if not isinstance(answer, dict):
             raise SourceUnavailable("Notion answered with something other than an object", hint=_BASE_URL_HINT)
         return answer
+
+
+def _is_about(kind: str, answer: Columns, *asked: str) -> None:
+    """Hold what an answer is about, where it says it, against what was asked for.  Raises SourceUnavailable."""
+    came = answer.get("id")
+    if isinstance(came, str) and dashed(came) not in map(dashed, asked):
+        raise SourceUnavailable(f"Notion answered with {kind} {came} where {asked[0]} was asked for")
 
 
 def translate(
