@@ -316,7 +316,7 @@ async def test_tail_waits_for_a_service_that_restarts(tmp_path: Path) -> None:
         async with running(again) as second:
             assert (await second.post("/api/v1/webhooks/supabase", guide(2))).status == 202
             await wait_until(lambda: tail.lines[-1].split()[2:4] == ["2", "applied"])
-        assert len(tail.errors) <= 2
+            assert len(tail.errors) <= 2
 
 
 async def test_tail_finds_what_ended_so_however_far_back(client: Running, tmp_path: Path) -> None:
