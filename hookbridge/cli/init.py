@@ -32,7 +32,7 @@ Examples:
 
   ./scripts/run init --table users --table orders   follows these tables
 
-  ./scripts/run init --table users --pull   fetches its changes
+  ./scripts/run init --table users --pull   fetches its changes, and prints the SQL for that
 
   ./scripts/run init --database ID --content   follows pages with their text
 
@@ -119,7 +119,8 @@ def init(
         _write(path, texts[path])
     paste = "" if files[0] in to_write else "\n".join(followed(table or (), database or (), ways))
     steps = _steps(answers, table or (), ways, "" if config is None else f" --config {shlex.quote(str(config))}")
-    _tell(files, to_write, answers, steps, paste, as_json=as_json)
+    sql = installing(table or ()) if pull and to_write else ""
+    _tell(files, to_write, answers, Told(steps=steps, paste=paste, sql=sql), as_json=as_json)
     raise typer.Exit(FINE if to_write else NO)
 
 
@@ -161,6 +162,16 @@ class Ways(msgspec.Struct, frozen=True, kw_only=True):
 DEFAULT_WAYS = Ways()
 
 
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be done now."""
+
+    steps: list[str]
+    paste: str
+    """What would stand in the settings if their file were not kept."""
+    sql: str
+    """For Supabase's editor."""
+
+
 class NewSecrets(msgspec.Struct, frozen=True, kw_only=True):
     """What is made up for this installation."""
 
@@ -185,6 +196,14 @@ def followed(tables: Sequence[str], databases: Sequence[str], ways: Ways) -> lis
     """Give the blocks of what is followed."""
     blocks = [_table_block(*split(full_name(name)), pull=ways.pull) for name in tables]
     return blocks + [_database_block(id_, content=ways.content) for id_ in databases]
+
+
+def installing(tables: Sequence[str]) -> str:
+    """Give the SQL by which a database keeps the changes of these tables until they are fetched."""
+    from hookbridge.sources.supabase.trigger import Pull, Trigger, install
+
+    named = (split(full_name(name)) for name in tables)
+    return "\n".join(install(Trigger(schema=schema, table=name, pull=Pull())) for schema, name in named)
 
 
 _CONFIG_HEAD = """\
@@ -297,28 +316,29 @@ def _write(file: Path, text: str) -> None:
         ) from None
 
 
-def _tell(
-    files: tuple[Path, Path], written: list[Path], answers: Answers, steps: list[str], paste: str, *, as_json: bool
-) -> None:
-    """Say what was done; ``paste`` is what would stand in the settings if their file were not kept."""
+def _tell(files: tuple[Path, Path], written: list[Path], answers: Answers, told: Told, *, as_json: bool) -> None:
+    """Say what was done; the SQL first, which is long."""
     kept = [str(path) for path in files if path not in written]
     if as_json:
-        print_json({"written": [str(path) for path in written], "kept": kept, "paste": paste, "next": steps})
+        done = {"written": [str(path) for path in written], "kept": kept}
+        print_json({**done, "paste": told.paste, "sql": told.sql, "next": told.steps})
         return
+    if told.sql:
+        sys.stdout.write(f"{told.sql}\n")
     for path in written:
         say(f"written: {path}", style="green")
     for name in kept:
         say(f"kept, because it exists: {name}", style="yellow")
-    if paste:
+    if told.paste:
         say(f"put this into {files[0]}:")
-        for line in paste.splitlines():
+        for line in told.paste.splitlines():
             say(f"  {line}")
     if not written:
         named = ", ".join(name for name, value in answers.items() if value) or "what is missing"
         say(f"try: put {named} into {files[1]} yourself, or {program()} init --force: new files and new secrets")
         return
     say("Next:")
-    for number, step in enumerate(steps, start=1):
+    for number, step in enumerate(told.steps, start=1):
         say(f"  {number}. {step}")
 
 
@@ -331,8 +351,9 @@ def _steps(answers: Answers, tables: Sequence[str], ways: Ways, option: str) -> 
         f"{here} send supabase --wait    a signed event, from there to its end",
     ]
     if ways.pull:
+        what = "the SQL above, for Supabase's editor" if tables else "SQL for Supabase's editor"
         steps += [
-            f"{here} trigger-sql --table {shlex.quote(name)} --pull    SQL for Supabase's editor: it keeps its changes"
+            f"{here} trigger-sql --table {shlex.quote(name)} --pull    {what}: it keeps its changes"
             for name in tables or ["users"]
         ]
     elif answers["SUPABASE_URL"]:

@@ -97,6 +97,12 @@ async def test_changes_are_fetched_where_that_is_asked_for(tmp_path: Path) -> No
     assert [one.pull for one in loaded(tmp_path).config.supabase.tables] == [True, True]
     assert "trigger-sql --table users --pull" in ran.out
     assert "trigger-sql --table 'shop.so many' --pull" in ran.out
+    sql, _, after = ran.out.partition("written: config.toml")
+    made = [
+        (await command(tmp_path, "trigger-sql", "--table", name, "--pull")).out for name in ("users", "shop.so many")
+    ]
+    assert sql == "\n".join(made) + "\n"
+    assert "the SQL above" in after
     ran = await written(tmp_path, "--table", "users", "--force", **GIVEN)
     assert [one.pull for one in loaded(tmp_path).config.supabase.tables] == [False]
     assert "trigger-sql --table users --url" in ran.out
@@ -174,8 +180,13 @@ async def test_a_folder_that_cannot_be_written_is_an_error_with_a_hint(tmp_path:
 async def test_json_names_the_files_and_the_next_steps(tmp_path: Path) -> None:
     ran = await written(tmp_path, "--json", "--config", "mine/my.toml")
     (said,) = ran.lines
-    assert (said["written"], said["kept"]) == (["mine/my.toml", "mine/.env"], [])
+    assert (said["written"], said["kept"], said["sql"]) == (["mine/my.toml", "mine/.env"], [], "")
     assert said["next"][1].startswith("python -m hookbridge --config mine/my.toml check")
+
+
+async def test_json_has_the_sql_that_keeps_changes(tmp_path: Path) -> None:
+    (said,) = (await written(tmp_path, "--json", "--table", "users", "--pull")).lines
+    assert said["sql"] == (await command(tmp_path, "trigger-sql", "--table", "users", "--pull")).out
 
 
 async def test_serve_starts_with_what_was_written(tmp_path: Path) -> None:
