@@ -19,6 +19,7 @@ from hookbridge.api.pull import PullState
 from hookbridge.errors import (
     HookbridgeError,
     InvalidFields,
+    InvalidJson,
     LeadLost,
     Refusal,
     SourceError,
@@ -34,7 +35,7 @@ from hookbridge.pipeline.receive import taken as events_of
 from hookbridge.pulling.standing import Kept, Standing
 from hookbridge.reconcile import asked
 from hookbridge.sources.supabase import SupabaseSource
-from hookbridge.sources.supabase.pull import Message, Outbox, Taken
+from hookbridge.sources.supabase.pull import Message, Outbox, Taken, by_its_keys
 from hookbridge.sources.supabase.pull.taken import OtherStore
 from hookbridge.store import note_names
 from hookbridge.store.contract import Store
@@ -215,7 +216,7 @@ class Pulling:
                 await self._emptied(table)
                 continue
             try:
-                events.append((message, events_of(self._source, message.name, body)))
+                events.append((message, self._events_of(message.name, body)))
             except Refusal as error:
                 self._refuse(message, error)
         try:
@@ -225,6 +226,16 @@ class Pulling:
                 raise
             for message, some in events:  # one of them has no form on disk, and would take the others with it
                 await self._store_one(message, some)
+
+    def _events_of(self, name: str, body: bytes) -> tuple[Event, ...]:
+        """Make events of a message; of what cannot be decoded, by its keys: the row is read.  Raises Refusal."""
+        try:
+            return events_of(self._source, name, body)
+        except InvalidJson as error:
+            try:
+                return events_of(self._source, name, by_its_keys(body))
+            except ValueError:
+                raise error from None
 
     async def _store_one(self, message: Message, events: Sequence[Event]) -> None:
         try:

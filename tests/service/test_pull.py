@@ -228,14 +228,23 @@ async def test_a_message_that_is_nested_too_deeply_holds_nothing_up(
 ) -> None:
     record = b'{"id": 3, "odd": "]}\\"", "nested": %b}' % (b"[" * depth + b"{}" + b"]" * depth)
     there.insert("users", {"id": 1, "name": "Ada"})
-    there.put(b'{"type": "INSERT", "schema": "public", "table": "users", "record": %b, "old_record": null}' % record)
-    there.put(b"5")
+    there.put(
+        b'{"type": "UPDATE", "schema": "public", "table": "users", "record": {"id": 1}, "old_record": %b}' % record
+    )
+    there.put(b"[" * depth + b"]" * depth)
     there.insert("users", {"id": 2, "name": "Grace"})
     async with running(pulled(tmp_path, there)) as service:
         await has(service, 1, "Ada")
         await has(service, 2, "Grace")
         await all_done(service, there)
-        assert (await state(service))["refused"] == 2
+        # It is known by its keys.
+        assert [(one["type"], one["record_id"]) for one in await events(service)] == [
+            ("insert", "1"),
+            ("delete", "3"),
+            ("insert", "1"),
+            ("insert", "2"),
+        ]
+        assert (await state(service))["refused"] == 1
         rejected = (await (await service.get("/api/v1/rejected")).json())["rejected"]
         assert {one["endpoint"] for one in rejected} == {"pull"}
 

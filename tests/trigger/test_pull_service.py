@@ -179,6 +179,29 @@ async def test_without_the_data_api_what_a_message_says_is_applied(tmp_path: Pat
         assert (await copy.json())["verified"] is False
 
 
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_row_that_no_decoder_takes_is_known_by_its_keys(
+    tmp_path: Path, project: Project, api: PostgrestOnPostgres, way: str
+) -> None:
+    await project.sql.execute("alter table users add doc jsonb, add large numeric")
+    await project.pull("users")
+    async with running(taking(tmp_path, api, project, way)) as service:
+        await loaded(service)
+        deep = "(repeat('[', 3000) || repeat(']', 3000))::jsonb"
+        await project.sql.execute(
+            f"insert into users values (1, 'Ada', null, {deep}, 1), (2, 'Eve', null, null, 1e5000)"
+        )
+        await project.sql.execute("update users set name = 'Ada L.', doc = null, large = null")
+        await has(service, 1, "Ada L.")
+        await has(service, 2, "Ada L.")
+        await project.sql.execute(f"update users set doc = {deep}, large = 1e5000")
+        await project.sql.execute("delete from users")
+        await has(service, 1, None)
+        await has(service, 2, None)
+        await all_done(service, project)
+        assert (await state(service))["refused"] == 0
+
+
 async def test_a_role_that_may_do_nothing_else_takes_by_a_connection(
     tmp_path: Path, project: Project, api: PostgrestOnPostgres
 ) -> None:

@@ -14,7 +14,7 @@ from hookbridge.sources.supabase.pull.outbox import (
     OverDataApi,
     OverDatabase,
 )
-from hookbridge.sources.supabase.pull.taken import RUN_AGAIN, Message, Taken, decoded, emptied_table, read
+from hookbridge.sources.supabase.pull.taken import RUN_AGAIN, Message, Taken, by_its_keys, decoded, emptied_table, read
 
 __all__ = [
     "LEASE_SECONDS",
@@ -25,6 +25,7 @@ __all__ = [
     "OverDataApi",
     "OverDatabase",
     "Taken",
+    "by_its_keys",
     "decoded",
     "emptied_table",
     "read",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 from uuid import UUID
 
@@ -64,6 +65,10 @@ class _Head(msgspec.Struct, frozen=True):
 _DEPTH_OF_MESSAGE = 3
 """It lies in the answer, the list and its own object."""
 _EMPTY = b"{}"
+_DEPTH_OF_COLUMN = 2
+"""It lies in the message and its row."""
+_STRINGS_AND_LONG_NUMBERS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|-?[0-9.]{300,}', re.DOTALL)
+"""Postgres writes all digits of a number."""
 
 _decode = msgspec.json.Decoder(Taken).decode
 _decode_version = msgspec.json.Decoder(_Version).decode
@@ -121,6 +126,23 @@ def _beside_their_messages(answer: bytes) -> Taken:
 
 class OtherStore(PullRefused):
     """The outbox belongs to another store: what it has taken this one does not know of."""
+
+
+def by_its_keys(body: bytes) -> bytes:
+    """Give a message with plain values alone, marked as the trigger marks one of a row that is too large.
+
+    For one that cannot be decoded: what is nested deeper than the decoder goes, or is a longer number than it takes, is
+    in a column, and not what names the record.  Raises ValueError for what is no object.
+    """
+    places = spans(body, _DEPTH_OF_COLUMN)
+    ends = [0, *(end for _, end in places)]
+    starts = [*(start for start, _ in places), len(body)]
+    plain = b"null".join(body[end:start] for end, start in zip(ends, starts, strict=True)).lstrip()
+    if not plain.startswith(b"{"):
+        msg = "no object"
+        raise ValueError(msg)
+    short = _STRINGS_AND_LONG_NUMBERS.sub(lambda found: found[0] if found[0].startswith(b'"') else b"null", plain)
+    return b'{"truncated":true,' + short.removeprefix(b"{")
 
 
 def emptied_table(body: bytes, config: SupabaseConfig) -> str | None:
