@@ -198,7 +198,7 @@ def _of_pull(pull: PullState, now: float) -> Iterator[Problem]:
 def _of_destination(destination: DestinationState, now: float) -> Iterator[Problem]:
     if destination.rejected:
         number = f"{destination.rejected:,} change{'s' * (destination.rejected > 1)}"
-        todo = "Look at the reasons (destinations rejected), repair what they name, then replay them."
+        todo = "Look at the reasons (destinations rejected), repair what they name, then replay or dismiss them."
         text = f"The destination {destination.name} has rejected {number}"
         yield _warn(f"destination {destination.name} rejected", text, todo)
     if destination.state == "running":

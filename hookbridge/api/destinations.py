@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from hookbridge.api.changes import Seq
 from hookbridge.api.fields import Cursor, Limit, NextCursor, Time, means
@@ -97,6 +98,26 @@ class RejectedChanges(msgspec.Struct, frozen=True, kw_only=True):
 
     rejected: Annotated[tuple[RejectedChange, ...], means("The newest change first.")]
     next_cursor: NextCursor
+
+
+RejectedSeqs = Annotated[
+    tuple[Annotated[int, Meta(ge=0, le=10**18 - 1)], ...],
+    Meta(min_length=1, max_length=500),
+    means("Only these: the `seq` of each in the list of what it has rejected.", [7, 8, 9]),
+]
+
+
+class DismissChangesBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which rejected changes to give up: `seqs`, or `all`."""
+
+    seqs: RejectedSeqs | None = None
+    all: Annotated[bool, means("Every change that it has rejected by now; goes with no `seqs`.")] = False
+
+
+class DismissedChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """How many rejected changes are given up."""
+
+    dismissed: Annotated[int, means("How many of them it had rejected: they are forgotten.", 1)]
 
 
 class TrialAnswer(msgspec.Struct, frozen=True, kw_only=True):

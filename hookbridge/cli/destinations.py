@@ -142,6 +142,7 @@ def trial(name: NameArgument, as_json: JsonOption = False, config: ConfigOption 
 
 app.command("rejected", epilog=rejections.REJECTED_EPILOG)(rejections.rejected)
 app.command("replay", epilog=rejections.REPLAY_EPILOG)(rejections.replay)
+app.command("dismiss", epilog=rejections.DISMISS_EPILOG)(rejections.dismiss)
 
 
 def _do(name: str, verb: str, body: RewindBody | None, *, as_json: bool, config: ConfigOption, url: UrlOption) -> None:

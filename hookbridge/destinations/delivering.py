@@ -14,6 +14,7 @@ from hookbridge.destinations.driver import Driver
 from hookbridge.destinations.lag import Lag
 from hookbridge.destinations.message import body_of
 from hookbridge.destinations.sender import Sender, Undelivered
+from hookbridge.destinations.standing import REJECTED_MAX, Dismissal
 from hookbridge.errors import NotFound
 from hookbridge.model import SourceName
 from hookbridge.outgoing import origin
@@ -97,6 +98,21 @@ class Destinations:
         Raises NotFound, StoreUnavailable.
         """
         await self._driver(name).say(replay=True)
+
+    async def dismiss(self, name: str, seqs: frozenset[int] | None) -> int:
+        """Give up what it has rejected: changes with these numbers, or all that there are by now; gives how many.
+
+        Whichever node drives it forgets them.  Raises NotFound, StoreUnavailable.
+        """
+        driver = self._driver(name)
+        stands, word = await driver.kept()  # before the list: what was given up until then is not in there any more
+        kept = await self._store.rejections(driver.to.name, limit=REJECTED_MAX)
+        before = {one.seq for one in word.since(stands.heard).dismissed(kept)}
+        chosen = [one.seq for one in kept if one.seq not in before and (seqs is None or one.seq in seqs)]
+        if chosen:
+            what = Dismissal(to=max(chosen)) if seqs is None else Dismissal(seqs=tuple(chosen))
+            await driver.say(dismissal=what)
+        return len(chosen)
 
     async def test(self, name: str) -> TrialAnswer:
         """Send it a message without changes, from this node, in whichever state it is; nothing of that changes.

@@ -23,7 +23,7 @@ from hookbridge.destinations.cutting import ALONE, Cutting
 from hookbridge.destinations.message import Message, message
 from hookbridge.destinations.replaying import MISSES_MAX, again
 from hookbridge.destinations.sender import Sender, Undelivered
-from hookbridge.destinations.standing import FULL, REJECTED_MAX, Standing, Word
+from hookbridge.destinations.standing import FULL, REJECTED_MAX, Dismissal, Standing, Word
 from hookbridge.errors import LeadLost, PlaceGone, StoreUnavailable
 from hookbridge.model import RecordKey
 from hookbridge.outgoing import wait_seconds
@@ -31,7 +31,7 @@ from hookbridge.outgoing.calls import WAIT_SECONDS_MAX
 from hookbridge.store import note_names
 from hookbridge.store.contract import Store
 from hookbridge.store.nodes import Lead
-from hookbridge.store.values import FeedEnds, FeedFilter, Rejected
+from hookbridge.store.values import FeedEnds, FeedFilter, Rejected, Rejection
 from hookbridge.telling import Telling
 
 STORE_SECONDS = 2.0
@@ -82,12 +82,21 @@ class Driver:
         kept = standing.read(await self._store.note(note_names.destination(self.to.name)))
         return kept, word
 
-    async def say(self, *, paused: bool | None = None, place: feed.Place | None = None, replay: bool = False) -> None:
+    async def say(
+        self,
+        *,
+        paused: bool | None = None,
+        place: feed.Place | None = None,
+        replay: bool = False,
+        dismissal: Dismissal | None = None,
+    ) -> None:
         """Say a word that whichever node drives it does, restarts included.  Raises StoreUnavailable."""
         name = note_names.word_on_destination(self.to.name)
         while True:
             before = await self._store.note(name)
-            word = standing.read_word(before).and_then(self._clock(), paused=paused, place=place, replay=replay)
+            heard = standing.read(await self._store.note(note_names.destination(self.to.name))).heard
+            word = standing.read_word(before).since(heard)
+            word = word.and_then(self._clock(), paused=paused, place=place, replay=replay, dismissal=dismissal)
             after = standing.written(word)
             if before is None:
                 said = await self._store.put_note(name, after, only_if_absent=True)
@@ -145,12 +154,21 @@ class Driver:
         kept, self._word = await self.kept()
         self._standing, self._keep_by = kept.obeying(self._word), None
         if self._standing != kept:
-            await self._keep(self._standing)
+            await self._obey(self._word.since(kept.heard))
         if not self._standing.place:
             others = await self._store.rejections(self.to.name, limit=REJECTED_MAX)  # of another one that had its name
             place = await (feed.snapshot if self.to.start == "snapshot" else feed.newest)(self._store)
             # In one transaction, with the lead: a node that stood still here forgets nothing of the one that went on.
             await self._keep(self._standing.begun(place, self._clock()), taken=[one.record for one in others])
+
+    async def _obey(self, word: Word) -> None:
+        """Keep that it stands as operators want it, and forget what they have dismissed, in one transaction."""
+        dismissed: list[Rejection] = []
+        if word.dismissals:
+            dismissed = word.dismissed(await self._store.rejections(self.to.name, limit=REJECTED_MAX))
+        await self._keep(self._standing, taken=[one.record for one in dismissed])
+        if dismissed:
+            _log.info("Rejected changes are dismissed", destination=self.to.name, number=len(dismissed))
 
     async def _deliver_all(self, sender: Sender) -> None:
         """Deliver until it is stopped, or a bug of ours was waited for as a destination that fails is."""

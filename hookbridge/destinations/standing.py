@@ -6,7 +6,7 @@ Invariant: it is written by the one node that has the duty, with its lead, and r
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -14,7 +14,18 @@ from msgspec.structs import replace
 from hookbridge import feed
 from hookbridge.api.destinations import DestinationState, State
 from hookbridge.clock import epoch_time
-from hookbridge.store.values import FeedEnds, Rejected
+from hookbridge.store.values import FeedEnds, Rejected, Rejection
+
+
+class Dismissal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an operator gave up of that which a destination rejected."""
+
+    number: int = 0
+    """That of the word."""
+    seqs: tuple[int, ...] = ()
+    """These."""
+    to: int = 0
+    """And everything up to this ``seq``: what is rejected afterwards stands behind it."""
 
 
 class Word(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -30,9 +41,27 @@ class Word(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """When it gave that."""
     replayed: int = 0
     """The number of the last word that wants what was rejected sent again."""
+    dismissals: tuple[Dismissal, ...] = ()
+    """All that have not been done yet, at least: each is a word."""
+
+    def since(self, heard: int) -> Word:
+        """Leave the dismissals out that are done, because this word was heard."""
+        return replace(self, dismissals=tuple(one for one in self.dismissals if one.number > heard))
+
+    def dismissed(self, kept: Iterable[Rejection]) -> list[Rejection]:
+        """Give those of what was rejected that the dismissals mean."""
+        seqs = {seq for one in self.dismissals for seq in one.seqs}
+        to = max((one.to for one in self.dismissals), default=0)
+        return [one for one in kept if one.seq <= to or one.seq in seqs]
 
     def and_then(
-        self, now: float, *, paused: bool | None = None, place: feed.Place | None = None, replay: bool = False
+        self,
+        now: float,
+        *,
+        paused: bool | None = None,
+        place: feed.Place | None = None,
+        replay: bool = False,
+        dismissal: Dismissal | None = None,
     ) -> Word:
         """Give what was said when one of these is said as well."""
         number = self.number + 1
@@ -41,6 +70,7 @@ class Word(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             number=number,
             paused=self.paused if paused is None else paused,
             replayed=number if replay else self.replayed,
+            dismissals=(*self.dismissals, *([replace(dismissal, number=number)] if dismissal else [])),
         )
         return after if place is None else replace(after, rewound=number, place=str(place), at=now)
 
@@ -76,13 +106,19 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return replace(self, place=str(place), series=uuid.uuid4().hex, begun_at=now, anew=anew)
 
     def obeying(self, word: Word) -> Standing:
-        """Give how it stands when operators have said this: it is tried at once, from where they say."""
+        """Give how it stands when operators have said this: it is tried at once, from where they say.
+
+        A dismissal says nothing of the destination, so it lets one go on only that had no room for more.
+        """
         if word.number == self.heard:
             return self
         place = feed.Place.parse(word.place) if word.rewound > self.heard else None
         after = self if place is None else self.begun(place, word.at)
         if word.replayed > self.heard:
             after = replace(after, replay=word.replayed, replayed_to=None)
+        dismissals_alone = len(word.since(self.heard).dismissals) == word.number - self.heard
+        if dismissals_alone and not (self.state == "stopped" and self.reason == FULL):
+            return replace(after, heard=word.number)
         return replace(after.going(), heard=word.number, rejected_in_a_row=0)
 
     def going(self) -> Standing:

@@ -8,6 +8,8 @@ from hookbridge.api.destinations import (
     DestinationList,
     DestinationPath,
     DestinationState,
+    DismissChangesBody,
+    DismissedChanges,
     RejectedChange,
     RejectedChanges,
     RejectionQuery,
@@ -15,7 +17,7 @@ from hookbridge.api.destinations import (
     TrialAnswer,
 )
 from hookbridge.clock import time_of
-from hookbridge.errors import InvalidParameter, NotFound, StoreUnavailable
+from hookbridge.errors import FieldProblem, InvalidFields, InvalidParameter, NotFound, StoreUnavailable
 from hookbridge.naming import Called
 from hookbridge.store.values import Rejection
 from hookbridge.web.bodies import read_body
@@ -92,6 +94,20 @@ async def replay(request: web.Request) -> web.StreamResponse:
     """
     await request.app[SERVICE].destinations.replay(request.match_info["name"])
     return await _shown(request)
+
+
+async def dismiss(request: web.Request) -> web.StreamResponse:
+    """Give up what a destination has rejected: it is forgotten, and not sent again before the record changes.
+
+    One that has stopped because no more are kept goes on then; one that has stopped for another reason does not.
+    """
+    asked = json_body(await read_body(request), DismissChangesBody)
+    if (asked.seqs is None) != asked.all:
+        problem = 'give "seqs", or {"all": true} alone for every rejected change'
+        raise InvalidFields([FieldProblem(("body",), problem, "value_error")])
+    seqs = None if asked.seqs is None else frozenset(asked.seqs)
+    number = await request.app[SERVICE].destinations.dismiss(request.match_info["name"], seqs)
+    return json_reply(DismissedChanges(dismissed=number), headers=PRIVATE)
 
 
 async def test(request: web.Request) -> web.StreamResponse:
@@ -178,6 +194,19 @@ ROUTES: tuple[Route, ...] = (
         tag="destinations",
         name="replayDestination",
         answers=_STANDS,
+        refusals=(NotFound, StoreUnavailable),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/destinations/{name}/dismiss",
+        place=DestinationPath,
+        handler=dismiss,
+        tag="destinations",
+        name="dismissRejectedChanges",
+        request=Request(
+            bodies=(DismissChangesBody,), examples={"theseTwo": {"seqs": [7, 8]}, "everything": {"all": True}}
+        ),
+        answers={200: Answer(description="How many", bodies=(DismissedChanges,))},
         refusals=(NotFound, StoreUnavailable),
     ),
     Route(

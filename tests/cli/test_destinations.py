@@ -91,3 +91,32 @@ async def test_what_one_has_rejected_is_listed_and_sent_again(tmp_path: Path) ->
             for verb in ("rejected", "replay"):
                 ran = await command(tmp_path, "destinations", verb, "other", "--url", service.url)
                 assert ran.code == 1
+
+
+async def test_what_one_has_rejected_is_dismissed_by_number_and_all(tmp_path: Path) -> None:
+    await filled(tmp_path, 8)
+    async with receiver() as there:
+        refuses(there, {"1", "4", "6"})
+        settings = make_settings(tmp_path, secrets={"destinations": (there.destination(),)})
+        async with running(settings) as service:
+            await rejected(service, 3)
+            await wait_until(lambda: "snapshot_end" in told_ids(there))
+            at = ("--url", service.url)
+            ran = await command(tmp_path, "destinations", "rejected", "search", "--json", *at)
+            seqs = [str(one["seq"]) for one in ran.lines]
+            ran = await command(tmp_path, "destinations", "dismiss", "search", seqs[0], seqs[0], "99", *at)
+            assert (ran.code, ran.out) == (0, "search: 1 rejected change is dismissed; 1 other is not rejected\n")
+            await rejected(service, 2)
+            ran = await command(tmp_path, "destinations", "dismiss", "search", seqs[1], "--json", *at)
+            assert (ran.code, ran.lines) == (0, [{"dismissed": 1, "left_alone": 0}])
+            ran = await command(tmp_path, "destinations", "dismiss", "search", "--all", *at)
+            assert (ran.code, ran.out) == (0, "search: 1 rejected change is dismissed\n")
+            await rejected(service, 0)
+            many = map(str, range(1, 502))
+            ran = await command(tmp_path, "destinations", "dismiss", "search", *many, *at)
+            assert (ran.code, ran.out) == (0, "search: 0 rejected changes are dismissed; 501 others are not rejected\n")
+            for words in ((), ("1", "--all"), ("one",)):
+                ran = await command(tmp_path, "destinations", "dismiss", "search", *words, *at)
+                assert (ran.code, ran.err.startswith("error: ")) == (2, True)
+            ran = await command(tmp_path, "destinations", "dismiss", "other", "--all", *at)
+            assert ran.code == 1

@@ -31,6 +31,7 @@ ARGUMENTS = {
     "destinations test": ("search",),
     "destinations rejected": ("search",),
     "destinations replay": ("search",),
+    "destinations dismiss": ("search", "1"),
     "poll": ("--to", NOBODY),
     "trigger-sql": ("--table", "users"),
 }

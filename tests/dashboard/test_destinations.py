@@ -340,6 +340,34 @@ async def test_what_one_has_rejected_is_shown_and_sent_again(
     assert there.taken[-1]["id"] == "2"
 
 
+@pytest.mark.parametrize("by", ["button", "key", "call"])
+async def test_what_one_has_rejected_is_given_up(page: Page, service: Running, there: Receiver, by: str) -> None:
+    refuses_alone(there, "2")
+    for number in range(1, 4):
+        await send(service, str(number))
+    cells = await row(page, service)
+    await expect(cells["Rejected"]).to_have_text("1")
+    await rows(page).locator(".open").click()
+    await expect(page.locator("#panel .tables li")).to_have_count(1)
+    before = len(there.bodies)
+    if by == "key":
+        await page.keyboard.press("Escape")
+        await page.keyboard.press("j")
+        await page.keyboard.press("d")
+    else:
+        await page.click("[data-deed=dismiss]")
+    if by == "call":
+        await in_bash(await page.locator("#action .curl").inner_text())
+        await page.keyboard.press("Escape")
+    else:
+        await confirm(page, "/api/v1/destinations/search/dismiss")
+        said = page.locator("#note" if by == "key" else "#panel-said")
+        await expect(said).to_contain_text("1 rejected change dismissed.")
+    await expect(cells["Rejected"]).to_have_text("0")
+    await expect(page.locator("#panel .tables")).to_be_hidden()
+    assert len(there.bodies) == before
+
+
 async def test_while_that_lasts_it_says_that_it_is_sent_again(page: Page, service: Running, there: Receiver) -> None:
     refuses_alone(there, "2")
     for number in range(1, 4):

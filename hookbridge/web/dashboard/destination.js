@@ -55,8 +55,8 @@ function rejections(one, shown, hooks) {
   const more = one.rejected - shown.length;
   return [
     heading("What it rejected"),
-    element("p", "It takes others, and refuses these alone. Repair what its answers name, then have them sent again.", { className: "soft" }),
-    element("div", deed("replay", one, hooks), { className: "buttons" }),
+    element("p", "It takes others, and refuses these alone. Repair what its answers name, then have them sent again, or give them up.", { className: "soft" }),
+    element("div", ["replay", "dismiss"].map((name) => deed(name, one, hooks)), { className: "buttons" }),
     element("ul", shown.map((of) => rejection(of, hooks)), { className: "tables" }),
     more > 0 ? element("p", ["and ", plural(more, "change"), ": ", element("code", `destinations rejected ${one.name}`)], { className: "soft" }) : null,
   ];
@@ -102,6 +102,13 @@ const DEEDS = {
     title: (name) => `Replay what ${name} rejected`,
     text: "It is sent these again, each record as it is by now, and goes on where it has stopped. What it does not take stays rejected.",
     told: () => ["They are sent again."],
+  },
+  dismiss: {
+    label: "Dismiss rejected…",
+    title: (name) => `Dismiss what ${name} rejected`,
+    body: { all: true },
+    text: "They are given up: forgotten, and not sent again. The next change of such a record is sent as any other. It goes on where it has stopped because no more are kept.",
+    told: ({ dismissed }) => [`${plural(dismissed, "rejected change")} dismissed.`],
   },
   start: {
     label: "Tell everything anew…",
@@ -151,3 +158,4 @@ function ask(name, one, hooks) {
 }
 
 export const replayRejected = (one, hooks) => ask("replay", one, hooks);
+export const dismissRejected = (one, hooks) => ask("dismiss", one, hooks);

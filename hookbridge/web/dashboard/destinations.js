@@ -2,7 +2,7 @@
 
 import { plain, state, word } from "./cells.js";
 import { copyable } from "./copying.js";
-import { destinationKey, destinationPanel, replayRejected } from "./destination.js";
+import { destinationKey, destinationPanel, dismissRejected, replayRejected } from "./destination.js";
 import { count, element, lasting, until } from "./format.js";
 import { lookAtWhole } from "./latest.js";
 import { GONE, PAUSED, doingOf, stateOfDestination } from "./words.js";
@@ -48,6 +48,7 @@ export const destinations = {
   gone: { state: GONE, reason: null, next_try_at: null },
   matches: (one) => one.state !== GONE,
   again: (one, hooks) => one.rejected && replayRejected(one, hooks),
+  dismiss: (one, hooks) => one.rejected && dismissRejected(one, hooks),
   panel: (one, hooks) => destinationPanel(one.name, hooks),
   empty: guide,
 };

@@ -12,7 +12,7 @@ export function startKeys({ list, hooks, openRow, closeSide, turnTo }) {
     x: () => list.select(),
     X: () => list.select({ through: true }),
     r: again,
-    d: () => { if (list.name === "dead" && list.current) list.view.dismiss(list.current, hooks); },
+    d: () => { if (list.current) list.view.dismiss?.(list.current, hooks); },
     l: () => { if (list.name === "events") $("live").click(); },
     "/": () => ($("filter").elements.namedItem("q") ?? $("filter").elements[0])?.focus(),
     "?": () => $("keys").showModal(),
