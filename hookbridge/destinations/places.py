@@ -95,8 +95,7 @@ class Places:
                 continue
             is_old = any(span.start <= float(said) < span.end for span in spans)
             # Not where somebody says so meanwhile.
-            if is_old and await self._store.drop_notes(_of(name), value=said, lead=lead):
-                await self._store.forget_rejections(name)
+            if is_old and await self._store.drop_destination(name, _of(name), value=said, lead=lead):
                 _log.warning("A destination that left the configuration is forgotten", destination=name)
                 dropped += 1
         return dropped

@@ -175,16 +175,6 @@ async def test_notes_are_listed_by_how_their_names_begin(store: Store) -> None:
     assert set(await store.notes()) >= {"d:one", "d:two", "d", "D:one", "e:d:one", "d%"}
 
 
-async def test_notes_are_dropped_together_where_the_first_one_has_this_value(store: Store) -> None:
-    for name in ("said", "place", "other"):
-        await store.put_note(name, "1")
-    assert await store.drop_notes(("said", "place", "none"), value="2") is False
-    assert await store.drop_notes(("none", "place"), value="1") is False
-    assert set(await store.notes()) >= {"said", "place", "other"}
-    assert await store.drop_notes(("said", "place", "none"), value="1") is True
-    assert {"said", "place", "other"} & set(await store.notes()) == {"other"}
-
-
 async def test_of_those_who_note_only_if_absent_the_first_one_wins(store: Store) -> None:
     won = await asyncio.gather(*[store.put_note("token", str(n), only_if_absent=True) for n in range(10)])
     assert won == [True] + [False] * 9

@@ -52,10 +52,10 @@ async def test_a_duty_that_is_no_longer_wanted_is_given_up(store: Store) -> None
 async def write_all(store: Store, lead: Lead) -> list[type[BaseException] | None]:
     """Write in each way that takes a lead; gives what was raised."""
     sweep, standings = await store.ticket(), await store.standings("supabase", "public.users", ["1"])
-    await store.put_note("goes", "there")
+    await store.reject("goes", [REJECTED], note=("goes", "there"))
     writes = (
         store.put_note("where", "here", lead=lead),
-        store.drop_notes(("goes",), value="there", lead=lead),
+        store.drop_destination("goes", ("goes",), value="there", lead=lead),
         store.meet(sweep, ["1"], note=("place", "there"), lead=lead),
         store.load([(copy(key(1), sweep), None)], exclusive=False, lead=lead),
         store.note_findings([key(2)], standings, lead=lead),
@@ -69,7 +69,7 @@ async def test_what_is_written_with_a_lead_that_holds_is_written(store: Store) -
     held = lead(await store.beat(report(DUTY)))
     assert await write_all(store, held) == [None] * 6
     assert (await store.note("where"), await store.note("place")) == ("here", "there")
-    assert await store.note("goes") is None
+    assert (await store.note("goes"), await store.rejection_counts()) == (None, {"search": 1})
     assert await store.copy(key(1)) is not None
 
 
@@ -83,7 +83,7 @@ async def test_nothing_is_written_with_a_lead_that_has_ended(store: Store, how: 
     if how == "left and back":
         assert lead(await store.beat(report(DUTY))).epoch > held.epoch
     assert await write_all(store, held) == [LeadLost] * 6
-    assert (await store.note("stands"), await store.rejection_counts()) == (None, {})
+    assert (await store.note("stands"), await store.rejection_counts()) == (None, {"goes": 1})
     assert (await store.note("where"), await store.note("place")) == (None, None)
     assert await store.note("goes") == "there"
     assert await store.copy(key(1)) is None

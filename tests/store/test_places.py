@@ -1,5 +1,8 @@
 """The places of destinations: what they hold, whoever drives them, and when one is dropped."""
 
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
 import pytest
 from structlog.testing import capture_logs
 
@@ -7,8 +10,10 @@ from hookbridge import feed
 from hookbridge.config import RetentionConfig, ServerConfig, StoreConfig
 from hookbridge.destinations import Places, standing
 from hookbridge.destinations.standing import Standing, Word
+from hookbridge.errors import StoreUnavailable
 from hookbridge.feed import Place
 from hookbridge.pipeline.append import Intake
+from hookbridge.retention import Run
 from hookbridge.store import note_names
 from hookbridge.store.contract import Store
 from hookbridge.store.values import Rejected
@@ -149,6 +154,34 @@ async def test_one_that_no_node_has_any_more_is_dropped_after_thirty_days(store:
         await has_not.tidy()
     assert await store.notes("destination") == {}
     assert await store.rejection_counts() == {}
+
+
+class Dies:
+    """A store that a node has for one write of what it drops, and that is away afterwards."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._is_away = False
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        async def call(*args: Any, **more: Any) -> Any:  # noqa: ANN401  as the store's are
+            if self._is_away:
+                raise StoreUnavailable(name)
+            self._is_away = name.startswith(("drop", "forget", "reject"))
+            return await getattr(self._store, name)(*args, **more)
+
+        return call
+
+
+async def test_one_is_dropped_whole_by_a_node_that_dies_behind_its_first_write(store: Store) -> None:
+    await Node(store, "search").places.open()
+    await stands(store, "search", Place((await store.feed_ends()).id, 0))
+    note = "destination:search", await store.note("destination:search") or ""
+    await store.reject("search", [Rejected(record=key(1), seq=1, reason="it answered 422")], note=note)
+    places = Places(cast("Store", Dies(store)), (), Node.clock)
+    Node.now += 31 * DAY
+    assert await places.drop([Run(BEGAN, Node.now)], Node.now, None) == 1
+    assert (await store.notes("destination"), await store.rejection_counts()) == ({}, {})
 
 
 async def test_one_that_comes_back_in_time_is_kept(store: Store) -> None:

@@ -57,10 +57,19 @@ async def test_pages_follow_each_other(store: Store) -> None:
     assert await store.rejections("search", before=10, limit=2) == ()
 
 
-async def test_one_is_forgotten_with_all_that_it_rejected(store: Store) -> None:
+async def test_one_is_dropped_with_its_notes_and_all_that_it_rejected_where_the_first_note_has_this_value(
+    store: Store,
+) -> None:
     for name in ("search", "other"):
         await store.reject(name, [of(1, 5), of(2, 6)], note=("place", "6"))
-    await store.forget_rejections("search")
+    for name in ("said", "another"):
+        await store.put_note(name, "1")
+    assert await store.drop_destination("search", ("said", "place", "none"), value="2") is False
+    assert await store.drop_destination("search", ("none", "place"), value="1") is False
+    assert set(await store.notes()) >= {"said", "place", "another"}
+    assert await store.rejection_counts() == {"search": 2, "other": 2}
+    assert await store.drop_destination("search", ("said", "place", "none"), value="1") is True
+    assert {"said", "place", "another"} & set(await store.notes()) == {"another"}
     assert await store.rejection_counts() == {"other": 2}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from hookbridge.model import Counts
@@ -25,13 +24,6 @@ class Notes(Protocol):
         self, name: str, value: str | None, *, only_if_absent: bool = False, lead: Lead | None = None
     ) -> bool:
         """Set the value, or remove it with None; gives whether it was written.  Raises LeadLost."""
-        ...
-
-    async def drop_notes(self, names: Sequence[str], *, value: str, lead: Lead | None = None) -> bool:
-        """Remove all of these where the first one has this value now, whoever else writes it; gives whether it had.
-
-        Raises LeadLost.
-        """
         ...
 
     async def replace_note(self, name: str, value: str, *, instead_of: str) -> bool:

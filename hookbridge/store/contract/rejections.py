@@ -36,6 +36,12 @@ class Rejections(Protocol):
         """Count what each has rejected; one that has rejected nothing is not there."""
         ...
 
-    async def forget_rejections(self, destination: str) -> None:
-        """Forget what one has rejected."""
+    async def drop_destination(
+        self, destination: str, notes: Sequence[str], *, value: str, lead: Lead | None = None
+    ) -> bool:
+        """Forget what one has rejected, and remove notes, where the first of these has this value now.
+
+        Whoever else writes that note; gives whether it had the value.  All of it in one transaction.  Raises LeadLost,
+        and then nothing of it is written.
+        """
         ...

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from hookbridge.store.nodes import Lead
 from hookbridge.store.postgres.engine import Role
 from hookbridge.store.totals import totals
@@ -12,7 +10,6 @@ from hookbridge.store.values import Totals
 _NOTE = "SELECT value FROM hookbridge.notes WHERE name = $1"
 _NOTES = "SELECT name, value FROM hookbridge.notes WHERE starts_with(name, $1)"
 _PUT = "SELECT hookbridge.put_note_1($1, $2, $3, $4, $5, $6)"
-_DROP = "SELECT hookbridge.drop_notes_1($1, $2, $3, $4, $5)"
 _REPLACE = "SELECT hookbridge.replace_note_1($1, $2, $3)"
 _COUNTERS = "SELECT name, sum(value) FROM hookbridge.counters GROUP BY name"
 
@@ -37,12 +34,6 @@ class Notes(Role):
         asked = (name, value, only_if_absent, duty, epoch, self._engine.moment)
         ((written,),) = await self._engine.write(_PUT, *asked)
         return bool(written)
-
-    async def drop_notes(self, names: Sequence[str], *, value: str, lead: Lead | None = None) -> bool:
-        """Remove notes, the first of which has this value."""
-        duty, epoch = (None, None) if lead is None else (lead.duty, lead.epoch)
-        ((dropped,),) = await self._engine.write(_DROP, [*names], value, duty, epoch, self._engine.moment)
-        return bool(dropped)
 
     async def replace_note(self, name: str, value: str, *, instead_of: str) -> bool:
         """Set a note that has this value."""

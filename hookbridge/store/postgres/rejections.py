@@ -10,7 +10,7 @@ from hookbridge.store.postgres.engine import Role
 from hookbridge.store.values import LAST_PLACE, Rejected, Rejection
 
 _REJECT = "SELECT hookbridge.reject_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
-_FORGET = "DELETE FROM hookbridge.rejected WHERE destination = $1"
+_DROP = "SELECT hookbridge.drop_destination_1($1, $2, $3, $4, $5, $6)"
 _LIST = """
 SELECT record, seq, reason, rejected_at FROM hookbridge.rejected WHERE destination = $1 AND seq < $2
 ORDER BY seq DESC LIMIT $3
@@ -49,6 +49,11 @@ class Rejections(Role):
         """Count what each has rejected."""
         return dict(map(tuple, await self._engine.read(_COUNT)))
 
-    async def forget_rejections(self, destination: str) -> None:
-        """Forget what one has rejected."""
-        await self._engine.write(_FORGET, destination)
+    async def drop_destination(
+        self, destination: str, notes: Sequence[str], *, value: str, lead: Lead | None = None
+    ) -> bool:
+        """Forget what one has rejected, and remove its notes."""
+        duty, epoch = (None, None) if lead is None else (lead.duty, lead.epoch)
+        asked = (duty, epoch, self._engine.moment, destination, [*notes], value)
+        ((dropped,),) = await self._engine.write(_DROP, *asked)
+        return bool(dropped)

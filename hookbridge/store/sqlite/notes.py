@@ -51,17 +51,13 @@ class Notes(Role):
         self._engine.duties.require(lead)
         return await self._engine.call(lambda transaction: put(transaction, name, value, only_if_absent))
 
-    async def drop_notes(self, names: Sequence[str], *, value: str, lead: Lead | None = None) -> bool:
-        """Remove notes, the first of which has this value."""
-        self._engine.duties.require(lead)
-        return await self._engine.call(lambda transaction: _drop(transaction, names, value))
-
     async def replace_note(self, name: str, value: str, *, instead_of: str) -> bool:
         """Set a note that has this value."""
         return await self._engine.call(lambda transaction: _replace(transaction, name, value, instead_of))
 
 
-def _drop(transaction: Transaction, names: Sequence[str], value: str) -> bool:
+def drop(transaction: Transaction, names: Sequence[str], value: str) -> bool:
+    """Remove notes, the first of which has this value; gives whether it had."""
     first = transaction.connection.execute("SELECT value FROM notes WHERE name = ?", names[:1]).fetchone()
     if first != (value,):
         return False

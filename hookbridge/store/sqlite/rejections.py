@@ -52,9 +52,12 @@ class Rejections(Role):
         """Count what each has rejected."""
         return await self._engine.read(lambda connection: dict(connection.execute(_COUNT)))
 
-    async def forget_rejections(self, destination: str) -> None:
-        """Forget what one has rejected."""
-        await self._engine.call(lambda transaction: _forget(transaction, destination))
+    async def drop_destination(
+        self, destination: str, notes: Sequence[str], *, value: str, lead: Lead | None = None
+    ) -> bool:
+        """Forget what one has rejected, and remove its notes."""
+        self._engine.duties.require(lead)
+        return await self._engine.call(lambda transaction: _drop(transaction, destination, notes, value))
 
 
 def _rejections(connection: sqlite3.Connection, destination: str, before: int, limit: int) -> tuple[Rejection, ...]:
@@ -65,5 +68,8 @@ def _rejections(connection: sqlite3.Connection, destination: str, before: int, l
     )
 
 
-def _forget(transaction: Transaction, destination: str) -> None:
+def _drop(transaction: Transaction, destination: str, names: Sequence[str], value: str) -> bool:
+    if not notes.drop(transaction, names, value):
+        return False
     transaction.connection.execute(_FORGET, (destination,))
+    return True

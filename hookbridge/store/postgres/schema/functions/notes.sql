@@ -33,22 +33,3 @@ BEGIN
     RETURN FOUND;
 END
 $$;
-
--- Remove notes where the first one has this value; gives whether it had it.
-CREATE OR REPLACE FUNCTION hookbridge.drop_notes_1(
-    names text[], the_value text, the_duty text, the_epoch bigint, moment double precision
-) RETURNS boolean LANGUAGE plpgsql
-SET search_path = pg_catalog, hookbridge, pg_temp
-AS $$
-BEGIN
-    PERFORM set_config('synchronous_commit', 'on', true);
-    PERFORM require_lead_1(the_duty, the_epoch, moment);
-    -- Whoever writes it meanwhile waits, or was faster, and then it has another value.
-    PERFORM FROM notes WHERE name = names[1] AND value = the_value FOR UPDATE;
-    IF NOT FOUND THEN
-        RETURN false;
-    END IF;
-    DELETE FROM notes WHERE name = ANY (names);
-    RETURN true;
-END
-$$;

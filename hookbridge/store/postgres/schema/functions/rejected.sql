@@ -22,3 +22,23 @@ BEGIN
     PERFORM put_note_1(note, note_value, false, NULL, NULL, NULL);
 END
 $$;
+
+-- Forget what one has rejected, and remove notes, where the first of them has this value; gives whether it had.
+CREATE OR REPLACE FUNCTION hookbridge.drop_destination_1(
+    of_duty text, of_epoch bigint, moment double precision, the_destination text, names text[], the_value text
+) RETURNS boolean LANGUAGE plpgsql
+SET search_path = pg_catalog, hookbridge, pg_temp
+AS $$
+BEGIN
+    PERFORM set_config('synchronous_commit', 'on', true);
+    PERFORM require_lead_1(of_duty, of_epoch, moment);
+    -- Whoever writes it meanwhile waits, or was faster, and then it has another value.
+    PERFORM FROM notes WHERE name = names[1] AND value = the_value FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    DELETE FROM notes WHERE name = ANY (names);
+    DELETE FROM rejected WHERE destination = the_destination;
+    RETURN true;
+END
+$$;

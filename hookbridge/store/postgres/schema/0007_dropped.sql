@@ -1,0 +1,2 @@
+-- Nothing new is kept.  Functions are made anew with each version, and one is new: what a destination has rejected is forgotten
+-- in the transaction in which its notes are.
