@@ -64,11 +64,11 @@ class Destinations:
 
     async def pause(self, name: str) -> None:
         """Send it nothing until ``resume``, restarts included.  Raises NotFound, StoreUnavailable."""
-        await self._driver(name).say(paused=True)
+        await self._driver(name).say(lambda word: word.and_then(self._clock(), paused=True))
 
     async def resume(self, name: str) -> None:
         """Let it go on, also where it has stopped, and try it at once.  Raises NotFound, StoreUnavailable."""
-        await self._driver(name).say(paused=False)
+        await self._driver(name).say(lambda word: word.and_then(self._clock(), paused=False))
 
     async def rewind(self, name: str, to: str) -> None:
         """Let it go on at ``start``, ``now`` or behind the change with a number.
@@ -86,7 +86,7 @@ class Destinations:
                 message = f"expected start, now, or a number from {ends.oldest} to {ends.newest}"
                 raise ValueError(message)
             place = feed.Place(ends.id, int(to))
-        await driver.say(place=place)
+        await driver.say(lambda word: word.and_then(self._clock(), place=place))
 
     async def rejected(self, name: str, *, before: int | None, limit: int) -> tuple[Rejection, ...]:
         """Give what it has rejected, the newest change first.  Raises NotFound, StoreUnavailable."""
@@ -97,7 +97,7 @@ class Destinations:
 
         Raises NotFound, StoreUnavailable.
         """
-        await self._driver(name).say(replay=True)
+        await self._driver(name).say(lambda word: word.and_then(self._clock(), replay=True))
 
     async def dismiss(self, name: str, seqs: frozenset[int] | None) -> int:
         """Give up what it has rejected: changes with these numbers, or all that there are by now; gives how many.
@@ -111,7 +111,7 @@ class Destinations:
         chosen = [one.seq for one in kept if one.seq not in before and (seqs is None or one.seq in seqs)]
         if chosen:
             what = Dismissal(to=max(chosen)) if seqs is None else Dismissal(seqs=tuple(chosen))
-            await driver.say(dismissal=what)
+            await driver.say(lambda word: word.and_then(self._clock(), dismissal=what))
         return len(chosen)
 
     async def test(self, name: str) -> TrialAnswer:

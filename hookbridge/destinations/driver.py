@@ -20,10 +20,10 @@ from hookbridge.clock import Clock
 from hookbridge.config import Destination
 from hookbridge.destinations import standing
 from hookbridge.destinations.cutting import ALONE, Cutting
-from hookbridge.destinations.message import Message, message
+from hookbridge.destinations.message import Message, is_left, message
 from hookbridge.destinations.replaying import MISSES_MAX, again
 from hookbridge.destinations.sender import Sender, Undelivered
-from hookbridge.destinations.standing import FULL, REJECTED_MAX, Dismissal, Standing, Word
+from hookbridge.destinations.standing import FULL, REJECTED_MAX, Standing, Word
 from hookbridge.errors import LeadLost, PlaceGone, StoreUnavailable
 from hookbridge.model import RecordKey
 from hookbridge.outgoing import wait_seconds
@@ -82,22 +82,13 @@ class Driver:
         kept = standing.read(await self._store.note(note_names.destination(self.to.name)))
         return kept, word
 
-    async def say(
-        self,
-        *,
-        paused: bool | None = None,
-        place: feed.Place | None = None,
-        replay: bool = False,
-        dismissal: Dismissal | None = None,
-    ) -> None:
-        """Say a word that whichever node drives it does, restarts included.  Raises StoreUnavailable."""
+    async def say(self, next_: Callable[[Word], Word]) -> None:
+        """Say a word more that whichever node drives it does, restarts included.  Raises StoreUnavailable."""
         name = note_names.word_on_destination(self.to.name)
         while True:
             before = await self._store.note(name)
             heard = standing.read(await self._store.note(note_names.destination(self.to.name))).heard
-            word = standing.read_word(before).since(heard)
-            word = word.and_then(self._clock(), paused=paused, place=place, replay=replay, dismissal=dismissal)
-            after = standing.written(word)
+            after = standing.written(next_(standing.read_word(before).since(heard)))
             if before is None:
                 said = await self._store.put_note(name, after, only_if_absent=True)
             else:
@@ -211,8 +202,15 @@ class Driver:
             await self._wait(part.ends)
 
     async def _pass(self, what: Message) -> None:
-        """Take note that there is nothing to tell up to somewhere; for long that is not kept."""
+        """Take note that there is nothing to tell up to somewhere; for long that is not kept.
+
+        Where that is the end, nothing is due: what it did not take has gone, or is not meant for it any more.
+        """
         self._standing = self._standing.passed(what.next)
+        if what.is_last and self._standing.state != "running":
+            _log.info("Nothing is left that a destination has not taken", destination=self.to.name)
+            await self._keep(self._standing.going())
+            return
         now = asyncio.get_running_loop().time()
         if self._keep_by is None:
             self._keep_by = now + KEEP_SECONDS
@@ -231,7 +229,7 @@ class Driver:
     async def _deliver(self, sender: Sender, what: Message) -> bool:
         """Have a message taken, however often it takes; gives whether nothing of it is left to be told.
 
-        It is left when it is sent otherwise from now on, or the destination has stopped.
+        It is left when it is sent otherwise from now on, is not meant any more, or the destination has stopped.
         """
         while True:
             looks_behind = bool(self._cutting.suspects)
@@ -245,7 +243,8 @@ class Driver:
                         return await self._done(what, taken=False)
                     case _:
                         await self._failed(error, also=ALONE if looks_behind else None)
-                        if looks_behind or self._standing.state == "stopped":
+                        is_over = looks_behind or self._standing.state == "stopped"
+                        if is_over or not await is_left(self._store, self.to, what):
                             return False
             else:
                 return await self._done(what, taken=True)

@@ -12,6 +12,7 @@ from hookbridge.api.changes import DeleteEntry, SnapshotEnd, UpsertEntry
 from hookbridge.api.destinations import SnapshotBegin
 from hookbridge.config import Destination
 from hookbridge.model import RecordKey
+from hookbridge.store.contract import Feed
 from hookbridge.store.values import LAST_PLACE, FeedEntry
 from hookbridge.telling import Telling
 
@@ -105,6 +106,21 @@ async def alone(telling: Telling, to: Destination, series: str, place: feed.Plac
         next=place,
         is_last=False,
     )
+
+
+async def is_left(store: Feed, to: Destination, what: Message) -> bool:
+    """Whether one of a message's records is still to be told, as it is by now, or a mark.
+
+    What has changed since is sent as it was, so that a record that changes all the time is not begun with for ever; but
+    not what nobody is to be told of any more.  Raises StoreUnavailable.
+    """
+    if what.begins or what.ends:
+        return True
+    for _, record in what.told:
+        last = await store.last_change(record)
+        if last is not None and type_of(last) in to.types:
+            return True
+    return False
 
 
 class Draft:

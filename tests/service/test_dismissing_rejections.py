@@ -221,7 +221,7 @@ async def test_what_is_dismissed_is_forgotten_with_the_lead_alone(tmp_path: Path
             "search", [Rejected(record=key(1), seq=1, reason="bad")], note=(note_names.destination("search"), place)
         )
         driver = Driver(there.destination(), EVERY_CHANGE, store, telling, now, lambda _: True)
-        await driver.say(dismissal=Dismissal(to=1))
+        await driver.say(lambda word: word.and_then(now(), dismissal=Dismissal(to=1)))
         with pytest.raises(LeadLost):
             await driver.run(Lead("deliver:search", 7))
         assert await store.rejection_counts() == {"search": 1}
