@@ -166,10 +166,12 @@ async def labelled(client: Client, page: str, label: str) -> bool:
 
 
 FAILING = """
-from hookbridge import Change, bridge
+from hookbridge import Bridge, Change
 
-@bridge.on("supabase", table="users")
-@bridge.on("notion")
+hooks = Bridge()  # a handler of all of Notion, which no later test shall have
+
+@hooks.on("supabase", table="users")
+@hooks.on("notion")
 async def fail(change: Change) -> None:
     raise KeyError("no")
 """
