@@ -151,7 +151,8 @@ def _do(name: str, verb: str, body: RewindBody | None, *, as_json: bool, config:
             now = api.ask("POST", f"/api/v1/destinations/{quote(name, safe='')}/{verb}", DestinationState, body)
         except Refused as error:
             raise no_such(error, as_json=as_json) from None
-    behind = "" if now.changes_behind is None else f", {now.changes_behind} changes behind"
+    number = now.changes_behind
+    behind = "" if number is None else f", {number} change{'s' * (number != 1)} behind"
     print_answer(now, f"{now.name} is {_state(now)}{behind}", as_json=as_json)
 
 

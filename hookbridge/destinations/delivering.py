@@ -25,6 +25,9 @@ from hookbridge.store.contract import Store
 from hookbridge.store.values import FeedEnds, FeedFilter, Rejection
 from hookbridge.telling import Telling
 
+DIGITS_MAX = 19
+"""No place has more; of a text of thousands Python would make no number."""
+
 
 class Destinations:
     """Whoever is told of changes."""
@@ -82,7 +85,8 @@ class Destinations:
             place = await feed.newest(self._store)
         else:
             ends = await self._store.feed_ends()
-            if not (to.isascii() and to.isdigit() and ends.oldest <= int(to) <= ends.newest):
+            is_place = len(to) <= DIGITS_MAX and to.isascii() and to.isdigit()
+            if not (is_place and ends.oldest <= int(to) <= ends.newest):
                 message = f"expected start, now, or a number from {ends.oldest} to {ends.newest}"
                 raise ValueError(message)
             place = feed.Place(ends.id, int(to))

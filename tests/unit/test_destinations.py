@@ -131,6 +131,10 @@ NEVER = [
     "64:ff9b::a9fe:a9fe",
     "2002:a9fe:a9fe::1",
     "64:ff9b:1::a9fe:a9fe",
+    "64:ff9b:1:a9fe:a9:fe00::",
+    "64:ff9b:1:a9:fe:a9fe::",
+    "64:ff9b:1::a9:fea9:fe00:0",
+    "::ffff:0:169.254.169.254",
     "::169.254.169.254",
     "2001:0:102:304:0:0:5601:5601",
     "100.100.100.200",
@@ -143,7 +147,7 @@ def test_what_tells_machines_their_secrets_is_never_called(address: str) -> None
     assert "never called" in (refusal(address, allow_private=True) or "")
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "10.1.2.3", "192.168.1.1", "::1", "fd12::1"])
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.1.2.3", "192.168.1.1", "::1", "fd12::1", "fec0::1"])
 def test_private_addresses_are_called_unless_that_is_forbidden(address: str) -> None:
     assert refusal(address, allow_private=True) is None
     assert "private" in (refusal(address, allow_private=False) or "")
