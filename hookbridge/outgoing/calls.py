@@ -24,6 +24,7 @@ from hookbridge.errors import HookbridgeError
 from hookbridge.names import one_line
 from hookbridge.observe.redaction import without_secrets
 from hookbridge.outgoing.addresses import Sockets
+from hookbridge.outgoing.lookups import Resolver
 from hookbridge.sources.statuses import retry_after_seconds
 
 ANSWER_BYTES = 4096
@@ -70,7 +71,7 @@ class Caller:
     async def __aenter__(self) -> Self:
         sockets = Sockets(allow_private=self._allow_private)
         self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=1, socket_factory=sockets),
+            connector=aiohttp.TCPConnector(limit=1, socket_factory=sockets, resolver=Resolver()),
             timeout=aiohttp.ClientTimeout(total=self._timeout_seconds),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
