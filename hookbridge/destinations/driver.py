@@ -20,7 +20,7 @@ from hookbridge.clock import Clock
 from hookbridge.config import Destination
 from hookbridge.destinations import standing
 from hookbridge.destinations.cutting import ALONE, Cutting
-from hookbridge.destinations.message import Message, is_left, message
+from hookbridge.destinations.message import Message, is_left, message, until_told
 from hookbridge.destinations.replaying import MISSES_MAX, again
 from hookbridge.destinations.sender import Sender, Undelivered
 from hookbridge.destinations.standing import FULL, REJECTED_MAX, Standing, Word
@@ -218,13 +218,16 @@ class Driver:
             await self._keep(self._standing)
 
     async def _look_behind(self, what: Message, *, is_end: bool) -> None:
-        """Go on to look for a neighbour of what was refused alone; at the end of the feed, wait for one."""
+        """Go on to look for a neighbour of what was refused alone; at the end of the feed, wait a while for one."""
         if not is_end:
             self._cutting.look_behind(what.next)
             return
         reason = f"{self._cutting.suspects[-1].reason}; {ALONE}"
         self._cutting.start_over()
-        await self._failed(Undelivered(reason))
+        wait = await self._keep_failure(Undelivered(reason))
+        with contextlib.suppress(TimeoutError, PlaceGone):
+            async with asyncio.timeout(wait or 0.0):
+                await until_told(self._store, self._which, self.to, what.next)
 
     async def _deliver(self, sender: Sender, what: Message) -> bool:
         """Have a message taken, however often it takes; gives whether nothing of it is left to be told.
@@ -308,6 +311,11 @@ class Driver:
 
     async def _failed(self, error: Undelivered, *, also: str | None = None) -> None:
         """Keep why it did not take a message, and wait until it is tried again."""
+        if (wait := await self._keep_failure(error, also=also)) is not None:
+            await self._sleep(wait)
+
+    async def _keep_failure(self, error: Undelivered, *, also: str | None = None) -> float | None:
+        """Keep why it did not take a message; gives for how long it is left alone, None where it has stopped."""
         before, wait = self._standing, None
         reason = error.message if also is None else f"{error.message}; {also}"
         if error.state != "stopped":
@@ -316,8 +324,7 @@ class Driver:
         tell = _log.warning if before.state != error.state else _log.debug
         about = {"destination": self.to.name, "reason": reason, "failures": before.failures + 1}
         tell("A destination does not take a change", **about, wait_seconds=wait)
-        if wait is not None:
-            await self._sleep(wait)
+        return wait
 
     async def _wait(self, ends: FeedEnds) -> None:
         """Wait for changes; a place behind what is not told is kept when it has not been for a while."""

@@ -13,7 +13,7 @@ from hookbridge.api.destinations import SnapshotBegin
 from hookbridge.config import Destination
 from hookbridge.model import RecordKey
 from hookbridge.store.contract import Feed
-from hookbridge.store.values import LAST_PLACE, FeedEntry
+from hookbridge.store.values import LAST_PLACE, FeedEntry, FeedFilter
 from hookbridge.telling import Telling
 
 _encode = msgspec.json.Encoder().encode
@@ -121,6 +121,17 @@ async def is_left(store: Feed, to: Destination, what: Message) -> bool:
         if last is not None and type_of(last) in to.types:
             return True
     return False
+
+
+async def until_told(store: Feed, which: FeedFilter, to: Destination, place: feed.Place) -> None:
+    """Wait for a change behind a place of which the destination is told.  Raises PlaceGone, StoreUnavailable."""
+    while True:
+        part = await feed.read(store, place, which, limit=1, contents=False)
+        if any(type_of(one) in to.types for one in part.entries):
+            return
+        place = part.next
+        if part.is_last:
+            await store.beyond(part.ends)
 
 
 class Draft:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from hookbridge.destinations import driver
 from hookbridge.destinations.driver import Driver
 from hookbridge.errors import LeadLost
 from hookbridge.store import note_names
@@ -116,10 +117,28 @@ async def test_a_record_without_a_neighbour_waits_until_another_one_is_taken(tmp
         assert now["reason"] == "it answered 422: bad: 0; nothing is rejected before it takes another change"
         assert now["rejected"] == 0
         await changed(service, "1", n=1)
-        await said(service, "resume")  # at once
         now = await rejected(service, 1)
         assert taken(there, "1", 1)
         assert (now["state"], now["changes_behind"]) == ("running", 0)
+
+
+@pytest.mark.parametrize("comes", ["0", "1"])
+async def test_whatever_comes_behind_a_record_without_a_neighbour_is_tried_at_once(
+    tmp_path: Path, there: Receiver, monkeypatch: pytest.MonkeyPatch, comes: str
+) -> None:
+    monkeypatch.setattr(driver, "wait_seconds", lambda _: 3600.0)
+    refuses(there, {"0"})
+    async with running(told(tmp_path, there.destination(start="now", types=["upsert"]))) as service:
+        await follows(service)
+        await changed(service, "0", n=0)
+        await in_state(service, "down")
+        await put(service.service.store, "gone", None)  # it is not told of that
+        if comes == "0":
+            refuses(there, set())
+        await changed(service, comes, n="new")
+        await wait_until(lambda: taken(there, comes, "new"))
+        await rejected(service, 1 if comes == "1" else 0)
+    assert len(there.bodies) == (3 if comes == "1" else 2)
 
 
 async def test_one_that_refuses_everything_rejects_nothing_and_goes_on_when_it_is_mended(
