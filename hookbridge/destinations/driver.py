@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
@@ -18,27 +18,22 @@ import structlog
 from hookbridge import feed
 from hookbridge.clock import Clock
 from hookbridge.config import Destination
-from hookbridge.destinations import standing
 from hookbridge.destinations.cutting import ALONE, Cutting
+from hookbridge.destinations.keeping import Keeping
 from hookbridge.destinations.message import Message, is_left, message, until_told
 from hookbridge.destinations.replaying import MISSES_MAX, again
 from hookbridge.destinations.sender import Sender, Undelivered
-from hookbridge.destinations.standing import FULL, REJECTED_MAX, Standing, Word
+from hookbridge.destinations.standing import FULL, Standing, Word, read_word
 from hookbridge.errors import LeadLost, PlaceGone, StoreUnavailable
-from hookbridge.model import RecordKey
 from hookbridge.outgoing import wait_seconds
 from hookbridge.outgoing.calls import WAIT_SECONDS_MAX
-from hookbridge.store import note_names
 from hookbridge.store.contract import Store
 from hookbridge.store.nodes import Lead
-from hookbridge.store.values import FeedEnds, FeedFilter, Rejected, Rejection
+from hookbridge.store.values import FeedEnds, FeedFilter, Rejected
 from hookbridge.telling import Telling
 
 STORE_SECONDS = 2.0
 """After so long a store that could not be asked is asked again."""
-
-KEEP_SECONDS = 10.0
-"""A place behind changes that are not told is kept after so long: it costs a write."""
 
 UNEXPECTED = "A destination failed unexpectedly"
 
@@ -66,51 +61,37 @@ class Driver:
         self._clock = clock
         self._leads = leads
         self._sleep = sleep
-        self._lead: Lead | None = None
-        self._standing = Standing()
-        self._keep_by: float | None = None
-        """When it is to be in the store as it stands here, in the loop's time; None where it is."""
-        self._rejected = 0
-        """How many rejected changes are kept."""
-        self._word = Word()
+        self._kept = Keeping(to.name, store)
         self._cutting = Cutting()
         self._woken = asyncio.Event()
 
+    @property
+    def _standing(self) -> Standing:
+        return self._kept.standing
+
     async def kept(self) -> tuple[Standing, Word]:
         """Give how it stands, whichever node drives it, and what operators have said.  Raises StoreUnavailable."""
-        word = standing.read_word(await self._store.note(note_names.word_on_destination(self.to.name)))
-        kept = standing.read(await self._store.note(note_names.destination(self.to.name)))
-        return kept, word
+        return await self._kept.read()
 
     async def say(self, next_: Callable[[Word], Word]) -> None:
         """Say a word more that whichever node drives it does, restarts included.  Raises StoreUnavailable."""
-        name = note_names.word_on_destination(self.to.name)
-        while True:
-            before = await self._store.note(name)
-            heard = standing.read(await self._store.note(note_names.destination(self.to.name))).heard
-            after = standing.written(next_(standing.read_word(before).since(heard)))
-            if before is None:
-                said = await self._store.put_note(name, after, only_if_absent=True)
-            else:
-                said = await self._store.replace_note(name, after, instead_of=before)
-            if said:
-                self._woken.set()
-                return
+        await self._kept.say(next_)
+        self._woken.set()
 
     def hear(self, word: str | None) -> None:
         """Take note of what operators have said to any node, as of a moment ago."""
-        if standing.read_word(word).number > self._word.number:
+        if read_word(word).number > self._kept.word.number:
             self._woken.set()
 
     async def run(self, lead: Lead) -> None:
         """Deliver until cancelled.  Raises LeadLost."""
-        self._lead = lead
+        self._kept.lead = lead
         async with Sender(self.to) as sender:
             while True:
                 self._woken.clear()
                 try:
                     await self._begin()
-                    waits = self._word.paused or self._standing.state == "stopped"
+                    waits = self._kept.word.paused or self._standing.state == "stopped"
                     await self._until_woken(None if waits else self._deliver_all(sender))
                 except LeadLost:
                     raise
@@ -141,25 +122,12 @@ class Driver:
     async def _begin(self) -> None:
         """Take up where it stands, or give it its first place."""
         self._cutting = Cutting()
-        await self._count_rejected()
-        kept, self._word = await self.kept()
-        self._standing, self._keep_by = kept.obeying(self._word), None
-        if self._standing != kept:
-            await self._obey(self._word.since(kept.heard))
+        await self._kept.take_up()
         if not self._standing.place:
-            others = await self._store.rejections(self.to.name, limit=REJECTED_MAX)  # of another one that had its name
+            others = await self._kept.rejections()  # of another one that had its name
             place = await (feed.snapshot if self.to.start == "snapshot" else feed.newest)(self._store)
             # In one transaction, with the lead: a node that stood still here forgets nothing of the one that went on.
-            await self._keep(self._standing.begun(place, self._clock()), taken=[one.record for one in others])
-
-    async def _obey(self, word: Word) -> None:
-        """Keep that it stands as operators want it, and forget what they have dismissed, in one transaction."""
-        dismissed: list[Rejection] = []
-        if word.dismissals:
-            dismissed = word.dismissed(await self._store.rejections(self.to.name, limit=REJECTED_MAX))
-        await self._keep(self._standing, taken=[one.record for one in dismissed])
-        if dismissed:
-            _log.info("Rejected changes are dismissed", destination=self.to.name, number=len(dismissed))
+            await self._kept.keep(self._standing.begun(place, self._clock()), taken=[one.record for one in others])
 
     async def _deliver_all(self, sender: Sender) -> None:
         """Deliver until it is stopped, or a bug of ours was waited for as a destination that fails is."""
@@ -185,7 +153,7 @@ class Driver:
             _log.warning("A destination is told everything anew", destination=self.to.name, reason=error.message)
             self._cutting = Cutting()
             start = await feed.snapshot(self._store)
-            await self._keep(self._standing.begun(start, self._clock(), anew=error.message))
+            await self._kept.keep(self._standing.begun(start, self._clock(), anew=error.message))
             return
         about = self._telling, self.to, self._standing.series
         next_ = await message(*about, place, part, until=cut.until, has_begun=cut.has_begun)
@@ -206,16 +174,12 @@ class Driver:
 
         Where that is the end, nothing is due: what it did not take has gone, or is not meant for it any more.
         """
-        self._standing = self._standing.passed(what.next)
-        if what.is_last and self._standing.state != "running":
+        now = self._standing.passed(what.next)
+        if what.is_last and now.state != "running":
             _log.info("Nothing is left that a destination has not taken", destination=self.to.name)
-            await self._keep(self._standing.going())
-            return
-        now = asyncio.get_running_loop().time()
-        if self._keep_by is None:
-            self._keep_by = now + KEEP_SECONDS
-        elif self._keep_by <= now:
-            await self._keep(self._standing)
+            await self._kept.keep(now.going())
+        else:
+            await self._kept.passed(now)
 
     async def _look_behind(self, what: Message, *, is_end: bool) -> None:
         """Go on to look for a neighbour of what was refused alone; at the end of the feed, wait a while for one."""
@@ -258,8 +222,9 @@ class Driver:
         A node that stood still goes on wherever it was, and only then finds its duties ended.
         Raises LeadLost, Undelivered.
         """
-        if self._lead is not None and not self._leads(self._lead.duty):
-            raise LeadLost(self._lead.duty)
+        lead = self._kept.lead
+        if lead is not None and not self._leads(lead.duty):
+            raise LeadLost(lead.duty)
         await sender.post(what.body, what.id)
 
     async def _done(self, what: Message, *, taken: bool) -> bool:
@@ -268,8 +233,8 @@ class Driver:
         # One that has changed since it was refused, and is taken as it is now, is not rejected.
         rejected = tuple(one for one in self._cutting.suspects if one.record not in records)
         now, anew = self._clock(), self._standing.anew
-        if rejected and self._rejected + len(rejected) > REJECTED_MAX:
-            await self._keep(self._standing.stopped(FULL, now))
+        if rejected and not self._kept.has_room(len(rejected)):
+            await self._kept.keep(self._standing.stopped(FULL, now))
             return False
         if taken and self._standing.state != "running":
             _log.info("A destination takes changes again", destination=self.to.name)
@@ -277,7 +242,7 @@ class Driver:
             about = {"record": str(one.record), "seq": one.seq, "reason": one.reason}
             _log.warning("A destination has rejected a change", destination=self.to.name, **about)
         standing = self._standing.passed(what.next).rejecting(rejected, now)
-        await self._keep(standing.taken(len(records), now) if taken else standing, rejected, records)
+        await self._kept.keep(standing.taken(len(records), now) if taken else standing, rejected, records)
         self._cutting.passed(what.next, taken=bool(records), begins=taken and what.begins)
         if anew and not standing.anew:
             _log.info("A destination has been told everything anew", destination=self.to.name)
@@ -290,7 +255,7 @@ class Driver:
             before = self._standing
             rows = await self._store.rejections(self.to.name, before=before.replayed_to, limit=1)
             if not rows or misses >= MISSES_MAX:
-                await self._keep(before.replayed(None))
+                await self._kept.keep(before.replayed(None))
                 return
             (row,) = rows
             now = before.replayed(row.seq)
@@ -300,14 +265,14 @@ class Driver:
                 if what is not None:
                     await self._post(sender, what)
                     now, misses = now.taken(1, self._clock()), 0
-                await self._keep(now, taken=[row.record])
+                await self._kept.keep(now, taken=[row.record])
             except Undelivered as error:
                 _log.warning("A destination rejects a change again", record=str(row.record), reason=error.message)
                 misses = 0 if error.about == "message" else MISSES_MAX if error.about == "destination" else misses + 1
                 if error.state == "stopped":
                     now = now.stopped(error.message, self._clock())
                 refused = Rejected(record=row.record, seq=row.seq, reason=error.message)
-                await self._keep(now, [refused] if error.about == "message" else [])
+                await self._kept.keep(now, [refused] if error.about == "message" else [])
 
     async def _failed(self, error: Undelivered, *, also: str | None = None) -> None:
         """Keep why it did not take a message, and wait until it is tried again."""
@@ -320,7 +285,7 @@ class Driver:
         reason = error.message if also is None else f"{error.message}; {also}"
         if error.state != "stopped":
             wait = max(wait_seconds(before.failures + 1), error.retry_after_seconds)
-        await self._keep(before.failed(error.state, reason, self._clock(), wait))
+        await self._kept.keep(before.failed(error.state, reason, self._clock(), wait))
         tell = _log.warning if before.state != error.state else _log.debug
         about = {"destination": self.to.name, "reason": reason, "failures": before.failures + 1}
         tell("A destination does not take a change", **about, wait_seconds=wait)
@@ -328,24 +293,10 @@ class Driver:
 
     async def _wait(self, ends: FeedEnds) -> None:
         """Wait for changes; a place behind what is not told is kept when it has not been for a while."""
-        if self._keep_by is not None:
+        if self._kept.due_at is not None:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(self._keep_by):
+                async with asyncio.timeout_at(self._kept.due_at):
                     await self._store.beyond(ends)
                 return
-            await self._keep(self._standing)
+            await self._kept.keep(self._standing)
         await self._store.beyond(ends)
-
-    async def _keep(self, now: Standing, rejected: Sequence[Rejected] = (), taken: Collection[RecordKey] = ()) -> None:
-        """Write how it stands, and what it has rejected and taken.  Raises LeadLost, StoreUnavailable."""
-        name, note = self.to.name, (note_names.destination(self.to.name), standing.written(now))
-        over = taken if self._rejected else ()
-        if rejected or over:
-            await self._store.reject(name, rejected, taken=over, note=note, lead=self._lead)
-            await self._count_rejected()
-        else:
-            await self._store.put_note(*note, lead=self._lead)
-        self._standing, self._keep_by = now, None
-
-    async def _count_rejected(self) -> None:
-        self._rejected = (await self._store.rejection_counts()).get(self.to.name, 0)
