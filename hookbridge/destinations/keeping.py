@@ -1,13 +1,15 @@
 """What the store keeps of one destination: how it stands, what operators have said, and how much it has rejected.
 
 Invariants: how it stands is written with the lead of the node that drives it, in the transaction that keeps what was
-rejected and forgets what was taken again or dismissed; what operators say is written by any node.
+rejected and forgets what was taken again or dismissed; what operators say is written by any node.  Whoever is cut short
+while he keeps something ends when that is over: it does not land behind what is read or kept after him.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from typing import Any
 
 import structlog
 
@@ -94,11 +96,22 @@ class Keeping:
         note = note_names.destination(self._name), standing.written(now)
         over = taken if self._rejected else ()
         if rejected or over:
-            await self._store.reject(self._name, rejected, taken=over, note=note, lead=self.lead)
+            await _to_its_end(self._store.reject(self._name, rejected, taken=over, note=note, lead=self.lead))
             await self._count_rejected()
         else:
-            await self._store.put_note(*note, lead=self.lead)
+            await _to_its_end(self._store.put_note(*note, lead=self.lead))
         self.standing, self.due_at = now, None
 
     async def _count_rejected(self) -> None:
         self._rejected = (await self._store.rejection_counts()).get(self._name, 0)
+
+
+async def _to_its_end(write: Coroutine[Any, Any, object]) -> None:
+    """Wait for a write also when that is cancelled: an engine goes on with it all the same."""
+    task = asyncio.ensure_future(write)
+    try:
+        await asyncio.wait({task})
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)  # whether it failed is seen where that is read
+        raise
+    task.result()
