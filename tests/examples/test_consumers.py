@@ -6,6 +6,7 @@ import shutil
 import signal
 import sqlite3
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from aiohttp import web
 
 from hookbridge.config import Destination
+from hookbridge.sources import signing
 from scripts.programs import Program, free_port, program
 from tests.support.changing import go_unnoticed, put
 from tests.support.engines import ENGINES, chosen
@@ -283,6 +285,15 @@ async def begun(bridge: Running) -> bool:
     return bool(tried["taken"]) and state["seq"] is not None
 
 
+async def come_late(bridge: Running, to: Destination, *ids: str) -> None:
+    """Have a destination told what records were like long ago, by a request that was given up."""
+    about = {"type": "upsert", "seq": 0, "source": "supabase", "table": "public.users", "data": {"now": "old"}}
+    body = msgspec.json.encode({"changes": [{**about, "id": id_} for id_ in ids], "next": ""})
+    signed = signing.headers(to.secret, body, now=time.time())
+    answer = await bridge.http.post(to.url, data=body, headers=signed)
+    assert answer.status == 204
+
+
 @needs("node")
 async def test_a_destination_of_node_has_what_the_copies_have(tmp_path: Path) -> None:
     port, file = free_port(), tmp_path / "mine.json"
@@ -305,6 +316,8 @@ async def test_a_destination_of_node_has_what_the_copies_have(tmp_path: Path) ->
         kept = json.loads(file.read_text())
         async with started(receives, tmp_path, bridge.url):
             await wait_until(lambda: has({ODD: {"now": 1}}))
+            await come_late(bridge, to, "a", ODD)
+            assert await has({ODD: {"now": 1}})
         file.write_text(json.dumps(kept))
         async with started(receives, tmp_path, bridge.url):
             await bridge.post("/api/v1/destinations/app/rewind", {"to": "start"}, ADMIN)

@@ -12,7 +12,7 @@ import { dirname } from 'node:path';
 const [, , port, file = 'mine.json'] = process.argv;
 const key = Buffer.from(process.env.HOOK_SECRET.replace(/^whsec_/, ''), 'base64');
 const folder = openSync(dirname(file));
-const mine = existsSync(file) ? JSON.parse(readFileSync(file)) : { round: 0, records: {} };
+const mine = existsSync(file) ? JSON.parse(readFileSync(file)) : { round: 0, records: {}, seqs: {} };
 
 // Whether hookbridge signed this body, byte for byte, in the last five minutes (Standard Webhooks).
 function isSigned(headers, body) {
@@ -25,9 +25,12 @@ function isSigned(headers, body) {
   return Math.abs(Date.now() / 1000 - sent) < 300 && signatures.split(' ').some(isRight);
 }
 
-function apply({ type, source, table, id, data }) {
+function apply({ type, seq, source, table, id, data }) {
   const name = `${source}:${table}:${id}`;
-  if (type === 'snapshot_begin') mine.round += 1; // what the snapshot tells has this number, and at its end the rest goes
+  // What the snapshot tells has the number of its round, and at its end the rest goes.
+  if (type === 'snapshot_begin') Object.assign(mine, { round: mine.round + 1, seqs: {} });
+  if (seq < mine.seqs[name]) return; // of a request that was given up, and comes late
+  if (source) mine.seqs[name] = seq; // of what is deleted, too
   if (type === 'upsert') mine.records[name] = { round: mine.round, data };
   if (type === 'delete') delete mine.records[name];
   if (type === 'snapshot_end') {
