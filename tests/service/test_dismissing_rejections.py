@@ -255,3 +255,10 @@ def test_another_word_beside_a_dismissal_lets_it_go_on() -> None:
     assert stopped.obeying(both).state == "running"
     assert [one.number for one in both.since(1).dismissals] == [3]
     assert stopped.obeying(word).obeying(both.since(1)).state == "running"
+
+
+def test_a_word_that_was_read_before_a_later_one_was_done_says_nothing() -> None:
+    early = Word().and_then(1.0, paused=True)
+    late = early.and_then(2.0, dismissal=Dismissal(seqs=(1,)))
+    stopped = Standing(place="x").obeying(early).stopped("it answered 410", 1.5).obeying(late)
+    assert stopped.obeying(early) == stopped
