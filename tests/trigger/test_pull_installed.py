@@ -1,5 +1,6 @@
 """`trigger-sql --pull` as it is run: again and again, over another trigger and back, beside a webhook, and removed."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -167,6 +168,33 @@ async def test_back_to_the_trigger_alone_what_waits_is_sent_under_its_name(proje
         f"msg_{one['id'].replace('-', '')}" for one in taken["messages"][:2]
     ]
     assert await project.done(*taken["messages"]) == 1
+
+
+@pytest.mark.parametrize(("before", "after"), [("pull", "plain"), ("pull", "outbox"), ("outbox", "plain")])
+async def test_what_is_committed_while_the_table_is_waited_for_is_not_dropped(
+    project: Project, before: str, after: str
+) -> None:
+    await (project.pull() if before == "pull" else project.install(ADDRESS, outbox=True))
+    await project.sql.execute("set default_transaction_isolation = 'repeatable read'")
+    writer, other = await asyncpg.connect(project.url), await asyncpg.connect(project.url)
+    try:
+        writing = writer.transaction()
+        await writing.start()
+        await writer.execute("insert into users values (1)")
+        going_back = asyncio.create_task(project.install(ADDRESS, outbox=after == "outbox"))
+        while not await other.fetchval("select count(*) from pg_locks where not granted"):
+            assert not going_back.done()
+            await asyncio.sleep(0.01)
+        await writing.commit()
+        await going_back
+    finally:
+        await writer.close()
+        await other.close()
+    if "outbox" in (before, after):
+        kept = [json.loads(row["body"]) for row in await project.waiting()]
+    else:
+        kept = [request.payload for request in await project.queued()]
+    assert [message["record"]["id"] for message in kept] == [1]
 
 
 @pytest.mark.parametrize(("url", "warned"), [(ADDRESS, True), ("https://hooks.slack.com/services/x", False)])

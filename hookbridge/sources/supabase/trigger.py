@@ -22,6 +22,9 @@ IDENTIFIER_MAX_BYTES = 63
 
 _BEGIN = """\
 begin;
+-- Whatever the database's default is: what is read here ends no SERIALIZABLE transaction, and what others commit while
+-- they are waited for is seen, and moved.
+set transaction isolation level read committed;
 -- To change a table's trigger waits for who uses the table, and everybody else waits behind that: no longer than so.
 set local lock_timeout = '10s';
 """
@@ -29,7 +32,7 @@ set local lock_timeout = '10s';
 _PARTS = Path(__file__).with_suffix("")
 _FIXED_DIRECT = ("functions", "signed", "direct", "rights")
 _FIXED_OUTBOX = ("functions", "signed", "outbox", "rights")
-_FIXED_PULLED = ("isolation", "functions", "pull", "take", "exposed", "rights")
+_FIXED_PULLED = ("functions", "pull", "take", "exposed", "rights")
 
 
 class Pull(msgspec.Struct, frozen=True, kw_only=True):
