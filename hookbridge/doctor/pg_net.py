@@ -73,11 +73,11 @@ async def look(url: str, secrets: Sequence[str], config: SupabaseConfig, names: 
         if config.tables and len(config.pulled) == len(config.tables):
             yield skipped(CHECK, "nothing is sent: the changes of every table are taken")
         else:
-            async for finding in _database(sql, secrets):
+            async for finding in _as_far_as_it_may(CHECK, _database(sql, secrets)):
                 yield finding
         async for finding in triggers.look(sql, config.tables, names):
             yield finding
-        async for finding in outbox.look(sql):
+        async for finding in _as_far_as_it_may(outbox.CHECK, outbox.look(sql)):
             yield finding
         async for finding in outbox_taken.look_inside(sql, config.api_schema, expected=bool(config.pulled)):
             yield finding
@@ -85,6 +85,17 @@ async def look(url: str, secrets: Sequence[str], config: SupabaseConfig, names: 
         yield failed(CHECK, f"the database cannot be looked at: {named(error)}", "connect as the role postgres")
     finally:
         await sql.close()
+
+
+async def _as_far_as_it_may(check: str, findings: Findings) -> Findings:
+    """Pass them on; what this role may not look at is skipped.  It may be one for taking changes, and nothing else."""
+    import asyncpg  # noqa: PLC0415  an extra
+
+    try:
+        async for finding in findings:
+            yield finding
+    except asyncpg.InsufficientPrivilegeError as error:
+        yield skipped(check, f"this role may not look: {error.message}", outbox_taken.AS_POSTGRES)
 
 
 async def _database(sql: asyncpg.Connection, secrets: Sequence[str]) -> Findings:

@@ -1,5 +1,6 @@
 """`check` of tables with `pull = true`: the functions, who may call them, what waits, and the triggers that keep it."""
 
+import secrets
 from collections.abc import AsyncIterator
 
 import pytest
@@ -171,6 +172,45 @@ async def test_in_the_database_what_is_right_is_told_and_pg_net_is_not_missed(pu
     assert found["pg_net"].state == "skipped"
     assert (found["trigger public.users"].state, found["outbox rights"].state) == ("ok", "ok")
     assert "it belongs to one store since " in found["outbox to take from"].message
+
+
+@pytest.fixture
+async def taker(pulled: Scene, project: Project) -> AsyncIterator[str]:
+    """A role that may do nothing but take, by whom the database is looked at; gives its name."""
+    await project.pull()
+    await project.sql.execute("insert into users values (1)")
+    name = f"taker_{secrets.token_hex(8)}"  # of the whole server, which other tests have, too
+    await project.sql.execute(f"create role {name} login")
+    await project.sql.execute(f"grant execute on function hookbridge_take, hookbridge_done to {name}")
+    pulled.database_url = pulled.secrets["supabase_db_url"] = project.url.replace("postgres@", f"{name}@")
+    yield name
+    await project.sql.execute(f"drop owned by {name}; drop role {name}")
+
+
+async def test_a_role_that_may_do_nothing_but_take_looks_by_taking_nothing(
+    pulled: Scene, project: Project, taker: str
+) -> None:
+    found = await pulled.findings()
+    assert [one for one in found.values() if one.state == "failed" and one.check != "server"] == []
+    assert found["outbox to take from"].message == "1 changes wait to be taken"
+    for check in ("outbox rights", "outbox"):
+        expect(found[check], "skipped", "this role may not look", "--database-url of the role postgres")
+    assert found["trigger public.users"].state == "ok"
+    await project.sql.execute(f"revoke execute on function hookbridge_done from {taker}")
+    expect((await pulled.findings())["outbox to take from"], "failed", "hookbridge_done", "grant execute on function")
+    await project.sql.execute("drop function hookbridge_done")
+    expect((await pulled.findings())["outbox to take from"], "failed", "hookbridge_done", "trigger-sql --pull")
+
+
+@pytest.mark.usefixtures("taker")
+async def test_what_such_a_role_may_not_see_of_what_is_sent_hides_nothing_else(
+    pulled: Scene, project: Project
+) -> None:
+    await project.sql.execute("revoke usage on schema net from public")
+    pulled.set("supabase", tables=[{"name": "users", "pull": True}, {"name": "pets"}])
+    found = await pulled.findings()
+    expect(found["pg_net"], "skipped", "this role may not look", "--database-url of the role postgres")
+    assert found["outbox to take from"].state == "ok"
 
 
 async def test_changes_that_are_kept_of_a_table_without_pull_are_told(pulled: Scene, project: Project) -> None:
