@@ -7,13 +7,16 @@ import structlog
 
 from hookbridge.api.pull import PullState, State, Way
 from hookbridge.clock import Clock, epoch_time
-from hookbridge.errors import HookbridgeError, PullRefused, asked_seconds
+from hookbridge.errors import HookbridgeError, PullRefused, SourceError, asked_seconds, hint_of
 from hookbridge.sources.supabase.pull import Taken
 
 GROWTH = 1.5
 FIRST_WAIT_SECONDS = 1.0
 REFUSED_SECONDS_MAX = 5.0
 """What somebody mends in the database is seen at once, and a look costs one small request."""
+
+LOOK = "look in Supabase's dashboard whether the project is well"
+"""What is to be done of a source that is down, where its error does not know."""
 
 OVERFLOW_SECONDS = 60.0
 """So seldom sweeps are asked for while an outbox stays full: each look finds that more was not kept."""
@@ -85,7 +88,7 @@ class Standing:
             most = min(REFUSED_SECONDS_MAX, self._wait_max) if isinstance(error, PullRefused) else self._wait_max
             wait_seconds = max(min(FIRST_WAIT_SECONDS * 2 ** min(self._failures - 1, 20), most), asked_seconds(error))
         tell = _log.debug if self._state == state else _log.warning
-        tell("Changes are not taken from Supabase", state=state, error=error.message, hint=error.hint)
+        tell("Changes are not taken from Supabase", state=state, error=error.message, hint=_hint(error))
         now = self._clock()
         self._since = now if self._state == "running" else self._since
         self._state, self._error, self._next_try_at = state, error, now + wait_seconds
@@ -107,7 +110,7 @@ class Standing:
             way=self._way,
             state=self._state,
             reason=None if error is None else error.message,
-            hint="" if error is None else error.hint,
+            hint=_hint(error),
             since=epoch_time(self._since),
             next_try_at=epoch_time(self._next_try_at),
             waiting=None if last is None else last.waiting,
@@ -118,3 +121,9 @@ class Standing:
             refused=self.refused,
             overflowed=0 if last is None else last.overflowed,
         )
+
+
+def _hint(error: HookbridgeError | None) -> str:
+    """Give what is to be done about it."""
+    hint = hint_of(error)
+    return LOOK if not hint and isinstance(error, SourceError) else hint

@@ -464,9 +464,9 @@ def json_reply(status: int, code: str | None = None, message: str = "no") -> Rep
         (json_reply(401, "42501"), "refused", "secret key"),
         (json_reply(406, "PGRST106"), "refused", "api_schema"),
         (json_reply(401), "refused", "SUPABASE_KEY"),
-        (json_reply(500, "P0001"), "down", ""),
-        (json_reply(503, "PGRST002"), "down", ""),
-        (json_reply(429), "down", ""),
+        (json_reply(500, "P0001"), "down", "dashboard"),
+        (json_reply(503, "PGRST002"), "down", "dashboard"),
+        (json_reply(429), "down", "dashboard"),
         (Reply(status=200, body=b"<html>", headers={"Content-Type": "text/html"}), "down", "SUPABASE_URL"),
         (Reply(status=200, body=b"{}", headers={"Content-Type": "application/json"}), "refused", "trigger-sql --pull"),
     ],
@@ -485,6 +485,7 @@ async def test_what_the_source_answers_instead_says_what_to_do_and_ends_by_itsel
         assert shown["since"]
         assert KEY not in json.dumps(shown)
         problems = {one["kind"]: one for one in (await ready(service))["verdict"]["problems"]}
+        assert shown["hint"] in problems[f"pull {word}"]["remedy"]
         assert problems[f"pull {word}"]["level"] == ("bad" if word == "refused" else "warn")
         await wait_until(lambda: fault.hits > 2)
         fault.clear()
@@ -501,7 +502,7 @@ async def test_a_source_that_breaks_off_is_down_and_asked_again(
     there.insert("users", {"id": 1, "name": "Ada"})
     settings = pulled(tmp_path, there, supabase={"timeout_seconds": 0.2})
     async with running(settings) as service:
-        await in_state(service, "down")
+        assert (await in_state(service, "down"))["hint"]
         fault.clear()
         there.release()
         await has(service, 1, "Ada")
