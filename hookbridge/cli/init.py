@@ -115,11 +115,11 @@ def init(
         files[1]: env_text(answers, new_secrets()),
     }
     _check(texts[files[0]], answers, file)
+    sql = installing(table or ()) if pull and to_write else ""
     for path in to_write:
         _write(path, texts[path])
     paste = "" if files[0] in to_write else "\n".join(followed(table or (), database or (), ways))
     steps = _steps(answers, table or (), ways, "" if config is None else f" --config {shlex.quote(str(config))}")
-    sql = installing(table or ()) if pull and to_write else ""
     _tell(files, to_write, answers, Told(steps=steps, paste=paste, sql=sql), as_json=as_json)
     raise typer.Exit(FINE if to_write else NO)
 

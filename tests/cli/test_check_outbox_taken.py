@@ -203,9 +203,7 @@ async def test_a_role_that_may_do_nothing_but_take_looks_by_taking_nothing(
 
 
 @pytest.mark.usefixtures("taker")
-async def test_what_such_a_role_may_not_see_of_what_is_sent_hides_nothing_else(
-    pulled: Scene, project: Project
-) -> None:
+async def test_what_such_a_role_may_not_see_of_what_is_sent_hides_nothing_else(pulled: Scene, project: Project) -> None:
     await project.sql.execute("revoke usage on schema net from public")
     pulled.set("supabase", tables=[{"name": "users", "pull": True}, {"name": "pets"}])
     found = await pulled.findings()

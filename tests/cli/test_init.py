@@ -161,6 +161,7 @@ async def test_force_replaces_both(tmp_path: Path) -> None:
         (("--supabase-url", "https://abc.supabase.co"), "SUPABASE_KEY: missing"),
         (("--notion-token", "two words"), "NOTION_TOKEN: expected printable ASCII"),
         (("--table", "users", "--table", "public.users"), "public.users is listed twice"),
+        (("--table", "x" * 64, "--pull"), "is no name in Postgres"),
         (("--table", ""), "name: expected a text that is not empty"),
     ],
 )
