@@ -197,6 +197,22 @@ async def test_what_is_committed_while_the_table_is_waited_for_is_not_dropped(
     assert [message["record"]["id"] for message in kept] == [1]
 
 
+@pytest.mark.parametrize("outbox", [True, False])
+async def test_what_an_earlier_version_did_not_make_is_not_missed_when_it_goes(project: Project, outbox: bool) -> None:  # noqa: FBT001
+    await (project.install(ADDRESS, outbox=True) if outbox else project.pull())
+    for later in (
+        "function hookbridge_webhooks.enqueue_waiting(regclass, text)",
+        "function hookbridge_webhooks.overflowing(bigint, boolean)",
+        "sequence hookbridge_webhooks.lost_seen, hookbridge_webhooks.lost_xid",
+    ):
+        await project.sql.execute(f"drop {later.replace(' ', ' if exists ', 1)}")
+    await project.install(ADDRESS)
+    for table in ("outbox", "changes"):
+        assert await project.sql.fetchval("select to_regclass($1)", f"hookbridge_webhooks.{table}") is None
+    await project.sql.execute("insert into users values (1)")
+    assert len(await project.queued()) == 1
+
+
 @pytest.mark.parametrize(("url", "warned"), [(ADDRESS, True), ("https://hooks.slack.com/services/x", False)])
 async def test_a_webhook_of_the_dashboard_beside_it_is_a_warning(project: Project, url: str, warned: bool) -> None:  # noqa: FBT001
     await project.sql.execute(f"""

@@ -16,7 +16,8 @@ begin
   if to_regclass('cron.job') is not null then
     perform cron.unschedule(jobname) from cron.job where jobname = 'hookbridge_webhooks';
   end if;
-  drop function hookbridge_webhooks.enqueue(), hookbridge_webhooks.deliver(),
+  -- If they exist: an earlier version made fewer of them.
+  drop function if exists hookbridge_webhooks.enqueue(), hookbridge_webhooks.deliver(),
     hookbridge_webhooks.enqueue_waiting(regclass, text),
     hookbridge_webhooks.hand_over(hookbridge_webhooks.outbox), hookbridge_webhooks.backoff(int);
   drop table hookbridge_webhooks.requests, hookbridge_webhooks.outbox;

@@ -14,7 +14,8 @@ begin
     return;
   end if;
   perform hookbridge_webhooks.hide();
-  drop function hookbridge_webhooks.hide(), hookbridge_webhooks.expose(text), hookbridge_webhooks.take_over(),
+  -- If they exist: an earlier version made fewer of them.
+  drop function if exists hookbridge_webhooks.hide(), hookbridge_webhooks.expose(text), hookbridge_webhooks.take_over(),
     hookbridge_webhooks.done(uuid[]), hookbridge_webhooks.take(int, double precision, text),
     hookbridge_webhooks.next_numbers(int), hookbridge_webhooks.count_waiting(), hookbridge_webhooks.pass_over(),
     hookbridge_webhooks.overflowing(bigint, boolean),
@@ -22,7 +23,7 @@ begin
     hookbridge_webhooks.warn_of_webhooks(regclass, text), hookbridge_webhooks.take_from_outbox(regclass, text[]),
     hookbridge_webhooks.keep(), hookbridge_webhooks.records_of(jsonb, text[]), hookbridge_webhooks.not_kept(),
     hookbridge_webhooks.last_of(regclass);
-  drop sequence hookbridge_webhooks.given, hookbridge_webhooks.taken, hookbridge_webhooks.overflowed,
+  drop sequence if exists hookbridge_webhooks.given, hookbridge_webhooks.taken, hookbridge_webhooks.overflowed,
     hookbridge_webhooks.gone, hookbridge_webhooks.marked, hookbridge_webhooks.marked_xid, hookbridge_webhooks.looked_at,
     hookbridge_webhooks.lost_seen, hookbridge_webhooks.lost_xid;
   drop table hookbridge_webhooks.taker, hookbridge_webhooks.leases, hookbridge_webhooks.changes;
