@@ -13,6 +13,7 @@ from hookbridge.destinations import standing
 from hookbridge.destinations.driver import Driver
 from hookbridge.destinations.standing import Dismissal, Standing, Word
 from hookbridge.errors import LeadLost
+from hookbridge.feed import Place
 from hookbridge.store import note_names
 from hookbridge.store.nodes import Lead
 from hookbridge.store.values import EVERY_CHANGE, Rejected
@@ -216,7 +217,7 @@ async def test_what_is_dismissed_while_nobody_delivers_is_forgotten_later_and_co
 async def test_what_is_dismissed_is_forgotten_with_the_lead_alone(tmp_path: Path, there: Receiver) -> None:
     async with running(make_settings(tmp_path)) as service:
         store, telling, now = service.service.store, service.service.telling, service.service.now
-        place = standing.written(Standing(place="0" * 32 + ".0"))
+        place = standing.written(Standing(place=str(Place("0" * 32, 0))))
         await store.reject(
             "search", [Rejected(record=key(1), seq=1, reason="bad")], note=(note_names.destination("search"), place)
         )
