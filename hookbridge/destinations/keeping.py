@@ -72,7 +72,7 @@ class Keeping:
         dismissed = word.dismissed(await self.rejections()) if word.dismissals else []
         await self.keep(self.standing, taken=[one.record for one in dismissed])
         if dismissed:
-            _log.info("Rejected changes are dismissed", destination=self._name, number=len(dismissed))
+            _log.info("Rejected changes are dismissed", destination=self._name, changes=len(dismissed))
 
     async def rejections(self) -> Sequence[Rejection]:
         """Give all that it has rejected, the newest change first.  Raises StoreUnavailable."""

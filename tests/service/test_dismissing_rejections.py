@@ -66,7 +66,7 @@ async def test_what_is_dismissed_is_forgotten_and_the_rest_stays(tmp_path: Path,
             assert await dismissed(service, all=True) == 1
             now = await rejected(service, 0)
         (line,) = (one for one in lines if one["event"] == "Rejected changes are dismissed")
-        assert (line["destination"], line["number"]) == ("search", 1)
+        assert (line["destination"], line["changes"]) == ("search", 1)
         assert await dismissed(service, all=True) == 0
         assert await problems(service) == []
         assert (now["state"], now["delivered"]) == ("running", 5)

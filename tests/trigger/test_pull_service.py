@@ -100,7 +100,11 @@ async def test_an_outbox_that_was_dropped_has_its_remedy(
     await project.pull("users")
     async with running(taking(tmp_path, api, project, way)) as service:
         await in_state(service, "running")
-        await project.sql.execute("drop schema hookbridge_webhooks cascade")
+        # Behind whoever takes just then, or the two wait for each other.
+        await project.sql.execute(
+            "select pg_advisory_xact_lock(hashtext('hookbridge_webhooks.changes')); "
+            "drop schema hookbridge_webhooks cascade"
+        )
         shown = await in_state(service, "refused")
         assert "trigger-sql --pull" in shown["hint"]
         await project.pull("users")
