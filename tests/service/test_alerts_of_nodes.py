@@ -54,8 +54,8 @@ async def test_another_node_sends_what_was_not_taken(tmp_path: Path) -> None:
 
 async def test_people_are_told_when_no_node_reaches_the_store(tmp_path: Path) -> None:
     async with people() as there:
-        # When the store is back, each hears of the other one a beat later: until then that is away.
-        settings = telling(tmp_path, there, hold_seconds=2 * BEAT_SECONDS)
+        # When the store is back, each hears of the other one some beats later: until then that is away.
+        settings = telling(tmp_path, there, hold_seconds=6 * BEAT_SECONDS)
         async with nodes(named(settings, "a"), named(settings, "b")) as (one, other):
             await wait_until(lambda: one.service.alerts._told is not None)  # it knows what people were told
             with databases.away(settings.store_url):
