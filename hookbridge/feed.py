@@ -16,7 +16,9 @@ from hookbridge.store.values import EVERY_CHANGE, FEED_BYTES_MAX, FeedEnds, Feed
 
 AGAIN = "begin a snapshot, with since=0: when it has ended, what it did not tell is gone"
 
-_FORM = re.compile(r"([0-9a-f]{32})-([0-9]{1,18})(?:-([0-9]{1,18}))?")
+SEQ = "[0-9]{1,18}"
+"""How the number of a change is written: it fits the store's 64 bits."""
+_FORM = re.compile(rf"([0-9a-f]{{32}})-({SEQ})(?:-({SEQ}))?")
 
 
 class Place(msgspec.Struct, frozen=True):

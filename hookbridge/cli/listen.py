@@ -141,12 +141,12 @@ def listen(
 
 def _place(since: str) -> Place | int | None:
     """Read where to begin, as ``Following`` does.  Raises ConfigError."""
-    from hookbridge.feed import Place
+    from hookbridge.feed import SEQ, Place
 
     if since in {"now", "start"}:
         return None if since == "now" else 0
     try:
-        return int(since) if re.fullmatch("[0-9]{1,18}", since) else Place.parse(since)
+        return int(since) if re.fullmatch(SEQ, since) else Place.parse(since)
     except ValueError:
         problem = f"--since: expected now, start, a seq, or a place as it is printed at the end, got {since!a}"
         raise ConfigError([problem]) from None

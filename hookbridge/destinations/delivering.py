@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -24,9 +25,6 @@ from hookbridge.store import note_names
 from hookbridge.store.contract import Store
 from hookbridge.store.values import FeedEnds, FeedFilter, Rejection
 from hookbridge.telling import Telling
-
-DIGITS_MAX = 19
-"""No place has more; of a text of thousands Python would make no number."""
 
 
 class Destinations:
@@ -85,8 +83,7 @@ class Destinations:
             place = await feed.newest(self._store)
         else:
             ends = await self._store.feed_ends()
-            is_place = len(to) <= DIGITS_MAX and to.isascii() and to.isdigit()
-            if not (is_place and ends.oldest <= int(to) <= ends.newest):
+            if not (re.fullmatch(feed.SEQ, to) and ends.oldest <= int(to) <= ends.newest):
                 message = f"expected start, now, or a number from {ends.oldest} to {ends.newest}"
                 raise ValueError(message)
             place = feed.Place(ends.id, int(to))

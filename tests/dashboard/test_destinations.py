@@ -307,6 +307,22 @@ def refuses_alone(there: Receiver, id_: str) -> None:
     there.otherwise = answer
 
 
+async def order(page: Page, by: str, deed: str, *, key: str, says: str) -> None:
+    """Have this done to the one destination, by its button, its key or the call that is shown."""
+    if by == "key":
+        await page.keyboard.press("Escape")
+        await page.keyboard.press("j")
+        await page.keyboard.press(key)
+    else:
+        await page.click(f"[data-deed={deed}]")
+    if by == "call":
+        await in_bash(await page.locator("#action .curl").inner_text())
+        await page.keyboard.press("Escape")
+    else:
+        await confirm(page, f"/api/v1/destinations/search/{deed}")
+        await expect(page.locator("#note" if by == "key" else "#panel-said")).to_contain_text(says)
+
+
 @pytest.mark.parametrize("by", ["button", "key", "call"])
 async def test_what_one_has_rejected_is_shown_and_sent_again(
     page: Page, service: Running, there: Receiver, by: str
@@ -323,18 +339,7 @@ async def test_what_one_has_rejected_is_shown_and_sent_again(
     await expect(line).to_contain_text("supabase · ")
     await expect(line.locator(".bad")).to_have_text("it answered 422: bad: <img src=x onerror=alert(1)> \\u202egnp.exe")
     there.otherwise = lambda: web.Response(status=204)
-    if by == "key":
-        await page.keyboard.press("Escape")
-        await page.keyboard.press("j")
-        await page.keyboard.press("r")
-    else:
-        await page.click("[data-deed=replay]")
-    if by == "call":
-        await in_bash(await page.locator("#action .curl").inner_text())
-        await page.keyboard.press("Escape")
-    else:
-        await confirm(page, "/api/v1/destinations/search/replay")
-        await expect(page.locator("#note" if by == "key" else "#panel-said")).to_contain_text("They are sent again.")
+    await order(page, by, "replay", key="r", says="They are sent again.")
     await expect(cells["Rejected"]).to_have_text("0")
     await expect(page.locator("#panel .tables")).to_be_hidden()
     assert there.taken[-1]["id"] == "2"
@@ -350,19 +355,7 @@ async def test_what_one_has_rejected_is_given_up(page: Page, service: Running, t
     await rows(page).locator(".open").click()
     await expect(page.locator("#panel .tables li")).to_have_count(1)
     before = len(there.bodies)
-    if by == "key":
-        await page.keyboard.press("Escape")
-        await page.keyboard.press("j")
-        await page.keyboard.press("d")
-    else:
-        await page.click("[data-deed=dismiss]")
-    if by == "call":
-        await in_bash(await page.locator("#action .curl").inner_text())
-        await page.keyboard.press("Escape")
-    else:
-        await confirm(page, "/api/v1/destinations/search/dismiss")
-        said = page.locator("#note" if by == "key" else "#panel-said")
-        await expect(said).to_contain_text("1 rejected change dismissed.")
+    await order(page, by, "dismiss", key="d", says="1 rejected change dismissed.")
     await expect(cells["Rejected"]).to_have_text("0")
     await expect(page.locator("#panel .tables")).to_be_hidden()
     assert len(there.bodies) == before

@@ -18,7 +18,7 @@ from hookbridge.store import note_names
 from hookbridge.store.nodes import Lead
 from hookbridge.store.values import EVERY_CHANGE, Rejected
 from tests.service.test_destinations import changed, in_state, said, state, taken, told
-from tests.service.test_rejections import filled, has_told_all, refuses, rejected
+from tests.service.test_rejections import filled, full, has_told_all, refuses, rejected, three_rejected
 from tests.service.test_replaying_rejections import ids, listed, replayed
 from tests.support.events import key
 from tests.support.receivers import Receiver, receiver
@@ -51,11 +51,7 @@ async def problems(service: Running) -> list[str]:
 
 
 async def test_what_is_dismissed_is_forgotten_and_the_rest_stays(tmp_path: Path, there: Receiver) -> None:
-    await filled(tmp_path, 8)
-    refuses(there, {"1", "3", "5"})
-    async with running(told(tmp_path, there.destination())) as service:
-        await rejected(service, 3)
-        await has_told_all(service)
+    async with three_rejected(tmp_path, there) as service:
         before, known = len(there.bodies), await seqs(service)
         assert await dismissed(service, seqs=[known["1"], known["3"], known["5"] + 100]) == 2
         await rejected(service, 1)
@@ -77,14 +73,8 @@ async def test_what_is_dismissed_is_forgotten_and_the_rest_stays(tmp_path: Path,
 
 
 async def test_one_that_stopped_because_no_more_are_kept_goes_on(tmp_path: Path, there: Receiver) -> None:
-    many = [Rejected(record=key(number), seq=number + 1, reason="bad") for number in range(100, 10_100)]
     settings = told(tmp_path, there.destination())
-    async with running(settings) as service:
-        await has_told_all(service)
-        note = note_names.destination("search")
-        stands = await service.service.store.note(note)
-        assert stands is not None
-        await service.service.store.reject("search", many, note=(note, stands))
+    many, _ = await full(settings)
     refuses(there, {"1"})
     async with running(settings) as service:
         await changed(service, "1", n=1)
@@ -147,11 +137,7 @@ async def test_one_that_is_held_or_fails_stays_so(tmp_path: Path, there: Receive
 
 
 async def test_a_replay_goes_on_with_the_others(tmp_path: Path, there: Receiver) -> None:
-    await filled(tmp_path, 8)
-    refuses(there, {"1", "3", "5"})
-    async with running(told(tmp_path, there.destination())) as service:
-        await rejected(service, 3)
-        await has_told_all(service)
+    async with three_rejected(tmp_path, there) as service:
         known = await seqs(service)
         refuses(there, set())
         there.answers = [partial(Receiver.never, there)]

@@ -1,6 +1,7 @@
 """A destination refuses what is in a message: that is cut down to the record, rejected where others are taken."""
 
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from hookbridge.config import Settings
 from hookbridge.destinations import driver
 from hookbridge.destinations.driver import Driver
 from hookbridge.errors import LeadLost
@@ -44,6 +46,29 @@ async def filled(folder: Path, number: int) -> None:
     async with running(make_settings(folder)) as service:
         for one in range(number):
             await changed(service, str(one), n=one)
+
+
+@asynccontextmanager
+async def three_rejected(folder: Path, there: Receiver) -> AsyncIterator[Running]:
+    """Serve a destination that has rejected the records 1, 3 and 5 of eight, and has been told all else."""
+    await filled(folder, 8)
+    refuses(there, {"1", "3", "5"})
+    async with running(told(folder, there.destination())) as service:
+        await rejected(service, 3)
+        await has_told_all(service)
+        yield service
+
+
+async def full(settings: Settings) -> tuple[Sequence[Rejected], tuple[str, str]]:
+    """Have as many rejected changes kept of a destination as there may be; gives them, and the note of its place."""
+    many = [Rejected(record=key(number), seq=number + 1, reason="bad") for number in range(100, 10_100)]
+    async with running(settings) as service:
+        await has_told_all(service)
+        name = note_names.destination("search")
+        stands = await service.service.store.note(name)
+        assert stands is not None
+        await service.service.store.reject("search", many, note=(name, stands))
+    return many, (name, stands)
 
 
 async def rejected(service: Running, number: int) -> dict[str, Any]:
@@ -247,14 +272,8 @@ async def test_a_snapshots_marks_are_never_rejected(tmp_path: Path, there: Recei
 
 
 async def test_one_that_has_rejected_as_much_as_is_kept_stops(tmp_path: Path, there: Receiver) -> None:
-    many = [Rejected(record=key(number), seq=number + 1, reason="bad") for number in range(100, 10_100)]
     settings = told(tmp_path, there.destination())
-    async with running(settings) as service:
-        await has_told_all(service)
-        note = note_names.destination("search")
-        stands = await service.service.store.note(note)
-        assert stands is not None
-        await service.service.store.reject("search", many, note=(note, stands))
+    many, note = await full(settings)
     refuses(there, {"1"})
     async with running(settings) as service:
         await changed(service, "1", n=1)
@@ -262,7 +281,7 @@ async def test_one_that_has_rejected_as_much_as_is_kept_stops(tmp_path: Path, th
         now = await in_state(service, "stopped")
         assert now["reason"] == "10,000 changes that it rejected are kept, and no more are"
         assert now["rejected"] == 10_000
-        await service.service.store.reject("search", [], taken=[many[0].record], note=(note, stands))
+        await service.service.store.reject("search", [], taken=[many[0].record], note=note)
         assert (await state(service))["rejected"] == 9_999
         await said(service, "resume")
         now = await rejected(service, 10_000)

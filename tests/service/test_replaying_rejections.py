@@ -11,7 +11,7 @@ from aiohttp import web
 from hookbridge.destinations import standing
 from hookbridge.store import note_names
 from tests.service.test_destinations import changed, in_state, said, state, taken, told
-from tests.service.test_rejections import filled, has_told_all, refuses, rejected, told_ids
+from tests.service.test_rejections import filled, has_told_all, refuses, rejected, three_rejected, told_ids
 from tests.support.changing import EVER
 from tests.support.receivers import Receiver, receiver
 from tests.support.running import ADMIN, Running, make_settings, running
@@ -47,11 +47,7 @@ async def replayed(service: Running) -> dict[str, Any]:
 
 
 async def test_what_was_rejected_is_listed_page_by_page(tmp_path: Path, there: Receiver) -> None:
-    await filled(tmp_path, 8)
-    refuses(there, {"1", "3", "5"})
-    async with running(told(tmp_path, there.destination())) as service:
-        await rejected(service, 3)
-        await has_told_all(service)
+    async with three_rejected(tmp_path, there) as service:
         first = await listed(service, limit=2)
         assert [one["id"] for one in first["rejected"]] == ["5", "3"]
         last = await listed(service, limit=2, cursor=first["next_cursor"])
