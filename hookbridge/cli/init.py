@@ -32,7 +32,7 @@ Examples:
 
   ./scripts/run init --table users --table orders   follows these tables
 
-  ./scripts/run init --table users --pull   fetches its changes, and prints the SQL for that
+  ./scripts/run init --table users --pull   fetches changes; prints the SQL
 
   ./scripts/run init --database ID --content   follows pages with their text
 

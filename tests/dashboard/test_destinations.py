@@ -286,9 +286,9 @@ async def test_another_place_is_asked_about_before_it_is_given(
     await page.click(f"[data-deed={deed}]")
     await page.click("#action >> text=Cancel")
     assert (await state(service))["seq"] == place
-    there.otherwise = lambda: web.Response(status=204)
     await page.click(f"[data-deed={deed}]")
     await confirm(page, f'{{"to":"{deed}"}}')
+    there.otherwise = lambda: web.Response(status=204)  # not before: it would be tried with what waits meanwhile
     await expect(page.locator("#panel .state")).to_have_text("up")
     await expect(fact(page, "Behind")).to_have_text("0 changes")
     await send(service, "new")

@@ -134,6 +134,35 @@ async def test_two_megabytes_show_their_beginning_and_more_at_each_press(
         await expect(page.locator("#health-text")).to_have_text("Converged: every event is settled")
 
 
+async def test_a_body_that_comes_while_its_panel_is_open_shows_more_at_a_press(page: Page, tmp_path: Path) -> None:
+    async with shown(page, tmp_path, "word " * 20_000, hangs=True) as (both, _):
+        await expect(page.locator("#panel")).to_contain_text("It is still to be read.")
+        both.notion.faults.clear()
+        await expect(page.locator("#panel")).to_contain_text("Search knows only the beginning of its text.")
+        more = page.get_by_role("button", name="Show more")
+        await more.click()
+        await expect(more).to_be_hidden()
+        assert (await page.locator("#panel .markdown").inner_text()).count("word") == 20_000
+        await page.click("#compare")  # what stands below it has moved
+        await expect(page.locator("#diff")).to_have_text(re.compile("^Copy and source are equal"))
+
+
+async def test_a_long_value_that_changes_while_its_panel_is_open_is_shown_whole_at_a_press(
+    page: Page, tmp_path: Path
+) -> None:
+    async with running(make_settings(tmp_path)) as service:
+        await send(service, "7", "a" * 30_000)
+        await wait_until(lambda: service.service.store.open_events == 0)
+        await opened(page, service, "?view=records")
+        await rows(page).first.locator(".open").click()
+        value = page.locator("#panel dl").last.locator("pre")
+        await expect(value).to_have_text(f"{'a' * 20_000}…")
+        await send(service, "7", "b" * 30_000)
+        await expect(value).to_have_text(f"{'b' * 20_000}…")
+        await page.get_by_role("button", name="Show all").first.click()
+        await expect(value).to_have_text("b" * 30_000)
+
+
 @pytest.mark.parametrize(
     ("notion", "says"),
     [

@@ -9,11 +9,11 @@ export function morph(now, next) {
     if (now.data !== next.data) now.data = next.data;
     return undefined;
   }
-  if (next.kept !== undefined && now.kept === next.kept) return undefined; // its content is its own business
+  if (now.kept !== next.kept) return now.replaceWith(next); // its presses are about its own content, not about another's
+  if (now.kept !== undefined) return undefined; // its content is its own business
   for (const { name } of [...now.attributes]) if (!next.hasAttribute(name) && !OWN.has(name)) now.removeAttribute(name);
   for (const { name, value } of next.attributes) if (now.getAttribute(name) !== value) now.setAttribute(name, value);
   now.onclick = next.onclick;
-  now.kept = next.kept;
   morphChildren(now, [...next.childNodes]);
   return undefined;
 }
