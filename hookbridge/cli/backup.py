@@ -12,7 +12,6 @@ import typer
 
 from hookbridge.cli.command import ConfigOption, JsonOption, print_answer, settings_of
 from hookbridge.errors import StartupError
-from hookbridge.store.sqlite import back_up
 
 EPILOG = """
 Examples:
@@ -36,6 +35,8 @@ def backup(file: FileArgument, as_json: JsonOption = False, config: ConfigOption
     if settings.store_url:
         message = "The data lies in a Postgres database, and not in a file"
         raise StartupError(message, hint="pg_dump --schema=hookbridge, or the backups of whoever runs the server")
+    from hookbridge.store.sqlite import back_up  # here: other commands start without a store
+
     size = back_up(settings.data_file, file)
     made = {"file": str(file.absolute()), "bytes": size}
     print_answer(made, f"{file}  {size:,} bytes, readable by its owner only", as_json=as_json)

@@ -55,8 +55,16 @@ def browser_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         reader.join()
 
 
+@pytest.fixture(scope="session")
+def compiled_driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Playwright's program, which each test starts, is compiled by the first one: that is a third of its start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NODE_COMPILE_CACHE", str(tmp_path_factory.mktemp("compiled")))
+        yield
+
+
 @pytest.fixture
-async def page(browser_address: str, refusals: set[tuple[int, str]]) -> AsyncIterator[Page]:
+async def page(browser_address: str, compiled_driver: None, refusals: set[tuple[int, str]]) -> AsyncIterator[Page]:
     """A page that must not complain, must not be refused what it does not expect, and must not ask anybody else."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.connect_over_cdp(browser_address)
