@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -292,15 +293,12 @@ async def test_answers_that_wait_and_streams_end_with_the_service(tmp_path: Path
             await put(one, "1", {"text": "x" * 4_000_000})
             waits = asyncio.create_task(asked(listener, since="now", wait=60))
             stream = await streamed(listener, since="now")
-            # One who reads nothing of a stream, which is larger than what fits on the way.
-            reads_nothing = await asyncio.open_connection("127.0.0.1", one.port)
-            head = f"GET /api/v1/changes HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {READ_TOKEN}\r\n"
-            reads_nothing[1].write(f"{head}Accept: text/event-stream\r\n\r\n".encode())
+            unread = await unread_stream(one)
             await wait_until(lambda: len(tasks("Feed.beyond")) == 2 and len(tasks("StreamResponse.write")) == 1)
         assert told(await waits) == []
         rest = [line async for line in stream.answer.content if line.strip(b"\r\n")]
         assert rest == [b"retry: 1000\n"], "and it has ended whole"
-        reads_nothing[1].close()
+        unread.close()
 
 
 # Streams
@@ -328,6 +326,18 @@ class Stream:
     def close(self) -> None:
         """Hang up."""
         self.answer.close()
+
+
+async def unread_stream(bridge: Running) -> asyncio.StreamWriter:
+    """Begin a stream of which nothing is read: with so small a window what is sent fits into no buffer on the way."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.settimeout(0)
+    await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", bridge.port))
+    _, writer = await asyncio.open_connection(sock=connection)
+    head = f"GET /api/v1/changes HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {READ_TOKEN}\r\n"
+    writer.write(f"{head}Accept: text/event-stream\r\n\r\n".encode())
+    return writer
 
 
 def tasks(name: str) -> list[asyncio.Task[Any]]:
@@ -404,9 +414,7 @@ async def test_a_client_that_breaks_off_what_it_does_not_read_is_no_failure_of_o
     asyncio.get_running_loop().set_exception_handler(lambda _, failure: failures.append(failure))
     await put(bridge, "1", {"text": "x" * 4_000_000})
     for _ in range(3):
-        _, writer = await asyncio.open_connection("127.0.0.1", bridge.port)
-        head = f"GET /api/v1/changes HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {READ_TOKEN}\r\n"
-        writer.write(f"{head}Accept: text/event-stream\r\n\r\n".encode())
+        writer = await unread_stream(bridge)
         await wait_until(lambda: tasks("StreamResponse.write"))
         writer.transport.abort()
         await wait_until(lambda: not tasks("StreamResponse.write"))
