@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hookbridge.model import RecordKey
-from tests.support.books import balanced, hint, send, settled
+from tests.support.books import hint, send, settled
 from tests.support.followed import Sources, copied, gone, has, loaded, sources
 from tests.support.running import Running, running
 from tests.support.waiting import wait_until
@@ -66,7 +66,7 @@ async def test_sweeps_do_not_raise_another_spelling_again_and_again(tmp_path: Pa
             both.supabase.insert("items", {"id": UUID.replace("a0", "b0", 1), "name": "later"})
             await wait_until(lambda: (swept.state.completed_at or 0.0) > began + 0.5)
             await wait_until(has(service, RecordKey("supabase", "public.items", UUID.replace("a0", "b0", 1))))
-            assert await balanced(service) == {"received": 2, "applied": 2}
+            assert await settled(service) == {"received": 2, "applied": 2}
 
 
 @pytest.mark.parametrize("known", [True, False])
