@@ -22,6 +22,9 @@ from hookbridge.text import TOKENS_MAX, Fields, Query, Rank, is_cut, parse, rank
 RANK_SECONDS = 0.05
 """Of processor time, in which candidates are ranked: 1,000 short records of plain letters, 30 long ones of others."""
 
+RANKED_MIN = 8
+"""So many are ranked however long that takes: a machine may count as its time what it gave others."""
+
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
     """One search result."""
@@ -112,7 +115,7 @@ class Search:
         ranked: list[tuple[Rank, int]] = []
         likely = sorted(range(len(found.copies)), key=lambda place: -titled(query, found.copies[place].title or ""))
         for looked_at, place in enumerate(likely):
-            if looked_at and time.thread_time() > until:
+            if looked_at >= RANKED_MIN and time.thread_time() > until:
                 return sorted(ranked), False
             by_field = [field.split() for field in found.indexed[place].fields]
             if (ranking := rank_of(query, by_field)) is not None:

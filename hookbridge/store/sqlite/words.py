@@ -1,7 +1,8 @@
 """The index on SQLite: tokens in FTS5, found newest change first, within a bound.
 
 Invariants: an entry belongs to the copy of exactly one ticket; a later change of words has a larger rowid; what is read
-for one search has an end, however common its words are: in rows, in bytes and in processor time, and says so.
+for one search has an end, however common its words are: in rows, in bytes and in processor time, and says so; what the
+newest stretch of rows has first is found however slow the machine is, which may count as its time what it gave others.
 """
 
 from __future__ import annotations
@@ -193,6 +194,7 @@ class Walk:
         self._expression = expression
         self.complete = expression.complete
         """After the walk: whether nothing more could be found."""
+        self._was_cut = False
 
     def ids(self) -> Iterator[int]:
         """Give their ``copies.id``, each once."""
@@ -202,7 +204,7 @@ class Walk:
                 if id_ not in given:
                     given.add(id_)
                     yield id_
-            if self._is_over():
+            if self._was_cut:
                 return
 
     def _all(self, text: str) -> Iterator[int]:
@@ -215,7 +217,7 @@ class Walk:
             began = time.thread_time()
             stretch = None if bits is None else _stretch(row, bits)
             for number, (id_,) in enumerate(self._found(text, stretch, row)):
-                if number % _ROWS_BETWEEN_LOOKS == 0 and self._is_over():
+                if number and number % _ROWS_BETWEEN_LOOKS == 0 and self._is_over():
                     return
                 yield id_
             if bits is None:
@@ -241,6 +243,7 @@ class Walk:
         if time.thread_time() <= self._expression.until:
             return False
         self.complete = False
+        self._was_cut = True
         return True
 
 

@@ -115,6 +115,19 @@ async def test_a_search_gives_what_changed_last_as_far_as_it_comes(
     assert ids == expected or not found.complete
 
 
+@pytest.mark.parametrize("text", ["needle", "need", "hay need", "needle -hay"])
+async def test_what_the_newest_records_have_is_found_however_slow_the_machine_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    looks = itertools.count()
+    monkeypatch.setattr(time, "thread_time", lambda: next(looks) * 60.0)
+    async with opened(tmp_path) as store:
+        await write(store, [effects("supabase", 1, "hay needle", 1), effects("supabase", 2, "needle", 1)])
+        found = await store.candidates(parse(text), source=None, table=None)
+    expected = {"hay need": ["1"], "needle -hay": ["2"]}.get(text, ["2", "1"])
+    assert ([copy.record.id for copy in found.copies], found.complete) == (expected, True)
+
+
 async def test_more_candidates_than_are_looked_at_are_the_newest_and_say_so(
     long: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
