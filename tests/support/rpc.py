@@ -1,9 +1,11 @@
 """`POST /rest/v1/rpc/<name>` before a real Postgres: the functions are really called, by the role of the key.
 
 A function is found in a cache, as PostgREST has one: it is filled at the first call, and again after
-`notify pgrst, 'reload schema'`, and is asked by the names of the parameters.
+`notify pgrst, 'reload schema'`, and is asked by the names of the parameters.  PostgREST hears of that a moment later;
+here the next call knows of it.
 """
 
+import asyncio
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Self
@@ -48,6 +50,7 @@ class Rpc:
         self._url = url
         self._cache: _Cache | None = None
         self._listening: asyncpg.Connection | None = None
+        self._hearing = asyncio.Lock()
         self._pool: asyncpg.Pool | None = None
 
     async def __aenter__(self) -> Self:
@@ -80,12 +83,17 @@ class Rpc:
         return Reply(status=200, body=text.encode(), headers={"Content-Type": errors.JSON_TYPE})
 
     async def _ready(self) -> tuple["asyncpg.Pool", _Cache]:
+        async with self._hearing:
+            return await self._filled()
+
+    async def _filled(self) -> tuple["asyncpg.Pool", _Cache]:
         if self._pool is None:
             self._pool = await asyncpg.create_pool(self._url, min_size=0, max_size=4)
         if self._listening is None or self._listening.is_closed():
             listening: asyncpg.Connection = await asyncpg.connect(self._url)
             await listening.add_listener("pgrst", self._forget)
             self._listening, self._cache = listening, None
+        await self._listening.execute("select 1")  # what was told before comes before its answer
         if self._cache is None:
             cache: _Cache = {}
             for row in await self._pool.fetch(_FUNCTIONS, list(self.schemas)):
