@@ -23,9 +23,9 @@ def end_at_signals() -> None:
 if __name__ == "__main__":
     end_at_signals()
     try:
-        from hookbridge.cli import main
+        from hookbridge.cli.main import app
 
-        main()
+        app()
     except KeyboardInterrupt:  # before the command had begun
         sys.exit(130)
     except ModuleNotFoundError as missing:

@@ -15,7 +15,7 @@ from pathlib import Path
 NOTE = struct.Struct("qqq")
 
 NEVER_SYNCED = """
-from hookbridge.cli import main
+from hookbridge.cli.main import app
 from hookbridge.store.sqlite import file
 
 connect = file.connect
@@ -28,7 +28,7 @@ def careless(path):
 
 
 file.connect = careless
-main()
+app()
 """
 """A hookbridge that never syncs: the test must find out."""
 
