@@ -160,10 +160,9 @@ async def test_no_more_are_selected_than_one_call_may_name(page: Page, service: 
     for claim in claims:
         await store.settle(settlement(claim, Outcome.APPLIED))
     await opened(page, service)
-    for shown in range(100, 527, 50):
-        await expect(rows(page)).to_have_count(shown - 50)
+    for shown in range(50, 526, 50):
+        await expect(rows(page)).to_have_count(shown)
         await page.click("#older")
-    await page.click("#older")
     await expect(rows(page)).to_have_count(526)
     await page.get_by_label("Select all that are shown").click()
     await expect(page.locator("#selected-count")).to_have_text("500 selected, the most at once")
