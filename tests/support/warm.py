@@ -1,6 +1,6 @@
 """Commands without their start: a process that has imported everything forks for each one that is asked for.
 
-A new interpreter that imports what a command needs takes half a second of processor time, and a fork a tenth of that.
+A new interpreter that imports what a command needs takes 0.6 s of processor time, and a fork 0.15 to 0.2 s.
 What a command reads, does, prints and ends with is its own.
 """
 
