@@ -40,6 +40,14 @@ def errors(process: subprocess.CompletedProcess[str]) -> list[str]:
     return [line.removeprefix("error: ") for line in said]
 
 
+def test_what_is_installed_as_a_command_is_the_same_program(tmp_path: Path) -> None:
+    installed = subprocess.run(
+        [Path(sys.executable).with_name("hookbridge"), "--version"], capture_output=True, text=True, check=False
+    )
+    assert (installed.returncode, installed.stderr) == (0, "")
+    assert installed.stdout == run(tmp_path, "--version").stdout
+
+
 @pytest.fixture
 def taken() -> Iterator[int]:
     """A port that somebody listens on."""
