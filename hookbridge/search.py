@@ -23,7 +23,7 @@ RANK_SECONDS = 0.05
 """Of processor time, in which candidates are ranked: 1,000 short records of plain letters, 30 long ones of others."""
 
 RANKED_MIN = 8
-"""So many are ranked however long that takes: a machine may count as its time what it gave others."""
+"""So many are ranked however long that takes: a virtual machine may charge for its host's pauses."""
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,8 +1,8 @@
 """The index on SQLite: tokens in FTS5, found newest change first, within a bound.
 
 Invariants: an entry belongs to the copy of exactly one ticket; a later change of words has a larger rowid; what is read
-for one search has an end, however common its words are: in rows, in bytes and in processor time, and says so; what the
-newest stretch of rows has first is found however slow the machine is, which may count as its time what it gave others.
+for one search has an end, however common its words are: in rows, in bytes and in processor time, and says so; a stretch
+of the newest rows is looked at however long that takes, because a virtual machine may charge for its host's pauses.
 """
 
 from __future__ import annotations
@@ -204,13 +204,14 @@ class Walk:
                 if id_ not in given:
                     given.add(id_)
                     yield id_
-            if self._was_cut:
+            if given and self._was_cut:
                 return
 
     def _all(self, text: str) -> Iterator[int]:
-        first, row = self._connection.execute(_ENDS).fetchone()
-        if row is None:
+        first, newest = self._connection.execute(_ENDS).fetchone()
+        if newest is None:
             return
+        row = newest
         opening = self._seconds_to_open(text)
         bits: int | None = _STRETCHES[0]
         while True:
@@ -224,7 +225,7 @@ class Walk:
                 return
             below = row >> bits << bits
             left = self._connection.execute(_NEXT_ROW, (below - 1,)).fetchone()[0]
-            if left is None or self._is_over():
+            if left is None or (newest - left >= 1 << _STRETCHES[0] and self._is_over()):
                 return
             seconds_a_row = max(time.thread_time() - began - opening, 1e-6) / (row - below + 1)
             affordable = ((self._expression.until - time.thread_time()) / 2 - opening) / seconds_a_row

@@ -121,11 +121,25 @@ async def test_what_the_newest_records_have_is_found_however_slow_the_machine_is
 ) -> None:
     looks = itertools.count()
     monkeypatch.setattr(time, "thread_time", lambda: next(looks) * 60.0)
+    monkeypatch.setattr(words, "_STRETCHES", STRETCHES)
     async with opened(tmp_path) as store:
-        await write(store, [effects("supabase", 1, "hay needle", 1), effects("supabase", 2, "needle", 1)])
+        # The newest stretch has one row, the one before it eight.
+        await write(store, [effects("supabase", n, f"{'hay ' * (n % 2)}needle", 1) for n in range(40)])
         found = await store.candidates(parse(text), source=None, table=None)
-    expected = {"hay need": ["1"], "needle -hay": ["2"]}.get(text, ["2", "1"])
-    assert ([copy.record.id for copy in found.copies], found.complete) == (expected, True)
+    odd = {"hay need": [1], "needle -hay": [0]}.get(text, [0, 1])
+    expected = [str(n) for n in reversed(range(31, 40)) if n % 2 in odd]
+    assert ([copy.record.id for copy in found.copies], found.complete) == (expected, False)
+
+
+async def test_what_was_looked_at_as_a_whole_is_complete_however_slow_the_machine_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = itertools.count()
+    monkeypatch.setattr(time, "thread_time", lambda: next(looks) * 60.0)
+    async with opened(tmp_path) as store:
+        await write(store, [effects("supabase", n, "needle", 1) for n in range(9)])
+        found = await store.candidates(parse("needle need"), source=None, table=None)
+    assert ([copy.record.id for copy in found.copies], found.complete) == ([*map(str, reversed(range(9)))], True)
 
 
 async def test_more_candidates_than_are_looked_at_are_the_newest_and_say_so(
