@@ -50,15 +50,27 @@ async def ran(command: Sequence[str | Path], *, stdin: bytes = b"", **how: Any) 
     return Ran(process.returncode or 0, out.decode(), (err or b"").decode())
 
 
+GROUPS = ("alerts", "destinations", "events", "records")
+"""The words behind which another one names the command."""
+
 READ_BY_COMMANDS = ("HOOKBRIDGE_", "NOTION_", "SUPABASE_", "WEBHOOK_SECRET")
 """How the variables begin that no start of Python, and no library's, looks at."""
 
 
+_started: set[tuple[str, ...]] = set()
+"""The commands that were started for real."""
+
+
 async def command(folder: Path, *words: str, stdin: bytes = b"", **environ: str) -> Ran:
-    """Run a command in this folder to its end.  An empty value takes a variable back."""
-    if all(name.startswith(READ_BY_COMMANDS) for name in environ):
+    """Run a command in this folder to its end.  An empty value takes a variable back.
+
+    The first of each command is a process that was started for it; those that follow are forked.
+    """
+    name = words[: 2 if words[:1] and words[0] in GROUPS else 1]
+    if name in _started and all(variable.startswith(READ_BY_COMMANDS) for variable in environ):
         code, out, errors = await forked(words, folder, environment(environ), stdin)
         return Ran(code, out.decode(), errors.decode())
+    _started.add(name)
     return await ran([*HOOKBRIDGE, *words], stdin=stdin, cwd=folder, env=environment(environ))
 
 

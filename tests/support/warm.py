@@ -1,7 +1,9 @@
 """Commands without their start: a process that has imported everything forks for each one that is asked for.
 
-A new interpreter that imports what a command needs takes 0.6 s of processor time, and a fork 0.15 to 0.2 s.
-What a command reads, does, prints and ends with is its own.
+A new interpreter that imports what a command needs takes 0.6 s of processor time, and a fork 0.15 to 0.2 s.  What a
+command reads, does, prints and ends with is its own.  What is not as at a start: every module is there already, all
+commands of a run share one seed of hashes, output goes to a file, and what a command leaves running is not waited for.
+So `commands.command` starts each command once for real.
 """
 
 import asyncio
@@ -115,35 +117,43 @@ class _Forking:
     def next(self) -> tuple[_Command, list[int]]:
         """Fork for each command that comes; gives one, with its files, in the child that is to run it alone."""
         while True:
-            for ready in {key.fileobj for key, _ in self._selector.select()}:
-                if ready is sys.stdin:
-                    os._exit(0)
-                elif ready is self._ended:
+            for key, _ in self._selector.select():
+                if key.fileobj is sys.stdin:
+                    os.killpg(0, signal.SIGKILL)  # who asked is no more; the commands that run go with this process
+                elif key.fileobj is self._ended:
                     self._ended.recv(4096)
                     self._tell()
-                else:
+                elif key.fileobj is self._listening:
                     connection, _ = self._listening.accept()
+                    message, files, _, _ = socket.recv_fds(connection, _MESSAGE_BYTES_MAX, len(_STANDARD))
                     child = os.fork()
                     if child == 0:
-                        return self._asked(connection)
+                        self._leave(connection)
+                        return msgspec.json.decode(message, type=_Command), files
+                    for file in files:
+                        os.close(file)
                     self._running[child] = connection
+                    self._selector.register(connection, selectors.EVENT_READ, child)
+                elif key.data in self._running:  # nobody waits for it any more
+                    self._selector.unregister(key.fileobj)
+                    os.kill(key.data, signal.SIGKILL)
 
     def _tell(self) -> None:
         """Say how those ended that have."""
         with suppress(ChildProcessError):
             while (ended := os.waitpid(-1, os.WNOHANG)) != (0, 0):
                 with self._running.pop(ended[0]) as connection, suppress(BrokenPipeError):
+                    with suppress(KeyError):
+                        self._selector.unregister(connection)
                     connection.send(str(os.waitstatus_to_exitcode(ended[1])).encode())
 
-    def _asked(self, connection: socket.socket) -> tuple[_Command, list[int]]:
+    def _leave(self, connection: socket.socket) -> None:
+        """Take what is the forking process's out of a child."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._selector.close()
-        with connection:
-            message, files, _, _ = socket.recv_fds(connection, _MESSAGE_BYTES_MAX, len(_STANDARD))
-        for one in (self._listening, self._ended, self._ends, *self._running.values()):
+        for one in (connection, self._listening, self._ended, self._ends, *self._running.values()):
             one.close()
-        return msgspec.json.decode(message, type=_Command), files
 
 
 def _become(command: _Command, files: Sequence[int]) -> None:
@@ -165,13 +175,14 @@ class _End:
         atexit.register(self._now)
 
     def _now(self) -> None:
+        gc.collect()  # what was left open or not awaited says so
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(self.code)
 
 
 if __name__ == "__main__":
-    end = _End()  # the first to be registered is the last that is called
+    end = _End()  # registered before anything of ours, so called after it
     import hookbridge
 
     for module in pkgutil.walk_packages(hookbridge.__path__, "hookbridge."):
