@@ -192,9 +192,12 @@ class Walk:
     def __init__(self, connection: sqlite3.Connection, expression: Expression) -> None:
         self._connection = connection
         self._expression = expression
-        self.complete = expression.complete
-        """After the walk: whether nothing more could be found."""
         self._was_cut = False
+
+    @property
+    def complete(self) -> bool:
+        """After the walk: whether nothing more could be found."""
+        return self._expression.complete and not self._was_cut
 
     def ids(self) -> Iterator[int]:
         """Give their ``copies.id``, each once."""
@@ -241,11 +244,8 @@ class Walk:
         return time.thread_time() - began
 
     def _is_over(self) -> bool:
-        if time.thread_time() <= self._expression.until:
-            return False
-        self.complete = False
-        self._was_cut = True
-        return True
+        self._was_cut = time.thread_time() > self._expression.until
+        return self._was_cut
 
 
 def _longest(affordable: float, rows_left: int) -> int | None:
