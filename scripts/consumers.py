@@ -176,7 +176,7 @@ class Receiver:
         """Be reached on a port of this machine."""
         app = web.Application(client_max_size=2**26)
         app.router.add_post("/changes", self._take)
-        runner = web.AppRunner(app, shutdown_timeout=0.0)
+        runner = web.AppRunner(app, shutdown_timeout=0.01)  # aiohttp takes 0 for "no limit"
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port).start()
         try:

@@ -59,7 +59,7 @@ class People:
         app = web.Application()
         app.router.add_post("/{path:.*}", self._take)
         app.router.add_get("/{path:.*}", self._beat)
-        runner = web.AppRunner(app, shutdown_timeout=0.0)
+        runner = web.AppRunner(app, shutdown_timeout=0.01)  # aiohttp takes 0 for "no limit"
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", self.port).start()
         try:

@@ -74,7 +74,7 @@ class Receiver:
         """Be reached."""
         app = web.Application(client_max_size=2**26)
         app.router.add_route("*", "/{path:.*}", self._take)
-        runner = web.AppRunner(app, shutdown_timeout=0.0)
+        runner = web.AppRunner(app, shutdown_timeout=0.01)  # aiohttp takes 0 for "no limit"
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", self.port).start()
         try:
